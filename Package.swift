@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target: nothing implicit, nothing unsafe without the word, no warning left standing.
+/// `Lifetimes` lets our own types hand out a `Span` of what they own; without it the alternatives
+/// are copies or raw pointers.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+/// Tests read better without `unsafe` at every expectation macro; the rest of the rules hold.
+let strictTests: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+func room(
+    _ name: String, _ lower: [Target.Dependency] = [], _ more: [SwiftSetting] = []
+) -> Target {
+    .target(name: name, dependencies: lower, swiftSettings: strict + more)
+}
+
+/// Workers touch their own state and nothing else, from one queue; debug builds, and so the tests,
+/// check that at run time, and release builds do not pay for it.
+let confined: [SwiftSetting] = [
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+]
+
+func program(
+    _ name: String, _ lower: [Target.Dependency], _ linker: [LinkerSetting] = []
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: lower, swiftSettings: strict, linkerSettings: linker)
+}
+
+func tests(_ name: String, _ lower: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: lower + ["TestSupport"], swiftSettings: strictTests)
+}
+
+let package = Package(
+    name: "gatehouse",
+    dependencies: [],
+    targets: [
+        // Layer 0: values and arithmetic.
+        room("Time"),
+
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
+        tests("TimeTests", ["Time"]),
+    ]
+)

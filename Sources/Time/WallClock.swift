@@ -1,0 +1,50 @@
+import Glibc
+
+/// Where the time of day comes from. Injected everywhere, so that a test can say what time it is.
+package struct WallClock: Sendable {
+    package let now: @Sendable () -> Timestamp
+
+    package init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
+
+    /// The system's clock. It may jump; nothing that measures a span may use it.
+    package static let system = WallClock {
+        var time = timespec()
+        // Cannot fail: the clock exists and the pointer is good.
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(
+            milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+
+    package static func fixed(_ moment: Timestamp) -> WallClock { WallClock { moment } }
+}
+
+/// A moment on the clock that only goes forward; good for deadlines and spans, not for dates.
+package struct MonotonicTime: Sendable, Hashable, Comparable {
+    package let nanoseconds: Int64
+
+    package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    package static var now: MonotonicTime {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return MonotonicTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    package static let distantFuture = MonotonicTime(nanoseconds: .max)
+
+    package static func < (a: MonotonicTime, b: MonotonicTime) -> Bool {
+        a.nanoseconds < b.nanoseconds
+    }
+
+    /// Saturates: a configured span may reach beyond what 64 bits of nanoseconds hold (292 years).
+    package static func + (moment: MonotonicTime, span: Milliseconds) -> MonotonicTime {
+        let (product, first) = span.count.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, second) = moment.nanoseconds.addingReportingOverflow(product)
+        let limit: Int64 = span.count < 0 ? .min : .max
+        return MonotonicTime(nanoseconds: first || second ? limit : sum)
+    }
+
+    package func since(_ earlier: MonotonicTime) -> Milliseconds {
+        Milliseconds((nanoseconds - earlier.nanoseconds) / 1_000_000)
+    }
+}

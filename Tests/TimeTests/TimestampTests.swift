@@ -1,0 +1,90 @@
+import Testing
+import Time
+
+@Suite("Timestamp")
+struct TimestampTests {
+    @Test(
+        "counts whole seconds exactly and stops at the ends of 64 bits",
+        arguments: [
+            (0, 0), (1, 1000), (-1, -1000),
+            (9_223_372_036_854_775, 9_223_372_036_854_775_000),
+            (9_223_372_036_854_776, .max), (.max, .max),
+            (-9_223_372_036_854_775, -9_223_372_036_854_775_000),
+            (-9_223_372_036_854_776, .min), (.min, .min),
+        ] as [(Int64, Int64)])
+    func integers(seconds: Int64, milliseconds: Int64) {
+        #expect(Timestamp(seconds: seconds).milliseconds == milliseconds)
+    }
+
+    @Test(
+        "rounds a fraction of a second down to the millisecond and stops at the ends of 64 bits",
+        arguments: [
+            (0, 0), (-0.0, 0), (1.5, 1500), (1_300_819_380.25, 1_300_819_380_250),
+            (0.0009, 0), (-0.0001, -1), (-1.5, -1500), (-1.5004, -1501),
+            (9.3e15, .max), (0x1p63, .max),
+            // A thousand times this is 2^63 and -2^63, to the nearest Double.
+            (9_223_372_036_854_776, .max), (-9_223_372_036_854_776, .min),
+            (1e300, .max), (.greatestFiniteMagnitude, .max),
+            (.infinity, .max), (-9.3e15, .min), (-1e300, .min), (-.infinity, .min),
+            (.nan, .min), (.signalingNaN, .min), (.leastNonzeroMagnitude, 0),
+        ] as [(Double, Int64)])
+    func fractions(seconds: Double, milliseconds: Int64) {
+        #expect(Timestamp(fractionalSeconds: seconds).milliseconds == milliseconds)
+    }
+
+    @Test(
+        "rounds down to whole seconds, before the epoch too",
+        arguments: [
+            (0, 0), (999, 0), (1000, 1), (1999, 1), (-1, -1), (-999, -1), (-1000, -1),
+            (-1001, -2), (-2000, -2), (.max, 9_223_372_036_854_775),
+            (.min, -9_223_372_036_854_776), (.min + 1, -9_223_372_036_854_776),
+        ] as [(Int64, Int64)])
+    func wholeSeconds(milliseconds: Int64, seconds: Int64) {
+        #expect(Timestamp(milliseconds: milliseconds).seconds == seconds)
+    }
+
+    @Test(
+        "adds a span and stops at the ends of 64 bits",
+        arguments: [
+            (1000, 500, 1500), (1000, -1500, -500), (.max, 0, .max), (.max, 1, .max),
+            (.max - 1, 1, .max), (.max, .max, .max), (.min, -1, .min), (.min, .min, .min),
+            (.max, .min, -1), (.min, .max, -1),
+        ] as [(Int64, Int64, Int64)])
+    func addition(moment: Int64, span: Int64, sum: Int64) {
+        let moved = Timestamp(milliseconds: moment) + Milliseconds(span)
+        #expect(moved.milliseconds == sum)
+    }
+
+    @Test("orders by time")
+    func order() {
+        let moments = [Int64.min, -1, 0, 1, .max].map(Timestamp.init(milliseconds:))
+        #expect(moments.reversed().sorted() == moments)
+        #expect(!(moments[1] < moments[1]))
+    }
+}
+
+@Suite("Milliseconds")
+struct MillisecondsTests {
+    @Test(
+        "are a thousand to a second and stop at the ends of 64 bits",
+        arguments: [(0, 0), (5, 5000), (-5, -5000), (.max, .max), (.min, .min)]
+            as [(Int64, Int64)])
+    func seconds(seconds: Int64, count: Int64) {
+        #expect(Milliseconds.seconds(seconds) == Milliseconds(count))
+    }
+
+    @Test(
+        "show their whole seconds",
+        arguments: [(0, 0), (999, 0), (1000, 1), (3_599_999, 3599), (-999, 0), (-1000, -1)]
+            as [(Int64, Int64)])
+    func wholeSeconds(count: Int64, seconds: Int64) {
+        #expect(Milliseconds(count).wholeSeconds == seconds)
+    }
+
+    @Test("order by length")
+    func order() {
+        #expect(Milliseconds(-1) < Milliseconds(0))
+        #expect(Milliseconds(999) < .seconds(1))
+        #expect(!(Milliseconds.seconds(1) < Milliseconds(1000)))
+    }
+}
