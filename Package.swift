@@ -52,8 +52,10 @@ let package = Package(
     targets: [
         // Layer 0: values and arithmetic.
         room("Time"),
+        room("Crypto"),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),
+        tests("CryptoTests", ["Crypto"]),
     ]
 )

@@ -1,0 +1,84 @@
+/// HMAC-SHA256 (RFC 2104): proof that whoever made a code knew the key.
+///
+/// Theory: HMAC(K, m) = H(K ^ opad || H(K ^ ipad || m)). Both padded keys fill exactly one block, so
+/// the two hash states after them depend on the key alone. `Key` keeps those midstates; a code then
+/// costs the message's own blocks and one more.
+package struct HMACSHA256: Sendable {
+    /// A key, ready for use. Keeps only the two midstates, never the secret itself; printing one
+    /// says nothing, because `SHA256` shows nothing of its state.
+    package struct Key: Sendable {
+        fileprivate let inner: SHA256
+        fileprivate let outer: SHA256
+
+        /// - Parameter secret: any length; RFC 7518 §3.2 wants at least 32 bytes for HS256, which is
+        ///   for the caller to enforce, because test vectors have shorter ones.
+        package init(_ secret: Span<UInt8>) {
+            var block = InlineArray<64, UInt8>(repeating: 0)
+            if secret.count > SHA256.blockSize {
+                let digest = SHA256.digest(of: secret)
+                for index in 0..<SHA256.digestSize { block[index] = digest.bytes[index] }
+            } else {
+                for index in 0..<secret.count { block[index] = secret[index] }
+            }
+            var inner = SHA256()
+            var outer = SHA256()
+            for index in 0..<SHA256.blockSize { block[index] ^= 0x36 }
+            inner.update(block.span)
+            for index in 0..<SHA256.blockSize { block[index] ^= 0x36 ^ 0x5c }
+            outer.update(block.span)
+            self.inner = inner
+            self.outer = outer
+        }
+
+        /// A key for another purpose that tells nothing about this one: HMAC(this key, label).
+        package func derived(label: StaticString) -> Key {
+            let code = HMACSHA256.code(for: Array("\(label)".utf8).span, key: self)
+            return Key(code.span)
+        }
+    }
+
+    private var inner: SHA256
+    private let outer: SHA256
+
+    package init(key: Key) {
+        inner = key.inner
+        outer = key.outer
+    }
+
+    package mutating func update(_ bytes: Span<UInt8>) {
+        inner.update(bytes)
+    }
+
+    package consuming func finalize() -> SHA256.Digest {
+        let digest = inner.finalize()
+        var outer = self.outer
+        outer.update(digest.span)
+        return outer.finalize()
+    }
+
+    /// The 32-byte code of one message.
+    package static func code(for message: Span<UInt8>, key: Key) -> SHA256.Digest {
+        var hmac = HMACSHA256(key: key)
+        hmac.update(message)
+        return hmac.finalize()
+    }
+
+    /// Whether `code` is the message's code; takes the same time wherever they differ
+    /// (RFC 7518 §3.2).
+    package static func isValid(
+        _ code: Span<UInt8>, for message: Span<UInt8>, key: Key
+    ) -> Bool {
+        isEqualInConstantTime(code, Self.code(for: message, key: key).span)
+    }
+}
+
+/// Whether two byte strings are equal, in a time that depends on their lengths alone.
+///
+/// Every byte is looked at and the differences are gathered, so that where the first one stands
+/// cannot be read off the clock. Lengths are public here: every code compared has 32 bytes.
+package func isEqualInConstantTime(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Bool {
+    guard a.count == b.count else { return false }
+    var difference: UInt8 = 0
+    for index in a.indices { difference |= a[index] ^ b[index] }
+    return difference == 0
+}

@@ -1,0 +1,48 @@
+/// Known answers, computed once at start-up: a build whose arithmetic is wrong must not serve.
+package enum SelfTest {
+    package struct Failure: Error, Equatable {
+        /// Which answer was wrong.
+        package let check: String
+    }
+
+    package static func run() throws(Failure) {
+        // FIPS 180-4's example of one block, and one that pads into a second.
+        try check(
+            "SHA-256 of \"abc\"", SHA256.digest(of: Array("abc".utf8).span).span,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        let twoBlocks = Array("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".utf8)
+        try check(
+            "SHA-256 of two blocks", SHA256.digest(of: twoBlocks.span).span,
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1")
+        // RFC 4231 test case 2.
+        try check(
+            "HMAC-SHA256",
+            HMACSHA256.code(
+                for: Array("what do ya want for nothing?".utf8).span,
+                key: HMACSHA256.Key(Array("Jefe".utf8).span)
+            ).span,
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+        // RFC 7515 appendix A.1.1: the octets of its header, in base64url.
+        let header = Array("{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}".utf8)
+        let text = Array("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9".utf8)
+        guard Base64URL.encoded(header.span) == text, (try? Base64URL.decoded(text.span)) == header
+        else { throw Failure(check: "base64url") }
+    }
+
+    private static func check(
+        _ name: String, _ bytes: Span<UInt8>, _ expected: String
+    ) throws(Failure) {
+        guard hexadecimal(bytes) == expected else { throw Failure(check: name) }
+    }
+}
+
+/// Lower-case hexadecimal digits, two a byte.
+package func hexadecimal(_ bytes: Span<UInt8>) -> String {
+    var text = ""
+    for index in bytes.indices {
+        let byte = bytes[index]
+        text.append(String(byte >> 4, radix: 16))
+        text.append(String(byte & 15, radix: 16))
+    }
+    return text
+}
