@@ -53,9 +53,11 @@ let package = Package(
         // Layer 0: values and arithmetic.
         room("Time"),
         room("Crypto"),
+        room("JSON"),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),
         tests("CryptoTests", ["Crypto"]),
+        tests("JSONTests", ["JSON"]),
     ]
 )

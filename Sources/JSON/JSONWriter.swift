@@ -1,0 +1,127 @@
+/// Writes compact JSON into bytes: no white space, members in the order they come.
+///
+/// The caller keeps names distinct and brackets paired; a writer for what a program says has no
+/// input to distrust. Strings are escaped where RFC 8259 §7 demands it.
+package struct JSONWriter {
+    package private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    package init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
+
+    package mutating func beginObject() { open(UInt8(ascii: "{")) }
+    package mutating func endObject() { close(UInt8(ascii: "}")) }
+    package mutating func beginArray() { open(UInt8(ascii: "[")) }
+    package mutating func endArray() { close(UInt8(ascii: "]")) }
+
+    /// The name of the member whose value comes next, written as it stands: no quotation mark, no
+    /// backslash, no control character.
+    package mutating func name(_ name: StaticString) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        // Sound: a literal's bytes live as long as the program.
+        unsafe bytes.append(
+            contentsOf: UnsafeBufferPointer(
+                start: name.utf8Start, count: name.utf8CodeUnitCount))
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    /// The same for a name that is not known before, escaped.
+    package mutating func name(escaping name: String) {
+        string(name)
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    package mutating func integer(_ value: Int64) {
+        separate()
+        Decimal.append(value, to: &bytes)
+    }
+
+    package mutating func boolean(_ value: Bool) {
+        separate()
+        bytes.append(contentsOf: value ? Self.trueWord : Self.falseWord)
+    }
+
+    package mutating func null() {
+        separate()
+        bytes.append(contentsOf: Self.nullWord)
+    }
+
+    package mutating func string(_ value: String) {
+        var value = value
+        value.withUTF8 { utf8 in string(unsafe utf8.span) }
+    }
+
+    /// - Parameter utf8: valid UTF-8.
+    package mutating func string(_ utf8: Span<UInt8>) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        var start = 0
+        for index in utf8.indices {
+            let byte = utf8[index]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
+                continue
+            }
+            append(utf8.extracting(start..<index))
+            start = index + 1
+            if byte < 0x20 {
+                bytes.append(contentsOf: Self.controlPrefix)
+                bytes.append(Self.hexadecimal[Int(byte >> 4)])
+                bytes.append(Self.hexadecimal[Int(byte & 15)])
+            } else {
+                bytes.append(UInt8(ascii: "\\"))
+                bytes.append(byte)
+            }
+        }
+        append(utf8.extracting(start..<utf8.count))
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func append(_ plain: Span<UInt8>) {
+        // Sound: the buffer is the span's own.
+        unsafe plain.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func open(_ bracket: UInt8) {
+        separate()
+        bytes.append(bracket)
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        bytes.append(bracket)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+
+    private static let trueWord = Array("true".utf8)
+    private static let falseWord = Array("false".utf8)
+    private static let nullWord = Array("null".utf8)
+    private static let controlPrefix = Array("\\u00".utf8)
+    private static let hexadecimal = Array("0123456789abcdef".utf8)
+}
+
+/// Decimal digits without a String.
+enum Decimal {
+    static func append(_ value: Int64, to bytes: inout [UInt8]) {
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var index = 20
+        var rest = value.magnitude
+        repeat {
+            index -= 1
+            digits[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        if value < 0 { bytes.append(UInt8(ascii: "-")) }
+        // Sound: the buffer is the digits' own.
+        unsafe digits.span.extracting(index..<20).withUnsafeBufferPointer {
+            unsafe bytes.append(contentsOf: $0)
+        }
+    }
+}
