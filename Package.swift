@@ -54,6 +54,7 @@ let package = Package(
         room("Time"),
         room("Crypto"),
         room("JSON"),
+        room("POSIX"),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),

@@ -1,0 +1,64 @@
+import Glibc
+
+/// The file operations that the log lives on, as one seam: a test can fail the n-th of them.
+package protocol FileSystem: Sendable {
+    func open(_ path: String, _ flags: CInt, mode: mode_t) throws(Errno) -> FileDescriptor
+    func write(_ bytes: Span<UInt8>, to file: borrowing FileDescriptor) throws(Errno) -> Int
+    func truncate(_ file: borrowing FileDescriptor, to size: Int) throws(Errno)
+    func rename(_ path: String, to newPath: String) throws(Errno)
+    func remove(_ path: String) throws(Errno)
+    /// The names in a folder, without `.` and `..`, in no order.
+    func names(in folder: String) throws(Errno) -> [String]
+    func createFolder(_ path: String, mode: mode_t) throws(Errno)
+}
+
+/// The real one.
+package struct SystemFileSystem: FileSystem {
+    package init() {}
+
+    package func open(
+        _ path: String, _ flags: CInt, mode: mode_t
+    ) throws(Errno) -> FileDescriptor {
+        try FileDescriptor.open(path, flags, mode: mode)
+    }
+
+    package func write(
+        _ bytes: Span<UInt8>, to file: borrowing FileDescriptor
+    ) throws(Errno) -> Int {
+        try file.write(bytes)
+    }
+
+    package func truncate(_ file: borrowing FileDescriptor, to size: Int) throws(Errno) {
+        let number = file.number
+        _ = try retryingOnInterrupt { ftruncate(number, size) }
+    }
+
+    package func rename(_ path: String, to newPath: String) throws(Errno) {
+        _ = try retryingOnInterrupt { unsafe Glibc.rename(path, newPath) }
+    }
+
+    package func remove(_ path: String) throws(Errno) {
+        _ = try retryingOnInterrupt { unsafe unlink(path) }
+    }
+
+    package func names(in folder: String) throws(Errno) -> [String] {
+        guard let stream = unsafe opendir(folder) else { throw .last }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        // Sound: an entry is good until the next readdir of the same stream, and its name ends with
+        // a zero.
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { text in
+                    unsafe String(cString: text)
+                }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    package func createFolder(_ path: String, mode: mode_t) throws(Errno) {
+        _ = try retryingOnInterrupt { unsafe mkdir(path, mode) }
+    }
+}

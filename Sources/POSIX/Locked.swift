@@ -1,0 +1,49 @@
+import Glibc
+
+/// A value and the lock that guards it. A pthread mutex with a condition, because the thread
+/// sanitizer understands those; `Synchronization.Mutex` gives it false alarms on Linux.
+///
+/// `@unchecked Sendable` is sound: the value is reached only through `withLock` and `wait`, which
+/// hold the mutex; the two pthread objects are made to be shared and stay where they are allocated.
+///
+/// Inlinable, so that a caller in another module pays for the lock and not for being generic.
+@usableFromInline
+@safe package final class Locked<Value>: @unchecked Sendable {
+    @usableFromInline var value: Value
+    @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    @usableFromInline let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    package init(_ value: Value) {
+        self.value = value
+        unsafe pthread_mutex_init(mutex, nil)
+        unsafe pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        unsafe pthread_cond_destroy(condition)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe condition.deallocate()
+        unsafe mutex.deallocate()
+    }
+
+    @inlinable
+    package func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return body(&value)
+    }
+
+    /// Like `withLock`, but first waits until `isReady` says so; it is asked whenever somebody
+    /// calls `wakeAll`.
+    @inlinable
+    package func waitUntil<Result>(
+        _ isReady: (Value) -> Bool, then body: (inout Value) -> Result
+    ) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        while !isReady(value) { unsafe pthread_cond_wait(condition, mutex) }
+        return body(&value)
+    }
+
+    package func wakeAll() { unsafe pthread_cond_broadcast(condition) }
+}

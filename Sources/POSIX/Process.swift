@@ -1,0 +1,4 @@
+import Glibc
+
+/// This process's number.
+package func processID() -> Int32 { getpid() }
