@@ -55,10 +55,13 @@ let package = Package(
         room("Crypto"),
         room("JSON"),
         room("POSIX"),
+        // Layer 1: protocol, tokens, events to disk.
+        room("HTTP", ["Time"]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),
         tests("CryptoTests", ["Crypto"]),
         tests("JSONTests", ["JSON"]),
+        tests("HTTPTests", ["HTTP", "Time"]),
     ]
 )

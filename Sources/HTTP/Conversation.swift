@@ -1,0 +1,450 @@
+/// One connection's half of HTTP/1.1 (RFC 9112), without the connection: bytes go in, requests come
+/// out; responses go in, bytes come out. Knows HTTP, knows no sockets and no clock, never traps on
+/// input; the requests do not depend on where the bytes were cut.
+///
+/// Theory. A message is read line by line, each line as soon as its end is here, so that what is
+/// wrong is found at the same byte however the bytes arrive. `cursor` is where the next line or piece
+/// of body begins; everything before it is understood. `scanned` remembers how far the search for a
+/// line end has come, so that bytes that trickle in cost no more than bytes that come at once. A
+/// chunked body is moved together in place, behind its head, and so is one range like any other.
+///
+/// One request is out at a time: `next` gives no second one before `complete` has the first one's
+/// response. Responses therefore leave in the order of the requests (§9.3.2) by construction.
+package struct Conversation: ~Copyable {
+    package struct Limits: Sendable {
+        /// Bytes in the request line and the field lines together, and again in the trailers.
+        package let head: Int
+        /// Bytes in a body, its transfer coding undone.
+        package let body: Int
+
+        /// - Precondition: both at most `largest`, so that no arithmetic on them can overflow.
+        package init(head: Int = 16 * 1024, body: Int = 64 * 1024) {
+            precondition(head <= Self.largest && body <= Self.largest)
+            self.head = head
+            self.body = body
+        }
+
+        package static let largest = 1 << 28
+
+        /// Field lines in a head. Browsers send about 20; Apache's limit is 100.
+        static let fields = 100
+    }
+
+    private enum Phase {
+        case start
+        case requestLine
+        case fields
+        case fixedBody
+        case chunkedBody
+        /// A request is out; its response is awaited.
+        case responding
+        /// Nothing more is read.
+        case closed
+    }
+
+    private let limits: Limits
+    private let client: ClientAddress
+    /// Request ids are this and a counter, stirred; see `nextID`.
+    private var idState: UInt64
+
+    // What came in.
+    private var input: [UInt8] = []
+    private var phase = Phase.start
+    /// The first byte of the message that is being read.
+    private var start = 0
+    private var cursor = 0
+    private var scanned = 0
+
+    // The message that is being read.
+    private var line = RequestLine.none
+    private var fields: [Field] = []
+    private var body: ChunkedBody = ChunkedBody(start: 0)
+    private var bodyLength = 0
+    private var declaresContent = false
+    private var id: RequestID
+    private var keepsAlive = true
+    /// Why the bytes were refused, once they were.
+    private var failure: ParseError?
+
+    // What goes out.
+    private var output: [UInt8] = []
+    private var sentCount = 0
+    /// The first response whose security events may not be on disk yet.
+    private var firstAudited: Audited?
+
+    private struct Audited {
+        /// Where it begins in the output.
+        let start: Int
+        /// What it answers, so that another response can do so in its place.
+        let id: RequestID
+        let method: Method
+    }
+
+    /// - Parameter seed: makes the request ids of this connection differ from those of others.
+    package init(limits: Limits, client: ClientAddress, seed: UInt64) {
+        self.limits = limits
+        self.client = client
+        idState = seed
+        id = RequestID(0)
+    }
+}
+
+// MARK: - Bytes to requests
+
+extension Conversation {
+    /// Takes in what a read has given.
+    package mutating func receive(_ bytes: Span<UInt8>) {
+        guard phase != .closed else { return }
+        dropUnderstood()
+        // Sound: the buffer is the span's own.
+        unsafe bytes.withUnsafeBufferPointer { unsafe input.append(contentsOf: $0) }
+    }
+
+    /// The next whole request, or nil when more bytes or the response to the last one are needed.
+    /// - Throws: what is wrong with the bytes; and again at each further call, because behind bytes
+    ///   that were not understood there is nothing to be found.
+    package mutating func next() throws(ParseError) -> Request? {
+        if let failure { throw failure }
+        do throws(ParseError) {
+            return try read()
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    private mutating func read() throws(ParseError) -> Request? {
+        while true {
+            switch phase {
+            case .start: guard try begin() else { return nil }
+            case .requestLine:
+                guard let range = try nextLine(limit: start + limits.head, .targetTooLong) else {
+                    return nil
+                }
+                line = try RequestLine.parse(input.span, range)
+                fields.removeAll(keepingCapacity: true)
+                phase = .fields
+            case .fields:
+                guard let range = try nextLine(limit: start + limits.head, .headTooLarge) else {
+                    return nil
+                }
+                if range.isEmpty {
+                    try finishHead()
+                } else {
+                    guard fields.count < Limits.fields else { throw .tooManyFields }
+                    fields.append(try Field.parse(input.span, range))
+                }
+            case .fixedBody:
+                guard input.count - cursor >= bodyLength else { return nil }
+                let range = cursor..<(cursor + bodyLength)
+                cursor = range.upperBound
+                return deliver(range)
+            case .chunkedBody:
+                guard try readChunks() else { return nil }
+                return deliver(body.start..<body.end)
+            case .responding, .closed: return nil
+            }
+        }
+    }
+
+    /// What a conversation waits for, and what waits in it: all that its connection has to know.
+    package struct Standing: Sendable, Equatable {
+        package enum Wanted: Sendable, Equatable {
+            /// A message, of which nothing is here.
+            case message
+            /// The rest of a head.
+            case head
+            /// The rest of a body.
+            case body
+            /// The response to the request that is out.
+            case response
+            /// Nothing more.
+            case nothing
+        }
+
+        package let wants: Wanted
+        /// Bytes that are queued and not sent yet.
+        package let unsentCount: Int
+
+        /// Whether bytes of an unfinished message are here.
+        package var isInsideMessage: Bool { wants == .head || wants == .body }
+    }
+
+    package var standing: Standing {
+        let wants: Standing.Wanted =
+            switch phase {
+            case .start: cursor < input.count ? .head : .message
+            case .requestLine: start < input.count ? .head : .message
+            case .fields: .head
+            case .fixedBody, .chunkedBody: .body
+            case .responding: .response
+            case .closed: .nothing
+            }
+        return Standing(wants: wants, unsentCount: unsentCount)
+    }
+
+    /// Steps to the first byte of a message. §2.2: one empty line before it is forgiven, because
+    /// old clients send one after a body.
+    private mutating func begin() throws(ParseError) -> Bool {
+        guard cursor < input.count else { return false }
+        start = cursor
+        if input[cursor] == UInt8(ascii: "\r") {
+            guard cursor + 1 < input.count else { return false }
+            guard input[cursor + 1] == UInt8(ascii: "\n") else { throw .bareLineEnd }
+            start += 2
+        }
+        cursor = start
+        scanned = start
+        phase = .requestLine
+        return true
+    }
+
+    /// The line at the cursor without its end, and the cursor behind it; nil if it is not all here.
+    private mutating func nextLine(
+        limit: Int, _ tooLong: ParseError
+    ) throws(ParseError) -> Range<Int>? {
+        let end = LineScanner.lineBreak(in: input.span, from: scanned, limit: limit)
+        switch end {
+        case .found(let position):
+            guard position + 2 <= limit else { throw tooLong }
+            let range = cursor..<position
+            cursor = position + 2
+            scanned = cursor
+            return range
+        case .needsMore(let position):
+            guard position < limit else { throw tooLong }
+            scanned = position
+            return nil
+        case .bareLineEnd: throw .bareLineEnd
+        case .controlCharacter: throw .controlCharacter
+        }
+    }
+
+    private mutating func finishHead() throws(ParseError) {
+        let framing = try Framing(
+            fields, input.span, minorVersion: line.minorVersion, maximumBody: limits.body)
+        id = framing.requestID ?? nextID()
+        keepsAlive = !framing.wantsClose && (line.minorVersion > 0 || framing.wantsKeepAlive)
+        declaresContent = framing.body != .none
+        switch framing.body {
+        case .none:
+            bodyLength = 0
+            phase = .fixedBody
+        case .length(let length):
+            bodyLength = length
+            phase = .fixedBody
+        case .chunked:
+            body = ChunkedBody(start: cursor)
+            phase = .chunkedBody
+        }
+        // RFC 9110 §10.1.1: not if the content is already on its way, and not if there is none.
+        let bodyIsAwaited = phase == .chunkedBody || bodyLength > 0
+        if framing.expectsContinue, bodyIsAwaited, cursor == input.count {
+            output.append(literal: "HTTP/1.1 100 Continue\r\n\r\n")
+        }
+    }
+
+    /// Takes the body out of its chunks as far as it is here; true when all of it is.
+    private mutating func readChunks() throws(ParseError) -> Bool {
+        while true {
+            switch body.step {
+            case .size:
+                let limit = cursor + ChunkedBody.maximumLine
+                guard let range = try nextLine(limit: limit, .badChunk) else { return false }
+                // On a copy: the span borrows the whole conversation.
+                var sized = body
+                try sized.readSize(input.span, range, limits)
+                body = sized
+            case .data:
+                let count = min(body.remaining, input.count - cursor)
+                body.take(count, from: cursor, in: &input)
+                cursor += count
+                scanned = cursor
+                guard body.remaining == 0 else { return false }
+                body.step = .dataEnd
+            case .dataEnd:
+                // In two bytes there is room for an empty line only.
+                guard try nextLine(limit: cursor + 2, .badChunk) != nil else { return false }
+                body.step = .size
+            case .trailers:
+                let limit = body.trailerStart + limits.head
+                guard let range = try nextLine(limit: limit, .headTooLarge) else { return false }
+                if range.isEmpty { return true }
+                try body.readTrailer(input.span, range)
+            }
+        }
+    }
+
+    private mutating func deliver(_ bodyRange: Range<Int>) -> Request {
+        phase = .responding
+        return Request(
+            method: line.method, form: line.form, id: id, client: client,
+            declaresContent: declaresContent, bytes: input, fields: fields, pathRange: line.path,
+            bodyRange: ByteRange(bodyRange))
+    }
+
+    /// SplitMix64's mixing of a counter: every id differs, and neighbours look unlike each other.
+    /// Nothing secret hangs on it.
+    private mutating func nextID() -> RequestID {
+        idState &+= 0x9E37_79B9_7F4A_7C15
+        var z = idState
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return RequestID(z ^ (z >> 31))
+    }
+
+    /// Lets go of the bytes in front of the message that is being read, and of the gap between the
+    /// part of a chunked body that is together and the part that is not.
+    private mutating func dropUnderstood() {
+        if phase == .start || phase == .responding {
+            if cursor == input.count {
+                // After a large body the buffer goes back; otherwise it stays, and is filled again
+                // without an allocation.
+                if input.capacity > Self.keptCapacity { input = [] }
+                input.removeAll(keepingCapacity: true)
+                start = 0
+                cursor = 0
+                scanned = 0
+                return
+            }
+            start = cursor
+        }
+        if phase == .chunkedBody, cursor > body.end {
+            let gap = cursor - body.end
+            input.removeSubrange(body.end..<cursor)
+            cursor -= gap
+            scanned -= gap
+            body.closeGap(gap)
+        }
+        if start > 0 {
+            input.removeSubrange(0..<start)
+            cursor -= start
+            scanned -= start
+            body.shift(by: start)
+            if phase != .responding {
+                line.shift(by: start)
+                for index in fields.indices { fields[index].shift(by: start) }
+            }
+            start = 0
+        }
+    }
+
+    /// A buffer up to this size stays with an idle connection.
+    private static let keptCapacity = 4096
+}
+
+// MARK: - Responses to bytes
+
+extension Conversation {
+    /// Queues the response to the request that is out, and turns to the next one.
+    /// - Parameters:
+    ///   - date: the value of Date (RFC 9110 §6.6.1).
+    ///   - closing: the server wants the connection to end with this response.
+    ///
+    /// A response that comes when the conversation has ended is dropped.
+    package mutating func complete(
+        _ response: Response, date: InlineArray<29, UInt8>, closing: Bool = false
+    ) {
+        guard phase != .closed else { return }
+        precondition(phase == .responding, "complete belongs to a request")
+        let closes = closing || !keepsAlive
+        append(response, to: line.method, date, closes: closes)
+        phase = closes ? .closed : .start
+        // What is refused before the next request line is here was not asked for with this method.
+        line = .none
+    }
+
+    /// Queues the answer to bytes that were refused, and ends the conversation.
+    package mutating func fail(_ error: ParseError, date: InlineArray<29, UInt8>) {
+        fail(error.response, date: date)
+    }
+
+    /// Queues an answer that belongs to no request, and ends the conversation.
+    package mutating func fail(_ response: Response, date: InlineArray<29, UInt8>) {
+        guard phase != .closed else { return }
+        // What came may be half a request; an id of its own can be named in the log all the same.
+        if phase != .fixedBody, phase != .chunkedBody { id = nextID() }
+        append(response, to: line.method, date, closes: true)
+        phase = .closed
+    }
+
+    /// What the last request, or what was refused last, is known by.
+    package var currentID: RequestID { id }
+
+    /// Ends the conversation without a word.
+    package mutating func close() { phase = .closed }
+
+    private mutating func append(
+        _ response: Response, to method: Method, _ date: InlineArray<29, UInt8>, closes: Bool
+    ) {
+        if response.isAudited, firstAudited == nil {
+            firstAudited = Audited(start: output.count, id: id, method: method)
+        }
+        output.reserveCapacity(
+            output.count + Self.commonLength + response.fieldLines.count + response.content.count)
+        output.append(literal: response.status.opening)
+        output.append(copying: date.span)
+        output.append(literal: "\r\nX-Request-Id: ")
+        output.append(copying: id.utf8)
+        output.append(
+            literal: "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n")
+        output.append(contentsOf: response.fieldLines)
+        // RFC 9110 §8.6: no Content-Length with 204.
+        if response.status != .noContent {
+            if !response.content.isEmpty {
+                output.append(literal: "Content-Type: application/json\r\n")
+            }
+            output.append(literal: "Content-Length: ")
+            output.append(decimal: response.content.count)
+            output.append(literal: "\r\n")
+        }
+        if closes {
+            output.append(literal: "Connection: close\r\n")
+        } else if line.minorVersion == 0 {
+            // RFC 9112 §9.3: an HTTP/1.0 client has to be told.
+            output.append(literal: "Connection: keep-alive\r\n")
+        }
+        output.append(literal: "\r\n")
+        // §9.3.2: the answer to HEAD is that to GET without its content.
+        if method != .head, response.status != .noContent {
+            output.append(contentsOf: response.content)
+        }
+    }
+
+    // MARK: What goes out
+
+    /// What is queued and not sent yet.
+    package var unsent: Span<UInt8> { output.span.extracting(sentCount..<output.count) }
+
+    package var unsentCount: Int { output.count - sentCount }
+
+    /// Notes that the first `count` bytes of `unsent` are on their way.
+    /// - Precondition: no response among them can be taken back any more; see `settle`.
+    package mutating func markSent(_ count: Int) {
+        precondition(firstAudited.map { sentCount + count <= $0.start } ?? true)
+        sentCount += count
+        guard sentCount == output.count else { return }
+        if output.capacity > Self.keptCapacity { output = [] }
+        output.removeAll(keepingCapacity: true)
+        sentCount = 0
+    }
+
+    /// Notes that the security log holds every event of the responses that are queued.
+    package mutating func settle() { firstAudited = nil }
+
+    /// Takes back the responses whose security events could not be written, and all behind them:
+    /// one refusal goes out in their place, and the conversation ends.
+    /// - Returns: whether there was anything to take back.
+    package mutating func retract(_ refusal: Response, date: InlineArray<29, UInt8>) -> Bool {
+        guard let first = firstAudited else { return false }
+        output.removeSubrange(first.start...)
+        firstAudited = nil
+        id = first.id
+        append(refusal, to: first.method, date, closes: true)
+        phase = .closed
+        return true
+    }
+
+    /// More than the fields that every response has take.
+    private static let commonLength = 320
+}

@@ -1,0 +1,71 @@
+/// Part of a buffer, as offsets: half the size of a Range<Int>, and no copy.
+struct ByteRange: Sendable, Equatable {
+    var start: Int32
+    var end: Int32
+
+    init(_ range: Range<Int>) {
+        // Sound: no message is longer than the limits allow, which is far below 2^31.
+        start = Int32(truncatingIfNeeded: range.lowerBound)
+        end = Int32(truncatingIfNeeded: range.upperBound)
+    }
+
+    static let none = ByteRange(0..<0)
+
+    var range: Range<Int> { Int(start)..<Int(end) }
+
+    /// The same bytes after `count` bytes before them have gone.
+    mutating func shift(by count: Int) {
+        start -= Int32(truncatingIfNeeded: count)
+        end -= Int32(truncatingIfNeeded: count)
+    }
+}
+
+/// The fields that are looked at here; all others are carried along unread.
+package enum FieldName: Sendable {
+    case authorization, connection, contentLength, contentType, expect, host, requestID
+    case transferEncoding, other
+
+    /// Field names are compared without case (RFC 9110 §5.1).
+    init(_ bytes: Span<UInt8>) {
+        self =
+            switch bytes.count {
+            case 4 where bytes.isEqualIgnoringCase("host"): .host
+            case 6 where bytes.isEqualIgnoringCase("expect"): .expect
+            case 10 where bytes.isEqualIgnoringCase("connection"): .connection
+            case 12 where bytes.isEqualIgnoringCase("content-type"): .contentType
+            case 12 where bytes.isEqualIgnoringCase("x-request-id"): .requestID
+            case 13 where bytes.isEqualIgnoringCase("authorization"): .authorization
+            case 14 where bytes.isEqualIgnoringCase("content-length"): .contentLength
+            case 17 where bytes.isEqualIgnoringCase("transfer-encoding"): .transferEncoding
+            default: .other
+            }
+    }
+}
+
+/// One field line of a request (RFC 9112 §5): where its name and value stand, white space trimmed.
+struct Field: Sendable {
+    let name: FieldName
+    private(set) var value: ByteRange
+
+    mutating func shift(by count: Int) { value.shift(by: count) }
+
+    /// Reads the line `bytes[line]`, its line end taken off.
+    static func parse(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(ParseError) -> Field {
+        // §5.2: a line that begins with white space continues the one before it; §2.2 refuses the
+        // same after the request line.
+        if Grammar.isWhiteSpace(bytes[line.lowerBound]) { throw .obsoleteFolding }
+        var colon = line.lowerBound
+        while colon < line.upperBound, Grammar.isToken(bytes[colon]) { colon += 1 }
+        // §5.1: no white space between the name and the colon.
+        guard colon > line.lowerBound, colon < line.upperBound,
+            bytes[colon] == UInt8(ascii: ":")
+        else { throw .badField }
+        var start = colon + 1
+        var end = line.upperBound
+        while start < end, Grammar.isWhiteSpace(bytes[start]) { start += 1 }
+        while end > start, Grammar.isWhiteSpace(bytes[end - 1]) { end -= 1 }
+        return Field(
+            name: FieldName(bytes.extracting(line.lowerBound..<colon)),
+            value: ByteRange(start..<end))
+    }
+}

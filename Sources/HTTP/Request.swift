@@ -1,0 +1,43 @@
+/// A whole request: its head understood, its body here.
+///
+/// Shares the connection's own bytes and keeps offsets into them: nothing is copied, and no String
+/// is made until somebody asks for one. Whoever holds a request past its response makes the
+/// connection copy its buffer, which is correct and slow.
+package struct Request: Sendable {
+    /// The forms of a target (RFC 9112 §3.2); absolute-form counts as the path it names.
+    package enum Form: Sendable { case path, asterisk, authority }
+
+    package let method: Method
+    package let form: Form
+    /// What the log and the client know this request by.
+    package let id: RequestID
+    package let client: ClientAddress
+    /// Whether a Content-Length or a Transfer-Encoding said that content comes, be it none.
+    package let declaresContent: Bool
+
+    let bytes: [UInt8]
+    let fields: [Field]
+    let pathRange: ByteRange
+    let bodyRange: ByteRange
+
+    /// The path as it was sent: nothing is decoded, so that nothing is decoded twice.
+    package var path: Span<UInt8> { bytes.span.extracting(pathRange.range) }
+
+    /// The content, its transfer coding undone.
+    package var body: Span<UInt8> { bytes.span.extracting(bodyRange.range) }
+
+    package var authorizationCount: Int {
+        var count = 0
+        for field in fields where field.name == .authorization { count += 1 }
+        return count
+    }
+
+    /// The value of the first field of this name, white space around it taken off.
+    @_lifetime(borrow self)
+    package func value(of name: FieldName) -> Span<UInt8>? {
+        for field in fields where field.name == name {
+            return bytes.span.extracting(field.value.range)
+        }
+        return nil
+    }
+}

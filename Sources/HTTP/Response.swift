@@ -1,0 +1,64 @@
+/// An answer, before it is bytes: a status, fields beyond those that every response has, content.
+///
+/// Its parts are shared arrays, so that an answer made once at start-up is given a million times
+/// without an allocation.
+package struct Response: Sendable {
+    package let status: Status
+    /// Whole field lines, each with its line end.
+    private(set) var fieldLines: [UInt8] = []
+    /// JSON, or nothing.
+    package private(set) var content: [UInt8] = []
+    /// Whether a line in the security log belongs to it: then it may not leave before that line is
+    /// written.
+    package private(set) var isAudited = false
+
+    package init(_ status: Status) { self.status = status }
+
+    package init(_ status: Status, json: [UInt8]) {
+        self.status = status
+        content = json
+    }
+
+    /// `{"error":"<sentence>"}`.
+    /// - Parameter sentence: one of our own, without quotation marks.
+    package static func error(_ status: Status, _ sentence: StaticString) -> Response {
+        Response(status, json: Array("{\"error\":\"\(sentence)\"}".utf8))
+    }
+
+    /// With the status's own sentence.
+    package static func error(_ status: Status) -> Response {
+        let phrase = status.reasonPhrase
+        // "Not Found" as a sentence is "Not found"; names in capitals stay as they are.
+        let words = phrase.split(separator: " ").enumerated().map { index, word in
+            index == 0 || word.dropFirst().contains(where: \.isUppercase)
+                ? String(word) : word.lowercased()
+        }
+        return Response(
+            status, json: Array("{\"error\":\"\(words.joined(separator: " "))\"}".utf8))
+    }
+
+    /// The same with one more field.
+    /// - Precondition: name and value come from this program, never from a request; a line end
+    ///   in either would be a second field.
+    package func adding(_ name: String, _ value: String) -> Response {
+        let line = "\(name): \(value)\r\n"
+        precondition(line.utf8.allSatisfy { $0 < 0x7F } && line.filter(\.isNewline).count == 1)
+        var copy = self
+        copy.fieldLines += Array(line.utf8)
+        return copy
+    }
+
+    /// The same with this content.
+    package func with(json: [UInt8]) -> Response {
+        var copy = self
+        copy.content = json
+        return copy
+    }
+
+    /// The same, marked as one that has a line in the security log.
+    package var audited: Response {
+        var copy = self
+        copy.isAudited = true
+        return copy
+    }
+}

@@ -1,0 +1,65 @@
+import HTTP
+import Time
+
+/// The client's side of a conversation, with bytes written as text.
+final class Peer {
+    var conversation: Conversation
+
+    init(limits: Conversation.Limits = .init(), seed: UInt64 = 7) {
+        let client = ClientAddress(wire("127.0.0.1").span)!
+        conversation = Conversation(limits: limits, client: client, seed: seed)
+    }
+
+    func send(_ text: String) { send(wire(text)[...]) }
+
+    func send(_ bytes: ArraySlice<UInt8>) { conversation.receive(bytes.span) }
+
+    /// Takes the next request out and answers it.
+    @discardableResult
+    func answer(
+        _ response: Response = Response(.ok), closing: Bool = false
+    ) throws -> Message? {
+        guard let request = try conversation.next() else { return nil }
+        conversation.complete(response, date: someDate, closing: closing)
+        return Message(request)
+    }
+
+    func fail(_ error: ParseError) { conversation.fail(error, date: someDate) }
+
+    func retract(_ refusal: Response) -> Bool { conversation.retract(refusal, date: someDate) }
+
+    /// What was written and not drained yet, or the first `count` bytes of it.
+    func drain(upTo count: Int = .max) -> String {
+        let sent = text(conversation.unsent).unicodeScalars.prefix(count)
+        conversation.markSent(sent.count)
+        return String(String.UnicodeScalarView(sent))
+    }
+}
+
+/// Sun, 06 Nov 1994 08:49:37 GMT, which RFC 9110 has for its examples.
+let someDate = Timestamp(seconds: 784_111_777).httpDate
+
+/// The bytes that `text` spells, one for each character: `\u{E9}` is the byte E9.
+func wire(_ text: String) -> [UInt8] { text.unicodeScalars.map { UInt8($0.value) } }
+
+/// The other way around.
+func text(_ bytes: Span<UInt8>) -> String {
+    var scalars = String.UnicodeScalarView()
+    for index in bytes.indices { scalars.append(Unicode.Scalar(bytes[index])) }
+    return String(scalars)
+}
+
+/// Random numbers that are the same in every run (SplitMix64).
+struct Dice: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,125 @@
+import HTTP
+import Testing
+
+@Suite("A refusal")
+struct RefusalTests {
+    @Test(
+        "is answered with the error's status, and ends the connection",
+        arguments: ParseError.allCases)
+    func everyError(error: ParseError) throws {
+        let peer = Peer()
+        peer.send("GET ")
+        #expect(try peer.answer() == nil)
+        peer.fail(error)
+
+        let id = peer.conversation.currentID.string
+        let sent = peer.drain()
+        let content = try #require(sent.split(separator: "\r\n\r\n").last)
+        #expect(sent.hasPrefix("HTTP/1.1 \(error.status.code) "))
+        #expect(sent.contains("\r\nX-Request-Id: \(id)\r\n"))
+        #expect(sent.contains("\r\nConnection: close\r\n\r\n"))
+        #expect(sent.contains("\r\nContent-Type: application/json\r\n"))
+        #expect(sent.contains("\r\nContent-Length: \(content.utf8.count)\r\n"))
+        #expect(content.wholeMatch(of: /\{"error":"[A-Z][A-Za-z ]+"\}/) != nil)
+
+        peer.send("/ HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(try peer.answer() == nil)
+        peer.fail(.incomplete)
+        #expect(peer.drain() == "")
+    }
+
+    @Test(
+        "has the status that RFC 9110 has for it",
+        arguments: [
+            (.badRequestLine, 400), (.badTarget, 400), (.unsupportedVersion, 505),
+            (.bareLineEnd, 400), (.controlCharacter, 400), (.badField, 400),
+            (.obsoleteFolding, 400),
+            (.missingHost, 400), (.badHost, 400), (.repeatedField, 400), (.badLength, 400),
+            (.lengthWithCoding, 400), (.badCoding, 400), (.unsupportedCoding, 501),
+            (.badChunk, 400),
+            (.unknownExpectation, 417), (.targetTooLong, 414), (.headTooLarge, 431),
+            (.tooManyFields, 431), (.bodyTooLarge, 413), (.headTimeout, 408), (.bodyTimeout, 408),
+            (.incomplete, 400),
+        ] as [(ParseError, Int)])
+    func statuses(error: ParseError, code: Int) {
+        #expect(error.status.code == code)
+    }
+
+    @Test("has a word of its own in the log")
+    func reasons() {
+        let reasons = ParseError.allCases.map { "\($0.reason)" }
+        #expect(Set(reasons).count == ParseError.allCases.count)
+        #expect(reasons.allSatisfy { $0.wholeMatch(of: /[a-z_]+/) != nil })
+    }
+
+    @Test("is exactly these bytes")
+    func bytes() {
+        let peer = Peer()
+        peer.send("GET / HTTP/2.0\r\n")
+        #expect(throws: ParseError.unsupportedVersion) { try peer.answer() }
+        peer.fail(.unsupportedVersion)
+        let id = peer.conversation.currentID.string
+        #expect(
+            peer.drain() == """
+                HTTP/1.1 505 HTTP Version Not Supported\r
+                Date: Sun, 06 Nov 1994 08:49:37 GMT\r
+                X-Request-Id: \(id)\r
+                X-Content-Type-Options: nosniff\r
+                Cache-Control: no-store\r
+                Content-Type: application/json\r
+                Content-Length: 38\r
+                Connection: close\r
+                \r
+                {"error":"HTTP version not supported"}
+                """)
+    }
+
+    @Test("comes behind the answers to the requests before it")
+    func order() throws {
+        let two = "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\n\r\n"
+        let responses = reading(of: two).responses
+        #expect(responses.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(responses.contains("{}HTTP/1.1 400 Bad Request\r\n"))
+    }
+
+    @Test("of a HEAD has no content, of what comes after a HEAD it has")
+    func head() {
+        let refused = "HEAD / HTTP/1.1\r\n\r\n"
+        #expect(reading(of: refused).refusal == .missingHost)
+        #expect(reading(of: refused).responses.hasSuffix("Connection: close\r\n\r\n"))
+
+        let good = "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
+        for bad in ["\rX", "\0\r\n", "GET\r\n", "GET / HTTP/1.1\r\n\r\n"] {
+            #expect(reading(of: good + bad).responses.hasSuffix("{\"error\":\"Bad request\"}"))
+        }
+    }
+
+    @Test("may come where no request is, behind a HEAD too")
+    func idle() throws {
+        let peer = Peer()
+        peer.send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
+        try peer.answer()
+        peer.conversation.fail(.error(.serviceUnavailable), date: someDate)
+        #expect(peer.drain().hasSuffix("\r\n\r\n{\"error\":\"Service unavailable\"}"))
+    }
+
+    @Test("of a body is known by the id of its request")
+    func idOfBody() throws {
+        let peer = Peer()
+        peer.send("POST / HTTP/1.1\r\nHost: h\r\nX-Request-Id: r\r\nContent-Length: 5\r\n\r\n")
+        #expect(try peer.answer() == nil)
+        peer.fail(.bodyTimeout)
+        #expect(peer.drain().contains("\r\nX-Request-Id: r\r\n"))
+    }
+
+    @Test("is not known by the id of the request before it")
+    func idAfterRequest() throws {
+        let peer = Peer()
+        peer.send("GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: r\r\n\r\nGET ")
+        try peer.answer()
+        #expect(try peer.answer() == nil)
+        _ = peer.drain()
+        peer.fail(.headTimeout)
+        #expect(!peer.drain().contains("X-Request-Id: r\r\n"))
+    }
+}

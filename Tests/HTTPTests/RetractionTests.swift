@@ -1,0 +1,118 @@
+import HTTP
+import Testing
+
+private let refusal = Response.error(.serviceUnavailable)
+
+private func request(_ id: String, method: String = "GET") -> String {
+    "\(method) / HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(id)\r\n\r\n"
+}
+
+/// The status and the id of each response in `sent`.
+private func heads(_ sent: String) -> [String] {
+    sent.matches(of: /HTTP\/1\.1 ([0-9]{3})(?:.|\r\n)*?X-Request-Id: ([A-Za-z0-9]+)/)
+        .map { "\($0.1) \($0.2)" }
+}
+
+@Suite("An audited response")
+struct RetractionTests {
+    @Test("is taken back, and one refusal stands in its place and in that of all behind it")
+    func retracted() throws {
+        let peer = Peer()
+        peer.send(request("a") + request("b") + request("c") + request("d"))
+        try peer.answer()
+        try peer.answer(Response(.ok, json: wire("{\"token\":\"b\"}")).audited)
+        try peer.answer()
+        try peer.answer(Response(.ok, json: wire("{\"token\":\"d\"}")).audited)
+
+        #expect(peer.retract(refusal))
+        let sent = peer.drain()
+        #expect(heads(sent) == ["200 a", "503 b"])
+        #expect(!sent.contains("token"))
+        #expect(sent.contains("\r\nConnection: close\r\n"))
+        #expect(sent.hasSuffix("\r\n\r\n{\"error\":\"Service unavailable\"}"))
+    }
+
+    @Test("ends the conversation when it is taken back")
+    func ends() throws {
+        let peer = Peer()
+        peer.send(request("a") + request("b"))
+        try peer.answer(Response(.ok).audited)
+        #expect(peer.retract(refusal))
+        #expect(try peer.answer() == nil)
+        peer.send(request("c"))
+        #expect(try peer.answer() == nil)
+        #expect(heads(peer.drain()) == ["503 a"])
+    }
+
+    @Test("stays when its event is written")
+    func settled() throws {
+        let peer = Peer()
+        peer.send(request("a") + request("b"))
+        try peer.answer(Response(.ok).audited)
+        peer.conversation.settle()
+        #expect(!peer.retract(refusal))
+        try peer.answer(Response(.noContent).audited)
+        #expect(peer.retract(refusal))
+        #expect(heads(peer.drain()) == ["200 a", "503 b"])
+    }
+
+    @Test("is the only kind that is taken back")
+    func notAudited() throws {
+        let peer = Peer()
+        peer.send(request("a"))
+        #expect(!peer.retract(refusal))
+        try peer.answer()
+        #expect(!peer.retract(refusal))
+        #expect(heads(peer.drain()) == ["200 a"])
+        peer.send(request("b"))
+        #expect(try peer.answer()?.id == "b")
+    }
+
+    @Test("is replaced by an answer to its own request, not to the last one")
+    func ownRequest() throws {
+        let peer = Peer()
+        peer.send(request("a") + request("b", method: "HEAD"))
+        try peer.answer(Response(.ok).audited)
+        try peer.answer()
+        #expect(peer.retract(refusal))
+        let toGet = peer.drain()
+        #expect(heads(toGet) == ["503 a"])
+        #expect(toGet.hasSuffix("\r\n\r\n{\"error\":\"Service unavailable\"}"))
+
+        let other = Peer()
+        other.send(request("a", method: "HEAD") + request("b"))
+        try other.answer(Response(.ok).audited)
+        try other.answer()
+        #expect(other.retract(refusal))
+        let toHead = other.drain()
+        #expect(heads(toHead) == ["503 a"])
+        #expect(toHead.hasSuffix("\r\nConnection: close\r\n\r\n"))
+    }
+
+    @Test("takes an interim response behind it back, too")
+    func interim() throws {
+        let peer = Peer()
+        peer.send(
+            request("a")
+                + "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        try peer.answer(Response(.ok).audited)
+        #expect(try peer.answer() == nil)
+        #expect(peer.retract(refusal))
+        let sent = peer.drain()
+        #expect(heads(sent) == ["503 a"])
+        #expect(!sent.contains("100 Continue"))
+    }
+
+    @Test("may be taken back when what comes before it is half sent")
+    func halfSent() throws {
+        let peer = Peer()
+        peer.send(request("a") + request("b"))
+        try peer.answer(Response(.ok, json: wire("{}")))
+        peer.conversation.markSent(17)
+        try peer.answer(Response(.ok, json: wire("{}")).audited)
+        #expect(peer.retract(refusal))
+        let sent = "HTTP/1.1 200 OK\r\n" + peer.drain()
+        #expect(heads(sent) == ["200 a", "503 b"])
+        #expect(sent.contains("{}HTTP/1.1 503 Service Unavailable\r\n"))
+    }
+}

@@ -1,0 +1,177 @@
+import HTTP
+import Testing
+
+private struct Answer: Equatable {
+    var status = 0
+    var allow: String?
+    var content = ""
+    var placement = Placement.onWorker
+}
+
+private func answer(_ table: RouteTable, _ line: String) throws -> Answer {
+    let peer = Peer()
+    peer.send("\(line) HTTP/1.1\r\nHost: h\r\n\r\n")
+    var answer = Answer()
+    guard let request = try peer.conversation.next() else { return answer }
+    let route = table.route(for: request)
+    answer.placement = route.placement
+    peer.conversation.complete(route.handler(request), date: someDate)
+    let sent = peer.drain()
+    answer.status = sent.firstMatch(of: /HTTP\/1\.1 ([0-9]+)/).flatMap { Int($0.1) } ?? 0
+    answer.allow = sent.firstMatch(of: /\r\nAllow: ([^\r\n]*)\r\n/).map { String($0.1) }
+    answer.content = String(sent[(sent.firstRange(of: "\r\n\r\n")!.upperBound)...])
+    return answer
+}
+
+private func saying(_ text: String) -> Handler { { _ in Response(.ok, json: wire(text)) } }
+
+private let table: RouteTable = {
+    var router = Router()
+    router.on(.get, "/resource", saying("resource"))
+    router.on(.post, "/login", placed: .offloaded, saying("login"))
+    router.on(.get, "/both", saying("got"))
+    router.on(.post, "/both", placed: .offloaded, saying("posted"))
+    router.on(.delete, "/both", saying("deleted"))
+    return router.routes()
+}()
+
+@Suite("A route")
+struct RouterTests {
+    @Test(
+        "is found by method and path",
+        arguments: [
+            ("GET /resource", "resource"), ("POST /login", "login"), ("GET /both", "got"),
+            ("POST /both", "posted"), ("DELETE /both", "deleted"), ("GET /both?a=b", "got"),
+            ("GET /both?", "got"), ("GET http://other.example/both?a", "got"),
+        ])
+    func found(line: String, content: String) throws {
+        let found = try answer(table, line)
+        #expect(found.status == 200)
+        #expect(found.content == content)
+    }
+
+    @Test(
+        "is not found by a path that is spelt otherwise",
+        arguments: [
+            "/", "/resource/", "/Resource", "/RESOURCE", "//resource", "/resource//", "/./resource",
+            "/a/../resource", "/%72esource", "/resourc%65", "/resource%20", "/resource%00",
+            "/resource;a",
+            "/resourc", "/resources", "/resource/a", "/a/resource", "/resource%3F", "/%2Fresource",
+            "/*", "http://h", "http://h?/resource",
+        ])
+    func notFound(path: String) throws {
+        for method in ["GET", "HEAD", "POST", "OPTIONS", "DELETE", "FOO"] {
+            if method == "OPTIONS", path == "http://h" { continue }
+            let missing = try answer(table, "\(method) \(path)")
+            #expect(missing.status == 404)
+            #expect(missing.allow == nil)
+            #expect(missing.content == (method == "HEAD" ? "" : "{\"error\":\"Not found\"}"))
+        }
+    }
+
+    // RFC 9110 §15.5.6: 405 comes with the methods that there are.
+    @Test(
+        "is not there for another method, and the answer says for which it is",
+        arguments: [
+            ("POST /resource", "GET, HEAD, OPTIONS"), ("PUT /resource", "GET, HEAD, OPTIONS"),
+            ("DELETE /resource", "GET, HEAD, OPTIONS"), ("FOO /resource", "GET, HEAD, OPTIONS"),
+            ("get /resource", "GET, HEAD, OPTIONS"), ("TRACE /resource", "GET, HEAD, OPTIONS"),
+            ("GET /login", "OPTIONS, POST"), ("PATCH /login", "OPTIONS, POST"),
+            ("PUT /both", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ])
+    func notAllowed(line: String, allow: String) throws {
+        let refused = try answer(table, line)
+        #expect(refused.status == 405)
+        #expect(refused.allow == allow)
+        #expect(refused.content == "{\"error\":\"Method not allowed\"}")
+    }
+
+    @Test("for GET serves HEAD, without the content")
+    func head() throws {
+        #expect(try answer(table, "HEAD /resource") == Answer(status: 200))
+        #expect(try answer(table, "HEAD /login") == Answer(status: 405, allow: "OPTIONS, POST"))
+    }
+
+    // RFC 9110 §9.3.7.
+    @Test("tells OPTIONS what it allows")
+    func options() throws {
+        let resource = Answer(status: 204, allow: "GET, HEAD, OPTIONS")
+        let server = Answer(status: 204, allow: "DELETE, GET, HEAD, OPTIONS, POST")
+        #expect(try answer(table, "OPTIONS /resource") == resource)
+        #expect(try answer(table, "OPTIONS /both") == server)
+        #expect(try answer(table, "OPTIONS *") == server)
+        #expect(try answer(table, "OPTIONS http://h") == server)
+    }
+
+    @Test("is none for CONNECT")
+    func connect() throws {
+        let refused = try answer(table, "CONNECT h:443")
+        #expect(refused.status == 405)
+        #expect(refused.allow == "DELETE, GET, HEAD, OPTIONS, POST")
+    }
+
+    @Test("says where its handler runs")
+    func placements() throws {
+        #expect(try answer(table, "POST /login").placement == .offloaded)
+        #expect(try answer(table, "POST /both").placement == .offloaded)
+        for line in ["GET /both", "HEAD /both", "GET /login", "OPTIONS /login", "GET /a"] {
+            #expect(try answer(table, line).placement == .onWorker)
+        }
+    }
+
+    @Test("may be none at all")
+    func empty() throws {
+        let table = Router().routes()
+        #expect(try answer(table, "GET /").status == 404)
+        #expect(try answer(table, "OPTIONS *") == Answer(status: 204, allow: "OPTIONS"))
+    }
+
+    @Test("goes through the middleware, the first of it outermost, whatever the answer is")
+    func middleware() throws {
+        func adding(_ value: String) -> Middleware {
+            { inner in { inner($0).adding("Allow", value) } }
+        }
+        var router = Router()
+        router.on(.get, "/a", placed: .offloaded) { _ in Response(.ok).adding("X", "handler") }
+        router.use(adding("outer"))
+        router.use(adding("inner"))
+        let table = router.routes()
+
+        let peer = Peer()
+        for line in ["GET /a", "POST /a", "OPTIONS /a", "GET /b", "OPTIONS *", "CONNECT h:1"] {
+            peer.send("\(line) HTTP/1.1\r\nHost: h\r\n\r\n")
+            let request = try peer.conversation.next()!
+            peer.conversation.complete(table.route(for: request).handler(request), date: someDate)
+            #expect(peer.drain().contains("\r\nAllow: inner\r\nAllow: outer\r\n"))
+        }
+        #expect(try answer(table, "GET /a").placement == .offloaded)
+    }
+
+    @Test("may be cut short by middleware")
+    func shortCut() throws {
+        var router = Router()
+        router.on(.get, "/a", saying("a"))
+        router.use { _ in { _ in .error(.serviceUnavailable) } }
+        let table = router.routes()
+        for line in ["GET /a", "POST /a", "GET /b"] {
+            #expect(try answer(table, line).status == 503)
+        }
+    }
+
+    @Test("that cannot be meant is a mistake in the program")
+    func mistakes() async {
+        await #expect(processExitsWith: .failure) {
+            var router = Router()
+            router.on(.get, "/a") { _ in Response(.ok) }
+            router.on(.get, "/a") { _ in Response(.ok) }
+        }
+        await #expect(processExitsWith: .failure) {
+            var router = Router()
+            router.on(.head, "/a") { _ in Response(.ok) }
+        }
+        await #expect(processExitsWith: .failure) {
+            var router = Router()
+            router.on(.get, "a") { _ in Response(.ok) }
+        }
+    }
+}
