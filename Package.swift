@@ -57,6 +57,7 @@ let package = Package(
         room("POSIX"),
         // Layer 1: protocol, tokens, events to disk.
         room("HTTP", ["Time"]),
+        room("JWT", ["Time", "Crypto", "JSON"]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),

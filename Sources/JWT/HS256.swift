@@ -1,0 +1,405 @@
+import Crypto
+import Glibc
+import JSON
+import Time
+
+/// Checks a token and says what it says. The token is bytes from a stranger.
+package protocol TokenVerifier: Sendable {
+    func verify(_ token: Span<UInt8>, at now: Timestamp) throws(TokenError) -> Claims
+}
+
+/// JSON Web Tokens (RFC 7519) in JWS compact serialization (RFC 7515 §7.1), signed with
+/// HMAC-SHA256 and nothing else: the algorithm is this type, a token's `alg` is only compared.
+///
+/// Verification goes from the cheap to the dear and believes nothing early: length, three segments,
+/// header, the signature over the bytes as they came, and only then the payload. Every segment must
+/// be the one canonical spelling, so that a token has no twins. Allocates nothing for tokens whose
+/// payload has up to `payloadOnTheStack` bytes.
+package struct HS256: TokenVerifier {
+    /// Characters in a token; more is refused unread.
+    package static let maximumLength = 8192
+
+    /// A payload of ours has about 260 bytes.
+    private static let payloadOnTheStack = 512
+    /// 32 bytes in base64url.
+    private static let signatureLength = 43
+
+    package let keys: KeyRing
+    package let policy: TokenPolicy
+    private let issuer: [UInt8]
+    private let audience: [UInt8]
+
+    package init(keys: KeyRing, policy: TokenPolicy) {
+        self.keys = keys
+        self.policy = policy
+        issuer = Array((policy.issuer ?? "").utf8)
+        audience = Array((policy.audience ?? "").utf8)
+    }
+
+    // MARK: Verify
+
+    package func verify(_ token: Span<UInt8>, at now: Timestamp) throws(TokenError) -> Claims {
+        guard token.count <= Self.maximumLength else { throw .tooLong }
+        let (firstDot, secondDot) = try Self.dots(in: token)
+        let candidates = try keyCandidates(token.extracting(0..<firstDot))
+        let keyIndex = try checkSignature(
+            token.extracting((secondDot + 1)..<token.count),
+            over: token.extracting(0..<secondDot), candidates)
+        var fields = Fields()
+        fields.claims.keyIndex = keyIndex
+        try readPayload(token.extracting((firstDot + 1)..<secondDot), &fields)
+        try checkPolicy(fields, at: now)
+        return fields.claims
+    }
+
+    /// RFC 7515 §7.1: header, payload and signature, and nothing more. What is empty fails where it
+    /// is read; an unsecured token's signature is (RFC 7519 §6.1), and its `alg` has to be seen.
+    private static func dots(in token: Span<UInt8>) throws(TokenError) -> (Int, Int) {
+        guard let first = token.firstIndex(of: UInt8(ascii: "."), from: 0),
+            let second = token.firstIndex(of: UInt8(ascii: "."), from: first + 1),
+            token.firstIndex(of: UInt8(ascii: "."), from: second + 1) == nil
+        else { throw .malformed }
+        return (first, second)
+    }
+
+    /// The keys that may have signed: the one that the header names, or all if it names none.
+    private func keyCandidates(_ segment: Span<UInt8>) throws(TokenError) -> Range<Int> {
+        for index in keys.entries.indices {
+            let own = keys.entries[index].headerSegment
+            if segment.isEqual(to: own.span) { return index..<(index + 1) }
+        }
+        var decoded = InlineArray<1024, UInt8>(repeating: 0)
+        guard Base64URL.decodedCount(segment.count) <= 1024 else { throw .malformed }
+        var buffer = decoded.mutableSpan
+        let count: Int
+        do throws(Base64URL.DecodingError) {
+            count = try Base64URL.decode(segment, into: &buffer)
+        } catch { throw .notCanonical }
+        return try readHeader(decoded.span.extracting(0..<count))
+    }
+
+    private func checkSignature(
+        _ segment: Span<UInt8>, over signed: Span<UInt8>, _ candidates: Range<Int>
+    ) throws(TokenError) -> Int {
+        // A byte more than a code has, so that a padded code is seen for what it is.
+        var decoded = InlineArray<33, UInt8>(repeating: 0)
+        var buffer = decoded.mutableSpan
+        let count: Int
+        do throws(Base64URL.DecodingError) {
+            count = try Base64URL.decode(segment, into: &buffer)
+        } catch {
+            // Text for still more bytes is no respelling of a good code.
+            throw error == .tooLong ? .badSignature : .notCanonical
+        }
+        guard count == SHA256.digestSize else { throw .badSignature }
+        let signature = decoded.span.extracting(0..<count)
+        for index in candidates
+        where HMACSHA256.isValid(signature, for: signed, key: keys.entries[index].key) {
+            return index
+        }
+        throw .badSignature
+    }
+
+    private func checkPolicy(_ fields: borrowing Fields, at now: Timestamp) throws(TokenError) {
+        // RFC 7519 §4.1.1 and §4.1.3: a token that is not for us is refused whatever its dates say.
+        if policy.issuer != nil, !fields.issuerMatches { throw .wrongIssuer(fields.claims) }
+        if policy.audience != nil, !fields.audienceMatches { throw .wrongAudience(fields.claims) }
+        // §4.1.4: at `exp` itself the token is no longer good.
+        guard now < fields.claims.expires + policy.leeway else { throw .expired(fields.claims) }
+        if let notBefore = fields.claims.notBefore, notBefore > now + policy.leeway {
+            throw .notYetValid(fields.claims)
+        }
+        if let end = fields.claims.sessionExpires {
+            guard now < end + policy.leeway else { throw .sessionExpired(fields.claims) }
+        } else if policy.requiresSession {
+            throw .sessionExpired(fields.claims)
+        }
+        if policy.requiresSession, fields.claims.sessionID == nil {
+            throw .sessionExpired(fields.claims)
+        }
+    }
+}
+
+// MARK: - Header
+
+extension HS256 {
+    /// RFC 7515 §4.1: `alg` must be there and be ours, `crit` must not be there, `kid` must be known.
+    /// Everything else (`typ`, `jku`, `jwk`, `x5u`, …) is ignored: no key ever comes from a token.
+    private func readHeader(_ json: Span<UInt8>) throws(TokenError) -> Range<Int> {
+        var reader = JSONReader(json)
+        var isOurs: Bool?
+        var isCritical = false
+        var named: KeyName = .none
+        do throws(JSONError) {
+            try reader.beginObject()
+            while let name = try reader.nextName() {
+                if reader.isEqual(name, "alg") {
+                    // A value that is no string is as little HS256 as another string.
+                    guard try reader.peekKind() == .string else {
+                        isOurs = false
+                        try reader.skipValue()
+                        continue
+                    }
+                    let algorithm = try reader.readText()
+                    isOurs = reader.isEqual(algorithm, "HS256")
+                } else if reader.isEqual(name, "kid") {
+                    let id = try reader.readText()
+                    named = keyNamed(id, &reader)
+                } else {
+                    if reader.isEqual(name, "crit") { isCritical = true }
+                    try reader.skipValue()
+                }
+            }
+            try reader.finish()
+        } catch { throw .malformed }
+        guard let isOurs else { throw .malformed }
+        guard isOurs else { throw .algorithmNotAllowed }
+        guard !isCritical else { throw .criticalExtension }
+        switch named {
+        case .none: return keys.entries.indices
+        case .known(let index): return index..<(index + 1)
+        case .unknown: throw .unknownKey
+        }
+    }
+
+    private enum KeyName {
+        case none, unknown
+        case known(Int)
+    }
+
+    private func keyNamed(_ id: JSONText, _ reader: inout JSONReader) -> KeyName {
+        for index in keys.entries.indices {
+            let own = keys.entries[index].idBytes
+            if reader.isEqual(id, own.span) { return .known(index) }
+        }
+        return .unknown
+    }
+}
+
+// MARK: - Payload
+
+extension HS256 {
+    /// Reads the payload into `fields`.
+    private func readPayload(
+        _ segment: Span<UInt8>, _ fields: inout Fields
+    ) throws(TokenError) {
+        if Base64URL.decodedCount(segment.count) <= Self.payloadOnTheStack {
+            var decoded = InlineArray<512, UInt8>(repeating: 0)
+            var buffer = decoded.mutableSpan
+            let count = try Self.decodePayload(segment, &buffer)
+            try readClaims(decoded.span.extracting(0..<count), &fields)
+        } else {
+            var decoded = [UInt8](repeating: 0, count: Base64URL.decodedCount(segment.count))
+            var buffer = decoded.mutableSpan
+            let count = try Self.decodePayload(segment, &buffer)
+            try readClaims(decoded.span.extracting(0..<count), &fields)
+        }
+    }
+
+    private static func decodePayload(
+        _ segment: Span<UInt8>, _ buffer: inout MutableSpan<UInt8>
+    ) throws(TokenError) -> Int {
+        do throws(Base64URL.DecodingError) {
+            return try Base64URL.decode(segment, into: &buffer)
+        } catch { throw .notCanonical }
+    }
+
+    private func readClaims(
+        _ json: Span<UInt8>, _ fields: inout Fields
+    ) throws(TokenError) {
+        do throws(JSONError) {
+            var reader = JSONReader(json)
+            try reader.beginObject()
+            while let name = try reader.nextName() { try read(name, &reader, &fields) }
+            try reader.finish()
+        } catch { throw .claims }
+        // Refuse, never guess: two names for the user have to agree.
+        if fields.hasUser, fields.hasSubject, fields.subjectAsUser != fields.claims.user {
+            throw .claims
+        }
+        if !fields.hasUser {
+            guard let user = fields.subjectAsUser else { throw .claims }
+            fields.claims.user = user
+        }
+        guard fields.hasExpiry, !fields.isFaulty else { throw .claims }
+    }
+
+    /// The claims while they are read.
+    private struct Fields {
+        /// Its user and its expiry are placeholders until `hasUser` and `hasExpiry`.
+        var claims = Claims(user: .placeholder, expires: Timestamp(milliseconds: .min))
+        var hasUser = false
+        var hasExpiry = false
+        var hasSubject = false
+        var subjectAsUser: UserID?
+        var issuerMatches = false
+        var audienceMatches = false
+        /// A value of the right type that is out of its range.
+        var isFaulty = false
+    }
+
+    private enum Name: Int, CaseIterable {
+        case issuer, subject, user, audience, issued, notBefore, expires, tokenID, sessionID
+        case authenticated, sessionExpires
+
+        static let all = JSONNames([
+            "iss", "sub", "user_id", "aud", "iat", "nbf", "exp", "jti", "sid", "auth_time", "sxp",
+        ])
+    }
+
+    private func read(
+        _ name: JSONText, _ reader: inout JSONReader, _ fields: inout Fields
+    ) throws(JSONError) {
+        switch Name.all.index(of: name, in: &reader).flatMap(Name.init(rawValue:)) {
+        case .issuer:
+            let text = try reader.readText()
+            fields.issuerMatches = reader.isEqual(text, issuer.span)
+        case .subject:
+            let text = try reader.readText()
+            fields.hasSubject = true
+            fields.subjectAsUser = Self.user(text, &reader)
+        case .user:
+            guard let user = UserID(try reader.readInteger()) else {
+                fields.isFaulty = true
+                return
+            }
+            fields.claims.user = user
+            fields.hasUser = true
+        case .audience: fields.audienceMatches = try readAudience(&reader)
+        case .issued: fields.claims.issued = try Self.readDate(&reader)
+        case .notBefore: fields.claims.notBefore = try Self.readDate(&reader)
+        case .expires:
+            fields.claims.expires = try Self.readDate(&reader)
+            fields.hasExpiry = true
+        case .tokenID:
+            let text = try reader.readText()
+            fields.claims.tokenID = ShortText(text, in: &reader)
+            if fields.claims.tokenID == nil { fields.isFaulty = true }
+        case .sessionID:
+            let text = try reader.readText()
+            fields.claims.sessionID = ShortText(text, in: &reader)
+            if fields.claims.sessionID == nil { fields.isFaulty = true }
+        case .authenticated: fields.claims.authenticated = try Self.readDate(&reader)
+        case .sessionExpires: fields.claims.sessionExpires = try Self.readDate(&reader)
+        case nil: try reader.skipValue()
+        }
+    }
+
+    /// NumericDate (RFC 7519 §2): seconds, perhaps with a fraction.
+    private static func readDate(_ reader: inout JSONReader) throws(JSONError) -> Timestamp {
+        switch try reader.readNumber() {
+        case .integer(let seconds): Timestamp(seconds: seconds)
+        case .fraction(let seconds): Timestamp(fractionalSeconds: seconds)
+        }
+    }
+
+    /// RFC 7519 §4.1.3: a string, or a list of strings of which one must be ours.
+    private func readAudience(_ reader: inout JSONReader) throws(JSONError) -> Bool {
+        guard try reader.peekKind() == .array else {
+            let text = try reader.readText()
+            return reader.isEqual(text, audience.span)
+        }
+        var matches = false
+        try reader.beginArray()
+        while try reader.nextElement() {
+            let text = try reader.readText()
+            if reader.isEqual(text, audience.span) { matches = true }
+        }
+        return matches
+    }
+
+    /// The subject as a user id, if it is one in plain decimal without leading zeros.
+    private static func user(_ text: JSONText, _ reader: inout JSONReader) -> UserID? {
+        var value: Int64 = 0
+        var isNumber = true
+        var count = 0
+        reader.forEachByte(of: text) { byte in
+            let digit = byte &- UInt8(ascii: "0")
+            // Sixteen digits reach past 2^53 and stay far below 2^63.
+            isNumber = isNumber && digit < 10 && count < 16 && !(count == 0 && digit == 0)
+            if isNumber { value = value * 10 + Int64(digit) }
+            count += 1
+        }
+        return isNumber && count > 0 ? UserID(value) : nil
+    }
+}
+
+// MARK: - Sign
+
+extension HS256 {
+    /// A token with these claims, signed with the ring's first key.
+    package func sign(_ claims: Claims) -> [UInt8] {
+        var payload = JSONWriter(capacity: 384)
+        payload.beginObject()
+        if let issuer = policy.issuer {
+            payload.name("iss")
+            payload.string(issuer)
+        }
+        payload.name("sub")
+        payload.string("\(claims.user.number)")
+        payload.name("user_id")
+        payload.integer(claims.user.number)
+        if let audience = policy.audience {
+            payload.name("aud")
+            payload.string(audience)
+        }
+        payload.date("iat", claims.issued)
+        payload.date("nbf", claims.notBefore)
+        payload.date("exp", claims.expires)
+        payload.text("jti", claims.tokenID)
+        payload.text("sid", claims.sessionID)
+        payload.date("auth_time", claims.authenticated)
+        payload.date("sxp", claims.sessionExpires)
+        payload.endObject()
+
+        let header = keys.signing.headerSegment
+        var token: [UInt8] = []
+        token.reserveCapacity(
+            header.count + Base64URL.encodedCount(payload.bytes.count) + Self.signatureLength + 2)
+        token.append(contentsOf: header)
+        token.append(UInt8(ascii: "."))
+        Base64URL.encode(payload.bytes.span, appendingTo: &token)
+        let code = HMACSHA256.code(for: token.span, key: keys.signing.key)
+        token.append(UInt8(ascii: "."))
+        Base64URL.encode(code.span, appendingTo: &token)
+        return token
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func date(_ name: StaticString, _ moment: Timestamp?) {
+        guard let moment else { return }
+        self.name(name)
+        integer(moment.seconds)
+    }
+
+    fileprivate mutating func text(_ name: StaticString, _ text: ShortText?) {
+        guard let text else { return }
+        self.name(name)
+        string(text.utf8)
+    }
+}
+
+extension Span<UInt8> {
+    fileprivate func isEqual(to other: Span<UInt8>) -> Bool {
+        guard count == other.count, count > 0 else { return count == other.count }
+        // Sound: both have `count` bytes.
+        return unsafe withUnsafeBytes { bytes in
+            unsafe other.withUnsafeBytes { other in
+                unsafe memcmp(bytes.baseAddress!, other.baseAddress!, bytes.count) == 0
+            }
+        }
+    }
+
+    fileprivate func firstIndex(of byte: UInt8, from start: Int) -> Int? {
+        guard start < count else { return nil }
+        // Sound: memchr looks at `count - start` bytes, and finds one of them or nothing.
+        return unsafe withUnsafeBytes { bytes in
+            let base = bytes.baseAddress!
+            guard let found = unsafe memchr(base + start, CInt(byte), count - start) else {
+                return nil
+            }
+            return unsafe UnsafeRawPointer(found) - base
+        }
+    }
+}
