@@ -58,6 +58,7 @@ let package = Package(
         // Layer 1: protocol, tokens, events to disk.
         room("HTTP", ["Time"]),
         room("JWT", ["Time", "Crypto", "JSON"]),
+        room("Logging", ["Time", "Crypto", "POSIX"]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),

@@ -1,0 +1,29 @@
+import Synchronization
+
+/// Which events are wanted: a level for all areas, and others for some. One atomic word, eight bits an
+/// area, so that asking is one load and a change is seen by every thread.
+package final class LogLevels: Sendable {
+    private let thresholds: Atomic<UInt64>
+
+    package init(all level: Level, areas: [Area: Level] = [:]) {
+        thresholds = Atomic(Self.packed(all: level, areas))
+    }
+
+    package func set(all level: Level, areas: [Area: Level]) {
+        thresholds.store(Self.packed(all: level, areas), ordering: .relaxed)
+    }
+
+    /// Security events at WARNING and above cannot be switched off: an operator who turns the log
+    /// down must not turn down the evidence.
+    package func isEnabled(_ level: Level, _ area: Area) -> Bool {
+        let word = thresholds.load(ordering: .relaxed)
+        let threshold = UInt8(truncatingIfNeeded: word &>> UInt64(area.rawValue &* 8))
+        return level.rawValue >= threshold || area == .security && level >= .warning
+    }
+
+    private static func packed(all level: Level, _ areas: [Area: Level]) -> UInt64 {
+        Area.allCases.reduce(0) { word, area in
+            word | UInt64((areas[area] ?? level).rawValue) << UInt64(area.rawValue * 8)
+        }
+    }
+}
