@@ -55,10 +55,13 @@ let package = Package(
         room("Crypto"),
         room("JSON"),
         room("POSIX"),
+        .systemLibrary(name: "CEpoll"),
         // Layer 1: protocol, tokens, events to disk.
         room("HTTP", ["Time"]),
         room("JWT", ["Time", "Crypto", "JSON"]),
         room("Logging", ["Time", "Crypto", "POSIX"]),
+        // Layer 2: sockets and Dispatch; who may do what.
+        room("Server", ["HTTP", "Time", "POSIX", "CEpoll"], confined),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),

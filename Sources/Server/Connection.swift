@@ -1,0 +1,34 @@
+import HTTP
+import POSIX
+
+/// A connection: its socket, its half of HTTP, and where its worker stands with it. Owned by one
+/// worker, touched on its queue alone.
+final class Connection {
+    let socket: FileDescriptor
+    let client: ClientAddress
+    let slot: Int
+    /// Its slot and how often that was used before: a token of an earlier connection never fits.
+    let token: UInt64
+    var conversation: Conversation
+    var interest = Poller.Interest.read
+    /// An offloaded handler has its request.
+    var awaitsResponse = false
+    /// Stands in the worker's list of connections to send to.
+    var isAnswered = false
+    /// Everything is sent and sending has ended; what the client still sends is thrown away until
+    /// it ends too, because closing now would make the kernel take our last response back from it.
+    var isLingering = false
+    /// Bytes thrown away while lingering.
+    var discarded = 0
+
+    init(
+        _ socket: consuming FileDescriptor, _ client: ClientAddress, slot: Int, token: UInt64,
+        _ conversation: consuming Conversation
+    ) {
+        self.socket = socket
+        self.client = client
+        self.slot = slot
+        self.token = token
+        self.conversation = conversation
+    }
+}

@@ -1,0 +1,43 @@
+import HTTP
+import POSIX
+
+/// What must reach a worker at once, lingering or not: an array under a lock and a pipe that wakes
+/// the worker's poller.
+final class Mailbox: Sendable {
+    enum Letter: Sendable {
+        /// The response to an offloaded request of the connection with this token.
+        case response(Response, token: UInt64)
+        case stop
+        /// The drain time is over.
+        case abandon
+    }
+
+    private let letters = Locked<[Letter]>([])
+    private let pipe: Pipe
+
+    init() throws(Errno) {
+        pipe = try Pipe()
+    }
+
+    /// What the poller watches.
+    var number: CInt { pipe.readingEnd.number }
+
+    func post(_ letter: Letter) {
+        let wasEmpty = letters.withLock { letters in
+            letters.append(letter)
+            return letters.count == 1
+        }
+        // A pipe that is full is already waking the worker.
+        if wasEmpty { _ = try? pipe.writingEnd.write([1].span) }
+    }
+
+    func takeAll() -> [Letter] {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        var buffer = bytes.mutableSpan
+        _ = try? pipe.readingEnd.read(into: &buffer)
+        return letters.withLock { letters in
+            defer { letters = [] }
+            return letters
+        }
+    }
+}

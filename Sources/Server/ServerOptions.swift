@@ -1,0 +1,56 @@
+import HTTP
+import POSIX
+import Time
+
+/// What an operator chooses about the listener and its connections.
+package struct ServerOptions: Sendable {
+    package var address = SocketAddress.loopback(port: 8080)
+    /// Serial queues that each serve a share of the connections.
+    package var workers = 1
+    package var maximumConnections = 10_000
+    package var limits = Conversation.Limits()
+    /// From a message's first byte, or from the connection's beginning, to the end of its head.
+    package var headTimeout = Milliseconds.seconds(10)
+    /// From the end of the head to the end of the body.
+    package var bodyTimeout = Milliseconds.seconds(20)
+    /// Between a response and the next message.
+    package var idleTimeout = Milliseconds.seconds(75)
+    /// For a response that the client does not take.
+    package var writeTimeout = Milliseconds.seconds(20)
+    /// From the request to stop to the last connection's end.
+    package var drainTimeout = Milliseconds.seconds(10)
+    /// Offloaded requests that run at a time, and that wait behind those.
+    package var offloadWidth = 1
+    package var offloadWaiting = 64
+
+    package init() {}
+}
+
+/// What the server tells the house around it. It knows neither log nor tokens.
+package struct ServerHooks: Sendable {
+    /// Puts on record what the handlers and the hooks below have recorded. Called before a batch of
+    /// responses is sent; false takes the audited ones of them back.
+    package var commit: @Sendable () -> Bool
+    /// A connection was refused something before any handler saw it.
+    package var refused: @Sendable (Refusal) -> Void
+    /// No connection could be accepted; accepting pauses for a moment.
+    package var acceptFailed: @Sendable (Errno) -> Void
+
+    package init(
+        commit: @escaping @Sendable () -> Bool,
+        refused: @escaping @Sendable (Refusal) -> Void,
+        acceptFailed: @escaping @Sendable (Errno) -> Void
+    ) {
+        self.commit = commit
+        self.refused = refused
+        self.acceptFailed = acceptFailed
+    }
+}
+
+/// Something that was refused, for the log.
+package struct Refusal: Sendable {
+    package let reason: StaticString
+    package let status: Status
+    package let client: ClientAddress
+    package let id: RequestID
+}

@@ -1,0 +1,127 @@
+import Glibc
+import POSIX
+
+/// The socket calls, on descriptors that their owners lend.
+enum Socket {
+    /// A listening socket that shares its port with the other workers' sockets.
+    static func listener(on address: SocketAddress) throws(Errno) -> FileDescriptor {
+        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+        let family = address.family
+        let socket = FileDescriptor(
+            owning: try retryingOnInterrupt {
+                Glibc.socket(family, type | CInt(SOCK_CLOEXEC.rawValue), 0)
+            })
+        try set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
+        try set(socket, SOL_SOCKET, SO_REUSEPORT, 1)
+        // Accepted sockets inherit it: a response goes out when it is sent, not when the last one
+        // was acknowledged.
+        try set(socket, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        try bind(socket, address)
+        let number = socket.number
+        // The kernel lowers it to net.core.somaxconn.
+        _ = try retryingOnInterrupt { listen(number, 4096) }
+        return socket
+    }
+
+    /// Whether another process listens there: sharing a port is for our own workers only, and a
+    /// second server that silently took half of the connections would be a riddle.
+    static func checkUnused(_ address: SocketAddress) throws(Errno) {
+        guard address.port != 0 else { return }
+        let family = address.family
+        let probe = FileDescriptor(
+            owning: try retryingOnInterrupt {
+                Glibc.socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+            })
+        try set(probe, SOL_SOCKET, SO_REUSEADDR, 1)
+        try bind(probe, address)
+    }
+
+    /// The port that a socket bound to port 0 was given.
+    static func port(of socket: borrowing FileDescriptor) throws(Errno) -> UInt16 {
+        let number = socket.number
+        var address = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        // Sound: sockaddr_storage is made to be seen as a sockaddr.
+        _ = try unsafe withUnsafeMutablePointer(to: &address) { pointer throws(Errno) in
+            try unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                general throws(Errno) in
+                try retryingOnInterrupt { unsafe getsockname(number, general, &length) }
+            }
+        }
+        // The port stands at the same place in both families.
+        return unsafe withUnsafeBytes(of: address) { bytes in
+            UInt16(
+                bigEndian: unsafe bytes.load(
+                    fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_port)!,
+                    as: UInt16.self))
+        }
+    }
+
+    static func accept(
+        _ listener: borrowing FileDescriptor, _ peer: inout PeerAddress
+    ) throws(Errno) -> FileDescriptor {
+        let number = listener.number
+        // Sockets are read and written with MSG_DONTWAIT, and this process starts no other, so that
+        // neither O_NONBLOCK nor FD_CLOEXEC is worth its system call.
+        return FileDescriptor(
+            owning: try retryingOnInterrupt {
+                unsafe peer.fill { address, length in unsafe Glibc.accept(number, address, length) }
+            })
+    }
+
+    /// Bytes read; 0 is the end.
+    static func receive(
+        _ socket: borrowing FileDescriptor, into buffer: inout MutableSpan<UInt8>
+    ) throws(Errno) -> Int {
+        let number = socket.number
+        return try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
+            try retryingOnInterrupt {
+                unsafe recv(number, bytes.baseAddress, bytes.count, CInt(MSG_DONTWAIT))
+            }
+        }
+    }
+
+    /// Bytes taken by the kernel.
+    static func send(
+        _ socket: borrowing FileDescriptor, _ bytes: Span<UInt8>
+    ) throws(Errno) -> Int {
+        let number = socket.number
+        let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        return try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in
+            try retryingOnInterrupt {
+                unsafe Glibc.send(number, bytes.baseAddress, bytes.count, flags)
+            }
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    static func endSending(_ socket: borrowing FileDescriptor) {
+        // A socket that is gone already needs no end.
+        _ = shutdown(socket.number, CInt(SHUT_WR))
+    }
+
+    private static func bind(
+        _ socket: borrowing FileDescriptor, _ address: SocketAddress
+    ) throws(Errno) {
+        if address.family == AF_INET6 {
+            // `::` means IPv6 and IPv4, whatever the system's default is.
+            try set(socket, CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0)
+        }
+        let number = socket.number
+        _ = try retryingOnInterrupt {
+            unsafe address.withSocketAddress { pointer, length in
+                unsafe Glibc.bind(number, pointer, length)
+            }
+        }
+    }
+
+    private static func set(
+        _ socket: borrowing FileDescriptor, _ level: CInt, _ option: CInt, _ value: CInt
+    ) throws(Errno) {
+        let number = socket.number
+        var value = value
+        _ = try retryingOnInterrupt {
+            unsafe setsockopt(number, level, option, &value, socklen_t(MemoryLayout<CInt>.size))
+        }
+    }
+}

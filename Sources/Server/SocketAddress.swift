@@ -1,0 +1,160 @@
+import Glibc
+import HTTP
+import POSIX
+
+/// An address to listen on, or one that a connection comes from.
+package struct SocketAddress: Sendable, Equatable {
+    package enum Host: Sendable, Equatable {
+        /// In the order of the wire.
+        case ipv4([UInt8])
+        case ipv6([UInt8])
+    }
+
+    package let host: Host
+    package let port: UInt16
+
+    package init(host: Host, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    package static func loopback(port: UInt16) -> SocketAddress {
+        SocketAddress(host: .ipv4([127, 0, 0, 1]), port: port)
+    }
+
+    /// - Parameter text: an IPv4 or IPv6 address, or `localhost` for 127.0.0.1; no other names,
+    ///   because a name can change its address between a check and its use.
+    package init?(_ text: String, port: UInt16) {
+        // C would read up to it only.
+        guard !text.utf8.contains(0) else { return nil }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        let text = text == "localhost" ? "127.0.0.1" : text
+        if unsafe inet_pton(AF_INET, text, &bytes) == 1 {
+            host = .ipv4(Array(bytes[0..<4]))
+        } else if unsafe inet_pton(AF_INET6, text, &bytes) == 1 {
+            host = .ipv6(bytes)
+        } else {
+            return nil
+        }
+        self.port = port
+    }
+
+    package var isLoopback: Bool {
+        switch host {
+        case .ipv4(let bytes): bytes[0] == 127
+        case .ipv6(let bytes): bytes == [UInt8](repeating: 0, count: 15) + [1]
+        }
+    }
+
+    /// As it stands in a URL: an IPv6 address in brackets.
+    package var urlHost: String {
+        switch host {
+        case .ipv4: hostText
+        case .ipv6: "[\(hostText)]"
+        }
+    }
+
+    var family: CInt {
+        switch host {
+        case .ipv4: AF_INET
+        case .ipv6: AF_INET6
+        }
+    }
+
+    private var hostText: String {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let bytes =
+            switch host {
+            case .ipv4(let bytes), .ipv6(let bytes): bytes
+            }
+        // Sound: the buffer has the size that the longest address needs, and the text ends with a
+        // zero.
+        return unsafe text.withUnsafeMutableBufferPointer { text in
+            unsafe inet_ntop(family, bytes, text.baseAddress, socklen_t(text.count))
+            return unsafe String(cString: text.baseAddress!)
+        }
+    }
+
+    /// Calls `body` with the C form.
+    func withSocketAddress<Result>(
+        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        func rebound<Address>(_ address: Address) -> Result {
+            // Sound: every sockaddr_* begins with the members of sockaddr, which is what it is for.
+            unsafe withUnsafePointer(to: address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
+                    unsafe body(general, socklen_t(MemoryLayout<Address>.size))
+                }
+            }
+        }
+        switch host {
+        case .ipv4(let bytes):
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            // Sound: both are four bytes.
+            unsafe withUnsafeMutableBytes(of: &address.sin_addr) {
+                unsafe $0.copyBytes(from: bytes)
+            }
+            return rebound(address)
+        case .ipv6(let bytes):
+            var address = sockaddr_in6()
+            address.sin6_family = sa_family_t(AF_INET6)
+            address.sin6_port = port.bigEndian
+            // Sound: both are sixteen bytes.
+            unsafe withUnsafeMutableBytes(of: &address.sin6_addr) {
+                unsafe $0.copyBytes(from: bytes)
+            }
+            return rebound(address)
+        }
+    }
+}
+
+/// Room for the address of any family, to be filled by the kernel.
+struct PeerAddress {
+    private var storage = sockaddr_storage()
+
+    /// Calls `fill` with the room and its size.
+    mutating func fill<Result>(
+        _ fill: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Result
+    ) -> Result {
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        // Sound: sockaddr_storage is made to be seen as a sockaddr, and is as long as `length` says.
+        return unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
+                unsafe fill(general, &length)
+            }
+        }
+    }
+
+    /// The address as the log has it: an IPv4 address that comes through an IPv6 socket
+    /// (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is written as what it is.
+    var client: ClientAddress {
+        var text = [UInt8](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let family = CInt(storage.ss_family)
+        // Sound: the family says which address the storage holds; inet_ntop fills at most the
+        // buffer and ends with a zero.
+        unsafe withUnsafeBytes(of: storage) { raw in
+            unsafe text.withUnsafeMutableBytes { text in
+                let target = unsafe text.baseAddress!.assumingMemoryBound(to: CChar.self)
+                let size = socklen_t(text.count)
+                if family == AF_INET {
+                    let offset = MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!
+                    unsafe inet_ntop(AF_INET, raw.baseAddress! + offset, target, size)
+                } else if family == AF_INET6 {
+                    let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+                    let address = unsafe raw[offset..<(offset + 16)]
+                    let isMapped = unsafe address.prefix(12).elementsEqual(Self.mappedPrefix)
+                    unsafe inet_ntop(
+                        isMapped ? AF_INET : AF_INET6,
+                        raw.baseAddress! + offset + (isMapped ? 12 : 0), target, size)
+                }
+            }
+        }
+        let end = text.firstIndex(of: 0) ?? 0
+        // The longest address text has 45 characters, which is what a ClientAddress holds.
+        return ClientAddress(text.span.extracting(0..<end))!
+    }
+
+    private static let mappedPrefix: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+}

@@ -1,0 +1,526 @@
+import Dispatch
+import HTTP
+import POSIX
+import Synchronization
+import Time
+
+/// Serves a share of the connections on a serial queue, batch by batch: read from every connection
+/// that is ready, handle what is whole, `commit` once, and only then send.
+///
+/// Its epoll descriptor is itself the one descriptor that Dispatch watches. Once awake, the worker
+/// lingers: it goes back to Dispatch only after a millisecond without work, or after `rounds` batches
+/// so that timers get their turn. Under load Dispatch costs nothing; without load the worker sleeps.
+///
+/// `@unchecked Sendable` is sound: after `start` every stored property that changes is touched only
+/// on `queue`; others reach the worker through its mailbox.
+final class Worker: @unchecked Sendable {
+    private static let listenerToken = UInt64.max
+    private static let mailboxToken = UInt64.max - 1
+    /// Batches in a row before Dispatch gets its turn.
+    private static let rounds = 256
+    /// Connections accepted in a row before those that are here get theirs.
+    private static let accepts = 64
+    /// Unsent bytes past which no further pipelined request of a connection is handled.
+    private static let outputLimit = 64 * 1024
+    private static let lingerTimeout = Milliseconds.seconds(2)
+    /// Bytes thrown away before a client that goes on sending is cut off.
+    private static let discardLimit = 4 * 1024 * 1024
+    /// How long accepting pauses when descriptors or memory have run out.
+    private static let acceptPause = 0.1
+
+    let mailbox: Mailbox
+    private let options: ServerOptions
+    private let routes: RouteTable
+    private let hooks: ServerHooks
+    private let offload: OffloadQueue
+    private let connectionCount: ConnectionCount
+    private let queue: DispatchQueue
+    private let whenDrained: @Sendable () -> Void
+
+    private var poller: Poller
+    private var listener: FileDescriptor?
+    private var source: (any DispatchSourceRead)?
+    private var timer: (any DispatchSourceTimer)?
+    private var timerIsFor = MonotonicTime.distantFuture
+
+    private var connections: [Connection?] = []
+    private var freeSlots: [Int] = []
+    private var generation: UInt64 = 0
+    private var deadlines: DeadlineList
+    /// Connections with something to send when the batch is committed.
+    private var answered: [Connection] = []
+    /// Connections with whole requests left to handle, for which no event will come.
+    private var unfinished: [Connection] = []
+    private var buffer = ReadBuffer()
+    private var isDraining = false
+    private var date = DateField()
+    private var seeds = SystemRandomNumberGenerator()
+
+    init(
+        number: Int, listener: consuming FileDescriptor, _ options: ServerOptions,
+        _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueue,
+        _ connectionCount: ConnectionCount, whenDrained: @escaping @Sendable () -> Void
+    ) throws(Errno) {
+        self.options = options
+        self.routes = routes
+        self.hooks = hooks
+        self.offload = offload
+        self.connectionCount = connectionCount
+        self.whenDrained = whenDrained
+        queue = DispatchQueue(label: "gatehouse.worker.\(number)")
+        poller = try Poller()
+        mailbox = try Mailbox()
+        deadlines = DeadlineList { kind in
+            switch kind {
+            case .head: options.headTimeout
+            case .body: options.bodyTimeout
+            case .idle: options.idleTimeout
+            case .write: options.writeTimeout
+            case .linger: Self.lingerTimeout
+            }
+        }
+        let listenerNumber = listener.number
+        self.listener = consume listener
+        try poller.add(listenerNumber, .read, token: Self.listenerToken)
+        try poller.add(mailbox.number, .read, token: Self.mailboxToken)
+    }
+
+    /// Begins to serve.
+    func start() {
+        let source = DispatchSource.makeReadSource(fileDescriptor: poller.number, queue: queue)
+        source.setEventHandler { self.serve() }
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.setEventHandler {
+            let now = MonotonicTime.now
+            self.date.update(now)
+            self.timerIsFor = .distantFuture
+            self.finishBatch(now: now)
+            self.armTimer()
+        }
+        self.source = source
+        self.timer = timer
+        timer.resume()
+        source.resume()
+    }
+
+    // MARK: Batches
+
+    private func serve() {
+        for _ in 0..<Self.rounds {
+            let count = poller.wait(milliseconds: unfinished.isEmpty ? 1 : 0)
+            if count == 0, unfinished.isEmpty { break }
+            let now = MonotonicTime.now
+            date.update(now)
+            if !unfinished.isEmpty { continueUnfinished(now) }
+            for index in 0..<count { handle(index, now) }
+            finishBatch(now: now)
+        }
+        // No event will come for these.
+        if !unfinished.isEmpty { queue.async { self.serve() } }
+        armTimer()
+    }
+
+    private func handle(_ index: Int, _ now: MonotonicTime) {
+        let token = poller.token(index)
+        switch token {
+        case Self.listenerToken: acceptConnections(now)
+        case Self.mailboxToken: readMailbox(now)
+        default:
+            guard let connection = connection(token) else { return }
+            if poller.isHangUp(index) {
+                // Nobody is there to read an answer; what was asked is done all the same.
+                close(connection)
+            } else if connection.isLingering {
+                discard(connection)
+            } else if connection.isAnswered || connection.interest == .write {
+                answer(connection)
+            } else {
+                read(connection, now)
+            }
+        }
+    }
+
+    /// Expires what is due, puts on record what happened, and sends. In this order: nothing leaves
+    /// before it is on record.
+    private func finishBatch(now: MonotonicTime) {
+        if deadlines.next <= now { expire(now) }
+        if !answered.isEmpty {
+            if !hooks.commit() { retractAnswers() }
+            for connection in answered {
+                connection.isAnswered = false
+                connection.conversation.settle()
+                send(connection, now)
+            }
+            answered.removeAll(keepingCapacity: true)
+        }
+        if isDraining, connections.count == freeSlots.count { finishDraining() }
+    }
+
+    private func retractAnswers() {
+        let refusal = Response.error(.serviceUnavailable, "Log unavailable")
+            .adding("Retry-After", "1")
+        for connection in answered {
+            _ = connection.conversation.retract(refusal, date: date.text)
+        }
+    }
+
+    private func answer(_ connection: Connection) {
+        guard !connection.isAnswered else { return }
+        connection.isAnswered = true
+        answered.append(connection)
+    }
+
+    // MARK: Reading
+
+    private func read(_ connection: Connection, _ now: MonotonicTime) {
+        // While a response is awaited, bytes wait in the kernel.
+        guard !connection.awaitsResponse else { return watch(connection, .none) }
+        let count: Int
+        do throws(Errno) {
+            count = try buffer.fill(from: connection.socket)
+        } catch {
+            if error != .again { close(connection) }
+            return
+        }
+        guard count > 0 else { return end(connection) }
+        buffer.deliver(to: &connection.conversation)
+        handleRequests(connection, now)
+    }
+
+    /// The client has ended its side: a whole request is still answered (it was, before this read);
+    /// half a one is refused.
+    private func end(_ connection: Connection) {
+        guard connection.conversation.standing.isInsideMessage else { return close(connection) }
+        refuse(connection, .incomplete)
+    }
+
+    /// Handles every whole request that is here.
+    private func handleRequests(_ connection: Connection, _ now: MonotonicTime) {
+        do throws(ParseError) {
+            while connection.conversation.unsentCount < Self.outputLimit {
+                guard let request = try connection.conversation.next() else { break }
+                deadlines.clear(connection.slot)
+                let route = routes.route(for: request)
+                switch route.placement {
+                case .onWorker:
+                    let response = route.handler(request)
+                    connection.conversation.complete(
+                        response, date: date.text, closing: isDraining)
+                case .offloaded: offload(request, route.handler, connection)
+                }
+            }
+        } catch {
+            refuse(connection, error)
+        }
+        let standing = connection.conversation.standing
+        if standing.unsentCount > 0 {
+            answer(connection)
+        } else {
+            setReadingDeadline(connection, standing, now)
+        }
+    }
+
+    private func offload(
+        _ request: Request, _ handler: @escaping Handler, _ connection: Connection
+    ) {
+        let token = connection.token
+        let mailbox = mailbox
+        connection.awaitsResponse = offload.submit {
+            mailbox.post(.response(handler(request), token: token))
+        }
+        if !connection.awaitsResponse {
+            connection.conversation.complete(
+                .error(.serviceUnavailable, "Busy").adding("Retry-After", "1"), date: date.text,
+                closing: isDraining)
+        }
+    }
+
+    private func refuse(_ connection: Connection, _ error: ParseError) {
+        connection.conversation.fail(error, date: date.text)
+        hooks.refused(
+            Refusal(
+                reason: error.reason, status: error.status, client: connection.client,
+                id: connection.conversation.currentID))
+        answer(connection)
+    }
+
+    private func continueUnfinished(_ now: MonotonicTime) {
+        let list = unfinished
+        unfinished.removeAll(keepingCapacity: true)
+        for connection in list where self.connection(connection.token) != nil {
+            handleRequests(connection, now)
+        }
+    }
+
+    private func setReadingDeadline(
+        _ connection: Connection, _ standing: Conversation.Standing, _ now: MonotonicTime
+    ) {
+        let kind: DeadlineList.Kind
+        switch standing.wants {
+        case .message: kind = .idle
+        case .head: kind = .head
+        case .body: kind = .body
+        case .response, .nothing: return deadlines.clear(connection.slot)
+        }
+        // One that runs already is not put off by another byte.
+        if deadlines.kind(of: connection.slot) != kind {
+            deadlines.set(connection.slot, kind, now: now)
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends once; what the kernel does not take waits until it can.
+    private func send(_ connection: Connection, _ now: MonotonicTime) {
+        guard self.connection(connection.token) != nil else { return }
+        if connection.conversation.unsentCount > 0 {
+            do throws(Errno) {
+                let count = try Socket.send(
+                    connection.socket, connection.conversation.unsent)
+                connection.conversation.markSent(count)
+            } catch {
+                guard error == .again else { return close(connection) }
+            }
+        }
+        let standing = connection.conversation.standing
+        if standing.unsentCount > 0 {
+            watch(connection, .write)
+            if deadlines.kind(of: connection.slot) != .write {
+                deadlines.set(connection.slot, .write, now: now)
+            }
+            return
+        }
+        // A response that was made before the stop did not say that it was the last one.
+        if standing.wants == .nothing || isDraining && standing.wants == .message {
+            return linger(connection, now)
+        }
+        watch(connection, .read)
+        if standing.isInsideMessage { unfinished.append(connection) }
+        if deadlines.kind(of: connection.slot) == .write { deadlines.clear(connection.slot) }
+        setReadingDeadline(connection, standing, now)
+    }
+
+    private func watch(_ connection: Connection, _ interest: Poller.Interest) {
+        guard connection.interest != interest else { return }
+        do throws(Errno) {
+            try poller.change(connection.socket.number, interest, token: connection.token)
+            connection.interest = interest
+        } catch {
+            close(connection)
+        }
+    }
+
+    // MARK: Beginning and ending
+
+    private func acceptConnections(_ now: MonotonicTime) {
+        guard listener != nil else { return }
+        for _ in 0..<Self.accepts {
+            var peer = PeerAddress()
+            do throws(Errno) {
+                let socket = try Socket.accept(listener!, &peer)
+                try begin(socket, peer.client, now)
+            } catch {
+                switch error {
+                case .again: return
+                case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBuffers, .noMemory:
+                    return pauseAccepting(error)
+                default:
+                    // The client has gone again, or its network has (accept(2), "Error handling").
+                    continue
+                }
+            }
+        }
+    }
+
+    private func begin(
+        _ socket: consuming FileDescriptor, _ client: ClientAddress, _ now: MonotonicTime
+    ) throws(Errno) {
+        var isOneTooMany = false
+        if connectionCount.current >= options.maximumConnections {
+            // The connection that has been idle longest makes room; without one, the new one goes.
+            if let slot = deadlines.first(.idle), let oldest = connections[slot] {
+                close(oldest)
+            } else {
+                isOneTooMany = true
+            }
+        }
+        let slot = freeSlots.popLast() ?? connections.count
+        if slot == connections.count { connections.append(nil) }
+        generation += 1
+        let token = generation << 32 | UInt64(slot)
+        let number = socket.number
+        let connection = Connection(
+            socket, client, slot: slot, token: token,
+            Conversation(limits: options.limits, client: client, seed: seeds.next()))
+        connections[slot] = connection
+        connectionCount.add(1)
+        do throws(Errno) {
+            try poller.add(number, .read, token: token)
+        } catch {
+            close(connection)
+            throw error
+        }
+        if isOneTooMany {
+            let response = Response.error(.serviceUnavailable, "Too many connections")
+                .adding("Retry-After", "1")
+            connection.conversation.fail(response, date: date.text)
+            hooks.refused(
+                Refusal(
+                    reason: "too_many_connections", status: .serviceUnavailable, client: client,
+                    id: connection.conversation.currentID))
+            return answer(connection)
+        }
+        deadlines.set(slot, .head, now: now)
+    }
+
+    /// Out of descriptors or memory: connections wait in the kernel's queue until there are some.
+    private func pauseAccepting(_ error: Errno) {
+        hooks.acceptFailed(error)
+        guard let number = listener?.number else { return }
+        try? poller.change(number, .none, token: Self.listenerToken)
+        queue.asyncAfter(deadline: .now() + Self.acceptPause) {
+            guard self.listener != nil else { return }
+            try? self.poller.change(number, .read, token: Self.listenerToken)
+        }
+    }
+
+    private func linger(_ connection: Connection, _ now: MonotonicTime) {
+        Socket.endSending(connection.socket)
+        connection.isLingering = true
+        watch(connection, .read)
+        deadlines.set(connection.slot, .linger, now: now)
+    }
+
+    private func discard(_ connection: Connection) {
+        do throws(Errno) {
+            let count = try buffer.fill(from: connection.socket)
+            connection.discarded += count
+            if count == 0 || connection.discarded > Self.discardLimit { close(connection) }
+        } catch {
+            if error != .again { close(connection) }
+        }
+    }
+
+    /// Lets the connection go; its socket closes with its last reference.
+    private func close(_ connection: Connection) {
+        guard self.connection(connection.token) != nil else { return }
+        deadlines.clear(connection.slot)
+        connection.conversation.close()
+        connections[connection.slot] = nil
+        freeSlots.append(connection.slot)
+        connectionCount.add(-1)
+    }
+
+    private func connection(_ token: UInt64) -> Connection? {
+        let slot = Int(token & 0xFFFF_FFFF)
+        guard slot < connections.count, let connection = connections[slot],
+            connection.token == token
+        else { return nil }
+        return connection
+    }
+
+    // MARK: Deadlines
+
+    private func expire(_ now: MonotonicTime) {
+        while let (slot, kind) = deadlines.removeExpired(now: now) {
+            guard let connection = connections[slot] else { continue }
+            switch kind {
+            case .head where connection.conversation.standing.isInsideMessage:
+                refuse(connection, .headTimeout)
+            case .body: refuse(connection, .bodyTimeout)
+            case .head, .idle, .write, .linger: close(connection)
+            }
+        }
+    }
+
+    private func armTimer() {
+        let next = deadlines.next
+        guard next < timerIsFor else { return }
+        timerIsFor = next
+        let now = MonotonicTime.now
+        let wait = max(0, next.nanoseconds - now.nanoseconds)
+        timer?.schedule(
+            deadline: .now() + .nanoseconds(Int(wait)), leeway: .milliseconds(20))
+    }
+
+    // MARK: Mail and the end
+
+    private func readMailbox(_ now: MonotonicTime) {
+        for letter in mailbox.takeAll() {
+            switch letter {
+            case .response(let response, let token):
+                guard let connection = connection(token) else { continue }
+                connection.awaitsResponse = false
+                connection.conversation.complete(
+                    response, date: date.text, closing: isDraining)
+                watch(connection, .read)
+                answer(connection)
+            // Requests that came behind it are handled when it is sent.
+            case .stop: drain()
+            case .abandon: connections.forEach { if let it = $0 { close(it) } }
+            }
+        }
+    }
+
+    /// Takes no new connections, ends those that wait for a request, and lets the others finish the
+    /// one they are in.
+    private func drain() {
+        isDraining = true
+        listener = nil
+        for case .some(let connection) in connections
+        where !connection.isAnswered && !connection.isLingering {
+            let standing = connection.conversation.standing
+            if standing.wants == .message, standing.unsentCount == 0 { close(connection) }
+        }
+    }
+
+    private func finishDraining() {
+        // Once, however often the server is told to stop.
+        guard let source else { return }
+        source.cancel()
+        timer?.cancel()
+        self.source = nil
+        whenDrained()
+    }
+}
+
+/// Where a worker reads to, whichever the connection: what is not a whole request yet is kept by the
+/// conversation, so that idle connections hold no buffer of this size.
+private struct ReadBuffer {
+    private var bytes = [UInt8](repeating: 0, count: 64 * 1024)
+    private var count = 0
+
+    /// Reads once; 0 is the end.
+    mutating func fill(from socket: borrowing FileDescriptor) throws(Errno) -> Int {
+        count = 0
+        var span = bytes.mutableSpan
+        count = try Socket.receive(socket, into: &span)
+        return count
+    }
+
+    /// Hands over what the last read gave.
+    func deliver(to conversation: inout Conversation) {
+        conversation.receive(bytes.span.extracting(0..<count))
+    }
+}
+
+/// The value of the Date field, made anew once a second (RFC 9110 §6.6.1).
+struct DateField {
+    private(set) var text = WallClock.system.now().httpDate
+    private var madeAt = MonotonicTime.now
+
+    mutating func update(_ now: MonotonicTime) {
+        guard now.since(madeAt).count >= 250 else { return }
+        text = WallClock.system.now().httpDate
+        madeAt = now
+    }
+}
+
+/// Connections of all workers together.
+final class ConnectionCount: Sendable {
+    private let count = Atomic<Int>(0)
+
+    var current: Int { count.load(ordering: .relaxed) }
+
+    func add(_ change: Int) { count.add(change, ordering: .relaxed) }
+}
