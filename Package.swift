@@ -62,6 +62,7 @@ let package = Package(
         room("Logging", ["Time", "Crypto", "POSIX"]),
         // Layer 2: sockets and Dispatch; who may do what.
         room("Server", ["HTTP", "Time", "POSIX", "CEpoll"], confined),
+        room("Auth", ["HTTP", "JWT", "Logging", "JSON", "Crypto", "Time"]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),

@@ -1,0 +1,33 @@
+import HTTP
+import JSON
+import JWT
+
+/// GET /resource: what a token is good for. Each user's answer is made once, at start-up.
+package struct Resource: Sendable {
+    private let responses: [UserID: Response]
+
+    package init(_ users: UserDirectory) {
+        responses = Dictionary(
+            uniqueKeysWithValues: users.all.map { user in (user.id, Self.response(for: user)) })
+    }
+
+    package func respond(to request: Request, from claims: Claims) -> Response {
+        responses[claims.user] ?? Self.notFound
+    }
+
+    private static func response(for user: User) -> Response {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("user")
+        writer.beginObject()
+        writer.name("id")
+        writer.integer(user.id.number)
+        writer.name("name")
+        writer.string(user.name)
+        writer.endObject()
+        writer.endObject()
+        return Response(.ok, json: writer.bytes)
+    }
+
+    private static let notFound = Response.error(.notFound, "User not found")
+}
