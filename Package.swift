@@ -63,6 +63,12 @@ let package = Package(
         // Layer 2: sockets and Dispatch; who may do what.
         room("Server", ["HTTP", "Time", "POSIX", "CEpoll"], confined),
         room("Auth", ["HTTP", "JWT", "Logging", "JSON", "Crypto", "Time"]),
+        // Layer 3: the composition root.
+        room(
+            "App",
+            ["Auth", "Server", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX", "Time"]),
+        // Layer 4: executables, a few lines each.
+        program("gatehouse", ["App"]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),

@@ -1,0 +1,127 @@
+import Auth
+import Crypto
+import Foundation
+import HTTP
+import JSON
+import JWT
+import Logging
+import POSIX
+import Server
+import Time
+
+/// Everything an operator decides, checked: whoever holds one can serve with it.
+package struct Configuration: Sendable {
+    package var server = ServerOptions()
+    package var keys: KeyRing
+    /// The keys were made for this run, because none were configured.
+    package var keysAreTemporary = false
+    package var tokenLifetime = Milliseconds.seconds(30 * 60)
+    package var sessionLifetime = Milliseconds.seconds(12 * 3600)
+    package var policy = TokenPolicy()
+    package var log: LogOptions
+    /// What happens to requests whose security events cannot be written.
+    package var onLogFailure = LogFailurePolicy.serve
+    /// Things an operator should know, that do not keep the server from starting.
+    package var warnings: [Problem] = []
+    /// The first 16 hexadecimal digits of the SHA-256 of every setting, secrets left out: tells in
+    /// the log whether two runs had the same configuration.
+    package var digest = ""
+
+    package enum LogFailurePolicy: String, Sendable {
+        /// Answer all the same.
+        case serve
+        /// Answer 503 to what cannot be put on record.
+        case refuse
+    }
+}
+
+extension Configuration {
+    /// Every problem of a configuration at once.
+    package struct Invalid: Error, Sendable {
+        package let problems: [Problem]
+    }
+
+    /// Reads the file and the environment.
+    /// - Parameters:
+    ///   - path: of the file; nil for none, which runs the demo.
+    ///   - environment: the process's variables; those named `GATEHOUSE_…` count.
+    package static func load(
+        file path: String?, environment: [String: String]
+    ) throws(Invalid) -> Configuration {
+        var root: JSONValue?
+        var warnings: [Problem] = []
+        if let path {
+            do throws(Problem) {
+                root = try parse(readFile(path), path)
+            } catch {
+                throw Invalid(problems: [error])
+            }
+            warnings += permissionWarning(path, "configuration")
+        }
+        let folder = path.map { ($0 as NSString).deletingLastPathComponent }
+        var reader = ConfigurationReader(
+            Settings(root, environment: environment), folder: folder ?? "")
+        guard var configuration = reader.read() else { throw Invalid(problems: reader.problems) }
+        configuration.warnings = warnings + configuration.warnings
+        return configuration
+    }
+
+    private static func parse(_ bytes: [UInt8], _ path: String) throws(Problem) -> JSONValue {
+        do throws(JSONError) {
+            return try JSONValue(parsing: bytes.span)
+        } catch {
+            let line = bytes.prefix(error.offset).count { $0 == UInt8(ascii: "\n") } + 1
+            throw Problem(path: "\(path):\(line)", sentence: error.sentence)
+        }
+    }
+
+    /// - Throws: a sentence that says what is wrong with the file.
+    static func readFile(_ path: String) throws(Problem) -> [UInt8] {
+        do throws(Errno) {
+            let file = try FileDescriptor.open(path, 0)
+            var bytes: [UInt8] = []
+            var piece = [UInt8](repeating: 0, count: 16 * 1024)
+            while true {
+                var span = piece.mutableSpan
+                let count = try file.read(into: &span)
+                if count == 0 { return bytes }
+                bytes += piece[..<count]
+                guard bytes.count <= maximumFile else { break }
+            }
+        } catch {
+            throw Problem(path: path, sentence: "cannot be read: \(error.words)")
+        }
+        throw Problem(path: path, sentence: "is larger than \(Units.text(size: maximumFile))")
+    }
+
+    /// Nobody's configuration; somebody's mistake.
+    private static let maximumFile = 1 << 20
+
+    /// A file that others can read is no secret.
+    static func permissionWarning(_ path: String, _ what: String) -> [Problem] {
+        guard let status = try? FileStatus(path: path), status.isReadableByOthers else { return [] }
+        return [
+            Problem(path: path, sentence: "the \(what) file can be read by others; chmod 600 it")
+        ]
+    }
+}
+
+extension JSONError {
+    /// What an operator reads about a broken file.
+    var sentence: String {
+        switch reason {
+        case .unexpectedEnd: "the file ends too early"
+        case .unexpectedByte: "not JSON"
+        case .trailingBytes: "something follows the object"
+        case .duplicateName: "a name that is there twice"
+        case .tooDeep: "nested too deeply"
+        case .tooManyNames: "too many names in one object"
+        case .invalidUTF8: "not UTF-8"
+        case .invalidEscape: "a backslash that begins no escape"
+        case .loneSurrogate: "half of a surrogate pair"
+        case .numberOutOfRange: "a number that is too large"
+        case .notAnInteger: "not a whole number"
+        case .wrongType: "a value of another type"
+        }
+    }
+}

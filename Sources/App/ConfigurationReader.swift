@@ -1,0 +1,316 @@
+import Auth
+import Crypto
+import Foundation
+import HTTP
+import JSON
+import JWT
+import Logging
+import Server
+import Time
+
+/// Turns settings into a configuration, one section a function; the only place that knows the keys,
+/// their defaults and their ranges.
+struct ConfigurationReader {
+    private var settings: Settings
+    /// Relative paths are relative to this.
+    private let folder: String
+    private var warnings: [Problem] = []
+    /// `path=value` of every setting that is no secret, for the digest.
+    private var record: [String] = []
+
+    init(_ settings: Settings, folder: String) {
+        self.settings = settings
+        self.folder = folder
+    }
+
+    var problems: [Problem] { settings.problems }
+
+    /// Nil if there are problems.
+    mutating func read() -> Configuration? {
+        let server = readServer()
+        let (keys, keysAreTemporary) = readKeys()
+        let (lifetime, session) = readLifetimes()
+        let policy = readPolicy()
+        readLogin(server)
+        let log = readLog()
+        let onFailure = readOnFailure()
+        settings.checkUnknown()
+        guard settings.problems.isEmpty, let keys else { return nil }
+        var configuration = Configuration(keys: keys, log: log)
+        configuration.server = server
+        configuration.keysAreTemporary = keysAreTemporary
+        configuration.tokenLifetime = lifetime
+        configuration.sessionLifetime = session
+        configuration.policy = policy
+        configuration.onLogFailure = onFailure
+        configuration.warnings = warnings
+        let text = Array(record.sorted().joined(separator: "\n").utf8)
+        configuration.digest = String(
+            hexadecimal(SHA256.digest(of: text.span).span).prefix(16))
+        return configuration
+    }
+
+    // MARK: Sections
+
+    private mutating func readServer() -> ServerOptions {
+        var options = ServerOptions()
+        let host = string("server.host", "127.0.0.1")
+        let port = integer("server.port", 8080, 0...65_535)
+        if let address = SocketAddress(host, port: UInt16(port)) {
+            options.address = address
+        } else {
+            settings.add("server.host", "\"\(host)\" is not an IP address; write 127.0.0.1 or ::1")
+        }
+        let workers = integer("server.workers", 0, 0...256)
+        options.workers =
+            workers > 0 ? workers : max(1, ProcessInfo.processInfo.activeProcessorCount)
+        options.offloadWidth = max(1, ProcessInfo.processInfo.activeProcessorCount - 1)
+        options.maximumConnections = integer("server.max_connections", 10_000, 1...1_000_000)
+        options.limits = Conversation.Limits(
+            head: size("server.max_header", 16 << 10, 1 << 10...1 << 20),
+            body: size("server.max_body", 64 << 10, 1 << 10...16 << 20))
+        let timeouts = Milliseconds(100)...Milliseconds.seconds(3600)
+        options.headTimeout = duration("server.header_timeout", .seconds(10), timeouts)
+        options.bodyTimeout = duration("server.body_timeout", .seconds(20), timeouts)
+        options.idleTimeout = duration("server.idle_timeout", .seconds(75), timeouts)
+        options.writeTimeout = duration("server.write_timeout", .seconds(20), timeouts)
+        options.drainTimeout = duration("server.drain_timeout", .seconds(10), timeouts)
+        return options
+    }
+
+    private mutating func readLifetimes() -> (Milliseconds, Milliseconds) {
+        let day = Milliseconds.seconds(86_400)
+        let lifetime = duration("token.ttl", .seconds(1800), .seconds(1)...day)
+        let session = duration(
+            "token.session", .seconds(43_200), .seconds(1)...Milliseconds(day.count * 365))
+        if session < lifetime {
+            settings.add("token.session", "a session cannot be shorter than its tokens (token.ttl)")
+        }
+        return (lifetime, session)
+    }
+
+    private mutating func readPolicy() -> TokenPolicy {
+        var policy = TokenPolicy()
+        policy.issuer = optionalString("token.issuer")
+        policy.audience = optionalString("token.audience")
+        // RFC 7519 §4.1.4: "no more than a few minutes".
+        policy.leeway = duration("token.leeway", .seconds(5), Milliseconds(0)...(.seconds(300)))
+        policy.requiresSession = settings.boolean("token.require_session", default: false)
+        record.append("token.require_session=\(policy.requiresSession)")
+        for (path, value) in [("issuer", policy.issuer), ("audience", policy.audience)]
+        where value == "" {
+            settings.add("token.\(path)", "cannot be empty; write null for none")
+        }
+        return policy
+    }
+
+    private mutating func readLogin(_ server: ServerOptions) {
+        switch string("login.mode", "demo") {
+        case "demo":
+            warnings.append(
+                Problem(
+                    path: "login.mode",
+                    sentence: "demo: anyone who can connect can log in as anyone"))
+            if !server.address.isLoopback {
+                settings.add("server.host", "demo mode listens on 127.0.0.1 or ::1 only")
+            }
+        case "password":
+            settings.add("login.mode", "\"password\" is not there yet; write \"demo\"")
+        case let other:
+            settings.add("login.mode", "\"\(other)\" is not a login mode; write \"demo\"")
+        }
+    }
+
+    private mutating func readLog() -> LogOptions {
+        var options = LogOptions(path: path(string("log.file.path", "logs/app.log")))
+        options.level = level("log.level", .info)
+        for area in Area.allCases {
+            let path = "log.areas.\(area.name)"
+            if settings.raw(path) != nil { options.areas[area] = level(path, options.level) }
+        }
+        options.fileLevel = level("log.file.level", .info)
+        options.standardErrorLevel = level("log.stderr.level", .warning)
+        options.maximumSize = size("log.file.max_size", 10 << 20, 4 << 10...1 << 40)
+        options.keep = integer("log.file.keep", 30, 0...100_000)
+        return options
+    }
+
+    private mutating func readOnFailure() -> Configuration.LogFailurePolicy {
+        let text = string("log.on_failure", "serve")
+        guard let policy = Configuration.LogFailurePolicy(rawValue: text) else {
+            settings.add("log.on_failure", "\"\(text)\" is neither \"serve\" nor \"refuse\"")
+            return .serve
+        }
+        return policy
+    }
+
+    // MARK: Keys
+
+    private mutating func readKeys() -> (KeyRing?, isTemporary: Bool) {
+        guard let list = settings.list("token.keys") else {
+            let secret = RandomBytes.array(count: 32)
+            warnings.append(
+                Problem(
+                    path: "token.keys",
+                    sentence: "none: a random key for this run; its tokens end with it"))
+            return (KeyRing.Entry(id: "demo", secret: secret.span).flatMap { KeyRing([$0]) }, true)
+        }
+        let entries = list.enumerated().compactMap { index, value in
+            readKey(value, "token.keys[\(index)]")
+        }
+        guard entries.count == list.count else { return (nil, false) }
+        guard let ring = KeyRing(entries) else {
+            settings.add(
+                "token.keys", "1 to \(KeyRing.maximumKeys) keys, each with an id of its own")
+            return (nil, false)
+        }
+        return (ring, false)
+    }
+
+    private mutating func readKey(_ value: JSONValue, _ path: String) -> KeyRing.Entry? {
+        guard case .object(let members) = value else {
+            settings.add(path, "\(value.kindName) is not an object with id and secret_file")
+            return nil
+        }
+        var texts: [String: String] = [:]
+        for member in members {
+            guard ["id", "secret", "secret_file"].contains(member.name) else {
+                settings.add("\(path).\(member.name)", "no setting has this name")
+                continue
+            }
+            guard case .string(let text) = member.value else {
+                settings.add("\(path).\(member.name)", "\(member.value.kindName) is not a string")
+                continue
+            }
+            texts[member.name] = text
+        }
+        guard let secret = readSecret(texts, path) else { return nil }
+        guard let id = texts["id"] else {
+            settings.add("\(path).id", "is missing; write a name, as in \"2026-11\"")
+            return nil
+        }
+        record.append("\(path).id=\(id)")
+        guard secret.count >= KeyRing.minimumSecretLength else {
+            settings.add(
+                path,
+                "the secret has \(secret.count) bytes; HS256 wants at least "
+                    + "\(KeyRing.minimumSecretLength): make one with `gatehouse secret`")
+            return nil
+        }
+        guard let entry = KeyRing.Entry(id: id, secret: secret.span) else {
+            settings.add("\(path).id", "\"\(id)\" is not 1 to 64 of A-Z a-z 0-9 . _ -")
+            return nil
+        }
+        return entry
+    }
+
+    /// The secret itself, or the content of its file without the line end. Never shown.
+    private mutating func readSecret(_ texts: [String: String], _ path: String) -> [UInt8]? {
+        var bytes: [UInt8]
+        switch (texts["secret"], texts["secret_file"]) {
+        case (let secret?, nil): bytes = Array(secret.utf8)
+        case (nil, let file?):
+            let file = self.path(file)
+            do throws(Problem) {
+                bytes = try Configuration.readFile(file)
+            } catch {
+                settings.add("\(path).secret_file", error.description)
+                return nil
+            }
+            if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+            if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+            warnings += Configuration.permissionWarning(file, "key")
+        default:
+            settings.add(path, "needs either secret or secret_file")
+            return nil
+        }
+        if let byte = bytes.first, bytes.allSatisfy({ $0 == byte }) {
+            settings.add(
+                path, "the secret is one byte over and over; make one with `gatehouse secret`")
+            return nil
+        }
+        if PublishedKeys.contains(bytes) {
+            settings.add(
+                path, "the secret is printed in the documentation; make one with `gatehouse secret`"
+            )
+            return nil
+        }
+        return bytes
+    }
+
+    // MARK: Values, put on the record
+
+    private mutating func string(_ path: String, _ value: String) -> String {
+        let value = settings.string(path, default: value)
+        record.append("\(path)=\(value)")
+        return value
+    }
+
+    private mutating func optionalString(_ path: String) -> String? {
+        let value = settings.optionalString(path)
+        record.append("\(path)=\(value ?? "null")")
+        return value
+    }
+
+    private mutating func integer(
+        _ path: String, _ value: Int, _ range: ClosedRange<Int>
+    ) -> Int {
+        let value = settings.integer(path, default: value, in: range)
+        record.append("\(path)=\(value)")
+        return value
+    }
+
+    private mutating func level(_ path: String, _ value: Level) -> Level {
+        let value = settings.parsed(
+            path, default: value, kind: "a level",
+            example: "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+            Level.init(name:))
+        record.append("\(path)=\(value.name)")
+        return value
+    }
+
+    private mutating func duration(
+        _ path: String, _ value: Milliseconds, _ range: ClosedRange<Milliseconds>
+    ) -> Milliseconds {
+        let parsed = settings.parsed(
+            path, default: value, kind: "a duration", example: Units.text(value), Units.duration)
+        record.append("\(path)=\(Units.text(parsed))")
+        guard range.contains(parsed) else {
+            settings.add(
+                path,
+                "\(Units.text(parsed)) is not from \(Units.text(range.lowerBound)) to "
+                    + Units.text(range.upperBound))
+            return value
+        }
+        return parsed
+    }
+
+    private mutating func size(_ path: String, _ value: Int, _ range: ClosedRange<Int>) -> Int {
+        let parsed = settings.parsed(
+            path, default: value, kind: "a size", example: Units.text(size: value), Units.size)
+        record.append("\(path)=\(parsed)")
+        guard range.contains(parsed) else {
+            settings.add(
+                path,
+                "\(Units.text(size: parsed)) is not from \(Units.text(size: range.lowerBound)) to "
+                    + Units.text(size: range.upperBound))
+            return value
+        }
+        return parsed
+    }
+
+    private func path(_ path: String) -> String {
+        path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)"
+    }
+}
+
+/// Secrets that stand in the README or the example: everybody has them.
+enum PublishedKeys {
+    private static let all = [
+        "replace-me-with-the-output-of-gatehouse-secret"
+    ]
+
+    static func contains(_ secret: [UInt8]) -> Bool {
+        all.contains { Array($0.utf8) == secret }
+    }
+}

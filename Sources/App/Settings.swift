@@ -1,0 +1,182 @@
+import JSON
+
+/// What a configuration says, key by key: the values of a file, with those of the environment over
+/// them. Remembers which keys were asked for, so that a key that nobody knows is a problem and not a
+/// surprise; gathers every problem instead of stopping at the first.
+///
+/// Keys are paths: `log.file.max_size`, which the environment spells `GATEHOUSE_LOG_FILE_MAX_SIZE`.
+struct Settings {
+    /// A value as it was written: as JSON, or as the text of an environment variable.
+    enum Raw {
+        case json(JSONValue)
+        case text(String)
+    }
+
+    private static let prefix = "GATEHOUSE_"
+
+    private var values: [String: JSONValue] = [:]
+    private let environment: [String: String]
+    private var known: Set<String> = []
+    private var knownVariables: Set<String> = []
+    private(set) var problems: [Problem] = []
+
+    /// - Parameter root: the file's content; nil for no file.
+    init(_ root: JSONValue?, environment: [String: String]) {
+        self.environment = environment.filter { $0.key.hasPrefix(Self.prefix) }
+        guard let root else { return }
+        guard case .object = root else {
+            problems.append(Problem(path: "", sentence: "the file must hold one object"))
+            return
+        }
+        flatten(root, path: "")
+    }
+
+    mutating func add(_ path: String, _ sentence: String) {
+        problems.append(Problem(path: path, sentence: sentence))
+    }
+
+    /// Ends the reading: whatever was not asked for is not known.
+    mutating func checkUnknown() {
+        for path in values.keys.sorted() where !known.contains(path) {
+            if known.contains(where: { $0.hasPrefix(path + ".") }) {
+                add(path, "\(Self.shown(values[path]!)) is not an object")
+            } else {
+                add(path, "no setting has this name")
+            }
+        }
+        for variable in environment.keys.sorted() where !knownVariables.contains(variable) {
+            add(variable, "no setting has this name")
+        }
+    }
+
+    // MARK: Values
+
+    /// The raw value of a key; nil if nobody set it.
+    mutating func raw(_ path: String) -> Raw? {
+        let variable =
+            Self.prefix + path.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
+        known.insert(path)
+        knownVariables.insert(variable)
+        if let text = environment[variable] { return .text(text) }
+        return values[path].map(Raw.json)
+    }
+
+    mutating func string(_ path: String, default value: String) -> String {
+        switch raw(path) {
+        case .text(let text), .json(.string(let text)): return text
+        case .json(let other): add(path, "\(Self.shown(other)) is not a string")
+        case nil: break
+        }
+        return value
+    }
+
+    /// A string, or null (the word `null` in the environment).
+    mutating func optionalString(_ path: String) -> String? {
+        switch raw(path) {
+        case .text("null"), .json(.null), nil: return nil
+        case .text(let text), .json(.string(let text)): return text
+        case .json(let other):
+            add(path, "\(Self.shown(other)) is neither a string nor null")
+            return nil
+        }
+    }
+
+    mutating func boolean(_ path: String, default value: Bool) -> Bool {
+        switch raw(path) {
+        case .text("true"): return true
+        case .text("false"): return false
+        case .json(.boolean(let value)): return value
+        case .text(let text): add(path, "\"\(text)\" is neither true nor false")
+        case .json(let other): add(path, "\(Self.shown(other)) is neither true nor false")
+        case nil: break
+        }
+        return value
+    }
+
+    mutating func integer(_ path: String, default value: Int, in range: ClosedRange<Int>) -> Int {
+        let number: Int
+        switch raw(path) {
+        case .json(.number(.integer(let value))): number = Int(value)
+        case .text(let text):
+            guard let value = Int(text), !text.hasPrefix("+") else {
+                add(path, "\"\(text)\" is not a whole number")
+                return value
+            }
+            number = value
+        case .json(let other):
+            add(path, "\(Self.shown(other)) is not a whole number")
+            return value
+        case nil: return value
+        }
+        guard range.contains(number) else {
+            add(path, "\(number) is not from \(range.lowerBound) to \(range.upperBound)")
+            return value
+        }
+        return number
+    }
+
+    /// A value that is written as a string with a form of its own.
+    /// - Parameters:
+    ///   - kind: what it is called, as in `"10 apples" is not a size`.
+    ///   - example: as in `write 10MiB`.
+    mutating func parsed<Value>(
+        _ path: String, default value: Value, kind: String, example: String,
+        _ parse: (String) -> Value?
+    ) -> Value {
+        switch raw(path) {
+        case .text(let text), .json(.string(let text)):
+            if let parsed = parse(text) { return parsed }
+            add(path, "\"\(text)\" is not \(kind); write \(example)")
+        case .json(let other): add(path, "\(Self.shown(other)) is not \(kind); write \(example)")
+        case nil: break
+        }
+        return value
+    }
+
+    /// A list, which the environment writes as JSON.
+    mutating func list(_ path: String) -> [JSONValue]? {
+        switch raw(path) {
+        case .json(.array(let elements)): return elements
+        case .text(let text):
+            if case .array(let elements)? = try? JSONValue(parsing: Array(text.utf8).span) {
+                return elements
+            }
+            // Not shown: a list may hold secrets.
+            add(path, "not a list in JSON")
+        case .json(let other): add(path, "\(other.kindName) is not a list")
+        case nil: break
+        }
+        return nil
+    }
+
+    /// A value as an error message shows it: short, and what is in lists and objects not at all,
+    /// because secrets are.
+    static func shown(_ value: JSONValue) -> String {
+        switch value {
+        case .string(let text): "\"\(text.prefix(60))\""
+        case .number(.integer(let number)): "\(number)"
+        case .number(.fraction(let number)): "\(number)"
+        case .boolean(let value): "\(value)"
+        case .null: "null"
+        case .object, .array: value.kindName
+        }
+    }
+
+    private mutating func flatten(_ value: JSONValue, path: String) {
+        guard case .object(let members) = value else {
+            values[path] = value
+            return
+        }
+        for member in members {
+            flatten(member.value, path: path.isEmpty ? member.name : "\(path).\(member.name)")
+        }
+    }
+}
+
+/// Something wrong with a configuration: which key, and what.
+package struct Problem: Error, Equatable, Sendable, CustomStringConvertible {
+    package let path: String
+    package let sentence: String
+
+    package var description: String { path.isEmpty ? sentence : "\(path): \(sentence)" }
+}

@@ -1,0 +1,50 @@
+import Time
+
+/// The spellings of durations and sizes: a whole number and a unit, nothing between.
+enum Units {
+    /// `10s 30m 12h 7d`, and `250ms`.
+    static func duration(_ text: String) -> Milliseconds? {
+        let units: [(String, Int64)] = [
+            ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
+        ]
+        return number(text, units).map(Milliseconds.init)
+    }
+
+    /// `512B 64KiB 10MiB 1GiB`, as bytes.
+    static func size(_ text: String) -> Int? {
+        let units: [(String, Int64)] = [
+            ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1),
+        ]
+        return number(text, units).map { Int($0) }
+    }
+
+    /// A duration as it would be written.
+    static func text(_ duration: Milliseconds) -> String {
+        let units: [(String, Int64)] = [
+            ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000),
+        ]
+        for (unit, factor) in units where duration.count != 0 && duration.count % factor == 0 {
+            return "\(duration.count / factor)\(unit)"
+        }
+        return duration.count == 0 ? "0s" : "\(duration.count)ms"
+    }
+
+    /// A size as it would be written.
+    static func text(size: Int) -> String {
+        let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+        for (unit, factor) in units where size != 0 && size % factor == 0 {
+            return "\(size / factor)\(unit)"
+        }
+        return "\(size)B"
+    }
+
+    private static func number(_ text: String, _ units: [(name: String, factor: Int64)]) -> Int64? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let unit = text.dropFirst(digits.count)
+        guard digits.count <= 12, let count = Int64(digits),
+            let factor = units.first(where: { $0.name == unit })?.factor
+        else { return nil }
+        let (product, overflow) = count.multipliedReportingOverflow(by: factor)
+        return overflow ? nil : product
+    }
+}
