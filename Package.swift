@@ -69,6 +69,10 @@ let package = Package(
             ["Auth", "Server", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX", "Time"]),
         // Layer 4: executables, a few lines each.
         program("gatehouse", ["App"]),
+        program(
+            "bench", ["Auth", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX", "Time"],
+            // The bench counts allocations by standing in front of malloc.
+            [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--defsym=malloc=counted_malloc"])]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),

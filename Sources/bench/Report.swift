@@ -1,0 +1,79 @@
+import Foundation
+
+/// The tables that `bench` prints.
+enum Report {
+    static func table(_ benchmarks: [Benchmark], tokenBlocks: Int, withInstructions: Bool) {
+        print(row("operation", "ns", "allocations", withInstructions ? "instructions" : ""))
+        var nanoseconds: [String: Double] = [:]
+        for benchmark in benchmarks {
+            let figures = benchmark.measure()
+            nanoseconds[benchmark.name] = figures.nanoseconds
+            print(
+                row(
+                    benchmark.name, String(format: "%.1f", figures.nanoseconds),
+                    String(format: "%.2f", figures.allocations),
+                    withInstructions ? instructions(benchmark) : ""))
+        }
+        guard let block = nanoseconds["SHA-256, one block of a long message"] else { return }
+        print("\nthe token's signature takes \(tokenBlocks) blocks of SHA-256")
+        for name in ["HMAC-SHA256 of the token's signed part", "HS256 verify", "HS256 sign"] {
+            guard let time = nanoseconds[name] else { continue }
+            print(
+                "\(name): \(String(format: "%.2f", time / block / Double(tokenBlocks))) times that")
+        }
+    }
+
+    /// The exit code: 1 if any operation allocates more than it may.
+    static func checkAllocations(_ benchmarks: [Benchmark]) -> Int32 {
+        var failed: Int32 = 0
+        for benchmark in benchmarks {
+            let allocations = benchmark.allocationsPerRun()
+            // A commit may now and then meet a file that has to be rotated.
+            let isOver = allocations > Double(benchmark.allocationBudget) + 0.05
+            print(
+                row(
+                    benchmark.name, "", String(format: "%.2f", allocations),
+                    isOver ? "OVER its budget of \(benchmark.allocationBudget)" : "ok"))
+            if isOver { failed = 1 }
+        }
+        return failed
+    }
+
+    private static func row(_ name: String, _ a: String, _ b: String, _ c: String) -> String {
+        func left(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(0, width - text.count))
+        }
+        func right(_ text: String, _ width: Int) -> String {
+            String(repeating: " ", count: max(0, width - text.count)) + text
+        }
+        return "\(left(name, 50))\(right(a, 10))\(right(b, 14))  \(c)"
+    }
+
+    /// Instructions of one operation: the difference between two runs under callgrind, so that what
+    /// the start costs falls away.
+    private static func instructions(_ benchmark: Benchmark) -> String {
+        guard let few = total(benchmark, 2000), let many = total(benchmark, 4000) else {
+            return "-"
+        }
+        return "\((many - few) / 2000)"
+    }
+
+    private static func total(_ benchmark: Benchmark, _ count: Int) -> Int? {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [
+            "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+            CommandLine.arguments[0], "--only", benchmark.name, "--count", "\(count)",
+        ]
+        let output = Pipe()
+        process.standardError = output
+        process.standardOutput = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return nil }
+        let text = String(
+            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        guard let line = text.split(separator: "\n").first(where: { $0.contains("Collected") })
+        else { return nil }
+        return line.split(separator: " ").last.flatMap { Int($0) }
+    }
+}

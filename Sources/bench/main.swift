@@ -1,0 +1,37 @@
+import Foundation
+
+/// Measures the hot paths: `swift run -c release bench`.
+///
+///   --check           allocations only, and exit 1 if one is over its budget: for CI
+///   --instructions    instructions too, by running each under valgrind (slow)
+///   --only TEXT       those whose name has TEXT in it
+///   --count N         nothing but N operations of each: for profilers
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+
+func value(of option: String) -> String? {
+    guard let index = arguments.firstIndex(of: option), index + 1 < arguments.count else {
+        return nil
+    }
+    return arguments[index + 1]
+}
+
+let subjects = Subjects()
+let chosen = subjects.all.filter { benchmark in
+    value(of: "--only").map { benchmark.name.contains($0) } ?? true
+}
+
+if let count = value(of: "--count").flatMap(Int.init) {
+    for benchmark in chosen { benchmark.run(count) }
+} else if arguments.contains("--check") {
+    guard Allocations.areCounted else {
+        print("allocations cannot be counted on this system")
+        exit(1)
+    }
+    exit(Report.checkAllocations(chosen))
+} else {
+    Report.table(
+        chosen, tokenBlocks: subjects.tokenBlocks,
+        withInstructions: arguments.contains("--instructions"))
+}
+subjects.removeLog()
