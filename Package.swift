@@ -78,6 +78,8 @@ let package = Package(
         tests("TimeTests", ["Time"]),
         tests("CryptoTests", ["Crypto"]),
         tests("JSONTests", ["JSON"]),
+        tests("POSIXTests", ["POSIX"]),
         tests("HTTPTests", ["HTTP", "Time"]),
+        tests("LoggingTests", ["Logging", "POSIX", "Time"]),
     ]
 )

@@ -43,6 +43,10 @@ package final class Logger: Sendable {
         var recorded: UInt64 = 0
         var written: UInt64 = 0
         var isWriting = false
+        /// Bytes on their way to the file; they take room like those that wait.
+        var underway = 0
+        /// Writes that failed, since the start.
+        var failedWrites: UInt64 = 0
         /// Why the last write failed; nil while all is well.
         var failure: Errno?
         /// Lines that found no room, since one was last reported.
@@ -118,7 +122,14 @@ package final class Logger: Sendable {
         let count = line.count
         let isTruncated = line.isTruncated
         memory.removeSubrange(count...)
-        if isTruncated { memory += ending }
+        if isTruncated {
+            // Not inside a character.
+            while let byte = memory.last, byte >= 0x80 {
+                memory.removeLast()
+                if byte >= 0xC0 { break }
+            }
+            memory += ending
+        }
         keep(memory.span, isForFile, isForStandardError)
     }
 
@@ -131,7 +142,8 @@ package final class Logger: Sendable {
                 standardError.append(whole.span)
             }
             guard isForFile else { return false }
-            guard state.pending.count + line.count + 32 <= Self.capacity else {
+            let waiting = state.pending.count + state.underway
+            guard waiting + line.count + 32 <= Self.capacity else {
                 state.dropped += 1
                 return false
             }
@@ -150,36 +162,45 @@ package final class Logger: Sendable {
             case done(Outcome)
             case mine(upTo: UInt64)
         }
-        let (target, lost) = state.withLock { ($0.recorded, $0.dropped > 0 ? $0.failure : nil) }
-        var hasWaited = false
+        var (target, failedWrites, lost) = state.withLock { state in
+            (state.recorded, state.failedWrites, state.dropped > 0 ? state.failure : nil)
+        }
         while true {
-            let turn: Turn = state.waitUntil({ !$0.isWriting }) { state in
-                if state.written >= target {
-                    return .done(lost.map(Outcome.failed) ?? .written)
-                }
-                // Whoever waited for a writer that failed does not try the same again at once.
-                if hasWaited, let failure = state.failure { return .done(.failed(failure)) }
-                state.isWriting = true
-                writer.take(&state.pending)
-                return .mine(upTo: state.recorded)
-            }
+            let turn: Turn = state.waitUntil(
+                { !$0.isWriting },
+                then: { state in
+                    if state.written >= target {
+                        return .done(lost.map(Outcome.failed) ?? .written)
+                    }
+                    // Whoever waited for a writer that failed does not try the same again at once.
+                    if state.failedWrites != failedWrites, let failure = state.failure {
+                        return .done(.failed(failure))
+                    }
+                    state.isWriting = true
+                    state.underway = state.pending.count
+                    writer.take(&state.pending)
+                    return .mine(upTo: state.recorded)
+                })
             switch turn {
             case .done(let outcome): return outcome
             case .mine(let last):
-                write(upTo: last)
-                hasWaited = true
+                // What was lost is to be read as soon as the file can be written again.
+                if write(upTo: last) { target = state.withLock { $0.recorded } }
             }
         }
     }
 
     /// Writes what the writer has taken, and gives the turn back.
-    private func write(upTo last: UInt64) {
+    /// - Returns: whether that has led to further lines, about the log itself.
+    private func write(upTo last: UInt64) -> Bool {
         let error = writer.write { fullFile in self.format(LogRotated(file: fullFile)) }
         let (failedBefore, dropped) = state.withLock { state in
             state.isWriting = false
+            state.underway = 0
             let failedBefore = state.failure != nil
             state.failure = error
             guard error == nil else {
+                state.failedWrites += 1
                 writer.giveBack(&state.pending)
                 return (failedBefore, UInt64(0))
             }
@@ -190,10 +211,22 @@ package final class Logger: Sendable {
         state.wakeAll()
         if let error {
             if !failedBefore { tellStandardError(LogFailed(error: error.words)) }
-        } else if failedBefore {
-            if dropped > 0 { record(LogDropped(dropped: Int64(clamping: dropped))) }
+            return false
+        }
+        if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
+        if failedBefore {
             record(LogRecovered(reason: "writable", dropped: Int64(clamping: dropped)))
         }
+        return failedBefore || dropped > 0
+    }
+
+    /// Keeps a line whatever the levels are and however little room there is.
+    private func insist(_ event: some LogEvent) {
+        state.withLock { state in
+            state.pending += format(event)
+            state.recorded += 1
+        }
+        tellStandardError(event)
     }
 
     private func tellStandardError(_ event: some LogEvent) {
@@ -229,7 +262,7 @@ package final class Logger: Sendable {
     /// Opens the file's path again: somebody else has moved the file away.
     /// - Throws: why it cannot be opened; then the old file stays in use.
     package func reopen() throws(Errno) {
-        state.waitUntil({ !$0.isWriting }) { $0.isWriting = true }
+        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
         let failure = writer.reopen()
         state.withLock { $0.isWriting = false }
         state.wakeAll()

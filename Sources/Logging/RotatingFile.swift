@@ -42,16 +42,19 @@ struct RotatingFile: ~Copyable {
     private(set) var failedRotations = 0
     /// The first line of a new file, until it is written.
     private var header: [UInt8] = []
+    /// The bytes of that line once it is; a file with nothing else is not full.
+    private var headerSize = 0
 
     /// Opens the file, making it and its folder if they are not there.
     init(_ options: Options, _ fileSystem: any FileSystem) throws(Errno) {
         let opened = try Self.openWithFolder(options.path, fileSystem)
         let end = try Self.end(of: opened, options)
+        let number = end.size > 0 ? try Self.numberInFirstLine(of: options.path) : 0
         file = opened
         size = end.size
         endsInsideLine = end.isInsideLine
         rotationSize = end.rotationSize
-        generation = Self.numbers(options.path, fileSystem).max() ?? 0
+        generation = number
         self.options = options
         self.fileSystem = fileSystem
     }
@@ -73,11 +76,13 @@ struct RotatingFile: ~Copyable {
         _ lines: Span<UInt8>, announcing announce: (_ fullFile: String) -> [UInt8]
     ) -> Outcome {
         var written = 0
+        if let error = closeTornLine() { return Outcome(written: 0, error: error) }
         while written < lines.count {
             let rest = lines.extracting(written..<lines.count)
             let first = Self.firstLine(rest)
-            if size > 0, first > rotationSize - size { rotate(announcing: announce) }
-            let length = max(first, Self.wholeLines(rest, within: rotationSize - size))
+            if size > headerSize, first > rotationSize - size { rotate(announcing: announce) }
+            let room = rotationSize - size - header.count
+            let length = max(first, Self.wholeLines(rest, within: room))
             if let error = write(rest.extracting(0..<length), &written) {
                 return Outcome(written: written, error: error)
             }
@@ -92,6 +97,7 @@ struct RotatingFile: ~Copyable {
         let end = try Self.end(of: new, options)
         file = new
         size = end.size
+        headerSize = 0
         endsInsideLine = end.isInsideLine
         rotationSize = end.rotationSize
     }
@@ -104,18 +110,21 @@ struct RotatingFile: ~Copyable {
 
     // MARK: Writing
 
+    private mutating func closeTornLine() -> Errno? {
+        guard endsInsideLine else { return nil }
+        let (count, error) = writeAll([UInt8(ascii: "\n")].span)
+        size += count
+        endsInsideLine = error != nil
+        return error
+    }
+
     /// Writes all of `chunk`, which is whole lines, or leaves none of the line that did not fit.
     private mutating func write(_ chunk: Span<UInt8>, _ written: inout Int) -> Errno? {
-        if endsInsideLine {
-            let (count, error) = writeAll([UInt8(ascii: "\n")].span)
-            size += count
-            if let error { return error }
-            endsInsideLine = false
-        }
         if !header.isEmpty {
             let (count, error) = writeAll(header.span)
             takeBack(error == nil ? 0 : count, after: error == nil ? count : 0)
             if let error { return error }
+            headerSize = count
             header = []
         }
         let (count, error) = writeAll(chunk)
@@ -142,7 +151,8 @@ struct RotatingFile: ~Copyable {
         size += whole
         guard torn > 0 else { return }
         do throws(Errno) {
-            try fileSystem.truncate(file, to: size)
+            // Not `size`: somebody may have emptied the file, and must not get it back as zeros.
+            try fileSystem.truncate(file, to: max(0, try file.status().size - torn))
         } catch {
             size += torn
             endsInsideLine = true
@@ -152,33 +162,54 @@ struct RotatingFile: ~Copyable {
     // MARK: Rotation
 
     private mutating func rotate(announcing announce: (String) -> [UInt8]) {
-        let fullPath = Self.path(options.path, generation + 1)
+        let numbers: [Int]
+        let number: Int
+        let isMoved: Bool
         do throws(Errno) {
-            try fileSystem.rename(options.path, to: fullPath)
-            do throws(Errno) {
-                file = try Self.open(options.path, fileSystem, O_EXCL)
-            } catch {
-                // The old file is still open under its new name; it gets the old one back.
-                try? fileSystem.rename(fullPath, to: options.path)
-                throw error
-            }
+            // Whatever has come into the folder meanwhile, no file is written over.
+            numbers = try Self.numbers(options.path, fileSystem)
+            number = max(generation, numbers.max() ?? 0) + 1
+            isMoved = try moveAway(to: Self.path(options.path, number))
+            file = try openInPlace(ofFullFile: Self.path(options.path, number))
         } catch {
             // Stay with the old file, and try again a little later.
             failedRotations += 1
             rotationSize = size + max(options.maximumSize / 8, 4096)
             return
         }
-        generation += 1
         size = 0
+        headerSize = 0
         rotationSize = options.maximumSize
-        endsInsideLine = false
-        header = announce(Self.name(of: fullPath))
-        removeOldest()
+        guard isMoved else { return }
+        generation = number
+        header = announce(Self.name(of: Self.path(options.path, number)))
+        removeOldest(numbers + [number])
     }
 
-    private func removeOldest() {
-        let numbers = Self.numbers(options.path, fileSystem).sorted()
-        for number in numbers.dropLast(options.keep) {
+    /// False if there is nothing to move: somebody has taken the file away without a word.
+    private func moveAway(to fullPath: String) throws(Errno) -> Bool {
+        do throws(Errno) {
+            try fileSystem.rename(options.path, to: fullPath)
+            return true
+        } catch {
+            guard error == .isNotThere else { throw error }
+            return false
+        }
+    }
+
+    private func openInPlace(ofFullFile fullPath: String) throws(Errno) -> FileDescriptor {
+        do throws(Errno) {
+            return try Self.open(options.path, fileSystem, O_EXCL)
+        } catch {
+            // The old file is still open under its new name; it gets the old one back, unless
+            // somebody has put another file there.
+            if error != .exists { try? fileSystem.rename(fullPath, to: options.path) }
+            throw error
+        }
+    }
+
+    private func removeOldest(_ numbers: [Int]) {
+        for number in numbers.sorted().dropLast(options.keep) {
             // A file that cannot be removed now is tried again at the next rotation.
             try? fileSystem.remove(Self.path(options.path, number))
         }
@@ -219,17 +250,37 @@ struct RotatingFile: ~Copyable {
     }
 
     /// The numbers of the full files that are there.
-    private static func numbers(_ path: String, _ fileSystem: any FileSystem) -> [Int] {
-        let prefix = name(of: path) + "."
-        let names = (try? fileSystem.names(in: folder(of: path))) ?? []
-        return names.compactMap { name in
-            guard name.hasPrefix(prefix) else { return nil }
-            let digits = name.utf8.dropFirst(prefix.utf8.count)
-            guard digits.count >= 6, digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }) else {
-                return nil
-            }
-            return Int(String(Substring(digits)))
-        }
+    private static func numbers(
+        _ path: String, _ fileSystem: any FileSystem
+    ) throws(Errno) -> [Int] {
+        try fileSystem.names(in: folder(of: path)).compactMap { number(of: $0, path) }
+    }
+
+    /// The number of a full file by its name; nil if the name is none that `path(_:_:)` gives.
+    private static func number(of name: some StringProtocol, _ path: String) -> Int? {
+        let prefix = Self.name(of: path) + "."
+        guard name.hasPrefix(prefix) else { return nil }
+        let digits = name.utf8.dropFirst(prefix.utf8.count)
+        // Eighteen digits always fit into 64 bits.
+        guard 6...18 ~= digits.count, digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }),
+            digits.count == 6 || digits.first != UInt8(ascii: "0")
+        else { return nil }
+        return digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+    }
+
+    /// The number of the full file that the first line of this one names; 0 if it names none. Full
+    /// files that were collected and taken away leave no other trace of their numbers.
+    private static func numberInFirstLine(of path: String) throws(Errno) -> Int {
+        let file = try FileDescriptor.open(path, O_RDONLY)
+        var bytes = [UInt8](repeating: 0, count: 512)
+        var span = bytes.mutableSpan
+        let count = try file.read(into: &span)
+        let line = bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }
+        // Behind the time. A stranger's text that looks like it stands further on.
+        let words = String(decoding: line, as: UTF8.self).dropFirst(27)
+        let start = "INFO | log | log_rotate file="
+        guard words.hasPrefix(start) else { return 0 }
+        return number(of: words.dropFirst(start.count).prefix { $0 != " " }, path) ?? 0
     }
 
     static func folder(of path: String) -> String {

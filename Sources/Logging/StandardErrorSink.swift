@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import POSIX
 
 /// Lines for the operator's terminal or the service manager's journal, on their own queue with their
@@ -66,7 +67,14 @@ final class StandardErrorSink: Sendable {
     private func writeAll(_ bytes: [UInt8]) throws(Errno) {
         var offset = 0
         while offset < bytes.count {
-            offset += try writeOnce(descriptor, bytes.span.extracting(offset..<bytes.count))
+            do throws(Errno) {
+                offset += try writeOnce(descriptor, bytes.span.extracting(offset..<bytes.count))
+            } catch {
+                // Another program that shares it may have made it non-blocking.
+                guard error == .again else { throw error }
+                var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                _ = try retryingOnInterrupt { unsafe poll(&wanted, 1, -1) }
+            }
         }
     }
 }

@@ -47,7 +47,10 @@ package struct SystemFileSystem: FileSystem {
         var names: [String] = []
         // Sound: an entry is good until the next readdir of the same stream, and its name ends with
         // a zero.
-        while let entry = unsafe readdir(stream) {
+        while true {
+            // The end and an error look the same but for this.
+            errno = 0
+            guard let entry = unsafe readdir(stream) else { break }
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { text in
                     unsafe String(cString: text)
@@ -55,6 +58,7 @@ package struct SystemFileSystem: FileSystem {
             }
             if name != ".", name != ".." { names.append(name) }
         }
+        if errno != 0 { throw .last }
         return names
     }
 

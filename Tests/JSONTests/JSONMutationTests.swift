@@ -1,18 +1,6 @@
 import JSON
+import TestSupport
 import Testing
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers in every run.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 @Suite("JSON, mutated")
 struct JSONMutationTests {
@@ -27,7 +15,7 @@ struct JSONMutationTests {
         Array("{}[]\",:\\u0019eE+-.tfn \n".utf8) + [0x00, 0x80, 0xc3, 0xed, 0xf0, 0xff]
 
     /// One to three small changes to one of the seeds.
-    private static func mutated(_ random: inout SplitMix) -> [UInt8] {
+    private static func mutated(_ random: inout Dice) -> [UInt8] {
         var text = seeds.randomElement(using: &random)!
         for _ in 0..<Int.random(in: 1...3, using: &random) where !text.isEmpty {
             let index = Int.random(in: 0..<text.count, using: &random)
@@ -53,7 +41,7 @@ struct JSONMutationTests {
 
     @Test("is read or refused, never a trap; what is read survives writing", arguments: 1...4)
     func mutations(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = Dice(seed: seed)
         var accepted = 0
         for _ in 0..<5000 {
             let text = Self.mutated(&random)

@@ -1,0 +1,321 @@
+import Dispatch
+import Glibc
+import Logging
+import POSIX
+import Synchronization
+import TestSupport
+import Testing
+import Time
+
+/// What goes wrong, from one operation on.
+enum Trouble: CaseIterable, Sendable {
+    /// That operation fails.
+    case once
+    /// A write takes half, and what follows it fails.
+    case tornWrite
+    /// That operation and the seven after it fail.
+    case forAWhile
+    /// A write takes half, and the six operations after it fail: the half line stays.
+    case tornForAWhile
+
+    func verdict(_ operation: FileSystemDouble.Operation, after count: Int)
+        -> FileSystemDouble.Verdict
+    {
+        switch self {
+        case .once: count == 0 ? .failed(.inputOutput) : .done
+        case .tornWrite:
+            switch count {
+            case 0: operation == .write ? .short : .failed(.noSpace)
+            case 1: operation == .write ? .failed(.noSpace) : .done
+            default: .done
+            }
+        case .forAWhile: 0..<8 ~= count ? .failed(.noSpace) : .done
+        case .tornForAWhile:
+            switch count {
+            case 0: operation == .write ? .short : .failed(.noSpace)
+            case 1...6: .failed(.noSpace)
+            default: .done
+            }
+        }
+    }
+}
+
+@Suite("A log whose disk fails")
+final class FailureTests {
+    let folder: TemporaryFolder
+    var options: LogOptions
+
+    init() throws {
+        folder = try TemporaryFolder()
+        options = LogOptions(path: folder.path("app.log"))
+        options.maximumSize = 700
+        options.keep = 1000
+    }
+
+    @Test(
+        "has every line that it acknowledged, once, in order, and nothing torn",
+        arguments: 1...40, Trouble.allCases)
+    func scenario(failing first: Int, trouble: Trouble) throws {
+        // An earlier run has left two files.
+        try folder.file("app.log.000001", someStamp + "INFO | app | note n=0\n")
+        try folder.file("app.log", someStamp + "INFO | app | note n=1\n")
+        let fragments = Atomic<Int>(0)
+        let fileSystem = FileSystemDouble { operation, number in
+            let verdict = trouble.verdict(operation, after: number - first)
+            if operation == .truncate, case .failed = verdict {
+                fragments.add(1, ordering: .relaxed)
+            }
+            return verdict
+        }
+        let logger: Logger
+        do throws(Errno) {
+            logger = try Logger(
+                options, clock: .fixed(someTime), fileSystem: fileSystem,
+                standardErrorDescriptor: nowhere.number)
+        } catch {
+            // It says that it cannot begin, and has touched nothing.
+            #expect(first == 1)
+            #expect(numbers(try #require(try folder.logLines())) == [0, 1])
+            return
+        }
+
+        var next = 2
+        for round in 0..<16 {
+            for _ in 0..<3 {
+                logger.record(Note(next, padding: 40 + next % 9))
+                next += 1
+            }
+            if round == 6 { try? logger.reopen() }
+            let outcome = logger.commit()
+            #expect(logger.isHealthy == (outcome == .written))
+            if outcome == .written {
+                let lines = try #require(try folder.logLines())
+                #expect(numbers(lines.filter(isWhole)) == Array(0..<next))
+            }
+        }
+        // What fails for a while may still do so.
+        var tries = 0
+        while logger.stop() != .written, tries < 10 { tries += 1 }
+        #expect(tries < 10)
+        #expect(logger.isHealthy)
+
+        let lines = try #require(try folder.logLines())
+        let whole = lines.filter(isWhole)
+        #expect(numbers(whole) == Array(0..<next))
+        #expect(lines.count - whole.count <= fragments.load(ordering: .relaxed))
+        #expect(!lines.contains { $0.contains("log_dropped") })
+    }
+
+    @Test("is asked for more operations than that when nothing fails")
+    func operations() throws {
+        let operations = Atomic<Int>(0)
+        let fileSystem = FileSystemDouble { _, number in
+            operations.store(number, ordering: .relaxed)
+            return .done
+        }
+        let logger = try Logger(options, clock: .fixed(someTime), fileSystem: fileSystem)
+        for round in 0..<16 {
+            for number in 0..<3 { logger.record(Note(round * 3 + number, padding: 44)) }
+            if round == 6 { try logger.reopen() }
+            #expect(logger.commit() == .written)
+        }
+        #expect(operations.load(ordering: .relaxed) >= 40)
+    }
+
+    // A copy that is emptied in place is what `copytruncate` makes of the file.
+    @Test("takes a half line back from where the file ends, not from where it ended once")
+    func emptied() throws {
+        options.maximumSize = 1 << 20
+        let writes = Atomic<Int>(0)
+        let fileSystem = FileSystemDouble { operation, _ in
+            guard operation == .write else { return .done }
+            switch writes.wrappingAdd(1, ordering: .relaxed).newValue {
+            case 2: return .short
+            case 3: return .failed(.noSpace)
+            default: return .done
+            }
+        }
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        #expect(logger.commit() == .written)
+        _ = try FileDescriptor.open(options.path, O_WRONLY | O_TRUNC)
+        logger.record(Note(1))
+        #expect(logger.commit() == .failed(.noSpace))
+        #expect(try folder.text("app.log") == "")
+        #expect(logger.commit() == .written)
+        #expect(try folder.text("app.log").hasPrefix(someStamp + "INFO | app | note n=1\n"))
+    }
+
+    /// A line with its last field, or one of the log's own.
+    private func isWhole(_ line: String) -> Bool {
+        guard line.hasPrefix(someStamp) else { return false }
+        guard let number = numbers([line]).first else {
+            return ["log_open file=app.log", "reason=size", "reason=writable"].contains {
+                line.hasSuffix($0)
+            }
+        }
+        let padding = String(repeating: "x", count: 40 + number % 9)
+        return number < 2 || line.hasSuffix(" n=\(number) text=\(padding)")
+    }
+
+    @Test("says that it can be written again")
+    func recovered() throws {
+        let disk = Disk()
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        #expect(logger.commit() == .written)
+        disk.fail(with: .noSpace)
+        logger.record(Note(1))
+        #expect(logger.commit() == .failed(.noSpace))
+        #expect(!logger.isHealthy)
+        disk.fail(with: .inputOutput)
+        #expect(logger.commit() == .failed(.inputOutput))
+        disk.fail(with: nil)
+        #expect(!logger.isHealthy)
+        logger.record(Note(2))
+        #expect(logger.commit() == .written)
+        #expect(logger.isHealthy)
+        let lines = try #require(wholeLines(folder.text("app.log"))).map { $0.dropFirst(27) }
+        #expect(
+            lines == [
+                "INFO | log | log_open file=app.log", "INFO | app | note n=1",
+                "INFO | app | note n=2", "INFO | log | log_recovered reason=writable",
+            ])
+    }
+
+    // MARK: Memory
+
+    /// `log_dropped n=…`, added up.
+    private func dropped(_ text: String) -> Int {
+        text.split(separator: "\n").reduce(0) { sum, line in
+            guard let start = line.firstRange(of: " | log_dropped n=")?.upperBound else {
+                return sum
+            }
+            return sum + Int(line[start...])!
+        }
+    }
+
+    @Test("keeps what fits into its memory, and counts the rest, while a failure lasts")
+    func lasting() throws {
+        options.maximumSize = 1 << 30
+        let disk = Disk()
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        disk.fail(with: .noSpace)
+        for number in 0..<40_000 {
+            logger.record(Note(number, padding: 150))
+            if number % 1000 == 0 { #expect(logger.commit() == .failed(.noSpace)) }
+        }
+        #expect(logger.commit() == .failed(.noSpace))
+        disk.fail(with: nil)
+        // Those whose lines were lost are told; it is all well after that.
+        #expect(logger.commit() == .failed(.noSpace))
+        #expect(logger.isHealthy)
+        let text = try folder.text("app.log")
+        let kept = numbers(try #require(wholeLines(text)))
+        #expect(kept == Array(0..<kept.count))
+        #expect(kept.count > 15_000)
+        #expect(text.utf8.count <= 4 * 1024 * 1024 + 512)
+        #expect(dropped(text) == 40_000 - kept.count)
+
+        logger.record(Note(40_000))
+        #expect(logger.commit() == .written)
+        let lines = try #require(wholeLines(folder.text("app.log")))
+        #expect(numbers(lines).last == 40_000)
+        #expect(dropped(try folder.text("app.log")) == 40_000 - kept.count)
+    }
+
+    @Test("says how many lines were lost, whatever its levels are")
+    func quiet() throws {
+        options.maximumSize = 1 << 30
+        options.level = .critical
+        options.fileLevel = .critical
+        let disk = Disk()
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        disk.fail(with: .noSpace)
+        logger.record(Note(0, level: .critical))
+        #expect(logger.commit() == .failed(.noSpace))
+        let long = [UInt8](repeating: UInt8(ascii: "x"), count: 8000)
+        for _ in 0..<600 {
+            var note = Note(bytes: long)
+            note.level = .critical
+            logger.record(note)
+        }
+        disk.fail(with: nil)
+        _ = logger.stop()
+        let text = try folder.text("app.log")
+        let kept = text.split(separator: "\n").count { $0.hasSuffix("xxx") }
+        #expect(kept < 600)
+        #expect(dropped(text) == 600 - kept)
+    }
+
+    /// A disk whose writes say that they have begun, and wait to be told how they end.
+    private final class SlowDisk: Sendable {
+        let begun = DispatchSemaphore(value: 0)
+        private let end = DispatchSemaphore(value: 0)
+        private let verdict = Locked<FileSystemDouble.Verdict>(.done)
+
+        func end(with verdict: FileSystemDouble.Verdict) {
+            self.verdict.withLock { $0 = verdict }
+            end.signal()
+        }
+
+        var fileSystem: FileSystemDouble {
+            FileSystemDouble { operation, _ in
+                guard operation == .write else { return .done }
+                self.begun.signal()
+                self.end.wait()
+                return self.verdict.withLock { $0 }
+            }
+        }
+    }
+
+    // What waits and what is on its way share the memory: else each failure would add to it.
+    @Test("does not grow with each slow write that fails in the end")
+    func slowFailures() throws {
+        options.maximumSize = 1 << 30
+        let disk = SlowDisk()
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        let long = [UInt8](repeating: UInt8(ascii: "x"), count: 8000)
+        var next = 0
+        func record(_ count: Int) {
+            for _ in 0..<count {
+                var note = Note(bytes: long)
+                note.number = next
+                logger.record(note)
+                next += 1
+            }
+        }
+        for _ in 0..<4 {
+            let writer = Running { _ = logger.commit() }
+            disk.begun.wait()
+            // At first nothing has failed yet, and who records much would wait for the writer.
+            record(next == 0 ? 10 : 600)
+            disk.end(with: .failed(.noSpace))
+            writer.join()
+        }
+        // The last write succeeds, while more lines come than there is room for.
+        let writer = Running { _ = logger.commit() }
+        disk.begun.wait()
+        record(5)
+        disk.end(with: .done)
+        // The line that says what was lost.
+        disk.begun.wait()
+        disk.end(with: .done)
+        writer.join()
+
+        let text = try folder.text("app.log")
+        #expect(text.utf8.count <= 4 * 1024 * 1024 + 512)
+        let kept = numbers(try #require(wholeLines(text)))
+        #expect(kept == kept.sorted())
+        #expect(Set(kept).count == kept.count)
+        #expect(dropped(text) == next - kept.count)
+    }
+}

@@ -1,0 +1,53 @@
+import TestSupport
+import Testing
+import Time
+
+@testable import Logging
+
+private func text(_ stamp: LineStamp) -> String {
+    let text = stamp.text
+    return String(decoding: text.indices.map { text[$0] }, as: UTF8.self)
+}
+
+@Suite("The time in front of a line")
+struct LineStampTests {
+    @Test("follows the clock over milliseconds, seconds, days, years, and back")
+    func steps() {
+        var stamp = LineStamp()
+        for (milliseconds, expected) in [
+            (1_795_244_400_000, "2026-11-21T07:00:00.000Z | "),
+            (1_795_244_400_001, "2026-11-21T07:00:00.001Z | "),
+            (1_795_244_400_123, "2026-11-21T07:00:00.123Z | "),
+            (1_795_244_400_123, "2026-11-21T07:00:00.123Z | "),
+            (1_795_244_400_999, "2026-11-21T07:00:00.999Z | "),
+            (1_795_244_401_000, "2026-11-21T07:00:01.000Z | "),
+            (1_795_244_400_999, "2026-11-21T07:00:00.999Z | "),
+            (1_795_305_599_999, "2026-11-21T23:59:59.999Z | "),
+            (1_795_305_600_000, "2026-11-22T00:00:00.000Z | "),
+            (1_798_761_599_999, "2026-12-31T23:59:59.999Z | "),
+            (1_798_761_600_000, "2027-01-01T00:00:00.000Z | "),
+            (1_835_395_200_000, "2028-02-29T00:00:00.000Z | "),
+            (0, "1970-01-01T00:00:00.000Z | "),
+            (-1, "1969-12-31T23:59:59.999Z | "),
+            (-2, "1969-12-31T23:59:59.998Z | "),
+        ] as [(Int64, String)] {
+            stamp.set(Timestamp(milliseconds: milliseconds))
+            #expect(text(stamp) == expected)
+        }
+    }
+
+    @Test("does not depend on where it was before", arguments: 0..<10)
+    func history(seed: UInt64) {
+        var dice = Dice(seed: seed)
+        var stamp = LineStamp()
+        var moment = someTime
+        for _ in 0..<1000 {
+            let reach = ([2, 500, 5000, 100_000_000] as [Int64]).randomElement(using: &dice)!
+            moment = moment + Milliseconds(Int64.random(in: -reach...reach, using: &dice))
+            stamp.set(moment)
+            let full = moment.rfc3339
+            let expected = String(decoding: full.indices.map { full[$0] }, as: UTF8.self) + " | "
+            #expect(text(stamp) == expected)
+        }
+    }
+}

@@ -1,0 +1,299 @@
+import Dispatch
+import Logging
+import POSIX
+import Synchronization
+import TestSupport
+import Testing
+import Time
+
+/// Says when it is asked for its fields.
+private final class Witness: LogEvent {
+    let level: Level
+    let area: Area
+    private let asked = Atomic<Int>(0)
+
+    init(_ level: Level, _ area: Area = .app) {
+        self.level = level
+        self.area = area
+    }
+
+    var name: StaticString { "witness" }
+    func write(to line: inout LogLine) { asked.add(1, ordering: .relaxed) }
+    var wasAsked: Bool { asked.load(ordering: .relaxed) > 0 }
+}
+
+@Suite("The log")
+final class LoggerTests {
+    let folder: TemporaryFolder
+    var options: LogOptions
+
+    init() throws {
+        folder = try TemporaryFolder()
+        options = LogOptions(path: folder.path("app.log"))
+    }
+
+    private func logger(
+        _ clock: WallClock = .fixed(someTime), _ fileSystem: any FileSystem = SystemFileSystem()
+    ) throws -> Logger {
+        try Logger(
+            options, clock: clock, fileSystem: fileSystem, standardErrorDescriptor: nowhere.number)
+    }
+
+    @Test("has in its file what was recorded, in that order, once it is committed")
+    func order() throws {
+        let logger = try logger()
+        #expect(try folder.text("app.log") == "")
+        logger.record(Note(1))
+        logger.record(Note("two"))
+        logger.record(Note(3, level: .critical, area: .security))
+        #expect(try folder.text("app.log") == "")
+        #expect(logger.commit() == .written)
+        let expected = [
+            "INFO | log | log_open file=app.log", "INFO | app | note n=1",
+            "INFO | app | note text=two", "CRITICAL | security | note n=3",
+        ].map { someStamp + $0 + "\n" }.joined()
+        #expect(try folder.text("app.log") == expected)
+        logger.record(Note(4))
+        #expect(logger.commit() == .written)
+        #expect(try folder.text("app.log") == expected + someStamp + "INFO | app | note n=4\n")
+        #expect(logger.isHealthy)
+    }
+
+    @Test("gives each line the time at which it was recorded")
+    func time() throws {
+        let ticks = Atomic<Int64>(0)
+        let logger = try logger(
+            WallClock {
+                someTime + Milliseconds(ticks.wrappingAdd(500, ordering: .relaxed).newValue)
+            })
+        logger.record(Note(1))
+        logger.record(Note(2))
+        #expect(logger.commit() == .written)
+        let times = try #require(wholeLines(try folder.text("app.log"))).map { $0.prefix(24) }
+        #expect(
+            times == [
+                "2026-11-21T07:00:00.623Z", "2026-11-21T07:00:01.123Z", "2026-11-21T07:00:01.623Z",
+            ])
+    }
+
+    @Test("appends to what an earlier run has left")
+    func append() throws {
+        for number in 1...3 {
+            let logger = try logger()
+            logger.record(Note(number))
+            #expect(logger.stop() == .written)
+        }
+        #expect(numbers(try #require(try folder.logLines())) == [1, 2, 3])
+    }
+
+    // MARK: Levels
+
+    @Test("never asks an event for its fields that nobody wants")
+    func disabled() throws {
+        options.level = .warning
+        options.areas = [.http: .critical]
+        let logger = try logger()
+        let unwanted = [
+            Witness(.debug), Witness(.info), Witness(.error, .http), Witness(.info, .security),
+        ]
+        let wanted = [Witness(.warning), Witness(.critical, .http), Witness(.warning, .security)]
+        for event in unwanted + wanted { logger.record(event) }
+        #expect(!unwanted.contains { $0.wasAsked })
+        #expect(wanted.allSatisfy { $0.wasAsked })
+        #expect(logger.commit() == .written)
+        #expect(try folder.text("app.log").split(separator: "\n").count == wanted.count)
+    }
+
+    @Test("asks nobody for what both sinks are too high for")
+    func sinksAreHigher() throws {
+        options.fileLevel = .error
+        options.standardErrorLevel = .critical
+        let logger = try logger()
+        let event = Witness(.warning)
+        logger.record(event)
+        #expect(!event.wasAsked)
+    }
+
+    @Test("can be changed while it runs")
+    func changedLevels() throws {
+        let logger = try logger()
+        logger.record(Note(1, level: .debug))
+        logger.levels.set(all: .debug, areas: [:])
+        options.fileLevel = .debug
+        logger.record(Note(2, level: .info))
+        logger.levels.set(all: .error, areas: [.http: .info])
+        logger.record(Note(3, level: .warning))
+        logger.record(Note(4, level: .info, area: .http))
+        #expect(logger.commit() == .written)
+        #expect(numbers(try #require(try folder.logLines())) == [2, 4])
+    }
+
+    @Test("writes to each sink what is grave enough for it, and the evidence to the file always")
+    func sinks() throws {
+        let errors = folder.path("stderr")
+        let standardError = try FileDescriptor.open(errors, 0o1101, mode: 0o600)
+        options.fileLevel = .critical
+        options.standardErrorLevel = .error
+        let logger = try Logger(
+            options, clock: .fixed(someTime), standardErrorDescriptor: standardError.number)
+        logger.record(Note(1, level: .warning))
+        logger.record(Note(2, level: .error))
+        logger.record(Note(3, level: .critical))
+        logger.record(Note(4, level: .info, area: .security))
+        logger.record(Note(5, level: .warning, area: .security))
+        logger.record(Note(6, level: .error, area: .security))
+        #expect(logger.stop() == .written)
+        let inFile = numbers(try #require(try folder.logLines()))
+        #expect(inFile == [3, 5, 6])
+        let onError = try folder.text("stderr")
+        #expect(numbers(try #require(wholeLines(onError))) == [2, 3, 6])
+        #expect(onError.hasPrefix(someStamp + "ERROR | app | note n=2\n"))
+    }
+
+    // MARK: Commit
+
+    @Test("writes a batch at once, however many lines it has")
+    func oneWrite() throws {
+        let fileSystem = FileSystemDouble()
+        let logger = try logger(.fixed(someTime), fileSystem)
+        for count in [1, 10, 1000] {
+            let before = fileSystem.count(of: .write)
+            for number in 0..<count { logger.record(Note(number)) }
+            #expect(fileSystem.count(of: .write) == before)
+            #expect(logger.commit() == .written)
+            #expect(fileSystem.count(of: .write) == before + 1)
+        }
+    }
+
+    @Test("writes nothing when nothing is recorded")
+    func nothing() throws {
+        options.level = .critical
+        let fileSystem = FileSystemDouble()
+        let logger = try logger(.fixed(someTime), fileSystem)
+        logger.record(Note(1))
+        #expect(logger.commit() == .written)
+        #expect(logger.stop() == .written)
+        #expect(fileSystem.count(of: .write) == 0)
+    }
+
+    @Test("writes on its own what a long batch has piled up")
+    func longBatch() throws {
+        let fileSystem = FileSystemDouble()
+        let logger = try logger(.fixed(someTime), fileSystem)
+        // 2 MiB of lines.
+        for number in 0..<2048 { logger.record(Note(number, padding: 1000)) }
+        #expect(fileSystem.count(of: .write) >= 2)
+        #expect(fileSystem.count(of: .write) <= 100)
+        #expect(logger.commit() == .written)
+        #expect(numbers(try #require(try folder.logLines())) == Array(0..<2048))
+    }
+
+    @Test("goes on writing where the kernel took less than all")
+    func shortWrites() throws {
+        let logger = try logger(
+            .fixed(someTime),
+            FileSystemDouble { _, number in
+                number % 7 == 0 ? .done : .short
+            })
+        for number in 0..<100 { logger.record(Note(number)) }
+        #expect(logger.commit() == .written)
+        #expect(numbers(try #require(try folder.logLines())) == Array(0..<100))
+    }
+
+    // MARK: Threads
+
+    @Test("holds every line of eight threads, whole, each thread's in its order")
+    func threads() throws {
+        options.maximumSize = 128 * 1024
+        options.keep = 1000
+        let logger = try logger(.system)
+        inThreads(8) { thread in
+            for number in 0..<2000 {
+                logger.record(Note(thread * 2000 + number, padding: number % 80))
+                if number % 50 == 49, logger.commit() != .written { Issue.record("not written") }
+            }
+        }
+        let lines = try #require(try folder.logLines())
+        let found = numbers(lines)
+        #expect(found.count == 16_000)
+        for thread in 0..<8 {
+            #expect(
+                found.filter { $0 / 2000 == thread } == Array(thread * 2000..<thread * 2000 + 2000))
+        }
+        for line in lines where line.contains(" | note n=") {
+            let number = try #require(numbers([line]).first)
+            let padding = String(repeating: "x", count: number % 2000 % 80)
+            let text = padding.isEmpty ? "\"\"" : padding
+            if line.dropFirst(24) != " | INFO | app | note n=\(number) text=\(text)" {
+                Issue.record("torn: \(line)")
+            }
+        }
+        #expect(lines.count == 16_000 + 1 + folder.logFiles.count - 1)
+        let times = lines.filter { !$0.contains("log_rotate") }.map { $0.prefix(24) }
+        #expect(times == times.sorted())
+    }
+
+    @Test("is in the file when commit returns, whoever wrote it")
+    func acknowledged() throws {
+        let path = folder.path("app.log")
+        let logger = try logger()
+        inThreads(8) { thread in
+            do throws(Errno) {
+                let file = try FileDescriptor.open(path, 0)
+                var text: [UInt8] = []
+                var buffer = [UInt8](repeating: 0, count: 65_536)
+                for number in thread * 1000..<thread * 1000 + 100 {
+                    logger.record(Note(number))
+                    guard logger.commit() == .written else { throw .inputOutput }
+                    // What has come since the last look.
+                    while true {
+                        var span = buffer.mutableSpan
+                        let count = try file.read(into: &span)
+                        if count == 0 { break }
+                        text += buffer[..<count]
+                    }
+                    let lines = String(decoding: text, as: UTF8.self).split(separator: "\n").map(
+                        String.init)
+                    if !numbers(lines).contains(number) { Issue.record("\(number) is not there") }
+                    text = []
+                }
+            } catch {
+                Issue.record(error)
+            }
+        }
+    }
+
+    @Test("is written for all who wait by the next of them, at once")
+    func followers() throws {
+        let entered = DispatchSemaphore(value: 0)
+        let mayGo = DispatchSemaphore(value: 0)
+        let isFirst = Atomic(true)
+        let fileSystem = FileSystemDouble { operation, _ in
+            // The first write waits until it may go.
+            if operation == .write, isFirst.exchange(false, ordering: .relaxed) {
+                entered.signal()
+                mayGo.wait()
+            }
+            return .done
+        }
+        let logger = try logger(.fixed(someTime), fileSystem)
+        let leader = Running { _ = logger.commit() }
+        entered.wait()
+        let recorded = DispatchSemaphore(value: 0)
+        let followers = (0..<7).map { number in
+            Running {
+                logger.record(Note(number))
+                recorded.signal()
+                if logger.commit() != .written { Issue.record("not written") }
+            }
+        }
+        for _ in followers { recorded.wait() }
+        #expect(numbers(try #require(try folder.logLines())) == [])
+        mayGo.signal()
+        leader.join()
+        for follower in followers { follower.join() }
+        #expect(fileSystem.count(of: .write) == 2)
+        #expect(numbers(try #require(try folder.logLines())).sorted() == Array(0..<7))
+    }
+
+}

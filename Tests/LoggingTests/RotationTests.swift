@@ -1,0 +1,402 @@
+import Foundation
+import Logging
+import POSIX
+import Synchronization
+import TestSupport
+import Testing
+import Time
+
+@Suite("A log that rotates")
+final class RotationTests {
+    let folder: TemporaryFolder
+    var options: LogOptions
+
+    init() throws {
+        folder = try TemporaryFolder()
+        options = LogOptions(path: folder.path("app.log"))
+        options.maximumSize = 1000
+        options.keep = 1000
+    }
+
+    /// Opens the log, writes a line of 100 bytes for each number, and commits `batch` at a time.
+    private func write(
+        _ range: Range<Int>, batch: Int = 1, fileSystem: any FileSystem = SystemFileSystem()
+    ) throws {
+        let logger = try Logger(options, clock: .fixed(someTime), fileSystem: fileSystem)
+        write(range, batch: batch, to: logger)
+    }
+
+    private func write(_ range: Range<Int>, batch: Int = 1, to logger: Logger) {
+        for number in range {
+            logger.record(Note(number, padding: 46 - String(number).count))
+            if number % batch == batch - 1 { #expect(logger.commit() == .written) }
+        }
+        #expect(logger.commit() == .written)
+    }
+
+    private func size(_ name: String) throws -> Int {
+        try FileStatus(path: folder.path(name)).size
+    }
+
+    @Test("loses no line and tears none, in files within their limit", arguments: [1, 7, 100])
+    func manyFiles(batch: Int) throws {
+        try write(0..<100, batch: batch)
+        let lines = try #require(try folder.logLines())
+        #expect(numbers(lines) == Array(0..<100))
+        // 83 bytes of log_rotate and nine lines fill a file.
+        #expect(folder.logFiles == (1...11).map { "app.log.\(padded($0))" } + ["app.log"])
+        for name in folder.logFiles { #expect(try size(name) <= 1000) }
+        for name in folder.logFiles.dropLast() { #expect(try size(name) > 900) }
+    }
+
+    private func padded(_ number: Int) -> String {
+        String(repeating: "0", count: 6 - String(number).count) + String(number)
+    }
+
+    @Test("begins each new file with a line that names the full one")
+    func firstLine() throws {
+        try write(0..<25)
+        #expect(folder.names == ["app.log", "app.log.000001", "app.log.000002"])
+        let first = try folder.logFiles.map { try folder.text($0).split(separator: "\n")[0] }
+        #expect(
+            first
+                == [
+                    "log_open file=app.log", "log_rotate file=app.log.000001 reason=size",
+                    "log_rotate file=app.log.000002 reason=size",
+                ].map { "\(someStamp)INFO | log | \($0)" })
+    }
+
+    @Test("says so whatever its levels are")
+    func quiet() throws {
+        options.level = .critical
+        options.fileLevel = .critical
+        let logger = try Logger(
+            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
+        for number in 0..<30 {
+            logger.record(Note(number, level: .critical))
+            #expect(logger.commit() == .written)
+        }
+        #expect(folder.logFiles.count == 2)
+        #expect(try folder.text("app.log").hasPrefix(someStamp + "INFO | log | log_rotate file="))
+    }
+
+    @Test("fills a file to the last byte, and not one more")
+    func exactly() throws {
+        let opened = someStamp.utf8.count + "INFO | log | log_open file=app.log\n".utf8.count
+        options.maximumSize = opened + 200
+        try write(0..<2)
+        #expect(folder.names == ["app.log"])
+        #expect(try size("app.log") == options.maximumSize)
+        try folder.remove("app.log")
+        options.maximumSize -= 1
+        try write(0..<2)
+        #expect(folder.names == ["app.log", "app.log.000001"])
+    }
+
+    @Test("gives a line that is longer than the limit a file of its own")
+    func longLine() throws {
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<3, to: logger)
+        for number in 3..<5 {
+            logger.record(Note(number, padding: 3000))
+            #expect(logger.commit() == .written)
+        }
+        write(5..<7, to: logger)
+        #expect(
+            try folder.logFiles.map { numbers(try #require(wholeLines(folder.text($0)))) }
+                == [[0, 1, 2], [3], [4], [5, 6]])
+    }
+
+    @Test("does not leave a row of empty files where a long line fails again and again")
+    func longLineFails() throws {
+        // The disk has room for the first line of a new file, but not for the long one.
+        let writes = Atomic<Int>(0)
+        let fileSystem = FileSystemDouble { operation, _ in
+            guard operation == .write else { return .done }
+            let number = writes.wrappingAdd(1, ordering: .relaxed).newValue
+            return number > 2 ? .failed(.noSpace) : .done
+        }
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        write(0..<1, to: logger)
+        logger.record(Note(1, padding: 3000))
+        for _ in 0..<5 { #expect(logger.commit() == .failed(.noSpace)) }
+        #expect(folder.names == ["app.log", "app.log.000001"])
+    }
+
+    // MARK: Numbers
+
+    @Test("goes on counting after a restart")
+    func restart() throws {
+        try write(0..<30)
+        let before = folder.logFiles.count
+        try write(30..<60)
+        #expect(folder.logFiles.count > before)
+        let names = (1..<folder.logFiles.count).map { "app.log.\(padded($0))" }
+        #expect(folder.logFiles == names + ["app.log"])
+        #expect(numbers(try #require(try folder.logLines())) == Array(0..<60))
+    }
+
+    @Test("never uses a number again, though its files are taken away")
+    func removed() throws {
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<30, to: logger)
+        for name in folder.logFiles.dropLast() { try folder.remove(name) }
+        write(30..<40, to: logger)
+        #expect(folder.names == ["app.log", "app.log.000004"])
+    }
+
+    @Test("never uses a number again after a restart, though all its files are taken away")
+    func removedBeforeRestart() throws {
+        try write(0..<30)
+        #expect(folder.logFiles.count == 4)
+        for name in folder.logFiles.dropLast() { try folder.remove(name) }
+        try write(30..<40)
+        #expect(folder.names == ["app.log", "app.log.000004"])
+    }
+
+    @Test(
+        "takes no number from a first line that is not its own",
+        arguments: [
+            "INFO | app | note text=\"INFO | log | log_rotate file=app.log.000041 reason=size\"",
+            "INFO | log | log_rotate file=other.log.000041 reason=size",
+            "INFO | log | log_rotate file=app.log.41 reason=size", "", "\u{FF}",
+        ])
+    func firstLineOfOthers(line: String) throws {
+        try folder.file("app.log", someStamp + line + "\n")
+        try write(0..<20)
+        #expect(folder.names.contains("app.log.000001"))
+        #expect(!folder.names.contains("app.log.000042"))
+    }
+
+    @Test("writes over no file that somebody has put there while it ran")
+    func collision() throws {
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<3, to: logger)
+        try folder.file("app.log.000001", "precious\n")
+        write(3..<12, to: logger)
+        #expect(folder.names == ["app.log", "app.log.000001", "app.log.000002"])
+        #expect(try folder.text("app.log.000001") == "precious\n")
+    }
+
+    @Test("goes past a million")
+    func million() throws {
+        try folder.file("app.log.999999", "")
+        try write(0..<25)
+        #expect(
+            folder.names == ["app.log", "app.log.1000000", "app.log.1000001", "app.log.999999"])
+    }
+
+    @Test("keeps the newest full files, and no more than it was told", arguments: [0, 1, 3])
+    func keep(count: Int) throws {
+        options.keep = count
+        try write(0..<100)
+        let names = (1...11).suffix(count).map { "app.log.\(padded($0))" }
+        #expect(folder.logFiles.dropLast() == names[...])
+    }
+
+    @Test("leaves alone whatever is not a file of its own making")
+    func foreignFiles() throws {
+        let foreign = [
+            "app.log.1", "app.log.00001", "app.log.0000001", "app.log.000001.gz", "app.log.00000a",
+            "app.log.-00001", "app.log.+00001", "app.logs.000001", "napp.log.000001",
+            "app.log.", "app.log..000001", "app.log-20261121", "app.log.٠٠٠٠٠١",
+            "app.log.99999999999999999999", "app.log.9223372036854775807", "other",
+        ]
+        for name in foreign { try folder.file(name, "theirs\n") }
+        options.keep = 1
+        try write(0..<100)
+        #expect(Set(folder.names).isSuperset(of: foreign))
+        #expect(Set(folder.names).subtracting(foreign) == ["app.log", "app.log.000011"])
+        for name in foreign { #expect(try folder.text(name) == "theirs\n") }
+    }
+
+    // MARK: The file
+
+    @Test("makes files that its owner writes, its group reads, and others cannot see")
+    func modes() throws {
+        try write(0..<30)
+        for name in folder.logFiles {
+            let mode = try FileStatus(path: folder.path(name)).mode & 0o777
+            #expect(mode | 0o040 == 0o640)
+        }
+    }
+
+    @Test("makes the folder that is missing")
+    func missingFolder() throws {
+        options.path = folder.path("logs/app.log")
+        try write(0..<1)
+        #expect(folder.names == ["logs"])
+        #expect(try folder.text("logs/app.log").contains("note n=0"))
+        #expect(try FileStatus(path: folder.path("logs")).mode & 0o027 == 0)
+    }
+
+    @Test("is refused where the folder cannot be made")
+    func impossibleFolder() throws {
+        options.path = folder.path("a/b/app.log")
+        #expect(throws: Errno.isNotThere) { try Logger(options) }
+        try folder.file("file", "")
+        options.path = folder.path("file/app.log")
+        #expect(throws: Errno(ENOTDIR)) { try Logger(options) }
+        options.path = folder.path
+        #expect(throws: Errno(EISDIR)) { try Logger(options) }
+    }
+
+    @Test("does not follow a symbolic link", arguments: [true, false])
+    func symbolicLink(leadsSomewhere: Bool) throws {
+        if leadsSomewhere { try folder.file("target", "") }
+        try FileManager.default.createSymbolicLink(
+            atPath: options.path, withDestinationPath: folder.path("target"))
+        #expect(throws: Errno(ELOOP)) { try Logger(options) }
+        #expect(folder.names == (leadsSomewhere ? ["app.log", "target"] : ["app.log"]))
+    }
+
+    @Test("never renames what is no file")
+    func device() throws {
+        options.path = "/dev/null"
+        let fileSystem = FileSystemDouble()
+        try write(0..<100, fileSystem: fileSystem)
+        #expect(fileSystem.count(of: .rename) == 0)
+        #expect(fileSystem.count(of: .remove) == 0)
+        #expect(try !FileStatus(path: "/dev/null").isRegularFile)
+    }
+
+    @Test("says that a device is full")
+    func fullDevice() throws {
+        options.path = "/dev/full"
+        let logger = try Logger(options, standardErrorDescriptor: nowhere.number)
+        #expect(logger.commit() == .failed(.noSpace))
+        #expect(!logger.isHealthy)
+    }
+
+    // MARK: Reopening
+
+    @Test("goes on in a new file when somebody has moved the old one and says so")
+    func reopen() throws {
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<2, to: logger)
+        try folder.move("app.log", to: "app.log.1")
+        write(2..<4, to: logger)
+        try logger.reopen()
+        write(4..<6, to: logger)
+        #expect(numbers(try #require(wholeLines(folder.text("app.log.1")))) == [0, 1, 2, 3])
+        #expect(numbers(try #require(wholeLines(folder.text("app.log")))) == [4, 5])
+        try folder.remove("app.log")
+        try logger.reopen()
+        write(6..<8, to: logger)
+        #expect(numbers(try #require(wholeLines(folder.text("app.log")))) == [6, 7])
+    }
+
+    @Test("counts the new file's size from where it ends")
+    func reopenedSize() throws {
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<8, to: logger)
+        try folder.move("app.log", to: "old")
+        try folder.file("app.log", String(repeating: "y", count: 849) + "\n")
+        try logger.reopen()
+        write(8..<9, to: logger)
+        #expect(folder.names == ["app.log", "old"])
+        write(9..<10, to: logger)
+        #expect(folder.names == ["app.log", "app.log.000001", "old"])
+    }
+
+    @Test("stays with the old file while the new one cannot be opened")
+    func reopenFails() throws {
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<1, to: logger)
+        try folder.move("app.log", to: "moved")
+        try FileManager.default.createSymbolicLink(
+            atPath: options.path, withDestinationPath: "/dev/null")
+        #expect(throws: Errno(ELOOP)) { try logger.reopen() }
+        write(1..<3, to: logger)
+        #expect(numbers(try #require(wholeLines(folder.text("moved")))) == [0, 1, 2])
+        try folder.remove("app.log")
+        try logger.reopen()
+        write(3..<4, to: logger)
+        #expect(numbers(try #require(wholeLines(folder.text("app.log")))) == [3])
+    }
+
+    @Test("comes back at the next rotation when its file was taken away without a word")
+    func takenAway() throws {
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<3, to: logger)
+        try folder.move("app.log", to: "moved")
+        write(3..<15, to: logger)
+        let lines = try #require(wholeLines(folder.text("moved") + folder.text("app.log")))
+        #expect(numbers(lines) == Array(0..<15))
+    }
+
+    @Test("reopens while others write, and loses nothing")
+    func reopenUnderLoad() throws {
+        options.maximumSize = 1 << 20
+        let logger = try Logger(options, clock: .fixed(someTime))
+        let folder = folder
+        inThreads(4) { thread in
+            if thread == 3 {
+                for number in 0..<20 {
+                    do {
+                        try folder.move("app.log", to: "old.\(number)")
+                        try logger.reopen()
+                    } catch { Issue.record(error) }
+                }
+                return
+            }
+            for number in 0..<500 {
+                logger.record(Note(thread * 500 + number))
+                if logger.commit() != .written { Issue.record("not written") }
+            }
+        }
+        let files = (0..<20).map { "old.\($0)" } + ["app.log"]
+        let lines = try files.flatMap { try #require(wholeLines(folder.text($0))) }
+        let found = numbers(lines)
+        #expect(found.sorted() == Array(0..<1500))
+        for thread in 0..<3 {
+            let own = found.filter { $0 / 500 == thread }
+            #expect(own == own.sorted())
+        }
+    }
+
+    // MARK: A torn end
+
+    @Test("closes a line that a crash has left open, and says so")
+    func tornEnd() throws {
+        try folder.file("app.log", "whole\nto")
+        try write(0..<1)
+        let lines = try #require(wholeLines(folder.text("app.log")))
+        #expect(lines.prefix(2) == ["whole", "to"])
+        #expect(lines[2] == someStamp + "INFO | log | log_open file=app.log")
+        #expect(lines[3] == someStamp + "INFO | log | log_recovered reason=torn_line")
+        #expect(numbers(lines) == [0])
+        #expect(lines.count == 5)
+    }
+
+    @Test("closes it before it rotates")
+    func tornFullFile() throws {
+        try folder.file("app.log", String(repeating: "y", count: 2000))
+        try write(0..<1)
+        #expect(try folder.text("app.log.000001").hasSuffix("y\n"))
+        #expect(numbers(try #require(wholeLines(folder.text("app.log")))) == [0])
+    }
+
+    @Test("has nothing to say about an end that is whole", arguments: ["", "\n", "whole\n"])
+    func wholeEnd(before: String) throws {
+        try folder.file("app.log", before)
+        try write(0..<1)
+        let text = try folder.text("app.log")
+        #expect(text.hasPrefix(before + someStamp + "INFO | log | log_open"))
+        #expect(!text.contains("log_recovered"))
+    }
+
+    @Test("closes it when it reopens such a file")
+    func tornReopened() throws {
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<1, to: logger)
+        try folder.file("new", "to")
+        try folder.remove("app.log")
+        try folder.move("new", to: "app.log")
+        try logger.reopen()
+        write(1..<2, to: logger)
+        #expect(try folder.text("app.log").hasPrefix("to\n" + someStamp))
+    }
+}

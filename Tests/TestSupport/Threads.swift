@@ -1,0 +1,24 @@
+import Foundation
+
+/// Work on a thread of its own.
+package struct Running: Sendable {
+    private let group = DispatchGroup()
+
+    package init(_ body: @escaping @Sendable () -> Void) {
+        group.enter()
+        let group = group
+        Thread {
+            body()
+            group.leave()
+        }.start()
+    }
+
+    /// Returns when the work is done.
+    package func join() { group.wait() }
+}
+
+/// Runs `body` on `count` threads at once and returns when all are done.
+package func inThreads(_ count: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void) {
+    let threads = (0..<count).map { thread in Running { body(thread) } }
+    for thread in threads { thread.join() }
+}
