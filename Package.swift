@@ -80,6 +80,8 @@ let package = Package(
         tests("JSONTests", ["JSON"]),
         tests("POSIXTests", ["POSIX"]),
         tests("HTTPTests", ["HTTP", "Time"]),
+        tests("JWTTests", ["JWT", "Crypto", "Time"]),
         tests("LoggingTests", ["Logging", "POSIX", "Time"]),
+        tests("AuthTests", ["Auth", "HTTP", "JWT", "Logging", "Crypto", "Time"]),
     ]
 )

@@ -13,14 +13,14 @@ package typealias ProtectedHandler = @Sendable (Request, Claims) -> Response
 /// Credentials are taken from the Authorization field alone (§2.1), never from a query or a form.
 /// What a refused client learns is one of a few sentences (§3.1); the log has the reason.
 package struct BearerAuthentication: Sendable {
-    private let tokens: HS256
+    private let tokens: any TokenVerifier
     private let users: UserDirectory
     private let log: Logger
     private let clock: WallClock
     private let fingerprintKey: HMACSHA256.Key
 
     package init(
-        _ tokens: HS256, users: UserDirectory, log: Logger, clock: WallClock,
+        _ tokens: any TokenVerifier, users: UserDirectory, log: Logger, clock: WallClock,
         fingerprintKey: HMACSHA256.Key
     ) {
         self.tokens = tokens
@@ -70,7 +70,7 @@ package struct BearerAuthentication: Sendable {
         }
         log.record(
             TokenVerified(
-                claims: claims, keyID: tokens.keys.entries[claims.keyIndex].id,
+                claims: claims, keyID: tokens.keyID(of: claims),
                 origin: Origin(request)))
         return handler(request, claims).audited
     }

@@ -104,7 +104,7 @@ struct TokenVerified: LogEvent {
 struct TokenRejected: LogEvent {
     let reason: StaticString
     let level: Level
-    /// What the token is known by when its `jti` cannot be believed.
+    /// What the token is known by, whether or not its `jti` can be believed.
     var fingerprint: Fingerprint?
     /// Only once the signature held.
     var claims: Claims?

@@ -6,6 +6,9 @@ import Time
 /// Checks a token and says what it says. The token is bytes from a stranger.
 package protocol TokenVerifier: Sendable {
     func verify(_ token: Span<UInt8>, at now: Timestamp) throws(TokenError) -> Claims
+
+    /// `kid` of the key that these claims were signed with.
+    func keyID(of claims: Claims) -> String
 }
 
 /// JSON Web Tokens (RFC 7519) in JWS compact serialization (RFC 7515 §7.1), signed with
@@ -19,8 +22,11 @@ package struct HS256: TokenVerifier {
     /// Characters in a token; more is refused unread.
     package static let maximumLength = 8192
 
-    /// A payload of ours has about 260 bytes.
+    /// A payload of ours has about 260 bytes; a longer one goes to the heap.
     private static let payloadOnTheStack = 512
+    /// A header of ours has about 45 bytes. There is room for a few members more, and not for the
+    /// certificates of `x5c`, which no HS256 token needs.
+    private static let maximumHeader = 1024
     /// 32 bytes in base64url.
     private static let signatureLength = 43
 
@@ -35,6 +41,8 @@ package struct HS256: TokenVerifier {
         issuer = Array((policy.issuer ?? "").utf8)
         audience = Array((policy.audience ?? "").utf8)
     }
+
+    package func keyID(of claims: Claims) -> String { keys.entries[claims.keyIndex].id }
 
     // MARK: Verify
 
@@ -68,8 +76,10 @@ package struct HS256: TokenVerifier {
             let own = keys.entries[index].headerSegment
             if segment.isEqual(to: own.span) { return index..<(index + 1) }
         }
+        guard Base64URL.decodedCount(segment.count) <= Self.maximumHeader else {
+            throw .malformed
+        }
         var decoded = InlineArray<1024, UInt8>(repeating: 0)
-        guard Base64URL.decodedCount(segment.count) <= 1024 else { throw .malformed }
         var buffer = decoded.mutableSpan
         let count: Int
         do throws(Base64URL.DecodingError) {

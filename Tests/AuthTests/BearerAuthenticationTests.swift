@@ -1,0 +1,374 @@
+import Auth
+import Crypto
+import HTTP
+import JWT
+import Logging
+import Testing
+import Time
+
+/// A handler that remembers whom it was called for. Used by one thread.
+private final class Visitors: @unchecked Sendable {
+    private(set) var claims: [Claims] = []
+
+    func respond(to request: Request, from claims: Claims) -> Response {
+        self.claims.append(claims)
+        return Response(.ok, json: Array("{}".utf8))
+    }
+}
+
+private let resource = Resource(.demo)
+
+private func refusal(_ status: Int, _ sentence: String, _ challenge: String?) -> Answer {
+    Answer(
+        status: status, fields: challenge.map { ["WWW-Authenticate: \($0)"] } ?? [],
+        content: #"{"error":"\#(sentence)"}"#, isAudited: true)
+}
+
+private let unauthorized = refusal(401, "Unauthorized", #"Bearer realm="gatehouse""#)
+private let invalidRequest = refusal(
+    400, "Invalid request",
+    #"Bearer realm="gatehouse", error="invalid_request", "#
+        + #"error_description="The request is malformed""#)
+private let invalidToken = refusal(
+    401, "Invalid token",
+    #"Bearer realm="gatehouse", error="invalid_token", "#
+        + #"error_description="The token is invalid""#)
+private let tokenExpired = refusal(
+    401, "Token expired",
+    #"Bearer realm="gatehouse", error="invalid_token", "#
+        + #"error_description="The token expired""#)
+private let userNotFound = refusal(404, "User not found", nil)
+
+@Suite("A request with a good bearer token")
+struct BearerAcceptanceTests {
+    @Test("is let through, and on record")
+    func accepted() throws {
+        let house = try House()
+        let (token, claims) = house.issuer.issue(for: UserID(1)!, at: House.now)
+        let answer = try answer(
+            to: get("Bearer \(text(token))"), by: house.bearer.protecting(resource.respond))
+        #expect(
+            answer
+                == Answer(
+                    status: 200, fields: [], content: #"{"user":{"id":1,"name":"Alice"}}"#,
+                    isAudited: true))
+        let jti = try #require(claims.tokenID?.string)
+        let sid = try #require(claims.sessionID?.string)
+        #expect(
+            try house.events() == [
+                "INFO | security | authn_token_verified user=1 jti=\(jti) sid=\(sid) "
+                    + "exp=1795246200 kid=a ip=192.0.2.7 rid=r-1"
+            ])
+    }
+
+    @Test("comes to the handler with what the token says")
+    func claims() throws {
+        let house = try House()
+        let visitors = Visitors()
+        let handler = house.bearer.protecting(visitors.respond)
+        for user in [1, 2, 1] as [Int64] {
+            let (token, claims) = house.issuer.issue(for: UserID(user)!, at: House.now)
+            _ = try answer(to: get("Bearer \(text(token))"), by: handler)
+            #expect(visitors.claims.last == claims)
+        }
+        #expect(visitors.claims.count == 3)
+    }
+
+    @Test("may have it from somebody else who knows a key")
+    func foreign() throws {
+        let house = try House()
+        let handler = house.bearer.protecting(resource.respond)
+        for (secret, kid) in [(House.secret, "a"), (House.otherSecret, "b")] {
+            let token = forged(
+                payload: #"{"user_id":2,"iat":1795244400,"exp":1795244401}"#, secret: secret)
+            let answer = try answer(to: get("Bearer \(token)"), by: handler)
+            #expect(answer.content == #"{"user":{"id":2,"name":"Bob"}}"#)
+            #expect(
+                try house.events().last
+                    == "INFO | security | authn_token_verified user=2 exp=1795244401 kid=\(kid) "
+                    + "ip=192.0.2.7 rid=r-1")
+        }
+    }
+
+    // RFC 9110 §11.1, RFC 6750 §2.1.
+    @Test(
+        "may spell the scheme in any case, and have spaces around the token",
+        arguments: [
+            "Bearer T", "bearer T", "BEARER T", "bEaReR T", "Bearer  T", "Bearer        T",
+            "Bearer T ", "Bearer T \t ", "  Bearer T",
+        ])
+    func schemes(pattern: String) throws {
+        let house = try House()
+        let value = pattern.replacing("T", with: house.token())
+        let answer = try answer(
+            to: get(value), by: house.bearer.protecting(resource.respond))
+        #expect(answer.status == 200)
+    }
+
+    @Test("is answered once its line is written, whatever the handler thinks of that")
+    func audited() throws {
+        let house = try House()
+        let unaudited = Response(.ok, json: Array("{}".utf8))
+        #expect(!unaudited.isAudited)
+        let handler = house.bearer.protecting { _, _ in unaudited }
+        #expect(try answer(to: get("Bearer \(house.token())"), by: handler).isAudited)
+    }
+}
+
+// RFC 6750 §3.
+@Suite("A request without a good bearer token")
+struct BearerRefusalTests {
+    /// The handler is not called; the answer and the one line of the log are these.
+    private func expect(
+        _ request: String, gets refusal: Answer, logs level: String, _ fields: String,
+        in house: House? = nil, at location: SourceLocation = #_sourceLocation
+    ) throws {
+        let house = try house ?? House()
+        let visitors = Visitors()
+        let handler = house.bearer.protecting(visitors.respond)
+        let answer = try answer(to: request, by: handler)
+        #expect(answer == refusal, sourceLocation: location)
+        #expect(visitors.claims == [], sourceLocation: location)
+        #expect(
+            try house.events() == [
+                "\(level) | security | authn_token_rejected \(fields) ip=192.0.2.7 rid=r-1"
+            ], sourceLocation: location)
+    }
+
+    private static let good = forged(payload: #"{"user_id":1,"exp":1795244500}"#)
+
+    @Test(
+        "is asked for one where it has no credentials that are known here",
+        arguments: [
+            "", "Basic dXNlcjpwYXNz", "Digest username=\"x\"", "Token \(good)", "XBearer \(good)",
+            "Bearer\(good)", "Bearer2 \(good)", good, "Bear \(good)", "\"Bearer\" \(good)",
+            ", Bearer \(good)", "=", "\u{E9}", "Negotiate", "Basic Bearer \(good)",
+        ])
+    func otherScheme(value: String) throws {
+        try expect(
+            get(value), gets: unauthorized,
+            logs: "WARNING", "reason=missing")
+    }
+
+    @Test("is asked for one where it has it nowhere, or in the query")
+    func missing() throws {
+        // RFC 6750 §2.3: possible, and a way to leak it.
+        for target in ["/resource", "/resource?access_token=\(Self.good)"] {
+            try expect(
+                get(target: target), gets: unauthorized,
+                logs: "WARNING", "reason=missing")
+        }
+    }
+
+    @Test(
+        "is refused as a request where its credentials break the grammar",
+        arguments: [
+            "Bearer", "bearer", "Bearer ", "Bearer \t", "Bearer\t\(good)", "Bearer: \(good)",
+            "Bearer,\(good)", "Bearer=\(good)", "Bearer \t\(good)",
+            "Bearer \(good) \(good)", "Bearer \(good), Bearer \(good)",
+            "Bearer \(good),", "Bearer \(good);x", "Bearer \(good) x",
+            "Bearer \(good)\tx", "Bearer \"\(good)\"", "Bearer <\(good)>",
+            "Bearer =", "Bearer ==", "Bearer =\(good)", "Bearer \(good)=x",
+            "Bearer \(good)=.", "Bearer \u{E9}", "Bearer \(good)\u{E9}",
+            "Bearer \u{FF}.\u{FE}.\u{80}", "Bearer a:b", "Bearer %41", "Bearer {}",
+            "Bearer a.b.c!", "Bearer \(String(repeating: "\u{80}", count: 9000))",
+        ])
+    func grammar(value: String) throws {
+        try expect(
+            get(value), gets: invalidRequest,
+            logs: "WARNING", "reason=malformed")
+    }
+
+    @Test(
+        "is refused as a request where it has two Authorization fields, whatever they hold",
+        arguments: [
+            ["Bearer \(good)", "Bearer \(good)"], ["Bearer \(good)", "Basic eDp5"],
+            ["Basic eDp5", "Bearer \(good)"], ["", "Bearer \(good)"], ["Bearer \(good)", ""],
+            ["", ""], ["Basic eDp5", "Basic eDp5"],
+            ["Bearer \(good)", "Bearer \(good)", "Bearer \(good)"],
+        ])
+    func twice(values: [String]) throws {
+        try expect(
+            get(values), gets: invalidRequest,
+            logs: "WARNING", "reason=malformed")
+    }
+
+    /// A token, what the log says of it, and how grave it is.
+    private static let unbelieved: [(token: String, reason: String, level: String)] = [
+        ("a", "malformed", "WARNING"), ("a.b", "malformed", "WARNING"),
+        ("..", "malformed", "WARNING"), ("~+/._-", "malformed", "WARNING"),
+        ("\(good).x", "malformed", "WARNING"), ("a.b.c", "not_canonical", "WARNING"),
+        ("null", "malformed", "WARNING"), ("~.+./", "not_canonical", "WARNING"),
+        ("\(good)=", "not_canonical", "WARNING"), ("\(good)==", "not_canonical", "WARNING"),
+        ("\(good)A", "bad_signature", "WARNING"),
+        (String(good.dropLast(3)), "bad_signature", "WARNING"),
+        (String(repeating: "a", count: 8193), "too_long", "WARNING"),
+        (
+            forged(payload: #"{"user_id":1,"exp":1795244500}"#, secret: [1, 2, 3]),
+            "bad_signature", "WARNING"
+        ),
+        (
+            forged(header: #"{"alg":"HS256","kid":"c"}"#, payload: #"{"user_id":1}"#),
+            "unknown_kid", "WARNING"
+        ),
+        (
+            forged(header: #"{"alg":"HS256","crit":["exp"]}"#, payload: #"{"user_id":1}"#),
+            "crit", "WARNING"
+        ),
+        (
+            forged(header: #"{"alg":"HS512"}"#, payload: #"{"user_id":1,"exp":1795244500}"#),
+            "alg_not_allowed", "ERROR"
+        ),
+        // RFC 7519 §6.1, as attackers send it.
+        ("eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoxLCJleHAiOjFlMTB9.", "alg_not_allowed", "ERROR"),
+        (forged(payload: #"{"user_id":1}"#), "claims", "WARNING"),
+        (forged(payload: #"{"user_id":true,"exp":1795244500}"#), "claims", "WARNING"),
+        (forged(payload: "[]"), "claims", "WARNING"),
+    ]
+
+    @Test(
+        "is refused for a token that cannot be believed, which the log knows by a fingerprint",
+        arguments: unbelieved)
+    func untrusted(token: String, reason: String, level: String) throws {
+        try expect(
+            get("Bearer \(token)"), gets: invalidToken,
+            logs: level, "reason=\(reason) fingerprint=\(fingerprint(of: token))")
+    }
+
+    @Test("is told so where the token has expired, which is nothing to worry about")
+    func expired() throws {
+        let payload = #"{"user_id":1,"exp":1795244400,"jti":"t-1","sid":"s-1"}"#
+        let token = forged(payload: payload)
+        try expect(
+            get("Bearer \(token)"), gets: tokenExpired,
+            logs: "INFO",
+            "reason=expired user=1 jti=t-1 sid=s-1 exp=1795244400 "
+                + "fingerprint=\(fingerprint(of: token))")
+
+        let house = try House(now: House.now + .seconds(1800))
+        let handler = house.bearer.protecting(resource.respond)
+        #expect(try answer(to: get("Bearer \(house.token())"), by: handler) == tokenExpired)
+    }
+
+    @Test("is told only that the token is invalid where it is one of another time or for others")
+    func otherPolicy() throws {
+        let house = { try House(issuer: "gatehouse", audience: "api", requiresSession: true) }
+        for (reason, members) in [
+            ("wrong_issuer", #""exp":1"#), ("wrong_audience", #""iss":"gatehouse","exp":1"#),
+            (
+                "not_yet_valid",
+                #""iss":"gatehouse","aud":"api","nbf":1795244401,"exp":1795244500"#
+            ),
+            (
+                "session_expired",
+                #""iss":"gatehouse","aud":"api","sxp":1795244400,"exp":1795244500"#
+            ),
+            ("session_expired", #""iss":"gatehouse","aud":"api","exp":1795244500"#),
+        ] {
+            let token = forged(payload: #"{"user_id":1,\#(members)}"#)
+            let exp = members.hasSuffix(":1") ? "1" : "1795244500"
+            try expect(
+                get("Bearer \(token)"), gets: invalidToken,
+                logs: "WARNING",
+                "reason=\(reason) user=1 exp=\(exp) fingerprint=\(fingerprint(of: token))",
+                in: house())
+        }
+    }
+
+    @Test("is told so where the token is good and its user is gone")
+    func unknownUser() throws {
+        try expect(
+            get("Bearer \(forged(payload: #"{"user_id":99,"exp":1795244500,"jti":"t-1"}"#))"),
+            gets: userNotFound,
+            logs: "WARNING", "reason=unknown_user user=99 jti=t-1 exp=1795244500")
+        // Only a good token gets that far.
+        let expired = forged(payload: #"{"user_id":99,"exp":1,"jti":"t-1"}"#)
+        try expect(
+            get("Bearer \(expired)"), gets: tokenExpired,
+            logs: "INFO",
+            "reason=expired user=99 jti=t-1 exp=1 fingerprint=\(fingerprint(of: expired))")
+    }
+
+    @Test("cannot write a line of its own into the log")
+    func injection() throws {
+        let id = #"x\n2026-11-21T07:00:00.123Z | INFO | security | y"#
+        let token = forged(payload: #"{"user_id":1,"exp":1,"jti":"\#(id)","sid":"\u202e =\""}"#)
+        try expect(
+            get("Bearer \(token)"), gets: tokenExpired,
+            logs: "INFO",
+            "reason=expired user=1 "
+                + #"jti="x\x0a2026-11-21T07:00:00.123Z | INFO | security | y" "#
+                + #"sid="\u{202e} =\"" exp=1 fingerprint=\#(fingerprint(of: token))"#)
+    }
+}
+
+@Suite("What the log keeps of tokens")
+struct TokenSecrecyTests {
+    @Test("is a fingerprint that tells one token from another, each time the same")
+    func fingerprints() throws {
+        func prints(_ token: String, _ house: House) throws -> [Substring] {
+            let handler = house.bearer.protecting(resource.respond)
+            _ = try answer(to: get("Bearer \(token)"), by: handler)
+            return try house.events().compactMap { line in
+                line.firstMatch(of: /fingerprint=([0-9a-f]{16})\b/)?.1
+            }
+        }
+        let house = try House()
+        let first = try prints("a.b.c", house)
+        #expect(first.count == 1)
+        #expect(try prints("a.b.c", house) == first + first)
+        #expect(try Set(prints("a.b.d", house)).count == 2)
+        #expect(try prints("a.b.c", House()) == first)
+        let otherKey = HMACSHA256.Key(Array("other".utf8).span)
+        #expect(try prints("a.b.c", House(fingerprintKey: otherKey)) != first)
+    }
+
+    @Test("is never the token, a part of it, or a key")
+    func silence() throws {
+        let house = try House()
+        let login = try answer(to: post(#"{"user_id":1}"#), by: house.login.respond)
+        let issued = try #require(login.content.firstMatch(of: /"token":"([^"]+)"/)).1
+        let tokens = [
+            String(issued), house.token(for: 99), forged(payload: #"{"user_id":1,"exp":1}"#),
+            forged(payload: #"{"user_id":1,"exp":1795244500,"jti":"t"}"#, secret: [1, 2, 3]),
+            forged(header: #"{"alg":"none"}"#, payload: #"{"user_id":1,"exp":1795244500}"#),
+            forged(payload: "not JSON at all, and long enough"), String(issued.dropLast(4)),
+            "\(issued)=", "\(issued).\(issued)", String(repeating: "abcdefgh", count: 1100),
+        ]
+        let handler = house.bearer.protecting(resource.respond)
+        for token in tokens {
+            for request in [
+                get("Bearer \(token)"), get("Bearer \(token) x"), get(token), get("Basic \(token)"),
+                get("Bearer \(token)", "Bearer \(token)"), get(target: "/resource?token=\(token)"),
+            ] {
+                _ = try answer(to: request, by: handler)
+            }
+        }
+        #expect(try house.events().count == 2 + tokens.count * 6)
+
+        let file = try house.logFile()
+        for token in tokens {
+            for segment in token.split(separator: ".") { #expect(!file.contains(segment)) }
+        }
+        #expect(!file.contains("eyJ"))
+        #expect(!file.contains("Bearer"))
+        for secret in [House.secret, House.otherSecret] {
+            let hexadecimal = secret.map { String($0, radix: 16) }.joined()
+            let spellings = [text(secret), text(Base64URL.encoded(secret.span)), hexadecimal]
+            for spelling in spellings { #expect(!file.contains(spelling)) }
+        }
+    }
+
+    @Test("is kept at WARNING and above, however far the log is turned down")
+    func floor() throws {
+        let house = try House()
+        house.log.levels.set(all: .critical, areas: [.security: .critical])
+        let handler = house.bearer.protecting(resource.respond)
+        for value in ["Bearer a", "Bearer \(house.token())", "Basic x"] {
+            _ = try answer(to: get(value), by: handler)
+        }
+        _ = try answer(to: post("{}"), by: house.login.respond)
+        let words = try house.events().map { $0.split(separator: " ")[4] }
+        #expect(words == ["authn_token_rejected", "authn_token_rejected", "authn_login_fail"])
+    }
+}

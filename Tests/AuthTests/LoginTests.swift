@@ -1,0 +1,240 @@
+import Auth
+import HTTP
+import JWT
+import Testing
+import Time
+
+/// The token in the answer to a login, if the rest of it is as it should be.
+private func token(in answer: Answer) throws -> String {
+    let pattern =
+        /\{"token":"([A-Za-z0-9._-]+)","token_type":"Bearer","expires_in":1800,"session_expires_in":43200\}/
+    return String(try #require(answer.content.wholeMatch(of: pattern)).1)
+}
+
+@Suite("A login in demo mode")
+struct LoginTests {
+    @Test("answers with a token, what it is and how long it lasts")
+    func success() throws {
+        let house = try House()
+        let answer = try answer(
+            to: post(#"{"user_id":1}"#, "Content-Type: application/json"), by: house.login.respond)
+        let token = try token(in: answer)
+        #expect(
+            answer
+                == Answer(
+                    status: 200, fields: ["Pragma: no-cache"],
+                    content: #"{"token":"\#(token)","token_type":"Bearer","expires_in":1800,"#
+                        + #""session_expires_in":43200}"#,
+                    isAudited: true))
+    }
+
+    @Test("puts the login and the token on record, the token by its jti")
+    func record() throws {
+        let house = try House()
+        let answer = try answer(to: post(#"{"user_id":2}"#), by: house.login.respond)
+        let token = try token(in: answer)
+        let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+        let jti = try #require(claims.tokenID?.string)
+        let sid = try #require(claims.sessionID?.string)
+        #expect(
+            try house.events() == [
+                "INFO | security | authn_login_success user=2 ip=192.0.2.7 rid=r-1",
+                "INFO | security | authn_token_created user=2 jti=\(jti) sid=\(sid) exp=1795246200 "
+                    + "kid=a ip=192.0.2.7 rid=r-1",
+            ])
+        // 128 bits in base64url.
+        #expect(jti.wholeMatch(of: /[A-Za-z0-9_-]{22}/) != nil)
+        #expect(sid.wholeMatch(of: /[A-Za-z0-9_-]{22}/) != nil)
+        #expect(jti != sid)
+    }
+
+    @Test("gives a token that says all this and no more")
+    func claims() throws {
+        let house = try House()
+        let token = try token(in: answer(to: post(#"{"user_id":1}"#), by: house.login.respond))
+        let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+        let jti = try #require(claims.tokenID?.string)
+        let sid = try #require(claims.sessionID?.string)
+        #expect(
+            try payload(of: token)
+                == #"{"sub":"1","user_id":1,"iat":1795244400,"nbf":1795244400,"exp":1795246200,"#
+                + #""jti":"\#(jti)","sid":"\#(sid)","auth_time":1795244400,"sxp":1795287600}"#)
+        // {"alg":"HS256","typ":"JWT","kid":"a"}
+        #expect(token.hasPrefix("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImEifQ."))
+    }
+
+    @Test("names issuer and audience where they are configured")
+    func issuer() throws {
+        let house = try House(issuer: "gatehouse", audience: "api")
+        let token = try token(in: answer(to: post(#"{"user_id":1}"#), by: house.login.respond))
+        let start = #"{"iss":"gatehouse","sub":"1","user_id":1,"aud":"api","iat":1795244400,"#
+        #expect(try payload(of: token).hasPrefix(start))
+        #expect(throws: Never.self) {
+            try house.tokens.verify(Array(token.utf8).span, at: House.now)
+        }
+    }
+
+    @Test("begins a session of its own each time")
+    func sessions() throws {
+        let house = try House()
+        var identifiers: Set<String> = []
+        for _ in 0..<50 {
+            let token = try token(in: answer(to: post(#"{"user_id":1}"#), by: house.login.respond))
+            let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+            identifiers.insert(try #require(claims.tokenID?.string))
+            identifiers.insert(try #require(claims.sessionID?.string))
+        }
+        #expect(identifiers.count == 100)
+    }
+
+    @Test(
+        "takes any valid id, and nothing but it matters",
+        arguments: [
+            (#"{"user_id":1}"#, 1), (#"{"user_id":3}"#, 3), (" {\r\n\t\"user_id\" : 2 } ", 2),
+            (#"{"user_id":9007199254740991}"#, 9_007_199_254_740_991),
+            (#"{"user\u005fid":2}"#, 2), (#"{"password":"x","user_id":2,"a":[{"user_id":0}]}"#, 2),
+            (#"{"User_id":0,"user_id ":0,"user_id":2}"#, 2), (#"{"user_id":2,"a":1e400}"#, 2),
+        ])
+    func users(content: String, user: Int64) throws {
+        let house = try House()
+        let token = try token(in: answer(to: post(content), by: house.login.respond))
+        let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+        #expect(claims.user.number == user)
+    }
+
+    @Test("reads a body that comes in chunks")
+    func chunks() throws {
+        let house = try House()
+        let request =
+            "POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\nTransfer-Encoding: chunked\r\n"
+            + "\r\n5\r\n{\"use\r\n8\r\nr_id\":1}\r\n0\r\n\r\n"
+        #expect(try answer(to: request, by: house.login.respond).status == 200)
+    }
+
+    @Test(
+        "takes JSON of any spelling of its type, and of none",
+        arguments: [
+            "X: y", "Content-Type: application/json", "content-type:application/json",
+            "Content-Type: application/json; charset=utf-8",
+            "Content-Type: application/json;charset=UTF-8", "Content-Type: Application/JSON",
+            "Content-Type: application/json ; charset=\"utf-8\"", "Content-Type: APPLICATION/JSON;",
+        ])
+    func types(field: String) throws {
+        let house = try House()
+        let answer = try answer(to: post(#"{"user_id":1}"#, field), by: house.login.respond)
+        #expect(answer.status == 200)
+    }
+}
+
+@Suite("A login that is refused")
+struct LoginRefusalTests {
+    private func expectRefusal(
+        _ request: String, _ status: Int, _ sentence: String, _ reason: String,
+        at location: SourceLocation = #_sourceLocation
+    ) throws {
+        let house = try House()
+        let refusal = Answer(
+            status: status, fields: [], content: #"{"error":"\#(sentence)"}"#, isAudited: true)
+        let answer = try answer(to: request, by: house.login.respond)
+        #expect(answer == refusal, sourceLocation: location)
+        #expect(
+            try house.events() == [
+                "WARNING | security | authn_login_fail reason=\(reason) ip=192.0.2.7 rid=r-1"
+            ], sourceLocation: location)
+    }
+
+    @Test(
+        "for its JSON",
+        arguments: [
+            "", " ", "user_id=1", "1", "null", "true", #""1""#, "[]", #"[{"user_id":1}]"#,
+            #"{"user_id":1"#, #"{"user_id":1}}"#, #"{"user_id":1}x"#, #"{"user_id":1}{}"#,
+            #"{"user_id":1,}"#, #"{'user_id':1}"#, #"{user_id:1}"#, #"{"user_id":}"#,
+            #"{"user_id":01}"#, #"{"user_id":+1}"#, #"{"user_id":1.}"#, #"{"user_id":.5}"#,
+            #"{"user_id":-}"#, #"{"user_id":1e}"#, #"{"user_id":0x1}"#, #"{"user_id":NaN}"#,
+            #"{"user_id":tru}"#, #"{"user_id":1 /* one */}"#, "\u{EF}\u{BB}\u{BF}{\"user_id\":1}",
+            "{\"user_id\":1}\0",
+            // Names twice, in any spelling, anywhere.
+            #"{"user_id":1,"user_id":1}"#, #"{"user_id":1,"user_id":2}"#,
+            #"{"user_id":true,"user_id":1}"#, #"{"user_id":1,"\u0075ser_id":2}"#,
+            #"{"user_id":1,"a":1,"a":1}"#, #"{"user_id":1,"a":{"b":1,"b":1}}"#,
+            // No UTF-8, no characters.
+            "{\"user_id\":1,\"a\":\"\u{FF}\"}", "{\"user_id\":1,\"a\":\"\u{C0}\u{AF}\"}",
+            #"{"user_id":1,"a":"\ud800"}"#, "{\"user_id\":1,\"a\":\"\n\"}",
+            // Deeper than anything that is meant here.
+            #"{"user_id":1,"a":"# + String(repeating: "[", count: 16)
+                + String(repeating: "]", count: 16) + "}",
+            #"{"user_id":1,"a":"# + String(repeating: "[", count: 30_000),
+            String(repeating: #"{"a":"#, count: 10_000),
+        ])
+    func json(content: String) throws {
+        try expectRefusal(post(content), 400, "Invalid JSON", "invalid_json")
+    }
+
+    @Test("not for JSON that nests to sixteen levels")
+    func depth() throws {
+        let house = try House()
+        let content =
+            #"{"user_id":1,"a":"# + String(repeating: "[", count: 15)
+            + String(repeating: "]", count: 15) + "}"
+        #expect(try answer(to: post(content), by: house.login.respond).status == 200)
+    }
+
+    @Test(
+        "for its user id",
+        arguments: [
+            "{}", #"{"a":1}"#, #"{"User_ID":1}"#, #"{"username":"alice","password":"x"}"#,
+            #"{"a":{"user_id":1}}"#, #"{"user_id":true}"#, #"{"user_id":false}"#,
+            #"{"user_id":1.0}"#, #"{"user_id":1e0}"#, #"{"user_id":1E+0}"#, #"{"user_id":1.5}"#,
+            #"{"user_id":10e-1}"#, #"{"user_id":1e400}"#, #"{"user_id":-1e400}"#,
+            #"{"user_id":"1"}"#, #"{"user_id":""}"#, #"{"user_id":"alice"}"#, #"{"user_id":0}"#,
+            #"{"user_id":-0}"#, #"{"user_id":0.0}"#, #"{"user_id":-1}"#,
+            #"{"user_id":9007199254740992}"#, #"{"user_id":9223372036854775807}"#,
+            #"{"user_id":9223372036854775808}"#, #"{"user_id":-9223372036854775808}"#,
+            #"{"user_id":18446744073709551617}"#, #"{"user_id":null}"#, #"{"user_id":[1]}"#,
+            #"{"user_id":[]}"#, #"{"user_id":{"id":1}}"#, #"{"user_id":{}}"#,
+        ])
+    func userID(content: String) throws {
+        try expectRefusal(post(content), 400, "Invalid user_id", "invalid_user_id")
+    }
+
+    @Test("for bad JSON rather than for a bad user id where it has both")
+    func both() throws {
+        try expectRefusal(post(#"{"user_id":true"#), 400, "Invalid JSON", "invalid_json")
+        try expectRefusal(post(#"{"user_id":1.5,}"#), 400, "Invalid JSON", "invalid_json")
+    }
+
+    @Test(
+        "for a type that is not JSON",
+        arguments: [
+            "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+            "", "application", "application/", "json", "application/jsonp", "application/json5",
+            "application/json-patch+json", "application/problem+json", "text/json", ";",
+            "; charset=utf-8", "application/json, text/plain", "application /json", "*/*",
+            "\"application/json\"",
+        ])
+    func type(value: String) throws {
+        try expectRefusal(
+            post(#"{"user_id":1}"#, "Content-Type: \(value)"), 415, "Unsupported media type",
+            "unsupported_media_type")
+    }
+
+    // RFC 9110 §15.5.12.
+    @Test("for a body that nothing says will come")
+    func length() throws {
+        let request = "POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n\r\n"
+        try expectRefusal(request, 411, "Length required", "length_required")
+    }
+
+    @Test("leaves nothing of its body in the log")
+    func silence() throws {
+        let house = try House()
+        for content in [
+            #"{"user_id":true,"password":"hunter2"}"#, #"{"password":"hunter2""#, "hunter2",
+            #"{"user_id":"hunter2"}"#, #"{"user_id":1,"password":"hunter2"}"#,
+        ] {
+            _ = try answer(to: post(content), by: house.login.respond)
+        }
+        #expect(try house.events().count == 6)
+        #expect(try !house.logFile().contains("hunter2"))
+    }
+}
