@@ -82,6 +82,8 @@ let package = Package(
         tests("HTTPTests", ["HTTP", "Time"]),
         tests("JWTTests", ["JWT", "Crypto", "Time"]),
         tests("LoggingTests", ["Logging", "POSIX", "Time"]),
+        tests("ServerTests", ["Server", "HTTP", "POSIX", "Time"]),
         tests("AuthTests", ["Auth", "HTTP", "JWT", "Logging", "Crypto", "Time"]),
+        tests("AppTests", ["App", "gatehouse", "JSON", "Crypto", "POSIX"]),
     ]
 )

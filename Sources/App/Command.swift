@@ -98,18 +98,20 @@ package struct Command {
         return .success
     }
 
-    /// What would keep the log from being written.
+    /// What would keep the log from being opened, as far as one can tell without making anything.
     private static func logProblem(_ path: String) -> Problem? {
-        let folder = (path as NSString).deletingLastPathComponent
-        let target =
-            FileManager.default.fileExists(atPath: path)
-            ? path
-            : FileManager.default.fileExists(atPath: folder) || folder.isEmpty
-                ? (folder.isEmpty ? "." : folder) : (folder as NSString).deletingLastPathComponent
-        let place = target.isEmpty ? "." : target
-        guard FileManager.default.isWritableFile(atPath: place) else {
-            return Problem(path: "log.file.path", sentence: "\(place) cannot be written")
+        var place = path
+        var isFolder: ObjCBool = false
+        // The log and its folder are made where they are not there; what is above them is not.
+        for _ in 0..<2
+        where unsafe !FileManager.default.fileExists(atPath: place, isDirectory: &isFolder) {
+            place = (place as NSString).deletingLastPathComponent
+            if place.isEmpty { place = "." }
         }
+        guard unsafe FileManager.default.fileExists(atPath: place, isDirectory: &isFolder),
+            isFolder.boolValue == (place != path),
+            FileManager.default.isWritableFile(atPath: place)
+        else { return Problem(path: "log.file.path", sentence: "\(place) cannot be written") }
         return nil
     }
 
@@ -131,10 +133,10 @@ package struct Command {
             case .listen: return .unavailable
             }
         }
-        let signals = Signals()
+        let signals = Signals(onHangUp: { gatehouse.reopenLog() })
         gatehouse.start()
         Self.say("listening on \(gatehouse.url)")
-        signals.wait(onHangUp: { gatehouse.reopenLog() })
+        signals.wait()
         gatehouse.stop()
         return .success
     }
@@ -159,22 +161,24 @@ package struct Command {
     private static let usage = "usage: gatehouse [serve|check|secret] [--config FILE]"
 
     private static let help = """
-        gatehouse \(Gatehouse.version): issues HS256 JSON Web Tokens, checks them, and keeps a security log.
+        gatehouse \(Gatehouse.version)
+        Issues HS256 JSON Web Tokens, checks them, and keeps a security log.
 
         \(usage)
 
-          serve    answer requests until SIGTERM or SIGINT (this is what happens without a command)
-          check    read the configuration, say everything that is wrong with it, and exit
+          serve    answer requests until SIGTERM or SIGINT; also without a command
+          check    read the configuration, say everything that is wrong with it, exit
           secret   print a new random key for token.keys
 
-          --config FILE   the configuration, in JSON; without it the demo runs on 127.0.0.1:8080
+          --config FILE   the configuration, in JSON; without it the demo runs on
+                          127.0.0.1:8080
           --help          this text
           --version       the version
 
-        Every setting can be overridden by an environment variable: log.file.max_size is
-        GATEHOUSE_LOG_FILE_MAX_SIZE. SIGHUP opens the log file again.
+        Every setting can be overridden by an environment variable: log.file.max_size
+        is GATEHOUSE_LOG_FILE_MAX_SIZE. SIGHUP opens the log file again.
 
-        exit codes: 0 done, 64 wrong arguments, 69 the address is taken, 70 the self-test failed,
-        73 the log cannot be opened, 78 the configuration is wrong
+        Exit codes: 0 done, 64 wrong arguments, 69 the address is taken, 70 the
+        self-test failed, 73 the log cannot be opened, 78 the configuration is wrong.
         """
 }

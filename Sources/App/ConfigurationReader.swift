@@ -122,7 +122,9 @@ struct ConfigurationReader {
     }
 
     private mutating func readLog() -> LogOptions {
-        var options = LogOptions(path: path(string("log.file.path", "logs/app.log")))
+        let file = string("log.file.path", "logs/app.log")
+        if file.isEmpty { settings.add("log.file.path", "cannot be empty") }
+        var options = LogOptions(path: path(file))
         options.level = level("log.level", .info)
         for area in Area.allCases {
             let path = "log.areas.\(area.name)"
@@ -173,6 +175,7 @@ struct ConfigurationReader {
             return nil
         }
         var texts: [String: String] = [:]
+        var areStrings = true
         for member in members {
             guard ["id", "secret", "secret_file"].contains(member.name) else {
                 settings.add("\(path).\(member.name)", "no setting has this name")
@@ -180,11 +183,13 @@ struct ConfigurationReader {
             }
             guard case .string(let text) = member.value else {
                 settings.add("\(path).\(member.name)", "\(member.value.kindName) is not a string")
+                areStrings = false
                 continue
             }
             texts[member.name] = text
         }
-        guard let secret = readSecret(texts, path) else { return nil }
+        // One that is no string is not missing, too.
+        guard areStrings, let secret = readSecret(texts, path) else { return nil }
         guard let id = texts["id"] else {
             settings.add("\(path).id", "is missing; write a name, as in \"2026-11\"")
             return nil

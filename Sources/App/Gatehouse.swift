@@ -54,7 +54,11 @@ package final class Gatehouse: Sendable {
                         reason: refusal.reason, status: refusal.status,
                         origin: Origin(client: refusal.client, id: refusal.id)))
             },
-            acceptFailed: { error in log.record(AcceptFailed(error: error.words)) })
+            acceptFailed: { error in
+                log.record(AcceptFailed(error: error.words))
+                // There may be no response that it could be written with.
+                _ = log.commit()
+            })
         do throws(Errno) {
             server = try Server(
                 configuration.server,
@@ -77,8 +81,8 @@ package final class Gatehouse: Sendable {
     /// Answers what was begun, writes the log to its end, and returns.
     package func stop() {
         isStopping.set()
-        server.stop()
-        log.record(Stopped(isClean: true))
+        let isClean = server.stop()
+        log.record(Stopped(isClean: isClean))
         _ = log.stop()
     }
 

@@ -38,10 +38,12 @@ struct Settings {
     /// Ends the reading: whatever was not asked for is not known.
     mutating func checkUnknown() {
         for path in values.keys.sorted() where !known.contains(path) {
-            if known.contains(where: { $0.hasPrefix(path + ".") }) {
-                add(path, "\(Self.shown(values[path]!)) is not an object")
-            } else {
+            let value = values[path]!
+            if !known.contains(where: { $0.hasPrefix(path + ".") }) {
                 add(path, "no setting has this name")
+            } else if value != .object([]) {
+                // Not shown: it may be a secret in the wrong place.
+                add(path, "\(value.kindName) is not an object")
             }
         }
         for variable in environment.keys.sorted() where !knownVariables.contains(variable) {
@@ -163,12 +165,18 @@ struct Settings {
     }
 
     private mutating func flatten(_ value: JSONValue, path: String) {
-        guard case .object(let members) = value else {
+        guard case .object(let members) = value, path.isEmpty || !members.isEmpty else {
             values[path] = value
             return
         }
         for member in members {
-            flatten(member.value, path: path.isEmpty ? member.name : "\(path).\(member.name)")
+            let path = path.isEmpty ? member.name : "\(path).\(member.name)"
+            if member.name.contains(".") {
+                // It would be a second spelling of a key, and nobody knew which one counts.
+                add(path, "a name has no dots; write objects in objects")
+            } else {
+                flatten(member.value, path: path)
+            }
         }
     }
 }

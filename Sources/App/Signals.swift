@@ -1,26 +1,34 @@
 import Dispatch
 import Glibc
 
-/// Signals as Dispatch sources, caught from the moment this is made.
+/// Signals as Dispatch sources, caught from the moment this is made: one that comes at once, as from
+/// a supervisor that has changed its mind, is not lost.
 final class Signals {
+    private let ended = DispatchSemaphore(value: 0)
     private let queue = DispatchQueue(label: "gatehouse.signals")
     private var sources: [any DispatchSourceSignal] = []
 
-    init() {
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGPIPE] { signal(number, SIG_IGN) }
-    }
-
-    /// Returns at SIGTERM or SIGINT; calls `onHangUp` at each SIGHUP until then.
-    func wait(onHangUp: @escaping @Sendable () -> Void) {
-        let ended = DispatchSemaphore(value: 0)
+    /// - Parameter onHangUp: called at each SIGHUP.
+    init(onHangUp: @escaping @Sendable () -> Void) {
+        let ended = ended
+        let registered = DispatchGroup()
         for number in [SIGTERM, SIGINT, SIGHUP] {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 if number == SIGHUP { onHangUp() } else { ended.signal() }
             }
+            // A source counts from its registration, which happens on a thread of Dispatch's.
+            registered.enter()
+            source.setRegistrationHandler { registered.leave() }
             source.resume()
             sources.append(source)
         }
-        ended.wait()
+        registered.wait()
+        // Those above have their disposition from Dispatch, which must keep it. A client or a terminal
+        // that has gone away is told by the write's error.
+        signal(SIGPIPE, SIG_IGN)
     }
+
+    /// Returns at SIGTERM or SIGINT.
+    func wait() { ended.wait() }
 }

@@ -49,12 +49,14 @@ package final class Server: Sendable {
 
     /// Stops: no new connections, what was begun is answered, and after `drainTimeout` what is left
     /// is cut off. Returns when no connection is left; must not be called on a worker.
-    package func stop() {
+    /// - Returns: whether nothing had to be cut off.
+    @discardableResult
+    package func stop() -> Bool {
         for worker in workers { worker.mailbox.post(.stop) }
         let seconds = Double(options.drainTimeout.count) / 1000
-        if drained.wait(timeout: .now() + seconds) == .timedOut {
-            for worker in workers { worker.mailbox.post(.abandon) }
-            drained.wait()
-        }
+        if drained.wait(timeout: .now() + seconds) == .success { return true }
+        for worker in workers { worker.mailbox.post(.abandon) }
+        drained.wait()
+        return false
     }
 }

@@ -99,6 +99,9 @@ final class Worker: @unchecked Sendable {
         }
         self.source = source
         self.timer = timer
+        // For nothing but this: Dispatch opens a descriptor for the first timer that it has to wait
+        // for, and must have it before clients can use them all up. Without it no deadline is kept.
+        timer.schedule(deadline: .now() + .milliseconds(100))
         timer.resume()
         source.resume()
     }
@@ -457,7 +460,7 @@ final class Worker: @unchecked Sendable {
                 answer(connection)
             // Requests that came behind it are handled when it is sent.
             case .stop: drain()
-            case .abandon: connections.forEach { if let it = $0 { close(it) } }
+            case .abandon: for case .some(let connection) in connections { close(connection) }
             }
         }
     }

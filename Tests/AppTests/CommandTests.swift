@@ -1,0 +1,138 @@
+import App
+import Foundation
+import JWT
+import TestSupport
+import Testing
+
+@Suite("A command line", .blocking, .serialized)
+struct CommandTests {
+    private let folder = try! TemporaryFolder()
+
+    @Test(
+        "that makes no sense is told what would",
+        arguments: [
+            (["start"], "unknown argument: start"), (["--port", "80"], "unknown argument: --port"),
+            (["--config"], "--config needs a file"),
+            (["check", "secret"], "one command at a time: secret"),
+            (["serve", "serve"], "one command at a time: serve"), ([""], "unknown argument: "),
+            (["--config=x"], "unknown argument: --config=x"),
+        ])
+    func usage(arguments: [String], sentence: String) throws {
+        let (ending, output, errors) = try House.run(arguments, in: folder)
+        #expect(ending == .exited(64))
+        #expect(output == "")
+        #expect(
+            errors == """
+                gatehouse: \(sentence)
+                usage: gatehouse [serve|check|secret] [--config FILE]
+
+                """)
+        #expect(throws: Command.UsageError.self) { try Command(arguments, environment: [:]) }
+    }
+
+    @Test("for help gets it on one screen, with every command", arguments: ["--help", "-h"])
+    func help(argument: String) throws {
+        for arguments in [[argument], ["serve", argument], [argument, "check"]] {
+            let (ending, output, errors) = try House.run(arguments, in: folder)
+            #expect(ending == .exited(0))
+            #expect(errors == "")
+            let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            #expect(lines.count <= 24)
+            for line in lines { #expect(line.count <= 80, "\(line)") }
+            for word in ["serve", "check", "secret", "--config", "--help", "--version"] {
+                #expect(lines.contains { $0.hasPrefix("  \(word) ") }, "\(word)")
+            }
+        }
+    }
+
+    @Test("for the version gets one line")
+    func version() throws {
+        let (ending, output, errors) = try House.run(["--version"], in: folder)
+        #expect(ending == .exited(0))
+        #expect(output == "gatehouse \(Gatehouse.version)\n")
+        #expect(errors == "")
+    }
+
+    @Test("for a secret gets a new one each time, good enough for a key")
+    func secret() throws {
+        let secrets = try (0..<3).map { _ in
+            let (ending, output, _) = try House.run(["secret"], in: folder)
+            #expect(ending == .exited(0))
+            #expect(output.wholeMatch(of: #/[A-Za-z0-9_-]{43}\n/#) != nil)
+            return String(output.dropLast())
+        }
+        #expect(Set(secrets).count == 3)
+        let keys = secrets.enumerated().map { "{\"id\":\"\($0)\",\"secret\":\"\($1)\"}" }
+        let configuration = try Configuration.load(
+            file: nil, environment: ["GATEHOUSE_TOKEN_KEYS": "[\(keys.joined(separator: ","))]"])
+        #expect(configuration.keys.entries.map(\.id) == ["0", "1", "2"])
+    }
+
+    @Test("for a check of a good configuration says so, and what to think of")
+    func goodCheck() throws {
+        try folder.file("good.json", "{\"log\":{\"level\":\"WARNING\"}}")
+        let (ending, output, errors) = try House.run(
+            ["check", "--config", "good.json"], in: folder)
+        #expect(ending == .exited(0))
+        #expect(output == "the configuration is good\n")
+        #expect(
+            errors == """
+                gatehouse: warning: token.keys: none: a random key for this run; its tokens end with it
+                gatehouse: warning: login.mode: demo: anyone who can connect can log in as anyone
+
+                """)
+        // It only looks.
+        #expect(folder.names == ["good.json"])
+    }
+
+    @Test(
+        "for a check of a wrong configuration says all that is wrong",
+        arguments: ["check", "serve"])
+    func wrongConfiguration(verb: String) throws {
+        try folder.file("wrong.json", "{\"log\":{\"level\":\"LOUD\"},\"prot\":80}")
+        let arguments = [verb, "--config", "wrong.json"]
+        let (ending, output, errors) = try House.run(arguments, in: folder)
+        #expect(ending == .exited(78))
+        #expect(output == "")
+        #expect(
+            errors == """
+                gatehouse: log.level: "LOUD" is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL
+                gatehouse: prot: no setting has this name
+
+                """)
+    }
+
+    @Test("for a check says that the log cannot be written")
+    func logCheck() throws {
+        try folder.file("file", "")
+        for (path, place) in [
+            ("missing/folder/app.log", "missing"), ("file/app.log", "file"), (".", "."),
+        ] {
+            let (ending, _, errors) = try House.run(
+                ["check"], in: folder, ["LOG_FILE_PATH": path])
+            #expect(ending == .exited(78))
+            #expect(errors.contains("gatehouse: log.file.path: \(place) cannot be written\n"))
+        }
+    }
+
+    @Test("to serve where somebody else does ends with 69")
+    func addressInUse() throws {
+        let house = try House(in: folder)
+        let (ending, _, errors) = try House.run(
+            [], in: folder, ["SERVER_PORT": "\(house.port)", "LOG_STDERR_LEVEL": "CRITICAL"])
+        #expect(ending == .exited(69))
+        #expect(
+            errors
+                == "gatehouse: cannot listen on 127.0.0.1:\(house.port): Address already in use\n")
+        #expect(try house.ask(.get("/health/live")).status == 200)
+    }
+
+    @Test("to serve with a log that cannot be opened ends with 73")
+    func logCannotBeOpened() throws {
+        try folder.file("file", "")
+        let settings = ["SERVER_PORT": "0", "LOG_FILE_PATH": "file/app.log"]
+        let (ending, _, errors) = try House.run(["serve"], in: folder, settings)
+        #expect(ending == .exited(73))
+        #expect(errors == "gatehouse: cannot open the log file/app.log: Not a directory\n")
+    }
+}

@@ -1,0 +1,322 @@
+import App
+import Foundation
+import TestSupport
+import Testing
+
+private let secret = "0123456789abcdef0123456789ABCDEF"
+
+/// What is wrong with a file of this content and this environment, a sentence each.
+private func problems(
+    _ content: String?, _ environment: [String: String] = [:]
+) throws -> [String] {
+    let folder = try TemporaryFolder()
+    let file = try content.map { try folder.file("c.json", $0) }
+    do throws(Configuration.Invalid) {
+        _ = try Configuration.load(file: file, environment: environment)
+        return []
+    } catch {
+        return error.problems.map { $0.description.replacing(folder.path + "/", with: "") }
+    }
+}
+
+private func keys(_ keys: String) -> String { "{\"token\":{\"keys\":\(keys)}}" }
+
+@Suite("What is wrong with a configuration")
+struct ConfigurationProblemTests {
+    @Test(
+        "is told once, with the key's path, the value, and what it should be",
+        arguments: [
+            (
+                #"{"server":{"host":"example.org"}}"#,
+                #"server.host: "example.org" is not an IP address; write 127.0.0.1 or ::1"#
+            ),
+            (#"{"server":{"host":5}}"#, "server.host: 5 is not a string"),
+            (#"{"server":{"port":70000}}"#, "server.port: 70000 is not from 0 to 65535"),
+            (#"{"server":{"port":-1}}"#, "server.port: -1 is not from 0 to 65535"),
+            (#"{"server":{"port":"80"}}"#, #"server.port: "80" is not a whole number"#),
+            (#"{"server":{"port":80.5}}"#, "server.port: 80.5 is not a whole number"),
+            (#"{"server":{"port":true}}"#, "server.port: true is not a whole number"),
+            (#"{"server":{"port":null}}"#, "server.port: null is not a whole number"),
+            (#"{"server":{"port":[80]}}"#, "server.port: a list is not a whole number"),
+            (#"{"server":{"port":{}}}"#, "server.port: an object is not a whole number"),
+            (#"{"server":{"workers":257}}"#, "server.workers: 257 is not from 0 to 256"),
+            (
+                #"{"server":{"max_connections":0}}"#,
+                "server.max_connections: 0 is not from 1 to 1000000"
+            ),
+            (#"{"server":{"max_header":"1B"}}"#, "server.max_header: 1B is not from 1KiB to 1MiB"),
+            (
+                #"{"server":{"max_body":"1GiB"}}"#,
+                "server.max_body: 1GiB is not from 1KiB to 16MiB"
+            ),
+            (
+                #"{"server":{"max_body":65536}}"#,
+                "server.max_body: 65536 is not a size; write 64KiB"
+            ),
+            (
+                #"{"server":{"header_timeout":"soon"}}"#,
+                #"server.header_timeout: "soon" is not a duration; write 10s"#
+            ),
+            (
+                #"{"server":{"body_timeout":20}}"#,
+                "server.body_timeout: 20 is not a duration; write 20s"
+            ),
+            (
+                #"{"server":{"idle_timeout":"2h"}}"#,
+                "server.idle_timeout: 2h is not from 100ms to 1h"
+            ),
+            (
+                #"{"server":{"write_timeout":"0s"}}"#,
+                "server.write_timeout: 0s is not from 100ms to 1h"
+            ),
+            (
+                #"{"server":{"drain_timeout":"99ms"}}"#,
+                "server.drain_timeout: 99ms is not from 100ms to 1h"
+            ),
+            (#"{"token":{"ttl":"2d"}}"#, "token.ttl: 2d is not from 1s to 1d"),
+            (
+                #"{"token":{"ttl":"half an hour"}}"#,
+                #"token.ttl: "half an hour" is not a duration; write 30m"#
+            ),
+            (#"{"token":{"session":"366d"}}"#, "token.session: 366d is not from 1s to 365d"),
+            (
+                #"{"token":{"session":"29m"}}"#,
+                "token.session: a session cannot be shorter than its tokens (token.ttl)"
+            ),
+            (#"{"token":{"leeway":"6m"}}"#, "token.leeway: 6m is not from 0s to 5m"),
+            (#"{"token":{"issuer":5}}"#, "token.issuer: 5 is neither a string nor null"),
+            (#"{"token":{"issuer":""}}"#, "token.issuer: cannot be empty; write null for none"),
+            (
+                #"{"token":{"audience":["a"]}}"#,
+                "token.audience: a list is neither a string nor null"
+            ),
+            (
+                #"{"token":{"require_session":"true"}}"#,
+                #"token.require_session: "true" is neither true nor false"#
+            ),
+            (
+                #"{"login":{"mode":"password"}}"#,
+                #"login.mode: "password" is not there yet; write "demo""#
+            ),
+            (
+                #"{"login":{"mode":"open"}}"#,
+                #"login.mode: "open" is not a login mode; write "demo""#
+            ),
+            (
+                #"{"log":{"level":"LOUD"}}"#,
+                #"log.level: "LOUD" is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL"#
+            ),
+            (
+                #"{"log":{"areas":{"http":3}}}"#,
+                "log.areas.http: 3 is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL"
+            ),
+            (#"{"log":{"areas":{"disk":"INFO"}}}"#, "log.areas.disk: no setting has this name"),
+            (#"{"log":{"areas":"INFO"}}"#, "log.areas: a string is not an object"),
+            (
+                #"{"log":{"file":{"max_size":"10 apples"}}}"#,
+                #"log.file.max_size: "10 apples" is not a size; write 10MiB"#
+            ),
+            (
+                #"{"log":{"file":{"max_size":"1KiB"}}}"#,
+                "log.file.max_size: 1KiB is not from 4KiB to 1024GiB"
+            ),
+            (#"{"log":{"file":{"keep":-1}}}"#, "log.file.keep: -1 is not from 0 to 100000"),
+            (#"{"log":{"file":{"path":""}}}"#, "log.file.path: cannot be empty"),
+            (
+                #"{"log":{"on_failure":"stop"}}"#,
+                #"log.on_failure: "stop" is neither "serve" nor "refuse""#
+            ),
+            (#"{"log":{"on_failure":false}}"#, "log.on_failure: false is not a string"),
+            (#"{"log":7}"#, "log: a number is not an object"),
+            (#"{"lgo":{}}"#, "lgo: no setting has this name"),
+            (#"{"log":{"file":{"maxsize":"1MiB"}}}"#, "log.file.maxsize: no setting has this name"),
+            (
+                #"{"log":{"file":{"size":{"max":1}}}}"#,
+                "log.file.size.max: no setting has this name"
+            ),
+            (#"{"log.level":"INFO"}"#, "log.level: a name has no dots; write objects in objects"),
+            ("[]", "the file must hold one object"), ("null", "the file must hold one object"),
+        ])
+    func oneProblem(content: String, problem: String) throws {
+        #expect(try problems(content) == [problem])
+    }
+
+    @Test("with its environment is told in the same words")
+    func environment() throws {
+        let cases = [
+            (
+                "LOG_FILE_MAX_SIZE", "10 apples",
+                #"log.file.max_size: "10 apples" is not a size; write 10MiB"#
+            ),
+            ("SERVER_PORT", "+80", #"server.port: "+80" is not a whole number"#),
+            ("SERVER_PORT", "", #"server.port: "" is not a whole number"#),
+            ("SERVER_PORT", "99999", "server.port: 99999 is not from 0 to 65535"),
+            (
+                "TOKEN_REQUIRE_SESSION", "yes",
+                #"token.require_session: "yes" is neither true nor false"#
+            ),
+            ("TOKEN_KEYS", "my-secret-key", "token.keys: not a list in JSON"),
+            ("TOKEN_KEYS", "{}", "token.keys: not a list in JSON"),
+            ("LOG_FILE", "x", "GATEHOUSE_LOG_FILE: no setting has this name"),
+            ("PORT", "80", "GATEHOUSE_PORT: no setting has this name"),
+        ]
+        for (name, value, problem) in cases {
+            #expect(try problems(nil, ["GATEHOUSE_" + name: value]) == [problem])
+        }
+        #expect(try problems(nil, ["gatehouse_port": "80", "GATEHOUS_PORT": "80"]) == [])
+    }
+
+    @Test("is told all at once")
+    func all() throws {
+        let content = #"""
+            {"server":{"port":-1,"prot":80},"token":{"keys":[{"id":"a","secret":"short"}],"ttl":"x"},
+             "login":{"mode":"password"},"log":{"file":{"max_size":"big"}},"x":1}
+            """#
+        #expect(
+            try problems(content, ["GATEHOUSE_NOTHING": ""]) == [
+                "server.port: -1 is not from 0 to 65535",
+                "token.keys[0]: the secret has 5 bytes; HS256 wants at least 32: "
+                    + "make one with `gatehouse secret`",
+                #"token.ttl: "x" is not a duration; write 30m"#,
+                #"login.mode: "password" is not there yet; write "demo""#,
+                #"log.file.max_size: "big" is not a size; write 10MiB"#,
+                "server.prot: no setting has this name", "x: no setting has this name",
+                "GATEHOUSE_NOTHING: no setting has this name",
+            ])
+    }
+
+    @Test("with its keys is told without them")
+    func keyProblems() throws {
+        let good = #"{"id":"a","secret":"\#(secret)"}"#
+        let cases = [
+            ("{}", "token.keys: an object is not a list"),
+            (#""\#(secret)""#, "token.keys: a string is not a list"),
+            ("[]", "token.keys: 1 to 16 keys, each with an id of its own"),
+            ("[\(good),\(good)]", "token.keys: 1 to 16 keys, each with an id of its own"),
+            (
+                #"["\#(secret)"]"#,
+                "token.keys[0]: a string is not an object with id and secret_file"
+            ),
+            (#"[\#(good),{"id":"b"}]"#, "token.keys[1]: needs either secret or secret_file"),
+            (
+                #"[{"id":"a","secret":"\#(secret)","secret_file":"f"}]"#,
+                "token.keys[0]: needs either secret or secret_file"
+            ),
+            (
+                #"[{"secret":"\#(secret)"}]"#,
+                #"token.keys[0].id: is missing; write a name, as in "2026-11""#
+            ),
+            (
+                #"[{"id":"a b","secret":"\#(secret)"}]"#,
+                #"token.keys[0].id: "a b" is not 1 to 64 of A-Z a-z 0-9 . _ -"#
+            ),
+            (
+                #"[{"id":5,"secret":"\#(secret)"}]"#,
+                "token.keys[0].id: a number is not a string"
+            ),
+            (
+                #"[{"id":"a","secret":"\#(secret)","alg":"none"}]"#,
+                "token.keys[0].alg: no setting has this name"
+            ),
+            (
+                #"[{"id":"a","secret":"\#(secret.dropLast())"}]"#,
+                "token.keys[0]: the secret has 31 bytes; HS256 wants at least 32: "
+                    + "make one with `gatehouse secret`"
+            ),
+            (
+                #"[{"id":"a","secret":""}]"#,
+                "token.keys[0]: the secret has 0 bytes; HS256 wants at least 32: "
+                    + "make one with `gatehouse secret`"
+            ),
+            (
+                #"[{"id":"a","secret":"\#(String(repeating: "x", count: 40))"}]"#,
+                "token.keys[0]: the secret is one byte over and over; "
+                    + "make one with `gatehouse secret`"
+            ),
+            (
+                #"[{"id":"a","secret":"replace-me-with-the-output-of-gatehouse-secret"}]"#,
+                "token.keys[0]: the secret is printed in the documentation; "
+                    + "make one with `gatehouse secret`"
+            ),
+            (
+                #"[{"id":"a","secret_file":"token.key"}]"#,
+                "token.keys[0].secret_file: token.key: cannot be read: No such file or directory"
+            ),
+        ]
+        for (list, problem) in cases {
+            #expect(try problems(keys(list)) == [problem])
+            if list.hasPrefix("[") {
+                #expect(try problems(nil, ["GATEHOUSE_TOKEN_KEYS": list]) == [problem])
+            }
+        }
+    }
+
+    @Test("never shows a secret, wherever it was put by mistake")
+    func secrets() throws {
+        let contents = [
+            keys("\"\(secret)\""), keys("[\"\(secret)\"]"), "{\"token\":\"\(secret)\"}",
+            "{\"token\":{\"secret\":\"\(secret)\"}}", "{\"secret\":\"\(secret)\"}",
+            keys(#"[{"id":"a","secret":["\#(secret)"]}]"#),
+            keys(#"[{"id":"a","key":"\#(secret)"}]"#),
+            keys(#"[{"id":"a","secret":"\#(secret)","secret":"\#(secret)"}]"#),
+            keys(#"[{"id":"a","secret":"\#(secret)"}"#), "\"\(secret)\"", secret,
+            keys(#"[{"id":"a b","secret":"\#(secret)"}]"#),
+        ]
+        for content in contents {
+            let found = try problems(content)
+            #expect(!found.isEmpty, "\(content)")
+            #expect(!found.joined().contains("0123456789"), "\(content)")
+        }
+        for name in ["TOKEN_KEYS", "TOKEN_SECRET", "SECRET", "TOKEN_KEYS_0_SECRET"] {
+            let found = try problems(nil, ["GATEHOUSE_\(name)": secret])
+            #expect(found.count == 1)
+            #expect(!found.joined().contains("0123456789"))
+        }
+    }
+
+    @Test("with its address is told, if it is open to others in the demo")
+    func demoAddress() throws {
+        for host in ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "::ffff:127.0.0.1"] {
+            #expect(
+                try problems("{\"server\":{\"host\":\"\(host)\"}}")
+                    == ["server.host: demo mode listens on 127.0.0.1 or ::1 only"])
+        }
+    }
+
+    @Test(
+        "with its JSON is told with the line",
+        arguments: [
+            ("", "c.json:1: the file ends too early"), ("{", "c.json:1: the file ends too early"),
+            ("{\n  \"log\": {\n    \"level\": oops\n  }\n}\n", "c.json:3: not JSON"),
+            ("{\"a\":1}\n\n{}", "c.json:3: something follows the object"),
+            ("{\n\"log\":{},\n\"log\":{}}", "c.json:3: a name that is there twice"),
+            ("{\n\"a\":\"\\x\"}", "c.json:2: a backslash that begins no escape"),
+            ("// no comments\n{}", "c.json:1: not JSON"), ("{\"a\":1,\n}", "c.json:2: not JSON"),
+        ])
+    func brokenJSON(content: String, problem: String) throws {
+        #expect(try problems(content) == [problem])
+    }
+
+    @Test("with its file is told before anything is read")
+    func files() throws {
+        let folder = try TemporaryFolder()
+        func problems(_ path: String) -> [String] {
+            do throws(Configuration.Invalid) {
+                _ = try Configuration.load(file: path, environment: [:])
+                return []
+            } catch {
+                return error.problems.map(\.description)
+            }
+        }
+        let missing = folder.path("missing.json")
+        #expect(problems(missing) == ["\(missing): cannot be read: No such file or directory"])
+        #expect(problems(folder.path) == ["\(folder.path): cannot be read: Is a directory"])
+        let large = try folder.file("large.json", String(repeating: " ", count: 1 << 20 + 1))
+        #expect(problems(large) == ["\(large): is larger than 1MiB"])
+        let closed = try folder.file("closed.json", "{}", mode: 0o000)
+        // The superuser reads everything.
+        if geteuid() != 0 {
+            #expect(problems(closed) == ["\(closed): cannot be read: Permission denied"])
+        }
+    }
+}

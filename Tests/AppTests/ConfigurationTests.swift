@@ -1,0 +1,220 @@
+import App
+import Crypto
+import Foundation
+import HTTP
+import JWT
+import Logging
+import Server
+import TestSupport
+import Testing
+import Time
+
+private let secret = "0123456789abcdef0123456789ABCDEF"
+
+/// Every key with a value that is not its default, and how that shows.
+private let settings: [(path: String, value: String, shows: @Sendable (Configuration) -> Bool)] = [
+    ("server.host", "\"::1\"", { $0.server.address.urlHost == "[::1]" }),
+    ("server.port", "0", { $0.server.address.port == 0 }),
+    ("server.workers", "7", { $0.server.workers == 7 }),
+    ("server.max_connections", "11", { $0.server.maximumConnections == 11 }),
+    ("server.max_header", "\"2KiB\"", { $0.server.limits.head == 2048 }),
+    ("server.max_body", "\"1MiB\"", { $0.server.limits.body == 1 << 20 }),
+    ("server.header_timeout", "\"1s\"", { $0.server.headTimeout == .seconds(1) }),
+    ("server.body_timeout", "\"2m\"", { $0.server.bodyTimeout == .seconds(120) }),
+    ("server.idle_timeout", "\"1h\"", { $0.server.idleTimeout == .seconds(3600) }),
+    ("server.write_timeout", "\"100ms\"", { $0.server.writeTimeout == Milliseconds(100) }),
+    ("server.drain_timeout", "\"3s\"", { $0.server.drainTimeout == .seconds(3) }),
+    (
+        "token.keys", "[{\"id\":\"new\",\"secret\":\"\(secret)\"}]",
+        { $0.keys.signing.id == "new" && !$0.keysAreTemporary }
+    ),
+    ("token.ttl", "\"5m\"", { $0.tokenLifetime == .seconds(300) }),
+    ("token.session", "\"7d\"", { $0.sessionLifetime == .seconds(7 * 86_400) }),
+    ("token.leeway", "\"0s\"", { $0.policy.leeway == Milliseconds(0) }),
+    ("token.issuer", "\"me\"", { $0.policy.issuer == "me" }),
+    ("token.audience", "\"you\"", { $0.policy.audience == "you" }),
+    ("token.require_session", "true", { $0.policy.requiresSession }),
+    ("log.level", "\"debug\"", { $0.log.level == .debug }),
+    ("log.areas.http", "\"WARN\"", { $0.log.areas == [.http: .warning] }),
+    ("log.areas.security", "\"CRITICAL\"", { $0.log.areas == [.security: .critical] }),
+    ("log.file.path", "\"/tmp/x.log\"", { $0.log.path == "/tmp/x.log" }),
+    ("log.file.level", "\"ERROR\"", { $0.log.fileLevel == .error }),
+    ("log.file.max_size", "\"1GiB\"", { $0.log.maximumSize == 1 << 30 }),
+    ("log.file.keep", "3", { $0.log.keep == 3 }),
+    ("log.stderr.level", "\"CRITICAL\"", { $0.log.standardErrorLevel == .critical }),
+    ("log.on_failure", "\"refuse\"", { $0.onLogFailure == .refuse }),
+]
+
+/// `{"log":{"level":…}}` for `log.level`.
+private func document(_ path: String, _ value: String) -> String {
+    path.split(separator: ".").reversed().reduce(value) { "{\"\($1)\":\($0)}" }
+}
+
+private func variable(_ path: String) -> String {
+    "GATEHOUSE_" + path.uppercased().replacing(".", with: "_")
+}
+
+/// As the environment has it: strings without quotation marks.
+private func plain(_ value: String) -> String {
+    value.hasPrefix("\"") ? String(value.dropFirst().dropLast()) : value
+}
+
+@Suite("A configuration")
+struct ConfigurationTests {
+    private let folder = try! TemporaryFolder()
+
+    private func load(
+        _ content: String, _ environment: [String: String] = [:]
+    ) throws -> Configuration {
+        try .load(file: folder.file("c.json", content), environment: environment)
+    }
+
+    @Test("without a file is that of the demo")
+    func defaults() throws {
+        let demo = try Configuration.load(file: nil, environment: [:])
+        #expect(demo.server.address == .loopback(port: 8080))
+        #expect(demo.server.workers >= 1)
+        #expect(demo.server.maximumConnections == 10_000)
+        #expect(demo.server.limits.head == 16 << 10)
+        #expect(demo.server.limits.body == 64 << 10)
+        #expect(demo.server.headTimeout == .seconds(10))
+        #expect(demo.server.bodyTimeout == .seconds(20))
+        #expect(demo.server.idleTimeout == .seconds(75))
+        #expect(demo.server.writeTimeout == .seconds(20))
+        #expect(demo.server.drainTimeout == .seconds(10))
+        #expect(demo.keys.entries.map(\.id) == ["demo"])
+        #expect(demo.keysAreTemporary)
+        #expect(demo.tokenLifetime == .seconds(1800))
+        #expect(demo.sessionLifetime == .seconds(43_200))
+        #expect(demo.policy.issuer == nil)
+        #expect(demo.policy.audience == nil)
+        #expect(demo.policy.leeway == .seconds(5))
+        #expect(!demo.policy.requiresSession)
+        #expect(demo.log.level == .info)
+        #expect(demo.log.areas == [:])
+        #expect(demo.log.path == "logs/app.log")
+        #expect(demo.log.fileLevel == .info)
+        #expect(demo.log.maximumSize == 10 << 20)
+        #expect(demo.log.keep == 30)
+        #expect(demo.log.standardErrorLevel == .warning)
+        #expect(demo.onLogFailure == .serve)
+        #expect(
+            demo.warnings.map(\.description) == [
+                "token.keys: none: a random key for this run; its tokens end with it",
+                "login.mode: demo: anyone who can connect can log in as anyone",
+            ])
+    }
+
+    @Test("may be an empty object, or have empty sections")
+    func empty() throws {
+        #expect(try load("{}").digest == load("{\"log\":{\"file\":{}},\"server\":{}}").digest)
+    }
+
+    @Test("has every setting that the file has")
+    func fromFile() throws {
+        for setting in settings {
+            #expect(
+                setting.shows(try load(document(setting.path, setting.value))), "\(setting.path)")
+            #expect(!setting.shows(try load("{}")), "\(setting.path)")
+        }
+    }
+
+    @Test("has every setting that the environment has")
+    func fromEnvironment() throws {
+        for setting in settings {
+            let environment = [variable(setting.path): plain(setting.value), "PATH": "/bin"]
+            let configuration = try Configuration.load(file: nil, environment: environment)
+            #expect(setting.shows(configuration), "\(setting.path)")
+        }
+    }
+
+    @Test("has the environment's word where the file says something else")
+    func environmentWins() throws {
+        let file = "{\"log\":{\"file\":{\"max_size\":\"5MiB\",\"keep\":7}}}"
+        let configuration = try load(file, ["GATEHOUSE_LOG_FILE_MAX_SIZE": "6MiB"])
+        #expect(configuration.log.maximumSize == 6 << 20)
+        #expect(configuration.log.keep == 7)
+        // A wrong value in the file does not matter where it is not used.
+        let mended = try load(
+            "{\"server\":{\"port\":\"eighty\"}}", ["GATEHOUSE_SERVER_PORT": "80"])
+        #expect(mended.server.address.port == 80)
+    }
+
+    @Test("can say null for a text that is not there")
+    func null() throws {
+        #expect(try load("{\"token\":{\"issuer\":null}}").policy.issuer == nil)
+        let environment = ["GATEHOUSE_TOKEN_ISSUER": "null"]
+        #expect(try load("{\"token\":{\"issuer\":\"me\"}}", environment).policy.issuer == nil)
+    }
+
+    @Test("has paths that are relative to its file")
+    func paths() throws {
+        #expect(try load("{}").log.path == "\(folder.path)/logs/app.log")
+        #expect(
+            try load("{\"log\":{\"file\":{\"path\":\"a/b.log\"}}}").log.path
+                == "\(folder.path)/a/b.log")
+        #expect(
+            try load("{\"log\":{\"file\":{\"path\":\"/a/b.log\"}}}").log.path == "/a/b.log")
+    }
+
+    @Test("signs with the first key and has all of them")
+    func keys() throws {
+        let keys = try load(
+            """
+            {"token":{"keys":[{"id":"b","secret":"\(secret)"},{"id":"a","secret":"\(secret)x"}]}}
+            """
+        ).keys
+        #expect(keys.entries.map(\.id) == ["b", "a"])
+        #expect(keys.signing.id == "b")
+    }
+
+    @Test(
+        "takes a secret from a file beside it, without the line end",
+        arguments: ["", "\n", "\r\n"])
+    func secretFile(end: String) throws {
+        try folder.file("token.key", secret + end)
+        let fromFile = try load(
+            "{\"token\":{\"keys\":[{\"id\":\"k\",\"secret_file\":\"token.key\"}]}}")
+        let message = Array("message".utf8)
+        let code = HMACSHA256.code(for: message.span, key: fromFile.keys.signing.key)
+        let key = HMACSHA256.Key(Array(secret.utf8).span)
+        let expected = HMACSHA256.code(for: message.span, key: key)
+        #expect(hexadecimal(code.span) == hexadecimal(expected.span))
+        #expect(fromFile.warnings.map(\.path) == ["login.mode"])
+    }
+
+    @Test("warns of files that others can read")
+    func permissions() throws {
+        let key = try folder.file("token.key", secret, mode: 0o604)
+        let file = try folder.file(
+            "c.json", "{\"token\":{\"keys\":[{\"id\":\"k\",\"secret_file\":\"token.key\"}]}}",
+            mode: 0o644)
+        let warnings = try Configuration.load(file: file, environment: [:]).warnings
+        #expect(
+            warnings.map(\.description) == [
+                "\(file): the configuration file can be read by others; chmod 600 it",
+                "\(key): the key file can be read by others; chmod 600 it",
+                "login.mode: demo: anyone who can connect can log in as anyone",
+            ])
+    }
+
+    @Test("has a digest of all its settings but the secrets")
+    func digest() throws {
+        func digest(_ content: String, _ environment: [String: String] = [:]) throws -> String {
+            try load(content, environment).digest
+        }
+        func keys(_ id: String, _ secret: String) -> String {
+            "{\"token\":{\"keys\":[{\"id\":\"\(id)\",\"secret\":\"\(secret)\"}]}}"
+        }
+        let plain = try digest("{}")
+        #expect(plain.count == 16)
+        #expect(plain.allSatisfy { "0123456789abcdef".contains($0) })
+        #expect(try digest("{}") == plain)
+        #expect(try digest("{\"server\":{\"port\":8080}}") == plain)
+        #expect(try digest("{}", ["GATEHOUSE_SERVER_PORT": "8080"]) == plain)
+        #expect(try digest(keys("a", secret)) == digest(keys("a", secret + "x")))
+        #expect(try digest(keys("a", secret)) != digest(keys("b", secret)))
+        let others = try settings.map { try digest(document($0.path, $0.value)) }
+        #expect(Set(others + [plain]).count == settings.count + 1)
+    }
+}

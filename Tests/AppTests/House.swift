@@ -1,0 +1,96 @@
+import Foundation
+import TestSupport
+
+/// The built program, running in a folder of its own, with a port that the system chose.
+final class House: Sendable {
+    let process: ChildProcess
+    let port: UInt16
+
+    /// - Parameters:
+    ///   - folder: where it starts; the log is its `app.log`, if `settings` do not say otherwise.
+    ///   - settings: environment variables without `GATEHOUSE_`.
+    init(
+        in folder: TemporaryFolder, _ settings: [String: String] = [:], _ arguments: [String] = [],
+        descriptorLimit: Int? = nil
+    ) throws {
+        var all = ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"]
+        all.merge(settings) { _, new in new }
+        process = try House.start(in: folder, all, arguments, descriptorLimit)
+        let line = try process.errorLine(containing: "gatehouse: listening on http://")
+        port = UInt16(line.split(separator: ":").last ?? "") ?? 0
+    }
+
+    deinit { process.end() }
+
+    func client() throws -> Client { try Client(port: port) }
+
+    /// One request on a connection of its own.
+    func ask(_ request: String) throws -> ServerResponse {
+        let client = try client()
+        try client.send(request)
+        return try client.response(toHead: request.hasPrefix("HEAD"))
+    }
+
+    /// Ends it as an operator does.
+    @discardableResult
+    func stop(_ signal: CInt = SIGTERM) throws -> ChildProcess.Ending {
+        process.kill(signal)
+        return try process.wait()
+    }
+
+    /// The program stands beside the tests in the build folder.
+    static let program: String = {
+        let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+        return ((tests ?? "") as NSString).deletingLastPathComponent + "/gatehouse"
+    }()
+
+    static func start(
+        in folder: TemporaryFolder, _ settings: [String: String], _ arguments: [String],
+        _ descriptorLimit: Int? = nil
+    ) throws(ChildProcess.Failure) -> ChildProcess {
+        // What the sanitizers and the crash reporter are told, the program has to be told, too.
+        var environment = ProcessInfo.processInfo.environment.filter { name, _ in
+            name.hasSuffix("SAN_OPTIONS") || name.hasPrefix("SWIFT_")
+        }
+        for (name, value) in settings { environment["GATEHOUSE_\(name)"] = value }
+        return try ChildProcess(
+            program, arguments, environment: environment, folder: folder.path,
+            descriptorLimit: descriptorLimit)
+    }
+
+    /// Runs it to its end.
+    static func run(
+        _ arguments: [String], in folder: TemporaryFolder, _ settings: [String: String] = [:]
+    ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
+        let process = try start(in: folder, settings, arguments)
+        let ending = try process.wait()
+        return (ending, process.standardOutput, process.standardError)
+    }
+}
+
+extension String {
+    static func get(_ path: String, _ id: String = "id", _ fields: String = "") -> String {
+        "GET \(path) HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(id)\r\n\(fields)\r\n"
+    }
+
+    static func login(_ user: Int, _ id: String = "id") -> String {
+        let content = "{\"user_id\":\(user)}"
+        return "POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(id)\r\n"
+            + "Content-Type: application/json\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
+            + content
+    }
+
+    static func resource(_ token: String, _ id: String = "id") -> String {
+        get("/resource", id, "Authorization: Bearer \(token)\r\n")
+    }
+}
+
+extension ServerResponse {
+    /// The token of a login's answer.
+    var token: String {
+        get throws {
+            struct Content: Decodable { let token: String }
+            return try JSONDecoder().decode(Content.self, from: Data(content.utf8)).token
+        }
+    }
+}

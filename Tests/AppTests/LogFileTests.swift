@@ -1,0 +1,220 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Threads that ask without end, and what they were answered.
+///
+/// `@unchecked Sendable` is sound: everything that changes is guarded by `condition`.
+private final class Load: @unchecked Sendable {
+    private let condition = NSCondition()
+    private var answered: [String] = []
+    private var running = 0
+    private var mustStop = false
+
+    /// Starts `clients` threads that log in and use the token, over and over, until the server goes
+    /// away or `stop` is called.
+    init(_ house: House, clients: Int, name: String) {
+        running = clients
+        for number in 0..<clients {
+            Thread.detachNewThread {
+                try? self.run(house, "\(name)-\(number)")
+                self.condition.withLock {
+                    self.running -= 1
+                    self.condition.broadcast()
+                }
+            }
+        }
+    }
+
+    private func run(_ house: House, _ name: String) throws {
+        let client = try house.client()
+        var token = "none"
+        for round in 0... {
+            if condition.withLock({ mustStop }) { return }
+            let id = "\(name)-\(round)"
+            try client.send(round.isMultiple(of: 3) ? .login(1, id) : .resource(token, id))
+            let response = try client.response()
+            guard response.status == 200, response["X-Request-Id"] == id else { return }
+            if round.isMultiple(of: 3) { token = try response.token }
+            condition.withLock {
+                answered.append(id)
+                condition.broadcast()
+            }
+        }
+    }
+
+    /// Returns when `count` requests have been answered, or when nobody asks any more.
+    func wait(for count: Int) {
+        condition.withLock { while answered.count < count, running > 0 { condition.wait() } }
+    }
+
+    /// The ids of all that was answered, once all threads have ended.
+    func end() -> [String] {
+        condition.withLock {
+            mustStop = true
+            while running > 0 { condition.wait() }
+            return answered
+        }
+    }
+}
+
+@Suite("The log file", .blocking, .serialized)
+struct LogFileTests {
+    private let folder = try! TemporaryFolder()
+    private let quiet = ["LOG_STDERR_LEVEL": "CRITICAL", "SERVER_WORKERS": "2"]
+
+    @Test("ends with the shutdown, whichever signal asked for it", arguments: [SIGTERM, SIGINT])
+    func shutdown(signal: CInt) throws {
+        // At once after the ready line: a supervisor may be that quick.
+        for _ in 0..<5 {
+            let house = try House(in: folder)
+            #expect(try house.stop(signal) == .exited(0))
+            let last = LogEntry.all(in: try folder.content("app.log")).last
+            #expect(last??.event == "sys_shutdown")
+        }
+    }
+
+    @Test("is opened again at SIGHUP after somebody moved it, and no line is lost")
+    func reopen() throws {
+        let house = try House(in: folder, quiet)
+        let load = Load(house, clients: 3, name: "r")
+        var moved: [String] = []
+        for round in 1...3 {
+            load.wait(for: round * 100)
+            let name = "moved.\(round)"
+            moved.append(name)
+            try FileManager.default.moveItem(
+                atPath: folder.path("app.log"), toPath: folder.path(name))
+            house.process.kill(SIGHUP)
+            // Requests until the file is there, but not without end.
+            var requests = 0
+            while requests < 100_000, access(folder.path("app.log"), F_OK) != 0 {
+                _ = try house.ask(.get("/health/live"))
+                requests += 1
+            }
+        }
+        let answered = load.end()
+        #expect(try house.stop() == .exited(0))
+
+        let files = try (moved + ["app.log"]).map { try folder.content($0) }
+        let entries = try LogEntry.all(in: files.joined()).map { try #require($0) }
+        #expect(files.allSatisfy { $0.hasSuffix("\n") })
+        #expect(Set(answered).isSubset(of: Set(entries.compactMap { $0["rid"] })))
+        #expect(entries.count { $0.event == "log_reopen" } == 3)
+        #expect(entries.map(\.time) == entries.map(\.time).sorted())
+        #expect(LogEntry.all(in: files[3]).last??.event == "sys_shutdown")
+    }
+
+    @Test("has a line for every answer that a client ever saw, though the process was killed")
+    func killed() throws {
+        for round in 0..<12 {
+            let house = try House(in: folder, quiet)
+            let load = Load(house, clients: 4, name: "k\(round)")
+            load.wait(for: 20 + 37 * round)
+            house.process.kill(SIGKILL)
+            #expect(try house.process.wait() == .killed(by: SIGKILL))
+            let answered = load.end()
+            #expect(answered.count >= 20 + 37 * round)
+
+            let text = try folder.content("app.log")
+            let entries = LogEntry.all(in: text)
+            // Only what was being written can be torn.
+            #expect(entries.dropLast().allSatisfy { $0 != nil })
+            let written = Set(entries.compactMap { $0?["rid"] })
+            #expect(Set(answered).subtracting(written).isEmpty)
+            try FileManager.default.removeItem(atPath: folder.path("app.log"))
+        }
+    }
+
+    @Test("that ends inside a line is mended at the next start, which says so")
+    func torn() throws {
+        let first = try House(in: folder, quiet)
+        _ = try first.ask(.login(1, "before"))
+        first.process.kill(SIGKILL)
+        try first.process.wait()
+        let whole = try folder.content("app.log")
+        let torn = String(whole.dropLast(9))
+        try folder.file("app.log", torn)
+
+        let second = try House(in: folder, quiet)
+        _ = try second.ask(.login(1, "after"))
+        try second.stop()
+        let text = try folder.content("app.log")
+        #expect(text.hasPrefix(torn + "\n"))
+        let entries = try LogEntry.all(in: String(text.dropFirst(torn.count + 1))).map {
+            try #require($0)
+        }
+        #expect(entries.prefix(2).map(\.event) == ["log_open", "log_recovered"])
+        #expect(entries[1]["reason"] == "torn_line")
+        #expect(entries.contains { $0["rid"] == "after" })
+    }
+
+    @Test("that cannot be written refuses what has to be on record, if the operator wants that")
+    func refuse() throws {
+        let house = try House(
+            in: folder, ["LOG_FILE_PATH": "/dev/full", "LOG_ON_FAILURE": "refuse"])
+        for request in [String.login(1), .login(0), .get("/resource"), .resource("x.y.z")] {
+            let response = try house.ask(request)
+            #expect(response.status == 503)
+            #expect(response.content == "{\"error\":\"Log unavailable\"}")
+            #expect(response["Retry-After"] == "1")
+        }
+        #expect(try house.ask(.get("/nowhere")).status == 404)
+        #expect(try house.ask(.get("/health/live")).status == 200)
+        let ready = try house.ask(.get("/health/ready"))
+        #expect(ready.status == 503)
+        #expect(
+            ready.content
+                == #"{"status":"unavailable","checks":{"log":"the log cannot be written"}}"#)
+        #expect(
+            house.process.standardError.contains("log_failed reason=\"No space left on device\""))
+        #expect(try house.stop() == .exited(0))
+    }
+
+    @Test("that cannot be written keeps nobody out, if the operator wants that")
+    func serve() throws {
+        let house = try House(in: folder, ["LOG_FILE_PATH": "/dev/full"])
+        let login = try house.ask(.login(1))
+        #expect(login.status == 200)
+        #expect(try house.ask(.resource(login.token)).status == 200)
+        #expect(try house.ask(.get("/health/ready")).status == 503)
+        #expect(try house.ask(.get("/health/live")).status == 200)
+    }
+
+    @Test("is rotated under load without losing a line")
+    func rotation() throws {
+        let house = try House(
+            in: folder,
+            quiet.merging(["LOG_FILE_MAX_SIZE": "4KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
+        let load = Load(house, clients: 4, name: "o")
+        load.wait(for: 600)
+        let answered = load.end()
+        #expect(try house.stop() == .exited(0))
+
+        // Full files by number, then the one that was written last.
+        let names = folder.names.filter { $0 != "app.log" } + ["app.log"]
+        #expect(names.count > 10)
+        let files = try names.map { try folder.content($0) }
+        #expect(files.allSatisfy { $0.utf8.count <= 4096 && $0.hasSuffix("\n") })
+        let entries = try LogEntry.all(in: files.joined()).map { try #require($0) }
+        #expect(Set(answered).isSubset(of: Set(entries.compactMap { $0["rid"] })))
+        let times = entries.filter { $0.event != "log_rotate" }.map(\.time)
+        #expect(times == times.sorted())
+        for (index, file) in files.enumerated().dropFirst() {
+            let first = LogEntry.all(in: file).first
+            #expect(first??.event == "log_rotate")
+            #expect(first??["file"] == names[index - 1])
+        }
+    }
+
+    @Test("keeps as many full files as it was told to")
+    func retention() throws {
+        let house = try House(
+            in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "4KiB", "LOG_FILE_KEEP": "3"]) { $1 })
+        let load = Load(house, clients: 2, name: "k")
+        load.wait(for: 300)
+        _ = load.end()
+        #expect(try house.stop() == .exited(0))
+        #expect(folder.names.count == 4)
+    }
+}

@@ -1,0 +1,73 @@
+import Dispatch
+import POSIX
+import Testing
+
+@testable import Server
+
+@Suite("The offload queue", .blocking)
+struct OffloadQueueTests {
+    @Test("runs as many at a time as it is wide, and no more wait than have room")
+    func limits() {
+        let (queue, gate, done) = (OffloadQueue(width: 2, waiting: 3), Gate(), Events())
+        let submit = { (name: String) in
+            queue.submit {
+                gate.pass()
+                done.add(name)
+            }
+        }
+        #expect(submit("a") && submit("b"))
+        #expect(gate.waitForArrival() && gate.waitForArrival())
+        #expect(submit("c") && submit("d") && submit("e"))
+        #expect(!submit("f"))
+        #expect(!submit("g"))
+        gate.open()
+        // One is through, so that one that waited runs and there is room for another.
+        #expect(gate.waitForArrival())
+        #expect(submit("h"))
+        #expect(!submit("i"))
+        gate.open(for: 5)
+        #expect(gate.waitForArrival() && gate.waitForArrival() && gate.waitForArrival())
+        #expect(submit("j"))
+        gate.open()
+        #expect(gate.waitForArrival())
+    }
+
+    @Test("runs what waits in the order in which it came")
+    func order() {
+        let (queue, gate, done) = (OffloadQueue(width: 1, waiting: 100), Gate(), Events())
+        let end = DispatchSemaphore(value: 0)
+        #expect(queue.submit { gate.pass() })
+        for number in 0..<50 { #expect(queue.submit { done.add("\(number)") }) }
+        #expect(queue.submit { end.signal() })
+        gate.open()
+        #expect(end.wait(timeout: .now() + 20) == .success)
+        #expect(done.all == (0..<50).map { "\($0)" })
+    }
+
+    @Test("without a waiting room still runs what it can")
+    func noWaitingRoom() {
+        let (queue, gate) = (OffloadQueue(width: 1, waiting: 0), Gate())
+        #expect(queue.submit { gate.pass() })
+        #expect(gate.waitForArrival())
+        #expect(!queue.submit {})
+        gate.open()
+    }
+
+    @Test("loses nothing that several threads give it")
+    func threads() {
+        let queue = OffloadQueue(width: 3, waiting: 100_000)
+        let (count, done) = (Locked(0), DispatchGroup())
+        for _ in 0..<1000 { done.enter() }
+        DispatchQueue.concurrentPerform(iterations: 4) { _ in
+            for _ in 0..<250 {
+                let isTaken = queue.submit {
+                    count.withLock { $0 += 1 }
+                    done.leave()
+                }
+                #expect(isTaken)
+            }
+        }
+        #expect(done.wait(timeout: .now() + 20) == .success)
+        #expect(count.withLock { $0 } == 1000)
+    }
+}

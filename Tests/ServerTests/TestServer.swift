@@ -1,0 +1,114 @@
+import HTTP
+import POSIX
+import Server
+import TestSupport
+import Time
+
+/// A server on a port of its own, with what its hooks were told.
+final class TestServer: Sendable {
+    /// What happened, in order: `handle /path`, `commit`, `refuse reason status id`.
+    let events: Events
+    let server: Server
+
+    var port: UInt16 { server.address.port }
+
+    /// - Parameters:
+    ///   - commit: what the hook of this name says; called after the event is noted.
+    ///   - routes: beside those that every test server has, see `commonRoutes`.
+    init(
+        _ options: ServerOptions = .forTests, commit: @escaping @Sendable () -> Bool = { true },
+        routes: (inout Router) -> Void = { _ in }
+    ) throws {
+        let events = Events()
+        self.events = events
+        var router = Router()
+        Self.commonRoutes(&router)
+        routes(&router)
+        router.use { handler in
+            { request in
+                events.add("handle \(text(request.path))")
+                return handler(request)
+            }
+        }
+        server = try Server(
+            options, routes: router.routes(),
+            hooks: ServerHooks(
+                commit: {
+                    events.add("commit")
+                    return commit()
+                },
+                refused: {
+                    events.add("refuse \($0.reason) \($0.status.code) \($0.id.string)")
+                },
+                acceptFailed: { events.add("accept failed: \($0.words)") }))
+        server.start()
+    }
+
+    deinit { server.stop() }
+
+    func client(receiveBuffer: CInt? = nil) throws -> Client {
+        try Client(port: port, receiveBuffer: receiveBuffer)
+    }
+
+    /// - `GET /hello` and `GET /other`: their names;
+    /// - `GET /audited`: the same, with a line in the security log;
+    /// - `GET /large`: 64 KiB;
+    /// - `GET /client`: where the request comes from;
+    /// - `POST /echo`: the request's content.
+    private static func commonRoutes(_ router: inout Router) {
+        for name in ["hello", "other"] {
+            let response = Response(.ok, json: Array(name.utf8))
+            router.on(.get, "/\(name)") { _ in response }
+        }
+        let audited = Response(.ok, json: Array("audited".utf8)).audited
+        router.on(.get, "/audited") { _ in audited }
+        let large = Response(.ok, json: Array(String.large.utf8))
+        router.on(.get, "/large") { _ in large }
+        router.on(.get, "/client") { Response(.ok, json: Array($0.client.string.utf8)) }
+        router.on(.post, "/echo") { Response(.ok, json: Array(text($0.body).utf8)) }
+    }
+}
+
+/// A list that several threads write.
+final class Events: Sendable {
+    private let list = Locked<[String]>([])
+
+    func add(_ event: String) { list.withLock { $0.append(event) } }
+
+    var all: [String] { list.withLock { $0 } }
+
+    func count(_ event: String) -> Int { all.count { $0 == event } }
+}
+
+extension ServerOptions {
+    /// A port that the system chooses, and a short wait for connections that a test leaves behind.
+    static var forTests: ServerOptions {
+        var options = ServerOptions()
+        options.address = .loopback(port: 0)
+        options.drainTimeout = Milliseconds(100)
+        return options
+    }
+
+    static func forTests(_ change: (inout ServerOptions) -> Void) -> ServerOptions {
+        var options = forTests
+        change(&options)
+        return options
+    }
+}
+
+extension String {
+    /// What `GET /large` answers.
+    static let large = String(repeating: "0123456789abcdef", count: 4096)
+
+    static func get(_ path: String, _ id: String = "id", _ fields: String = "") -> String {
+        "GET \(path) HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(id)\r\n\(fields)\r\n"
+    }
+
+    static func post(_ path: String, _ content: String) -> String {
+        "POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: \(content.utf8.count)\r\n\r\n\(content)"
+    }
+}
+
+func text(_ bytes: Span<UInt8>) -> String {
+    String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+}
