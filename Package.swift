@@ -84,6 +84,11 @@ let package = Package(
         tests("LoggingTests", ["Logging", "POSIX", "Time"]),
         tests("ServerTests", ["Server", "HTTP", "POSIX", "Time"]),
         tests("AuthTests", ["Auth", "HTTP", "JWT", "Logging", "Crypto", "Time"]),
-        tests("AppTests", ["App", "gatehouse", "JSON", "Crypto", "POSIX"]),
+        tests(
+            "AppTests",
+            [
+                "App", "gatehouse", "Server", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX",
+                "Time",
+            ]),
     ]
 )

@@ -173,13 +173,13 @@ extension JSONReader {
     }
 
     private mutating func remember(_ name: JSONText) throws(JSONError) {
-        let bit: UInt64 = 1 &<< UInt64(name.hash & 63)
+        let bit: UInt64 = 1 &<< UInt64(JSONText.slot(name.key))
         if level.filter & bit != 0 {
             for index in Int(level.firstName)..<nameCount {
                 let earlier =
                     index < Self.namesOnTheStack
                     ? names[index] : furtherNames[index - Self.namesOnTheStack]
-                guard earlier.hash == name.hash, isEqual(earlier, name) else { continue }
+                guard isSameName(earlier, name) else { continue }
                 throw JSONError(.duplicateName, at: name.start)
             }
         }
@@ -384,37 +384,41 @@ extension JSONReader {
 
     /// Steps over a string, from its opening quotation mark to behind its closing one, and checks
     /// it: no control characters, UTF-8, escapes whole, surrogates in pairs.
-    /// - Parameter isName: names get a hash; it is of the characters, so that a name has one
-    ///   however it is spelt.
+    /// - Parameter isName: names get a key.
     private mutating func scanText(isName: Bool) throws(JSONError) -> JSONText {
         offset += 1
         let start = offset
-        var hash = JSONText.hashBasis
         var hasEscapes = false
         while true {
-            let end = Self.plainEnd(in: bytes, from: offset)
-            if isName {
-                for index in offset..<end { hash = JSONText.hash(hash, bytes[index]) }
-            }
-            offset = end
+            offset = Self.plainEnd(in: bytes, from: offset)
             guard offset < bytes.count else { throw JSONError(.unexpectedEnd, at: offset) }
             switch bytes[offset] {
             case UInt8(ascii: "\""):
+                let end = offset
                 offset += 1
-                return JSONText(start: start, end: end, hasEscapes: hasEscapes, hash: hash)
+                return isName
+                    ? name(start, end, hasEscapes)
+                    : JSONText(start: start, end: end, hasEscapes: hasEscapes)
             case UInt8(ascii: "\\"):
                 hasEscapes = true
-                let scalar = try scanEscape()
-                JSONText.forEachByte(of: scalar) { hash = JSONText.hash(hash, $0) }
-            case 0x80...:
-                let length = try scanMultibyteCharacter()
-                for index in offset..<(offset + length) {
-                    hash = JSONText.hash(hash, bytes[index])
-                }
-                offset += length
+                _ = try scanEscape()
+            case 0x80...: offset += try scanMultibyteCharacter()
             default: throw JSONError(.unexpectedByte, at: offset)
             }
         }
+    }
+
+    /// A text with the key of what it says, its escapes resolved.
+    private mutating func name(_ start: Int, _ end: Int, _ hasEscapes: Bool) -> JSONText {
+        guard hasEscapes else {
+            return JSONText(
+                start: start, end: end, hasEscapes: false,
+                key: JSONText.key(bytes.extracting(start..<end)), length: end - start)
+        }
+        let resolved = self.bytes(of: JSONText(start: start, end: end, hasEscapes: true))
+        return JSONText(
+            start: start, end: end, hasEscapes: true, key: JSONText.key(resolved.span),
+            length: resolved.count)
     }
 
     /// Where the run of printable ASCII without quotation marks and backslashes ends that begins at
@@ -631,9 +635,11 @@ extension JSONReader {
         }
     }
 
-    /// Allocates nothing: whoever sends names that were made to share a hash gets half a million
-    /// of these comparisons out of one object.
-    private mutating func isEqual(_ a: JSONText, _ b: JSONText) -> Bool {
+    /// Whether two names are the same. Allocates nothing: whoever sends names that were made to share
+    /// a key gets half a million of these comparisons out of one object.
+    private mutating func isSameName(_ a: JSONText, _ b: JSONText) -> Bool {
+        guard a.key == b.key, a.length == b.length else { return false }
+        if a.length <= 8 { return true }
         var (first, second) = (a.start, b.start)
         while first < a.end, second < b.end {
             guard character(at: &first) == character(at: &second) else { return false }

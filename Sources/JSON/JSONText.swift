@@ -3,34 +3,61 @@
 package struct JSONText: Sendable {
     private let first: UInt32
     private let last: UInt32
-    /// FNV-1a over the characters' UTF-8.
-    let hash: UInt32
+    /// For names: their characters in one word. Equal names have equal keys however they are spelt,
+    /// and up to eight bytes long, different names have different ones.
+    let key: UInt64
+    /// The bytes of the characters' UTF-8; for names only.
+    let length: UInt32
     let hasEscapes: Bool
 
     /// - Parameters: offsets below 2^32, which a reader sees to.
     @inline(__always)
-    init(start: Int, end: Int, hasEscapes: Bool, hash: UInt32) {
+    init(start: Int, end: Int, hasEscapes: Bool, key: UInt64 = 0, length: Int = 0) {
         first = UInt32(truncatingIfNeeded: start)
         last = UInt32(truncatingIfNeeded: end)
         self.hasEscapes = hasEscapes
-        self.hash = hash
+        self.key = key
+        self.length = UInt32(truncatingIfNeeded: length)
     }
 
     /// No text: what an empty place holds.
     @inline(__always)
-    init() { self.init(start: 0, end: 0, hasEscapes: false, hash: 0) }
+    init() { self.init(start: 0, end: 0, hasEscapes: false) }
 
     /// The first byte behind the opening quotation mark.
     var start: Int { Int(first) }
     /// The closing quotation mark.
     var end: Int { Int(last) }
 
-    static let hashBasis: UInt32 = 0x811c_9dc5
-
+    /// Six well-mixed bits of a key.
     @inline(__always)
-    static func hash(_ hash: UInt32, _ byte: UInt8) -> UInt32 {
-        (hash ^ UInt32(byte)) &* 0x0100_0193
+    static func slot(_ key: UInt64) -> Int { Int((key &* multiplier) &>> 58) }
+
+    /// The key of a name: its bytes themselves up to eight, the bytes stirred together past that.
+    static func key(_ name: Span<UInt8>) -> UInt64 {
+        // Sound: every load is of bytes below the count.
+        unsafe name.withUnsafeBytes { bytes in
+            let count = bytes.count
+            guard count > 8 else {
+                var key: UInt64 = 0
+                for index in 0..<count { key |= unsafe UInt64(bytes[index]) &<< UInt64(8 * index) }
+                return key
+            }
+            func word(_ index: Int) -> UInt64 {
+                unsafe UInt64(
+                    littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            }
+            var key: UInt64 = 0
+            for index in stride(from: 0, to: count - 8, by: 8) {
+                key = (key ^ word(index)) &* multiplier
+                key ^= key &>> 29
+            }
+            return (key ^ word(count - 8)) &* multiplier
+        }
     }
+
+    /// Odd, and without a pattern: 2^64 divided by the golden ratio.
+    private static let multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15
 
     /// The UTF-8 bytes of a Unicode scalar value.
     static func forEachByte(of scalar: UInt32, _ body: (UInt8) -> Void) {

@@ -193,7 +193,7 @@ struct JSONDuplicateNameTests {
             #"[{"b":1,"^b":2}]"#,
             #"{"a":{"b":{}},"^a":{}}"#,
             #"{"a":1,"b":{"a":1},"^a":2}"#,
-            // The first two share all 32 bits of the hash by which duplicates are looked up.
+            // Alike in what a 32-bit FNV hash would see of them.
             #"{"06B4MsCm9":1,"0EUw8QmNz":2,"^06B4Ms\u0043m9":3}"#,
         ])
     func duplicate(text: String) {
@@ -211,7 +211,7 @@ struct JSONDuplicateNameTests {
             #"{"\\u0061":1,"a":2}"#,
             // U+00E9 and e with U+0301: the same text for a String, two names for JSON.
             "{\"\u{E9}\":1,\"e\u{301}\":2}",
-            // Names that share all 32 bits of the hash by which duplicates are looked up.
+            // Names that a 32-bit FNV hash cannot tell apart.
             #"{"06B4MsCm9":1,"0EUw8QmNz":2,"0Iid81dtt":3}"#,
             #"{"exp":1,"expodoxuiqe":2}"#,
             #"{"expodoxuiqe":1,"exp":2}"#,

@@ -145,6 +145,17 @@ package final class Client {
         return text
     }
 
+    /// How many bytes come up to the end of the connection; keeps none of them.
+    package func countUntilEnd() throws(Failure) -> Int {
+        var count = 0
+        while !hasEnded {
+            try takeMore()
+            count += received.count
+            received.removeAll(keepingCapacity: true)
+        }
+        return count
+    }
+
     private var text: String { String(decoding: received, as: UTF8.self) }
 
     private func takeMore() throws(Failure) {
