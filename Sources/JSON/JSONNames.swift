@@ -1,24 +1,36 @@
-/// The names that a caller knows, for telling in one step which of them a member has.
+/// The names that a caller knows of an object's members, for telling in one step which of them a
+/// member has.
 ///
-/// A table by the key that every name has already; for names of up to eight bytes the key is the name.
+/// Writers keep to an order, and mostly the caller knows it: so the name that follows the last one
+/// is tried first, as the bytes that it would be. Only where that fails is the name read, and looked
+/// up by its key.
 package struct JSONNames: Sendable {
     private struct Known: Sendable {
         let key: UInt64
         let text: [UInt8]
     }
 
-    private let names: [Known]
+    private let known: [Known]
+    /// `"name":` for each name, as a writer without white space has it, one behind the other; and
+    /// where each begins and ends.
+    private var written: [UInt8] = []
+    private var bounds = [0]
     /// The index of a name, or -1, by its key; the next place if that is taken.
     private var table = [Int](repeating: -1, count: 64)
 
-    /// - Parameter names: at most 16, different from each other; a name is known by its place here.
+    /// - Parameter names: at most 16, different from each other, in their usual order; without
+    ///   characters that need an escape. A name is known by its place here.
     package init(_ names: [String]) {
         precondition(names.count <= 16)
-        self.names = names.map { name in
+        known = names.map { name in
             let text = Array(name.utf8)
             return Known(key: JSONText.key(text.span), text: text)
         }
-        for (index, name) in self.names.enumerated() {
+        for name in names {
+            written += Array("\"\(name)\":".utf8)
+            bounds.append(written.count)
+        }
+        for (index, name) in known.enumerated() {
             var place = JSONText.slot(name.key)
             while table[place] >= 0 { place = (place + 1) & 63 }
             table[place] = index
@@ -26,16 +38,76 @@ package struct JSONNames: Sendable {
     }
 
     /// Which name this is; nil if it is none of them.
-    package func index(of name: JSONText, in reader: inout JSONReader) -> Int? {
+    func index(of name: JSONText, in reader: inout JSONReader) -> Int? {
         var place = JSONText.slot(name.key)
         while table[place] >= 0 {
             let index = table[place]
-            if names[index].key == name.key, names[index].text.count == Int(name.length) {
+            if known[index].key == name.key, known[index].text.count == Int(name.length) {
                 if name.length <= 8 { return index }
-                let text = names[index].text
+                let text = known[index].text
                 if reader.isEqual(name, text.span) { return index }
             }
             place = (place + 1) & 63
+        }
+        return nil
+    }
+
+    var count: Int { known.count }
+
+    /// A name as it is written, colon included.
+    @_lifetime(borrow self)
+    func written(_ index: Int) -> Span<UInt8> {
+        written.span.extracting(bounds[index]..<bounds[index + 1])
+    }
+
+    /// Where a caller stands in an object that it reads with `nextMember`.
+    package struct Progress: Sendable {
+        /// A bit for each known name that was there.
+        var seen: UInt32 = 0
+        /// The place of the name that is likely to come next.
+        var expected = 0
+
+        package init() {}
+    }
+}
+
+extension JSONReader {
+    package enum Member: Sendable {
+        /// One of the known names, by its place.
+        case known(Int)
+        case other(JSONText)
+    }
+
+    /// The next member, with the reader in front of its value; nil when the object has ended. As
+    /// strict as `nextName`: a name that was there before is an error, known or not.
+    package mutating func nextMember(
+        of names: JSONNames, _ progress: inout JSONNames.Progress
+    ) throws(JSONError) -> Member? {
+        if let index = skipExpected(names, progress.expected) {
+            try note(index, &progress)
+            return .known(index)
+        }
+        guard let name = try nextName() else { return nil }
+        guard let index = names.index(of: name, in: &self) else { return .other(name) }
+        try note(index, &progress)
+        return .known(index)
+    }
+
+    private mutating func note(
+        _ index: Int, _ progress: inout JSONNames.Progress
+    ) throws(JSONError) {
+        let bit: UInt32 = 1 &<< UInt32(index)
+        guard progress.seen & bit == 0 else { throw JSONError(.duplicateName, at: offset) }
+        progress.seen |= bit
+        progress.expected = index + 1
+    }
+
+    /// Steps over one of the next two names, if it stands here as a writer without white space has
+    /// it; which one.
+    private mutating func skipExpected(_ names: JSONNames, _ expected: Int) -> Int? {
+        for index in expected..<min(expected + 2, names.count)
+        where skipMember(names.written(index)) {
+            return index
         }
         return nil
     }

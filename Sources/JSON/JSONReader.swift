@@ -32,7 +32,7 @@ package struct JSONReader: ~Copyable, ~Escapable {
 
     private let bytes: Span<UInt8>
     private let maximumDepth: Int
-    private var offset = 0
+    private(set) var offset = 0
     private var depth = 0
     /// The innermost object or array that is open.
     private var level = Level()
@@ -107,6 +107,28 @@ extension JSONReader {
         offset += 1
         try remember(name)
         return name
+    }
+
+    /// Steps over a name and its colon, if they stand here byte for byte; the comma in front of them
+    /// too. Does not remember the name: see `JSONNames`.
+    mutating func skipMember(_ written: Span<UInt8>) -> Bool {
+        var start = offset
+        if level.hasMembers {
+            guard start < bytes.count, bytes[start] == UInt8(ascii: ",") else { return false }
+            start += 1
+        }
+        guard start + written.count <= bytes.count else { return false }
+        let candidate = bytes.extracting(start..<(start + written.count))
+        // Sound: both have the same count, which is not zero.
+        let isEqual = unsafe candidate.withUnsafeBytes { candidate in
+            unsafe written.withUnsafeBytes { written in
+                unsafe memcmp(candidate.baseAddress!, written.baseAddress!, written.count) == 0
+            }
+        }
+        guard isEqual else { return false }
+        level.hasMembers = true
+        offset = start + written.count
+        return true
     }
 
     /// Whether the array has another value, with the reader in front of it; false ends the array.

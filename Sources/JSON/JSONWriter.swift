@@ -39,6 +39,14 @@ package struct JSONWriter {
         Decimal.append(value, to: &bytes)
     }
 
+    /// A number as a string, as `sub` wants it.
+    package mutating func string(decimal value: Int64) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        Decimal.append(value, to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
     package mutating func boolean(_ value: Bool) {
         separate()
         bytes.append(contentsOf: value ? Self.trueWord : Self.falseWord)

@@ -220,7 +220,15 @@ extension HS256 {
         do throws(JSONError) {
             var reader = JSONReader(json)
             try reader.beginObject()
-            while let name = try reader.nextName() { try read(name, &reader, &fields) }
+            let names = Name.all
+            var progress = JSONNames.Progress()
+            while let member = try reader.nextMember(of: names, &progress) {
+                if case .known(let index) = member {
+                    try read(Name(rawValue: index), &reader, &fields)
+                } else {
+                    try reader.skipValue()
+                }
+            }
             try reader.finish()
         } catch { throw .claims }
         // Refuse, never guess: two names for the user have to agree.
@@ -258,9 +266,9 @@ extension HS256 {
     }
 
     private func read(
-        _ name: JSONText, _ reader: inout JSONReader, _ fields: inout Fields
+        _ name: Name?, _ reader: inout JSONReader, _ fields: inout Fields
     ) throws(JSONError) {
-        switch Name.all.index(of: name, in: &reader).flatMap(Name.init(rawValue:)) {
+        switch name {
         case .issuer:
             let text = try reader.readText()
             fields.issuerMatches = reader.isEqual(text, issuer.span)
@@ -320,17 +328,21 @@ extension HS256 {
 
     /// The subject as a user id, if it is one in plain decimal without leading zeros.
     private static func user(_ text: JSONText, _ reader: inout JSONReader) -> UserID? {
+        if let plain = reader.plainBytes(of: text) { return user(plain) }
+        let resolved = reader.bytes(of: text)
+        return user(resolved.span)
+    }
+
+    private static func user(_ digits: Span<UInt8>) -> UserID? {
+        // Sixteen digits reach past 2^53 and stay far below 2^63.
+        guard 1...16 ~= digits.count, digits[0] != UInt8(ascii: "0") else { return nil }
         var value: Int64 = 0
-        var isNumber = true
-        var count = 0
-        reader.forEachByte(of: text) { byte in
-            let digit = byte &- UInt8(ascii: "0")
-            // Sixteen digits reach past 2^53 and stay far below 2^63.
-            isNumber = isNumber && digit < 10 && count < 16 && !(count == 0 && digit == 0)
-            if isNumber { value = value * 10 + Int64(digit) }
-            count += 1
+        for index in digits.indices {
+            let digit = digits[index] &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            value = value * 10 + Int64(digit)
         }
-        return isNumber && count > 0 ? UserID(value) : nil
+        return UserID(value)
     }
 }
 
@@ -346,7 +358,7 @@ extension HS256 {
             payload.string(issuer)
         }
         payload.name("sub")
-        payload.string("\(claims.user.number)")
+        payload.string(decimal: claims.user.number)
         payload.name("user_id")
         payload.integer(claims.user.number)
         if let audience = policy.audience {

@@ -29,6 +29,18 @@ struct Benchmark {
         return Figures(nanoseconds: rounds[7], allocations: allocationsPerRun())
     }
 
+    /// How many times as long one operation takes as `count` of another: the median of rounds in
+    /// which both are measured, one after the other, so that a machine whose speed drifts slows both.
+    func ratio(to count: Int, of other: Benchmark) -> Double {
+        let operations = 4000
+        run(operations)
+        other.run(operations * count)
+        let rounds = (0..<25).map { _ in
+            nanoseconds(operations) / other.nanoseconds(operations * count)
+        }
+        return rounds.sorted()[12]
+    }
+
     func allocationsPerRun() -> Double {
         run(2000)
         let before = unsafe Allocations.count

@@ -1,0 +1,70 @@
+import JSON
+import Testing
+
+@Suite("Members by known names")
+struct JSONNamesTests {
+    private static let names = JSONNames(["exp", "iat", "user_id", "auth_time", "authority"])
+
+    /// What `nextMember` finds in an object whose values are numbers: places of known names, and
+    /// other names as they are.
+    private func members(_ text: String) -> Result<[String], JSONError> {
+        let bytes = Array(text.utf8)
+        var found: [String] = []
+        do throws(JSONError) {
+            var reader = JSONReader(bytes.span)
+            var progress = JSONNames.Progress()
+            try reader.beginObject()
+            while let member = try reader.nextMember(of: Self.names, &progress) {
+                switch member {
+                case .known(let place): found.append("\(place)")
+                case .other(let name): found.append(reader.string(of: name))
+                }
+                try reader.skipValue()
+            }
+            try reader.finish()
+            return .success(found)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    @Test(
+        "are found in any order and spelling",
+        arguments: [
+            (#"{}"#, ""),
+            (#"{"exp":1,"iat":2,"user_id":3,"auth_time":4,"authority":5}"#, "0 1 2 3 4"),
+            (#"{"authority":5,"auth_time":4,"user_id":3,"iat":2,"exp":1}"#, "4 3 2 1 0"),
+            (#"{ "exp" : 1 , "iat" : 2 }"#, "0 1"),
+            (#"{"exp":1,"user_id":2,"iat":3}"#, "0 2 1"),
+            (#"{"\u0065xp":1,"auth\u005ftime":2}"#, "0 3"),
+            (#"{"exp":{"exp":1,"iat":[{"exp":2}]},"iat":2}"#, "0 1"),
+            (#"{"ex":1,"expo":2,"":3,"auth_tim":4,"auth_timf":5}"#, "ex expo  auth_tim auth_timf"),
+            (#"{"x":1,"exp":2,"y":3,"iat":4}"#, "x 0 y 1"),
+        ] as [(String, String)])
+    func found(text: String, expected: String) throws {
+        #expect(try members(text).get().joined(separator: " ") == expected)
+    }
+
+    @Test(
+        "are refused when they come twice, whichever way each of them was read",
+        arguments: [
+            #"{"exp":1,"exp":2}"#, #"{"exp":1,"\u0065xp":2}"#, #"{"\u0065xp":1,"exp":2}"#,
+            #"{"iat":1,"exp":2,"iat":3}"#, #"{"exp":1, "exp":2}"#, #"{"x":1,"x":2}"#,
+            #"{"auth_time":1,"iat":2,"auth_time":3}"#, #"{"exp":1,"x":2,"iat":3,"x":4}"#,
+        ])
+    func twice(text: String) {
+        #expect(throws: JSONError.self) { try members(text).get() }
+        guard case .failure(let error) = members(text) else { return }
+        #expect(error.reason == .duplicateName)
+    }
+
+    @Test(
+        "stand in an object as strict as any other",
+        arguments: [
+            #"{,"exp":1}"#, #"{"exp":1"iat":2}"#, #"{"exp":1,}"#, #"{"exp":1,,"iat":2}"#,
+            #"{"exp" 1}"#, #"{"exp":1"#, #"{"exp":"#, #"{"exp":1,"iat""#, #"{"exp":1} x"#,
+        ])
+    func strict(text: String) {
+        #expect(throws: JSONError.self) { try members(text).get() }
+    }
+}
