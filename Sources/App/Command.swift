@@ -1,6 +1,6 @@
 import Crypto
-import Dispatch
 import Foundation
+import Glibc
 import Logging
 import POSIX
 
@@ -12,6 +12,7 @@ package struct Command {
         case unavailable = 69
         case software = 70
         case cannotCreate = 73
+        case inputOutput = 74
         case configuration = 78
     }
 
@@ -123,6 +124,8 @@ package struct Command {
             return .software
         }
         guard let configuration = load() else { return .configuration }
+        Signals.ignoreBrokenPipes()
+        Self.raiseDescriptorLimit()
         let gatehouse: Gatehouse
         do throws(Gatehouse.StartError) {
             gatehouse = try Gatehouse(configuration)
@@ -137,8 +140,24 @@ package struct Command {
         gatehouse.start()
         Self.say("listening on \(gatehouse.url)")
         signals.wait()
-        gatehouse.stop()
+        let lost = gatehouse.stop()
+        guard lost == 0 else {
+            Self.say("\(lost) lines of the log could not be written")
+            return .inputOutput
+        }
         return .success
+    }
+
+    /// As many descriptors as the system lets this process have: each connection takes one, and the
+    /// usual soft limit of 1,024 is far below `server.max_connections`.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return
+        }
+        limit.rlim_cur = limit.rlim_max
+        // Without it there are fewer connections, and the log says when they run out.
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func load() -> Configuration? {
@@ -179,6 +198,7 @@ package struct Command {
         is GATEHOUSE_LOG_FILE_MAX_SIZE. SIGHUP opens the log file again.
 
         Exit codes: 0 done, 64 wrong arguments, 69 the address is taken, 70 the
-        self-test failed, 73 the log cannot be opened, 78 the configuration is wrong.
+        self-test failed, 73 the log cannot be opened, 74 the log was not written to
+        its end, 78 the configuration is wrong.
         """
 }

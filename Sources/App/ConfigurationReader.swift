@@ -34,6 +34,8 @@ struct ConfigurationReader {
         readLogin(server)
         let log = readLog()
         let onFailure = readOnFailure()
+        readFixed("log.format", "text")
+        readFixed("log.durability", "written")
         settings.checkUnknown()
         guard settings.problems.isEmpty, let keys else { return nil }
         var configuration = Configuration(keys: keys, log: log)
@@ -137,6 +139,14 @@ struct ConfigurationReader {
         return options
     }
 
+    /// Settings of which there is one value so far.
+    private mutating func readFixed(_ path: String, _ only: String) {
+        let value = string(path, only)
+        if value != only {
+            settings.add(path, "\"\(value)\" is not there yet; write \"\(only)\"")
+        }
+    }
+
     private mutating func readOnFailure() -> Configuration.LogFailurePolicy {
         let text = string("log.on_failure", "serve")
         guard let policy = Configuration.LogFailurePolicy(rawValue: text) else {
@@ -219,7 +229,8 @@ struct ConfigurationReader {
             do throws(Problem) {
                 bytes = try Configuration.readFile(file)
             } catch {
-                settings.add("\(path).secret_file", error.description)
+                // The value is not shown: somebody may have written the secret itself there.
+                settings.add("\(path).secret_file", error.sentence)
                 return nil
             }
             if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }

@@ -13,7 +13,7 @@ import Time
 package final class Gatehouse: Sendable {
     package static let version = "0.1.0"
 
-    package let server: Server
+    package let server: HTTPServer
     private let log: Logger
     private let isStopping: StopFlag
 
@@ -60,10 +60,11 @@ package final class Gatehouse: Sendable {
                 _ = log.commit()
             })
         do throws(Errno) {
-            server = try Server(
+            server = try HTTPServer(
                 configuration.server,
                 routes: Self.routes(configuration, log, isStopping, clock), hooks: hooks)
         } catch {
+            _ = log.stop()
             throw .listen(configuration.server.address, error)
         }
         for warning in configuration.warnings { log.record(ConfigurationWarning(problem: warning)) }
@@ -79,11 +80,12 @@ package final class Gatehouse: Sendable {
     package func start() { server.start() }
 
     /// Answers what was begun, writes the log to its end, and returns.
-    package func stop() {
+    /// - Returns: how many lines of the log could not be written.
+    package func stop() -> Int {
         isStopping.set()
         let isClean = server.stop()
         log.record(Stopped(isClean: isClean))
-        _ = log.stop()
+        return log.stop()
     }
 
     /// Opens the log's path again, for whoever moved the file away.

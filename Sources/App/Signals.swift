@@ -5,7 +5,6 @@ import Glibc
 /// a supervisor that has changed its mind, is not lost.
 final class Signals {
     private let ended = DispatchSemaphore(value: 0)
-    private let queue = DispatchQueue(label: "gatehouse.signals")
     private var sources: [any DispatchSourceSignal] = []
 
     /// - Parameter onHangUp: called at each SIGHUP.
@@ -13,6 +12,8 @@ final class Signals {
         let ended = ended
         let registered = DispatchGroup()
         for number in [SIGTERM, SIGINT, SIGHUP] {
+            // On a queue of its own each, so that a reopen that hangs does not hide the wish to stop.
+            let queue = DispatchQueue(label: "gatehouse.signal.\(number)")
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 if number == SIGHUP { onHangUp() } else { ended.signal() }
@@ -24,10 +25,10 @@ final class Signals {
             sources.append(source)
         }
         registered.wait()
-        // Those above have their disposition from Dispatch, which must keep it. A client or a terminal
-        // that has gone away is told by the write's error.
-        signal(SIGPIPE, SIG_IGN)
     }
+
+    /// A client, a terminal or a journal that has gone away is told by the write's error.
+    static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
     /// Returns at SIGTERM or SIGINT.
     func wait() { ended.wait() }

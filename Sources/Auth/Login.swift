@@ -73,14 +73,14 @@ private enum Credentials {
     init(parsing body: Span<UInt8>) {
         var user: UserID?
         do throws(JSONError) {
-            var reader = JSONReader(body)
+            var reader = JSONReader(
+                body, maximumNames: JSONReader.maximumNamesFromStrangers)
             try reader.beginObject()
             while let name = try reader.nextName() {
                 guard reader.isEqual(name, "user_id"), try reader.peekKind() == .number else {
                     try reader.skipValue()
                     continue
                 }
-                // Read as any number first, so that what is wrong with it is not taken for bad JSON.
                 user = try Self.userID(&reader)
             }
             try reader.finish()

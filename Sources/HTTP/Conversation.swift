@@ -62,6 +62,8 @@ package struct Conversation: ~Copyable {
     private var bodyLength = 0
     private var declaresContent = false
     private var id: RequestID
+    /// The id that the client gave.
+    private var givenID: RequestID?
     private var keepsAlive = true
     /// Why the bytes were refused, once they were.
     private var failure: ParseError?
@@ -132,7 +134,12 @@ extension Conversation {
                     try finishHead()
                 } else {
                     guard fields.count < Limits.fields else { throw .tooManyFields }
-                    fields.append(try Field.parse(input.span, range))
+                    let field = try Field.parse(input.span, range)
+                    // Known from here on, so that a refusal of this head carries it too.
+                    if field.name == .requestID {
+                        givenID = RequestID(accepting: input.span.extracting(field.value.range))
+                    }
+                    fields.append(field)
                 }
             case .fixedBody:
                 guard input.count - cursor >= bodyLength else { return nil }
@@ -223,7 +230,7 @@ extension Conversation {
     private mutating func finishHead() throws(ParseError) {
         let framing = try Framing(
             fields, input.span, minorVersion: line.minorVersion, maximumBody: limits.body)
-        id = framing.requestID ?? nextID()
+        id = givenID ?? nextID()
         keepsAlive = !framing.wantsClose && (line.minorVersion > 0 || framing.wantsKeepAlive)
         declaresContent = framing.body != .none
         switch framing.body {
@@ -350,8 +357,10 @@ extension Conversation {
         let closes = closing || !keepsAlive
         append(response, to: line.method, date, closes: closes)
         phase = closes ? .closed : .start
-        // What is refused before the next request line is here was not asked for with this method.
+        // What is refused before the next request line is here was not asked for with this method,
+        // nor under this id.
         line = .none
+        givenID = nil
     }
 
     /// Queues the answer to bytes that were refused, and ends the conversation.
@@ -362,8 +371,9 @@ extension Conversation {
     /// Queues an answer that belongs to no request, and ends the conversation.
     package mutating func fail(_ response: Response, date: InlineArray<29, UInt8>) {
         guard phase != .closed else { return }
-        // What came may be half a request; an id of its own can be named in the log all the same.
-        if phase != .fixedBody, phase != .chunkedBody { id = nextID() }
+        // Before its head is whole a request has no id of ours; one can be named in the log all the
+        // same.
+        if phase != .fixedBody, phase != .chunkedBody { id = givenID ?? nextID() }
         append(response, to: line.method, date, closes: true)
         phase = .closed
     }

@@ -12,7 +12,6 @@ struct Framing {
     private(set) var expectsContinue = false
     private(set) var wantsClose = false
     private(set) var wantsKeepAlive = false
-    private(set) var requestID: RequestID?
 
     /// - Parameter minorVersion: 0 for HTTP/1.0, 1 for HTTP/1.1 and what comes after it.
     init(
@@ -40,8 +39,7 @@ struct Framing {
             case .expect where minorVersion > 0:
                 guard value.isEqualIgnoringCase("100-continue") else { throw .unknownExpectation }
                 expectsContinue = true
-            case .requestID: requestID = RequestID(accepting: value)
-            case .authorization, .expect, .other: break
+            case .authorization, .expect, .requestID, .other: break
             }
         }
         // RFC 9112 §3.2.

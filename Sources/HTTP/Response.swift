@@ -25,8 +25,13 @@ package struct Response: Sendable {
         Response(status, json: Array("{\"error\":\"\(sentence)\"}".utf8))
     }
 
-    /// With the status's own sentence.
-    package static func error(_ status: Status) -> Response {
+    /// With the status's own sentence; made once, because strangers ask for it.
+    package static func error(_ status: Status) -> Response { plainErrors[status]! }
+
+    private static let plainErrors = Dictionary(
+        uniqueKeysWithValues: Status.allCases.map { ($0, plainError($0)) })
+
+    private static func plainError(_ status: Status) -> Response {
         let phrase = status.reasonPhrase
         // "Not Found" as a sentence is "Not found"; names in capitals stay as they are.
         let words = phrase.split(separator: " ").enumerated().map { index, word in

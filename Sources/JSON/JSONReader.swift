@@ -16,6 +16,8 @@ package struct JSONReader: ~Copyable, ~Escapable {
     package static let defaultDepth = 16
     /// Names in all objects that are open at once; bounds the work that telling duplicates takes.
     package static let maximumNames = 1024
+    /// The same for what strangers send, who need three.
+    package static let maximumNamesFromStrangers = 64
 
     private static let namesOnTheStack = 16
     /// Texts are known by 32-bit offsets; every caller has a far smaller limit of its own.
@@ -32,6 +34,7 @@ package struct JSONReader: ~Copyable, ~Escapable {
 
     private let bytes: Span<UInt8>
     private let maximumDepth: Int
+    private let maximumNames: Int
     private(set) var offset = 0
     private var depth = 0
     /// The innermost object or array that is open.
@@ -42,12 +45,18 @@ package struct JSONReader: ~Copyable, ~Escapable {
     private var names = InlineArray<16, JSONText>(repeating: JSONText())
     private var furtherNames: [JSONText] = []
 
-    /// - Parameter maximumDepth: objects and arrays inside each other, at most `defaultDepth`.
+    /// - Parameters:
+    ///   - maximumDepth: objects and arrays inside each other, at most `defaultDepth`.
+    ///   - maximumNames: in all objects that are open at once.
     @_lifetime(copy bytes)
-    package init(_ bytes: Span<UInt8>, maximumDepth: Int = JSONReader.defaultDepth) {
+    package init(
+        _ bytes: Span<UInt8>, maximumDepth: Int = JSONReader.defaultDepth,
+        maximumNames: Int = JSONReader.maximumNames
+    ) {
         precondition(maximumDepth <= JSONReader.defaultDepth && bytes.count <= Self.maximumLength)
         self.bytes = bytes
         self.maximumDepth = maximumDepth
+        self.maximumNames = maximumNames
     }
 }
 
@@ -205,7 +214,7 @@ extension JSONReader {
                 throw JSONError(.duplicateName, at: name.start)
             }
         }
-        guard nameCount < Self.maximumNames else { throw JSONError(.tooManyNames, at: name.start) }
+        guard nameCount < maximumNames else { throw JSONError(.tooManyNames, at: name.start) }
         level.filter |= bit
         if nameCount < Self.namesOnTheStack {
             names[nameCount] = name

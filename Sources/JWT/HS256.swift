@@ -121,11 +121,11 @@ package struct HS256: TokenVerifier {
         }
         if let end = fields.claims.sessionExpires {
             guard now < end + policy.leeway else { throw .sessionExpired(fields.claims) }
-        } else if policy.requiresSession {
-            throw .sessionExpired(fields.claims)
         }
-        if policy.requiresSession, fields.claims.sessionID == nil {
-            throw .sessionExpired(fields.claims)
+        if policy.requiresSession {
+            guard fields.claims.sessionID != nil, fields.claims.sessionExpires != nil else {
+                throw .claims
+            }
         }
     }
 }
@@ -136,7 +136,7 @@ extension HS256 {
     /// RFC 7515 §4.1: `alg` must be there and be ours, `crit` must not be there, `kid` must be known.
     /// Everything else (`typ`, `jku`, `jwk`, `x5u`, …) is ignored: no key ever comes from a token.
     private func readHeader(_ json: Span<UInt8>) throws(TokenError) -> Range<Int> {
-        var reader = JSONReader(json)
+        var reader = JSONReader(json, maximumNames: JSONReader.maximumNamesFromStrangers)
         var isOurs: Bool?
         var isCritical = false
         var named: KeyName = .none

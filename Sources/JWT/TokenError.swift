@@ -15,14 +15,14 @@ package enum TokenError: Error, Equatable {
     case unknownKey
     case badSignature
     /// The signature holds, but the payload is no JSON object, or a claim is missing, of a wrong
-    /// type, out of range or at odds with another.
+    /// type, out of range or at odds with another; or a session is required and the token has none.
     case claims
 
     case expired(Claims)
     case notYetValid(Claims)
     case wrongIssuer(Claims)
     case wrongAudience(Claims)
-    /// A session is required and the token has none, or the session has ended.
+    /// The token's session has ended.
     case sessionExpired(Claims)
 
     /// The word in the log.

@@ -194,6 +194,8 @@ package final class Logger: Sendable {
     /// - Returns: whether that has led to further lines, about the log itself.
     private func write(upTo last: UInt64) -> Bool {
         let error = writer.write { fullFile in self.format(LogRotated(file: fullFile)) }
+        // A file that cannot be rotated goes on past its size; the operator has to know.
+        let rotationFailure = writer.takeRotationFailure()
         let (failedBefore, dropped) = state.withLock { state in
             state.isWriting = false
             state.underway = 0
@@ -209,6 +211,9 @@ package final class Logger: Sendable {
             return (failedBefore, state.dropped)
         }
         state.wakeAll()
+        if let rotationFailure {
+            record(LogFailed(error: "cannot rotate: \(rotationFailure.words)"))
+        }
         if let error {
             if !failedBefore { tellStandardError(LogFailed(error: error.words)) }
             return false
@@ -270,10 +275,13 @@ package final class Logger: Sendable {
     }
 
     /// Writes what is left, to both sinks.
-    package func stop() -> Outcome {
-        let outcome = commit()
+    /// - Returns: how many lines could not be written and are lost with this process.
+    package func stop() -> Int {
+        _ = commit()
         standardError.flush(within: 1)
-        return outcome
+        return state.withLock { state in
+            Int(clamping: state.recorded - state.written + state.dropped)
+        }
     }
 }
 
@@ -288,6 +296,7 @@ private final class Writer: @unchecked Sendable {
 
     private var file: RotatingFile
     private var batch: [UInt8] = []
+    private var toldRotationFailure: Errno?
 
     init(_ file: consuming RotatingFile) { self.file = file }
 
@@ -304,6 +313,13 @@ private final class Writer: @unchecked Sendable {
             batch.removeSubrange(0..<outcome.written)
         }
         return outcome.error
+    }
+
+    /// Why the file could not be rotated, once for each time that it begins to fail.
+    func takeRotationFailure() -> Errno? {
+        let failure = file.rotationFailure
+        defer { toldRotationFailure = failure }
+        return failure == toldRotationFailure ? nil : failure
     }
 
     /// Puts what could not be written in front of what has come since.

@@ -39,7 +39,8 @@ struct RotatingFile: ~Copyable {
     private(set) var endsInsideLine: Bool
     /// After a rotation that failed, the size at which the next is tried.
     private var rotationSize: Int
-    private(set) var failedRotations = 0
+    /// Why the last rotation failed, until one succeeds.
+    private(set) var rotationFailure: Errno?
     /// The first line of a new file, until it is written.
     private var header: [UInt8] = []
     /// The bytes of that line once it is; a file with nothing else is not full.
@@ -173,13 +174,14 @@ struct RotatingFile: ~Copyable {
             file = try openInPlace(ofFullFile: Self.path(options.path, number))
         } catch {
             // Stay with the old file, and try again a little later.
-            failedRotations += 1
+            rotationFailure = error
             rotationSize = size + max(options.maximumSize / 8, 4096)
             return
         }
         size = 0
         headerSize = 0
         rotationSize = options.maximumSize
+        rotationFailure = nil
         guard isMoved else { return }
         generation = number
         header = announce(Self.name(of: Self.path(options.path, number)))

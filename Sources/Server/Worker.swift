@@ -25,6 +25,8 @@ final class Worker: @unchecked Sendable {
     private static let lingerTimeout = Milliseconds.seconds(2)
     /// Bytes thrown away before a client that goes on sending is cut off.
     private static let discardLimit = 4 * 1024 * 1024
+    /// Connections past the maximum that are being told so.
+    private static let refusedAtATime = 64
     /// How long accepting pauses when descriptors or memory have run out.
     private static let acceptPause = 0.1
 
@@ -52,6 +54,8 @@ final class Worker: @unchecked Sendable {
     /// Connections with whole requests left to handle, for which no event will come.
     private var unfinished: [Connection] = []
     private var buffer = ReadBuffer()
+    /// Something was recorded that may have no answer to go with.
+    private var mustCommit = false
     private var isDraining = false
     private var date = DateField()
     private var seeds = SystemRandomNumberGenerator()
@@ -130,11 +134,11 @@ final class Worker: @unchecked Sendable {
         case Self.mailboxToken: readMailbox(now)
         default:
             guard let connection = connection(token) else { return }
-            if poller.isHangUp(index) {
-                // Nobody is there to read an answer; what was asked is done all the same.
-                close(connection)
-            } else if connection.isLingering {
+            if connection.isLingering {
                 discard(connection)
+            } else if poller.isHangUp(index) {
+                // Nobody is there to read an answer.
+                close(connection)
             } else if connection.isAnswered || connection.interest == .write {
                 answer(connection)
             } else {
@@ -147,7 +151,8 @@ final class Worker: @unchecked Sendable {
     /// before it is on record.
     private func finishBatch(now: MonotonicTime) {
         if deadlines.next <= now { expire(now) }
-        if !answered.isEmpty {
+        if !answered.isEmpty || mustCommit {
+            mustCommit = false
             if !hooks.commit() { retractAnswers() }
             for connection in answered {
                 connection.isAnswered = false
@@ -160,10 +165,8 @@ final class Worker: @unchecked Sendable {
     }
 
     private func retractAnswers() {
-        let refusal = Response.error(.serviceUnavailable, "Log unavailable")
-            .adding("Retry-After", "1")
         for connection in answered {
-            _ = connection.conversation.retract(refusal, date: date.text)
+            _ = connection.conversation.retract(Self.logUnavailable, date: date.text)
         }
     }
 
@@ -232,19 +235,31 @@ final class Worker: @unchecked Sendable {
             mailbox.post(.response(handler(request), token: token))
         }
         if !connection.awaitsResponse {
+            tell("busy", .serviceUnavailable, connection)
             connection.conversation.complete(
-                .error(.serviceUnavailable, "Busy").adding("Retry-After", "1"), date: date.text,
-                closing: isDraining)
+                Self.busy, date: date.text, closing: isDraining)
         }
     }
 
     private func refuse(_ connection: Connection, _ error: ParseError) {
         connection.conversation.fail(error, date: date.text)
+        tell(error.reason, error.status, connection)
+        answer(connection)
+    }
+
+    private func tell(_ reason: StaticString, _ status: Status, _ connection: Connection) {
         hooks.refused(
             Refusal(
-                reason: error.reason, status: error.status, client: connection.client,
+                reason: reason, status: status, client: connection.client,
                 id: connection.conversation.currentID))
-        answer(connection)
+    }
+
+    private static let busy = retrying("Busy")
+    private static let logUnavailable = retrying("Log unavailable")
+    private static let tooManyConnections = retrying("Too many connections")
+
+    private static func retrying(_ sentence: StaticString) -> Response {
+        .error(.serviceUnavailable, sentence).adding("Retry-After", "1")
     }
 
     private func continueUnfinished(_ now: MonotonicTime) {
@@ -339,6 +354,10 @@ final class Worker: @unchecked Sendable {
         _ socket: consuming FileDescriptor, _ client: ClientAddress, _ now: MonotonicTime
     ) throws(Errno) {
         var isOneTooMany = false
+        // A few more than the maximum are told why; past those there is no answer at all.
+        guard connectionCount.current < options.maximumConnections + Self.refusedAtATime else {
+            return
+        }
         if connectionCount.current >= options.maximumConnections {
             // The connection that has been idle longest makes room; without one, the new one goes.
             if let slot = deadlines.first(.idle), let oldest = connections[slot] {
@@ -364,21 +383,18 @@ final class Worker: @unchecked Sendable {
             throw error
         }
         if isOneTooMany {
-            let response = Response.error(.serviceUnavailable, "Too many connections")
-                .adding("Retry-After", "1")
-            connection.conversation.fail(response, date: date.text)
-            hooks.refused(
-                Refusal(
-                    reason: "too_many_connections", status: .serviceUnavailable, client: client,
-                    id: connection.conversation.currentID))
+            connection.conversation.fail(Self.tooManyConnections, date: date.text)
+            tell("too_many_connections", .serviceUnavailable, connection)
             return answer(connection)
         }
         deadlines.set(slot, .head, now: now)
     }
 
-    /// Out of descriptors or memory: connections wait in the kernel's queue until there are some.
+    /// Out of descriptors or memory: connections wait in the kernel's queue until there are some. The
+    /// one that has been idle longest makes room, so that idle clients keep nobody out.
     private func pauseAccepting(_ error: Errno) {
         hooks.acceptFailed(error)
+        if let slot = deadlines.first(.idle), let oldest = connections[slot] { close(oldest) }
         guard let number = listener?.number else { return }
         try? poller.change(number, .none, token: Self.listenerToken)
         queue.asyncAfter(deadline: .now() + Self.acceptPause) {
@@ -452,6 +468,8 @@ final class Worker: @unchecked Sendable {
         for letter in mailbox.takeAll() {
             switch letter {
             case .response(let response, let token):
+                // Whoever asked may be gone; what the handler recorded is put on record all the same.
+                mustCommit = true
                 guard let connection = connection(token) else { continue }
                 connection.awaitsResponse = false
                 connection.conversation.complete(
@@ -459,22 +477,30 @@ final class Worker: @unchecked Sendable {
                 watch(connection, .read)
                 answer(connection)
             // Requests that came behind it are handled when it is sent.
-            case .stop: drain()
+            case .stop: drain(now)
             case .abandon: for case .some(let connection) in connections { close(connection) }
             }
         }
     }
 
-    /// Takes no new connections, ends those that wait for a request, and lets the others finish the
-    /// one they are in.
-    private func drain() {
+    /// Takes the connections that have been made and no more, reads once what has been asked, ends
+    /// the connections that ask for nothing, and lets the others finish the request they are in.
+    private func drain(_ now: MonotonicTime) {
         isDraining = true
+        acceptConnections(now)
         listener = nil
-        for case .some(let connection) in connections
-        where !connection.isAnswered && !connection.isLingering {
-            let standing = connection.conversation.standing
-            if standing.wants == .message, standing.unsentCount == 0 { close(connection) }
+        for case .some(let connection) in connections where isIdle(connection) {
+            read(connection, now)
+            if isIdle(connection) { close(connection) }
         }
+    }
+
+    private func isIdle(_ connection: Connection) -> Bool {
+        guard self.connection(connection.token) != nil, !connection.isAnswered,
+            !connection.isLingering
+        else { return false }
+        let standing = connection.conversation.standing
+        return standing.wants == .message && standing.unsentCount == 0
     }
 
     private func finishDraining() {
@@ -507,7 +533,7 @@ private struct ReadBuffer {
     }
 }
 
-/// The value of the Date field, made anew once a second (RFC 9110 §6.6.1).
+/// The value of the Date field (RFC 9110 §6.6.1), made anew when a quarter of a second has passed.
 struct DateField {
     private(set) var text = WallClock.system.now().httpDate
     private var madeAt = MonotonicTime.now

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Counts heap allocations: `counted_malloc` stands in front of the C library's `malloc` for every
+/// Counts heap allocations, all of which in Swift are `malloc`: `counted_malloc` stands in front of the C library's `malloc` for every
 /// library in the process (Package.swift gives it that name when this program is linked), counts, and
 /// hands on to it.
 ///

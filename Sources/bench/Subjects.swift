@@ -74,11 +74,11 @@ struct Subjects {
 
     var all: [Benchmark] {
         let date = clock.now().httpDate
-        let megabyte = [UInt8](repeating: 0x61, count: 64 * 1000)
+        let longMessage = [UInt8](repeating: 0x61, count: 64 * 1000)
         return [
             Benchmark("SHA-256, one block of a long message") { count in
                 var hash = SHA256()
-                for _ in 0..<max(1, count / 1000) { hash.update(megabyte.span) }
+                for _ in 0..<max(1, count / 1000) { hash.update(longMessage.span) }
                 blackHole(hash.finalize().bytes[0])
             },
             Benchmark("HMAC-SHA256 of the token's signed part") { count in

@@ -240,7 +240,7 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"[{"id":"a","secret_file":"token.key"}]"#,
-                "token.keys[0].secret_file: token.key: cannot be read: No such file or directory"
+                "token.keys[0].secret_file: cannot be read: No such file or directory"
             ),
         ]
         for (list, problem) in cases {

@@ -263,7 +263,6 @@ struct BearerRefusalTests {
                 "session_expired",
                 #""iss":"gatehouse","aud":"api","sxp":1795244400,"exp":1795244500"#
             ),
-            ("session_expired", #""iss":"gatehouse","aud":"api","exp":1795244500"#),
         ] {
             let token = forged(payload: #"{"user_id":1,\#(members)}"#)
             let exp = members.hasSuffix(":1") ? "1" : "1795244500"
@@ -273,6 +272,12 @@ struct BearerRefusalTests {
                 "reason=\(reason) user=1 exp=\(exp) fingerprint=\(fingerprint(of: token))",
                 in: house())
         }
+        // A session is required and there is none: the claims do not do, and are not repeated.
+        let token = forged(
+            payload: #"{"user_id":1,"iss":"gatehouse","aud":"api","exp":1795244500}"#)
+        try expect(
+            get("Bearer \(token)"), gets: invalidToken,
+            logs: "WARNING", "reason=claims fingerprint=\(fingerprint(of: token))", in: house())
     }
 
     @Test("is told so where the token is good and its user is gone")

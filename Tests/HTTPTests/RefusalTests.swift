@@ -1,3 +1,4 @@
+import Foundation
 import HTTP
 import Testing
 
@@ -121,5 +122,31 @@ struct RefusalTests {
         _ = peer.drain()
         peer.fail(.headTimeout)
         #expect(!peer.drain().contains("X-Request-Id: r\r\n"))
+    }
+}
+
+@Suite("A refused head")
+struct RefusedHeadTests {
+    // What the client asked under is what it and the log have to agree on.
+    @Test(
+        "is answered under the id that the client gave, once that is here",
+        arguments: [
+            ("Content-Length: 70000", "413"), ("Transfer-Encoding: gzip, chunked", "501"),
+            ("Expect: fish", "417"), ("Host: twice", "400"), ("Content-Length: x", "400"),
+            ("no colon", "400"),
+        ])
+    func keepsID(field: String, status: String) {
+        let given = reading(
+            of: "POST / HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine\r\n\(field)\r\n\r\n")
+        #expect(given.responses.hasPrefix("HTTP/1.1 \(status) "))
+        #expect(given.responses.contains("\r\nX-Request-Id: mine\r\n"))
+    }
+
+    @Test("is not answered under the id of the request before it")
+    func forgetsID() {
+        let two = reading(
+            of: "GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: first\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+        #expect(two.responses.components(separatedBy: "X-Request-Id: first").count == 2)
+        #expect(two.responses.contains("HTTP/1.1 400 Bad Request"))
     }
 }

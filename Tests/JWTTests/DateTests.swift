@@ -175,7 +175,7 @@ struct SessionTests {
         let (sid, sxp) = (#""exp":1800000060,"sid":"s""#, #""sxp":1800000060"#)
         for members in [#""exp":1800000060"#, sid, #""exp":1800000060,\#(sxp)"#] {
             #expect(verdict(members) == "good")
-            #expect(verdict(members, Self.strict) == "session_expired")
+            #expect(verdict(members, Self.strict) == "claims")
         }
         #expect(verdict("\(sid),\(sxp)", Self.strict) == "good")
         #expect(verdict(#""exp":1800000060,\#(sxp),"sid":"""#, Self.strict) == "good")

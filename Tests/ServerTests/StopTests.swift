@@ -9,7 +9,7 @@ import Time
 private struct Stopping {
     private let done = DispatchSemaphore(value: 0)
 
-    init(_ server: Server) {
+    init(_ server: HTTPServer) {
         let done = done
         DispatchQueue(label: "stop").async {
             server.stop()
@@ -42,7 +42,7 @@ struct StopTests {
 
     @Test("may never have started")
     func neverStarted() throws {
-        let server = try Server(
+        let server = try HTTPServer(
             Self.patient, routes: Router().routes(),
             hooks: ServerHooks(commit: { true }, refused: { _ in }, acceptFailed: { _ in }))
         #expect(Stopping(server).isDone())

@@ -8,7 +8,7 @@ import Time
 final class TestServer: Sendable {
     /// What happened, in order: `handle /path`, `commit`, `refuse reason status id`.
     let events: Events
-    let server: Server
+    let server: HTTPServer
 
     var port: UInt16 { server.address.port }
 
@@ -30,7 +30,7 @@ final class TestServer: Sendable {
                 return handler(request)
             }
         }
-        server = try Server(
+        server = try HTTPServer(
             options, routes: router.routes(),
             hooks: ServerHooks(
                 commit: {

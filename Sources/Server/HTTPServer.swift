@@ -5,7 +5,7 @@ import Time
 
 /// An HTTP server: workers that share a port. Knows sockets and Dispatch; what a request means is
 /// the routes' affair, what must be on record before an answer leaves is the hooks'.
-package final class Server: Sendable {
+package final class HTTPServer: Sendable {
     /// Where it listens; the real port, if port 0 was asked for.
     package let address: SocketAddress
     private let workers: [Worker]
@@ -56,7 +56,8 @@ package final class Server: Sendable {
         let seconds = Double(options.drainTimeout.count) / 1000
         if drained.wait(timeout: .now() + seconds) == .success { return true }
         for worker in workers { worker.mailbox.post(.abandon) }
-        drained.wait()
+        // A worker that hangs in a write to a dead disk must not keep the process.
+        _ = drained.wait(timeout: .now() + 2)
         return false
     }
 }
