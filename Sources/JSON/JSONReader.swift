@@ -19,7 +19,7 @@ package struct JSONReader: ~Copyable, ~Escapable {
     /// The same for what strangers send, who need three.
     package static let maximumNamesFromStrangers = 64
 
-    private static let namesOnTheStack = 16
+    private static let namesOnTheStack = 8
     /// Texts are known by 32-bit offsets; every caller has a far smaller limit of its own.
     private static let maximumLength = 1 << 31
 
@@ -42,7 +42,7 @@ package struct JSONReader: ~Copyable, ~Escapable {
     /// Those around it, by depth.
     private var outerLevels = InlineArray<16, Level>(repeating: Level())
     private var nameCount = 0
-    private var names = InlineArray<16, JSONText>(repeating: JSONText())
+    private var names = InlineArray<8, JSONText>(repeating: JSONText())
     private var furtherNames: [JSONText] = []
 
     /// - Parameters:
