@@ -47,7 +47,7 @@ package final class Gatehouse: Sendable {
         self.isStopping = isStopping
         let mustBeOnRecord = configuration.onLogFailure == .refuse
         let hooks = ServerHooks(
-            commit: { log.commit() == .written || !mustBeOnRecord },
+            commit: { mark in log.commit(since: &mark) == .written || !mustBeOnRecord },
             refused: { refusal in
                 log.record(
                     RequestRefused(

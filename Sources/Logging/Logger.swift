@@ -51,6 +51,9 @@ package final class Logger: Sendable {
         var failure: Errno?
         /// Lines that found no room, since one was last reported.
         var dropped: UInt64 = 0
+        /// The same since the start, and why the last of them found none.
+        var droppedEver: UInt64 = 0
+        var dropReason = Errno.noBuffers
     }
 
     /// What `commit` says.
@@ -145,6 +148,8 @@ package final class Logger: Sendable {
             let waiting = state.pending.count + state.underway
             guard waiting + line.count + 32 <= Self.capacity else {
                 state.dropped += 1
+                state.droppedEver += 1
+                state.dropReason = state.failure ?? .noBuffers
                 return false
             }
             Self.append(state.stamp, line, to: &state.pending)
@@ -188,6 +193,17 @@ package final class Logger: Sendable {
                 if write(upTo: last) { target = state.withLock { $0.recorded } }
             }
         }
+    }
+
+    /// The same for somebody whose lines may come from several threads: `.failed` also if any line
+    /// at all has found no room since the last call with this mark, because it may be one of theirs,
+    /// and somebody else's commit may have reported it meanwhile.
+    package func commit(since mark: inout UInt64) -> Outcome {
+        let outcome = commit()
+        let (dropped, reason) = state.withLock { ($0.droppedEver, $0.dropReason) }
+        guard dropped != mark else { return outcome }
+        mark = dropped
+        return .failed(reason)
     }
 
     /// Writes what the writer has taken, and gives the turn back.

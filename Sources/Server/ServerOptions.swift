@@ -30,14 +30,15 @@ package struct ServerOptions: Sendable {
 package struct ServerHooks: Sendable {
     /// Puts on record what the handlers and the hooks below have recorded. Called before a batch of
     /// responses is sent; false takes the audited ones of them back.
-    package var commit: @Sendable () -> Bool
+    /// The mark is the hook's own, one for each worker: what it needs to know of its last call.
+    package var commit: @Sendable (_ mark: inout UInt64) -> Bool
     /// A connection was refused something before any handler saw it.
     package var refused: @Sendable (Refusal) -> Void
     /// No connection could be accepted; accepting pauses for a moment.
     package var acceptFailed: @Sendable (Errno) -> Void
 
     package init(
-        commit: @escaping @Sendable () -> Bool,
+        commit: @escaping @Sendable (_ mark: inout UInt64) -> Bool,
         refused: @escaping @Sendable (Refusal) -> Void,
         acceptFailed: @escaping @Sendable (Errno) -> Void
     ) {

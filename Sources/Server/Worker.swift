@@ -56,6 +56,7 @@ final class Worker: @unchecked Sendable {
     private var buffer = ReadBuffer()
     /// Something was recorded that may have no answer to go with.
     private var mustCommit = false
+    private var commitMark: UInt64 = 0
     private var isDraining = false
     private var date = DateField()
     private var seeds = SystemRandomNumberGenerator()
@@ -153,7 +154,7 @@ final class Worker: @unchecked Sendable {
         if deadlines.next <= now { expire(now) }
         if !answered.isEmpty || mustCommit {
             mustCommit = false
-            if !hooks.commit() { retractAnswers() }
+            if !hooks.commit(&commitMark) { retractAnswers() }
             for connection in answered {
                 connection.isAnswered = false
                 connection.conversation.settle()

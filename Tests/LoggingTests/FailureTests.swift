@@ -229,6 +229,25 @@ final class FailureTests {
         #expect(dropped(try folder.text("app.log")) == 40_000 - kept.count)
     }
 
+    @Test("tells each of its committers once that a line was lost, whoever commits first")
+    func marks() throws {
+        options.maximumSize = 1 << 30
+        let disk = Disk()
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        var (one, other): (UInt64, UInt64) = (0, 0)
+        #expect(logger.commit(since: &one) == .written)
+        disk.fail(with: .noSpace)
+        for number in 0..<40_000 { logger.record(Note(number, padding: 150)) }
+        disk.fail(with: nil)
+        // The first has the loss put on record; the second's line may have been among the lost.
+        #expect(logger.commit(since: &one) != .written)
+        #expect(logger.commit(since: &other) != .written)
+        #expect(logger.commit(since: &one) == .written)
+        #expect(logger.commit(since: &other) == .written)
+    }
+
     @Test("says how many lines were lost, whatever its levels are")
     func quiet() throws {
         options.maximumSize = 1 << 30

@@ -44,7 +44,7 @@ struct StopTests {
     func neverStarted() throws {
         let server = try HTTPServer(
             Self.patient, routes: Router().routes(),
-            hooks: ServerHooks(commit: { true }, refused: { _ in }, acceptFailed: { _ in }))
+            hooks: ServerHooks(commit: { _ in true }, refused: { _ in }, acceptFailed: { _ in }))
         #expect(Stopping(server).isDone())
     }
 

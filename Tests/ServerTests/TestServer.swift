@@ -33,7 +33,7 @@ final class TestServer: Sendable {
         server = try HTTPServer(
             options, routes: router.routes(),
             hooks: ServerHooks(
-                commit: {
+                commit: { _ in
                     events.add("commit")
                     return commit()
                 },

@@ -35,8 +35,8 @@ struct TimeoutTests {
     @Test("cannot put the end off with another byte")
     func trickle() throws {
         let server = try server { $0.headTimeout = Milliseconds(200) }
-        let client = try server.client()
         let start = MonotonicTime.now
+        let client = try server.client()
         try client.send("GET /hello HTTP/1.1\r\nHost: h\r\nX: ")
         var count = 0
         // A byte every 20 ms; each would be in time if it counted from the one before.
