@@ -1,7 +1,6 @@
 import Dispatch
 import HTTP
 import POSIX
-import Synchronization
 import Time
 
 /// Serves a share of the connections on a serial queue, batch by batch: read from every connection
@@ -512,45 +511,4 @@ final class Worker: @unchecked Sendable {
         self.source = nil
         whenDrained()
     }
-}
-
-/// Where a worker reads to, whichever the connection: what is not a whole request yet is kept by the
-/// conversation, so that idle connections hold no buffer of this size.
-private struct ReadBuffer {
-    private var bytes = [UInt8](repeating: 0, count: 64 * 1024)
-    private var count = 0
-
-    /// Reads once; 0 is the end.
-    mutating func fill(from socket: borrowing FileDescriptor) throws(Errno) -> Int {
-        count = 0
-        var span = bytes.mutableSpan
-        count = try Socket.receive(socket, into: &span)
-        return count
-    }
-
-    /// Hands over what the last read gave.
-    func deliver(to conversation: inout Conversation) {
-        conversation.receive(bytes.span.extracting(0..<count))
-    }
-}
-
-/// The value of the Date field (RFC 9110 §6.6.1), made anew when a quarter of a second has passed.
-struct DateField {
-    private(set) var text = WallClock.system.now().httpDate
-    private var madeAt = MonotonicTime.now
-
-    mutating func update(_ now: MonotonicTime) {
-        guard now.since(madeAt).count >= 250 else { return }
-        text = WallClock.system.now().httpDate
-        madeAt = now
-    }
-}
-
-/// Connections of all workers together.
-final class ConnectionCount: Sendable {
-    private let count = Atomic<Int>(0)
-
-    var current: Int { count.load(ordering: .relaxed) }
-
-    func add(_ change: Int) { count.add(change, ordering: .relaxed) }
 }

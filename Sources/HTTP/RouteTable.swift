@@ -1,0 +1,67 @@
+/// Finds the route for each request. Immutable, shared by all workers.
+package struct RouteTable: Sendable {
+    private struct Entry: Sendable {
+        let path: [UInt8]
+        let get: Route?
+        let post: Route?
+        let others: [(method: Method, route: Route)]
+        let options: Route
+        let notAllowed: Route
+    }
+
+    private let entries: [Entry]
+    private let wholeServer: Route
+    private let connect: Route
+    private let notFound: Route
+
+    init(_ paths: [Router.Path], wrap: (@escaping Handler) -> Handler) {
+        func always(_ response: Response) -> Route { Route(handler: wrap { _ in response }) }
+        func allow(_ methods: [Method]) -> String {
+            var names = methods.map { "\($0.name)" }
+            if methods.contains(.get) { names.append("\(Method.head.name)") }
+            names.append("\(Method.options.name)")
+            return Set(names).sorted().joined(separator: ", ")
+        }
+        entries = paths.map { path in
+            let routes = path.routes.map { method, route in
+                (method, Route(placement: route.placement, handler: wrap(route.handler)))
+            }
+            let allowed = allow(path.routes.map(\.method))
+            return Entry(
+                path: path.text,
+                get: routes.first { $0.0 == .get }?.1,
+                post: routes.first { $0.0 == .post }?.1,
+                others: routes.filter { $0.0 != .get && $0.0 != .post },
+                options: always(Response(.noContent).adding("Allow", allowed)),
+                notAllowed: always(.error(.methodNotAllowed).adding("Allow", allowed)))
+        }
+        let everything = allow(paths.flatMap { $0.routes.map(\.method) })
+        wholeServer = always(Response(.noContent).adding("Allow", everything))
+        connect = always(.error(.methodNotAllowed).adding("Allow", everything))
+        notFound = always(.error(.notFound))
+    }
+
+    package func route(for request: Request) -> Route {
+        switch request.form {
+        case .asterisk: return wholeServer
+        case .authority: return connect
+        case .path: break
+        }
+        for entry in entries where Self.isEqual(request.path, entry.path) {
+            switch request.method {
+            case .get, .head: return entry.get ?? entry.notAllowed
+            case .post: return entry.post ?? entry.notAllowed
+            case .options: return entry.options
+            case let method:
+                return entry.others.first { $0.method == method }?.route ?? entry.notAllowed
+            }
+        }
+        return notFound
+    }
+
+    private static func isEqual(_ path: Span<UInt8>, _ text: [UInt8]) -> Bool {
+        guard path.count == text.count else { return false }
+        for index in path.indices where path[index] != text[index] { return false }
+        return true
+    }
+}

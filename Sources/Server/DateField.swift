@@ -1,0 +1,13 @@
+import Time
+
+/// The value of the Date field (RFC 9110 §6.6.1), made anew when a quarter of a second has passed.
+struct DateField {
+    private(set) var text = WallClock.system.now().httpDate
+    private var madeAt = MonotonicTime.now
+
+    mutating func update(_ now: MonotonicTime) {
+        guard now.since(madeAt).count >= 250 else { return }
+        text = WallClock.system.now().httpDate
+        madeAt = now
+    }
+}

@@ -1,0 +1,22 @@
+import HTTP
+import POSIX
+
+/// Where a worker reads to, whichever the connection: what is not a whole request yet is kept by the
+/// conversation, so that idle connections hold no buffer of this size.
+struct ReadBuffer {
+    private var bytes = [UInt8](repeating: 0, count: 64 * 1024)
+    private var count = 0
+
+    /// Reads once; 0 is the end.
+    mutating func fill(from socket: borrowing FileDescriptor) throws(Errno) -> Int {
+        count = 0
+        var span = bytes.mutableSpan
+        count = try Socket.receive(socket, into: &span)
+        return count
+    }
+
+    /// Hands over what the last read gave.
+    func deliver(to conversation: inout Conversation) {
+        conversation.receive(bytes.span.extracting(0..<count))
+    }
+}
