@@ -59,14 +59,18 @@ let package = Package(
         // Layer 1: protocol, tokens, events to disk.
         room("HTTP"),
         room("JWT", ["Time", "Crypto", "JSON"]),
-        room("Logging", ["Time", "POSIX"]),
-        // Layer 2: sockets and Dispatch; who may do what.
+        room("Logging", ["Time", "Crypto", "POSIX"]),
+        // Layer 2: sockets and Dispatch; who may do what; what the log says, and whether it is whole.
         room("Server", ["HTTP", "Time", "POSIX", "CEpoll"], confined),
         room("Auth", ["HTTP", "JWT", "Logging", "JSON", "Crypto", "Time"]),
+        room("Audit", ["Logging", "JSON", "Crypto", "POSIX", "Time"]),
         // Layer 3: the composition root.
         room(
             "App",
-            ["Auth", "Server", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX", "Time"]),
+            [
+                "Auth", "Server", "Audit", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX",
+                "Time",
+            ]),
         // Layer 4: executables, a few lines each.
         program("gatehouse", ["App"]),
         program(
@@ -81,9 +85,10 @@ let package = Package(
         tests("POSIXTests", ["POSIX"]),
         tests("HTTPTests", ["HTTP", "Time"]),
         tests("JWTTests", ["JWT", "Crypto", "Time"]),
-        tests("LoggingTests", ["Logging", "POSIX", "Time"]),
+        tests("LoggingTests", ["Logging", "Crypto", "POSIX", "Time"]),
         tests("ServerTests", ["Server", "HTTP", "POSIX", "Time"]),
         tests("AuthTests", ["Auth", "HTTP", "JWT", "Logging", "Crypto", "Time"]),
+        tests("AuditTests", ["Audit", "Logging", "JSON", "Crypto", "POSIX", "Time"]),
         tests(
             "AppTests",
             [

@@ -1,0 +1,3 @@
+import JSON
+import Logging
+import Time
