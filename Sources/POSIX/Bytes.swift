@@ -1,6 +1,12 @@
 import Glibc
 
 extension [UInt8] {
+    package init(copying bytes: Span<UInt8>) {
+        self = []
+        reserveCapacity(bytes.count)
+        append(copying: bytes)
+    }
+
     /// Appends a span's bytes.
     package mutating func append(copying bytes: Span<UInt8>) {
         // Sound: the pointer does not leave the closure.

@@ -26,6 +26,8 @@ package struct Errno: Error, Equatable, Hashable {
     package static let addressInUse = Errno(EADDRINUSE)
     package static let exists = Errno(EEXIST)
     package static let isNotThere = Errno(ENOENT)
+    /// A pipe that nobody reads was to be opened for writing.
+    package static let noReader = Errno(ENXIO)
     package static let noSpace = Errno(ENOSPC)
     package static let inputOutput = Errno(EIO)
     package static let tooManyOpenFiles = Errno(EMFILE)

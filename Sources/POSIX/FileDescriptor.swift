@@ -35,6 +35,43 @@ package struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Writes all of it at a place in the file, without moving the end that others write at.
+    package func write(_ bytes: Span<UInt8>, at offset: Int) throws(Errno) {
+        let number = number
+        var done = 0
+        while done < bytes.count {
+            let rest = bytes.extracting(done..<bytes.count)
+            done += try unsafe rest.withUnsafeBytes { bytes throws(Errno) in
+                try retryingOnInterrupt {
+                    unsafe pwrite(number, bytes.baseAddress, bytes.count, offset + done)
+                }
+            }
+        }
+    }
+
+    /// Reads at most `buffer.count` bytes from a place in the file; 0 is the end.
+    package func read(into buffer: inout MutableSpan<UInt8>, at offset: Int) throws(Errno) -> Int {
+        let number = number
+        return try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
+            try retryingOnInterrupt {
+                unsafe pread(number, bytes.baseAddress, bytes.count, offset)
+            }
+        }
+    }
+
+    /// Another descriptor of the same open file.
+    package func duplicate() throws(Errno) -> FileDescriptor {
+        let number = number
+        return FileDescriptor(
+            owning: try retryingOnInterrupt { fcntl(number, F_DUPFD_CLOEXEC, 0) })
+    }
+
+    /// Asks the kernel to put what is written on the disk, and returns when it is there.
+    package func synchronize() throws(Errno) {
+        let number = number
+        _ = try retryingOnInterrupt { fdatasync(number) }
+    }
+
     /// What the file is: its kind and permissions, size, and identity on its device.
     package func status() throws(Errno) -> FileStatus {
         var result = stat()

@@ -6,18 +6,28 @@ package struct FileStatus: Sendable {
     package let mode: mode_t
     package let device: UInt64
     package let inode: UInt64
+    /// Names that the file has; 0 once the last has been removed.
+    package let linkCount: Int
+    /// When it was last written, in milliseconds since 1970.
+    package let modified: Int64
 
     init(_ result: stat) {
         size = Int(result.st_size)
         mode = result.st_mode
         device = UInt64(result.st_dev)
         inode = UInt64(result.st_ino)
+        linkCount = Int(result.st_nlink)
+        modified = Int64(result.st_mtim.tv_sec) * 1000 + Int64(result.st_mtim.tv_nsec) / 1_000_000
     }
 
     package init(path: String) throws(Errno) {
         var result = stat()
         _ = try retryingOnInterrupt { unsafe stat(path, &result) }
         self.init(result)
+    }
+
+    package func isSameFile(as other: FileStatus) -> Bool {
+        device == other.device && inode == other.inode
     }
 
     package var isRegularFile: Bool { mode & S_IFMT == S_IFREG }

@@ -10,6 +10,35 @@ package protocol FileSystem: Sendable {
     /// The names in a folder, without `.` and `..`, in no order.
     func names(in folder: String) throws(Errno) -> [String]
     func createFolder(_ path: String, mode: mode_t) throws(Errno)
+    /// Of the path itself, even if it is a symbolic link.
+    func status(of path: String) throws(Errno) -> FileStatus
+    /// Returns when what is written to the file is on the disk.
+    func synchronize(_ file: borrowing FileDescriptor) throws(Errno)
+}
+
+extension FileSystem {
+    /// Makes the folder and those above it that are not there.
+    package func createFolders(_ path: String, mode: mode_t) throws(Errno) {
+        do throws(Errno) {
+            try createFolder(path, mode: mode)
+        } catch {
+            switch error {
+            case .exists: return
+            case .isNotThere:
+                guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+                    throw error
+                }
+                try createFolders(String(path[..<slash]), mode: mode)
+                try createFolder(path, mode: mode)
+            default: throw error
+            }
+        }
+    }
+
+    /// Returns when the names in the folder are on the disk.
+    package func synchronizeFolder(_ path: String) throws(Errno) {
+        try synchronize(open(path, O_RDONLY | O_DIRECTORY, mode: 0))
+    }
 }
 
 /// The real one.
@@ -60,6 +89,16 @@ package struct SystemFileSystem: FileSystem {
         }
         if errno != 0 { throw .last }
         return names
+    }
+
+    package func status(of path: String) throws(Errno) -> FileStatus {
+        var result = stat()
+        _ = try retryingOnInterrupt { unsafe lstat(path, &result) }
+        return FileStatus(result)
+    }
+
+    package func synchronize(_ file: borrowing FileDescriptor) throws(Errno) {
+        try file.synchronize()
     }
 
     package func createFolder(_ path: String, mode: mode_t) throws(Errno) {
