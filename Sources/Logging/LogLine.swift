@@ -1,31 +1,106 @@
-/// One line of the log while it is made: `LEVEL | area | event name=value …`, without its time and
-/// its end.
+import Time
+
+/// One line of the log while it is made: what stands between its time and its line end.
 ///
-/// Values come from strangers. Whatever they hold, the line stays one line, and shows on a terminal
-/// what it says: control characters, DEL, C1, U+2028 and U+2029, bidirectional controls and bytes
-/// that are no UTF-8 are written as escapes; a value with a space, `|`, `=`, `"` or `\`, or with
-/// nothing in it, stands in quotation marks. There is no field for a token, a password or a key.
+/// Values come from strangers. Whatever they hold, the line stays one line, shows on a terminal what
+/// it says, and can be taken apart again: control characters, DEL, C1, U+2028 and U+2029 and
+/// bidirectional controls are written as escapes. In text and logfmt so are bytes that are no UTF-8,
+/// and a value with a space, `|`, `=`, `"` or `\`, or with nothing in it, stands in quotation marks;
+/// in JSON, bytes that are no UTF-8 become U+FFFD, as `String(decoding:as:)` has it. There is no field
+/// for a token, a password or a key.
 ///
-/// Writes into memory that it is lent and never past its end: `isTruncated` tells that there was more.
+/// Writes into memory that it is lent, at least 256 bytes, and never past its end. What is too long
+/// is cut with care: a value between two characters, before its closing quotation mark; a field that
+/// finds no room is left out whole, and those behind it that do are there. Either way the line is
+/// well-formed, and its last field is `cut=true`.
 package struct LogLine: ~Copyable, ~Escapable {
+    /// A value as it is written, its quotation marks included. Two of them leave 512 bytes of the
+    /// longest line for the rest: the time, the names, and the short fields that come last.
+    static let maximumValue = (Logger.maximumLine - 512) / 2
+    /// The longest there is, without its time and line end.
+    static let maximumCount = Logger.maximumLine - LineStamp.maximumLength - 1
+    /// What `end` needs at most: `,"cut":true}`.
+    private static let endLength = 12
+
     private var buffer: MutableSpan<UInt8>
-    package private(set) var count = 0
-    package private(set) var isTruncated = false
+    private let format: LogFormat
+    private let isJSON: Bool
+    /// Where the buffer ends for all but `end`.
+    private var limit: Int
+    private(set) var count = 0
+    /// A field was left out that a larger buffer may have room for.
+    private(set) var lacksRoom = false
+    /// A value was cut that is too long for any buffer.
+    private var isCut = false
+    /// Something of the present field found no room.
+    private var isOverflown = false
 
     @_lifetime(copy buffer)
-    init(_ buffer: consuming MutableSpan<UInt8>) {
+    init(_ buffer: consuming MutableSpan<UInt8>, _ format: LogFormat) {
+        limit = buffer.count - Self.endLength
         self.buffer = buffer
+        self.format = format
+        isJSON = if case .json = format { true } else { false }
+    }
+
+    /// The whole line of an event, with its time and its end; for lines that are rare.
+    package static func whole(
+        _ event: some LogEvent, at moment: Timestamp, _ format: LogFormat
+    ) -> [UInt8] {
+        var memory = [UInt8](repeating: 0, count: maximumCount)
+        var line = LogLine(memory.mutableSpan, format)
+        line.write(event)
+        let count = line.count
+        var stamp = LineStamp(format)
+        stamp.set(moment)
+        var whole: [UInt8] = []
+        stamp.append(memory.span.extracting(0..<count), to: &whole)
+        return whole
+    }
+
+    /// All of the line.
+    mutating func write(_ event: some LogEvent) {
+        begin(event.level, event.area, event.name)
+        event.write(to: &self)
+        end()
     }
 
     mutating func begin(_ level: Level, _ area: Area, _ name: StaticString) {
-        put(level.name)
-        put(" | ")
-        put(area.name)
-        put(" | ")
-        put(name)
+        switch format {
+        case .text:
+            put(level.name)
+            put(" | ")
+            put(area.name)
+            put(" | ")
+            put(name)
+        case .json:
+            put("\"level\":\"")
+            put(level.name)
+            put("\",\"area\":\"")
+            put(area.name)
+            put("\",\"event\":\"")
+            put(name)
+            put("\"")
+        case .logfmt:
+            put("level=")
+            put(level.name)
+            put(" area=")
+            put(area.name)
+            put(" event=")
+            put(name)
+        }
     }
 
+    mutating func end() {
+        limit = buffer.count
+        if isCut || lacksRoom { put(isJSON ? ",\"cut\":true" : " cut=true") }
+        if isJSON { put(UInt8(ascii: "}")) }
+    }
+
+    // MARK: Fields
+
     package mutating func field(_ name: StaticString, _ value: Int64) {
+        let start = count
         begin(name)
         var digits = InlineArray<20, UInt8>(repeating: 0)
         var index = 20
@@ -37,12 +112,24 @@ package struct LogLine: ~Copyable, ~Escapable {
         } while rest > 0
         if value < 0 { put(UInt8(ascii: "-")) }
         put(digits.span.extracting(index..<20))
+        settle(start)
+    }
+
+    package mutating func field(_ name: StaticString, _ value: Bool) {
+        let start = count
+        begin(name)
+        put(value ? "true" : "false")
+        settle(start)
     }
 
     /// A word of this program's own.
     package mutating func field(_ name: StaticString, _ value: StaticString) {
+        let start = count
         begin(name)
+        if isJSON { put(UInt8(ascii: "\"")) }
         put(value)
+        if isJSON { put(UInt8(ascii: "\"")) }
+        settle(start)
     }
 
     package mutating func field(_ name: StaticString, _ value: String) {
@@ -52,19 +139,47 @@ package struct LogLine: ~Copyable, ~Escapable {
 
     /// Text from anywhere.
     package mutating func field(_ name: StaticString, _ value: Span<UInt8>) {
+        let start = count
         begin(name)
-        if value.count > 0, Self.isPlain(value) {
+        if value.count > Self.maximumValue - 2 {
+            putQuoted(value)
+        } else if isJSON {
+            if Self.isPlainInQuotes(value) {
+                put(UInt8(ascii: "\""))
+                put(value)
+                put(UInt8(ascii: "\""))
+            } else {
+                putQuoted(value)
+            }
+        } else if value.count > 0, Self.isPlain(value) {
             put(value)
         } else {
             putQuoted(value)
         }
+        settle(start)
     }
 
     private mutating func begin(_ name: StaticString) {
-        put(UInt8(ascii: " "))
-        put(name)
-        put(UInt8(ascii: "="))
+        if isJSON {
+            put(",\"")
+            put(name)
+            put("\":")
+        } else {
+            put(UInt8(ascii: " "))
+            put(name)
+            put(UInt8(ascii: "="))
+        }
     }
+
+    /// Takes back the field that began at `start`, if not all of it found room.
+    private mutating func settle(_ start: Int) {
+        guard isOverflown else { return }
+        count = start
+        isOverflown = false
+        lacksRoom = true
+    }
+
+    // MARK: Values
 
     /// Printable ASCII that needs no quotation marks. Gathers faults instead of stopping at one, so
     /// that the compiler looks at many bytes at once.
@@ -84,37 +199,71 @@ package struct LogLine: ~Copyable, ~Escapable {
         }
     }
 
+    /// Printable ASCII that needs no escape between quotation marks; gathers faults as `isPlain`
+    /// does.
+    private static func isPlainInQuotes(_ value: Span<UInt8>) -> Bool {
+        // Sound: the buffer is the span's own.
+        unsafe value.withUnsafeBufferPointer { bytes in
+            var faults: UInt8 = 0
+            for index in bytes.indices {
+                let byte = unsafe bytes[index]
+                faults |= byte &- 0x20 > 0x7E - 0x20 ? 1 : 0
+                faults |= byte == UInt8(ascii: "\"") ? 1 : 0
+                faults |= byte == UInt8(ascii: "\\") ? 1 : 0
+            }
+            return faults == 0
+        }
+    }
+
     private mutating func putQuoted(_ value: Span<UInt8>) {
+        // The closing quotation mark has its place in any case.
+        let end = count + Self.maximumValue - 1
         put(UInt8(ascii: "\""))
         var index = 0
-        while index < value.count {
-            let byte = value[index]
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                put(UInt8(ascii: "\\"))
-                put(byte)
-                index += 1
-            case 0x20..<0x7F:
-                put(byte)
-                index += 1
-            case ..<0x80:
-                putEscape(byte)
-                index += 1
-            default:
-                guard let (scalar, length) = UTF8Scalar.decode(value, at: index) else {
-                    putEscape(byte)
-                    index += 1
-                    continue
-                }
-                if UTF8Scalar.isInvisible(scalar) {
-                    putEscape(scalar)
-                } else {
-                    put(value.extracting(index..<(index + length)))
-                }
-                index += length
+        while index < value.count, !isOverflown {
+            let before = count
+            index += putCharacter(value, at: index)
+            if count > end {
+                count = before
+                isCut = true
+                break
             }
         }
         put(UInt8(ascii: "\""))
+    }
+
+    /// - Returns: how many of the value's bytes that was.
+    @inline(__always)
+    private mutating func putCharacter(_ value: Span<UInt8>, at index: Int) -> Int {
+        let byte = value[index]
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+            put(UInt8(ascii: "\\"))
+            put(byte)
+        case 0x20..<0x7F:
+            put(byte)
+        case ..<0x80:
+            if isJSON { putUTF16(UInt32(byte)) } else { putEscape(byte) }
+        default:
+            let (scalar, length) = UTF8Scalar.decode(value, at: index)
+            if let scalar {
+                if !UTF8Scalar.isInvisible(scalar) {
+                    put(value.extracting(index..<(index + length)))
+                } else if isJSON {
+                    putUTF16(scalar)
+                } else {
+                    putEscape(scalar)
+                }
+                return length
+            }
+            if isJSON {
+                put("\u{FFFD}")
+                return length
+            }
+            // The rest of a fault is faulty, too, byte by byte.
+            putEscape(byte)
+        }
+        return 1
     }
 
     /// `\xNN`
@@ -130,6 +279,15 @@ package struct LogLine: ~Copyable, ~Escapable {
         put("}")
     }
 
+    /// `\uNNNN`, twice above U+FFFF (RFC 8259 §7).
+    private mutating func putUTF16(_ scalar: UInt32) {
+        guard let scalar = Unicode.Scalar(scalar) else { return }
+        for unit in scalar.utf16 {
+            put("\\u")
+            putHexadecimal(UInt32(unit), digits: 4)
+        }
+    }
+
     private mutating func putHexadecimal(_ value: UInt32, digits: UInt32) {
         for digit in (0..<digits).reversed() {
             let nibble = UInt8(value >> (4 * digit) & 15)
@@ -137,10 +295,12 @@ package struct LogLine: ~Copyable, ~Escapable {
         }
     }
 
+    // MARK: Bytes
+
     @inline(__always)
     private mutating func put(_ byte: UInt8) {
-        guard count < buffer.count else {
-            isTruncated = true
+        guard count < limit else {
+            isOverflown = true
             return
         }
         buffer[count] = byte
@@ -159,14 +319,16 @@ package struct LogLine: ~Copyable, ~Escapable {
     }
 
     private mutating func put(_ bytes: UnsafeBufferPointer<UInt8>) {
-        let length = min(bytes.count, buffer.count - count)
-        if length < bytes.count { isTruncated = true }
-        guard length > 0, let source = bytes.baseAddress else { return }
-        let start = count
-        // Sound: `length` bytes are there, and there is room for them.
-        unsafe buffer.withUnsafeMutableBufferPointer { target in
-            unsafe (target.baseAddress! + start).update(from: source, count: length)
+        guard bytes.count <= limit - count else {
+            isOverflown = true
+            return
         }
-        count += length
+        guard let source = bytes.baseAddress else { return }
+        let start = count
+        // Sound: the bytes are there, and there is room for them.
+        unsafe buffer.withUnsafeMutableBufferPointer { target in
+            unsafe (target.baseAddress! + start).update(from: source, count: bytes.count)
+        }
+        count += bytes.count
     }
 }

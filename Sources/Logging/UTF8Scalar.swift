@@ -1,10 +1,11 @@
 /// UTF-8, one character at a time.
 enum UTF8Scalar {
-    /// The character that begins at `start` (not an ASCII one) and its length in bytes; nil if none
-    /// does (table 3-7 of the Unicode Standard).
-    static func decode(_ bytes: Span<UInt8>, at start: Int) -> (scalar: UInt32, length: Int)? {
+    /// The character that begins at `start` (not an ASCII one) and its length in bytes. If none
+    /// does, nil and how many bytes together are one fault: those that could have begun a character,
+    /// at least one (table 3-7 of the Unicode Standard, and its "maximal subparts").
+    static func decode(_ bytes: Span<UInt8>, at start: Int) -> (scalar: UInt32?, length: Int) {
         let lead = bytes[start]
-        let (length, low, high): (Int, UInt8, UInt8) =
+        var (length, low, high): (Int, UInt8, UInt8) =
             switch lead {
             case 0xC2...0xDF: (2, 0x80, 0xBF)
             case 0xE0: (3, 0xA0, 0xBF)
@@ -15,13 +16,15 @@ enum UTF8Scalar {
             case 0xF4: (4, 0x80, 0x8F)
             default: (0, 0, 0)
             }
-        guard length > 0, start + length <= bytes.count else { return nil }
-        let second = bytes[start + 1]
-        guard second >= low, second <= high else { return nil }
+        guard length > 0 else { return (nil, 1) }
         var scalar = UInt32(lead) & (0x7F >> UInt32(length))
-        for index in (start + 1)..<(start + length) {
-            guard bytes[index] & 0xC0 == 0x80 else { return nil }
-            scalar = scalar << 6 | UInt32(bytes[index] & 0x3F)
+        for offset in 1..<length {
+            guard start + offset < bytes.count else { return (nil, offset) }
+            let byte = bytes[start + offset]
+            guard byte >= low, byte <= high else { return (nil, offset) }
+            scalar = scalar << 6 | UInt32(byte & 0x3F)
+            // Only the second byte's limits depend on the first.
+            (low, high) = (0x80, 0xBF)
         }
         return (scalar, length)
     }

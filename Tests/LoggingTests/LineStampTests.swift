@@ -6,14 +6,14 @@ import Time
 
 private func text(_ stamp: LineStamp) -> String {
     let text = stamp.text
-    return String(decoding: text.indices.map { text[$0] }, as: UTF8.self)
+    return text.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
 }
 
 @Suite("The time in front of a line")
 struct LineStampTests {
     @Test("follows the clock over milliseconds, seconds, days, years, and back")
     func steps() {
-        var stamp = LineStamp()
+        var stamp = LineStamp(.text)
         for (milliseconds, expected) in [
             (1_795_244_400_000, "2026-11-21T07:00:00.000Z | "),
             (1_795_244_400_001, "2026-11-21T07:00:00.001Z | "),
@@ -36,10 +36,28 @@ struct LineStampTests {
         }
     }
 
+    @Test(
+        "stands between what each format wants around it",
+        arguments: [
+            (.text, "", " | "), (.json, "{\"time\":\"", "\","), (.logfmt, "time=", " "),
+        ] as [(LogFormat, String, String)])
+    func formats(format: LogFormat, before: String, behind: String) {
+        var stamp = LineStamp(format)
+        for (milliseconds, time) in [
+            (1_795_244_400_123, "2026-11-21T07:00:00.123Z"),
+            (1_795_244_400_987, "2026-11-21T07:00:00.987Z"),
+            (1_795_244_401_001, "2026-11-21T07:00:01.001Z"),
+        ] as [(Int64, String)] {
+            stamp.set(Timestamp(milliseconds: milliseconds))
+            #expect(text(stamp) == before + time + behind)
+            #expect(stamp.text.count <= LineStamp.maximumLength)
+        }
+    }
+
     @Test("does not depend on where it was before", arguments: 0..<10)
     func history(seed: UInt64) {
         var dice = Dice(seed: seed)
-        var stamp = LineStamp()
+        var stamp = LineStamp(.text)
         var moment = someTime
         for _ in 0..<1000 {
             let reach = ([2, 500, 5000, 100_000_000] as [Int64]).randomElement(using: &dice)!

@@ -5,39 +5,77 @@ import Time
 
 @testable import Logging
 
-/// What is written into a line that has `room` bytes.
+/// What is written into a line.
 private func written(
-    room: Int = 2048, _ write: (inout LogLine) -> Void
-) -> (text: String, isTruncated: Bool) {
-    var memory = [UInt8](repeating: 0, count: room)
-    var line = LogLine(memory.mutableSpan)
+    _ format: LogFormat = .text, _ write: (inout LogLine) -> Void
+) -> String {
+    var memory = [UInt8](repeating: 0, count: 2048)
+    var line = LogLine(memory.mutableSpan, format)
     write(&line)
-    let (count, isTruncated) = (line.count, line.isTruncated)
-    return (String(decoding: memory[..<count], as: UTF8.self), isTruncated)
+    let count = line.count
+    return String(decoding: memory[..<count], as: UTF8.self)
 }
 
-/// The value as it stands behind `v=`.
-private func shown(_ value: [UInt8]) -> String {
-    let text = written { $0.field("v", value.span) }.text
-    return String(text.dropFirst(" v=".count))
+/// The value as it stands behind `v=` or `"v":`.
+private func shown(_ value: [UInt8], _ format: LogFormat = .text) -> String {
+    let text = written(format) { $0.field("v", value.span) }
+    return String(text.dropFirst(format == .json ? 5 : 3))
 }
 
-private func shown(_ value: String) -> String { shown(Array(value.utf8)) }
+private func shown(_ value: String, _ format: LogFormat = .text) -> String {
+    shown(Array(value.utf8), format)
+}
+
+/// An event with a field of each kind.
+private struct Everything: LogEvent {
+    var level: Level { .warning }
+    var area: Area { .security }
+    var name: StaticString { "authn_token_rejected" }
+
+    func write(to line: inout LogLine) {
+        line.field("reason", "expired" as StaticString)
+        line.field("user", 7)
+        line.field("known", true)
+        line.field("agent", "a \"b\"")
+        line.field("path", Array("/resource".utf8).span)
+    }
+}
 
 @Suite("A line of the log")
 struct LogLineTests {
-    @Test("says level, area and event, then the fields in order")
-    func order() {
-        let line = written { line in
-            line.begin(.warning, .security, "authn_token_rejected")
-            line.field("reason", "expired")
-            line.field("user", 7)
-            line.field("agent", "a b")
-        }
-        #expect(
-            line.text
-                == "WARNING | security | authn_token_rejected reason=expired user=7 agent=\"a b\"")
-        #expect(!line.isTruncated)
+    @Test(
+        "says time, level, area and event, then the fields in order",
+        arguments: [
+            (
+                .text,
+                """
+                2026-11-21T07:00:00.123Z | WARNING | security | authn_token_rejected \
+                reason=expired user=7 known=true agent="a \\"b\\"" path=/resource
+
+                """
+            ),
+            (
+                .json,
+                """
+                {"time":"2026-11-21T07:00:00.123Z","level":"WARNING","area":"security",\
+                "event":"authn_token_rejected","reason":"expired","user":7,"known":true,\
+                "agent":"a \\"b\\"","path":"/resource"}
+
+                """
+            ),
+            (
+                .logfmt,
+                """
+                time=2026-11-21T07:00:00.123Z level=WARNING area=security \
+                event=authn_token_rejected reason=expired user=7 known=true \
+                agent="a \\"b\\"" path=/resource
+
+                """
+            ),
+        ] as [(LogFormat, String)])
+    func formats(format: LogFormat, text: String) {
+        let line = LogLine.whole(Everything(), at: someTime, format)
+        #expect(String(decoding: line, as: UTF8.self) == text)
     }
 
     @Test(
@@ -47,14 +85,28 @@ struct LogLineTests {
             (.max, "9223372036854775807"), (.min, "-9223372036854775808"),
         ] as [(Int64, String)])
     func integers(value: Int64, text: String) {
-        #expect(written { $0.field("n", value) }.text == " n=\(text)")
+        for format in [.text, .logfmt] as [LogFormat] {
+            #expect(written(format) { $0.field("n", value) } == " n=\(text)")
+        }
+        #expect(written(.json) { $0.field("n", value) } == ",\"n\":\(text)")
     }
 
     @Test("shows the three kinds of text alike")
     func kinds() {
-        #expect(written { $0.field("a", "word" as StaticString) }.text == " a=word")
-        #expect(written { $0.field("a", "word" as String) }.text == " a=word")
-        #expect(written { $0.field("a", [UInt8]("word".utf8).span) }.text == " a=word")
+        #expect(written { $0.field("a", "word" as StaticString) } == " a=word")
+        #expect(written { $0.field("a", "word" as String) } == " a=word")
+        #expect(written { $0.field("a", [UInt8]("word".utf8).span) } == " a=word")
+        let json = ",\"a\":\"word\""
+        #expect(written(.json) { $0.field("a", "word" as StaticString) } == json)
+        #expect(written(.json) { $0.field("a", "word" as String) } == json)
+        #expect(written(.json) { $0.field("a", [UInt8]("word".utf8).span) } == json)
+    }
+
+    @Test("shows yes and no", arguments: [(true, "true"), (false, "false")])
+    func booleans(value: Bool, text: String) {
+        #expect(written { $0.field("a", value) } == " a=\(text)")
+        #expect(written(.logfmt) { $0.field("a", value) } == " a=\(text)")
+        #expect(written(.json) { $0.field("a", value) } == ",\"a\":\(text)")
     }
 
     @Test(
@@ -62,6 +114,7 @@ struct LogLineTests {
         arguments: ["a", "0", "-", "/path?x&y", "127.0.0.1", "[::1]:80", "eyJhbGciOi", "{}'`$;#~!"])
     func plain(value: String) {
         #expect(shown(value) == value)
+        #expect(shown(value, .logfmt) == value)
     }
 
     @Test(
@@ -75,6 +128,7 @@ struct LogLineTests {
         ])
     func quoted(value: String, text: String) {
         #expect(shown(value) == text)
+        #expect(shown(value, .logfmt) == text)
     }
 
     @Test(
@@ -92,6 +146,7 @@ struct LogLineTests {
         ])
     func escaped(value: String, text: String) {
         #expect(shown(value) == "\"\(text)\"")
+        #expect(shown(value, .logfmt) == "\"\(text)\"")
         #expect(shown("a" + value + "z") == "\"a\(text)z\"")
     }
 
@@ -122,108 +177,38 @@ struct LogLineTests {
         ])
     func invalidUTF8(hexadecimal: String, text: String) {
         #expect(shown([UInt8](hexadecimal: hexadecimal)) == "\"\(text)\"")
+        #expect(shown([UInt8](hexadecimal: hexadecimal), .logfmt) == "\"\(text)\"")
     }
 
-    @Test("stops at the end of its memory, holds what came first, and says so")
-    func truncation() {
-        func cut(_ room: Int) -> (text: String, isTruncated: Bool) {
-            written(room: room) { line in
-                line.field("a", "x y")
-                line.field("b", -12)
-            }
-        }
-        let whole = cut(100).text
-        #expect(whole == #" a="x y" b=-12"#)
-        for room in 0..<whole.utf8.count {
-            #expect(cut(room) == (String(whole.prefix(room)), true))
-        }
-        #expect(cut(whole.utf8.count) == (whole, false))
-    }
-}
-
-@Suite("A hostile value")
-struct HostileValueTests {
-    private static let pieces: [[UInt8]] = [
-        "\n", "\r\n", "\t", "\0", "\u{1B}[31m", "\"", "\\", "\\x41", "\\u{2028}", "=", "|", " ",
-        " [cut]", someStamp + "INFO | app | note", "\u{7F}", "\u{85}", "\u{2028}", "\u{202E}",
-        "\u{FEFF}", "a", "e\u{301}", "\u{10FFFF}",
-    ].map { Array($0.utf8) }
-
-    private static func value(_ dice: inout Dice) -> [UInt8] {
-        (0..<Int.random(in: 0...12, using: &dice)).flatMap { _ -> [UInt8] in
-            switch Int.random(in: 0..<4, using: &dice) {
-            case 0: return pieces.randomElement(using: &dice)!
-            case 1: return [UInt8.random(in: 0...255, using: &dice)]
-            case 2: return [UInt8.random(in: 0x20...0x7E, using: &dice)]
-            default:
-                let scalar = Unicode.Scalar(UInt32.random(in: 0...0x3000, using: &dice))!
-                return Array(String(scalar).utf8)
-            }
-        }
+    @Test(
+        "escapes in JSON what JSON wants, and what would not be seen",
+        arguments: [
+            ("", ""), (" ", " "), ("a=b|c", "a=b|c"), ("\"", #"\""#), ("\\", #"\\"#), ("/", "/"),
+            ("\0", #"\u0000"#), ("\t", #"\u0009"#), ("\r\n", #"\u000d\u000a"#),
+            ("\u{1F}", #"\u001f"#), ("\u{7F}", #"\u007f"#), ("\u{85}", #"\u0085"#),
+            ("\u{9B}31m", #"\u009b31m"#), ("\u{A0}", "\u{A0}"), ("\u{61C}", #"\u061c"#),
+            ("\u{2028}", #"\u2028"#), ("\u{2029}", #"\u2029"#), ("\u{202E}", #"\u202e"#),
+            ("\u{2066}", #"\u2066"#), ("\u{FEFF}", #"\ufeff"#), ("é用", "é用"),
+            ("👩‍🚀", #"👩\u200d🚀"#), ("\u{10FFFF}", "\u{10FFFF}"),
+        ])
+    func escapedInJSON(value: String, text: String) {
+        #expect(shown(value, .json) == "\"\(text)\"")
+        #expect(shown("a" + value + "z", .json) == "\"a\(text)z\"")
     }
 
-    /// Takes the escapes back; nil if the text is not what a value can look like.
-    private static func decoded(_ text: Substring) -> [UInt8]? {
-        var rest = Array(text.utf8)[...]
-        guard rest.first == UInt8(ascii: "\"") else { return Array(rest) }
-        guard rest.count >= 2, rest.last == UInt8(ascii: "\"") else { return nil }
-        rest = rest.dropFirst().dropLast()
-        var bytes: [UInt8] = []
-        while let byte = rest.popFirst() {
-            switch byte {
-            case UInt8(ascii: "\""): return nil
-            case UInt8(ascii: "\\"):
-                switch rest.popFirst() {
-                case UInt8(ascii: "\""): bytes.append(UInt8(ascii: "\""))
-                case UInt8(ascii: "\\"): bytes.append(UInt8(ascii: "\\"))
-                case UInt8(ascii: "x"):
-                    guard
-                        let byte = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-                    else { return nil }
-                    bytes.append(byte)
-                    rest = rest.dropFirst(2)
-                case UInt8(ascii: "u"):
-                    let digits = rest.dropFirst().prefix { $0 != UInt8(ascii: "}") }
-                    guard let number = UInt32(String(decoding: digits, as: UTF8.self), radix: 16),
-                        let scalar = Unicode.Scalar(number)
-                    else { return nil }
-                    bytes += Array(String(scalar).utf8)
-                    rest = rest.dropFirst(digits.count + 2)
-                default: return nil
-                }
-            default: bytes.append(byte)
-            }
-        }
-        return bytes
-    }
-
-    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator: false
-        default: !scalar.properties.isBidiControl && scalar != "\u{FEFF}"
-        }
-    }
-
-    @Test("stays in its one line, shows on a terminal, and can be had back", arguments: 0..<10)
-    func manyValues(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
-        let values = (0..<2000).map { _ in Self.value(&dice) }
-        let folder = try TemporaryFolder()
-        let logger = try Logger(LogOptions(path: folder.path("app.log")), clock: .fixed(someTime))
-        for value in values { logger.record(Note(bytes: value)) }
-        #expect(logger.commit() == .written)
-
-        let lines = try #require(wholeLines(try folder.text("app.log"))).dropFirst()
-        #expect(lines.count == values.count)
-        for (line, value) in zip(lines, values) {
-            let start = someStamp + "INFO | app | note text="
-            guard line.hasPrefix(start), line.unicodeScalars.allSatisfy(Self.isVisible),
-                Self.decoded(line.dropFirst(start.count)) == value
-            else {
-                Issue.record("\(value) became \(line.debugDescription)")
-                continue
-            }
-        }
+    // One replacement for what could have begun a character, as Unicode recommends and Swift does.
+    @Test(
+        "replaces in JSON what is no UTF-8",
+        arguments: [
+            ("80", 1), ("C0AF", 2), ("C2", 1), ("E0809F", 3), ("E282", 1), ("E28080E282", 1),
+            ("EDA080", 3), ("F08F8080", 4), ("F09F98", 1), ("F09F98F09F98", 2), ("F4908080", 4),
+            ("F5808080", 4), ("FF", 1),
+        ])
+    func replacedInJSON(hexadecimal: String, count: Int) {
+        let bytes = [UInt8](hexadecimal: hexadecimal)
+        let text = shown(bytes, .json)
+        #expect(text.unicodeScalars.count { $0 == "\u{FFFD}" } == count)
+        #expect(text == "\"\(String(decoding: bytes, as: UTF8.self))\"")
     }
 }
 
@@ -243,42 +228,72 @@ struct LongLineTests {
         return String(lines[1])
     }
 
-    // 1024 bytes without its time is where a line needs more memory; 1051 is the same with it.
-    @Test(
-        "is written whole up to the limit",
-        arguments: [1022, 1023, 1024, 1025, 1050, 1051, 1052, 8184, 8185])
+    // A line needs more memory from 1024 bytes on, less the time and what its end may need.
+    @Test("is written whole while its values are of a bearable length", arguments: 970...1030)
     func whole(length: Int) throws {
-        let value = String(repeating: "x", count: length - Self.start.utf8.count)
+        let value = String(repeating: "x", count: length)
         #expect(try Self.line(value) == Self.start + value)
     }
 
-    @Test("is cut past it, says so, and takes 8192 bytes", arguments: [8186, 8187, 8192, 100_000])
+    @Test(
+        "has its value cut past 3840 bytes with their quotation marks",
+        arguments: [3839, 3840, 8192, 100_000])
     func cut(length: Int) throws {
-        let value = String(repeating: "x", count: length - Self.start.utf8.count)
-        let line = try Self.line(value)
-        #expect(line.hasPrefix(Self.start + "xxx"))
-        #expect(line.hasSuffix("xxx [cut]"))
-        #expect(line.utf8.count + 1 == Logger.maximumLine)
+        let limit = String(repeating: "x", count: 3838)
+        #expect(try Self.line(limit) == Self.start + limit)
+        let line = try Self.line(String(repeating: "x", count: length))
+        #expect(line == Self.start + "\"\(limit)\" cut=true")
     }
 
-    @Test("grows by its escapes, and is cut by what it has grown to")
+    @Test("has a value grow by its escapes, and cuts it by what it has grown to")
     func escapes() throws {
-        let value = String(repeating: "\n", count: 2500)
-        let line = try Self.line(value)
-        #expect(line.hasPrefix(Self.start + #""\x0a\x0a"#))
-        #expect(line.hasSuffix(" [cut]"))
-        #expect(line.utf8.count + 1 == Logger.maximumLine)
+        let line = try Self.line(String(repeating: "\n", count: 2500))
+        #expect(
+            line == Self.start + "\"" + String(repeating: #"\x0a"#, count: 959) + "\" cut=true")
     }
 
-    // Reading the file as UTF-8 fails if a character was cut in two.
-    @Test("is cut between two characters", arguments: ["é", "用", "👩"])
-    func characters(character: String) throws {
+    @Test("is cut between two characters", arguments: ["é", "用", "👩"], LogFormat.allCases)
+    func characters(character: String, format: LogFormat) throws {
         for shift in 0..<4 {
-            let value =
-                String(repeating: "x", count: shift) + String(repeating: character, count: 5000)
-            let line = try Self.line(value)
-            #expect(line.hasSuffix(character + " [cut]"))
-            #expect(line.utf8.count < Logger.maximumLine)
+            let x = String(repeating: "x", count: shift)
+            let value = x + String(repeating: character, count: 5000)
+            let line = LogLine.whole(Note(value), at: someTime, format)
+            let parsed = try #require(ParsedLine(line.dropLast(), format))
+            #expect(parsed.isCut == true)
+            let count = (3838 - shift) / character.utf8.count
+            #expect(
+                parsed.text("text") == Array((x + String(repeating: character, count: count)).utf8))
+        }
+    }
+
+    @Test("is at most 8192 bytes long, and has a short field where a longer one finds no room")
+    func limit() throws {
+        struct Long: LogEvent {
+            let length: Int
+            var level: Level { .info }
+            var area: Area { .app }
+            var name: StaticString { "long" }
+            func write(to line: inout LogLine) {
+                let value = [UInt8](repeating: UInt8(ascii: "x"), count: length)
+                line.field("a", value.span)
+                line.field("b", value.span)
+                line.field("c", value.span.extracting(0..<300))
+                line.field("d", value.span.extracting(0..<300))
+                line.field("last", 1)
+            }
+        }
+        for format in LogFormat.allCases {
+            var (whole, cut) = (0, 0)
+            for length in 3700...3838 {
+                let line = LogLine.whole(Long(length: length), at: someTime, format)
+                #expect(line.count <= Logger.maximumLine)
+                let parsed = try #require(ParsedLine(line.dropLast(), format))
+                let has = { parsed.fields[$0] != nil }
+                #expect(has("a") && has("b") && has("c") && (has("d") || has("last")))
+                #expect(parsed.isCut == !(has("d") && has("last")))
+                if parsed.isCut == true { cut += 1 } else { whole += 1 }
+            }
+            #expect(whole > 10 && cut > 10)
         }
     }
 }

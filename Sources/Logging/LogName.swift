@@ -1,0 +1,45 @@
+/// The names of a log's files: `app.log`, which is being written; `app.log.000001` and so on, which are
+/// full; and hidden ones beside them, `.app.log.state` and `.app.log.lock`.
+package enum LogName {
+    /// Numbers with more digits than this are a log's own only once it has used up the shorter ones: to
+    /// others they are dates.
+    private static let digitCount = 6
+
+    /// The path of the full file with this number.
+    package static func path(of log: String, _ number: Int) -> String {
+        let digits = String(number)
+        return log + "." + String(repeating: "0", count: max(0, digitCount - digits.count)) + digits
+    }
+
+    /// The number of a full file by its name; nil if the name is none that `path(of:_:)` gives.
+    /// - Parameter highest: the highest number known to have been given.
+    package static func number(
+        of name: some StringProtocol, _ log: String, highest: Int
+    ) -> Int? {
+        let prefix = base(of: log) + "."
+        guard name.hasPrefix(prefix) else { return nil }
+        let digits = name.utf8.dropFirst(prefix.utf8.count)
+        // Eighteen digits always fit into 64 bits.
+        guard digitCount...18 ~= digits.count,
+            digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }),
+            digits.count == digitCount || digits.first != UInt8(ascii: "0")
+        else { return nil }
+        let number = digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+        return number > 0 && (digits.count == digitCount || number <= highest) ? number : nil
+    }
+
+    /// `logs/app.log` and `state` make `logs/.app.log.state`.
+    package static func companion(of log: String, _ kind: String) -> String {
+        "\(folder(of: log))/.\(base(of: log)).\(kind)"
+    }
+
+    package static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    package static func base(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return path }
+        return String(path[path.index(after: slash)...])
+    }
+}

@@ -1,0 +1,116 @@
+import Crypto
+import Glibc
+import POSIX
+
+/// What the next start has to know about the log, in a small file beside it, `.app.log.state`: how far
+/// the chain of seals had come by the time it was last put on the disk, and where.
+///
+/// Also what a verifier holds the log against: a log that ends before its state has lost its tail. So
+/// the state is under a code of the same key; it never runs ahead of what is on the disk, and a log that
+/// was killed may have come further.
+///
+/// Two slots are written in turn, each with one write; whichever is whole and newer counts.
+package struct LogState: Sendable, Equatable {
+    package var head: SealHead
+    /// The number that the last full file got.
+    package var generation: Int
+    /// Bytes of the file up to and with the head's line.
+    package var size: Int
+
+    package init(head: SealHead, generation: Int, size: Int) {
+        self.head = head
+        self.generation = generation
+        self.size = size
+    }
+
+    private static let slotSize = 512
+    private static let title = "gatehouse log state 1"
+
+    /// Where the state of this log is kept.
+    package static func path(of log: String) -> String { LogName.companion(of: log, "state") }
+
+    /// The newest state that stands in the file; nil if there is none that this key has written.
+    package static func read(from path: String, _ key: SealKey) throws(Errno) -> LogState? {
+        try readSlots(path, key).max { $0.turn < $1.turn }?.state
+    }
+
+    fileprivate typealias Slot = (turn: UInt64, state: LogState)
+
+    fileprivate static func readSlots(_ path: String, _ key: SealKey) throws(Errno) -> [Slot] {
+        let file: FileDescriptor
+        do throws(Errno) {
+            file = try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        } catch {
+            guard error == .isNotThere else { throw error }
+            return []
+        }
+        var bytes = [UInt8](repeating: 0, count: 2 * slotSize)
+        var span = bytes.mutableSpan
+        let count = try file.read(into: &span)
+        return stride(from: 0, to: count, by: slotSize).compactMap { start in
+            parse(bytes[start..<min(start + slotSize, count)], key)
+        }
+    }
+
+    // MARK: One slot
+
+    fileprivate func slot(turn: UInt64, _ key: SealKey) -> [UInt8] {
+        var text = Array(
+            "\(Self.title) turn=\(turn) head=\(head.text) generation=\(generation) size=\(size)"
+                .utf8)
+        text += Array(" check=\(Self.check(text, key))".utf8)
+        text += [UInt8](repeating: UInt8(ascii: " "), count: Self.slotSize - 1 - text.count)
+        return text + [UInt8(ascii: "\n")]
+    }
+
+    private static func check(_ text: [UInt8], _ key: SealKey) -> String {
+        let code = HMACSHA256.code(for: (Array("state ".utf8) + text).span, key: key.key)
+        return String(decoding: Base64URL.encoded(code.span), as: UTF8.self)
+    }
+
+    private static func parse(_ slot: ArraySlice<UInt8>, _ key: SealKey) -> Slot? {
+        let text = String(decoding: slot, as: UTF8.self)
+        guard let end = text.firstRange(of: " check="),
+            text[end.upperBound...].prefix(while: { $0 != " " })
+                == check(Array(text[..<end.lowerBound].utf8), key)
+        else { return nil }
+        // Under the code: what follows is what was written.
+        var values: [Substring: Substring] = [:]
+        for word in text[..<end.lowerBound].split(separator: " ") {
+            let parts = word.split(separator: "=", maxSplits: 1)
+            if parts.count == 2 { values[parts[0]] = parts[1] }
+        }
+        guard let turn = values["turn"].flatMap({ UInt64($0) }),
+            let head = values["head"].flatMap({ SealHead(String($0)) }),
+            let generation = values["generation"].flatMap({ Int($0) }),
+            let size = values["size"].flatMap({ Int($0) })
+        else { return nil }
+        return (turn, LogState(head: head, generation: generation, size: size))
+    }
+}
+
+/// The state file, open for writing.
+struct LogStateFile: ~Copyable {
+    private let file: FileDescriptor
+    private let key: SealKey
+    private var turn: UInt64
+    /// What stands there now.
+    private(set) var state: LogState?
+
+    init(_ path: String, _ key: SealKey) throws(Errno) {
+        let newest = try LogState.readSlots(path, key).max { $0.turn < $1.turn }
+        file = try FileDescriptor.open(
+            path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
+        self.key = key
+        turn = newest?.turn ?? 0
+        state = newest?.state
+    }
+
+    mutating func write(_ state: LogState) throws(Errno) {
+        guard state != self.state else { return }
+        let slot = state.slot(turn: turn + 1, key)
+        try file.write(slot.span, at: Int((turn + 1) % 2) * slot.count)
+        turn += 1
+        self.state = state
+    }
+}

@@ -1,0 +1,173 @@
+import Crypto
+import Glibc
+import POSIX
+import Time
+
+/// The chain of seals over the lines of a log.
+///
+/// Theory. The bytes of every line, its end included, go through a running SHA-256. Now and then a
+/// line of its own closes a segment: `log_seal` with a sequence number and
+///
+///     code = HMAC(key, code of the seal before | sequence number | SHA-256 of the segment)
+///
+/// where the segment is every byte since the seal before, the seal's own line up to its code included:
+/// its time and its counts are under the code, too. Because each code goes into the next, a segment
+/// cannot be changed, taken out, put in or moved without the key, and whoever keeps one code elsewhere
+/// can tell that everything up to it still stands.
+///
+/// A seal names the code before it, so that each can be checked by itself: a reader goes on after a
+/// fault, and a log whose oldest files are gone can still be read. It also counts its lines and adds up
+/// a small hash of each, whatever their order: that proves nothing, but tells a reader whether a
+/// segment that is not what it was has lost lines, gained some, or has them in another order.
+///
+/// A segment never reaches from one file into the next: the writer seals before it changes files.
+package struct SealChain: Sendable {
+    package enum Reason: String, Sendable, CaseIterable {
+        /// `seal_interval` has passed.
+        case interval
+        /// A minute without a line: the segment is empty, and says that nothing happened.
+        case silence
+        /// The file is full, or another takes its place.
+        case rotate
+        /// What a process that died had written and not sealed.
+        case start
+        case stop
+    }
+
+    package private(set) var head: SealHead
+    private var hash = SHA256()
+    /// Lines since the last seal.
+    package private(set) var lineCount: UInt64 = 0
+    /// The sum of their hashes.
+    package private(set) var sum: UInt64 = 0
+    /// The beginning of a line whose end has not come yet: where a write failed half-way, or a read
+    /// brought no more.
+    private var fragment: [UInt8] = []
+
+    package init(after head: SealHead = .none) { self.head = head }
+
+    /// Takes in what stands next in the file.
+    package mutating func update(_ bytes: Span<UInt8>) {
+        hash.update(bytes)
+        var start = 0
+        while start < bytes.count {
+            guard let end = Self.lineEnd(bytes, from: start) else {
+                keepFragment(bytes.extracting(start..<bytes.count))
+                return
+            }
+            if fragment.isEmpty {
+                sum &+= LineHash.of(bytes.extracting(start..<end))
+            } else {
+                keepFragment(bytes.extracting(start..<end))
+                sum &+= LineHash.of(fragment.span)
+                fragment = []
+            }
+            lineCount += 1
+            start = end + 1
+        }
+    }
+
+    /// The line that closes the segment, with its end, and the head that the chain has once the line
+    /// is in the file.
+    package func seal(
+        _ reason: Reason, key: SealKey, at now: Timestamp, _ format: LogFormat
+    ) -> (line: [UInt8], head: SealHead) {
+        let sequence = head.sequence + 1
+        let event = LogSealed(
+            sequence: sequence, lineCount: lineCount, sum: sum, reason: reason, keyID: key.id,
+            previous: head.code)
+        var line = LogLine.whole(event, at: now, format)
+        line.removeLast(SealLine.ending(in: format).count)
+        let code = code(key, after: head.code, sequence, closing: line.span)
+        line += SealLine.codeField(code, in: format) + SealLine.ending(in: format)
+        return (line, SealHead(sequence: sequence, code: code))
+    }
+
+    /// The code of a seal that closes this segment.
+    /// - Parameter line: the seal's line up to its code.
+    package func code(
+        _ key: SealKey, after previous: SealCode, _ sequence: UInt64, closing line: Span<UInt8>
+    ) -> SealCode {
+        var hash = hash
+        hash.update(line)
+        return SealCode(key, previous: previous, sequence: sequence, digest: hash.finalize())
+    }
+
+    /// Begins the next segment, behind a seal that is in the file.
+    package mutating func advance(to head: SealHead) { self = SealChain(after: head) }
+
+    /// Only as much as is hashed.
+    private mutating func keepFragment(_ bytes: Span<UInt8>) {
+        let room = LineHash.longest - fragment.count
+        fragment.append(copying: bytes.extracting(0..<min(room, bytes.count)))
+    }
+
+    /// Goes on behind another seal, with the segment as it is.
+    mutating func `continue`(after head: SealHead) {
+        if head.sequence > self.head.sequence { self.head = head }
+    }
+
+    private static func lineEnd(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+        unsafe bytes.withUnsafeBytes { bytes -> Int? in
+            guard let base = bytes.baseAddress else { return nil }
+            // Sound: the search stays inside the span, and the pointer inside this closure.
+            let found = unsafe memchr(base + start, 0x0A, bytes.count - start)
+            return unsafe found.map { unsafe UnsafeRawPointer($0) - base }
+        }
+    }
+}
+
+/// `log_seal`, without its code.
+private struct LogSealed: LogEvent {
+    let sequence: UInt64
+    let lineCount: UInt64
+    let sum: UInt64
+    let reason: SealChain.Reason
+    let keyID: String
+    let previous: SealCode
+    var level: Level { .info }
+    var area: Area { .log }
+    var name: StaticString { "log_seal" }
+
+    func write(to line: inout LogLine) {
+        line.field("sequence", Int64(clamping: sequence))
+        line.field("n", Int64(clamping: lineCount))
+        line.field("sum", SealLine.digits(sum))
+        line.field("reason", reason.rawValue)
+        line.field("key", keyID)
+        line.field("previous", previous.text)
+    }
+}
+
+/// Sixty-four bits of a line, to tell lines apart that nobody has chosen to look alike.
+private enum LineHash {
+    /// Bytes that count; longer lines are none of ours.
+    static let longest = 64 * 1024
+
+    static func of(_ line: Span<UInt8>) -> UInt64 {
+        let line = line.extracting(0..<min(line.count, longest))
+        // Sound: every load lies within the span's bytes.
+        return unsafe line.withUnsafeBytes { bytes in
+            // Two lanes, so that one multiplication does not wait for the other. The constants are
+            // odd and without a pattern: the fractions of the golden ratio and of the square root of 3.
+            var a: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ UInt64(bytes.count)
+            var b: UInt64 = 0xBB67_AE85_84CA_A73B
+            var offset = 0
+            while offset + 16 <= bytes.count {
+                let low = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                let high = unsafe bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)
+                a = (a ^ low) &* 0x9E37_79B9_7F4A_7C15
+                a ^= a &>> 29
+                b = (b ^ high) &* 0xBB67_AE85_84CA_A73B
+                b ^= b &>> 31
+                offset += 16
+            }
+            while offset < bytes.count {
+                a = (a ^ UInt64(unsafe bytes[offset])) &* 0x9E37_79B9_7F4A_7C15
+                a ^= a &>> 29
+                offset += 1
+            }
+            return (a ^ (b &<< 1)) &* 0x9E37_79B9_7F4A_7C15
+        }
+    }
+}

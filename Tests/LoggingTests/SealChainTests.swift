@@ -1,0 +1,131 @@
+import Crypto
+import Testing
+import Time
+
+@testable import Logging
+
+@Suite("A seal")
+struct SealChainTests {
+    private let key = SealKey(secret: Array("a key for the tests of the seal.".utf8).span)
+    private let lines = Array("one line\nanother line\n".utf8)
+
+    private func seal(_ chain: inout SealChain) -> String {
+        let (line, head) = chain.seal(.interval, key: key, at: someTime, .text)
+        chain.advance(to: head)
+        return String(decoding: line, as: UTF8.self)
+    }
+
+    @Test("is the code over the one before, its number, and every byte since")
+    func definition() throws {
+        var chain = SealChain()
+        chain.update(lines.span)
+        let line = seal(&chain)
+        let (body, code) = try #require(split(line))
+        let digest = SHA256.digest(of: (lines + Array(body.utf8)).span)
+        var message = [UInt8](repeating: 0, count: 32) + [0, 0, 0, 0, 0, 0, 0, 1]
+        for index in 0..<32 { message.append(digest.bytes[index]) }
+        let own = HMACSHA256.Key(Array("a key for the tests of the seal.".utf8).span).derived(
+            label: "gatehouse log seal v1")
+        let expected = HMACSHA256.code(for: message.span, key: own)
+        #expect(code == String(decoding: Base64URL.encoded(expected.span), as: UTF8.self))
+        #expect(
+            body.hasPrefix("\(someStamp)INFO | log | log_seal sequence=1 n=2 sum="))
+        #expect(chain.head == SealHead(sequence: 1, code: try #require(Self.code(code))))
+    }
+
+    private func isRight(_ seal: SealLine, _ line: [UInt8], _ chain: SealChain) -> Bool {
+        let coded = line.span.extracting(0..<seal.codedCount)
+        return seal.code == chain.code(key, after: seal.previous, seal.sequence, closing: coded)
+    }
+
+    private static func code(_ text: String) -> SealCode? { SealCode(Array(text.utf8).span) }
+
+    private func read(_ line: ArraySlice<UInt8>) -> SealLine? { SealLine(Array(line).span) }
+
+    private func split(_ line: String) -> (body: String, code: String)? {
+        guard let range = line.firstRange(of: " mac=") else { return nil }
+        return (String(line[..<range.lowerBound]), String(line[range.upperBound...].dropLast()))
+    }
+
+    @Test("is the same however the bytes came")
+    func pieces() {
+        var whole = SealChain()
+        whole.update(lines.span)
+        var bytewise = SealChain()
+        for byte in lines { bytewise.update([byte].span) }
+        #expect(seal(&whole) == seal(&bytewise))
+    }
+
+    @Test("reads back as it was written", arguments: LogFormat.allCases)
+    func readsBack(format: LogFormat) throws {
+        var chain = SealChain()
+        chain.update(lines.span)
+        for reason in SealChain.Reason.allCases {
+            let (line, head) = chain.seal(reason, key: key, at: someTime, format)
+            let seal = try #require(read(line.dropLast()))
+            #expect(seal.head == head)
+            #expect(seal.previous == chain.head.code)
+            #expect(seal.reason == reason)
+            #expect(seal.lineCount == chain.lineCount)
+            #expect(seal.sum == chain.sum)
+            #expect(seal.keyID == key.id)
+            #expect(seal.format == format)
+            #expect(isRight(seal, line, chain))
+            chain.advance(to: head)
+        }
+    }
+
+    @Test(
+        "with any byte changed is no seal, or one whose code is wrong",
+        arguments: LogFormat.allCases)
+    func everyByte(format: LogFormat) throws {
+        var chain = SealChain()
+        chain.update(lines.span)
+        let line = Array(chain.seal(.stop, key: key, at: someTime, format).line.dropLast())
+        for index in line.indices {
+            for bit in 0..<8 {
+                var changed = line
+                changed[index] ^= 1 << bit
+                guard let seal = read(changed[...]) else { continue }
+                #expect(!isRight(seal, changed, chain))
+            }
+        }
+        for count in line.indices { #expect(read(line[..<count]) == nil) }
+        #expect(read((line + [0x20])[...]) == nil)
+    }
+
+    @Test("counts its lines and sums them up in any order")
+    func sums() {
+        var forwards = SealChain()
+        forwards.update(Array("one\ntwo\nthree\n".utf8).span)
+        var backwards = SealChain()
+        backwards.update(Array("three\ntwo\none\n".utf8).span)
+        var others = SealChain()
+        others.update(Array("one\ntwo\nthrew\n".utf8).span)
+        #expect(forwards.sum == backwards.sum)
+        #expect(forwards.sum != others.sum)
+        #expect(forwards.lineCount == 3)
+    }
+
+    @Test("names its key, and says nothing of it")
+    func keyID() {
+        let other = SealKey(secret: Array("another key for the seal's tests".utf8).span)
+        #expect(key.id != other.id)
+        #expect(key.id.utf8.count == 8)
+    }
+
+    @Test("has a head that is written SEQUENCE.CODE and read back, and nothing else is")
+    func head() throws {
+        var chain = SealChain()
+        _ = seal(&chain)
+        #expect(SealHead(chain.head.text) == chain.head)
+        #expect(chain.head.text.hasPrefix("1."))
+        let code = chain.head.code.text
+        for wrong in [
+            "", ".", "1", "1.", ".\(code)", "01.\(code)", "+1.\(code)", "1.\(code)=",
+            "1.\(code).", "-1.\(code)", "99999999999999999999.\(code)", "1.\(code.dropLast())",
+        ] {
+            #expect(SealHead(wrong) == nil)
+        }
+    }
+}
