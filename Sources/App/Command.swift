@@ -137,6 +137,7 @@ package struct Command {
             }
         }
         let signals = Signals(onHangUp: { gatehouse.reopenLog() })
+        gatehouse.catchFaults()
         gatehouse.start()
         Self.say("listening on \(gatehouse.url)")
         signals.wait()

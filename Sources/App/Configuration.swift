@@ -19,6 +19,12 @@ package struct Configuration: Sendable {
     package var sessionLifetime = Milliseconds.seconds(12 * 3600)
     package var policy = TokenPolicy()
     package var log: LogOptions
+    /// Whether the log is sealed, how often, and with a secret of its own if there is one.
+    package var sealsLog = true
+    package var sealInterval = Milliseconds.seconds(1)
+    package var sealSecret: [UInt8]?
+    /// Which verifications that succeed have a line.
+    package var verifiedTokens = VerifiedTokens.all
     /// What happens to requests whose security events cannot be written.
     package var onLogFailure = LogFailurePolicy.serve
     /// Things an operator should know, that do not keep the server from starting.
@@ -27,7 +33,7 @@ package struct Configuration: Sendable {
     /// the log whether two runs had the same configuration.
     package var digest = ""
 
-    package enum LogFailurePolicy: String, Sendable {
+    package enum LogFailurePolicy: String, Sendable, CaseIterable {
         /// Answer all the same.
         case serve
         /// Answer 503 to what cannot be put on record.

@@ -33,9 +33,9 @@ struct ConfigurationReader {
         let policy = readPolicy()
         readLogin(server)
         let log = readLog()
-        let onFailure = readOnFailure()
-        readFixed("log.format", "text")
-        readFixed("log.durability", "written")
+        let onFailure = choice("log.on_failure", Configuration.LogFailurePolicy.serve)
+        let seal = readSeal()
+        let verified = choice("log.authn_token_verified", VerifiedTokens.all)
         settings.checkUnknown()
         guard settings.problems.isEmpty, let keys else { return nil }
         var configuration = Configuration(keys: keys, log: log)
@@ -45,6 +45,10 @@ struct ConfigurationReader {
         configuration.sessionLifetime = session
         configuration.policy = policy
         configuration.onLogFailure = onFailure
+        configuration.sealsLog = seal.isOn
+        configuration.sealInterval = seal.interval
+        configuration.sealSecret = seal.secret
+        configuration.verifiedTokens = verified
         configuration.warnings = warnings
         let text = Array(record.sorted().joined(separator: "\n").utf8)
         configuration.digest = String(
@@ -136,24 +140,47 @@ struct ConfigurationReader {
         options.standardErrorLevel = level("log.stderr.level", .warning)
         options.maximumSize = size("log.file.max_size", 10 << 20, 4 << 10...1 << 40)
         options.keep = integer("log.file.keep", 30, 0...100_000)
+        let day = Milliseconds.seconds(86_400)
+        options.keepAge = duration(
+            "log.file.keep_age", Milliseconds(day.count * 90),
+            .seconds(60)...Milliseconds(day.count * 36_500))
+        options.keepSize = size("log.file.keep_size", 1 << 30, 4 << 10...1 << 50)
+        options.rotatesDaily = choice("log.file.rotate", RotationTime.daily) == .daily
+        options.format = choice("log.format", LogFormat.text)
+        options.durability = choice("log.durability", LogOptions.Durability.written)
         return options
     }
 
-    /// Settings of which there is one value so far.
-    private mutating func readFixed(_ path: String, _ only: String) {
-        let value = string(path, only)
-        if value != only {
-            settings.add(path, "\"\(value)\" is not there yet; write \"\(only)\"")
+    private mutating func readSeal() -> (isOn: Bool, interval: Milliseconds, secret: [UInt8]?) {
+        let isOn = settings.boolean("log.seal", default: true)
+        record.append("log.seal=\(isOn)")
+        let interval = duration(
+            "log.seal_interval", .seconds(1), Milliseconds(100)...(.seconds(3600)))
+        let secret = settings.optionalString("log.seal_secret")
+        let file = settings.optionalString("log.seal_secret_file")
+        guard secret != nil || file != nil else { return (isOn, interval, nil) }
+        var texts: [String: String] = [:]
+        texts["secret"] = secret
+        texts["secret_file"] = file
+        let bytes = readSecret(texts, "log", prefix: "seal_")
+        if let bytes, bytes.count < KeyRing.minimumSecretLength {
+            settings.add(
+                "log.seal_secret",
+                "has \(bytes.count) bytes; at least \(KeyRing.minimumSecretLength) are wanted: "
+                    + "make one with `gatehouse secret`")
         }
+        return (isOn, interval, bytes)
     }
 
-    private mutating func readOnFailure() -> Configuration.LogFailurePolicy {
-        let text = string("log.on_failure", "serve")
-        guard let policy = Configuration.LogFailurePolicy(rawValue: text) else {
-            settings.add("log.on_failure", "\"\(text)\" is neither \"serve\" nor \"refuse\"")
-            return .serve
-        }
-        return policy
+    /// One of a few words.
+    private mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ path: String, _ value: Choice
+    ) -> Choice {
+        let text = string(path, value.rawValue)
+        if let choice = Choice(rawValue: text) { return choice }
+        let words = Choice.allCases.map { "\"\($0.rawValue)\"" }
+        settings.add(path, "\"\(text)\" is none of \(words.joined(separator: ", "))")
+        return value
     }
 
     // MARK: Keys
@@ -220,7 +247,10 @@ struct ConfigurationReader {
     }
 
     /// The secret itself, or the content of its file without the line end. Never shown.
-    private mutating func readSecret(_ texts: [String: String], _ path: String) -> [UInt8]? {
+    /// - Parameter prefix: of the names of the two settings.
+    private mutating func readSecret(
+        _ texts: [String: String], _ path: String, prefix: String = ""
+    ) -> [UInt8]? {
         var bytes: [UInt8]
         switch (texts["secret"], texts["secret_file"]) {
         case (let secret?, nil): bytes = Array(secret.utf8)
@@ -230,14 +260,14 @@ struct ConfigurationReader {
                 bytes = try Configuration.readFile(file)
             } catch {
                 // The value is not shown: somebody may have written the secret itself there.
-                settings.add("\(path).secret_file", error.sentence)
+                settings.add("\(path).\(prefix)secret_file", error.sentence)
                 return nil
             }
             if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
             if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
             warnings += Configuration.permissionWarning(file, "key")
         default:
-            settings.add(path, "needs either secret or secret_file")
+            settings.add(path, "needs either \(prefix)secret or \(prefix)secret_file")
             return nil
         }
         if let byte = bytes.first, bytes.allSatisfy({ $0 == byte }) {
@@ -319,3 +349,6 @@ struct ConfigurationReader {
         path.hasPrefix("/") || folder.isEmpty ? path : "\(folder)/\(path)"
     }
 }
+
+/// `log.file.rotate`: what begins a new file besides its size.
+private enum RotationTime: String, CaseIterable { case daily, never }

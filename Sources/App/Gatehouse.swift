@@ -19,13 +19,16 @@ package final class Gatehouse: Sendable {
 
     package enum StartError: Error, Sendable {
         /// The log file cannot be opened.
-        case log(path: String, Errno)
+        case log(path: String, LogOpenError)
         /// The address cannot be listened on.
         case listen(SocketAddress, Errno)
 
         package var sentence: String {
             switch self {
-            case .log(let path, let error): "cannot open the log \(path): \(error.words)"
+            case .log(let path, .failed(let error)): "cannot open the log \(path): \(error.words)"
+            case .log(let path, .inUse(let owner)):
+                "the log \(path) is in use by another process"
+                    + (owner.map { " (\($0))" } ?? "")
             case .listen(let address, let error):
                 "cannot listen on \(address.urlHost):\(address.port): \(error.words)"
             }
@@ -37,8 +40,8 @@ package final class Gatehouse: Sendable {
         _ configuration: Configuration, clock: WallClock = .system
     ) throws(StartError) {
         let log: Logger
-        do throws(Errno) {
-            log = try Logger(configuration.log, clock: clock)
+        do throws(LogOpenError) {
+            log = try Logger(SealKeys.completing(configuration), clock: clock)
         } catch {
             throw .log(path: configuration.log.path, error)
         }
@@ -77,7 +80,14 @@ package final class Gatehouse: Sendable {
 
     package var url: String { "http://\(server.address.urlHost):\(server.address.port)" }
 
-    package func start() { server.start() }
+    package func start() {
+        log.startKeepingUp()
+        server.start()
+    }
+
+    /// Has the log written to its end if the process dies of a fault of its own; for the one server of
+    /// a process.
+    package func catchFaults() { log.installCrashReport() }
 
     /// Answers what was begun, writes the log to its end, and returns.
     /// - Returns: how many lines of the log could not be written.
@@ -91,12 +101,12 @@ package final class Gatehouse: Sendable {
     /// Opens the log's path again, for whoever moved the file away.
     package func reopenLog() {
         do throws(Errno) {
+            // Says so itself, in the first line of the new file.
             try log.reopen()
-            log.record(LogReopened())
         } catch {
-            log.record(LogFailed(error: error.words))
+            log.record(LogFailed(reason: "cannot reopen: \(error.words)"))
+            _ = log.commit()
         }
-        _ = log.commit()
     }
 
     private static func routes(
@@ -110,11 +120,12 @@ package final class Gatehouse: Sendable {
         let bearer = BearerAuthentication(
             tokens, users: users, log: log, clock: clock,
             fingerprintKey: configuration.keys.signing.key.derived(
-                label: "gatehouse log fingerprint v1"))
+                label: "gatehouse log fingerprint v1"),
+            onRecord: configuration.verifiedTokens)
         let login = Login(issuer, log: log, clock: clock)
         let resource = Resource(users)
         let health = Health(checks: [
-            ("log", { log.isHealthy ? nil : "the log cannot be written" }),
+            ("log", { log.failure.map { "the log cannot be written: \($0.words)" } }),
             ("server", { isStopping.isSet ? "stopping" : nil }),
         ])
         var router = Router()

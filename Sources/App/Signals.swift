@@ -7,16 +7,16 @@ final class Signals {
     private let ended = DispatchSemaphore(value: 0)
     private var sources: [any DispatchSourceSignal] = []
 
-    /// - Parameter onHangUp: called at each SIGHUP.
+    /// - Parameter onHangUp: called at each SIGHUP and SIGUSR1.
     init(onHangUp: @escaping @Sendable () -> Void) {
         let ended = ended
         let registered = DispatchGroup()
-        for number in [SIGTERM, SIGINT, SIGHUP] {
+        for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] {
             // On a queue of its own each, so that a reopen that hangs does not hide the wish to stop.
             let queue = DispatchQueue(label: "gatehouse.signal.\(number)")
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
-                if number == SIGHUP { onHangUp() } else { ended.signal() }
+                if number == SIGHUP || number == SIGUSR1 { onHangUp() } else { ended.signal() }
             }
             // A source counts from its registration, which happens on a thread of Dispatch's.
             registered.enter()

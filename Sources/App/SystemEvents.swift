@@ -28,7 +28,7 @@ struct Stopped: LogEvent {
     var area: Area { .app }
     var name: StaticString { "sys_shutdown" }
 
-    func write(to line: inout LogLine) { line.field("clean", isClean ? "true" : "false") }
+    func write(to line: inout LogLine) { line.field("clean", isClean) }
 }
 
 /// `config_warning`: something that an operator should know about the configuration.
@@ -72,6 +72,7 @@ struct RequestRefused: LogEvent {
     var level: Level { .warning }
     var area: Area { .http }
     var name: StaticString { "http_refused" }
+    var repetition: Repetition? { Repetition(name, reason, from: origin.address) }
 
     func write(to line: inout LogLine) {
         line.field("reason", reason)

@@ -18,16 +18,18 @@ package struct BearerAuthentication: Sendable {
     private let log: Logger
     private let clock: WallClock
     private let fingerprintKey: HMACSHA256.Key
+    private let verifications: VerificationRecord
 
     package init(
         _ tokens: any TokenVerifier, users: UserDirectory, log: Logger, clock: WallClock,
-        fingerprintKey: HMACSHA256.Key
+        fingerprintKey: HMACSHA256.Key, onRecord verified: VerifiedTokens = .all
     ) {
         self.tokens = tokens
         self.users = users
         self.log = log
         self.clock = clock
         self.fingerprintKey = fingerprintKey
+        verifications = VerificationRecord(verified)
     }
 
     package func protecting(_ handler: @escaping ProtectedHandler) -> Handler {
@@ -68,10 +70,12 @@ package struct BearerAuthentication: Sendable {
                     origin: Origin(request)))
             return Self.userNotFound
         }
-        log.record(
-            TokenVerified(
-                claims: claims, keyID: tokens.keyID(of: claims),
-                origin: Origin(request)))
+        if verifications.wantsNext {
+            log.record(
+                TokenVerified(
+                    claims: claims, keyID: tokens.keyID(of: claims),
+                    origin: Origin(request)))
+        }
         return handler(request, claims).audited
     }
 

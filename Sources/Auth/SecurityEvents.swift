@@ -14,6 +14,12 @@ package struct Origin: Sendable {
     let client: ClientAddress
     let id: RequestID
 
+    /// The client's address as text.
+    package var address: Span<UInt8> {
+        @_lifetime(borrow self)
+        get { client.utf8 }
+    }
+
     package init(_ request: Request) {
         client = request.client
         id = request.id
@@ -46,6 +52,7 @@ struct LoginSucceeded: LogEvent {
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_login_success" }
+    var isPivotal: Bool { true }
 
     func write(to line: inout LogLine) {
         line.field("user", user.number)
@@ -60,6 +67,7 @@ struct LoginFailed: LogEvent {
     var level: Level { .warning }
     var area: Area { .security }
     var name: StaticString { "authn_login_fail" }
+    var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
 
     func write(to line: inout LogLine) {
         line.field("reason", reason)
@@ -75,6 +83,7 @@ struct TokenCreated: LogEvent {
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_token_created" }
+    var isPivotal: Bool { true }
 
     func write(to line: inout LogLine) {
         line.fields(claims)
@@ -111,6 +120,7 @@ struct TokenRejected: LogEvent {
     let origin: Origin
     var area: Area { .security }
     var name: StaticString { "authn_token_rejected" }
+    var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
 
     func write(to line: inout LogLine) {
         line.field("reason", reason)

@@ -12,16 +12,38 @@ struct LogOpened: LogEvent {
 /// `log_rotate`: the first line of a new file; names the full one before it.
 struct LogRotated: LogEvent {
     let file: String
+    /// `size` or `day`.
+    let reason: StaticString
     var level: Level { .info }
     var area: Area { .log }
     var name: StaticString { "log_rotate" }
     func write(to line: inout LogLine) {
         line.field("file", file)
-        line.field("reason", "size")
+        line.field("reason", reason)
     }
 }
 
-/// `log_dropped`: lines that found no room while the file could not be written.
+/// `log_retention`: full files that the log itself removes, the oldest up to this one. Written before
+/// they go, so that whoever verifies the log knows why it begins where it does.
+struct LogRetained: LogEvent {
+    let count: Int
+    let file: String
+    /// Of the last seal in that file.
+    let sequence: UInt64?
+    /// `count`, `age` or `size`.
+    let reason: StaticString
+    var level: Level { .info }
+    var area: Area { .log }
+    var name: StaticString { "log_retention" }
+    func write(to line: inout LogLine) {
+        line.field("n", Int64(count))
+        line.field("file", file)
+        if let sequence { line.field("sequence", Int64(clamping: sequence)) }
+        line.field("reason", reason)
+    }
+}
+
+/// `log_dropped`: lines that found no room in memory while the file took the ones before them.
 struct LogDropped: LogEvent {
     let dropped: Int64
     var level: Level { .error }
@@ -31,34 +53,49 @@ struct LogDropped: LogEvent {
 }
 
 /// `log_recovered`: the file can be written again, or was found broken and mended.
-package struct LogRecovered: LogEvent {
+struct LogRecovered: LogEvent {
     let reason: StaticString
-    let dropped: Int64
-    package var level: Level { .info }
-    package var area: Area { .log }
-    package var name: StaticString { "log_recovered" }
-    package func write(to line: inout LogLine) {
+    /// Lines that were lost; nil where none can have been.
+    var dropped: Int64?
+    /// What was wrong.
+    var error: String?
+    var level: Level { .info }
+    var area: Area { .log }
+    var name: StaticString { "log_recovered" }
+    func write(to line: inout LogLine) {
         line.field("reason", reason)
-        if dropped > 0 { line.field("dropped", dropped) }
+        if let dropped { line.field("dropped", dropped) }
+        if let error { line.field("error", error) }
     }
 }
 
-/// `log_failed`: the file cannot be written or opened. Goes to standard error while it cannot go to
-/// the file.
+/// `log_failed`: the file cannot be written or opened, or its end is missing. Goes to standard error
+/// while it cannot go to the file.
 package struct LogFailed: LogEvent {
-    let error: String
-    package init(error: String) { self.error = error }
+    let reason: String
+    /// Up to which seal lines are missing.
+    var head: SealHead?
+    package init(reason: String) { self.reason = reason }
+    init(reason: String, head: SealHead?) {
+        self.reason = reason
+        self.head = head
+    }
     package var level: Level { .error }
     package var area: Area { .log }
     package var name: StaticString { "log_failed" }
-    package func write(to line: inout LogLine) { line.field("reason", error) }
+    package func write(to line: inout LogLine) {
+        line.field("reason", reason)
+        if let head { line.field("sequence", Int64(clamping: head.sequence)) }
+    }
 }
 
-/// `log_reopen`: the path was opened again.
-package struct LogReopened: LogEvent {
-    package init() {}
-    package var level: Level { .info }
-    package var area: Area { .log }
-    package var name: StaticString { "log_reopen" }
-    package func write(to line: inout LogLine) {}
+/// `log_reopen`: the path was opened again, because the operator said so or because somebody has taken
+/// the file away.
+struct LogReopened: LogEvent {
+    /// `signal`, or what was found: `removed`, `moved`, `replaced`, `truncated`, `missing`.
+    let reason: StaticString
+    let level: Level
+    var area: Area { .log }
+    var name: StaticString { "log_reopen" }
+    func write(to line: inout LogLine) { line.field("reason", reason) }
 }

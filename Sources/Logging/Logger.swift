@@ -1,3 +1,4 @@
+import Dispatch
 import POSIX
 import Synchronization
 import Time
@@ -16,39 +17,55 @@ import Time
 /// there were. `commit` tells its caller the truth each time.
 package final class Logger: Sendable {
     /// Bytes that wait in memory at most. At 200 bytes a line, twenty thousand lines.
-    private static let capacity = 4 * 1024 * 1024
+    private static let capacity = 4 << 20
     /// A recorder that finds this much waiting writes it itself, so that no batch grows past it.
-    private static let writeThreshold = 128 * 1024
+    private static let writeThreshold = 128 << 10
     /// The longest line, its time and line end included.
     package static let maximumLine = 8192
-    /// Formatted on the stack; a longer line takes a second pass on the heap.
-    private static let lineOnTheStack = 1024
+    /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed within a
+    /// second, and a seal is never late by more.
+    private static let keepUpInterval = Milliseconds(500)
 
     package let levels: LogLevels
     private let clock: WallClock
+    private let fileSystem: any FileSystem
+    private let format: LogFormat
     private let fileLevel: Level
     private let standardErrorLevel: Level
     private let standardError: StandardErrorSink
+    private let syncsPivotal: Bool
+    private let retryDelays: ClosedRange<Milliseconds>
+    private let repeats: RepeatFilter
 
     /// Guards the buffer and the counters. Never held during a system call on the file.
-    private let state = Locked(State())
+    private let state: Locked<State>
     /// The file and the batch on its way there, for whoever has the write turn
     /// (`State.isWriting`).
-    private let writer: Writer
+    private let writer: LogWriter
+    private let timer = Locked<(any DispatchSourceTimer)?>(nil)
 
-    private struct State {
-        var stamp = LineStamp()
-        var pending: [UInt8] = []
+    fileprivate struct State {
+        var stamp: LineStamp
+        var pending: LineBuffer
         /// Lines recorded and lines written, since the start. Their difference is what waits.
         var recorded: UInt64 = 0
         var written: UInt64 = 0
         var isWriting = false
         /// Bytes on their way to the file; they take room like those that wait.
         var underway = 0
+        /// Among the lines that wait is one that has to be on the disk before its answer.
+        var mustSync = false
+        /// All lines are written, but some of them are not on the disk, where they have to be.
+        var owesSync = false
         /// Writes that failed, since the start.
         var failedWrites: UInt64 = 0
         /// Why the last write failed; nil while all is well.
         var failure: Errno?
+        /// Why the path could not be opened again, after somebody had taken the file away.
+        var reopenFailure: Errno?
+        /// When the next is tried, and how long after that the one after it.
+        var retryTime = MonotonicTime(nanoseconds: 0)
+        var retryDelay: Milliseconds
         /// Lines that found no room, since one was last reported.
         var dropped: UInt64 = 0
         /// The same since the start, and why the last of them found none.
@@ -64,29 +81,41 @@ package final class Logger: Sendable {
         case failed(Errno)
     }
 
-    /// Opens the file.
-    /// - Throws: why it cannot be opened.
+    /// Opens the file, and puts the first line into it.
     package init(
         _ options: LogOptions, clock: WallClock = .system,
         fileSystem: any FileSystem = SystemFileSystem(), standardErrorDescriptor: CInt = 2
-    ) throws(Errno) {
+    ) throws(LogOpenError) {
         levels = LogLevels(all: options.level, areas: options.areas)
+        format = options.format
         fileLevel = options.fileLevel
         standardErrorLevel = options.standardErrorLevel
+        syncsPivotal = options.durability == .synced
+        retryDelays = options.retryDelays
+        repeats = RepeatFilter()
         self.clock = clock
+        self.fileSystem = fileSystem
         standardError = StandardErrorSink(descriptor: standardErrorDescriptor)
         let rotating = try RotatingFile(
             RotatingFile.Options(
-                path: options.path, maximumSize: options.maximumSize, keep: options.keep),
-            fileSystem)
-        let wasTorn = rotating.endsInsideLine
-        writer = Writer(rotating)
-        record(LogOpened(file: RotatingFile.name(of: options.path)))
-        if wasTorn { record(LogRecovered(reason: "torn_line", dropped: 0)) }
+                path: options.path, maximumSize: options.maximumSize,
+                rotatesDaily: options.rotatesDaily,
+                retention: Retention(
+                    keep: options.keep, keepAge: options.keepAge, keepSize: options.keepSize),
+                format: options.format, seal: options.seal),
+            fileSystem, clock: clock)
+        // Room for what waits, and for what the logger itself insists on saying.
+        let capacity = Self.capacity + Self.writeThreshold
+        state = Locked(
+            State(
+                stamp: LineStamp(options.format), pending: LineBuffer(capacity: capacity),
+                retryDelay: options.retryDelays.lowerBound))
+        writer = LogWriter(rotating, LineBuffer(capacity: capacity), fileSystem)
+        keepUp()
     }
 
-    /// Whether the last attempt to write succeeded.
-    package var isHealthy: Bool { state.withLock { $0.failure == nil } }
+    /// Why the last attempt to write failed; nil if it did not.
+    package var failure: Errno? { state.withLock { $0.failure } }
 
     // MARK: Record
 
@@ -95,65 +124,58 @@ package final class Logger: Sendable {
         let level = event.level
         guard levels.isEnabled(level, event.area) else { return }
         let isForFile = level >= fileLevel || event.area == .security && level >= .warning
-        let isForStandardError = level >= standardErrorLevel
-        guard isForFile || isForStandardError else { return }
-
-        var memory = InlineArray<1024, UInt8>(repeating: 0)
-        var line = LogLine(memory.mutableSpan)
-        line.begin(level, event.area, event.name)
-        event.write(to: &line)
-        let count = line.count
-        let isTruncated = line.isTruncated
-        if !isTruncated {
-            keep(memory.span.extracting(0..<count), isForFile, isForStandardError)
-        } else {
-            recordLong(event, isForFile, isForStandardError)
-        }
-    }
-
-    /// A line that did not fit on the stack; cut at `maximumLine`, and saying so.
-    private func recordLong(
-        _ event: some LogEvent, _ isForFile: Bool, _ isForStandardError: Bool
-    ) {
-        let ending = Array(" [cut]".utf8)
-        let stampLength = 27
-        let room = Self.maximumLine - stampLength - ending.count - 1
-        var memory = [UInt8](repeating: 0, count: room)
-        var line = LogLine(memory.mutableSpan)
-        line.begin(event.level, event.area, event.name)
-        event.write(to: &line)
-        let count = line.count
-        let isTruncated = line.isTruncated
-        memory.removeSubrange(count...)
-        if isTruncated {
-            // Not inside a character.
-            while let byte = memory.last, byte >= 0x80 {
-                memory.removeLast()
-                if byte >= 0xC0 { break }
+        guard isForFile || level >= standardErrorLevel else { return }
+        if let repetition = event.repetition {
+            switch repeats.judge(event, repetition, at: clock.now()) {
+            case .pass: break
+            case .passAfter(let summary): record(summary)
+            case .hold: return
             }
-            memory += ending
         }
-        keep(memory.span, isForFile, isForStandardError)
+
+        let mustSync = level == .critical || syncsPivotal && event.isPivotal
+        // Nearly all lines fit; a longer one takes a second pass, on the heap.
+        var memory = InlineArray<1024, UInt8>(repeating: 0)
+        var line = LogLine(memory.mutableSpan, format)
+        line.write(event)
+        let count = line.count
+        let lacksRoom = line.lacksRoom
+        if !lacksRoom {
+            keep(memory.span.extracting(0..<count), level, isForFile, mustSync: mustSync)
+        } else {
+            recordLong(event, isForFile, mustSync: mustSync)
+        }
     }
 
-    private func keep(_ line: Span<UInt8>, _ isForFile: Bool, _ isForStandardError: Bool) {
+    /// A line that did not fit on the stack.
+    private func recordLong(_ event: some LogEvent, _ isForFile: Bool, mustSync: Bool) {
+        var memory = [UInt8](repeating: 0, count: LogLine.maximumCount)
+        var line = LogLine(memory.mutableSpan, format)
+        line.write(event)
+        let count = line.count
+        keep(memory.span.extracting(0..<count), event.level, isForFile, mustSync: mustSync)
+    }
+
+    private func keep(
+        _ line: Span<UInt8>, _ level: Level, _ isForFile: Bool, mustSync: Bool
+    ) {
         let isFull = state.withLock { state in
             state.stamp.set(clock.now())
-            if isForStandardError {
+            // While the file cannot be written, what is grave is told to somebody at least.
+            if level >= standardErrorLevel || state.failure != nil && level >= .warning {
                 var whole: [UInt8] = []
-                Self.append(state.stamp, line, to: &whole)
+                state.stamp.append(line, to: &whole)
                 standardError.append(whole.span)
             }
             guard isForFile else { return false }
             let waiting = state.pending.count + state.underway
-            guard waiting + line.count + 32 <= Self.capacity else {
+            guard waiting + line.count + LineStamp.maximumLength + 1 <= Self.capacity else {
                 state.dropped += 1
                 state.droppedEver += 1
                 state.dropReason = state.failure ?? .noBuffers
                 return false
             }
-            Self.append(state.stamp, line, to: &state.pending)
-            state.recorded += 1
+            state.add(line, mustSync)
             return state.pending.count >= Self.writeThreshold && state.failure == nil
         }
         if isFull { _ = commit() }
@@ -161,38 +183,72 @@ package final class Logger: Sendable {
 
     // MARK: Commit
 
+    private enum Turn {
+        case done(Outcome)
+        /// To write what waits, all of it up to a line.
+        case mine(Batch)
+        /// Somebody else's.
+        case others
+    }
+
+    private struct Batch {
+        let lineCount: Int
+        let mustSync: Bool
+        /// What is to be told first, if the last write failed: how many lines were lost.
+        let recovery: (dropped: UInt64, error: Errno)?
+    }
+
     /// Returns when every line recorded before the call is in the file, or could not be written.
     package func commit() -> Outcome {
-        enum Turn {
-            case done(Outcome)
-            case mine(upTo: UInt64)
-        }
-        var (target, failedWrites, lost) = state.withLock { state in
-            (state.recorded, state.failedWrites, state.dropped > 0 ? state.failure : nil)
+        var (target, failedWrites, lost, turn) = state.withLock { state in
+            let lost = state.dropped > 0 ? state.failure : nil
+            let turn =
+                state.isWriting
+                ? .others : take(&state, upTo: state.recorded, lost, state.failedWrites)
+            return (state.recorded, state.failedWrites, lost, turn)
         }
         while true {
-            let turn: Turn = state.waitUntil(
-                { !$0.isWriting },
-                then: { state in
-                    if state.written >= target {
-                        return .done(lost.map(Outcome.failed) ?? .written)
-                    }
-                    // Whoever waited for a writer that failed does not try the same again at once.
-                    if state.failedWrites != failedWrites, let failure = state.failure {
-                        return .done(.failed(failure))
-                    }
-                    state.isWriting = true
-                    state.underway = state.pending.count
-                    writer.take(&state.pending)
-                    return .mine(upTo: state.recorded)
-                })
             switch turn {
             case .done(let outcome): return outcome
-            case .mine(let last):
-                // What was lost is to be read as soon as the file can be written again.
-                if write(upTo: last) { target = state.withLock { $0.recorded } }
+            case .mine(let batch):
+                // What the log has to say of itself is to be read as soon as the file can be written.
+                if write(batch) { target = state.withLock { $0.recorded } }
+            case .others: break
+            }
+            turn = state.waitUntil({ !$0.isWriting }) { state in
+                take(&state, upTo: target, lost, failedWrites)
             }
         }
+    }
+
+    /// Looks whether there is anything left to write, and takes the write turn if so.
+    private func take(
+        _ state: inout State, upTo target: UInt64, _ lost: Errno?, _ failedWrites: UInt64
+    ) -> Turn {
+        if state.written >= target, state.failure == nil {
+            return .done(lost.map(Outcome.failed) ?? .written)
+        }
+        if let failure = state.failure {
+            // Whoever waited for a writer that failed does not try the same again at once; nor does
+            // anybody before it is time.
+            if state.failedWrites != failedWrites || MonotonicTime.now < state.retryTime {
+                let isWritten = state.written >= target && lost == nil && !state.owesSync
+                return .done(isWritten ? .written : .failed(failure))
+            }
+        }
+        return .mine(take(&state))
+    }
+
+    /// Takes the write turn, and everything that waits.
+    private func take(_ state: inout State) -> Batch {
+        state.isWriting = true
+        state.underway = state.pending.count
+        defer { state.mustSync = false }
+        writer.take(&state.pending)
+        return Batch(
+            lineCount: Int(state.recorded - state.written),
+            mustSync: state.mustSync,
+            recovery: state.failure.map { (state.dropped, $0) })
     }
 
     /// The same for somebody whose lines may come from several threads: `.failed` also if any line
@@ -208,92 +264,187 @@ package final class Logger: Sendable {
 
     /// Writes what the writer has taken, and gives the turn back.
     /// - Returns: whether that has led to further lines, about the log itself.
-    private func write(upTo last: UInt64) -> Bool {
-        let error = writer.write { fullFile in self.format(LogRotated(file: fullFile)) }
-        // A file that cannot be rotated goes on past its size; the operator has to know.
+    private func write(_ batch: Batch) -> Bool {
+        let recovered = batch.recovery.map { dropped, error in
+            LogRecovered(
+                reason: "writable", dropped: Int64(clamping: dropped), error: error.words)
+        }
+        let outcome = writer.write(
+            announcing: recovered, mustSync: batch.mustSync, lineCount: batch.lineCount)
+        return giveBack(outcome, recovered)
+    }
+
+    /// Gives the write turn back, and tells what became of it.
+    private func giveBack(_ outcome: LogWriter.Outcome, _ recovered: LogRecovered?) -> Bool {
         let rotationFailure = writer.takeRotationFailure()
-        let (failedBefore, dropped) = state.withLock { state in
+        let news = writer.takeNews()
+        CrashReport.setDescriptor(writer.descriptorNumber)
+        let (isNew, dropped) = state.withLock { state in
             state.isWriting = false
             state.underway = 0
-            let failedBefore = state.failure != nil
-            state.failure = error
-            guard error == nil else {
-                state.failedWrites += 1
-                writer.giveBack(&state.pending)
-                return (failedBefore, UInt64(0))
+            state.written += UInt64(outcome.lines)
+            if outcome.hasAnnounced, let told = recovered?.dropped {
+                state.dropped -= UInt64(clamping: told)
             }
-            state.written = last
+            let isNew = (state.failure == nil) != (outcome.error == nil)
+            state.failure = outcome.error
+            state.owesSync = outcome.owesSync
+            writer.giveBack(&state.pending)
+            guard outcome.error == nil else {
+                state.failedWrites += 1
+                if isNew { state.retryDelay = retryDelays.lowerBound }
+                state.retryTime = MonotonicTime.now + state.retryDelay
+                state.retryDelay = min(
+                    Milliseconds(state.retryDelay.count * 2), retryDelays.upperBound)
+                return (isNew, UInt64(0))
+            }
             defer { state.dropped = 0 }
-            return (failedBefore, state.dropped)
+            return (isNew, state.dropped)
         }
         state.wakeAll()
+        // All the rest is rare.
+        for event in news { tellStandardError(event) }
+        // A file that cannot be rotated goes on past its size; the operator has to know.
         if let rotationFailure {
-            record(LogFailed(error: "cannot rotate: \(rotationFailure.words)"))
+            record(LogFailed(reason: "cannot rotate: \(rotationFailure.words)"))
         }
-        if let error {
-            if !failedBefore { tellStandardError(LogFailed(error: error.words)) }
+        if let error = outcome.error {
+            if isNew { tellStandardError(LogFailed(reason: error.words), always: true) }
             return false
         }
+        if isNew, let recovered { tellStandardError(recovered, always: true) }
         if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
-        if failedBefore {
-            record(LogRecovered(reason: "writable", dropped: Int64(clamping: dropped)))
-        }
-        return failedBefore || dropped > 0
+        return dropped > 0 || rotationFailure != nil
     }
 
     /// Keeps a line whatever the levels are and however little room there is.
     private func insist(_ event: some LogEvent) {
-        state.withLock { state in
-            state.pending += format(event)
-            state.recorded += 1
-        }
+        var line = LogLine.whole(event, at: clock.now(), format)
+        line.removeLast()
+        state.withLock { state in state.addWhole(line.span) }
         tellStandardError(event)
     }
 
-    private func tellStandardError(_ event: some LogEvent) {
-        guard event.level >= standardErrorLevel else { return }
-        let line = format(event)
-        standardError.append(line.span)
+    /// - Parameter always: because it is about the file not being there to be read.
+    private func tellStandardError(_ event: some LogEvent, always: Bool = false) {
+        guard always || event.level >= standardErrorLevel else { return }
+        standardError.append(LogLine.whole(event, at: clock.now(), format).span)
     }
 
-    /// The whole line of one of the log's own events.
-    private func format(_ event: some LogEvent) -> [UInt8] {
-        var memory = InlineArray<1024, UInt8>(repeating: 0)
-        var line = LogLine(memory.mutableSpan)
-        line.begin(event.level, event.area, event.name)
-        event.write(to: &line)
-        let count = line.count
-        var stamp = LineStamp()
-        stamp.set(clock.now())
-        var bytes: [UInt8] = []
-        Self.append(stamp, memory.span.extracting(0..<count), to: &bytes)
-        return bytes
+    // MARK: Now and then
+
+    /// Calls `keepUp` from now on.
+    package func startKeepingUp() {
+        let source = DispatchSource.makeTimerSource(
+            queue: DispatchQueue(label: "gatehouse.log.keep-up"))
+        let interval = DispatchTimeInterval.milliseconds(Int(Self.keepUpInterval.count))
+        source.schedule(deadline: .now() + interval, repeating: interval, leeway: .milliseconds(50))
+        source.setEventHandler { [weak self] in self?.keepUp() }
+        source.resume()
+        timer.withLock { $0 = source }
     }
 
-    private static func append(
-        _ stamp: LineStamp, _ line: Span<UInt8>, to bytes: inout [UInt8]
-    ) {
-        bytes.append(copying: stamp.text.span)
-        bytes.append(copying: line)
-        bytes.append(UInt8(ascii: "\n"))
+    /// Sees to whatever nobody else does: says how often what was repeated, looks whether the file is
+    /// still where it was, writes and seals what waits, says so when nothing happens, tries again what
+    /// failed, and puts all of it on the disk.
+    package func keepUp() {
+        for event in repeats.takeSummaries(before: clock.now()) { record(event) }
+        reopenIfGone()
+        _ = commit()
+        let isWell = state.waitUntil({ !$0.isWriting }) { state in
+            state.isWriting = state.failure == nil
+            return state.isWriting
+        }
+        guard isWell else { return }
+        let error = writer.keepUp()
+        let unsynced = writer.takeUnsynced()
+        _ = giveBack(LogWriter.Outcome(error: error), nil)
+        guard let unsynced else { return }
+        // Without the write turn: the disk may take its time.
+        do throws(Errno) {
+            try RotatingFile.synchronize(unsynced, fileSystem)
+        } catch {
+            return tellStandardError(LogFailed(reason: "cannot sync: \(error.words)"))
+        }
+        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
+        try? writer.markSynced(unsynced)
+        endTurn()
+    }
+
+    /// Looks whether the path still leads to the file, and follows it if not.
+    private func reopenIfGone() {
+        let told = state.waitUntil({ !$0.isWriting }) { state in
+            state.isWriting = true
+            return state.reopenFailure
+        }
+        var failure: Errno?
+        do throws(Errno) {
+            try writer.reopenIfGone()
+        } catch {
+            failure = error
+        }
+        state.withLock { $0.reopenFailure = failure }
+        endTurn()
+        if let failure, failure != told {
+            record(LogFailed(reason: "cannot reopen: \(failure.words)"))
+        }
+    }
+
+    /// Gives the write turn back after something that wrote no lines.
+    private func endTurn() {
+        state.withLock { $0.isWriting = false }
+        state.wakeAll()
     }
 
     // MARK: Life
 
+    /// Lets the process have last words if it dies of a fault of its own. For one logger a process.
+    package func installCrashReport() {
+        let buffers = state.waitUntil({ !$0.isWriting }) { state in
+            state.isWriting = true
+            return (state.pending, writer.buffer)
+        }
+        CrashReport.install(buffers, format)
+        CrashReport.setDescriptor(writer.descriptorNumber)
+        endTurn()
+    }
+
     /// Opens the file's path again: somebody else has moved the file away.
     /// - Throws: why it cannot be opened; then the old file stays in use.
     package func reopen() throws(Errno) {
+        _ = commit()
         state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
-        let failure = writer.reopen()
-        state.withLock { $0.isWriting = false }
-        state.wakeAll()
+        var failure: Errno?
+        do throws(Errno) {
+            try writer.reopen()
+        } catch {
+            failure = error
+        }
+        endTurn()
         if let failure { throw failure }
+        keepUp()
     }
 
-    /// Writes what is left, to both sinks.
+    /// How far the log is sealed; nil if it is not.
+    package var head: SealHead? {
+        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
+        defer { endTurn() }
+        return writer.head
+    }
+
+    /// Writes what is left, to both sinks, and seals it.
     /// - Returns: how many lines could not be written and are lost with this process.
     package func stop() -> Int {
+        timer.withLock { timer in
+            timer?.cancel()
+            timer = nil
+        }
+        state.withLock { $0.retryTime = MonotonicTime(nanoseconds: 0) }
+        for event in repeats.takeSummaries(before: nil) { record(event) }
         _ = commit()
+        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
+        _ = writer.finish()
+        endTurn()
         standardError.flush(within: 1)
         return state.withLock { state in
             Int(clamping: state.recorded - state.written + state.dropped)
@@ -301,56 +452,20 @@ package final class Logger: Sendable {
     }
 }
 
-/// The file and a batch of lines on its way there.
-///
-/// `@unchecked Sendable` is sound: `Logger` calls it only between setting and clearing
-/// `State.isWriting`, both under its lock, so that there is one caller at a time and each sees what
-/// the one before it did.
-private final class Writer: @unchecked Sendable {
-    /// A buffer that a busy moment has grown past this is let go.
-    private static let keptCapacity = 1024 * 1024
-
-    private var file: RotatingFile
-    private var batch: [UInt8] = []
-    private var toldRotationFailure: Errno?
-
-    init(_ file: consuming RotatingFile) { self.file = file }
-
-    /// Takes the lines over; in the steady state two buffers take turns.
-    func take(_ pending: inout [UInt8]) { swap(&pending, &batch) }
-
-    /// Writes the batch; what could not be written stays in it.
-    func write(announcing announce: (_ fullFile: String) -> [UInt8]) -> Errno? {
-        let outcome = file.append(batch.span, announcing: announce)
-        if outcome.error == nil {
-            if batch.capacity > Self.keptCapacity { batch = [] }
-            batch.removeAll(keepingCapacity: true)
-        } else {
-            batch.removeSubrange(0..<outcome.written)
-        }
-        return outcome.error
+extension Logger.State {
+    /// Puts a line behind those that wait.
+    fileprivate mutating func add(_ line: Span<UInt8>, _ mustSync: Bool) {
+        pending.append(stamp.text)
+        addWhole(line)
+        if mustSync { self.mustSync = true }
     }
 
-    /// Why the file could not be rotated, once for each time that it begins to fail.
-    func takeRotationFailure() -> Errno? {
-        let failure = file.rotationFailure
-        defer { toldRotationFailure = failure }
-        return failure == toldRotationFailure ? nil : failure
+    /// The same for a line that has its time.
+    fileprivate mutating func addWhole(_ line: Span<UInt8>) {
+        pending.append(line)
+        pending.append(Self.lineEnd.span)
+        recorded += 1
     }
 
-    /// Puts what could not be written in front of what has come since.
-    func giveBack(_ pending: inout [UInt8]) {
-        batch.append(contentsOf: pending)
-        pending.removeAll(keepingCapacity: true)
-        swap(&pending, &batch)
-    }
-
-    func reopen() -> Errno? {
-        do throws(Errno) {
-            try file.reopen()
-            return nil
-        } catch {
-            return error
-        }
-    }
+    private static let lineEnd: InlineArray<1, UInt8> = [UInt8(ascii: "\n")]
 }

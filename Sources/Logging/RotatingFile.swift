@@ -1,24 +1,29 @@
 import Glibc
 import POSIX
+import Time
 
-/// The log file: appends whole lines, and starts a new file between two of them when the next would
-/// not fit.
+/// The log file: appends whole lines, closes segments with seals, and starts a new file between two
+/// lines when the next would not fit or a new day has begun.
 ///
 /// `app.log` is the file that is written; full ones become `app.log.000001`, `app.log.000002`, …:
-/// numbers that sort, and are never used again, so that no collector mistakes one for another. The
-/// `keep` newest full ones stay. A new file is opened before the old one is let go; if that fails,
-/// the old one goes on past its size, because a long file is better than a lost line.
+/// numbers that sort, and are never used again, so that no collector mistakes one for another. A new
+/// file is opened before the old one is let go; if that fails, the old one goes on past its size,
+/// because a long file is better than a lost line. Which full ones stay is `Retention`'s affair, and
+/// none goes before a line says so.
 ///
-/// A write that fails half-way leaves no half line: the file is cut back to the last whole one, and
-/// if even that fails, the next write begins with a line end. Owned by whoever holds the logger's
-/// write turn; not for two processes.
+/// A write that fails half-way leaves no half line: the file is cut back to the last whole one, and if
+/// even that fails, the next write begins with a line end and a line that says so. Owned by whoever
+/// holds the logger's write turn; `LogLock` keeps other processes away.
 struct RotatingFile: ~Copyable {
     struct Options: Sendable {
         var path: String
         /// Bytes; a line that is longer gets a file of its own.
         var maximumSize: Int
-        /// Full files that stay.
-        var keep: Int
+        /// Whether a new day (UTC) begins a new file.
+        var rotatesDaily = false
+        var retention = Retention()
+        var format = LogFormat.text
+        var seal: LogOptions.Seal?
     }
 
     /// What became of a batch.
@@ -27,119 +32,232 @@ struct RotatingFile: ~Copyable {
         var written: Int
         /// Why the rest is not.
         var error: Errno?
+        /// The line that was to come first is there.
+        var hasAnnounced = false
     }
+
+    /// After this long without a line a seal says so: an absence that is on record.
+    private static let silence = Milliseconds.seconds(60)
+    /// Kept free for the seal that closes a file; no seal is longer.
+    private static let sealRoom = 384
+    /// Full files that wait to be synced at most.
+    private static let retiredAtMost = 4
+    private static let retentionInterval = Milliseconds.seconds(3600)
 
     private let options: Options
     private let fileSystem: any FileSystem
-    private var file: FileDescriptor
+    private let clock: WallClock
+    /// Nil while a pipe has no reader yet.
+    private var file: LogDescriptor?
+    private var lock: LogLock?
+    private var stateFile: LogStateFile?
+    /// Nil where the log is not sealed.
+    private var chain: SealChain?
+    private var lastSeal: Timestamp
+    /// The file's size behind its last seal.
+    private var sealedSize: Int
+    /// What the last process left is not sealed yet.
+    private var owesStartSeal = true
+
     private var size: Int
     /// The number that the last full file got.
     private(set) var generation: Int
+    /// The UTC day of the file's first line, counted from 1970; nil if it is none that we know.
+    private var day: Int64?
     /// The file ends inside a line that could not be taken back.
     private(set) var endsInsideLine: Bool
     /// After a rotation that failed, the size at which the next is tried.
     private var rotationSize: Int
     /// Why the last rotation failed, until one succeeds.
     private(set) var rotationFailure: Errno?
-    /// The first line of a new file, until it is written.
-    private var header: [UInt8] = []
-    /// The bytes of that line once it is; a file with nothing else is not full.
+    /// Lines about the file itself that stand before whatever comes next.
+    private var owed: [UInt8] = []
+    /// The same for standard error, until somebody takes them there.
+    private var news: [any LogEvent] = []
+    /// The bytes of such lines at the file's beginning; a file with nothing else is not full.
     private var headerSize = 0
+    /// Full files that are removed once the line that says so is written.
+    private var doomed: [Int] = []
+    private var lastRetention: Timestamp
+    /// Full files whose last lines may not be on the disk yet.
+    private var retired: [LogDescriptor] = []
+    private var folderHasChanged = false
+    /// Counts whatever changes the file, so that a sync knows whether it was the last word.
+    private var changes: UInt64 = 0
+    private var syncedChanges: UInt64 = 0
 
-    /// Opens the file, making it and its folder if they are not there.
-    init(_ options: Options, _ fileSystem: any FileSystem) throws(Errno) {
-        let opened = try Self.openWithFolder(options.path, fileSystem)
-        let end = try Self.end(of: opened, options)
-        let number = end.size > 0 ? try Self.numberInFirstLine(of: options.path) : 0
-        file = opened
-        size = end.size
-        endsInsideLine = end.isInsideLine
-        rotationSize = end.rotationSize
-        generation = number
+    /// Opens the file, making it and its folder if they are not there, and takes up the chain where the
+    /// last process left it.
+    init(
+        _ options: Options, _ fileSystem: any FileSystem, clock: WallClock
+    ) throws(LogOpenError) {
+        let now = clock.now()
+        // A pipe or a device has no companions, and nobody's turn to wait for.
+        let isPlain = (try? fileSystem.status(of: options.path).isRegularFile) ?? true
+        let lock = isPlain ? try Self.lock(options.path, fileSystem) : nil
+        var start: LogStart
+        var file: LogDescriptor?
+        var stateFile: LogStateFile?
+        do throws(Errno) {
+            file = try Self.open(options.path, fileSystem)
+            if isPlain, let seal = options.seal {
+                stateFile = try LogStateFile(LogState.path(of: options.path), seal.key)
+            }
+            start = try LogStart(
+                options.path, isPlain: isPlain, stateFile?.state, options.seal?.key, fileSystem)
+        } catch {
+            // A pipe that nobody reads: lines wait until somebody does.
+            guard error == .noReader else { throw .failed(error) }
+            start = LogStart(head: .none, isSealed: options.seal != nil)
+        }
+        self.file = file
+        self.lock = lock
+        self.stateFile = stateFile
+        chain = start.chain
+        size = start.size
+        sealedSize = start.size
+        generation = start.generation
+        endsInsideLine = start.isTorn
+        day = start.isOf(now) ? now.day : nil
+        rotationSize = isPlain ? options.maximumSize : .max
+        lastSeal = now
+        lastRetention = now
         self.options = options
         self.fileSystem = fileSystem
+        self.clock = clock
+        say(LogOpened(file: LogName.base(of: options.path)))
+        if start.isMissing { say(LogReopened(reason: "missing", level: .warning)) }
+        if start.isMissingTail { say(LogFailed(reason: "missing_tail", head: start.chain?.head)) }
+        if isPlain { retain(now) }
     }
 
-    /// Where a file that was just opened ends, and when to rotate it.
-    private static func end(
-        of file: borrowing FileDescriptor, _ options: Options
-    ) throws(Errno) -> (size: Int, isInsideLine: Bool, rotationSize: Int) {
-        let status = try file.status()
-        // A pipe or a device has no size, and must not be renamed away.
-        guard status.isRegularFile else { return (0, false, .max) }
-        let isInsideLine =
-            status.size > 0 ? try lastByte(options.path, status.size) != 0x0A : false
-        return (status.size, isInsideLine, options.maximumSize)
-    }
-
-    /// Appends lines, each with its line end; `announce` makes the line that a new file begins with.
-    mutating func append(
-        _ lines: Span<UInt8>, announcing announce: (_ fullFile: String) -> [UInt8]
-    ) -> Outcome {
-        var written = 0
-        if let error = closeTornLine() { return Outcome(written: 0, error: error) }
-        while written < lines.count {
-            let rest = lines.extracting(written..<lines.count)
-            let first = Self.firstLine(rest)
-            if size > headerSize, first > rotationSize - size { rotate(announcing: announce) }
-            let room = rotationSize - size - header.count
-            let length = max(first, Self.wholeLines(rest, within: room))
-            if let error = write(rest.extracting(0..<length), &written) {
-                return Outcome(written: written, error: error)
-            }
+    private static func lock(
+        _ path: String, _ fileSystem: any FileSystem
+    ) throws(LogOpenError) -> LogLock {
+        do throws(Errno) {
+            try fileSystem.createFolders(LogName.folder(of: path), mode: 0o750)
+            if let lock = try LogLock(of: path) { return lock }
+        } catch {
+            throw .failed(error)
         }
-        return Outcome(written: written)
+        throw .inUse(by: LogLock.owner(of: path))
     }
 
-    /// Opens the path again, after somebody else moved the file away; the old file stays in use if
-    /// that fails.
-    mutating func reopen() throws(Errno) {
-        let new = try Self.open(options.path, fileSystem)
-        let end = try Self.end(of: new, options)
-        file = new
-        size = end.size
-        headerSize = 0
-        endsInsideLine = end.isInsideLine
-        rotationSize = end.rotationSize
+    // MARK: Appending
+
+    /// Appends lines, each with its line end, and a seal if one is due.
+    /// - Parameter event: what is to be said before them.
+    mutating func append(
+        _ lines: Span<UInt8>, announcing event: (any LogEvent)? = nil
+    ) -> Outcome {
+        let now = clock.now()
+        var outcome = Outcome(written: 0)
+        outcome.error = append(lines, event, now, &outcome)
+        guard outcome.error == nil else { return outcome }
+        // A seal that cannot be written now is due at the next write, and no line depends on it.
+        if owesStartSeal {
+            owesStartSeal = false
+            _ = seal(.start, now)
+        } else if sealIsDue(now) {
+            _ = seal(.interval, now)
+        }
+        return outcome
     }
 
-    /// Asks the kernel to put what is written on the disk.
-    func synchronize() throws(Errno) {
-        let number = file.number
-        _ = try retryingOnInterrupt { fdatasync(number) }
+    private mutating func append(
+        _ lines: Span<UInt8>, _ event: (any LogEvent)?, _ now: Timestamp, _ outcome: inout Outcome
+    ) -> Errno? {
+        if let error = openIfNecessary() ?? closeTornLine() { return error }
+        if dayIsOver(now) {
+            rotate("day", now)
+        } else if size > headerSize, owed.count > room {
+            rotate("size", now)
+        }
+        if let error = writeOwed() { return error }
+        if let event {
+            var count = 0
+            let line = LogLine.whole(event, at: now, options.format)
+            if let error = write(line.span, &count) { return error }
+            outcome.hasAnnounced = true
+        }
+        while outcome.written < lines.count {
+            let rest = lines.extracting(outcome.written..<lines.count)
+            let first = Self.firstLine(rest)
+            if size > headerSize, first > room {
+                rotate("size", now)
+                if let error = writeOwed() { return error }
+            }
+            let length = max(first, Self.wholeLines(rest, within: room))
+            if let error = write(rest.extracting(0..<length), &outcome.written) { return error }
+        }
+        return nil
     }
 
-    // MARK: Writing
+    /// What is to be done when nobody writes: a new day, a seal, a word about silence.
+    /// - Returns: why one of them could not be written.
+    mutating func keepUp() -> Errno? {
+        let now = clock.now()
+        if now < lastRetention || lastRetention + Self.retentionInterval <= now { retain(now) }
+        if let error = append(Span()).error { return error }
+        guard let chain, chain.lineCount == 0, now < lastSeal || lastSeal + Self.silence <= now
+        else {
+            return nil
+        }
+        return seal(.silence, now)
+    }
+
+    /// Bytes of lines that the file has room for.
+    private var room: Int { rotationSize - size - (chain == nil ? 0 : Self.sealRoom) }
+
+    private mutating func openIfNecessary() -> Errno? {
+        guard file == nil else { return nil }
+        do throws(Errno) {
+            file = try Self.open(options.path, fileSystem)
+            return nil
+        } catch {
+            return error
+        }
+    }
 
     private mutating func closeTornLine() -> Errno? {
         guard endsInsideLine else { return nil }
-        let (count, error) = writeAll([UInt8(ascii: "\n")].span)
-        size += count
-        endsInsideLine = error != nil
-        return error
+        let end = [UInt8(ascii: "\n")]
+        if let error = writeAll(end.span).error { return error }
+        endsInsideLine = false
+        keep(end.span)
+        say(LogRecovered(reason: "torn_line"))
+        return nil
     }
 
     /// Writes all of `chunk`, which is whole lines, or leaves none of the line that did not fit.
     private mutating func write(_ chunk: Span<UInt8>, _ written: inout Int) -> Errno? {
-        if !header.isEmpty {
-            let (count, error) = writeAll(header.span)
-            takeBack(error == nil ? 0 : count, after: error == nil ? count : 0)
-            if let error { return error }
-            headerSize = count
-            header = []
-        }
         let (count, error) = writeAll(chunk)
         let whole = Self.wholeLines(chunk, within: count)
-        takeBack(count - whole, after: whole)
+        keep(chunk.extracting(0..<whole))
+        if whole < count { takeBack(chunk.extracting(whole..<count)) }
         written += whole
         return error
     }
 
+    private mutating func writeOwed() -> Errno? {
+        guard !owed.isEmpty else { return nil }
+        let isHeader = size == headerSize
+        var written = 0
+        let lines = owed
+        let error = write(lines.span, &written)
+        owed.removeFirst(written)
+        if isHeader { headerSize = size }
+        if error == nil { removeDoomed() }
+        return error
+    }
+
     private func writeAll(_ bytes: Span<UInt8>) -> (count: Int, error: Errno?) {
+        guard let file else { return (0, .noReader) }
         var count = 0
         do throws(Errno) {
             while count < bytes.count {
-                count += try fileSystem.write(bytes.extracting(count..<bytes.count), to: file)
+                count += try fileSystem.write(
+                    bytes.extracting(count..<bytes.count), to: file.descriptor)
             }
         } catch {
             return (count, error)
@@ -147,59 +265,112 @@ struct RotatingFile: ~Copyable {
         return (count, nil)
     }
 
-    /// Cuts `torn` bytes off the end, which is `whole` bytes behind where the file ended before.
-    private mutating func takeBack(_ torn: Int, after whole: Int) {
-        size += whole
-        guard torn > 0 else { return }
+    /// Takes note of what is in the file now.
+    private mutating func keep(_ bytes: Span<UInt8>) {
+        size += bytes.count
+        changes += 1
+        chain?.update(bytes)
+    }
+
+    /// Cuts the beginning of a line off the end of the file.
+    private mutating func takeBack(_ torn: Span<UInt8>) {
         do throws(Errno) {
             // Not `size`: somebody may have emptied the file, and must not get it back as zeros.
-            try fileSystem.truncate(file, to: max(0, try file.status().size - torn))
+            guard let file else { return }
+            let end = max(0, try file.descriptor.status().size - torn.count)
+            try fileSystem.truncate(file.descriptor, to: end)
         } catch {
-            size += torn
+            keep(torn)
             endsInsideLine = true
         }
     }
 
+    /// A line of the file's own, for before whatever comes next.
+    private mutating func say(_ event: some LogEvent) {
+        owed += LogLine.whole(event, at: clock.now(), options.format)
+        news.append(event)
+    }
+
+    /// The same for the first line of a file.
+    private mutating func sayFirst(_ event: some LogEvent) {
+        owed = LogLine.whole(event, at: clock.now(), options.format) + owed
+        news.append(event)
+    }
+
+    /// What the file has said since this was last asked.
+    mutating func takeNews() -> [any LogEvent] {
+        defer { news = [] }
+        return news
+    }
+
+    // MARK: Seals
+
+    private func sealIsDue(_ now: Timestamp) -> Bool {
+        guard let chain, let seal = options.seal, chain.lineCount > 0 else { return false }
+        // A clock that was put back must not put off the seal.
+        return now < lastSeal || lastSeal + seal.interval <= now
+    }
+
+    private mutating func seal(_ reason: SealChain.Reason, _ now: Timestamp) -> Errno? {
+        guard let seal = options.seal, let chain, !endsInsideLine else { return nil }
+        guard chain.lineCount > 0 || reason == .silence else { return nil }
+        let (line, head) = chain.seal(reason, key: seal.key, at: now, options.format)
+        let (count, error) = writeAll(line.span)
+        guard count == line.count else {
+            if count > 0 { takeBack(line.span.extracting(0..<count)) }
+            return error
+        }
+        size += count
+        changes += 1
+        sealedSize = size
+        lastSeal = now
+        self.chain?.advance(to: head)
+        return nil
+    }
+
+    /// How far the chain has come; nil where the log is not sealed.
+    var head: SealHead? { chain?.head }
+
+    /// Seals what is there, because nothing more comes.
+    mutating func finish() -> Errno? {
+        if let error = append(Span()).error { return error }
+        return seal(.stop, clock.now())
+    }
+
     // MARK: Rotation
 
-    private mutating func rotate(announcing announce: (String) -> [UInt8]) {
-        let numbers: [Int]
+    private func dayIsOver(_ now: Timestamp) -> Bool {
+        options.rotatesDaily && day != now.day && size > headerSize && rotationSize != .max
+            && rotationFailure == nil
+    }
+
+    private mutating func rotate(_ reason: StaticString, _ now: Timestamp) {
         let number: Int
-        let isMoved: Bool
+        let new: LogDescriptor
         do throws(Errno) {
+            let finding = look()
+            if finding != .same { return try reopen(finding) }
+            if let error = seal(.rotate, now) { throw error }
             // Whatever has come into the folder meanwhile, no file is written over.
-            numbers = try Self.numbers(options.path, fileSystem)
-            number = max(generation, numbers.max() ?? 0) + 1
-            isMoved = try moveAway(to: Self.path(options.path, number))
-            file = try openInPlace(ofFullFile: Self.path(options.path, number))
+            number = max(generation, try numbers().max() ?? 0) + 1
+            let fullPath = LogName.path(of: options.path, number)
+            try fileSystem.rename(options.path, to: fullPath)
+            new = try openInPlace(ofFullFile: fullPath)
         } catch {
             // Stay with the old file, and try again a little later.
             rotationFailure = error
             rotationSize = size + max(options.maximumSize / 8, 4096)
             return
         }
-        size = 0
-        headerSize = 0
-        rotationSize = options.maximumSize
-        rotationFailure = nil
-        guard isMoved else { return }
         generation = number
-        header = announce(Self.name(of: Self.path(options.path, number)))
-        removeOldest(numbers + [number])
+        begin(new, now)
+        sayFirst(
+            LogRotated(
+                file: LogName.base(of: LogName.path(of: options.path, number)), reason: reason))
+        retain(now)
     }
 
-    /// False if there is nothing to move: somebody has taken the file away without a word.
-    private func moveAway(to fullPath: String) throws(Errno) -> Bool {
-        do throws(Errno) {
-            try fileSystem.rename(options.path, to: fullPath)
-            return true
-        } catch {
-            guard error == .isNotThere else { throw error }
-            return false
-        }
-    }
-
-    private func openInPlace(ofFullFile fullPath: String) throws(Errno) -> FileDescriptor {
+    private func openInPlace(ofFullFile fullPath: String) throws(Errno) -> LogDescriptor {
         do throws(Errno) {
             return try Self.open(options.path, fileSystem, O_EXCL)
         } catch {
@@ -210,90 +381,187 @@ struct RotatingFile: ~Copyable {
         }
     }
 
-    private func removeOldest(_ numbers: [Int]) {
-        for number in numbers.sorted().dropLast(options.keep) {
-            // A file that cannot be removed now is tried again at the next rotation.
-            try? fileSystem.remove(Self.path(options.path, number))
+    /// Goes on with another file, which is empty.
+    private mutating func begin(_ new: LogDescriptor, _ now: Timestamp) {
+        retire()
+        file = new
+        size = 0
+        headerSize = 0
+        sealedSize = 0
+        day = now.day
+        endsInsideLine = false
+        rotationSize = options.maximumSize
+        rotationFailure = nil
+        folderHasChanged = true
+        changes += 1
+    }
+
+    private mutating func retire() {
+        guard let file, syncedChanges != changes else { return }
+        retired.append(file)
+        if retired.count > Self.retiredAtMost {
+            try? fileSystem.synchronize(retired.removeFirst().descriptor)
         }
     }
 
-    // MARK: Paths
+    // MARK: Retention
 
-    private static func open(
-        _ path: String, _ fileSystem: any FileSystem, _ exclusive: CInt = 0
-    ) throws(Errno) -> FileDescriptor {
-        try fileSystem.open(
-            path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | exclusive, mode: 0o640)
-    }
-
-    private static func openWithFolder(
-        _ path: String, _ fileSystem: any FileSystem
-    ) throws(Errno) -> FileDescriptor {
-        do throws(Errno) {
-            return try open(path, fileSystem)
-        } catch {
-            guard error == .isNotThere else { throw error }
-            try fileSystem.createFolder(folder(of: path), mode: 0o750)
-            return try open(path, fileSystem)
+    /// Finds the full files that need not stay, and says so; they go when that is written.
+    private mutating func retain(_ now: Timestamp) {
+        lastRetention = now
+        guard doomed.isEmpty, let numbers = try? numbers().sorted() else { return }
+        let files = numbers.compactMap { number in
+            (try? fileSystem.status(of: LogName.path(of: options.path, number)))
+                .map { Retention.FullFile(number: number, size: $0.size, modified: $0.modified) }
         }
+        let excess = options.retention.excess(of: files, besides: options.maximumSize, now)
+        guard let reason = excess.reason, let last = excess.files.last else { return }
+        doomed = excess.files.map(\.number)
+        let path = LogName.path(of: options.path, last.number)
+        say(
+            LogRetained(
+                count: doomed.count, file: LogName.base(of: path),
+                sequence: (try? LogStart.lastSeal(in: path))?.sequence, reason: reason))
     }
 
-    private static func lastByte(_ path: String, _ size: Int) throws(Errno) -> UInt8? {
-        let file = try FileDescriptor.open(path, O_RDONLY)
-        let number = file.number
-        var byte: UInt8 = 0
-        let count = try retryingOnInterrupt { unsafe pread(number, &byte, 1, size - 1) }
-        return count == 1 ? byte : nil
-    }
-
-    private static func path(_ path: String, _ number: Int) -> String {
-        let digits = String(number)
-        return path + "." + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    private mutating func removeDoomed() {
+        for number in doomed {
+            // A file that cannot be removed now is found again at the next rotation.
+            try? fileSystem.remove(LogName.path(of: options.path, number))
+        }
+        if !doomed.isEmpty { folderHasChanged = true }
+        doomed = []
     }
 
     /// The numbers of the full files that are there.
-    private static func numbers(
-        _ path: String, _ fileSystem: any FileSystem
-    ) throws(Errno) -> [Int] {
-        try fileSystem.names(in: folder(of: path)).compactMap { number(of: $0, path) }
+    private func numbers() throws(Errno) -> [Int] {
+        try fileSystem.names(in: LogName.folder(of: options.path)).compactMap { name in
+            LogName.number(of: name, options.path, highest: generation)
+        }
     }
 
-    /// The number of a full file by its name; nil if the name is none that `path(_:_:)` gives.
-    private static func number(of name: some StringProtocol, _ path: String) -> Int? {
-        let prefix = Self.name(of: path) + "."
-        guard name.hasPrefix(prefix) else { return nil }
-        let digits = name.utf8.dropFirst(prefix.utf8.count)
-        // Eighteen digits always fit into 64 bits.
-        guard 6...18 ~= digits.count, digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 }),
-            digits.count == 6 || digits.first != UInt8(ascii: "0")
-        else { return nil }
-        return digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+    // MARK: Somebody else's rotation
+
+    enum Finding: String {
+        case same, removed, moved, replaced, truncated
     }
 
-    /// The number of the full file that the first line of this one names; 0 if it names none. Full
-    /// files that were collected and taken away leave no other trace of their numbers.
-    private static func numberInFirstLine(of path: String) throws(Errno) -> Int {
-        let file = try FileDescriptor.open(path, O_RDONLY)
-        var bytes = [UInt8](repeating: 0, count: 512)
-        var span = bytes.mutableSpan
-        let count = try file.read(into: &span)
-        let line = bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }
-        // Behind the time. A stranger's text that looks like it stands further on.
-        let words = String(decoding: line, as: UTF8.self).dropFirst(27)
-        let start = "INFO | log | log_rotate file="
-        guard words.hasPrefix(start) else { return 0 }
-        return number(of: words.dropFirst(start.count).prefix { $0 != " " }, path) ?? 0
+    /// Whether the path still leads to the file that is written.
+    private func look() -> Finding {
+        guard let file, file.status.isRegularFile, let ours = try? file.descriptor.status() else {
+            return .same
+        }
+        do throws(Errno) {
+            let there = try fileSystem.status(of: options.path)
+            if !there.isSameFile(as: ours) { return .replaced }
+            return ours.size < size ? .truncated : .same
+        } catch {
+            guard error == .isNotThere else { return .same }
+            return ours.linkCount == 0 ? .removed : .moved
+        }
     }
 
-    static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
+    /// Opens the path again if it leads elsewhere, and says so.
+    /// - Throws: why it cannot be opened; then the old file stays in use.
+    mutating func reopenIfGone() throws(Errno) {
+        let finding = look()
+        if finding != .same { try reopen(finding) }
     }
 
-    static func name(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return path }
-        return String(path[path.index(after: slash)...])
+    /// Opens the path again because the operator says so; the old file stays in use if that fails.
+    mutating func reopen() throws(Errno) {
+        let finding = look()
+        if finding != .same { return try reopen(finding) }
+        say(LogReopened(reason: "signal", level: .info))
     }
+
+    private mutating func reopen(_ finding: Finding) throws(Errno) {
+        let now = clock.now()
+        if finding == .truncated {
+            // What was not sealed is gone; a segment of what comes now begins.
+            size = try file?.descriptor.status().size ?? 0
+            headerSize = min(headerSize, size)
+            chain = chain.map { SealChain(after: $0.head) }
+            endsInsideLine = false
+        } else {
+            _ = seal(.rotate, now)
+            if finding != .replaced {
+                try fileSystem.createFolders(LogName.folder(of: options.path), mode: 0o750)
+            }
+            let new = try Self.open(options.path, fileSystem)
+            let found = try LogStart.found(options.path, new, after: chain)
+            try takeCompanions()
+            begin(new, now)
+            size = found.size
+            endsInsideLine = found.isTorn
+            chain = found.chain
+            rotationSize = new.status.isRegularFile ? options.maximumSize : .max
+        }
+        sayFirst(LogReopened(reason: finding.word, level: .warning))
+    }
+
+    /// The lock and the state, where the folder has been taken away with them.
+    private mutating func takeCompanions() throws(Errno) {
+        if lock?.isInPlace(of: options.path) == false {
+            guard let new = try LogLock(of: options.path) else { throw .again }
+            lock = consume new
+        }
+        if stateFile != nil, let seal = options.seal,
+            (try? fileSystem.status(of: LogState.path(of: options.path))) == nil
+        {
+            stateFile = try LogStateFile(LogState.path(of: options.path), seal.key)
+        }
+    }
+
+    private static func open(
+        _ path: String, _ fileSystem: any FileSystem, _ exclusive: CInt = 0
+    ) throws(Errno) -> LogDescriptor {
+        // O_NONBLOCK: a pipe that is full, or that nobody reads, must not hold up whoever writes.
+        try LogDescriptor(
+            fileSystem.open(
+                path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | exclusive,
+                mode: 0o640))
+    }
+
+    // MARK: The disk
+
+    /// What a sync has to do, to be done without holding up the writers.
+    struct Unsynced {
+        fileprivate let files: [LogDescriptor]
+        fileprivate let folder: String?
+        fileprivate let changes: UInt64
+        fileprivate let state: LogState?
+    }
+
+    /// Nil if everything is on the disk.
+    mutating func takeUnsynced() -> Unsynced? {
+        guard syncedChanges != changes, let file, file.status.isRegularFile else { return nil }
+        defer {
+            retired = []
+            folderHasChanged = false
+        }
+        return Unsynced(
+            files: retired + [file],
+            folder: folderHasChanged ? LogName.folder(of: options.path) : nil, changes: changes,
+            state: (chain?.head).map { head in
+                LogState(head: head, generation: generation, size: sealedSize)
+            })
+    }
+
+    /// Asks for everything to be put on the disk, and waits for it.
+    static func synchronize(_ unsynced: Unsynced, _ fileSystem: any FileSystem) throws(Errno) {
+        for file in unsynced.files { try fileSystem.synchronize(file.descriptor) }
+        if let folder = unsynced.folder { try fileSystem.synchronizeFolder(folder) }
+    }
+
+    /// Takes note that it is there.
+    mutating func markSynced(_ unsynced: Unsynced) throws(Errno) {
+        syncedChanges = max(syncedChanges, unsynced.changes)
+        if let state = unsynced.state { try stateFile?.write(state) }
+    }
+
+    /// For a signal handler: where lines go; -1 for nowhere.
+    var descriptorNumber: CInt { file?.descriptor.number ?? -1 }
 
     // MARK: Lines
 
@@ -308,5 +576,34 @@ struct RotatingFile: ~Copyable {
     private static func firstLine(_ lines: Span<UInt8>) -> Int {
         for index in lines.indices where lines[index] == UInt8(ascii: "\n") { return index + 1 }
         return lines.count
+    }
+}
+
+extension RotatingFile.Finding {
+    var word: StaticString {
+        switch self {
+        case .same: "signal"
+        case .removed: "removed"
+        case .moved: "moved"
+        case .replaced: "replaced"
+        case .truncated: "truncated"
+        }
+    }
+}
+
+extension Timestamp {
+    /// Days since 1970-01-01, UTC.
+    var day: Int64 { seconds >= 0 ? seconds / 86_400 : (seconds + 1) / 86_400 - 1 }
+}
+
+/// An open log file; shared by its owner and whoever puts it on the disk.
+final class LogDescriptor: Sendable {
+    let descriptor: FileDescriptor
+    /// As it was when it was opened.
+    let status: FileStatus
+
+    init(_ descriptor: consuming FileDescriptor) throws(Errno) {
+        status = try descriptor.status()
+        self.descriptor = descriptor
     }
 }

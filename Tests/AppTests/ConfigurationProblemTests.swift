@@ -124,7 +124,7 @@ struct ConfigurationProblemTests {
             (#"{"log":{"file":{"path":""}}}"#, "log.file.path: cannot be empty"),
             (
                 #"{"log":{"on_failure":"stop"}}"#,
-                #"log.on_failure: "stop" is neither "serve" nor "refuse""#
+                #"log.on_failure: "stop" is none of "serve", "refuse""#
             ),
             (#"{"log":{"on_failure":false}}"#, "log.on_failure: false is not a string"),
             (#"{"log":7}"#, "log: a number is not an object"),

@@ -45,10 +45,10 @@ struct LogEntry {
 
     subscript(field: String) -> String? { fields[field] }
 
-    /// The lines of a whole log; nil for each that is none.
+    /// The lines of a whole log without its seals; nil for each that is none.
     static func all(in text: String) -> [LogEntry?] {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         if lines.last == "" { lines.removeLast() }
-        return lines.map { LogEntry($0) }
+        return lines.map { LogEntry($0) }.filter { $0?.event != "log_seal" }
     }
 }

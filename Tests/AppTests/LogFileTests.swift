@@ -165,7 +165,8 @@ struct LogFileTests {
         #expect(ready.status == 503)
         #expect(
             ready.content
-                == #"{"status":"unavailable","checks":{"log":"the log cannot be written"}}"#)
+                == #"{"status":"unavailable","checks":{"log":"the log cannot be written: No space left on device"}}"#
+        )
         #expect(
             house.process.standardError.contains("log_failed reason=\"No space left on device\""))
         #expect(try house.stop() == .exited(74))

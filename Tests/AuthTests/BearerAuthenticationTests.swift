@@ -349,7 +349,13 @@ struct TokenSecrecyTests {
                 _ = try answer(to: request, by: handler)
             }
         }
-        #expect(try house.events().count == 2 + tokens.count * 6)
+        // Many of them have one reason and come in one second.
+        _ = house.log.stop()
+        let count = try house.events().reduce(0) { sum, line in
+            let suppressed = line.firstMatch(of: /suppressed=([0-9]+)/)
+            return sum + (suppressed.flatMap { Int($0.1) } ?? 1)
+        }
+        #expect(count == 2 + tokens.count * 6)
 
         let file = try house.logFile()
         for token in tokens {

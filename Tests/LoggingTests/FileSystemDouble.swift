@@ -5,7 +5,7 @@ import POSIX
 /// and counts them.
 final class FileSystemDouble: FileSystem {
     enum Operation: Sendable {
-        case open, write, truncate, rename, remove, names, createFolder
+        case open, write, truncate, rename, remove, names, createFolder, status, synchronize
     }
 
     enum Verdict: Sendable {
@@ -66,6 +66,16 @@ final class FileSystemDouble: FileSystem {
     func names(in folder: String) throws(Errno) -> [String] {
         _ = try verdict(.names)
         return try real.names(in: folder)
+    }
+
+    func status(of path: String) throws(Errno) -> FileStatus {
+        _ = try verdict(.status)
+        return try real.status(of: path)
+    }
+
+    func synchronize(_ file: borrowing FileDescriptor) throws(Errno) {
+        _ = try verdict(.synchronize)
+        try real.synchronize(file)
     }
 
     func createFolder(_ path: String, mode: mode_t) throws(Errno) {

@@ -32,7 +32,7 @@ struct FullDiskTests {
 
     private func fill(_ folder: TemporaryFolder) throws {
         try folder.file("ballast", String(repeating: "y", count: 64 * 1024))
-        var options = LogOptions(path: folder.path("app.log"))
+        var options = LogOptions.impatient(path: folder.path("app.log"))
         options.maximumSize = 20_000
         let logger = try Logger(
             options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)

@@ -42,11 +42,12 @@ final class LoggerTests {
     @Test("has in its file what was recorded, in that order, once it is committed")
     func order() throws {
         let logger = try logger()
-        #expect(try folder.text("app.log") == "")
+        let opened = someStamp + "INFO | log | log_open file=app.log\n"
+        #expect(try folder.text("app.log") == opened)
         logger.record(Note(1))
         logger.record(Note("two"))
         logger.record(Note(3, level: .critical, area: .security))
-        #expect(try folder.text("app.log") == "")
+        #expect(try folder.text("app.log") == opened)
         #expect(logger.commit() == .written)
         let expected = [
             "INFO | log | log_open file=app.log", "INFO | app | note n=1",
@@ -61,18 +62,18 @@ final class LoggerTests {
 
     @Test("gives each line the time at which it was recorded")
     func time() throws {
-        let ticks = Atomic<Int64>(0)
+        let milliseconds = Atomic<Int64>(0)
         let logger = try logger(
-            WallClock {
-                someTime + Milliseconds(ticks.wrappingAdd(500, ordering: .relaxed).newValue)
-            })
-        logger.record(Note(1))
-        logger.record(Note(2))
+            WallClock { someTime + Milliseconds(milliseconds.load(ordering: .relaxed)) })
+        for number in 1...2 {
+            milliseconds.add(500, ordering: .relaxed)
+            logger.record(Note(number))
+        }
         #expect(logger.commit() == .written)
         let times = try #require(wholeLines(try folder.text("app.log"))).map { $0.prefix(24) }
         #expect(
             times == [
-                "2026-11-21T07:00:00.623Z", "2026-11-21T07:00:01.123Z", "2026-11-21T07:00:01.623Z",
+                "2026-11-21T07:00:00.123Z", "2026-11-21T07:00:00.623Z", "2026-11-21T07:00:01.123Z",
             ])
     }
 
@@ -84,6 +85,31 @@ final class LoggerTests {
             #expect(logger.stop() == 0)
         }
         #expect(numbers(try #require(try folder.logLines())) == [1, 2, 3])
+    }
+
+    @Test(
+        "speaks to its file and to standard error in the same format",
+        arguments: [
+            (.text, "2026-11-21T07:00:00.123Z | WARNING | app | note n=1\n"),
+            (
+                .json,
+                """
+                {"time":"2026-11-21T07:00:00.123Z","level":"WARNING","area":"app","event":"note",\
+                "n":1}
+
+                """
+            ),
+            (.logfmt, "time=2026-11-21T07:00:00.123Z level=WARNING area=app event=note n=1\n"),
+        ] as [(LogFormat, String)])
+    func formats(format: LogFormat, line: String) throws {
+        let standardError = try FileDescriptor.open(folder.path("stderr"), 0o1101, mode: 0o600)
+        options.format = format
+        let logger = try Logger(
+            options, clock: .fixed(someTime), standardErrorDescriptor: standardError.number)
+        logger.record(Note(1, level: .warning))
+        #expect(logger.stop() == 0)
+        #expect(try folder.text("stderr") == line)
+        #expect(try folder.text("app.log").hasSuffix("\n" + line))
     }
 
     // MARK: Levels
@@ -101,7 +127,7 @@ final class LoggerTests {
         #expect(!unwanted.contains { $0.wasAsked })
         #expect(wanted.allSatisfy { $0.wasAsked })
         #expect(logger.commit() == .written)
-        #expect(try folder.text("app.log").split(separator: "\n").count == wanted.count)
+        #expect(try folder.text("app.log").split(separator: "\n").count == 1 + wanted.count)
     }
 
     @Test("asks nobody for what both sinks are too high for")
@@ -170,10 +196,12 @@ final class LoggerTests {
         options.level = .critical
         let fileSystem = FileSystemDouble()
         let logger = try logger(.fixed(someTime), fileSystem)
+        // That it was opened.
+        #expect(fileSystem.count(of: .write) == 1)
         logger.record(Note(1))
         #expect(logger.commit() == .written)
         #expect(logger.stop() == 0)
-        #expect(fileSystem.count(of: .write) == 0)
+        #expect(fileSystem.count(of: .write) == 1)
     }
 
     @Test("writes on its own what a long batch has piled up")
@@ -267,7 +295,7 @@ final class LoggerTests {
     func followers() throws {
         let entered = DispatchSemaphore(value: 0)
         let mayGo = DispatchSemaphore(value: 0)
-        let isFirst = Atomic(true)
+        let isFirst = Atomic(false)
         let fileSystem = FileSystemDouble { operation, _ in
             // The first write waits until it may go.
             if operation == .write, isFirst.exchange(false, ordering: .relaxed) {
@@ -277,6 +305,9 @@ final class LoggerTests {
             return .done
         }
         let logger = try logger(.fixed(someTime), fileSystem)
+        isFirst.store(true, ordering: .relaxed)
+        let writesBefore = fileSystem.count(of: .write)
+        logger.record(Note(7))
         let leader = Running { _ = logger.commit() }
         entered.wait()
         let recorded = DispatchSemaphore(value: 0)
@@ -292,8 +323,8 @@ final class LoggerTests {
         mayGo.signal()
         leader.join()
         for follower in followers { follower.join() }
-        #expect(fileSystem.count(of: .write) == 2)
-        #expect(numbers(try #require(try folder.logLines())).sorted() == Array(0..<7))
+        #expect(fileSystem.count(of: .write) == writesBefore + 2)
+        #expect(numbers(try #require(try folder.logLines())).sorted() == Array(0...7))
     }
 
 }

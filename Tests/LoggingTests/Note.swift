@@ -57,3 +57,16 @@ let nowhere = try! FileDescriptor.open("/dev/null", 1)
 /// 2026-11-21T07:00:00.123Z.
 let someTime = Timestamp(milliseconds: 1_795_244_400_123)
 let someStamp = "2026-11-21T07:00:00.123Z | "
+
+extension Logger {
+    var isHealthy: Bool { failure == nil }
+}
+
+extension LogOptions {
+    /// Tries again at once what has failed, so that a test need not wait.
+    static func impatient(path: String) -> LogOptions {
+        var options = LogOptions(path: path)
+        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        return options
+    }
+}

@@ -123,8 +123,8 @@ struct StandardErrorSinkTests {
         let logger = try Logger(
             LogOptions(path: folder.path("app.log")), clock: .fixed(someTime),
             fileSystem: disk.fileSystem, standardErrorDescriptor: pipe.writingEnd.number)
-        for _ in 0..<3 { #expect(logger.commit() == .failed(.noSpace)) }
         logger.record(Note(1, level: .critical))
+        for _ in 0..<3 { #expect(logger.commit() == .failed(.noSpace)) }
         let lines = try read(pipe.readingEnd) { $0.count == 2 }
         #expect(
             lines == [

@@ -28,8 +28,11 @@ package final class TemporaryFolder: Sendable {
         String(decoding: try Data(contentsOf: URL(filePath: path(name))), as: UTF8.self)
     }
 
-    /// The names in it, sorted.
-    package var names: [String] {
+    /// The names in it, sorted; without the hidden ones.
+    package var names: [String] { allNames.filter { !$0.hasPrefix(".") } }
+
+    /// All of them.
+    package var allNames: [String] {
         (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? []
     }
 }

@@ -1,0 +1,54 @@
+import Crypto
+import Glibc
+import JWT
+import Logging
+import POSIX
+
+/// The keys that the log is sealed with and checked against.
+enum SealKeys {
+    /// The log's options with the key that seals it.
+    static func completing(_ configuration: Configuration) -> LogOptions {
+        var options = configuration.log
+        guard configuration.sealsLog else { return options }
+        if let key = all(configuration, making: true).first {
+            options.seal = LogOptions.Seal(key: key, interval: configuration.sealInterval)
+        }
+        return options
+    }
+
+    /// The key that seals, and then those that may have sealed before it: with a secret of its own that
+    /// is one, else one for each token key.
+    /// - Parameter making: whether to make the demo's key if it is not there.
+    static func all(_ configuration: Configuration, making: Bool) -> [SealKey] {
+        if let secret = configuration.sealSecret { return [SealKey(secret: secret.span)] }
+        if configuration.keysAreTemporary {
+            return [demoKey(configuration.log.path, making: making)].compactMap(\.self)
+        }
+        return configuration.keys.entries.map { SealKey(derivedFrom: $0.key) }
+    }
+
+    /// The demo's token key ends with its run, and would leave a log that nobody can check. So the seal
+    /// has a key beside the log, which keeps nobody out who can write there: it shows how it works, and
+    /// finds what happens by accident.
+    private static func demoKey(_ log: String, making: Bool) -> SealKey? {
+        let path = LogName.companion(of: log, "key")
+        if let bytes = try? Configuration.readFile(path), bytes.count >= 32 {
+            return SealKey(secret: bytes.span)
+        }
+        guard making else { return nil }
+        // Beside a pipe or a device nothing is made.
+        let isPlain = (try? FileStatus(path: log).isRegularFile) ?? true
+        let secret = RandomBytes.array(count: 32)
+        let text = Base64URL.encoded(secret.span)
+        let fileSystem = SystemFileSystem()
+        // Where it cannot be kept it is good for this run.
+        if isPlain { try? fileSystem.createFolders(LogName.folder(of: log), mode: 0o750) }
+        if isPlain,
+            let file = try? FileDescriptor.open(
+                path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        {
+            try? file.write(text.span, at: 0)
+        }
+        return SealKey(secret: text.span)
+    }
+}

@@ -1,0 +1,128 @@
+import POSIX
+import Synchronization
+import Time
+
+/// The file and a batch of lines on its way there.
+///
+/// `@unchecked Sendable` is sound: `Logger` calls it only between setting and clearing
+/// `State.isWriting`, both under its lock, so that there is one caller at a time and each sees what
+/// the one before it did.
+final class LogWriter: @unchecked Sendable {
+    private var file: RotatingFile
+    private var batch: LineBuffer
+    private let fileSystem: any FileSystem
+    private var toldRotationFailure: Errno?
+    /// Lines are in the file that were to be on the disk before anybody was answered.
+    private var owesSync = false
+
+    init(
+        _ file: consuming RotatingFile, _ batch: LineBuffer, _ fileSystem: any FileSystem
+    ) {
+        self.file = file
+        self.batch = batch
+        self.fileSystem = fileSystem
+    }
+
+    /// Takes the lines over; two buffers take turns.
+    func take(_ pending: inout LineBuffer) {
+        swap(&pending, &batch)
+        batch.isUnderway.store(true, ordering: .relaxed)
+    }
+
+    struct Outcome {
+        var error: Errno?
+        /// Lines of the batch that are in the file.
+        var lines = 0
+        /// Whether the event that was to come first is there, too.
+        var hasAnnounced = false
+        /// Lines are in the file, but not on the disk, where they have to be.
+        var owesSync = false
+    }
+
+    /// Writes the batch; what could not be written stays in it.
+    /// - Parameters:
+    ///   - event: what is to be said before anything else.
+    ///   - mustSync: the batch has to be on the disk, too.
+    ///   - lineCount: of the batch.
+    func write(
+        announcing event: (any LogEvent)?, mustSync: Bool, lineCount: Int
+    ) -> Outcome {
+        owesSync = owesSync || mustSync
+        let outcome = batch.withBytes { file.append($0, announcing: event) }
+        var result = Outcome(error: outcome.error, hasAnnounced: outcome.hasAnnounced)
+        result.lines =
+            outcome.error == nil ? lineCount : batch.withBytes { $0.lineCount(outcome.written) }
+        batch.removeFirst(outcome.written)
+        if outcome.error == nil, owesSync { result.error = synchronize() }
+        result.owesSync = owesSync && outcome.error == nil
+        return result
+    }
+
+    /// Puts what could not be written in front of what has come since.
+    func giveBack(_ pending: inout LineBuffer) {
+        batch.isUnderway.store(false, ordering: .relaxed)
+        guard !batch.isEmpty else { return }
+        batch.takeAll(of: pending)
+        swap(&pending, &batch)
+    }
+
+    private func synchronize() -> Errno? {
+        guard let unsynced = file.takeUnsynced() else {
+            owesSync = false
+            return nil
+        }
+        do throws(Errno) {
+            try RotatingFile.synchronize(unsynced, fileSystem)
+            try file.markSynced(unsynced)
+            owesSync = false
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    // MARK: Now and then
+
+    /// Whether the file is still in its place; if not, another takes it.
+    func reopenIfGone() throws(Errno) { try file.reopenIfGone() }
+
+    /// Whatever is due when nobody writes.
+    func keepUp() -> Errno? { file.keepUp() }
+
+    /// What is to be put on the disk without holding up the writers.
+    func takeUnsynced() -> RotatingFile.Unsynced? { file.takeUnsynced() }
+
+    func markSynced(_ unsynced: RotatingFile.Unsynced) throws(Errno) {
+        try file.markSynced(unsynced)
+    }
+
+    func reopen() throws(Errno) { try file.reopen() }
+
+    /// Seals what is there, and puts it on the disk.
+    func finish() -> Errno? { file.finish() ?? synchronize() }
+
+    /// What the file has said about itself, for standard error.
+    func takeNews() -> [any LogEvent] { file.takeNews() }
+
+    /// Why the file could not be rotated, once for each time that it begins to fail.
+    func takeRotationFailure() -> Errno? {
+        let failure = file.rotationFailure
+        defer { toldRotationFailure = failure }
+        return failure == toldRotationFailure ? nil : failure
+    }
+
+    /// For `CrashReport`.
+    var buffer: LineBuffer { batch }
+
+    var head: SealHead? { file.head }
+    var descriptorNumber: CInt { file.descriptorNumber }
+}
+
+extension Span<UInt8> {
+    /// The line ends among the first `count` bytes.
+    fileprivate func lineCount(_ count: Int) -> Int {
+        var lines = 0
+        for index in 0..<count where self[index] == UInt8(ascii: "\n") { lines += 1 }
+        return lines
+    }
+}
