@@ -1,3 +1,262 @@
 import JSON
 import Logging
 import Time
+
+/// A line of the log, taken apart, in whichever of the three formats it is.
+///
+/// Borrows the line and copies nothing: fields are looked for when they are asked for. A line is
+/// checked whole before there is an entry, so that a torn one is none. Never traps on input.
+package struct LogEntry: ~Escapable {
+    package let time: Timestamp
+    package let level: Level
+    package let area: Area
+    package let format: LogFormat
+    /// A word of the program's own: printable ASCII.
+    package let event: Span<UInt8>
+    /// The line was longer than the log allows, and ends where it was cut.
+    package let isCut: Bool
+    /// Without the mark of a cut.
+    private let line: Span<UInt8>
+    /// Where the fields begin; of no meaning in JSON.
+    private let fieldsStart: Int
+
+    /// - Parameter line: without its line end.
+    /// - Returns: nil if it is none that the log writes.
+    @_lifetime(copy line)
+    package init?(_ line: Span<UInt8>) {
+        guard let first = line.isEmpty ? nil : line[0] else { return nil }
+        let isJSON = first == UInt8(ascii: "{")
+        let isCut = !isJSON && Self.hasCutMark(line)
+        let line = isCut ? line.extracting(droppingLast: Self.cutMark.utf8CodeUnitCount) : line
+        let format: LogFormat = isJSON ? .json : first == UInt8(ascii: "t") ? .logfmt : .text
+        let head: Head? =
+            switch format {
+            case .text: Head(text: line)
+            case .json: Head(json: line)
+            case .logfmt: Head(logfmt: line)
+            }
+        guard let head else { return nil }
+        if !isJSON {
+            var scanner = LogFieldScanner(line, from: head.fieldsStart, isCut: isCut)
+            while scanner.next() != nil {}
+            guard !scanner.isMalformed else { return nil }
+        }
+        time = head.time
+        level = head.level
+        area = head.area
+        self.format = format
+        event = line.extracting(head.event)
+        self.isCut = isCut
+        self.line = line
+        fieldsStart = head.fieldsStart
+    }
+
+    /// What the log puts behind a line that it had to cut.
+    private static let cutMark: StaticString = " [cut]"
+
+    private static func hasCutMark(_ line: Span<UInt8>) -> Bool {
+        line.extracting(last: cutMark.utf8CodeUnitCount).isEqual(cutMark)
+    }
+
+    // MARK: Fields
+
+    /// Calls `body` with each field in order, its escapes resolved. Lists, objects and null, which
+    /// the log does not write, are passed over.
+    package func forEachField(_ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void) {
+        guard format == .json else {
+            var scanner = LogFieldScanner(line, from: fieldsStart, isCut: isCut)
+            while let field = scanner.next() {
+                let name = line.extracting(field.name)
+                let value = line.extracting(field.value)
+                if field.hasEscapes {
+                    body(name, LogFieldScanner.resolved(value).span)
+                } else {
+                    body(name, value)
+                }
+            }
+            return
+        }
+        // Cannot throw: the same bytes were read before.
+        try? forEachJSONField(body)
+    }
+
+    /// The first field of this name; nil if there is none.
+    package subscript(name: String) -> String? {
+        var value: String?
+        let wanted = Array(name.utf8)
+        forEachField { name, bytes in
+            guard value == nil, name.isEqual(wanted.span) else { return }
+            value = String(decoding: bytes.array, as: UTF8.self)
+        }
+        return value
+    }
+
+    private func forEachJSONField(
+        _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void
+    ) throws(JSONError) {
+        var reader = JSONReader(line)
+        var progress = JSONNames.Progress()
+        try reader.beginObject()
+        while let member = try reader.nextMember(of: Head.names, &progress) {
+            guard case .other(let name) = member else {
+                try reader.skipValue()
+                continue
+            }
+            if try reader.peekKind() == .string {
+                let text = try reader.readText()
+                if let name = Head.place(of: name, in: line, &reader),
+                    let plain = Head.place(of: text, in: line, &reader)
+                {
+                    body(line.extracting(name), line.extracting(plain))
+                } else {
+                    body(reader.bytes(of: name).span, reader.bytes(of: text).span)
+                }
+            } else if let value = try Self.word(&reader) {
+                body(reader.bytes(of: name).span, Array(value.utf8).span)
+            }
+        }
+    }
+
+    /// A number or a truth value as it is written; nil for what no field has.
+    private static func word(_ reader: inout JSONReader) throws(JSONError) -> String? {
+        switch try reader.peekKind() {
+        case .number:
+            // The grammar was checked before: what is left is a number past all bounds, and then
+            // the reader stands behind it.
+            switch try? reader.readNumber() {
+            case .integer(let number): return String(number)
+            case .fraction(let number): return String(number)
+            case nil: return nil
+            }
+        case .boolean: return String(try reader.readBoolean())
+        case .string, .object, .array, .null:
+            try reader.skipValue()
+            return nil
+        }
+    }
+}
+
+/// What every line begins with.
+private struct Head {
+    var time: Timestamp
+    var level: Level
+    var area: Area
+    var event: Range<Int>
+    var fieldsStart: Int
+
+    private init?(
+        _ line: Span<UInt8>, time: Range<Int>, level: Range<Int>, area: Range<Int>,
+        event: Range<Int>
+    ) {
+        guard let time = Timestamp(rfc3339: line.extracting(time)),
+            let level = Self.level(line.extracting(level)),
+            let area = Self.area(line.extracting(area)), !event.isEmpty
+        else { return nil }
+        for index in event {
+            guard LogFieldScanner.isPlain(line[index]), line[index] < 0x7F else { return nil }
+        }
+        self.time = time
+        self.level = level
+        self.area = area
+        self.event = event
+        fieldsStart = event.upperBound
+    }
+
+    /// `time | LEVEL | area | event …`
+    init?(text line: Span<UInt8>) {
+        var start = 0
+        guard let time = Self.part(line, &start), let level = Self.part(line, &start),
+            let area = Self.part(line, &start)
+        else { return nil }
+        let event = start..<Self.wordEnd(line, from: start)
+        self.init(line, time: time, level: level, area: area, event: event)
+    }
+
+    /// `time=… level=… area=… event=… …`, in this order.
+    init?(logfmt line: Span<UInt8>) {
+        var start = 0
+        guard let time = Self.member(line, &start, "time="),
+            let level = Self.member(line, &start, "level="),
+            let area = Self.member(line, &start, "area="),
+            let event = Self.member(line, &start, "event=")
+        else { return nil }
+        self.init(line, time: time, level: level, area: area, event: event)
+    }
+
+    /// An object with these four names, in any order.
+    init?(json line: Span<UInt8>) {
+        var parts = InlineArray<4, Range<Int>?>(repeating: nil)
+        do throws(JSONError) {
+            var reader = JSONReader(line)
+            var progress = JSONNames.Progress()
+            try reader.beginObject()
+            while let member = try reader.nextMember(of: Self.names, &progress) {
+                guard case .known(let index) = member else {
+                    try reader.skipValue()
+                    continue
+                }
+                let text = try reader.readText()
+                guard let place = Self.place(of: text, in: line, &reader) else { return nil }
+                parts[index] = place
+            }
+            try reader.finish()
+        } catch {
+            return nil
+        }
+        guard let time = parts[0], let level = parts[1], let area = parts[2], let event = parts[3]
+        else { return nil }
+        self.init(line, time: time, level: level, area: area, event: event)
+    }
+
+    static let names = JSONNames(["time", "level", "area", "event"])
+
+    /// Where a text without escapes stands in the line.
+    static func place(
+        of text: JSONText, in line: Span<UInt8>, _ reader: inout JSONReader
+    ) -> Range<Int>? {
+        guard let plain = reader.plainBytes(of: text) else { return nil }
+        return line.indices(of: plain)
+    }
+
+    /// Up to the next ` | `, and `start` behind it.
+    private static func part(_ line: Span<UInt8>, _ start: inout Int) -> Range<Int>? {
+        let end = wordEnd(line, from: start)
+        guard end + 3 <= line.count, line.extracting(end..<(end + 3)).isEqual(" | ") else {
+            return nil
+        }
+        defer { start = end + 3 }
+        return start..<end
+    }
+
+    /// The word behind `name`, and `start` behind the space after it.
+    private static func member(
+        _ line: Span<UInt8>, _ start: inout Int, _ name: StaticString
+    ) -> Range<Int>? {
+        let wordStart = start + name.utf8CodeUnitCount
+        guard wordStart <= line.count, line.extracting(start..<wordStart).isEqual(name) else {
+            return nil
+        }
+        let end = wordEnd(line, from: wordStart)
+        start = end + 1
+        return wordStart..<end
+    }
+
+    private static func wordEnd(_ line: Span<UInt8>, from start: Int) -> Int {
+        var end = start
+        while end < line.count, line[end] != UInt8(ascii: " ") { end += 1 }
+        return end
+    }
+
+    private static let levels = Level.allCases
+    private static let areas = Area.allCases
+
+    private static func level(_ name: Span<UInt8>) -> Level? {
+        for level in levels where name.isEqual(level.name) { return level }
+        return nil
+    }
+
+    private static func area(_ name: Span<UInt8>) -> Area? {
+        for area in areas where name.isEqual(area.name) { return area }
+        return nil
+    }
+}

@@ -1,2 +1,226 @@
 import Audit
+import Logging
+import TestSupport
 import Testing
+import Time
+
+/// The line's parts, if it is one of the log's.
+private func parts(_ line: [UInt8]) -> Parts? {
+    guard let entry = LogEntry(line.span) else { return nil }
+    var fields: [[String]] = []
+    entry.forEachField { name, value in fields.append([text(name), text(value)]) }
+    return Parts(
+        time: entry.time, level: entry.level, area: entry.area, event: text(entry.event),
+        isCut: entry.isCut, fields: fields)
+}
+
+private func parts(_ line: String) -> Parts? { parts(Array(line.utf8)) }
+
+private func text(_ bytes: Span<UInt8>) -> String {
+    String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+}
+
+private struct Parts: Equatable {
+    var time: Timestamp
+    var level: Level
+    var area: Area
+    var event: String
+    var isCut = false
+    var fields: [[String]]
+}
+
+private let textLine = """
+    2026-11-21T07:00:00.123Z | INFO | security | authn_token_created user=1 name="a b" \
+    ip=127.0.0.1 rid=0123456789abcdef
+    """
+private let jsonLine = """
+    {"time":"2026-11-21T07:00:00.123Z","level":"INFO","area":"security",\
+    "event":"authn_token_created","user":1,"name":"a b","ip":"127.0.0.1",\
+    "rid":"0123456789abcdef"}
+    """
+private let logfmtLine = """
+    time=2026-11-21T07:00:00.123Z level=INFO area=security event=authn_token_created user=1 \
+    name="a b" ip=127.0.0.1 rid=0123456789abcdef
+    """
+
+@Suite("A log entry")
+struct LogEntryTests {
+    @Test("is the same in each of the three formats", arguments: [textLine, jsonLine, logfmtLine])
+    func formats(line: String) throws {
+        let expected = Parts(
+            time: Timestamp(milliseconds: 1_795_244_400_123), level: .info, area: .security,
+            event: "authn_token_created",
+            fields: [
+                ["user", "1"], ["name", "a b"], ["ip", "127.0.0.1"], ["rid", "0123456789abcdef"],
+            ])
+        #expect(parts(line) == expected)
+    }
+
+    @Test(
+        "is without fields where the event has none",
+        arguments: [
+            "2026-11-21T07:00:00.123Z | WARNING | log | log_reopen",
+            #"{"event":"log_reopen","area":"log","level":"WARNING","time":"2026-11-21T07:00:00.123Z"}"#,
+            "time=2026-11-21T07:00:00.123Z level=WARNING area=log event=log_reopen",
+        ])
+    func noFields(line: String) {
+        let entry = parts(line)
+        #expect(entry?.fields == [])
+        #expect(entry?.event == "log_reopen")
+        #expect(entry?.level == .warning)
+    }
+
+    @Test(
+        "says what a value said before it was escaped",
+        arguments: [
+            (#"a="\"\\""#, "\"\\"), (#"a="\x00\x1b[2J""#, "\0\u{1B}[2J"),
+            (#"a="\u{202e}\u{10ffff}""#, "\u{202E}\u{10FFFF}"), (#"a="\xc3\xa4""#, "ä"),
+            (#"a="\xff""#, "\u{FFFD}"), (#"a="""#, ""), ("a=", ""), (#"a="x=1 | y""#, "x=1 | y"),
+            ("a=b=c", "b=c"), ("a=ä", "ä"),
+        ])
+    func escapes(field: String, value: String) {
+        let start = "2026-11-21T07:00:00.123Z | INFO | app | e "
+        #expect(parts(start + field)?.fields == [["a", value]])
+        #expect(parts(start + field + " b=2")?.fields == [["a", value], ["b", "2"]])
+    }
+
+    @Test(
+        "takes what JSON has for a value",
+        arguments: [
+            (#""\u001b[2J\ud83d\ude00\/""#, "\u{1B}[2J😀/"), ("-12", "-12"), ("1.5", "1.5"),
+            ("true", "true"), ("9223372036854775807", "9223372036854775807"),
+        ])
+    func jsonValues(value: String, expected: String) {
+        let line = #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e","#
+        #expect(
+            parts(line + #""a":\#(value),"b":[{"c":[]}],"d":null}"#)?.fields == [["a", expected]])
+    }
+
+    @Test("passes over a number past all bounds")
+    func hugeNumber() {
+        let line = #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e","#
+        #expect(parts(line + #""a":1e999,"\u0062":2}"#)?.fields == [["b", "2"]])
+    }
+
+    @Test("gives the first of two fields with one name")
+    func first() {
+        let line = Array("2026-11-21T07:00:00Z | INFO | app | e a=1 a=2".utf8)
+        guard let entry = LogEntry(line.span) else {
+            Issue.record("unreadable")
+            return
+        }
+        let values = (entry["a"], entry["b"])
+        #expect(values == ("1", nil))
+    }
+
+    @Test(
+        "is there for a line that the log has cut, as far as it goes",
+        arguments: [
+            ("a=1 b=2", [["a", "1"], ["b", "2"]]), (#"a=1 b="2 3"#, [["a", "1"], ["b", "2 3"]]),
+            (#"a=1 b="2\x1"#, [["a", "1"], ["b", "2"]]), ("a=1 b", [["a", "1"]]),
+            (#"a=1 b="2\"#, [["a", "1"], ["b", "2"]]),
+        ])
+    func cut(fields: String, expected: [[String]]) {
+        let entry = parts("2026-11-21T07:00:00.123Z | INFO | app | e \(fields) [cut]")
+        #expect(entry?.isCut == true)
+        #expect(entry?.fields == expected)
+    }
+
+    @Test(
+        "is not made of a line that the log does not write",
+        arguments: [
+            "", " ", "\n", "2026-11-21T07:00:00.123Z", "2026-11-21T07:00:00.123Z | INFO | app | ",
+            "2026-11-21T07:00:00.123Z | INFO | app", "2026-11-21T07:00:00.123Z | LOUD | app | e",
+            "2026-11-21T07:00:00.123Z | INFO | roof | e", "2026-11-21T07:00:00.123Z|INFO|app|e",
+            "2026-13-21T07:00:00.123Z | INFO | app | e", "2026-11-21 | INFO | app | e",
+            "2026-11-21T07:00:00.123Z | INFO | app | e a",
+            #"2026-11-21T07:00:00Z | INFO | app | e a="b"#,
+            #"2026-11-21T07:00:00Z | INFO | app | e a="b"c"#,
+            "2026-11-21T07:00:00Z | INFO | app | e  a=1",
+            #"2026-11-21T07:00:00Z | INFO | app | e a="\n""#,
+            "2026-11-21T07:00:00Z | INFO | app | e a=1 ",
+            #"2026-11-21T07:00:00Z | INFO | app | e a="\u{d800}""#,
+            "2026-11-21T07:00:00Z | INFO | app | e a=\u{1B}[2J",
+            "2026-11-21T07:00:00Z | INFO | app | e =1",
+            "2026-11-21T07:00:00Z | INFO | app | e a=1\r", "{}", "{", #"{"time":1}"#,
+            #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e"}}"#,
+            #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e","event":"f"}"#,
+            #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"a b"}"#,
+            #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":""}"#,
+            "time=2026-11-21T07:00:00Z level=INFO area=app", "time=", "t", "time=1 level=INFO",
+            "level=INFO time=2026-11-21T07:00:00Z area=app event=e", " [cut]", "{ [cut]",
+        ])
+    func unreadable(line: String) { #expect(parts(line) == nil) }
+
+    @Test("is nothing that trips over what it is made of", arguments: UInt64(0)..<12)
+    func mutations(seed: UInt64) {
+        var dice = Dice(seed: seed)
+        let seeds = [
+            textLine, jsonLine, logfmtLine,
+            #"2026-11-21T07:00:00Z | INFO | app | e a="\u{202e}\x1b\\" [cut]"#,
+        ].map { Array($0.utf8) }
+        let pieces = [
+            "\"", "\\", "\\u{", "\\x", " ", "=", "|", " [cut]", "{", "}", ",", "\u{1B}", "ä", "Z",
+        ]
+        for _ in 0..<4000 {
+            var line = seeds.randomElement(using: &dice)!
+            for _ in 0..<Int.random(in: 1...4, using: &dice) {
+                let index = Int.random(in: 0...line.count, using: &dice)
+                switch Int.random(in: 0..<5, using: &dice) {
+                case 0 where index < line.count: line[index] = .random(in: 0...255, using: &dice)
+                case 1 where index < line.count: line.remove(at: index)
+                case 2: line.insert(contentsOf: pieces.randomElement(using: &dice)!.utf8, at: index)
+                case 3: line.removeSubrange(index...)
+                default:
+                    let other = seeds.randomElement(using: &dice)!
+                    line += other[Int.random(in: 0..<other.count, using: &dice)...]
+                }
+            }
+            // Whatever is taken for a line can be read whole, twice with one result.
+            #expect(parts(line) == parts(line))
+        }
+    }
+}
+
+@Suite("A moment that is read")
+struct TimestampReadingTests {
+    private static let now = Timestamp(milliseconds: 1_795_244_400_123)
+
+    @Test("is the one that was written", arguments: UInt64(0)..<4)
+    func roundTrip(seed: UInt64) {
+        var dice = Dice(seed: seed)
+        for _ in 0..<2000 {
+            // The years 0000 to 9999.
+            let time = Timestamp(
+                milliseconds: .random(in: -62_167_219_200_000..<253_402_300_800_000, using: &dice))
+            let text = time.rfc3339
+            let line = text.indices.map { text[$0] } + Array(" | INFO | app | e".utf8)
+            #expect(LogEntry(line.span)?.time == time)
+        }
+    }
+
+    @Test(
+        "may be a span back from now, a time or a date",
+        arguments: [
+            ("30m", 1_795_242_600_123), ("250ms", 1_795_244_399_873), ("0s", 1_795_244_400_123),
+            ("7d", 1_794_639_600_123), ("12h", 1_795_201_200_123),
+            ("2026-11-21", 1_795_219_200_000),
+            ("2026-11-21T08:00:00.5+01:00", 1_795_244_400_500),
+            ("2026-11-21t07:00:00z", 1_795_244_400_000), ("2024-02-29", 1_709_164_800_000),
+            ("2016-12-31T23:59:60Z", 1_483_228_800_000), ("0000-01-01", -62_167_219_200_000),
+        ])
+    func since(text: String, milliseconds: Int64) {
+        #expect(Timestamp(since: text, now: Self.now)?.milliseconds == milliseconds)
+    }
+
+    @Test(
+        "is none where the text is none",
+        arguments: [
+            "", "7", "d", "7 d", "-7d", "+7d", "7w", "7D", "1234567890d", "٣d", "2026-02-29",
+            "1900-02-29", "2026-00-10", "2026-11-31", "26-11-21", "2026-11-21T07:00:00",
+            "2026-11-21T24:00:00Z", "2026-11-21T07:60:00Z", "2026-11-21T07:00:61Z",
+            "2026-11-21T07:00:00.Z", "2026-11-21T07:00:00+1:00", "2026-11-21T07:00:00Zz",
+            "2026-11-21T07:00:00*01:00", "2026-11-21T07:00:00.999999999999999999999999",
+        ])
+    func nonsense(text: String) { #expect(Timestamp(since: text, now: Self.now) == nil) }
+}

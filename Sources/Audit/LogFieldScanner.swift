@@ -1,0 +1,177 @@
+/// Walks over the fields of a line of the text and logfmt formats: ` name=value name="value" …`.
+///
+/// Takes more than the log writes (any byte but white space, controls and `"` in a value without
+/// quotation marks), and nothing that could be read in two ways: an escape that LogLine does not
+/// know, a raw control character, or anything behind a closing quotation mark is a malformed line.
+struct LogFieldScanner: ~Escapable {
+    struct Field {
+        let name: Range<Int>
+        /// Without its quotation marks.
+        let value: Range<Int>
+        let hasEscapes: Bool
+    }
+
+    private let line: Span<UInt8>
+    private(set) var offset: Int
+    /// The line was cut by the log: its last field may end anywhere.
+    private let isCut: Bool
+    private(set) var isMalformed = false
+
+    /// - Parameter offset: where the first field's space is, or the line's end.
+    @_lifetime(copy line)
+    init(_ line: Span<UInt8>, from offset: Int, isCut: Bool) {
+        self.line = line
+        self.offset = offset
+        self.isCut = isCut
+    }
+
+    /// The next field; nil at the end and in front of what is no field, which `isMalformed` tells
+    /// apart.
+    @_lifetime(self: copy self)
+    mutating func next() -> Field? {
+        guard offset < line.count else { return nil }
+        guard line[offset] == UInt8(ascii: " ") else { return fail() }
+        let start = offset + 1
+        var index = start
+        while index < line.count, line[index] != UInt8(ascii: "=") {
+            guard Self.isPlain(line[index]) else { return fail() }
+            index += 1
+        }
+        guard index < line.count, index > start else { return end(at: index) }
+        let name = start..<index
+        index += 1
+        if index < line.count, line[index] == UInt8(ascii: "\"") {
+            return quoted(name, from: index + 1)
+        }
+        let valueStart = index
+        while index < line.count, line[index] != UInt8(ascii: " ") {
+            guard Self.isPlain(line[index]) else { return fail() }
+            index += 1
+        }
+        offset = index
+        return Field(name: name, value: valueStart..<index, hasEscapes: false)
+    }
+
+    @_lifetime(self: copy self)
+    private mutating func quoted(_ name: Range<Int>, from start: Int) -> Field? {
+        var index = start
+        var hasEscapes = false
+        while index < line.count {
+            let byte = line[index]
+            if byte == UInt8(ascii: "\"") {
+                offset = index + 1
+                guard offset == line.count || line[offset] == UInt8(ascii: " ") else {
+                    return fail()
+                }
+                return Field(name: name, value: start..<index, hasEscapes: hasEscapes)
+            }
+            if byte == UInt8(ascii: "\\") {
+                hasEscapes = true
+                guard let length = Self.escape(in: line, at: index)?.length else {
+                    // Cut inside of it: the field ends in front of it.
+                    guard isCut, line.count - index < Self.longestEscape else { return fail() }
+                    offset = line.count
+                    return Field(name: name, value: start..<index, hasEscapes: true)
+                }
+                index += length
+            } else {
+                guard byte >= 0x20, byte != 0x7F else { return fail() }
+                index += 1
+            }
+        }
+        guard isCut else { return fail() }
+        offset = index
+        return Field(name: name, value: start..<index, hasEscapes: hasEscapes)
+    }
+
+    /// The end of the line inside a name.
+    @_lifetime(self: copy self)
+    private mutating func end(at index: Int) -> Field? {
+        guard isCut, index == line.count else { return fail() }
+        offset = index
+        return nil
+    }
+
+    @_lifetime(self: copy self)
+    private mutating func fail() -> Field? {
+        offset = line.count
+        isMalformed = true
+        return nil
+    }
+
+    @inline(__always)
+    static func isPlain(_ byte: UInt8) -> Bool {
+        byte > 0x20 && byte != UInt8(ascii: "\"") && byte != 0x7F
+    }
+
+    // MARK: Escapes
+
+    /// `\u{10ffff}`
+    private static let longestEscape = 10
+
+    /// The escape at `start`: a byte as it stands, or a character.
+    private enum Meaning {
+        case byte(UInt8)
+        case character(Unicode.Scalar)
+    }
+
+    private static func escape(
+        in bytes: Span<UInt8>, at start: Int
+    ) -> (meaning: Meaning, length: Int)? {
+        guard start + 1 < bytes.count else { return nil }
+        switch bytes[start + 1] {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): return (.byte(bytes[start + 1]), 2)
+        case UInt8(ascii: "x"):
+            guard start + 3 < bytes.count, let high = nibble(bytes[start + 2]),
+                let low = nibble(bytes[start + 3])
+            else { return nil }
+            return (.byte(UInt8(high << 4 | low)), 4)
+        case UInt8(ascii: "u"):
+            guard start + 2 < bytes.count, bytes[start + 2] == UInt8(ascii: "{") else {
+                return nil
+            }
+            var value: UInt32 = 0
+            var index = start + 3
+            while index < min(bytes.count, start + 9), let digit = nibble(bytes[index]) {
+                value = value << 4 | digit
+                index += 1
+            }
+            guard index > start + 3, index < bytes.count, bytes[index] == UInt8(ascii: "}"),
+                let character = Unicode.Scalar(value)
+            else { return nil }
+            return (.character(character), index + 1 - start)
+        default: return nil
+        }
+    }
+
+    private static func nibble(_ byte: UInt8) -> UInt32? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte - 0x30)
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(byte - 0x57)
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(byte - 0x37)
+        default: nil
+        }
+    }
+
+    /// What a value with escapes says; never longer than the value.
+    static func resolved(_ value: Span<UInt8>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(value.count)
+        var index = 0
+        while index < value.count {
+            guard value[index] == UInt8(ascii: "\\"),
+                let (meaning, length) = escape(in: value, at: index)
+            else {
+                bytes.append(value[index])
+                index += 1
+                continue
+            }
+            switch meaning {
+            case .byte(let byte): bytes.append(byte)
+            case .character(let character): bytes.append(contentsOf: UTF8.encode(character)!)
+            }
+            index += length
+        }
+        return bytes
+    }
+}
