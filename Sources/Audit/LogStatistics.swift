@@ -1,0 +1,145 @@
+import JSON
+import Logging
+import POSIX
+import Time
+
+/// What is in a log: how many events of each kind, reason, user and address, and when.
+///
+/// Memory is bounded whatever the log holds: see `Tally` and `TimeHistogram`. A line that says
+/// `suppressed=N` stands for N more events like it.
+package struct LogStatistics: ~Copyable {
+    /// What an operator chooses.
+    package struct Options: Sendable {
+        package enum Files: Sendable {
+            /// The log of this path: its full files and the one that is being written.
+            case log(path: String)
+            /// These: `-` is standard input, `….gz` goes through gzip(1).
+            case named([String])
+        }
+
+        package var files: Files
+        /// Earlier events are not counted.
+        package var since: Timestamp?
+        /// One JSON object in place of tables.
+        package var asJSON = false
+
+        package init(files: Files) { self.files = files }
+    }
+
+    private let since: Timestamp?
+
+    private(set) var lines: Int64 = 0
+    /// Lines that are none of the log's, torn, or too long.
+    private(set) var unreadable: Int64 = 0
+    /// Lines of events before `since`.
+    private(set) var earlier: Int64 = 0
+    /// Events that the log stands for without a line of their own.
+    private(set) var suppressed: Int64 = 0
+    /// Events, the suppressed included; and so in all that follows.
+    private(set) var events: Int64 = 0
+    /// By the level's raw value.
+    private(set) var levels = InlineArray<5, Int64>(repeating: 0)
+    private(set) var kinds = Tally()
+    private(set) var reasons = Tally()
+    private(set) var users = Tally()
+    private(set) var addresses = Tally()
+    private(set) var times = TimeHistogram()
+
+    init(since: Timestamp? = nil) { self.since = since }
+
+    /// Counts what is in the files, and writes the figures.
+    /// - Parameter output: a descriptor that stays the caller's.
+    package static func run(_ options: Options, to output: CInt) throws(ReadingError) {
+        var statistics = LogStatistics(since: options.since)
+        switch options.files {
+        case .log(let path): try statistics.readLog(path)
+        case .named(let paths):
+            var buffer = LineBuffer()
+            for path in paths { try statistics.read(try LogSource(path), &buffer) }
+        }
+        let report = options.asJSON ? statistics.json() : Array(statistics.text().utf8)
+        try Output(output).write(report.span)
+    }
+
+    // MARK: Reading
+
+    /// The full files are looked for when the one that is being written is already open, so that a
+    /// rotation meanwhile takes no line away and shows none twice.
+    mutating func readLog(_ path: String) throws(ReadingError) {
+        var buffer = LineBuffer()
+        var written = try LogSource.ifThere(path)
+        let full = try LogFiles.full(of: path)
+        if written == nil, full.isEmpty { throw .file(path: path, .isNotThere) }
+        let identity = written?.identity
+        for file in full {
+            // The log may have removed its oldest file since it was found.
+            guard let source = try LogSource.ifThere(file.path) else { continue }
+            if let identity, source.identity == identity { continue }
+            try read(source, &buffer)
+        }
+        if let written = written.take() { try read(written, &buffer) }
+    }
+
+    mutating func read(
+        _ source: consuming LogSource, _ buffer: inout LineBuffer
+    ) throws(ReadingError) {
+        try source.forEachLine(&buffer) { line in
+            if let line {
+                add(line)
+            } else {
+                lines += 1
+                unreadable += 1
+            }
+        }
+    }
+
+    /// Counts one line, which has no line end.
+    mutating func add(_ line: Span<UInt8>) {
+        lines += 1
+        guard let entry = LogEntry(line) else {
+            unreadable += 1
+            return
+        }
+        if let since, entry.time < since {
+            earlier += 1
+            return
+        }
+        let more = count(entry, 1)
+        guard more > 0 else { return }
+        suppressed = suppressed.addingSaturated(more)
+        _ = count(entry, more)
+    }
+
+    /// - Returns: how many more events the line stands for.
+    private mutating func count(_ entry: borrowing LogEntry, _ weight: Int64) -> Int64 {
+        var more: Int64 = 0
+        entry.forEachField { name, value in
+            switch name.count {
+            case 2 where name.isEqual("ip"): addresses.add(value, weight)
+            case 4 where name.isEqual("user"): users.add(value, weight)
+            case 6 where name.isEqual("reason"): reasons.add(value, weight)
+            case 10 where name.isEqual("suppressed"): more = Self.number(value)
+            default: break
+            }
+        }
+        kinds.add(entry.event, weight)
+        times.add(entry.time, weight)
+        let level = Int(entry.level.rawValue)
+        levels[level] = levels[level].addingSaturated(weight)
+        events = events.addingSaturated(weight)
+        return more
+    }
+
+    /// Zero for what is no number.
+    private static func number(_ digits: Span<UInt8>) -> Int64 {
+        // Eighteen digits always fit into 64 bits.
+        guard 1...18 ~= digits.count else { return 0 }
+        var value: Int64 = 0
+        for index in digits.indices {
+            let digit = digits[index] &- UInt8(ascii: "0")
+            guard digit < 10 else { return 0 }
+            value = value * 10 + Int64(digit)
+        }
+        return value
+    }
+}
