@@ -1,0 +1,103 @@
+import POSIX
+
+/// Finds where the last lines of a file begin, from its end, so that a long file costs no more than
+/// what is looked at.
+struct LastLines: ~Copyable {
+    /// Room for the longest line and the line end in front of it.
+    private static let window = 2 * LineBuffer.longestLine
+
+    private let file: CInt
+    private var bytes = [UInt8](repeating: 0, count: LastLines.window)
+    /// What of the file is in `bytes`.
+    private var loaded = 0..<0
+
+    private init(_ file: CInt) { self.file = file }
+
+    /// - Parameters:
+    ///   - count: how many lines, of those that pass the filter.
+    ///   - endsOpen: a last line without an end is none yet.
+    /// - Returns: where the first of them begins, and how many there are.
+    static func find(
+        _ count: Int, in file: borrowing FileDescriptor, _ size: Int, _ path: String,
+        endsOpen: Bool, _ filter: LogFilter
+    ) throws(ReadingError) -> (offset: Int, count: Int) {
+        var lines = LastLines(file.number)
+        do throws(Errno) {
+            return try lines.find(count, size, endsOpen, filter)
+        } catch {
+            throw .file(path: path, error)
+        }
+    }
+
+    private mutating func find(
+        _ count: Int, _ size: Int, _ endsOpen: Bool, _ filter: LogFilter
+    ) throws(Errno) -> (offset: Int, count: Int) {
+        // Where the line begins that was looked at last.
+        var offset = try start(ofLineAt: size)
+        var found = 0
+        var result = endsOpen ? offset : size
+        if !endsOpen, offset < size, found < count, accepts(offset..<size, filter) {
+            found += 1
+            result = offset
+        }
+        while found < count, offset > 0 {
+            let end = offset - 1
+            offset = try start(ofLineAt: end)
+            guard accepts(offset..<end, filter) else { continue }
+            found += 1
+            result = offset
+        }
+        return (result, found)
+    }
+
+    /// Behind the last line end in front of `end`. What is between is in `bytes`, unless it is too
+    /// long for a line.
+    private mutating func start(ofLineAt end: Int) throws(Errno) -> Int {
+        let wanted = max(0, end - LineBuffer.longestLine - 1)..<end
+        if wanted.lowerBound < loaded.lowerBound || end > loaded.upperBound {
+            try load(upTo: end)
+        }
+        var searchEnd = end
+        while searchEnd <= loaded.upperBound {
+            let start = loaded.lowerBound
+            if let found = bytes.span.lastIndex(
+                of: UInt8(ascii: "\n"), in: 0..<(searchEnd - start))
+            {
+                return start + found + 1
+            }
+            if start == 0 { return 0 }
+            searchEnd = start
+            try load(upTo: searchEnd)
+        }
+        // Somebody has made the file shorter: its beginning is all that is known of it.
+        return 0
+    }
+
+    private mutating func load(upTo end: Int) throws(Errno) {
+        let start = max(0, end - Self.window)
+        var count = 0
+        while count < end - start {
+            let have = count
+            let file = file
+            var all = bytes.mutableSpan
+            var room = all._mutatingExtracting(have..<(end - start))
+            let more = try readAt(start + have, of: file, into: &room)
+            if more == 0 { break }
+            count += more
+        }
+        loaded = start..<(start + count)
+    }
+
+    private func accepts(_ line: Range<Int>, _ filter: LogFilter) -> Bool {
+        guard line.count <= LineBuffer.longestLine, line.lowerBound >= loaded.lowerBound,
+            line.upperBound <= loaded.upperBound
+        else { return false }
+        if filter.isEmpty { return true }
+        let start = loaded.lowerBound
+        guard
+            let entry = LogEntry(
+                bytes.span.extracting((line.lowerBound - start)..<(line.upperBound - start)))
+        else { return false }
+        return filter.accepts(entry)
+    }
+}

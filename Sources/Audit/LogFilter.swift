@@ -1,0 +1,34 @@
+import Logging
+
+/// Which lines are wanted: all that are named must hold, and of several values of one kind, any.
+package struct LogFilter: Sendable {
+    /// At least this; of several, the least grave one counts.
+    package var levels: [Level] = []
+    package var areas: [Area] = []
+    package var events: [String] = []
+    /// Values of the field `user`.
+    package var users: [String] = []
+
+    package init() {}
+
+    var isEmpty: Bool { levels.isEmpty && areas.isEmpty && events.isEmpty && users.isEmpty }
+
+    func accepts(_ entry: borrowing LogEntry) -> Bool {
+        if let least = levels.min(), entry.level < least { return false }
+        if !areas.isEmpty, !areas.contains(entry.area) { return false }
+        if !events.isEmpty, !Self.contains(events, entry.event) { return false }
+        guard !users.isEmpty else { return true }
+        var isFound = false
+        entry.forEachField { name, value in
+            isFound = isFound || name.isEqual("user") && Self.contains(users, value)
+        }
+        return isFound
+    }
+
+    private static func contains(_ words: [String], _ bytes: Span<UInt8>) -> Bool {
+        words.contains { word in
+            guard word.utf8.count == bytes.count else { return false }
+            return zip(word.utf8, bytes.indices).allSatisfy { $0 == bytes[$1] }
+        }
+    }
+}
