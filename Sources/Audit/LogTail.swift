@@ -213,9 +213,7 @@ package struct LogTail: ~Copyable {
         let full = try fullFiles()
         // The open file has become a full one.
         if let own, let place = full.last(where: { $0.identity == own }) { number = place.number }
-        if let next = full.first(where: { $0.number > number && $0.identity != own }),
-            next.identity != current?.identity
-        {
+        if let next = full.first(where: { $0.number > number && $0.identity != own }) {
             // Not there if it has been removed since; then the next poll looks again.
             guard let file = try Self.openFile(next.path) else { return nil }
             return (file, next.number)
