@@ -145,7 +145,8 @@ package struct LogTail: ~Copyable {
     ) throws(ReadingError) -> Bool {
         guard let open else { return true }
         buffer.dropRest()
-        let size = try Self.reading(options.path) { () throws(Errno) in try open.file.status().size
+        let size = try Self.reading(options.path) { () throws(Errno) in
+            try open.file.status().size
         }
         if size < offset {
             // Somebody has emptied it.
