@@ -107,6 +107,22 @@ struct SealChainTests {
         #expect(forwards.lineCount == 3)
     }
 
+    @Test("is the same however a line without end came")
+    func longLine() {
+        let long = [UInt8](repeating: UInt8(ascii: "x"), count: 200_000) + Array("\nshort\n".utf8)
+        var whole = SealChain()
+        whole.update(long.span)
+        for size in [1000, 65_535, 65_536, 65_537, 199_999] {
+            var pieces = SealChain()
+            for start in stride(from: 0, to: long.count, by: size) {
+                pieces.update(long.span.extracting(start..<min(start + size, long.count)))
+            }
+            #expect(seal(&pieces) == seal(&whole))
+            whole = SealChain()
+            whole.update(long.span)
+        }
+    }
+
     @Test("names its key, and says nothing of it")
     func keyID() {
         let other = SealKey(secret: Array("another key for the seal's tests".utf8).span)

@@ -1,0 +1,104 @@
+import Logging
+
+/// A line of one of the files, by the file's place in the order of the log.
+struct Spot: Sendable, Comparable {
+    var file: Int
+    /// From 1; 0 where the file has none.
+    var line: Int
+
+    static func < (a: Spot, b: Spot) -> Bool { (a.file, a.line) < (b.file, b.line) }
+}
+
+/// What stands under one seal, as its lines tell.
+struct SegmentFacts: Sendable {
+    /// The file's first line, if the segment begins with it.
+    var opening: LogNotice?
+    /// Starts of a server.
+    var startCount = 0
+    /// Lines that a start found and sealed: nobody vouches for them but the process that found them.
+    var foundCount = 0
+    var mendedCount = 0
+    /// How far retention has removed the log, by the server's own word.
+    var removedThrough: UInt64?
+    /// The same, by a line that a start found.
+    var foundRemovedThrough: UInt64?
+
+    mutating func take(_ notice: LogNotice, after lineCount: UInt64) {
+        switch notice {
+        case .opened:
+            startCount += 1
+            foundCount = Int(clamping: lineCount)
+            foundRemovedThrough = Self.further(foundRemovedThrough, removedThrough)
+            removedThrough = nil
+        case .mendedTornLine: mendedCount += 1
+        case .removed(let sequence): removedThrough = Self.further(removedThrough, sequence)
+        case .seal, .reopened, .rotated, .recovered: break
+        }
+    }
+
+    mutating func add(_ other: SegmentFacts) {
+        startCount += other.startCount
+        foundCount += other.foundCount
+        mendedCount += other.mendedCount
+        removedThrough = Self.further(removedThrough, other.removedThrough)
+        foundRemovedThrough = Self.further(foundRemovedThrough, other.foundRemovedThrough)
+    }
+
+    static func further(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
+        guard let a, let b else { return a ?? b }
+        return max(a, b)
+    }
+}
+
+/// What was found where a segment ends, or should.
+enum VerificationFinding: Sendable {
+    case sealed(SealedSegment)
+    case failed(FailedSegment)
+    /// A line that was a seal and is none any more.
+    case damaged(from: Spot, to: Spot)
+    /// A file that is not the last ends in lines that no seal covers.
+    case unsealed(UnsealedLines)
+}
+
+/// A segment whose seal is right by itself.
+struct SealedSegment: Sendable {
+    enum Way: Sendable {
+        /// Every line since the seal before it.
+        case plain
+        /// Without the lines in between that look like seals: they were put in.
+        case withoutFailures
+        /// With the lines in between that look like seals: they were lines like any other.
+        case withFailures
+        /// With the seal before it: that was written by a process that died before its line's end,
+        /// and the next took it for a line like any other.
+        case withSealBefore
+    }
+
+    let seal: SealLine
+    let way: Way
+    let first: Spot
+    /// The seal's own line.
+    let last: Spot
+    let facts: SegmentFacts
+}
+
+/// A seal that does not fit the lines before it.
+struct FailedSegment: Sendable {
+    let seal: SealLine
+    let keyIsKnown: Bool
+    var first: Spot
+    var last: Spot
+    let lineCount: UInt64
+    let sum: UInt64
+    let opening: LogNotice?
+    /// Among the lines is one that looks like a seal with something wrong.
+    let holdsDamagedSeal: Bool
+}
+
+struct UnsealedLines: Sendable {
+    let first: Spot
+    let last: Spot
+    let isTorn: Bool
+    let holdsDamagedSeal: Bool
+    var count: Int { last.line - first.line + 1 }
+}

@@ -1,0 +1,544 @@
+import Logging
+import Time
+
+/// Judges what a reader finds: which seal follows which, what is missing, and what became of a segment
+/// whose seal fails. One change to the log is one fault, as far as that can be told.
+///
+/// Theory. Right seals are linked by their numbers: one that goes on from the last is good, a higher
+/// one leaves a gap, a lower one is a copy, unless it lies in a gap: then what was missing has only
+/// been moved. What fails in between waits for the next right seal, because that names the code before
+/// it: where a failed seal has that code its own line is genuine, and its lines are not.
+///
+/// Nothing counts that is not under a right seal. Counts and sums that failed seals tell serve to name
+/// a fault, never to find one.
+struct VerificationLedger {
+    /// What is known of a file before it is read.
+    struct File: Sendable {
+        let name: String
+        /// Of a full file, if its name tells.
+        var number: Int?
+        /// The name without its number.
+        var logName: String
+    }
+
+    struct Fault: Sendable {
+        var kind: VerificationReport.Fault.Kind
+        var first: Spot
+        var last: Spot
+        var seals: ClosedRange<UInt64>?
+        var sentence: String
+    }
+
+    enum Pending {
+        case failed(FailedSegment)
+        case foreign(ForeignSegments)
+        case damaged(from: Spot, to: Spot)
+        case unsealed(UnsealedLines)
+    }
+
+    /// Segments under seals of one key that is not known.
+    struct ForeignSegments {
+        let keyID: String
+        let first: Spot
+        var last: Spot
+        var seals: ClosedRange<UInt64>
+        let previous: SealCode
+        var code: SealCode
+    }
+
+    /// Seals that were passed over.
+    struct Gap {
+        var missing: [ClosedRange<UInt64>]
+        /// As it is reported unless the missing ones turn up.
+        var fault: Fault
+        /// Where they turned up.
+        var found: (first: Spot, last: Spot, seals: ClosedRange<UInt64>)?
+    }
+
+    /// A seal that should be there, by the word of the state file or of whoever kept it.
+    private struct Anchor {
+        let head: SealHead
+        let isState: Bool
+        var isSeen = false
+        var contradiction: Spot?
+    }
+
+    private(set) var files: [File] = []
+    private(set) var faults: [Fault] = []
+    private(set) var unlistedFaultCount = 0
+    private(set) var notes: [String] = []
+
+    /// The right seal with the highest number, of the newest chain.
+    private(set) var last: SealedSegment?
+    /// The right seal that was read last.
+    private(set) var latest: SealedSegment?
+    private var lastButOne: SealedSegment?
+    /// The number that the log begins with.
+    private(set) var firstSequence: UInt64?
+    private(set) var firstTime: String?
+    private(set) var sealCount = 0
+    /// Under right seals.
+    private var facts = SegmentFacts()
+    /// How far seals go, right or not.
+    private var reach: UInt64 = 0
+
+    var pending: [Pending] = []
+    private var unlistedPendingCount = 0
+    private var gaps: [Gap] = []
+    /// Those of chains that have ended.
+    private var oldGaps: [Gap] = []
+    /// What is missing before the first seal.
+    private var beginning: Gap?
+    /// The fault of the very first segment, where that fails and its file does not tell that it is
+    /// whole: then what is missing before it is the same fault.
+    private var openingFault: Int?
+    private var copies: (first: Spot, last: Spot, seals: ClosedRange<UInt64>)?
+    private var anchors: [Anchor]
+    private var silences: (count: Int, first: String)?
+
+    /// The ids of the keys, the newest first.
+    private let keyIDs: [String]
+
+    /// - Parameters:
+    ///   - keyIDs: the newest first.
+    ///   - anchors: heads that somebody kept.
+    ///   - state: the head that the file beside the log tells.
+    init(keyIDs: [String], anchors: [SealHead], state: SealHead?) {
+        self.keyIDs = keyIDs
+        self.anchors = anchors.map { Anchor(head: $0, isState: false) }
+        if let state { self.anchors.append(Anchor(head: state, isState: true)) }
+    }
+
+    mutating func beginFile(_ file: File) { files.append(file) }
+
+    mutating func note(_ sentence: String) {
+        if notes.count < 100 { notes.append(sentence) }
+    }
+
+    mutating func add(_ fault: Fault) {
+        guard faults.count < VerificationReport.mostFaults else {
+            unlistedFaultCount += 1
+            return
+        }
+        faults.append(fault)
+    }
+
+    // MARK: What waits for the next right seal
+
+    mutating func take(_ finding: VerificationFinding) {
+        switch finding {
+        case .sealed(let segment): take(segment)
+        case .failed(let segment) where segment.keyIsKnown: wait(for: .failed(segment))
+        case .failed(let segment): wait(forForeign: segment)
+        case .damaged(let from, let to): wait(for: .damaged(from: from, to: to))
+        case .unsealed(let lines): wait(for: .unsealed(lines))
+        }
+    }
+
+    private mutating func wait(for item: Pending) {
+        // A log without one right seal must not be kept here as a whole.
+        if pending.count < VerificationReport.mostFaults {
+            pending.append(item)
+        } else {
+            unlistedPendingCount += 1
+        }
+    }
+
+    /// Seals of another key come by the thousand where a key was taken out of use: they are one fault.
+    private mutating func wait(forForeign segment: FailedSegment) {
+        let seal = segment.seal
+        if case .foreign(var run)? = pending.last, run.keyID == seal.keyID,
+            run.seals.upperBound < seal.sequence
+        {
+            run.last = segment.last
+            run.seals = run.seals.lowerBound...seal.sequence
+            run.code = seal.code
+            pending[pending.count - 1] = .foreign(run)
+            return
+        }
+        wait(
+            for: .foreign(
+                ForeignSegments(
+                    keyID: seal.keyID, first: segment.first, last: segment.last,
+                    seals: seal.sequence...seal.sequence, previous: seal.previous, code: seal.code))
+        )
+    }
+
+    // MARK: Right seals
+
+    private mutating func take(_ segment: SealedSegment) {
+        sealCount += 1
+        if firstTime == nil { firstTime = segment.seal.timeText }
+        watchAnchors(segment)
+        switch segment.way {
+        case .plain: break
+        case .withoutFailures: reportInserted()
+        case .withFailures:
+            pending = []
+            note("\(place(segment.first)): lines that look like seals are lines like any other")
+        case .withSealBefore:
+            pending = []
+            last = lastButOne
+            note(
+                "\(place(segment.first)): a seal was torn before its line's end, and taken for a line"
+            )
+        }
+        facts.add(segment.facts)
+        guard let last, segment.seal.sequence <= last.seal.sequence else {
+            endCopies()
+            noteStrangeLines(in: segment)
+            settle(before: segment)
+            noteSilence(before: segment)
+            lastButOne = last
+            last = segment
+            latest = segment
+            return
+        }
+        settle(before: nil)
+        if segment.seal.sequence == 1, segment.seal.previous == .none,
+            isNewer(segment.seal.keyID, than: last.seal.keyID)
+        {
+            beginChain(segment)
+        } else if !fillGap(segment) {
+            extendCopies(segment)
+        }
+        latest = segment
+    }
+
+    /// The seals that failed stand in a segment that is whole without them.
+    private mutating func reportInserted() {
+        let spots = pending.compactMap { item -> Spot? in
+            switch item {
+            case .failed(let failed): failed.last
+            case .foreign(let run): run.last
+            case .damaged, .unsealed: nil
+            }
+        }
+        pending = []
+        guard let first = spots.first, let last = spots.last else { return }
+        let sentence =
+            spots.count == 1
+            ? "this line was put in; without it everything around is as it was sealed"
+            : "\(spots.count) lines among these that look like seals were put in; without them "
+                + "everything around is as it was sealed"
+        add(Fault(kind: .inserted, first: first, last: last, seals: nil, sentence: sentence))
+    }
+
+    /// A key has taken the place of another, and its chain goes on from nothing.
+    private mutating func beginChain(_ segment: SealedSegment) {
+        endCopies()
+        note(
+            "\(place(segment.first)): a new chain begins with key \(segment.seal.keyID); whether "
+                + "lines are missing before it cannot be told")
+        oldGaps += gaps
+        gaps = []
+        lastButOne = nil
+        last = segment
+        reach = 1
+    }
+
+    private func isNewer(_ keyID: String, than other: String) -> Bool {
+        guard let a = keyIDs.firstIndex(of: keyID), let b = keyIDs.firstIndex(of: other) else {
+            return false
+        }
+        return a < b
+    }
+
+    /// What a reader should know although every seal is right.
+    private mutating func noteStrangeLines(in segment: SealedSegment) {
+        guard let last, pending.isEmpty, segment.seal.sequence == last.seal.sequence + 1 else {
+            return
+        }
+        if isNewer(last.seal.keyID, than: segment.seal.keyID) {
+            note(
+                "\(place(segment.last)): from here on the log is sealed with key "
+                    + "\(segment.seal.keyID), which is older than the one before")
+        }
+        // A server that stops seals everything; the next begins with its own line.
+        if last.seal.reason == .stop, segment.facts.foundCount > 0 {
+            note(
+                "\(place(segment.first)): \(counted(segment.facts.foundCount, "line")) between a "
+                    + "server's stop and the next start: no server wrote that")
+        }
+    }
+
+    private mutating func fillGap(_ segment: SealedSegment) -> Bool {
+        let sequence = segment.seal.sequence
+        if beginning?.fill(sequence, segment.first, segment.last) == true { return true }
+        for index in gaps.indices
+        where gaps[index].fill(sequence, segment.first, segment.last) {
+            return true
+        }
+        return false
+    }
+
+    private mutating func extendCopies(_ segment: SealedSegment) {
+        let sequence = segment.seal.sequence
+        if let copies, copies.seals.upperBound < sequence, copies.last.file == segment.first.file,
+            copies.last.line + 1 == segment.first.line || segment.first.line == 1
+        {
+            self.copies = (copies.first, segment.last, copies.seals.lowerBound...sequence)
+            return
+        }
+        endCopies()
+        copies = (segment.first, segment.last, sequence...sequence)
+    }
+
+    private mutating func endCopies() {
+        guard let copies else { return }
+        self.copies = nil
+        add(
+            Fault(
+                kind: .inserted, first: copies.first, last: copies.last, seals: copies.seals,
+                sentence: "a copy of lines that stand elsewhere in the log, with their seals"))
+    }
+
+    /// Seals come each minute even where nothing else does.
+    private mutating func noteSilence(before segment: SealedSegment) {
+        guard let last, segment.facts.startCount == 0,
+            segment.seal.sequence == last.seal.sequence + 1,
+            let from = last.seal.moment, let to = segment.seal.moment,
+            to.milliseconds - from.milliseconds > 120_000
+        else { return }
+        let words = "\(place(last.last)): from \(last.seal.timeText) to \(segment.seal.timeText)"
+        silences = silences.map { ($0.count + 1, $0.first) } ?? (1, words)
+    }
+
+    private mutating func watchAnchors(_ segment: SealedSegment) {
+        let seal = segment.seal
+        for index in anchors.indices {
+            let head = anchors[index].head
+            // The seal behind it names it, too.
+            if seal.sequence > 0, head.sequence == seal.sequence - 1, head.code == seal.previous {
+                anchors[index].isSeen = true
+            }
+            guard head.sequence == seal.sequence else { continue }
+            if anchors[index].head.code == segment.seal.code {
+                anchors[index].isSeen = true
+            } else if anchors[index].contradiction == nil {
+                anchors[index].contradiction = segment.last
+            }
+        }
+    }
+
+    // MARK: Numbers
+
+    /// Takes note of seals that are not there.
+    mutating func miss(_ missing: ClosedRange<UInt64>, _ fault: Fault) {
+        if gaps.count < VerificationReport.mostFaults {
+            gaps.append(Gap(missing: [missing], fault: fault))
+        } else {
+            add(fault)
+        }
+    }
+
+    /// Takes note of the number that the log begins with.
+    /// - Parameters:
+    ///   - previous: the code that the first seal names, if that seal is right.
+    ///   - opening: what the first line tells.
+    mutating func begin(
+        with sequence: UInt64, after previous: SealCode?, _ opening: LogNotice?,
+        openingFault index: Int?
+    ) {
+        firstSequence = sequence
+        guard sequence > 1 else { return }
+        // Whoever kept the head before it knows what was there.
+        if let previous,
+            anchors.contains(where: {
+                $0.head.sequence == sequence - 1 && $0.head.code == previous && !$0.isState
+            })
+        {
+            note("begins at seal \(sequence), behind an anchor that was given")
+            return
+        }
+        let first = Spot(file: 0, line: 1)
+        openingFault = index
+        beginning = Gap(
+            missing: [1...(sequence - 1)],
+            fault: Fault(
+                kind: .missingFile, first: first, last: first, seals: 1...(sequence - 1),
+                sentence: opening == .reopened
+                    ? "the log was opened again here: the files that were moved away before are not "
+                        + "among these"
+                    : "the beginning of the log is missing, and no line of the log says that "
+                        + "retention removed it"))
+    }
+
+    mutating func reach(_ sequence: UInt64) { reach = sequence }
+
+    // MARK: The end
+
+    /// - Parameters:
+    ///   - tail: the lines behind the last seal.
+    ///   - isComplete: whether the files should be the whole of the log.
+    mutating func end(tail: UnsealedLines?, lineCount: Int, isComplete: Bool) {
+        endCopies()
+        settle(before: nil)
+        if let last { reach = max(reach, last.seal.sequence) }
+        unlistedFaultCount += unlistedPendingCount
+        for gap in oldGaps + gaps { report(gap) }
+        endBeginning(isComplete)
+        if let tail { endTail(tail) }
+        endAnchors(tail, at: tail?.last ?? Spot(file: max(files.count - 1, 0), line: lineCount))
+        addNotes()
+        faults.sort { ($0.first, $0.last) < ($1.first, $1.last) }
+    }
+
+    private mutating func report(_ gap: Gap) {
+        if let found = gap.found {
+            add(
+                Fault(
+                    kind: .reordered, first: min(gap.fault.first, found.first),
+                    last: max(gap.fault.first, found.last), seals: found.seals,
+                    sentence: "whole segments stand in another order than they were written in"))
+        }
+        for missing in gap.missing {
+            var fault = gap.fault
+            fault.seals = missing
+            add(fault)
+        }
+    }
+
+    private mutating func endBeginning(_ isComplete: Bool) {
+        guard let beginning, let missing = beginning.missing.last else {
+            if let beginning { report(beginning) }
+            return
+        }
+        if let removed = facts.removedThrough, removed >= missing.upperBound {
+            note("begins at seal \(missing.upperBound + 1): retention removed what was before")
+            var rest = beginning
+            rest.missing = []
+            report(rest)
+        } else if !isComplete {
+            note(
+                "begins at seal \(missing.upperBound + 1): what was before is in none of these files"
+            )
+            var rest = beginning
+            rest.missing = []
+            report(rest)
+        } else if let openingFault, beginning.found == nil {
+            faults[openingFault].kind = .deleted
+            faults[openingFault].seals =
+                1...(faults[openingFault].seals?.upperBound ?? missing.upperBound + 1)
+            faults[openingFault].sentence = "the log's first lines and their seals are gone"
+        } else {
+            var gap = beginning
+            if let found = facts.foundRemovedThrough, found >= missing.upperBound {
+                gap.fault.sentence =
+                    "the beginning of the log is missing; the line that says that retention removed "
+                    + "it was not sealed by the server that wrote it, and anybody may have"
+            }
+            report(gap)
+        }
+    }
+
+    private mutating func endTail(_ tail: UnsealedLines) {
+        if files[tail.last.file].number != nil {
+            add(
+                Fault(
+                    kind: .truncated, first: tail.first, last: tail.last, seals: nil,
+                    sentence: "a full file ends in a seal, and this one in "
+                        + "\(counted(tail.count, "line")) without: its end was cut off, or these "
+                        + "were put in"))
+            return
+        }
+        note(
+            "\(counted(tail.count, "line")) behind the last seal "
+                + (tail.count == 1 ? "is not sealed" : "are not sealed")
+        )
+        if tail.isTorn {
+            add(
+                Fault(
+                    kind: .tornLine, first: tail.last, last: tail.last, seals: nil,
+                    sentence: "the log's last line has no end"))
+        }
+        if tail.holdsDamagedSeal {
+            note("\(place(tail.first)): one of the lines from here looks like a damaged seal")
+        }
+    }
+
+    private mutating func endAnchors(_ tail: UnsealedLines?, at end: Spot) {
+        let faultCount = faults.count { $0.kind != .tornLine } + unlistedFaultCount
+        let open = anchors.filter { !$0.isSeen }
+        if let furthest = open.filter({ $0.head.sequence > reach }).max(by: {
+            $0.head.sequence < $1.head.sequence
+        }) {
+            let target = furthest.head.sequence
+            let word = furthest.isState ? "the state file" : "an anchor"
+            if let tail, tail.holdsDamagedSeal, target == reach + 1 {
+                add(
+                    Fault(
+                        kind: .edited, first: tail.first, last: tail.last, seals: target...target,
+                        sentence: "the line of the last seal is damaged"))
+            } else {
+                add(
+                    Fault(
+                        kind: .missingTail, first: end, last: end, seals: (reach + 1)...target,
+                        sentence: "the end of the log is missing: \(word) has seal \(target)"))
+            }
+        }
+        for anchor in open where anchor.head.sequence <= reach {
+            let sequence = anchor.head.sequence
+            let word = anchor.isState ? "the state file" : "the anchor"
+            if let spot = anchor.contradiction {
+                add(
+                    Fault(
+                        kind: .anchorMismatch, first: spot, last: spot, seals: sequence...sequence,
+                        sentence:
+                            "\(word) has another code for this seal: this is not the log that "
+                            + "it was taken from"))
+            } else if let firstSequence, sequence < firstSequence {
+                note("seal \(sequence), which \(word) has, is from before the first of these files")
+            } else if faultCount == 0 {
+                add(
+                    Fault(
+                        kind: .anchorMismatch, first: end, last: end, seals: sequence...sequence,
+                        sentence: "the seal that \(word) has is not there"))
+            }
+        }
+        if anchors.isEmpty, let last {
+            note(
+                "whether lines are missing behind seal \(last.seal.sequence) cannot be told without "
+                    + "a state file or an anchor")
+        }
+    }
+
+    private mutating func addNotes() {
+        if facts.startCount > 0 { note(counted(facts.startCount, "start") + " of a server") }
+        if facts.foundCount > 0 {
+            note(
+                "\(counted(facts.foundCount, "line")) that a server found unsealed when it started: "
+                    + "what a killed one left, or anybody")
+        }
+        if facts.mendedCount > 0 { note(counted(facts.mendedCount, "torn line") + " declared") }
+        if let silences {
+            note(
+                "silence: \(silences.first)"
+                    + (silences.count > 1 ? ", and \(silences.count - 1) more" : ""))
+        }
+    }
+
+    func place(_ spot: Spot) -> String { "\(files[spot.file].name): line \(spot.line)" }
+}
+
+extension VerificationLedger.Gap {
+    /// True if it has missed this one; it does not any more.
+    mutating func fill(_ sequence: UInt64, _ first: Spot, _ last: Spot) -> Bool {
+        guard let index = missing.firstIndex(where: { $0.contains(sequence) }) else { return false }
+        let range = missing.remove(at: index)
+        if sequence < range.upperBound {
+            missing.insert((sequence + 1)...range.upperBound, at: index)
+        }
+        if range.lowerBound < sequence {
+            missing.insert(range.lowerBound...(sequence - 1), at: index)
+        }
+        found =
+            found.map {
+                (
+                    min($0.first, first), max($0.last, last),
+                    min($0.seals.lowerBound, sequence)...max($0.seals.upperBound, sequence)
+                )
+            } ?? (first, last, sequence...sequence)
+        return true
+    }
+}

@@ -1,0 +1,209 @@
+import Logging
+
+/// Takes the lines of a log, and finds its segments: which seal is right for what stands before it.
+///
+/// Theory. A seal is checked with the code that it names as the one before it, so each segment is
+/// judged alone. One running hash begins behind each line that has the form of a seal, right or not,
+/// just as the writer's does when it looks for the log's end. Where a seal fails, up to three more run
+/// until the next that is right, to tell what happened:
+///
+/// - behind a line that looks like a damaged seal: if the next seal is right for what follows it, the
+///   damage ends there;
+/// - since the last right seal, leaving the failed ones out: if that is right, they were put in;
+/// - since the last right seal, the failed ones taken as lines: if that is right, they were lines.
+///
+/// A log without a fault is hashed once. Memory does not grow with the log.
+struct VerificationReader {
+    /// By their ids.
+    private let keys: [String: SealKey]
+
+    private var file = -1
+    private var line = 0
+    private var isInsideLine = false
+    private(set) var lineCount = 0
+    private(set) var lineCountInFile = 0
+
+    /// Since the last line with the form of a seal, or the file's beginning.
+    private var chain = SealChain()
+    private var first = Spot(file: 0, line: 1)
+    private var facts = SegmentFacts()
+    /// Behind the last line in there that looks like a damaged seal.
+    private var behindDamage: (chain: SealChain, first: Spot, facts: SegmentFacts)?
+    private var damages: [Spot] = []
+    /// Since the last right seal, once one has failed behind it.
+    private var withoutFailures: SealChain?
+    private var withFailures: SealChain?
+    private var failedFacts = SegmentFacts()
+    private var failedFirst: Spot?
+    /// The right seal that was just read, taken for a line of what follows.
+    private var withSealBefore: SealChain?
+    private var sealBeforeIsALine = false
+
+    private(set) var ourSealCount = 0
+    private(set) var foreignSealCount = 0
+
+    init(keys: [SealKey]) {
+        self.keys = Dictionary(keys.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    // MARK: Lines
+
+    mutating func beginFile() {
+        file += 1
+        line = 0
+        lineCountInFile = 0
+        withSealBefore = nil
+        begin(at: Spot(file: file, line: 1))
+        forgetFailures()
+    }
+
+    /// Takes in the next line, or piece of one.
+    mutating func take(
+        _ next: borrowing LineReader.Line, _ report: (VerificationFinding) -> Void
+    ) {
+        if next.isBeginning {
+            line = next.number
+            lineCount += 1
+            lineCountInFile += 1
+        }
+        isInsideLine = next.ending != .lineEnd
+        let notice = next.isBeginning ? LogNotice(next.bytes) : nil
+        if next.isWhole, notice == .seal, let seal = SealLine(next.bytes) {
+            take(seal, next.raw, report)
+            return
+        }
+        considerSealBefore(notice)
+        if let notice {
+            if line == 1 { facts.opening = notice }
+            facts.take(notice, after: chain.lineCount)
+            if let count = behindDamage?.chain.lineCount {
+                behindDamage?.facts.take(notice, after: count)
+            }
+        }
+        chain.update(next.raw)
+        behindDamage?.chain.update(next.raw)
+        withoutFailures?.update(next.raw)
+        withFailures?.update(next.raw)
+        if next.isWhole, notice == .seal || Self.endsLikeSeal(next.bytes) {
+            let behind = Spot(file: file, line: line + 1)
+            behindDamage = (SealChain(), behind, SegmentFacts())
+            // More than a few: what each of them was is beyond telling.
+            if damages.count < 100 { damages.append(Spot(file: file, line: line)) }
+        }
+    }
+
+    /// A process that dies while it writes a seal may leave all of it but its line's end; the next
+    /// takes what it finds for a torn line, and says so at once.
+    private mutating func considerSealBefore(_ notice: LogNotice?) {
+        guard let chain = withSealBefore else { return }
+        withSealBefore = nil
+        guard notice == .opened || notice == .mendedTornLine || notice == .recovered else { return }
+        withFailures = chain
+        sealBeforeIsALine = true
+    }
+
+    /// Whether the line has a code at its end, where a seal has it.
+    private static func endsLikeSeal(_ line: Span<UInt8>) -> Bool {
+        line.has(" mac=", at: line.count - SealCode.textCount - 5)
+            || line.has("\"mac\":\"", at: line.count - SealCode.textCount - 9)
+    }
+
+    // MARK: Seals
+
+    private mutating func take(
+        _ seal: SealLine, _ line: Span<UInt8>, _ report: (VerificationFinding) -> Void
+    ) {
+        let place = Spot(file: file, line: self.line)
+        let coded = line.extracting(first: seal.codedCount)
+        guard let key = keys[seal.keyID] else {
+            foreignSealCount += 1
+            fail(seal, keyIsKnown: false, line, place, report)
+            return
+        }
+        ourSealCount += 1
+        func isRight(_ chain: SealChain) -> Bool {
+            seal.code == chain.code(key, after: seal.previous, seal.sequence, closing: coded)
+        }
+        func accept(_ way: SealedSegment.Way, _ first: Spot, _ facts: SegmentFacts) {
+            report(
+                .sealed(
+                    SealedSegment(seal: seal, way: way, first: first, last: place, facts: facts)))
+        }
+        var all = failedFacts
+        all.add(facts)
+        let start = failedFirst ?? first
+        if isRight(chain) {
+            accept(.plain, first, facts)
+        } else if let behind = behindDamage, isRight(behind.chain) {
+            var from = first
+            for damage in damages {
+                // Two pieces of one line that was cut in two are one fault.
+                let isLast = damage == damages.last
+                guard isLast || !damages.contains(Spot(file: file, line: damage.line + 1)) else {
+                    continue
+                }
+                report(.damaged(from: from, to: damage))
+                from = Spot(file: file, line: damage.line + 1)
+            }
+            accept(.plain, behind.first, behind.facts)
+        } else if let chain = withoutFailures, isRight(chain) {
+            accept(.withoutFailures, start, all)
+        } else if let chain = withFailures, isRight(chain) {
+            accept(sealBeforeIsALine ? .withSealBefore : .withFailures, start, all)
+        } else {
+            fail(seal, keyIsKnown: true, line, place, report)
+            return
+        }
+        var own = chain
+        own.update(line)
+        withSealBefore = own
+        forgetFailures()
+        begin(at: Spot(file: file, line: self.line + 1))
+    }
+
+    private mutating func fail(
+        _ seal: SealLine, keyIsKnown: Bool, _ line: Span<UInt8>, _ place: Spot,
+        _ report: (VerificationFinding) -> Void
+    ) {
+        report(
+            .failed(
+                FailedSegment(
+                    seal: seal, keyIsKnown: keyIsKnown, first: first, last: place,
+                    lineCount: chain.lineCount, sum: chain.sum, opening: facts.opening,
+                    holdsDamagedSeal: behindDamage != nil)))
+        if withFailures == nil { withFailures = chain }
+        withFailures?.update(line)
+        if withoutFailures == nil { withoutFailures = chain }
+        failedFirst = failedFirst ?? first
+        failedFacts.add(facts)
+        withSealBefore = nil
+        begin(at: Spot(file: file, line: self.line + 1))
+    }
+
+    private mutating func begin(at spot: Spot) {
+        chain = SealChain()
+        first = spot
+        facts = SegmentFacts()
+        behindDamage = nil
+        damages = []
+        isInsideLine = false
+    }
+
+    private mutating func forgetFailures() {
+        withoutFailures = nil
+        withFailures = nil
+        failedFacts = SegmentFacts()
+        failedFirst = nil
+        sealBeforeIsALine = false
+    }
+
+    // MARK: Ends
+
+    /// The lines behind the file's last seal; nil if it ends in one.
+    var unsealed: UnsealedLines? {
+        guard line >= first.line, first.file == file else { return nil }
+        return UnsealedLines(
+            first: first, last: Spot(file: file, line: line), isTorn: isInsideLine,
+            holdsDamagedSeal: behindDamage != nil)
+    }
+}

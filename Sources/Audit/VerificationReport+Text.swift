@@ -1,0 +1,77 @@
+import Logging
+
+extension VerificationReport {
+    /// For a terminal: one line a fault, then what was looked at. Every character that is not plain
+    /// stands as an escape, wherever it came from.
+    package var text: String {
+        var lines = faults.map(\.text)
+        if unlistedFaultCount > 0 {
+            lines.append("and \(counted(unlistedFaultCount, "more fault"))")
+        }
+        lines += problems.map { "cannot be read: \($0)" }
+        lines += notes.map { "note: \($0)" }
+        lines.append(
+            "\(counted(files.count, "file")), \(counted(lineCount, "line")), "
+                + counted(sealCount, "seal"))
+        if let from, let to { lines.append("sealed from \(from) to \(to)") }
+        if let head { lines.append("head \(head.text)") }
+        lines.append(verdict)
+        return lines.map { escapingControls(in: $0) + "\n" }.joined()
+    }
+
+    /// The outcome in a sentence.
+    package var verdict: String {
+        switch outcome {
+        case .intact: "intact: every line is sealed, and every seal is right"
+        case .tampered:
+            "TAMPERED: \(counted(faults.count { $0.kind != .tornLine } + unlistedFaultCount, "fault"))"
+        case .unsealed: "intact as far as it is sealed; lines behind the last seal are not sealed"
+        case .wrongKey: "wrong key: there are seals, but none is of a key that was given"
+        case .neverSealed: "there is no seal: this log has never been sealed"
+        case .unreadable: "not everything could be read; what could shows no fault"
+        }
+    }
+}
+
+extension VerificationReport.Fault {
+    /// `app.log.000002: lines 101-187: edited: … (seals 41 to 42)`
+    package var text: String { "\(place): \(kind.rawValue): \(sentence)\(sealText)" }
+
+    private var place: String {
+        if first.file != last.file {
+            return "\(first.file): line \(first.line) to \(last.file): line \(last.line)"
+        }
+        if first.line == 0 { return first.file }
+        return first.line == last.line
+            ? "\(first.file): line \(first.line)"
+            : "\(first.file): lines \(first.line)-\(last.line)"
+    }
+
+    private var sealText: String {
+        guard let seals else { return "" }
+        return seals.lowerBound == seals.upperBound
+            ? " (seal \(seals.lowerBound))" : " (seals \(seals.lowerBound) to \(seals.upperBound))"
+    }
+}
+
+/// `1 line`, `2 lines`
+func counted(_ count: some BinaryInteger, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+}
+
+/// Controls, and what turns text around or cannot be seen, as `\u{…}`: a file's name comes from
+/// anywhere, too.
+func escapingControls(in text: String) -> String {
+    var escaped = ""
+    for scalar in text.unicodeScalars {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse,
+            .unassigned:
+            escaped += "\\u{\(String(scalar.value, radix: 16))}"
+        case .spaceSeparator where scalar != " ":
+            escaped += "\\u{\(String(scalar.value, radix: 16))}"
+        default: escaped.unicodeScalars.append(scalar)
+        }
+    }
+    return escaped
+}

@@ -1,0 +1,87 @@
+import Logging
+
+/// What a verification found, as values: nothing here has been prepared for a terminal.
+package struct VerificationReport: Sendable, Equatable {
+    package enum Outcome: String, Sendable {
+        /// Everything is under a seal, and every seal is right.
+        case intact
+        case tampered
+        /// Intact, but behind the last seal stand lines that none covers: a server that runs seals
+        /// them in a moment, one that was killed at its next start.
+        case unsealed
+        /// There are seals, and all are of other keys: nothing can be said.
+        case wrongKey
+        /// There is no seal at all.
+        case neverSealed
+        /// Something could not be read, and what could shows no fault.
+        case unreadable
+
+        /// What the command exits with.
+        package var exitCode: Int32 {
+            switch self {
+            case .intact: 0
+            case .tampered: 1
+            case .wrongKey, .neverSealed, .unreadable: 2
+            case .unsealed: 3
+            }
+        }
+    }
+
+    /// A line of a file; 0 where the file has none.
+    package struct Place: Sendable, Equatable {
+        package let file: String
+        package let line: Int
+    }
+
+    package struct Fault: Sendable, Equatable {
+        package enum Kind: String, Sendable, CaseIterable {
+            case edited
+            case reordered
+            case deleted
+            case inserted
+            case missingFile = "missing file"
+            case truncated
+            case missingTail = "missing tail"
+            /// No work of a stranger by itself: what a killed process leaves behind.
+            case tornLine = "torn line"
+            case wrongKey = "wrong key"
+            case anchorMismatch = "anchor mismatch"
+        }
+
+        package let kind: Kind
+        package let first: Place
+        package let last: Place
+        /// The seals that the fault concerns.
+        package let seals: ClosedRange<UInt64>?
+        package let sentence: String
+    }
+
+    package struct File: Sendable, Equatable {
+        package let name: String
+        package internal(set) var lineCount = 0
+        package internal(set) var sealCount = 0
+    }
+
+    package internal(set) var outcome = Outcome.intact
+    /// In the order of the log; at most `mostFaults`.
+    package internal(set) var faults: [Fault] = []
+    /// Faults beyond those.
+    package internal(set) var unlistedFaultCount = 0
+    /// What could not be read.
+    package internal(set) var problems: [String] = []
+    package internal(set) var notes: [String] = []
+    package internal(set) var files: [File] = []
+    package internal(set) var lineCount = 0
+    /// Seals that are right by themselves.
+    package internal(set) var sealCount = 0
+    /// The number of the first of them.
+    package internal(set) var firstSequence: UInt64?
+    /// The last of them: kept elsewhere, it is an anchor for the next time.
+    package internal(set) var head: SealHead?
+    /// When the first and the last of them were written.
+    package internal(set) var from: String?
+    package internal(set) var to: String?
+
+    /// A log may consist of faults; nobody reads more than this.
+    package static let mostFaults = 1000
+}

@@ -1,0 +1,61 @@
+import Audit
+import POSIX
+import Testing
+
+@Suite("A reader of lines")
+struct LineReaderTests {
+    @Test("gives lines without their ends, and tells where they stood")
+    func lines() throws {
+        var reader = LineReader(MemoryBytes(Array("one\n\nthree".utf8)))
+        var seen: [String] = []
+        while let line = try reader.next() {
+            let text = String(decoding: [UInt8](copying: line.bytes), as: UTF8.self)
+            seen.append("\(line.number) \(line.offset) \(text) \(line.ending)")
+        }
+        #expect(seen == ["1 0 one lineEnd", "2 4  lineEnd", "3 5 three endOfInput"])
+        var empty = LineReader(MemoryBytes([]))
+        let isEmpty = try empty.next() == nil
+        #expect(isEmpty)
+    }
+
+    @Test("gives a long line in pieces, none longer than its buffer")
+    func longLine() throws {
+        let long = [UInt8](repeating: 0x78, count: 1_000_000)
+        var reader = LineReader(MemoryBytes(long + Array("\nshort\n".utf8)))
+        var count = 0
+        var isWhole: [Bool] = []
+        while let line = try reader.next() {
+            let (length, number) = (line.bytes.count, line.number)
+            #expect(length <= 4 * LineReader.longestLine)
+            if number == 1 { count += length }
+            if line.ending == .lineEnd { isWhole.append(line.isWhole) }
+        }
+        #expect(count == long.count)
+        #expect(isWhole == [false, true])
+    }
+
+    @Test("does not depend on how the bytes come", arguments: [1, 7, 100, 4096])
+    func pieces(size: Int) throws {
+        let bytes = Array(
+            "one\n\ntwo\r\n\u{0}\n\(String(repeating: "long ", count: 300))\nno end".utf8)
+        var whole = LineReader(MemoryBytes(bytes))
+        var pieces = LineReader(MemoryBytes(bytes), bufferSize: size)
+        var line: [UInt8] = []
+        while let piece = try pieces.next() {
+            if piece.isBeginning { line = [] }
+            line.append(copying: piece.raw)
+            guard piece.ending != .longer else { continue }
+            guard let other = try whole.next() else {
+                Issue.record("a line too many")
+                return
+            }
+            #expect(line == [UInt8](copying: other.raw))
+            let (number, end) = (other.number, other.offset + other.raw.count)
+            #expect(piece.number == number)
+            #expect(piece.offset + piece.raw.count == end)
+            #expect(piece.ending == other.ending)
+        }
+        let isAtEnd = try whole.next() == nil
+        #expect(isAtEnd)
+    }
+}

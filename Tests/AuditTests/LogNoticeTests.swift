@@ -1,0 +1,56 @@
+import Logging
+import Testing
+
+@testable import Audit
+
+@Suite("What the log says about itself")
+struct LogNoticeTests {
+    private func line(_ format: LogFormat, _ event: String, _ fields: [(String, String)]) -> [UInt8]
+    {
+        let time = "2026-11-21T07:00:00.123Z"
+        let plain = fields.map { " \($0.0)=\($0.1)" }.joined()
+        switch format {
+        case .text: return Array("\(time) | INFO | log | \(event)\(plain)".utf8)
+        case .logfmt: return Array("time=\(time) level=INFO area=log event=\(event)\(plain)".utf8)
+        case .json:
+            let members = fields.map { name, value in
+                ",\"\(name)\":" + (Int(value) == nil ? "\"\(value)\"" : value)
+            }
+            let head =
+                "{\"time\":\"\(time)\",\"level\":\"INFO\",\"area\":\"log\",\"event\":\"\(event)\""
+            return Array((head + members.joined() + "}").utf8)
+        }
+    }
+
+    @Test("is understood in each format", arguments: LogFormat.allCases)
+    func formats(format: LogFormat) {
+        func notice(_ event: String, _ fields: [(String, String)] = []) -> LogNotice? {
+            LogNotice(line(format, event, fields).span)
+        }
+        #expect(notice("log_open", [("file", "app.log")]) == .opened)
+        #expect(notice("log_reopen") == .reopened)
+        #expect(
+            notice("log_rotate", [("file", "app.log.000001"), ("reason", "size")])
+                == .rotated("app.log.000001"))
+        #expect(notice("log_recovered", [("reason", "torn_line")]) == .mendedTornLine)
+        #expect(notice("log_recovered", [("reason", "written"), ("n", "3")]) == .recovered)
+        #expect(
+            notice(
+                "log_retention",
+                [("n", "2"), ("file", "app.log.000002"), ("sequence", "41"), ("reason", "age")])
+                == .removed(through: 41))
+        #expect(notice("log_retention", [("n", "2")]) == nil)
+        #expect(notice("log_seal", [("sequence", "1")]) == .seal)
+        #expect(notice("log_opened") == nil)
+        #expect(notice("log_") == nil)
+        #expect(notice("authn_login_success") == nil)
+    }
+
+    @Test("is not what others say")
+    func others() {
+        for text in [
+            "", "{", "t", "2026-11-21T07:00:00.123Z | WARNING | log | log_open file=app.log",
+            "2026-11-21T07:00:00.123Z | INFO | security | x user=\" | INFO | log | log_open\"",
+        ] { #expect(LogNotice(Array(text.utf8).span) == nil) }
+    }
+}

@@ -1,0 +1,145 @@
+import Audit
+import Logging
+import TestSupport
+import Testing
+
+/// What chance does to a log: all of it is found, and nothing traps.
+@Suite("Verifying what chance has changed")
+struct VerificationChanceTests {
+    private let verifier = LogVerifier(keys: [VerificationLog.key])
+    private let log = VerificationLog.whole()
+
+    private func verify(_ files: [VerificationLog.File], _ head: SealHead?) -> VerificationReport {
+        verifier.verify(files.map { ($0.name, $0.bytes) }, state: head, isComplete: true)
+    }
+
+    /// Parts, so that they run beside each other.
+    @Test("finds each of ten thousand changed bytes, and calls it one fault", arguments: 0..<8)
+    func bytes(part: Int) {
+        var dice = Dice(seed: UInt64(part))
+        let files = log.files.map { ($0.name, $0.bytes) }
+        let total = files.map(\.1.count).reduce(0, +)
+        for _ in 0..<1250 {
+            var changed = files
+            var offset = Int.random(in: 0..<total, using: &dice)
+            var file = 0
+            while offset >= changed[file].1.count {
+                offset -= changed[file].1.count
+                file += 1
+            }
+            changed[file].1[offset] ^= UInt8.random(in: 1...255, using: &dice)
+            let report = verifier.verify(changed, state: log.head, isComplete: true)
+            #expect(report.outcome == .tampered, "byte \(offset) of file \(file)")
+            let faults = report.faults.filter { $0.kind != .tornLine }
+            #expect(faults.count == 1, "byte \(offset) of file \(file): \(report.text)")
+        }
+    }
+
+    private enum Change: CaseIterable { case remove, copy, swap, move }
+
+    @Test("finds lines that were taken out, copied, swapped and moved", arguments: 0..<4)
+    func lines(part: Int) {
+        var dice = Dice(seed: 100 + UInt64(part))
+        for _ in 0..<250 {
+            var files = log.files
+            let file = Int.random(in: 0..<3, using: &dice)
+            let other = Int.random(in: 0..<3, using: &dice)
+            let line = files[file].lines.indices.randomElement(using: &dice)!
+            let count = min(.random(in: 1...8, using: &dice), files[file].lines.count - line)
+            let range = line..<(line + count)
+            let target = Int.random(in: 0...files[other].lines.count, using: &dice)
+            switch Change.allCases.randomElement(using: &dice)! {
+            case .remove: files[file].lines.removeSubrange(range)
+            case .copy:
+                files[other].lines.insert(contentsOf: files[file].lines[range], at: target)
+            case .swap:
+                let place = min(target, files[other].lines.count - 1)
+                let line = files[file].lines[line]
+                files[file].lines[range.lowerBound] = files[other].lines[place]
+                files[other].lines[place] = line
+            case .move:
+                let moved = files[file].lines[range]
+                files[file].lines.removeSubrange(range)
+                let place = min(target, files[other].lines.count)
+                files[other].lines.insert(contentsOf: moved, at: place)
+            }
+            let report = verify(files, log.head)
+            // A segment that goes from a file's end to the next one's beginning keeps its place.
+            let (bytes, sealed) = (files.flatMap(\.bytes), log.files.flatMap(\.bytes))
+            let isTouched = bytes != sealed
+            // What is put behind the last seal is not sealed, and no more can be said.
+            let isLonger = bytes.starts(with: sealed)
+            let expected: VerificationReport.Outcome =
+                !isTouched ? .intact : isLonger ? .unsealed : .tampered
+            #expect(report.outcome == expected, "\(report.text)")
+        }
+    }
+
+    /// Lines, seals, rotations, reopenings, removals, and deaths at any byte since the last seal or
+    /// inside of it.
+    @Test("accuses nobody, whatever a server went through", arguments: 0..<8)
+    func histories(part: Int) {
+        var dice = Dice(seed: 300 + UInt64(part))
+        for _ in 0..<25 {
+            var log = VerificationLog()
+            log.start()
+            for step in 0..<Int.random(in: 1..<40, using: &dice) {
+                switch Int.random(in: 0..<10, using: &dice) {
+                case 0...3: log.write(.random(in: 1...4, using: &dice), "\(step)")
+                case 4...5: log.seal()
+                case 6: log.rotate()
+                case 7 where log.files.count > 2:
+                    log.remove(.random(in: 1...2, using: &dice))
+                    // The word is on the disk before the deed is done.
+                    log.seal()
+                case 7: log.seal(.silence)
+                default:
+                    let lines = log.files[log.files.count - 1].lines
+                    let last = lines.lastIndex { SealLine(Array($0.dropLast()).span) != nil } ?? 0
+                    let (start, end) = (lines[..<last].joined().count, lines.joined().count)
+                    log = VerificationLog(
+                        continuing: log.files, cutAt: .random(in: start...end, using: &dice))
+                    log.start()
+                }
+            }
+            log.seal(.stop)
+            let report = verify(log.files, log.head)
+            #expect(report.outcome == .intact, "\(report.text)")
+            #expect(report.faults == [])
+        }
+    }
+
+    @Test("survives any bytes", arguments: 0..<4)
+    func garbage(part: Int) {
+        var dice = Dice(seed: 200 + UInt64(part))
+        let whole = log.files.flatMap(\.bytes)
+        let words = [
+            "\n", "log_seal", " sequence=", "99999999999999999", " mac=", "{\"time\":\"", "time=",
+            "|",
+        ].map { Array($0.utf8) }
+        for _ in 0..<150 {
+            var bytes: [UInt8] = []
+            for _ in 0..<Int.random(in: 0..<12, using: &dice) {
+                switch Int.random(in: 0..<4, using: &dice) {
+                case 0:
+                    for _ in 0..<Int.random(in: 0..<200, using: &dice) {
+                        bytes.append(.random(in: 0...255, using: &dice))
+                    }
+                case 1: bytes += words.randomElement(using: &dice)!
+                case 2:
+                    let start = whole.indices.randomElement(using: &dice)!
+                    bytes += whole[start...].prefix(.random(in: 0..<2000, using: &dice))
+                default:
+                    bytes += log.files.randomElement(using: &dice)!.lines.randomElement(
+                        using: &dice)!
+                }
+            }
+            let cut = Int.random(in: 0...bytes.count, using: &dice)
+            let files = [("a.000001", Array(bytes[..<cut])), ("a", Array(bytes[cut...]))]
+            let report = verifier.verify(files, state: log.head, isComplete: true)
+            #expect(report.outcome != .intact)
+            #expect(!report.text.isEmpty)
+            #expect(!report.json.isEmpty)
+        }
+    }
+}

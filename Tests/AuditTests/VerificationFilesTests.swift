@@ -1,0 +1,287 @@
+import Audit
+import Foundation
+import Glibc
+import POSIX
+import TestSupport
+import Testing
+
+@testable import Logging
+
+/// Which files a log consists of, in which order, and what becomes of them meanwhile.
+@Suite("The files of a log that is verified")
+struct VerificationFilesTests {
+    private let folder: TemporaryFolder
+    private let log = VerificationLog.whole()
+    private let verifier = LogVerifier(keys: [VerificationLog.key])
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try write(log)
+        try writeState(log.head)
+    }
+
+    private func write(_ log: VerificationLog) throws {
+        for file in log.files {
+            try Data(file.bytes).write(to: URL(filePath: folder.path(file.name)))
+        }
+    }
+
+    private func writeState(_ head: SealHead) throws {
+        var state = try LogStateFile(LogState.path(of: path), VerificationLog.key)
+        try state.write(LogState(head: head, generation: 2, size: 0))
+    }
+
+    private var path: String { folder.path("app.log") }
+
+    private func paths(_ names: String...) -> [String] { names.map { folder.path($0) } }
+
+    private func run(_ program: String, _ arguments: String...) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: program)
+        process.arguments = arguments
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+    }
+
+    @Test("the log with all of its full files, by their numbers")
+    func byPath() {
+        let report = verifier.verify(log: path)
+        #expect(report.outcome == .intact, "\(report.text)")
+        #expect(report.files.map(\.name) == ["app.log.000001", "app.log.000002", "app.log"])
+        #expect(report.problems == [])
+    }
+
+    @Test("other files beside the log are none of its own")
+    func others() throws {
+        for name in [
+            "app.log.1", "app.log.00001", "app.log.old", "app.log.000003x", "xapp.log.000003",
+            "app.log.0000001", "app.log.20261121",
+        ] {
+            try folder.file(name, "anything\n")
+        }
+        #expect(verifier.verify(log: path).outcome == .intact)
+    }
+
+    @Test("the state file tells how far the log must go")
+    func state() throws {
+        let lines = log.files[2].lines
+        try Data(lines[..<16].joined()).write(to: URL(filePath: path))
+        let report = verifier.verify(log: path)
+        #expect(
+            report.faults.map(\.text) == [
+                "app.log: line 16: missing tail: the end of the log is missing: the state file has "
+                    + "seal 16 (seals 15 to 16)"
+            ])
+        // A state that was changed is none, and that is said.
+        try folder.file(".app.log.state", "gatehouse log state 1 turn=1 head=\n")
+        let changed = verifier.verify(log: path)
+        #expect(changed.outcome == .intact)
+        #expect(changed.notes[0].hasSuffix("it counts for nothing"))
+        try writeState(log.head)
+        // Another key's state is none.
+        let other = SealKey(secret: Array("another key".utf8).span)
+        #expect(LogVerifier(keys: [other]).verify(log: path).outcome == .wrongKey)
+        #expect(
+            LogVerifier(keys: [other, VerificationLog.key]).verify(log: path).outcome == .tampered)
+    }
+
+    @Test("a log that is gone is missing, by the word of its state")
+    func gone() throws {
+        for name in ["app.log", "app.log.000001", "app.log.000002"] {
+            try FileManager.default.removeItem(atPath: folder.path(name))
+        }
+        let report = verifier.verify(log: path)
+        #expect(report.outcome == .tampered)
+        #expect(
+            report.faults.map(\.text) == [
+                "the log: missing tail: the end of the log is missing: the state file has seal 16 "
+                    + "(seals 1 to 16)"
+            ])
+        try FileManager.default.removeItem(atPath: folder.path(".app.log.state"))
+        #expect(verifier.verify(log: path).outcome == .unreadable)
+    }
+
+    @Test("files that are given come in the order of their numbers")
+    func given() {
+        let report = verifier.verify(files: paths("app.log", "app.log.000002", "app.log.000001"))
+        #expect(report.outcome == .intact, "\(report.text)")
+        #expect(report.files.map(\.name) == paths("app.log.000001", "app.log.000002", "app.log"))
+        let twice = verifier.verify(files: paths("app.log", "app.log") + [path])
+        #expect(twice.files.count == 1)
+    }
+
+    @Test("files with other names come in the order of their first seals")
+    func bySeals() throws {
+        for (old, new) in [
+            ("app.log.000001", "b-20261119"), ("app.log.000002", "a-20261120"), ("app.log", "c"),
+        ] {
+            try FileManager.default.moveItem(atPath: folder.path(old), toPath: folder.path(new))
+        }
+        let report = verifier.verify(files: paths("c", "a-20261120", "b-20261119"))
+        #expect(report.outcome == .intact, "\(report.text)")
+        #expect(report.files.map(\.name) == paths("b-20261119", "a-20261120", "c"))
+        // In between, one that has no seal.
+        try folder.file("none", "a line\n")
+        let more = verifier.verify(files: paths("none", "c", "a-20261120", "b-20261119"))
+        #expect(more.files.map(\.name) == paths("b-20261119", "a-20261120", "c", "none"))
+        #expect(more.outcome == .unsealed)
+    }
+
+    @Test("a part of a log may be verified by itself")
+    func part() {
+        let middle = verifier.verify(files: paths("app.log.000002"))
+        #expect(middle.outcome == .intact)
+        #expect(
+            middle.notes.contains("begins at seal 7: what was before is in none of these files"))
+        // Those before it are there, and were left out.
+        #expect(verifier.verify(files: paths("app.log")).outcome == .intact)
+        let ends = verifier.verify(files: paths("app.log.000001", "app.log"))
+        #expect(
+            ends.faults.map(\.text) == [
+                "\(path): line 1: missing file: app.log.000002 is missing before this one "
+                    + "(seals 7 to 11)"
+            ])
+    }
+
+    @Test("the log without what was before it is no part that somebody chose")
+    func cutOff() throws {
+        for name in ["app.log.000001", "app.log.000002"] {
+            try FileManager.default.removeItem(atPath: folder.path(name))
+        }
+        #expect(verifier.verify(files: [path]).faults.map(\.kind) == [.missingFile])
+        #expect(verifier.verify(log: path).faults.map(\.kind) == [.missingFile])
+    }
+
+    @Test("full files may be packed")
+    func packed() throws {
+        try run("/usr/bin/gzip", folder.path("app.log.000001"))
+        try run("/usr/bin/gzip", "-k", folder.path("app.log.000002"))
+        let report = verifier.verify(log: path)
+        #expect(report.outcome == .intact, "\(report.text)")
+        #expect(report.files.map(\.name) == ["app.log.000001.gz", "app.log.000002", "app.log"])
+        let given = verifier.verify(
+            files: paths("app.log.000002.gz", "app.log", "app.log.000001.gz"))
+        #expect(given.outcome == .intact, "\(given.text)")
+        try FileManager.default.moveItem(
+            atPath: folder.path("app.log.000001.gz"), toPath: folder.path("old.gz"))
+        let other = verifier.verify(files: paths("app.log", "app.log.000002.gz", "old.gz"))
+        #expect(other.outcome == .intact, "\(other.text)")
+    }
+
+    @Test("a packed file that was cut off is no whole one")
+    func cutPacked() throws {
+        let packed = folder.path("app.log.000001.gz")
+        try run("/usr/bin/gzip", folder.path("app.log.000001"))
+        let bytes = try Data(contentsOf: URL(filePath: packed))
+        try bytes.dropLast(20).write(to: URL(filePath: packed))
+        let report = verifier.verify(log: path)
+        #expect(report.problems == ["app.log.000001.gz: no whole gzip file"])
+        #expect(report.outcome.exitCode != 0)
+    }
+
+    @Test("a pipe is read as it comes")
+    func pipe() throws {
+        let pipe = folder.path("pipe")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        let bytes = Data(log.files.flatMap(\.bytes))
+        let thread = Thread {
+            guard let file = FileHandle(forWritingAtPath: pipe) else { return }
+            try? file.write(contentsOf: bytes)
+            try? file.close()
+        }
+        thread.start()
+        let report = verifier.verify(files: [pipe])
+        #expect(report.outcome == .intact, "\(report.text)")
+        #expect(report.sealCount == 16)
+    }
+
+    @Test("what is not there or cannot be read is said")
+    func unreadable() {
+        let missing = folder.path("missing")
+        #expect(
+            verifier.verify(files: [missing]).problems == ["\(missing): No such file or directory"])
+        #expect(verifier.verify(files: [missing]).outcome.exitCode == 2)
+        #expect(verifier.verify(files: [folder.path]).outcome == .unreadable)
+        #expect(verifier.verify(log: folder.path("no/log")).outcome == .unreadable)
+        #expect(verifier.verify(files: [path, missing]).outcome == .unreadable)
+    }
+
+    @Test("a line of any length is hashed through")
+    func longLine() throws {
+        var log = VerificationLog()
+        log.start()
+        log.put([UInt8](repeating: 0x78, count: 1_000_000) + [0x0A])
+        log.seal(.stop)
+        try Data(log.files[0].bytes).write(to: URL(filePath: folder.path("long")))
+        let report = verifier.verify(files: paths("long"))
+        #expect(report.outcome == .intact, "\(report.text)")
+        #expect(report.lineCount == 4)
+    }
+
+    /// The server as a thread: it writes, seals, rotates and removes, and the verifier looks on.
+    @Test("a server that rotates and removes meanwhile is never accused")
+    func meanwhile() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("app.log")
+        let isDone = Locked(false)
+        let thread = Thread {
+            defer { isDone.withLock { $0 = true } }
+            try? Self.serve(path)
+        }
+        thread.start()
+        while !FileManager.default.fileExists(atPath: path) { sched_yield() }
+        var count = 0
+        while !isDone.withLock({ $0 }) {
+            let report = verifier.verify(log: path)
+            let isFine = [.intact, .unsealed, .neverSealed].contains(report.outcome)
+            #expect(isFine, "\(report.text)")
+            guard isFine else { break }
+            count += 1
+        }
+        #expect(count > 0)
+        #expect(verifier.verify(log: path).outcome == .intact)
+    }
+
+    private static func serve(_ path: String) throws {
+        var log = VerificationLog()
+        var state = try LogStateFile(LogState.path(of: path), VerificationLog.key)
+        var file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        var written = 0
+        // Appends what the log has more than the file.
+        func write() throws {
+            let bytes = Array(log.files[log.files.count - 1].lines[written...].joined())
+            written = log.files[log.files.count - 1].lines.count
+            // In two writes, so that a reader sees halves of lines.
+            _ = try file.write(bytes.span.extracting(..<(bytes.count / 2)))
+            _ = try file.write(bytes.span.extracting((bytes.count / 2)...))
+        }
+        log.start()
+        try write()
+        for round in 1...300 {
+            for _ in 0..<3 {
+                log.write(4, "\(round)")
+                try write()
+                log.seal()
+                try write()
+                try state.write(LogState(head: log.head, generation: round - 1, size: 0))
+            }
+            log.seal(.rotate)
+            try write()
+            let full = log.moveAway()
+            rename(path, LogName.path(of: path, round))
+            file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            written = 0
+            log.write(LogRotated(file: full, reason: "size"))
+            try write()
+            guard log.files.count > 4 else { continue }
+            // The word is under a seal before the deed is done.
+            let oldest = log.files[0].name
+            log.remove(1)
+            try write()
+            unlink("\(LogName.folder(of: path))/\(oldest)")
+        }
+        log.seal(.stop)
+        try write()
+    }
+}

@@ -1,0 +1,160 @@
+import Crypto
+import Testing
+import Time
+
+@testable import Logging
+
+/// A log as its writer makes it, in memory.
+struct VerificationLog {
+    struct File: Equatable {
+        var name: String
+        var lines: [[UInt8]]
+        /// The bytes of the lines, which bear their ends.
+        var bytes: [UInt8] { Array(lines.joined()) }
+    }
+
+    static let key = SealKey(secret: Array("a key for tests of the verifier.".utf8).span)
+
+    private(set) var files: [File] = [File(name: "app.log", lines: [])]
+    private(set) var chain = SealChain()
+    var key = Self.key
+    let format: LogFormat
+    private var now = Timestamp(milliseconds: 1_795_244_400_123)
+    private var generation = 0
+
+    init(_ format: LogFormat = .text, after head: SealHead = .none) {
+        self.format = format
+        chain = SealChain(after: head)
+    }
+
+    /// As a start finds a log whose last file ends at this byte: it goes on from the last right seal.
+    init(continuing files: [File], cutAt end: Int) {
+        format = .text
+        self.files = files
+        generation =
+            files.compactMap { LogName.number(of: $0.name, "app.log", highest: 0) }.max() ?? 0
+        let bytes = Array(files[files.count - 1].bytes[..<end])
+        self.files[files.count - 1].lines = bytes.split(
+            separator: 0x0A, omittingEmptySubsequences: false
+        ).map { Array($0) + [0x0A] }
+        // Nothing, or a line without its end.
+        let rest = self.files[files.count - 1].lines.removeLast().dropLast()
+        if !rest.isEmpty { self.files[files.count - 1].lines.append(Array(rest)) }
+        let seals = self.files.flatMap(\.lines).compactMap { line in
+            line.last == 0x0A ? SealLine(Array(line.dropLast()).span) : nil
+        }
+        let found = self.files[files.count - 1].lines.reversed().prefix { line in
+            line.last != 0x0A || SealLine(Array(line.dropLast()).span) == nil
+        }
+        chain = SealChain(after: seals.last?.head ?? .none)
+        for line in found.reversed() { chain.update(line.span) }
+    }
+
+    /// Three files of four sealed batches each: a start, two rotations, a stop.
+    static func whole(_ format: LogFormat = .text) -> VerificationLog {
+        var log = VerificationLog(format)
+        log.start()
+        for file in 1...3 {
+            for batch in 1...4 {
+                log.write(4, "\(file).\(batch)")
+                log.seal()
+            }
+            if file < 3 { log.rotate() }
+        }
+        log.seal(.stop)
+        return log
+    }
+
+    var head: SealHead { chain.head }
+
+    mutating func pass(seconds: Int64) { now = now + .seconds(seconds) }
+
+    mutating func put(_ bytes: [UInt8]) {
+        chain.update(bytes.span)
+        if let last = files[files.count - 1].lines.last, last.last != 0x0A {
+            files[files.count - 1].lines[files[files.count - 1].lines.count - 1] += bytes
+        } else {
+            files[files.count - 1].lines.append(bytes)
+        }
+    }
+
+    mutating func write(_ event: some LogEvent) { put(LogLine.whole(event, at: now, format)) }
+
+    mutating func write(_ count: Int, _ word: String) {
+        for index in 0..<count {
+            now = now + Milliseconds(10)
+            write(Note(word: "\(word).\(index)"))
+        }
+    }
+
+    mutating func seal(_ reason: SealChain.Reason = .interval) {
+        let (line, head) = chain.seal(reason, key: key, at: now, format)
+        files[files.count - 1].lines.append(line)
+        chain.advance(to: head)
+    }
+
+    mutating func rotate() {
+        seal(.rotate)
+        let full = moveAway()
+        write(LogRotated(file: full, reason: "size"))
+    }
+
+    /// The file gets its number, and the log goes on in another.
+    @discardableResult
+    mutating func moveAway() -> String {
+        generation += 1
+        let full = LogName.path(of: "app.log", generation)
+        files[files.count - 1].name = full
+        files.append(File(name: "app.log", lines: []))
+        return full
+    }
+
+    /// Somebody else has moved the file away.
+    mutating func reopen() {
+        seal(.rotate)
+        files[files.count - 1].name = "moved.\(files.count)"
+        files.append(File(name: "app.log", lines: []))
+        write(LogReopened(reason: "signal", level: .info))
+    }
+
+    /// What a process that was killed has left, the next finds.
+    mutating func start() {
+        let isTorn = files[files.count - 1].lines.last.map { $0.last != 0x0A } ?? false
+        if isTorn { put([0x0A]) }
+        write(LogOpened(file: "app.log"))
+        if isTorn { write(LogRecovered(reason: "torn_line", dropped: 0)) }
+        seal(.start)
+    }
+
+    /// Removes the oldest full files.
+    mutating func remove(_ count: Int) {
+        let newest = files[count - 1]
+        let last = newest.lines.last.flatMap { SealLine(Array($0.dropLast()).span) }
+        write(Removed(count: count, file: newest.name, sequence: last?.sequence ?? 0))
+        seal()
+        files.removeFirst(count)
+    }
+}
+
+struct Note: LogEvent {
+    let word: String
+    var level: Level { .info }
+    var area: Area { .security }
+    var name: StaticString { "authn_login_success" }
+    func write(to line: inout LogLine) { line.field("user", word) }
+}
+
+struct Removed: LogEvent {
+    let count: Int
+    let file: String
+    let sequence: UInt64
+    var level: Level { .info }
+    var area: Area { .log }
+    var name: StaticString { "log_retention" }
+    func write(to line: inout LogLine) {
+        line.field("n", Int64(count))
+        line.field("file", file)
+        line.field("sequence", Int64(sequence))
+        line.field("reason", "count")
+    }
+}

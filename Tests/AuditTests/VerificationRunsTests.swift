@@ -1,0 +1,396 @@
+import Audit
+import Testing
+import Time
+
+@testable import Logging
+
+/// Whatever a server goes through, its log is never accused.
+@Suite("Verifying what a server has gone through")
+struct VerificationRunsTests {
+    private func verify(
+        _ log: VerificationLog, state: SealHead? = nil, keys: [SealKey] = [VerificationLog.key],
+        anchors: [SealHead] = [], isComplete: Bool = true
+    ) -> VerificationReport {
+        LogVerifier(keys: keys, anchors: anchors).verify(
+            log.files.map { ($0.name, $0.bytes) }, state: state ?? log.head, isComplete: isComplete)
+    }
+
+    @Test("a log while it is written is intact, but not sealed to its end")
+    func running() {
+        var log = VerificationLog.whole()
+        log.write(3, "more")
+        let report = verify(log)
+        #expect(report.outcome == .unsealed)
+        #expect(report.outcome.exitCode == 3)
+        #expect(report.faults == [])
+        #expect(report.notes.contains("3 lines behind the last seal are not sealed"))
+    }
+
+    @Test("a server that was killed leaves a torn line, and nobody is accused")
+    func killed() {
+        var log = VerificationLog.whole()
+        log.write(2, "more")
+        log.put(Array("2026-11-21T07:00:0".utf8))
+        let report = verify(log)
+        #expect(report.outcome == .unsealed)
+        #expect(
+            report.faults.map(\.text) == [
+                "app.log: line 25: torn line: the log's last line has no end"
+            ])
+    }
+
+    @Test("the next start seals what it finds, and declares the torn line")
+    func restarted() {
+        var log = VerificationLog.whole()
+        log.write(2, "more")
+        log.put(Array("2026-11-21T07:00:0".utf8))
+        log.start()
+        log.write(2, "and more")
+        log.seal(.stop)
+        let report = verify(log)
+        #expect(report.outcome == .intact)
+        #expect(report.faults == [])
+        #expect(report.notes.contains("2 starts of a server"))
+        #expect(report.notes.contains("1 torn line declared"))
+        #expect(
+            report.notes.contains(
+                "3 lines that a server found unsealed when it started: what a killed one left, or "
+                    + "anybody"))
+    }
+
+    @Test("lines between a stop and the next start are nobody's, and that is said")
+    func betweenRuns() {
+        var log = VerificationLog.whole()
+        log.write(2, "strange")
+        log.start()
+        #expect(
+            verify(log).notes.contains(
+                "app.log: line 23: 2 lines between a server's stop and the next start: no server "
+                    + "wrote that"))
+    }
+
+    /// At every byte of a line, of a seal, and of what a start writes.
+    @Test("a server killed at any byte and started again is never accused", arguments: 0..<4)
+    func killedAnywhere(part: Int) {
+        let log = VerificationLog.whole()
+        let file = log.files[2].bytes
+        let start = log.files[2].lines[..<16].joined().count
+        for end in start..<file.count where end % 4 == part {
+            // What is there, as the next start reads it: up to the last right seal, and on.
+            var next = VerificationLog(continuing: log.files, cutAt: end)
+            next.start()
+            next.write(2, "after")
+            next.seal(.stop)
+            let report = verify(next)
+            #expect(report.outcome == .intact, "\(end): \(report.text)")
+            #expect(report.faults == [], "\(end): \(report.text)")
+        }
+    }
+
+    @Test("a server killed while it rotated is not accused, wherever it was")
+    func killedInRotation() {
+        var log = VerificationLog.whole()
+        log.seal(.rotate)
+        #expect(verify(log).outcome == .intact)
+        log.moveAway()
+        #expect(verify(log).outcome == .intact)
+        var started = log
+        started.start()
+        #expect(verify(started).outcome == .intact)
+        log.write(LogRotated(file: "app.log.000003", reason: "size"))
+        #expect(verify(log).outcome == .unsealed)
+        log.start()
+        #expect(verify(log).outcome == .intact)
+    }
+
+    @Test("a log that was moved away and reopened is whole, with all of its files")
+    func reopened() {
+        var log = VerificationLog()
+        log.start()
+        log.write(3, "a")
+        log.reopen()
+        log.write(3, "b")
+        log.reopen()
+        log.write(3, "c")
+        log.seal(.stop)
+        #expect(verify(log).outcome == .intact)
+        #expect(verify(log).faults == [])
+        let without = LogVerifier(keys: [VerificationLog.key]).verify(
+            [log.files[0], log.files[2]].map { ($0.name, $0.bytes) }, state: log.head,
+            isComplete: true)
+        #expect(without.faults.map(\.kind) == [.missingFile])
+    }
+
+    @Test("what retention removed is not missing, by the log's own word")
+    func retention() {
+        var log = VerificationLog.whole()
+        log.write(3, "a")
+        log.remove(1)
+        log.write(3, "b")
+        log.seal(.stop)
+        let report = verify(log)
+        #expect(report.outcome == .intact)
+        #expect(report.faults == [])
+        #expect(report.notes.contains("begins at seal 7: retention removed what was before"))
+        log.remove(1)
+        #expect(verify(log).outcome == .intact)
+    }
+
+    @Test("retention's word does not cover what was removed beyond it")
+    func beyondRetention() {
+        var log = VerificationLog.whole()
+        log.remove(1)
+        log.seal(.stop)
+        let files = log.files.dropFirst().map { ($0.name, $0.bytes) }
+        let report = LogVerifier(keys: [VerificationLog.key]).verify(
+            files, state: log.head, isComplete: true)
+        #expect(report.outcome == .tampered)
+        #expect(report.faults.map(\.kind) == [.missingFile])
+    }
+
+    @Test("retention's word that was found unsealed at a start is anybody's")
+    func foundRetention() {
+        var log = VerificationLog.whole()
+        log.write(Removed(count: 1, file: "app.log.000001", sequence: 6))
+        // Not sealed yet: it counts for nothing.
+        let files = { (log: VerificationLog) in
+            log.files.dropFirst().map { ($0.name, $0.bytes) }
+        }
+        let verifier = LogVerifier(keys: [VerificationLog.key])
+        #expect(verifier.verify(files(log), state: log.head, isComplete: true).outcome == .tampered)
+        log.start()
+        log.seal(.stop)
+        let report = verifier.verify(files(log), state: log.head, isComplete: true)
+        #expect(report.outcome == .tampered)
+        #expect(report.faults[0].sentence.contains("anybody"))
+    }
+
+    @Test("a tail that was cut before a start stays missing")
+    func cutBeforeStart() {
+        let log = VerificationLog.whole()
+        // The writer goes on from its state file, which is ahead of the log.
+        var next = VerificationLog(after: log.head)
+        next.start()
+        next.seal(.stop)
+        var file = log.files[2]
+        file.lines.removeSubrange(11...)
+        let files = [
+            log.files[0], log.files[1],
+            VerificationLog.File(name: "app.log", lines: file.lines + next.files[0].lines),
+        ]
+        let report = LogVerifier(keys: [VerificationLog.key]).verify(
+            files.map { ($0.name, $0.bytes) }, state: next.head, isComplete: true)
+        #expect(
+            report.faults.map(\.text) == [
+                "app.log: lines 11-12: deleted: 3 seals and all of their lines are gone "
+                    + "(seals 14 to 16)"
+            ])
+    }
+
+    @Test("a made-up seal that a start found is named, and nothing behind it")
+    func madeUpBeforeStart() {
+        var log = VerificationLog.whole()
+        log.write(2, "more")
+        // A start begins anew behind each line with the form of a seal.
+        var fake = log.files[0].lines[1]
+        fake.changeDigit(after: " mac=")
+        var next = VerificationLog(after: log.head)
+        next.start()
+        next.seal(.stop)
+        var files = log.files
+        files[2].lines += [fake] + next.files[0].lines
+        let report = LogVerifier(keys: [VerificationLog.key]).verify(
+            files.map { ($0.name, $0.bytes) }, state: next.head, isComplete: true)
+        #expect(report.faults.map(\.kind) == [.inserted])
+        #expect(report.faults[0].first.line == 23)
+        #expect(report.faults[0].last.line == 25)
+    }
+
+    @Test("silence is told, where seals should have come")
+    func silence() {
+        var log = VerificationLog()
+        log.start()
+        log.pass(seconds: 60)
+        log.seal(.silence)
+        log.pass(seconds: 60)
+        log.seal(.silence)
+        #expect(!verify(log).notes.contains { $0.hasPrefix("silence") })
+        log.pass(seconds: 600)
+        log.seal(.silence)
+        #expect(verify(log).outcome == .intact)
+        #expect(
+            verify(log).notes.contains(
+                "silence: app.log: line 4: from 2026-11-21T07:02:00.123Z to "
+                    + "2026-11-21T07:12:00.123Z"))
+        var stopped = VerificationLog()
+        stopped.start()
+        stopped.seal(.stop)
+        stopped.pass(seconds: 600)
+        stopped.start()
+        #expect(!verify(stopped).notes.contains { $0.hasPrefix("silence") })
+    }
+
+    @Test("without a state or an anchor nobody knows how far the log went")
+    func withoutState() {
+        let log = VerificationLog.whole()
+        let report = LogVerifier(keys: [VerificationLog.key]).verify(
+            log.files.map { ($0.name, $0.bytes) })
+        #expect(report.outcome == .intact)
+        #expect(report.notes.contains { $0.hasPrefix("whether lines are missing behind seal 16") })
+    }
+
+    // MARK: Keys
+
+    private let other = SealKey(secret: Array("another key than the log's own.".utf8).span)
+
+    @Test("a wrong key is no word about the log")
+    func wrongKey() {
+        let report = verify(.whole(), keys: [other])
+        #expect(report.outcome == .wrongKey)
+        #expect(report.outcome.exitCode == 2)
+        var log = VerificationLog.whole()
+        log.write(2, "more")
+        #expect(verify(log, keys: [other]).outcome == .wrongKey)
+    }
+
+    @Test("a log that was never sealed is not intact")
+    func neverSealed() {
+        var log = VerificationLog()
+        log.write(5, "a")
+        let report = LogVerifier(keys: [VerificationLog.key]).verify(
+            log.files.map { ($0.name, $0.bytes) })
+        #expect(report.outcome == .neverSealed)
+        #expect(report.outcome.exitCode == 2)
+        #expect(LogVerifier(keys: [other]).verify([]).outcome == .neverSealed)
+    }
+
+    @Test("a chain may go on under another key")
+    func newKey() {
+        var log = VerificationLog.whole()
+        log.key = other
+        log.start()
+        log.write(3, "a")
+        log.rotate()
+        log.seal(.stop)
+        #expect(verify(log, keys: [other, VerificationLog.key]).outcome == .intact)
+        let report = verify(log, keys: [other])
+        #expect(
+            report.faults.map(\.text) == [
+                "app.log.000001: line 1 to app.log.000003: line 22: wrong key: sealed with key "
+                    + "\(VerificationLog.key.id), which is none of those given (seals 1 to 16)"
+            ])
+        #expect(report.outcome == .tampered)
+    }
+
+    @Test("a key that was taken out of use is told from the one before it")
+    func oldKey() {
+        var log = VerificationLog.whole()
+        log.key = other
+        log.seal()
+        let words = "from here on the log is sealed with key \(other.id), which is older"
+        let isSaid = { (report: VerificationReport) in report.notes.contains { $0.contains(words) }
+        }
+        #expect(isSaid(verify(log, keys: [VerificationLog.key, other])))
+        #expect(!isSaid(verify(log, keys: [other, VerificationLog.key])))
+    }
+
+    @Test("a chain that begins anew is told under a newer key, and found under an older one")
+    func newChain() {
+        var second = VerificationLog()
+        second.key = other
+        second.start()
+        second.seal(.stop)
+        var files = VerificationLog.whole().files.map { ($0.name, $0.bytes) }
+        files[2].1 += second.files[0].bytes
+        let newer = LogVerifier(keys: [other, VerificationLog.key]).verify(
+            files, state: second.head)
+        #expect(newer.outcome == .intact)
+        #expect(newer.notes.contains { $0.contains("a new chain begins with key \(other.id)") })
+        let older = LogVerifier(keys: [VerificationLog.key, other]).verify(files)
+        #expect(older.faults.map(\.kind) == [.inserted])
+    }
+
+    @Test("a seal of another log under the same key is found")
+    func otherLog() {
+        let log = VerificationLog.whole()
+        var mixed = log.files
+        var second = VerificationLog()
+        second.start()
+        for batch in 0..<15 {
+            second.write(4, "x\(batch)")
+            second.seal()
+        }
+        mixed[2].lines = Array(second.files[0].lines[(2 + 10 * 5)...])
+        let report = LogVerifier(keys: [VerificationLog.key]).verify(
+            mixed.map { ($0.name, $0.bytes) }, state: log.head, isComplete: true)
+        #expect(report.faults.map(\.kind) == [.inserted, .anchorMismatch])
+    }
+
+    // MARK: Anchors
+
+    @Test("an anchor is found, or its absence is")
+    func anchors() {
+        let log = VerificationLog.whole()
+        let seals = log.files.flatMap(\.lines).compactMap {
+            SealLine(Array($0.dropLast()).span)?.head
+        }
+        #expect(seals.count == 16)
+        #expect(verify(log, anchors: seals).outcome == .intact)
+        let wrong = SealHead(sequence: 7, code: seals[7].code)
+        let report = verify(log, anchors: [seals[2], wrong])
+        #expect(report.faults.map(\.kind) == [.anchorMismatch])
+        #expect(report.faults[0].first.file == "app.log.000002")
+        #expect(report.faults[0].first.line == 6)
+        let further = SealHead(sequence: .max, code: seals[7].code)
+        #expect(verify(log, anchors: [further]).faults.map(\.kind) == [.missingTail])
+        var removed = log
+        removed.remove(1)
+        let old = verify(removed, anchors: [seals[2]])
+        #expect(old.outcome == .intact)
+        #expect(old.notes.contains { $0.hasPrefix("seal 3, which the anchor has, is from before") })
+    }
+
+    @Test("an anchor vouches for what was before the files that are given")
+    func beginningAtAnchor() {
+        let log = VerificationLog.whole()
+        let head = SealLine(Array(log.files[0].lines[22].dropLast()).span)!.head
+        let files = log.files.dropFirst().map { ($0.name, $0.bytes) }
+        let key = VerificationLog.key
+        let report = LogVerifier(keys: [key], anchors: [head]).verify(
+            files, state: log.head, isComplete: true)
+        #expect(report.outcome == .intact)
+        #expect(report.notes.contains("begins at seal 7, behind an anchor that was given"))
+        let without = LogVerifier(keys: [key]).verify(files, state: log.head, isComplete: true)
+        #expect(without.faults.map(\.kind) == [.missingFile])
+    }
+
+    // MARK: Words
+
+    @Test("the report is for people and for programs, and hurts no terminal")
+    func words() {
+        var files = VerificationLog.whole().files.map { ($0.name, $0.bytes) }
+        files[1].0 = "\u{1B}[2Jq\u{202E}"
+        files[1].1[300] ^= 1
+        let report = LogVerifier(keys: [VerificationLog.key]).verify(files)
+        #expect(report.text.hasPrefix("\\u{1b}[2Jq\\u{202e}: lines 1-6: edited: "))
+        #expect(!report.text.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" })
+        let json = String(decoding: report.json, as: UTF8.self)
+        #expect(
+            json.hasPrefix(#"{"outcome":"tampered","exit":1,"faults":[{"kind":"edited","file":""#))
+        #expect(json.contains(#""line":1,"last_file":"#))
+        #expect(json.contains(#""first_seal":7,"last_seal":7,"sentence":""#))
+        #expect(json.contains(#""unlisted_faults":0,"problems":[],"notes":["#))
+        #expect(json.contains(#""lines":67,"seals":15,"first_sequence":1,"head":"16."#))
+    }
+
+    @Test("a log of faults alone is not kept in memory as a whole")
+    func manyFaults() {
+        let log = VerificationLog.whole()
+        var seal = log.files[1].lines[5]
+        seal.changeDigit(after: " mac=")
+        let bytes = Array(repeatElement(log.files[1].lines[1] + seal, count: 3000).joined())
+        let report = LogVerifier(keys: [VerificationLog.key]).verify([("app.log", bytes)])
+        #expect(report.outcome == .tampered)
+        #expect(report.faults.count <= VerificationReport.mostFaults)
+    }
+}
