@@ -8,7 +8,12 @@ import POSIX
 package struct Command {
     package enum ExitCode: Int32, Sendable {
         case success = 0
+        /// Of `log verify` alone: what it has found.
+        case tampered = 1
+        case cannotTell = 2
+        case notSealed = 3
         case usage = 64
+        case noInput = 66
         case unavailable = 69
         case software = 70
         case cannotCreate = 73
@@ -16,10 +21,11 @@ package struct Command {
         case configuration = 78
     }
 
-    private enum Verb: String { case serve, check, secret, help, version }
+    private enum Verb: String { case serve, check, secret, log, help, version }
 
     private var verb = Verb.serve
     private var configurationPath: String?
+    private var logCommand: LogCommand?
     private let environment: [String: String]
 
     /// - Parameter arguments: without the program's name.
@@ -30,6 +36,12 @@ package struct Command {
         self.environment = environment
         var rest = arguments[...]
         var sawVerb = false
+        if rest.first == "log" {
+            verb = .log
+            rest.removeFirst()
+            logCommand = try LogCommand(&rest, &configurationPath)
+            if logCommand == nil { verb = .help }
+        }
         while let argument = rest.popFirst() {
             switch argument {
             case "--help", "-h": verb = .help
@@ -60,7 +72,8 @@ package struct Command {
             return try Command(arguments, environment: environment).run()
         } catch {
             say("\(error.sentence)\n\(usage)")
-            return .usage
+            // Its codes are a matter between it and whoever runs it each night.
+            return arguments.starts(with: ["log", "verify"]) ? .cannotTell : .usage
         }
     }
 
@@ -77,6 +90,11 @@ package struct Command {
             return .success
         case .check: return check()
         case .serve: return serve()
+        case .log:
+            guard let logCommand, let configuration = load() else { return .configuration }
+            Signals.ignoreBrokenPipes()
+            Self.raiseDescriptorLimit()
+            return logCommand.run(configuration, environment)
         }
     }
 
@@ -172,34 +190,37 @@ package struct Command {
 
     // MARK: Words
 
-    private static func say(_ text: String) {
+    static func say(_ text: String) {
         let line = Array("gatehouse: \(text)\n".utf8)
         // Nobody can be told that standard error is gone.
         _ = try? writeOnce(2, line.span)
     }
 
-    private static let usage = "usage: gatehouse [serve|check|secret] [--config FILE]"
+    private static let usage = "usage: gatehouse [serve|check|secret|log …] [--config FILE]"
 
     private static let help = """
-        gatehouse \(Gatehouse.version)
-        Issues HS256 JSON Web Tokens, checks them, and keeps a security log.
+        gatehouse \(Gatehouse.version): issues HS256 tokens, checks them, keeps a security log.
 
-        \(usage)
+          serve      answer requests until SIGTERM or SIGINT; also without a command
+          check      read the configuration, say everything that is wrong with it
+          secret     print a new random key for token.keys
+          log verify [FILES] [--anchor SEQ.MAC] [--json]  is it what was written?
+          log head   the newest seal, SEQ.MAC: kept elsewhere, it is an anchor
+          log stats [FILES] [--since WHEN] [--json]       what is in it
+          log tail [--lines N] [--level L] [--area A] [--event E] [--user U]
+                   [--no-follow]
 
-          serve    answer requests until SIGTERM or SIGINT; also without a command
-          check    read the configuration, say everything that is wrong with it, exit
-          secret   print a new random key for token.keys
-
-          --config FILE   the configuration, in JSON; without it the demo runs on
-                          127.0.0.1:8080
+          --config FILE   in JSON; without it the demo runs on 127.0.0.1:8080
           --help          this text
           --version       the version
 
-        Every setting can be overridden by an environment variable: log.file.max_size
-        is GATEHOUSE_LOG_FILE_MAX_SIZE. SIGHUP opens the log file again.
+        Without FILES the log commands read the configuration's log; - is standard
+        input, a .gz file is unpacked. A variable overrides a setting:
+        GATEHOUSE_LOG_FILE_MAX_SIZE is log.file.max_size. SIGHUP reopens the log.
 
-        Exit codes: 0 done, 64 wrong arguments, 69 the address is taken, 70 the
-        self-test failed, 73 the log cannot be opened, 74 the log was not written to
-        its end, 78 the configuration is wrong.
+        Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the
+        address is taken, 70 self-test failed, 73 the log cannot be opened, 74 not
+        written to its end, 78 wrong configuration. log verify: 0 intact, 1 tampered
+        with, 2 nothing can be said (wrong key), 3 intact, its end not sealed.
         """
 }

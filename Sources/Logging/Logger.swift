@@ -51,6 +51,8 @@ package final class Logger: Sendable {
         var recorded: UInt64 = 0
         var written: UInt64 = 0
         var isWriting = false
+        /// The last seal is written; what is recorded now comes too late.
+        var isFinished = false
         /// Bytes on their way to the file; they take room like those that wait.
         var underway = 0
         /// Among the lines that wait is one that has to be on the disk before its answer.
@@ -215,9 +217,9 @@ package final class Logger: Sendable {
                 if write(batch) { target = state.withLock { $0.recorded } }
             case .others: break
             }
-            turn = state.waitUntil({ !$0.isWriting }) { state in
-                take(&state, upTo: target, lost, failedWrites)
-            }
+            turn = state.waitUntil(
+                { !$0.isWriting },
+                then: { take(&$0, upTo: target, lost, failedWrites) })
         }
     }
 
@@ -225,7 +227,7 @@ package final class Logger: Sendable {
     private func take(
         _ state: inout State, upTo target: UInt64, _ lost: Errno?, _ failedWrites: UInt64
     ) -> Turn {
-        if state.written >= target, state.failure == nil {
+        if state.written >= target && state.failure == nil || state.isFinished {
             return .done(lost.map(Outcome.failed) ?? .written)
         }
         if let failure = state.failure {
@@ -351,11 +353,9 @@ package final class Logger: Sendable {
         for event in repeats.takeSummaries(before: clock.now()) { record(event) }
         reopenIfGone()
         _ = commit()
-        let isWell = state.waitUntil({ !$0.isWriting }) { state in
-            state.isWriting = state.failure == nil
-            return state.isWriting
-        }
-        guard isWell else { return }
+        takeTurn()
+        let isWell = state.withLock { $0.failure == nil && !$0.isFinished }
+        guard isWell else { return endTurn() }
         let error = writer.keepUp()
         let unsynced = writer.takeUnsynced()
         _ = giveBack(LogWriter.Outcome(error: error), nil)
@@ -366,17 +366,15 @@ package final class Logger: Sendable {
         } catch {
             return tellStandardError(LogFailed(reason: "cannot sync: \(error.words)"))
         }
-        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
+        takeTurn()
         try? writer.markSynced(unsynced)
         endTurn()
     }
 
     /// Looks whether the path still leads to the file, and follows it if not.
     private func reopenIfGone() {
-        let told = state.waitUntil({ !$0.isWriting }) { state in
-            state.isWriting = true
-            return state.reopenFailure
-        }
+        takeTurn()
+        let told = state.withLock { $0.reopenFailure }
         var failure: Errno?
         do throws(Errno) {
             try writer.reopenIfGone()
@@ -390,6 +388,11 @@ package final class Logger: Sendable {
         }
     }
 
+    /// Waits for the write turn, and takes it.
+    private func takeTurn() {
+        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
+    }
+
     /// Gives the write turn back after something that wrote no lines.
     private func endTurn() {
         state.withLock { $0.isWriting = false }
@@ -400,10 +403,8 @@ package final class Logger: Sendable {
 
     /// Lets the process have last words if it dies of a fault of its own. For one logger a process.
     package func installCrashReport() {
-        let buffers = state.waitUntil({ !$0.isWriting }) { state in
-            state.isWriting = true
-            return (state.pending, writer.buffer)
-        }
+        takeTurn()
+        let buffers = (state.withLock { $0.pending }, writer.buffer)
         CrashReport.install(buffers, format)
         CrashReport.setDescriptor(writer.descriptorNumber)
         endTurn()
@@ -413,7 +414,7 @@ package final class Logger: Sendable {
     /// - Throws: why it cannot be opened; then the old file stays in use.
     package func reopen() throws(Errno) {
         _ = commit()
-        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
+        takeTurn()
         var failure: Errno?
         do throws(Errno) {
             try writer.reopen()
@@ -427,7 +428,7 @@ package final class Logger: Sendable {
 
     /// How far the log is sealed; nil if it is not.
     package var head: SealHead? {
-        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
+        takeTurn()
         defer { endTurn() }
         return writer.head
     }
@@ -442,8 +443,11 @@ package final class Logger: Sendable {
         state.withLock { $0.retryTime = MonotonicTime(nanoseconds: 0) }
         for event in repeats.takeSummaries(before: nil) { record(event) }
         _ = commit()
-        state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
-        _ = writer.finish()
+        takeTurn()
+        let isFinished = writer.finish() == nil
+        // Nothing stands behind the seal that says so.
+        state.withLock { $0.isFinished = isFinished }
+        for event in writer.takeNews() { tellStandardError(event) }
         endTurn()
         standardError.flush(within: 1)
         return state.withLock { state in

@@ -76,8 +76,9 @@ struct RotatingFile: ~Copyable {
     private var news: [any LogEvent] = []
     /// The bytes of such lines at the file's beginning; a file with nothing else is not full.
     private var headerSize = 0
-    /// Full files that are removed once the line that says so is written.
+    /// Full files that are removed once the line that says so is sealed and on the disk.
     private var doomed: [Int] = []
+    private var doomIsSealed = false
     private var lastRetention: Timestamp
     /// Full files whose last lines may not be on the disk yet.
     private var retired: [LogDescriptor] = []
@@ -240,15 +241,22 @@ struct RotatingFile: ~Copyable {
     }
 
     private mutating func writeOwed() -> Errno? {
-        guard !owed.isEmpty else { return nil }
+        guard !owed.isEmpty else { return sealRetention() }
         let isHeader = size == headerSize
         var written = 0
         let lines = owed
         let error = write(lines.span, &written)
         owed.removeFirst(written)
         if isHeader { headerSize = size }
-        if error == nil { removeDoomed() }
-        return error
+        return error ?? sealRetention()
+    }
+
+    /// What is to be removed is sealed as soon as it is said, so that nobody else can have said it.
+    private mutating func sealRetention() -> Errno? {
+        guard !doomed.isEmpty, !doomIsSealed else { return nil }
+        if let error = seal(.rotate, clock.now()) { return error }
+        doomIsSealed = true
+        return nil
     }
 
     private func writeAll(_ bytes: Span<UInt8>) -> (count: Int, error: Errno?) {
@@ -406,9 +414,12 @@ struct RotatingFile: ~Copyable {
 
     // MARK: Retention
 
-    /// Finds the full files that need not stay, and says so; they go when that is written.
+    /// Finds the full files that need not stay, and says so; they go when that is on the disk, which
+    /// is the next sync's affair.
     private mutating func retain(_ now: Timestamp) {
         lastRetention = now
+        // Rotations come faster than syncs: this one cannot wait.
+        if !doomed.isEmpty { synchronizeAndRemove() }
         guard doomed.isEmpty, let numbers = try? numbers().sorted() else { return }
         let files = numbers.compactMap { number in
             (try? fileSystem.status(of: LogName.path(of: options.path, number)))
@@ -417,6 +428,7 @@ struct RotatingFile: ~Copyable {
         let excess = options.retention.excess(of: files, besides: options.maximumSize, now)
         guard let reason = excess.reason, let last = excess.files.last else { return }
         doomed = excess.files.map(\.number)
+        doomIsSealed = false
         let path = LogName.path(of: options.path, last.number)
         say(
             LogRetained(
@@ -424,13 +436,25 @@ struct RotatingFile: ~Copyable {
                 sequence: (try? LogStart.lastSeal(in: path))?.sequence, reason: reason))
     }
 
-    private mutating func removeDoomed() {
-        for number in doomed {
+    private mutating func synchronizeAndRemove() {
+        guard let unsynced = takeUnsynced() else { return }
+        do throws(Errno) {
+            try Self.synchronize(unsynced, fileSystem)
+            try markSynced(unsynced)
+        } catch {
+            // As with everything that is not on the disk: the next sync tries again.
+            return
+        }
+    }
+
+    private mutating func remove(_ numbers: [Int]) {
+        for number in numbers {
             // A file that cannot be removed now is found again at the next rotation.
             try? fileSystem.remove(LogName.path(of: options.path, number))
         }
-        if !doomed.isEmpty { folderHasChanged = true }
+        folderHasChanged = true
         doomed = []
+        doomIsSealed = false
     }
 
     /// The numbers of the full files that are there.
@@ -531,6 +555,8 @@ struct RotatingFile: ~Copyable {
         fileprivate let folder: String?
         fileprivate let changes: UInt64
         fileprivate let state: LogState?
+        /// Full files that can go then.
+        fileprivate let doomed: [Int]
     }
 
     /// Nil if everything is on the disk.
@@ -545,7 +571,8 @@ struct RotatingFile: ~Copyable {
             folder: folderHasChanged ? LogName.folder(of: options.path) : nil, changes: changes,
             state: (chain?.head).map { head in
                 LogState(head: head, generation: generation, size: sealedSize)
-            })
+            },
+            doomed: doomIsSealed ? doomed : [])
     }
 
     /// Asks for everything to be put on the disk, and waits for it.
@@ -557,6 +584,7 @@ struct RotatingFile: ~Copyable {
     /// Takes note that it is there.
     mutating func markSynced(_ unsynced: Unsynced) throws(Errno) {
         syncedChanges = max(syncedChanges, unsynced.changes)
+        if !unsynced.doomed.isEmpty { remove(unsynced.doomed) }
         if let state = unsynced.state { try stateFile?.write(state) }
     }
 

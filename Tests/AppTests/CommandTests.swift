@@ -24,7 +24,7 @@ struct CommandTests {
         #expect(
             errors == """
                 gatehouse: \(sentence)
-                usage: gatehouse [serve|check|secret] [--config FILE]
+                usage: gatehouse [serve|check|secret|log …] [--config FILE]
 
                 """)
         #expect(throws: Command.UsageError.self) { try Command(arguments, environment: [:]) }

@@ -209,7 +209,9 @@ final class RotationTests {
     @Test("keeps the newest full files, and no more than it was told", arguments: [0, 1, 3])
     func keep(count: Int) throws {
         options.keep = count
-        try write(0..<100)
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<100, to: logger)
+        #expect(logger.stop() == 0)
         // What it says of its removals takes room, too.
         let names = (1...(count == 1 ? 12 : 11)).suffix(count).map { "app.log.\(padded($0))" }
         #expect(folder.logFiles.dropLast() == names[...])
@@ -225,7 +227,9 @@ final class RotationTests {
         ]
         for name in foreign { try folder.file(name, "theirs\n") }
         options.keep = 1
-        try write(0..<100)
+        let logger = try Logger(options, clock: .fixed(someTime))
+        write(0..<100, to: logger)
+        #expect(logger.stop() == 0)
         #expect(Set(folder.names).isSuperset(of: foreign))
         #expect(Set(folder.names).subtracting(foreign) == ["app.log", "app.log.000012"])
         for name in foreign { #expect(try folder.text(name) == "theirs\n") }
