@@ -34,6 +34,16 @@ let confined: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
+/// One target is compiled for a processor with SHA instructions; whether this one has them is asked
+/// before any of its code runs.
+#if arch(x86_64)
+    let withSHAInstructions: [SwiftSetting] = [
+        .unsafeFlags(["-Xcc", "-msha", "-Xcc", "-mssse3", "-Xcc", "-msse4.1"])
+    ]
+#else
+    let withSHAInstructions: [SwiftSetting] = []
+#endif
+
 func program(
     _ name: String, _ lower: [Target.Dependency], _ linker: [LinkerSetting] = []
 ) -> Target {
@@ -52,7 +62,8 @@ let package = Package(
     targets: [
         // Layer 0: values and arithmetic.
         room("Time"),
-        room("Crypto"),
+        room("SHAInstructions", [], withSHAInstructions),
+        room("Crypto", ["SHAInstructions"]),
         room("JSON"),
         room("POSIX"),
         .systemLibrary(name: "CEpoll"),
@@ -74,13 +85,13 @@ let package = Package(
         // Layer 4: executables, a few lines each.
         program("gatehouse", ["App"]),
         program(
-            "bench", ["Auth", "HTTP", "JWT", "Logging", "JSON", "Crypto", "Time"],
+            "bench", ["Auth", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX", "Time"],
             // The bench counts allocations by standing in front of malloc.
             [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--defsym=malloc=counted_malloc"])]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),
-        tests("CryptoTests", ["Crypto"]),
+        tests("CryptoTests", ["Crypto", "SHAInstructions"]),
         tests("JSONTests", ["JSON"]),
         tests("POSIXTests", ["POSIX"]),
         tests("HTTPTests", ["HTTP", "Time"]),

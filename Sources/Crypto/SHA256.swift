@@ -1,9 +1,14 @@
+import SHAInstructions
+
 /// SHA-256 as FIPS 180-4 defines it (§4.1.2, §5.1.1, §6.2.2), over bytes that arrive in any pieces.
 ///
 /// Theory: the state is eight 32-bit words. Each 64-byte block is expanded to a schedule of 64 words
 /// and stirred into the state in 64 rounds. Here only sixteen schedule words are alive at a time and
 /// the rounds are written sixteen to a group with the eight working variables renamed instead of
 /// moved, so that a group is straight-line code that lives in registers.
+///
+/// Where the processor has instructions for it, they do the rounds (`SHAInstructions`); the result is
+/// the same.
 ///
 /// A value: a copy taken half-way is a midstate that can be continued any number of times, which is
 /// what HMAC does with its padded key. Allocates nothing.
@@ -13,7 +18,7 @@ package struct SHA256: Sendable {
     /// Bytes in a digest (256 bits).
     package static let digestSize = 32
 
-    private var state: State = State.initial
+    private var state = SHA256State.initial
     private var partial = Block(repeating: 0)
     private var partialCount = 0
     /// Bytes taken in so far. FIPS 180-4 allows 2^61 - 1 of them; no input here comes near.
@@ -100,7 +105,7 @@ extension SHA256 {
     package struct Digest: Sendable {
         package var bytes: InlineArray<32, UInt8>
 
-        fileprivate init(_ state: State) {
+        fileprivate init(_ state: SHA256State) {
             let words: InlineArray<8, UInt32> = [
                 state.a.bigEndian, state.b.bigEndian, state.c.bigEndian, state.d.bigEndian,
                 state.e.bigEndian, state.f.bigEndian, state.g.bigEndian, state.h.bigEndian,
@@ -114,15 +119,26 @@ extension SHA256 {
 }
 
 /// The eight words of the hash value (§5.3.3 gives their start).
-private struct State: Sendable {
+struct SHA256State: Sendable, Equatable {
     var a, b, c, d, e, f, g, h: UInt32
 
-    static let initial = State(
+    static let initial = SHA256State(
         a: 0x6a09_e667, b: 0xbb67_ae85, c: 0x3c6e_f372, d: 0xa54f_f53a,
         e: 0x510e_527f, f: 0x9b05_688c, g: 0x1f83_d9ab, h: 0x5be0_cd19)
 
     /// §6.2.2 for each of `blocks` consecutive 64-byte blocks.
     mutating func compress(_ source: UnsafeRawPointer, blocks: Int) {
+        guard SHAInstructions.areThere else {
+            return unsafe compressPlainly(source, blocks: blocks)
+        }
+        // Sound: eight words one behind the other are the 32 bytes that are wanted.
+        unsafe withUnsafeMutableBytes(of: &self) { state in
+            unsafe SHAInstructions.compress(state.baseAddress!, source, blocks: blocks)
+        }
+    }
+
+    /// The same without instructions that not every processor has.
+    mutating func compressPlainly(_ source: UnsafeRawPointer, blocks: Int) {
         var source = unsafe source
         for _ in 0..<blocks {
             unsafe compress(source)

@@ -19,7 +19,8 @@ struct Subjects {
     let loginBytes: [UInt8]
     let routes: RouteTable
     let log: Logger
-    let logPath: String
+    /// Everything that is written goes here.
+    let folder: String
     let clock = WallClock.system
 
     init() {
@@ -47,10 +48,11 @@ struct Subjects {
             \r
             {"user_id":1}
             """.utf8)
-        logPath = "\(FileManager.default.temporaryDirectory.path)/gatehouse-bench-\(getpid()).log"
-        var options = LogOptions(path: logPath)
+        folder = "\(FileManager.default.temporaryDirectory.path)/gatehouse-bench-\(getpid())"
+        var options = LogOptions(path: "\(folder)/app.log")
         options.maximumSize = 256 << 20
         options.keep = 0
+        options.seal = LogOptions.Seal(key: SealKey(derivedFrom: key))
         // The folder for temporary files can always be written.
         log = try! Logger(options)
         let users = UserDirectory.demo
@@ -63,7 +65,7 @@ struct Subjects {
         routes = router.routes()
     }
 
-    func removeLog() { try? FileManager.default.removeItem(atPath: logPath) }
+    func removeLogs() { try? FileManager.default.removeItem(atPath: folder) }
 
     /// The 64-byte blocks that a code over `count` bytes takes: the message with its padding behind
     /// the key's block, and the outer block.
@@ -171,7 +173,7 @@ struct Subjects {
 }
 
 /// An event like `authn_token_verified`.
-private struct Sample: LogEvent {
+struct Sample: LogEvent {
     let claims: Claims
     var level: Level { .info }
     var area: Area { .app }

@@ -5,6 +5,7 @@ import Foundation
 ///   --check           allocations only, and exit 1 if one is over its budget: for CI
 ///   --instructions    instructions too, by running each under valgrind (slow)
 ///   --only TEXT       those whose name has TEXT in it
+///   --log             lines a second from several threads, and nothing else
 ///   --count N         nothing but N operations of each: for profilers
 
 let arguments = Array(CommandLine.arguments.dropFirst())
@@ -21,7 +22,9 @@ let chosen = subjects.all.filter { benchmark in
     value(of: "--only").map { benchmark.name.contains($0) } ?? true
 }
 
-if let count = value(of: "--count").flatMap(Int.init) {
+if arguments.contains("--log") {
+    try LogThroughput(folder: subjects.folder, claims: subjects.claims).report()
+} else if let count = value(of: "--count").flatMap(Int.init) {
     for benchmark in chosen { benchmark.run(count) }
 } else if arguments.contains("--check") {
     guard Allocations.areCounted else {
@@ -33,5 +36,8 @@ if let count = value(of: "--count").flatMap(Int.init) {
     Report.table(
         chosen, tokenBlocks: subjects.tokenBlocks,
         withInstructions: arguments.contains("--instructions"))
+    if value(of: "--only") == nil {
+        try LogThroughput(folder: subjects.folder, claims: subjects.claims).report()
+    }
 }
-subjects.removeLog()
+subjects.removeLogs()

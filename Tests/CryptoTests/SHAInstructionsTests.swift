@@ -1,0 +1,69 @@
+import SHAInstructions
+import TestSupport
+import Testing
+
+@testable import Crypto
+
+@Suite("SHA-256 by the processor's instructions", .enabled(if: SHAInstructions.areThere))
+struct SHAInstructionsTests {
+    @Test("is what it is without them, from any state, over any blocks", arguments: 0...8)
+    func twins(blocks: Int) {
+        var dice = Dice(seed: UInt64(blocks))
+        for _ in 0..<200 {
+            let bytes = (0..<(64 * blocks)).map { _ in UInt8.random(in: 0...255, using: &dice) }
+            func word() -> UInt32 { UInt32.random(in: 0 ... .max, using: &dice) }
+            let start = SHA256State(
+                a: word(), b: word(), c: word(), d: word(), e: word(), f: word(), g: word(),
+                h: word())
+            var (plain, quick) = (start, start)
+            bytes.withUnsafeBytes { source in
+                guard let base = source.baseAddress else { return }
+                plain.compressPlainly(base, blocks: blocks)
+                withUnsafeMutableBytes(of: &quick) {
+                    SHAInstructions.compress($0.baseAddress!, base, blocks: blocks)
+                }
+            }
+            #expect(plain == quick)
+        }
+    }
+}
+
+@Suite("SHA-256 without the processor's instructions")
+struct PlainSHA256Tests {
+    /// FIPS 180-4 §5.1.1 around the plain compression.
+    private func digest(_ message: [UInt8]) -> [UInt8] {
+        var padded = message + [0x80]
+        padded += [UInt8](repeating: 0, count: (120 - padded.count % 64) % 64)
+        for shift in stride(from: 56, through: 0, by: -8) {
+            padded.append(UInt8(truncatingIfNeeded: (message.count * 8) >> shift))
+        }
+        var state = SHA256State.initial
+        padded.withUnsafeBytes {
+            state.compressPlainly($0.baseAddress!, blocks: padded.count / 64)
+        }
+        return [state.a, state.b, state.c, state.d, state.e, state.f, state.g, state.h].flatMap {
+            word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) }
+        }
+    }
+
+    @Test("gives the published digests")
+    func published() {
+        // NIST, Cryptographic Standards and Guidelines, example values for SHA-256.
+        #expect(
+            hexadecimal(digest(Array("abc".utf8)).span)
+                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        #expect(
+            hexadecimal(digest([]).span)
+                == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    }
+
+    @Test("agrees with the hash that is used, at every length")
+    func agrees() {
+        var dice = Dice(seed: 7)
+        for count in 0...300 {
+            let message = (0..<count).map { _ in UInt8.random(in: 0...255, using: &dice) }
+            let used = SHA256.digest(of: message.span)
+            #expect(hexadecimal(digest(message).span) == hexadecimal(used.span))
+        }
+    }
+}
