@@ -28,8 +28,9 @@ func room(
     .target(name: name, dependencies: lower, swiftSettings: strict + more)
 }
 
-/// A worker's state is reached on its queue alone, and no access to it overlaps another there: debug
-/// builds, and so the tests, check that at run time, and release builds do not pay for it.
+/// A worker's state is reached on its queue alone, and the log's file by whoever has the write turn; no
+/// access to either overlaps another. Debug builds, and so the tests, check that at run time, and
+/// release builds do not pay for it.
 let confined: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
@@ -70,7 +71,7 @@ let package = Package(
         // Layer 1: protocol, tokens, events to disk.
         room("HTTP"),
         room("JWT", ["Time", "Crypto", "JSON"]),
-        room("Logging", ["Time", "Crypto", "POSIX"]),
+        room("Logging", ["Time", "Crypto", "POSIX"], confined),
         // Layer 2: sockets and Dispatch; who may do what; what the log says, and whether it is whole.
         room("Server", ["HTTP", "Time", "POSIX", "CEpoll"], confined),
         room("Auth", ["HTTP", "JWT", "Logging", "JSON", "Crypto", "Time"]),

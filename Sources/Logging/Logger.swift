@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import POSIX
 import Synchronization
 import Time
@@ -26,6 +27,10 @@ package final class Logger: Sendable {
     /// second, and a seal is never late by more.
     private static let keepUpInterval = Milliseconds(500)
 
+    /// Times that a committer lets others run before it falls asleep. A write of a batch takes a few
+    /// microseconds, and a yield half of one.
+    private static let yields = 16
+
     package let levels: LogLevels
     private let clock: WallClock
     private let fileSystem: any FileSystem
@@ -42,6 +47,10 @@ package final class Logger: Sendable {
     /// The file and the batch on its way there, for whoever has the write turn
     /// (`State.isWriting`).
     private let writer: LogWriter
+    /// `State.written`, as long as nothing fails, and `State.isWriting`, for those who look without
+    /// the lock.
+    private let settled = Atomic<UInt64>(0)
+    private let isBusy = Atomic<Bool>(false)
     private let timer = Locked<(any DispatchSourceTimer)?>(nil)
 
     fileprivate struct State {
@@ -202,25 +211,36 @@ package final class Logger: Sendable {
 
     /// Returns when every line recorded before the call is in the file, or could not be written.
     package func commit() -> Outcome {
-        var (target, failedWrites, lost, turn) = state.withLock { state in
+        let (target, failedWrites, lost, first) = state.withLock { state in
             let lost = state.dropped > 0 ? state.failure : nil
             let turn =
                 state.isWriting
-                ? .others : take(&state, upTo: state.recorded, lost, state.failedWrites)
+                ? Turn.others : take(&state, upTo: state.recorded, lost, state.failedWrites)
             return (state.recorded, state.failedWrites, lost, turn)
         }
-        while true {
-            switch turn {
-            case .done(let outcome): return outcome
-            case .mine(let batch):
-                // What the log has to say of itself is to be read as soon as the file can be written.
-                if write(batch) { target = state.withLock { $0.recorded } }
-            case .others: break
-            }
+        var turn = first
+        if case .others = turn {
+            if yieldUntilSettled(target) { return lost.map(Outcome.failed) ?? .written }
             turn = state.waitUntil(
-                { !$0.isWriting },
-                then: { take(&$0, upTo: target, lost, failedWrites) })
+                { !$0.isWriting }, then: { take(&$0, upTo: target, lost, failedWrites) })
         }
+        guard case .mine(let batch) = turn else {
+            guard case .done(let outcome) = turn else { preconditionFailure("nobody's turn") }
+            return outcome
+        }
+        if let error = write(batch) { return .failed(error) }
+        return lost.map(Outcome.failed) ?? .written
+    }
+
+    /// Lets others run for as long as a write takes, which is mostly less than falling asleep and being
+    /// woken. False if that was not enough, or the turn is free.
+    private func yieldUntilSettled(_ target: UInt64) -> Bool {
+        for _ in 0..<Self.yields {
+            sched_yield()
+            if settled.load(ordering: .acquiring) >= target { return true }
+            if !isBusy.load(ordering: .relaxed) { break }
+        }
+        return false
     }
 
     /// Looks whether there is anything left to write, and takes the write turn if so.
@@ -244,6 +264,7 @@ package final class Logger: Sendable {
     /// Takes the write turn, and everything that waits.
     private func take(_ state: inout State) -> Batch {
         state.isWriting = true
+        isBusy.store(true, ordering: .relaxed)
         state.underway = state.pending.count
         defer { state.mustSync = false }
         writer.take(&state.pending)
@@ -265,15 +286,18 @@ package final class Logger: Sendable {
     }
 
     /// Writes what the writer has taken, and gives the turn back.
-    /// - Returns: whether that has led to further lines, about the log itself.
-    private func write(_ batch: Batch) -> Bool {
+    /// - Returns: why it could not be written.
+    private func write(_ batch: Batch) -> Errno? {
         let recovered = batch.recovery.map { dropped, error in
             LogRecovered(
                 reason: "writable", dropped: Int64(clamping: dropped), error: error.words)
         }
         let outcome = writer.write(
             announcing: recovered, mustSync: batch.mustSync, lineCount: batch.lineCount)
-        return giveBack(outcome, recovered)
+        let hasMore = giveBack(outcome, recovered)
+        // What the log has to say of itself is to be read as soon as the file can be written.
+        if hasMore { _ = commit() }
+        return outcome.error
     }
 
     /// Gives the write turn back, and tells what became of it.
@@ -283,8 +307,10 @@ package final class Logger: Sendable {
         CrashReport.setDescriptor(writer.descriptorNumber)
         let (isNew, dropped) = state.withLock { state in
             state.isWriting = false
+            isBusy.store(false, ordering: .relaxed)
             state.underway = 0
             state.written += UInt64(outcome.lines)
+            if outcome.error == nil { settled.store(state.written, ordering: .releasing) }
             if outcome.hasAnnounced, let told = recovered?.dropped {
                 state.dropped -= UInt64(clamping: told)
             }

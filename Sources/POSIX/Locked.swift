@@ -15,7 +15,12 @@ import Glibc
 
     package init(_ value: Value) {
         self.value = value
-        unsafe pthread_mutex_init(mutex, nil)
+        // What is done under a lock here is short: look again a few times before falling asleep.
+        var kind = pthread_mutexattr_t()
+        unsafe pthread_mutexattr_init(&kind)
+        unsafe pthread_mutexattr_settype(&kind, CInt(PTHREAD_MUTEX_ADAPTIVE_NP))
+        unsafe pthread_mutex_init(mutex, &kind)
+        unsafe pthread_mutexattr_destroy(&kind)
         unsafe pthread_cond_init(condition, nil)
     }
 
