@@ -1,17 +1,23 @@
 import Foundation
 
-/// A folder of the test's own, removed with everything in it when the test lets go of it.
+/// A folder of the test's own, removed with everything in it when the test lets go of it; or left for
+/// whoever named, in `GATEHOUSE_TEST_FOLDERS`, where such folders are to be.
 package final class TemporaryFolder: Sendable {
+    private static let keptIn = ProcessInfo.processInfo.environment["GATEHOUSE_TEST_FOLDERS"]
+
     package let path: String
 
     package init() throws {
-        let url = FileManager.default.temporaryDirectory.appending(
-            path: "gatehouse-test-\(UUID().uuidString)")
+        let parent =
+            Self.keptIn.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory
+        let url = parent.appending(path: "gatehouse-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
         path = url.path
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    deinit {
+        if Self.keptIn == nil { try? FileManager.default.removeItem(atPath: path) }
+    }
 
     package func path(_ name: String) -> String { "\(path)/\(name)" }
 
