@@ -63,6 +63,12 @@ struct LoginSucceeded: LogEvent {
 /// `authn_login_fail`
 struct LoginFailed: LogEvent {
     let reason: StaticString
+    /// Somebody who exists.
+    var user: UserID?
+    /// Of a name that nobody has: people type passwords there.
+    var fingerprint: Fingerprint?
+    /// How many have failed in a row.
+    var attempts: Int?
     let origin: Origin
     var level: Level { .warning }
     var area: Area { .security }
@@ -70,7 +76,47 @@ struct LoginFailed: LogEvent {
     var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
 
     func write(to line: inout LogLine) {
+        if let user { line.field("user", user.number) }
+        if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
         line.field("reason", reason)
+        if let attempts { line.field("attempts", Int64(attempts)) }
+        line.fields(origin)
+    }
+}
+
+/// `authn_login_lock`: an account that takes no logins for a while.
+struct LoginLocked: LogEvent {
+    let user: UserID
+    let attempts: Int
+    let until: Timestamp
+    let origin: Origin
+    var level: Level { .warning }
+    var area: Area { .security }
+    var name: StaticString { "authn_login_lock" }
+
+    func write(to line: inout LogLine) {
+        line.field("user", user.number)
+        line.field("reason", "max_attempts")
+        line.field("attempts", Int64(attempts))
+        line.field("until", until.seconds)
+        line.fields(origin)
+    }
+}
+
+/// `authn_login_throttled`: an attempt that was turned away unlooked at.
+struct LoginThrottled: LogEvent {
+    /// `account` or `address`: whose attempts were too many.
+    let reason: StaticString
+    let until: Timestamp
+    let origin: Origin
+    var level: Level { .warning }
+    var area: Area { .security }
+    var name: StaticString { "authn_login_throttled" }
+    var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
+
+    func write(to line: inout LogLine) {
+        line.field("reason", reason)
+        line.field("until", until.seconds)
         line.fields(origin)
     }
 }
@@ -126,6 +172,107 @@ struct TokenRejected: LogEvent {
         line.field("reason", reason)
         if let claims { line.fields(claims) }
         if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
+        line.fields(origin)
+    }
+}
+
+/// `authn_token_refreshed`
+struct TokenRefreshed: LogEvent {
+    let claims: Claims
+    let keyID: String
+    /// Of the token that it takes the place of.
+    let oldTokenID: ShortText?
+    let origin: Origin
+    var level: Level { .info }
+    var area: Area { .security }
+    var name: StaticString { "authn_token_refreshed" }
+    var isPivotal: Bool { true }
+
+    func write(to line: inout LogLine) {
+        line.fields(claims)
+        line.field("kid", keyID)
+        if let oldTokenID { line.field("old_jti", oldTokenID.utf8) }
+        line.fields(origin)
+    }
+}
+
+/// `authn_token_revoked`
+struct TokenRevoked: LogEvent {
+    /// What is not good any more.
+    enum Scope: Sendable {
+        case token(UserID, ShortText)
+        case session(UserID, ShortText)
+        /// Every token of the user that was made until now.
+        case user(UserID)
+        /// Every token of everybody.
+        case all
+    }
+
+    let scope: Scope
+    /// Who wanted it: `user`, `admin` or `reuse`.
+    let by: StaticString
+    /// Nil where no client asked for it.
+    let origin: Origin?
+    var level: Level { .info }
+    var area: Area { .security }
+    var name: StaticString { "authn_token_revoked" }
+    var isPivotal: Bool { true }
+
+    func write(to line: inout LogLine) {
+        switch scope {
+        case .token(let user, let id):
+            line.field("user", user.number)
+            line.field("jti", id.utf8)
+        case .session(let user, let id):
+            line.field("user", user.number)
+            line.field("sid", id.utf8)
+        case .user(let user):
+            line.field("user", user.number)
+            line.field("scope", "user" as StaticString)
+        case .all: line.field("scope", "all" as StaticString)
+        }
+        line.field("by", by)
+        if let origin { line.fields(origin) }
+    }
+}
+
+/// `session_logout`
+struct LoggedOut: LogEvent {
+    let claims: Claims
+    /// Whether all of the user's sessions end, or this one.
+    let isEverywhere: Bool
+    let origin: Origin
+    var level: Level { .info }
+    var area: Area { .security }
+    var name: StaticString { "session_logout" }
+    var isPivotal: Bool { true }
+
+    func write(to line: inout LogLine) {
+        line.field("user", claims.user.number)
+        if let id = claims.tokenID { line.field("jti", id.utf8) }
+        if let id = claims.sessionID { line.field("sid", id.utf8) }
+        line.field("scope", isEverywhere ? "user" : "session" as StaticString)
+        line.field("by", "user" as StaticString)
+        line.fields(origin)
+    }
+}
+
+/// `authn_token_reuse`: a token that was revoked, or exchanged for another, came back. Somebody has a
+/// copy.
+struct TokenReused: LogEvent {
+    let claims: Claims
+    let revoked: Timestamp
+    let origin: Origin
+    var level: Level { .critical }
+    var area: Area { .security }
+    var name: StaticString { "authn_token_reuse" }
+    var repetition: Repetition? { Repetition(name, "", from: origin.client.utf8) }
+
+    func write(to line: inout LogLine) {
+        line.field("user", claims.user.number)
+        if let id = claims.tokenID { line.field("jti", id.utf8) }
+        if let id = claims.sessionID { line.field("sid", id.utf8) }
+        line.field("revoked_at", revoked.seconds)
         line.fields(origin)
     }
 }

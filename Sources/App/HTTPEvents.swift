@@ -1,0 +1,56 @@
+import Auth
+import HTTP
+import JWT
+import Logging
+
+/// The http area of the log: requests, and what was none.
+
+/// `http_request`, at DEBUG.
+struct RequestAnswered: LogEvent {
+    let request: Request
+    let status: Status
+    let byteCount: Int
+    let microseconds: Int64
+    var level: Level { .debug }
+    var area: Area { .http }
+    var name: StaticString { "http_request" }
+
+    func write(to line: inout LogLine) {
+        line.field("method", request.method.name)
+        line.field("path", request.path)
+        line.field("status", Int64(status.code))
+        line.field("bytes", Int64(byteCount))
+        line.field("us", microseconds)
+        line.fields(Origin(request))
+    }
+}
+
+/// `http_refused`: bytes that were no request, limits, timeouts.
+struct RequestRefused: LogEvent {
+    let reason: StaticString
+    let status: Status
+    let origin: Origin
+    var level: Level { .warning }
+    var area: Area { .http }
+    var name: StaticString { "http_refused" }
+    var repetition: Repetition? { Repetition(name, reason, from: origin.address) }
+
+    func write(to line: inout LogLine) {
+        line.field("reason", reason)
+        line.field("status", Int64(status.code))
+        line.fields(origin)
+    }
+}
+
+/// `http_refused` without a request: no connection could be accepted.
+struct AcceptFailed: LogEvent {
+    let error: String
+    var level: Level { .warning }
+    var area: Area { .http }
+    var name: StaticString { "http_refused" }
+
+    func write(to line: inout LogLine) {
+        line.field("reason", "accept_failed")
+        line.field("error", error)
+    }
+}

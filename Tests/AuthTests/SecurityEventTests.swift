@@ -1,0 +1,140 @@
+import Crypto
+import HTTP
+import JWT
+import Testing
+import Time
+
+@testable import Auth
+@testable import Logging
+
+@Suite("An event about security")
+struct SecurityEventTests {
+    private static let origin = Origin(
+        client: ClientAddress(Array("192.0.2.7".utf8).span)!,
+        id: RequestID(Array("r-1".utf8).span)!)
+    private static let claims: Claims = {
+        var claims = Claims(user: UserID(17)!, expires: Timestamp(seconds: 1_795_246_200))
+        claims.tokenID = ShortText(Array("the-token".utf8).span)
+        claims.sessionID = ShortText(Array("the-session".utf8).span)
+        return claims
+    }()
+    private static let fingerprint = Fingerprint(
+        of: Array("a name that nobody has".utf8).span, key: House.fingerprintKey)
+    private static let user = UserID(17)!
+    private static let session = ShortText(Array("the-session".utf8).span)!
+    private static let later = Timestamp(seconds: 1_795_245_300)
+
+    static let lines: [(any LogEvent, String)] = [
+        (LoginSucceeded(user: user, origin: origin), "INFO authn_login_success user=17"),
+        (
+            LoginFailed(reason: "invalid_json", origin: origin),
+            "WARNING authn_login_fail reason=invalid_json"
+        ),
+        (
+            LoginFailed(reason: "wrong_password", user: user, attempts: 3, origin: origin),
+            "WARNING authn_login_fail user=17 reason=wrong_password attempts=3"
+        ),
+        (
+            LoginFailed(reason: "unknown_user", fingerprint: fingerprint, origin: origin),
+            "WARNING authn_login_fail fingerprint=\(digits(fingerprint)) reason=unknown_user"
+        ),
+        (
+            LoginLocked(user: user, attempts: 5, until: later, origin: origin),
+            "WARNING authn_login_lock user=17 reason=max_attempts attempts=5 until=1795245300"
+        ),
+        (
+            LoginThrottled(reason: "address", until: later, origin: origin),
+            "WARNING authn_login_throttled reason=address until=1795245300"
+        ),
+        (
+            TokenCreated(claims: claims, keyID: "k1", origin: origin),
+            "INFO authn_token_created user=17 jti=the-token sid=the-session exp=1795246200 kid=k1"
+        ),
+        (
+            TokenVerified(claims: claims, keyID: "k1", origin: origin),
+            "INFO authn_token_verified user=17 jti=the-token sid=the-session exp=1795246200 kid=k1"
+        ),
+        (
+            TokenRefreshed(claims: claims, keyID: "k1", oldTokenID: session, origin: origin),
+            "INFO authn_token_refreshed user=17 jti=the-token sid=the-session exp=1795246200 "
+                + "kid=k1 old_jti=the-session"
+        ),
+        (
+            TokenRejected(reason: "expired", level: .info, claims: claims, origin: origin),
+            "INFO authn_token_rejected reason=expired user=17 jti=the-token sid=the-session "
+                + "exp=1795246200"
+        ),
+        (
+            TokenRejected(
+                reason: "malformed", level: .warning, fingerprint: fingerprint, origin: origin),
+            "WARNING authn_token_rejected reason=malformed fingerprint=\(digits(fingerprint))"
+        ),
+        (
+            TokenRevoked(scope: .token(user, session), by: "admin", origin: origin),
+            "INFO authn_token_revoked user=17 jti=the-session by=admin"
+        ),
+        (
+            TokenRevoked(scope: .session(user, session), by: "reuse", origin: origin),
+            "INFO authn_token_revoked user=17 sid=the-session by=reuse"
+        ),
+        (
+            TokenRevoked(scope: .user(user), by: "admin", origin: origin),
+            "INFO authn_token_revoked user=17 scope=user by=admin"
+        ),
+        (
+            TokenRevoked(scope: .all, by: "admin", origin: origin),
+            "INFO authn_token_revoked scope=all by=admin"
+        ),
+        (
+            LoggedOut(claims: claims, isEverywhere: false, origin: origin),
+            "INFO session_logout user=17 jti=the-token sid=the-session scope=session by=user"
+        ),
+        (
+            LoggedOut(claims: claims, isEverywhere: true, origin: origin),
+            "INFO session_logout user=17 jti=the-token sid=the-session scope=user by=user"
+        ),
+        (
+            TokenReused(claims: claims, revoked: later, origin: origin),
+            "CRITICAL authn_token_reuse user=17 jti=the-token sid=the-session revoked_at=1795245300"
+        ),
+    ]
+
+    private static func digits(_ fingerprint: Fingerprint) -> String {
+        String(decoding: (0..<16).map { fingerprint.digits[$0] }, as: UTF8.self)
+    }
+
+    @Test("has its level, its name, its fields, and where it came from", arguments: lines)
+    func line(event: any LogEvent, expected: String) {
+        let line = String(
+            decoding: LogLine.whole(event, at: House.now, .text), as: UTF8.self)
+        let (level, rest) = (expected.prefix { $0 != " " }, expected.drop { $0 != " " }.dropFirst())
+        #expect(
+            line
+                == "2026-11-21T07:00:00.123Z | \(level) | security | \(rest) ip=192.0.2.7 rid=r-1\n"
+        )
+    }
+
+    @Test("that is a success is never a repeat of another; one that is none is, by its reason")
+    func repetitions() {
+        for (event, line) in Self.lines {
+            let isRefusal = ["fail", "throttled", "rejected", "reuse"].contains {
+                "\(event.name)".hasSuffix($0)
+            }
+            #expect((event.repetition != nil) == isRefusal, "\(line)")
+        }
+        let expired = TokenRejected(reason: "expired", level: .info, origin: Self.origin)
+        let missing = TokenRejected(reason: "missing", level: .warning, origin: Self.origin)
+        #expect(expired.repetition == expired.repetition)
+        #expect(expired.repetition != missing.repetition)
+    }
+
+    @Test("about who may come in from now on is one of those that wait for the disk")
+    func pivotal() {
+        let names = Set(Self.lines.filter { $0.0.isPivotal }.map { "\($0.0.name)" })
+        #expect(
+            names == [
+                "authn_login_success", "authn_token_created", "authn_token_refreshed",
+                "authn_token_revoked", "session_logout",
+            ])
+    }
+}
