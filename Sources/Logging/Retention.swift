@@ -20,24 +20,26 @@ struct Retention: Sendable, Equatable {
     /// - Parameters:
     ///   - files: from the oldest to the newest.
     ///   - room: bytes for the file that is written.
+    /// - Returns: what goes, and why the last of it does.
     func excess(
         of files: [FullFile], besides room: Int, _ now: Timestamp
     ) -> (files: ArraySlice<FullFile>, reason: StaticString?) {
-        var count = max(0, files.count - keep)
-        var reason: StaticString? = count > 0 ? "count" : nil
-        if let keepAge {
-            let old = files.prefix { file in
-                Timestamp(milliseconds: file.modified) + keepAge <= now
+        var count = 0
+        var reason: StaticString?
+        var total = files.reduce(room) { $0 + $1.size }
+        while count < files.count {
+            let file = files[count]
+            if files.count - count > keep {
+                reason = "count"
+            } else if let keepAge, Timestamp(milliseconds: file.modified) + keepAge <= now {
+                reason = "age"
+            } else if let keepSize, total > keepSize {
+                reason = "size"
+            } else {
+                break
             }
-            if old.count > count { (count, reason) = (old.count, "age") }
-        }
-        if let keepSize {
-            var total =
-                files.reduce(room) { $0 + $1.size } - files[..<count].reduce(0) { $0 + $1.size }
-            while count < files.count, total > keepSize {
-                total -= files[count].size
-                (count, reason) = (count + 1, "size")
-            }
+            total -= file.size
+            count += 1
         }
         return (files[..<count], reason)
     }
