@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// `@unchecked Sendable` is sound: whoever calls it has the logger's lock or its write turn, and a
 /// buffer belongs to one of the two at a time. Only `CrashReport` looks without asking, when nothing can
-/// be asked any more, and reads the two counts atomically: bytes below `end` are whole lines.
+/// be asked any more, and reads the two counts atomically: bytes below `end` were put here.
 @safe final class LineBuffer: @unchecked Sendable {
     /// What stays of a buffer that a busy moment has filled.
     private static let keptSize = 1 << 20
@@ -90,10 +90,17 @@ import Synchronization
         end.store(count, ordering: .releasing)
     }
 
-    /// For a signal handler: writes what is not written, and stops at the first error.
+    /// For a signal handler: writes the whole lines that are not written, and stops at the first error.
     func writeOut(to descriptor: CInt) {
         var position = start.load(ordering: .acquiring)
-        let limit = end.load(ordering: .acquiring)
+        var limit = end.load(ordering: .acquiring)
+        // A line comes in pieces, and whoever was putting the last one there may be stopped.
+        // Sound: bytes below `end` were put here.
+        while position < limit,
+            unsafe memory.load(fromByteOffset: limit - 1, as: UInt8.self) != UInt8(ascii: "\n")
+        {
+            limit -= 1
+        }
         while position < limit {
             let count = unsafe write(descriptor, memory + position, limit - position)
             if count < 0, errno == EINTR { continue }
