@@ -174,6 +174,8 @@ struct RotatingFile: ~Copyable {
         } else if size > headerSize, owed.count > room {
             rotate("size", now)
         }
+        // A file with nothing in it but its own first lines is of the day of what comes next.
+        if size == headerSize { day = now.day }
         if let error = writeOwed() { return error }
         if let event {
             var count = 0
