@@ -104,7 +104,7 @@ struct LogStart {
 
     /// Reads the file from `offset` to its end, and takes every line into the chain.
     /// - Parameters:
-    ///   - key: nil to take seals as lines like others.
+    ///   - key: nil to take no seal's word for how far the chain has come.
     ///   - isOnlyEnd: look at the last byte and at nothing else.
     private static func scan(
         _ path: String, _ key: SealKey?, _ start: SealChain?, from offset: Int,
@@ -188,10 +188,12 @@ struct LogStart {
 
 extension SealChain {
     /// Takes in the next line, its end included; behind a seal a new segment begins.
-    /// - Parameter key: nil to take seals as lines like others.
+    /// - Parameter key: nil to take no seal's word for how far the chain has come; it ends a segment
+    ///   all the same, because to a verifier it does.
     fileprivate mutating func take(_ line: Span<UInt8>, _ key: SealKey?) {
         let text = line.extracting(0..<(line.count - 1))
-        guard let key, let seal = SealLine(text) else { return update(line) }
+        guard let seal = SealLine(text) else { return update(line) }
+        guard let key else { return advance(to: head) }
         let coded = text.extracting(0..<seal.codedCount)
         let isRight =
             seal.keyID != key.id

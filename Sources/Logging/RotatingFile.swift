@@ -504,11 +504,16 @@ struct RotatingFile: ~Copyable {
     private mutating func reopen(_ finding: Finding) throws(Errno) {
         let now = clock.now()
         if finding == .truncated {
-            // What was not sealed is gone; a segment of what comes now begins.
-            size = try file?.descriptor.status().size ?? 0
+            // What was not sealed is gone; a segment of what is left, and of what comes now, begins.
+            guard let file else { return }
+            let found = try LogStart.found(
+                options.path, try LogDescriptor(file.descriptor.duplicate()),
+                after: chain.map { SealChain(after: $0.head) })
+            size = found.size
+            sealedSize = 0
             headerSize = min(headerSize, size)
-            chain = chain.map { SealChain(after: $0.head) }
-            endsInsideLine = false
+            endsInsideLine = found.isTorn
+            chain = found.chain
         } else {
             _ = seal(.rotate, now)
             if finding != .replaced {
