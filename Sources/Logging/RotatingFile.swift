@@ -497,11 +497,20 @@ struct RotatingFile: ~Copyable {
     /// Opens the path again because the operator says so; the old file stays in use if that fails.
     mutating func reopen() throws(Errno) {
         let finding = look()
-        if finding != .same { return try reopen(finding) }
-        say(LogReopened(reason: "signal", level: .info))
+        switch finding {
+        case .same: say(Self.reopenedBySignal)
+        // Whoever rotates the log moves the file, and then says so.
+        case .moved, .replaced: try reopen(finding, Self.reopenedBySignal)
+        case .removed, .truncated: try reopen(finding)
+        }
     }
 
-    private mutating func reopen(_ finding: Finding) throws(Errno) {
+    private static let reopenedBySignal = LogReopened(reason: "signal", level: .info)
+
+    /// - Parameter event: what is to be said of it, if not what was found.
+    private mutating func reopen(
+        _ finding: Finding, _ event: LogReopened? = nil
+    ) throws(Errno) {
         let now = clock.now()
         if finding == .truncated {
             // What was not sealed is gone; a segment of what is left, and of what comes now, begins.
@@ -528,7 +537,7 @@ struct RotatingFile: ~Copyable {
             chain = found.chain
             rotationSize = new.status.isRegularFile ? options.maximumSize : .max
         }
-        sayFirst(LogReopened(reason: finding.word, level: .warning))
+        sayFirst(event ?? LogReopened(reason: finding.word, level: .warning))
     }
 
     /// The lock and the state, where the folder has been taken away with them.
@@ -617,7 +626,7 @@ struct RotatingFile: ~Copyable {
 extension RotatingFile.Finding {
     var word: StaticString {
         switch self {
-        case .same: "signal"
+        case .same: "same"
         case .removed: "removed"
         case .moved: "moved"
         case .replaced: "replaced"
