@@ -106,6 +106,14 @@ struct LogStateFile: ~Copyable {
         state = newest?.state
     }
 
+    /// Whether it is still the file that the next process would find.
+    func isInPlace(_ path: String) -> Bool {
+        guard let ours = try? file.status(), let there = try? FileStatus(path: path) else {
+            return false
+        }
+        return there.isSameFile(as: ours)
+    }
+
     mutating func write(_ state: LogState) throws(Errno) {
         guard state != self.state else { return }
         let slot = state.slot(turn: turn + 1, key)

@@ -546,8 +546,8 @@ struct RotatingFile: ~Copyable {
             guard let new = try LogLock(of: options.path) else { throw .again }
             lock = consume new
         }
-        if stateFile != nil, let seal = options.seal,
-            (try? fileSystem.status(of: LogState.path(of: options.path))) == nil
+        if let seal = options.seal,
+            stateFile?.isInPlace(LogState.path(of: options.path)) == false
         {
             stateFile = try LogStateFile(LogState.path(of: options.path), seal.key)
         }
