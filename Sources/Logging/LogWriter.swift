@@ -67,7 +67,7 @@ final class LogWriter: @unchecked Sendable {
     }
 
     private func synchronize() -> Errno? {
-        guard let unsynced = file.takeUnsynced() else {
+        guard let unsynced = file.unsynced() else {
             owesSync = false
             return nil
         }
@@ -90,7 +90,7 @@ final class LogWriter: @unchecked Sendable {
     func keepUp() -> Errno? { file.keepUp() }
 
     /// What is to be put on the disk without holding up the writers.
-    func takeUnsynced() -> RotatingFile.Unsynced? { file.takeUnsynced() }
+    func unsynced() -> RotatingFile.Unsynced? { file.unsynced() }
 
     func markSynced(_ unsynced: RotatingFile.Unsynced) throws(Errno) {
         try file.markSynced(unsynced)

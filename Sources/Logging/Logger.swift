@@ -74,6 +74,8 @@ package final class Logger: Sendable {
         var failure: Errno?
         /// Why the path could not be opened again, after somebody had taken the file away.
         var reopenFailure: Errno?
+        /// Why `keepUp` could not put the rest on the disk.
+        var syncFailure: Errno?
         /// When the next is tried, and how long after that the one after it.
         var retryTime = MonotonicTime(nanoseconds: 0)
         var retryDelay: Milliseconds
@@ -383,18 +385,26 @@ package final class Logger: Sendable {
         let isWell = state.withLock { $0.failure == nil && !$0.isFinished }
         guard isWell else { return endTurn() }
         let error = writer.keepUp()
-        let unsynced = writer.takeUnsynced()
+        let unsynced = writer.unsynced()
         _ = giveBack(LogWriter.Outcome(error: error), nil)
         guard let unsynced else { return }
         // Without the write turn: the disk may take its time.
+        var failure: Errno?
         do throws(Errno) {
             try RotatingFile.synchronize(unsynced, fileSystem)
         } catch {
-            return tellStandardError(LogFailed(reason: "cannot sync: \(error.words)"))
+            failure = error
         }
         takeTurn()
-        try? writer.markSynced(unsynced)
+        if failure == nil { try? writer.markSynced(unsynced) }
+        let told = state.withLock { state in
+            defer { state.syncFailure = failure }
+            return state.syncFailure
+        }
         endTurn()
+        if let failure, failure != told {
+            tellStandardError(LogFailed(reason: "cannot sync: \(failure.words)"))
+        }
     }
 
     /// Looks whether the path still leads to the file, and follows it if not.

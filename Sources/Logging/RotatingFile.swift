@@ -439,7 +439,7 @@ struct RotatingFile: ~Copyable {
     }
 
     private mutating func synchronizeAndRemove() {
-        guard let unsynced = takeUnsynced() else { return }
+        guard let unsynced = unsynced() else { return }
         do throws(Errno) {
             try Self.synchronize(unsynced, fileSystem)
             try markSynced(unsynced)
@@ -565,7 +565,8 @@ struct RotatingFile: ~Copyable {
 
     // MARK: The disk
 
-    /// What a sync has to do, to be done without holding up the writers.
+    /// What a sync has to do, to be done without holding up the writers. It stays to be done until
+    /// `markSynced`: whoever fails leaves it to the next.
     struct Unsynced {
         fileprivate let files: [LogDescriptor]
         fileprivate let folder: String?
@@ -576,12 +577,8 @@ struct RotatingFile: ~Copyable {
     }
 
     /// Nil if everything is on the disk.
-    mutating func takeUnsynced() -> Unsynced? {
+    func unsynced() -> Unsynced? {
         guard syncedChanges != changes, let file, file.status.isRegularFile else { return nil }
-        defer {
-            retired = []
-            folderHasChanged = false
-        }
         return Unsynced(
             files: retired + [file],
             folder: folderHasChanged ? LogName.folder(of: options.path) : nil, changes: changes,
@@ -599,7 +596,13 @@ struct RotatingFile: ~Copyable {
 
     /// Takes note that it is there.
     mutating func markSynced(_ unsynced: Unsynced) throws(Errno) {
-        syncedChanges = max(syncedChanges, unsynced.changes)
+        // All but the last were full already, and have not changed since.
+        let full = unsynced.files.dropLast()
+        retired.removeAll { file in full.contains { $0 === file } }
+        // Somebody else may have put more on the disk meanwhile.
+        guard unsynced.changes > syncedChanges else { return }
+        syncedChanges = unsynced.changes
+        if changes == syncedChanges { folderHasChanged = false }
         if !unsynced.doomed.isEmpty { remove(unsynced.doomed) }
         if let state = unsynced.state { try stateFile?.write(state) }
     }
