@@ -206,6 +206,10 @@ struct RotatingFile: ~Copyable {
         else {
             return nil
         }
+        if size > headerSize, room < 0 {
+            rotate("size", now)
+            return append(Span()).error
+        }
         return seal(.silence, now)
     }
 
@@ -249,8 +253,9 @@ struct RotatingFile: ~Copyable {
         let lines = owed
         let error = write(lines.span, &written)
         owed.removeFirst(written)
+        let sealError = error ?? sealRetention()
         if isHeader { headerSize = size }
-        return error ?? sealRetention()
+        return sealError
     }
 
     /// What is to be removed is sealed as soon as it is said, so that nobody else can have said it.
