@@ -249,6 +249,8 @@ package final class Logger: Sendable {
     private func take(
         _ state: inout State, upTo target: UInt64, _ lost: Errno?, _ failedWrites: UInt64
     ) -> Turn {
+        // After the last seal nothing is written any more.
+        if state.isFinished, state.written < target { return .done(.failed(.hasEnded)) }
         if state.written >= target && state.failure == nil || state.isFinished {
             return .done(lost.map(Outcome.failed) ?? .written)
         }
