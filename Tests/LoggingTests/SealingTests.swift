@@ -1,0 +1,170 @@
+import Foundation
+import POSIX
+import Synchronization
+import TestSupport
+import Testing
+import Time
+
+@testable import Logging
+
+@Suite("A log that is sealed")
+final class SealingTests {
+    let folder: TemporaryFolder
+    var options: LogOptions
+    let clock = TestClock()
+
+    init() throws {
+        folder = try TemporaryFolder()
+        options = LogOptions.impatient(path: folder.path("app.log")).sealed()
+        options.keep = 1_000_000
+    }
+
+    private func logger() throws -> Logger {
+        try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.number)
+    }
+
+    @Test(
+        "has a seal for what was open at its start, and one at its end, and nothing behind it",
+        arguments: LogFormat.allCases)
+    func life(format: LogFormat) throws {
+        options.format = format
+        let logger = try logger()
+        logger.record(Note(1))
+        #expect(logger.commit() == .written)
+        #expect(logger.stop() == 0)
+        // What comes too late is not written, and nobody is told that it was.
+        logger.record(Note(2))
+        #expect(logger.commit() != .written)
+        #expect(logger.stop() == 1)
+        let log = try folder.sealedLog()
+        #expect(log.faults == [])
+        #expect(log.openCount == 0)
+        #expect(log.seals.map(\.reason) == [.start, .stop])
+        #expect(log.seals.map(\.lineCount) == [1, 1])
+        #expect(log.seals.allSatisfy { $0.format == format })
+        #expect(logger.head == log.seals.last?.head)
+    }
+
+    @Test("is sealed with a batch when the interval is over, and not before")
+    func interval() throws {
+        let logger = try logger()
+        func write(_ number: Int) throws -> [SealChain.Reason] {
+            logger.record(Note(number))
+            #expect(logger.commit() == .written)
+            return try folder.sealedLog().seals.map(\.reason)
+        }
+        #expect(try write(1) == [.start])
+        clock.advance(Milliseconds(999))
+        #expect(try write(2) == [.start])
+        clock.advance(Milliseconds(1))
+        #expect(try write(3) == [.start, .interval])
+        // A clock that is put back does not put off the seal.
+        clock.advance(.seconds(-3600))
+        #expect(try write(4) == [.start, .interval, .interval])
+        #expect(try write(5) == [.start, .interval, .interval])
+    }
+
+    @Test("is sealed when nobody writes, too, and says each minute that nobody does")
+    func silence() throws {
+        let logger = try logger()
+        logger.record(Note(1))
+        #expect(logger.commit() == .written)
+        clock.advance(.seconds(1))
+        for _ in 0..<10 { logger.keepUp() }
+        #expect(try folder.sealedLog().seals.map(\.reason) == [.start, .interval])
+        for _ in 0..<3 {
+            clock.advance(.seconds(60))
+            for _ in 0..<10 { logger.keepUp() }
+        }
+        let log = try folder.sealedLog()
+        #expect(log.seals.map(\.reason) == [.start, .interval, .silence, .silence, .silence])
+        #expect(log.seals.map(\.lineCount) == [1, 1, 0, 0, 0])
+        #expect(log.faults == [])
+    }
+
+    @Test("stays within its limit however long nobody writes")
+    func longSilence() throws {
+        options.maximumSize = 3000
+        let logger = try logger()
+        for _ in 0..<100 {
+            clock.advance(.seconds(60))
+            logger.keepUp()
+        }
+        #expect(logger.stop() == 0)
+        for name in folder.logFiles { #expect(try folder.bytes(name).count <= 3000) }
+        #expect(folder.logFiles.count > 5)
+        let log = try folder.sealedLog()
+        #expect(log.faults == [])
+        #expect(log.openCount == 0)
+    }
+
+    @Test(
+        "is whole and within its limits whatever the sizes of its lines and batches are",
+        arguments: 0..<20 as Range<UInt64>)
+    func sizes(seed: UInt64) throws {
+        var dice = Dice(seed: seed)
+        options.maximumSize = Int.random(in: 1600...4000, using: &dice)
+        options.format = LogFormat.allCases[Int(seed) % 3]
+        options.rotatesDaily = seed % 2 == 0
+        options.keep = Int.random(in: 0...20, using: &dice)
+        let logger = try logger()
+        for number in 0..<300 {
+            logger.record(Note(number, padding: .random(in: 0...500, using: &dice)))
+            if .random(in: 0..<4, using: &dice) == 0 { #expect(logger.commit() == .written) }
+            if .random(in: 0..<9, using: &dice) == 0 { logger.keepUp() }
+            clock.advance(Milliseconds(.random(in: 0...400, using: &dice)))
+            if .random(in: 0..<99, using: &dice) == 0 { clock.advance(.seconds(86_400)) }
+        }
+        #expect(logger.stop() == 0)
+        for name in folder.logFiles {
+            #expect(try folder.bytes(name).count <= options.maximumSize)
+        }
+        let log = try folder.sealedLog()
+        #expect(log.faults == [])
+        #expect(log.openCount == 0)
+        #expect(folder.logFiles.count - 1 <= options.keep)
+    }
+
+    /// As long as whoever runs the tests wants to wait.
+    private static let linesAThread =
+        ProcessInfo.processInfo.environment["GATEHOUSE_LONG_TESTS"] == "1" ? 100_000 : 12_500
+
+    @Test("has all lines of eight threads, each thread's in order, under seals that are right")
+    func load() throws {
+        let count = Self.linesAThread
+        options = options.sealed(every: Milliseconds(100))
+        options.maximumSize = 64 * 1024
+        let looks = Atomic<Int64>(0)
+        let clock = WallClock {
+            // Goes on as somebody looks at it: a hundred milliseconds in a thousand lines or so.
+            someTime + Milliseconds(looks.add(1, ordering: .relaxed).newValue / 10)
+        }
+        let logger = try Logger(options, clock: clock, standardErrorDescriptor: nowhere.number)
+        inThreads(8) { thread in
+            for number in 0..<count {
+                logger.record(Note(thread * count + number))
+                if number % 16 == 15, logger.commit() != .written { Issue.record("not written") }
+                if number % 1000 == 999 { logger.keepUp() }
+            }
+        }
+        #expect(logger.stop() == 0)
+
+        var next = (0..<8).map { $0 * count }
+        for name in folder.logFiles {
+            let lines = try folder.lines(name)
+            #expect(try FileStatus(path: folder.path(name)).size <= options.maximumSize)
+            #expect(lines.last?.contains(" | INFO | log | log_seal ") == true)
+            for number in numbers(lines) {
+                if number != next[number / count] { Issue.record("\(number) is out of order") }
+                next[number / count] = number + 1
+            }
+        }
+        #expect(next == (0..<8).map { ($0 + 1) * count })
+        let log = try folder.sealedLog()
+        #expect(log.faults == [])
+        #expect(log.openCount == 0)
+        #expect(log.sequences == Array(1...UInt64(log.seals.count)))
+        #expect(log.seals.contains { $0.reason == .interval })
+        #expect(log.seals.contains { $0.reason == .rotate })
+    }
+}
