@@ -209,6 +209,8 @@ package final class Logger: Sendable {
         let mustSync: Bool
         /// What is to be told first, if the last write failed: how many lines were lost.
         let recovery: (dropped: UInt64, error: Errno)?
+        /// It was the sync that failed: nothing is well until it has succeeded.
+        let isRetryOfSync: Bool
     }
 
     /// Returns when every line recorded before the call is in the file, or could not be written.
@@ -275,7 +277,7 @@ package final class Logger: Sendable {
         return Batch(
             lineCount: Int(state.recorded - state.written),
             mustSync: state.mustSync,
-            recovery: state.failure.map { (state.dropped, $0) })
+            recovery: state.failure.map { (state.dropped, $0) }, isRetryOfSync: state.owesSync)
     }
 
     /// The same for somebody whose lines may come from several threads: `.failed` also if any line
@@ -294,10 +296,12 @@ package final class Logger: Sendable {
     private func write(_ batch: Batch) -> Errno? {
         let recovered = batch.recovery.map { dropped, error in
             LogRecovered(
-                reason: "writable", dropped: Int64(clamping: dropped), error: error.words)
+                reason: batch.isRetryOfSync ? "synced" : "writable",
+                dropped: batch.isRetryOfSync ? nil : Int64(clamping: dropped), error: error.words)
         }
         let outcome = writer.write(
-            announcing: recovered, mustSync: batch.mustSync, lineCount: batch.lineCount)
+            announcing: batch.isRetryOfSync ? nil : recovered, mustSync: batch.mustSync,
+            lineCount: batch.lineCount)
         let hasMore = giveBack(outcome, recovered)
         // What the log has to say of itself is to be read as soon as the file can be written.
         if hasMore { _ = commit() }
@@ -344,17 +348,25 @@ package final class Logger: Sendable {
             if isNew { tellStandardError(LogFailed(reason: error.words), always: true) }
             return false
         }
-        if isNew, let recovered { tellStandardError(recovered, always: true) }
+        let owesWord = isNew && recovered != nil && !outcome.hasAnnounced
+        if isNew, let recovered {
+            if owesWord { keepWhole(recovered) }
+            tellStandardError(recovered, always: true)
+        }
         if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
-        return dropped > 0 || rotationFailure != nil
+        return dropped > 0 || rotationFailure != nil || owesWord
     }
 
     /// Keeps a line whatever the levels are and however little room there is.
     private func insist(_ event: some LogEvent) {
+        keepWhole(event)
+        tellStandardError(event)
+    }
+
+    private func keepWhole(_ event: some LogEvent) {
         var line = LogLine.whole(event, at: clock.now(), format)
         line.removeLast()
         state.withLock { state in state.addWhole(line.span) }
-        tellStandardError(event)
     }
 
     /// - Parameter always: because it is about the file not being there to be read.
