@@ -91,12 +91,17 @@ package enum CrashReport {
         }
     }
 
-    /// Another thread may be writing a batch right now; it has a moment to end that.
+    /// Keeps whoever would write from now on waiting for the end.
+    static func haltIfBegun() {
+        while hasBegun.load(ordering: .sequentiallyConsistent) { pause() }
+    }
+
+    /// Another thread may be writing right now; it has a moment to end that.
     private static func waitForWriter(_ buffers: (LineBuffer, LineBuffer)) {
         for _ in 0..<50 {
             let isUnderway =
-                buffers.0.isUnderway.load(ordering: .acquiring) && !buffers.0.isEmpty
-                || buffers.1.isUnderway.load(ordering: .acquiring) && !buffers.1.isEmpty
+                buffers.0.isUnderway.load(ordering: .sequentiallyConsistent)
+                || buffers.1.isUnderway.load(ordering: .sequentiallyConsistent)
             guard isUnderway else { return }
             var pause = timespec(tv_sec: 0, tv_nsec: 2_000_000)
             unsafe nanosleep(&pause, nil)
@@ -110,7 +115,7 @@ nonisolated(unsafe) private var preparation: CrashReport.Preparation?
 /// The handler. Nothing here allocates, locks, or calls what might.
 private func die(_ signal: CInt) {
     // A second thread that faults meanwhile waits for the end.
-    guard !CrashReport.hasBegun.exchange(true, ordering: .acquiringAndReleasing) else {
+    guard !CrashReport.hasBegun.exchange(true, ordering: .sequentiallyConsistent) else {
         while true { pause() }
     }
     if let prepared = unsafe preparation { CrashReport.report(signal, prepared) }

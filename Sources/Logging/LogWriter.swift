@@ -23,11 +23,23 @@ final class LogWriter: @unchecked Sendable {
         self.fileSystem = fileSystem
     }
 
-    /// Takes the lines over; two buffers take turns.
+    /// Begins a turn, and takes the lines over; two buffers take turns.
     func take(_ pending: inout LineBuffer) {
+        CrashReport.haltIfBegun()
         swap(&pending, &batch)
-        batch.isUnderway.store(true, ordering: .relaxed)
+        begin()
     }
+
+    /// Begins a turn: `CrashReport` waits for its end, or else it never begins. What is written behind
+    /// the last words would be sealed as if they were not there.
+    func begin() {
+        CrashReport.haltIfBegun()
+        batch.isUnderway.store(true, ordering: .sequentiallyConsistent)
+        // It may have begun just then, without having seen this turn.
+        CrashReport.haltIfBegun()
+    }
+
+    func end() { batch.isUnderway.store(false, ordering: .releasing) }
 
     struct Outcome {
         var error: Errno?
@@ -58,9 +70,9 @@ final class LogWriter: @unchecked Sendable {
         return result
     }
 
-    /// Puts what could not be written in front of what has come since.
+    /// Ends a turn, and puts what could not be written in front of what has come since.
     func giveBack(_ pending: inout LineBuffer) {
-        batch.isUnderway.store(false, ordering: .relaxed)
+        end()
         guard !batch.isEmpty else { return }
         batch.takeAll(of: pending)
         swap(&pending, &batch)

@@ -441,10 +441,12 @@ package final class Logger: Sendable {
     /// Waits for the write turn, and takes it.
     private func takeTurn() {
         state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
+        writer.begin()
     }
 
     /// Gives the write turn back after something that wrote no lines.
     private func endTurn() {
+        writer.end()
         state.withLock { $0.isWriting = false }
         state.wakeAll()
     }
