@@ -460,6 +460,8 @@ struct RotatingFile: ~Copyable {
             try? fileSystem.remove(LogName.path(of: options.path, number))
         }
         folderHasChanged = true
+        // While the disk took its time, a rotation may have removed them itself and found others.
+        guard doomed == numbers else { return }
         doomed = []
         doomIsSealed = false
     }
