@@ -5,7 +5,7 @@ import Time
 /// What is in a log: how many events of each kind, reason, user and address, and when.
 ///
 /// Memory is bounded whatever the log holds: see `Tally` and `TimeHistogram`. A line that says
-/// `suppressed=N` stands for N more events like it.
+/// `suppressed=N` is the last of N events like it that have no line of their own.
 package struct LogStatistics: ~Copyable {
     /// What an operator chooses.
     package struct Options: Sendable {
@@ -103,21 +103,21 @@ package struct LogStatistics: ~Copyable {
             earlier += 1
             return
         }
-        let more = count(entry, 1)
-        guard more > 0 else { return }
-        suppressed = suppressed.addingSaturated(more)
-        _ = count(entry, more)
+        let hidden = count(entry, 1)
+        guard hidden > 0 else { return }
+        suppressed = suppressed.addingSaturated(hidden)
+        if hidden > 1 { _ = count(entry, hidden - 1) }
     }
 
-    /// - Returns: how many more events the line stands for.
+    /// - Returns: how many events without a line of their own the line stands for.
     private mutating func count(_ entry: borrowing LogEntry, _ weight: Int64) -> Int64 {
-        var more: Int64 = 0
+        var hidden: Int64 = 0
         entry.forEachField { name, value in
             switch name.count {
             case 2 where name.isEqual("ip"): addresses.add(value, weight)
             case 4 where name.isEqual("user"): users.add(value, weight)
             case 6 where name.isEqual("reason"): reasons.add(value, weight)
-            case 10 where name.isEqual("suppressed"): more = Self.number(value)
+            case 10 where name.isEqual("suppressed"): hidden = Self.number(value)
             default: break
             }
         }
@@ -126,7 +126,7 @@ package struct LogStatistics: ~Copyable {
         let level = Int(entry.level.rawValue)
         levels[level] = levels[level].addingSaturated(weight)
         events = events.addingSaturated(weight)
-        return more
+        return hidden
     }
 
     /// Zero for what is no number.

@@ -44,14 +44,14 @@ struct LogStatisticsTests {
             line($0 * 600, "authn_token_rejected", fields: "reason=expired ip=::1")
         }
         lines += [
-            line(60, "authn_login_throttled", fields: "ip=::2 suppressed=100"), "not a line",
+            line(60, "authn_login_throttled", fields: "ip=::2 suppressed=101"), "not a line",
             line(5400, "sys_shutdown", fields: "clean=true").replacing("INFO", with: "CRITICAL"),
         ]
         #expect(
             report(lines) == """
                 lines       101
                 unreadable  1
-                events      200, 100 of them suppressed
+                events      200, 101 of them suppressed
                 first       2026-11-21T07:00:00.000Z
                 last        2026-11-21T08:30:00.000Z
 
