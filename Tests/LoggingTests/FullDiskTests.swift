@@ -5,23 +5,6 @@ import TestSupport
 import Testing
 import Time
 
-/// A disk in memory, which only the superuser can make.
-private enum SmallDisk {
-    /// Runs `body` while the folder is a disk of its own.
-    static func mounted(at folder: String, size: String, _ body: () throws -> Void) throws {
-        guard mount("none", folder, "tmpfs", 0, "size=\(size)") == 0 else {
-            throw Errno.notPermitted
-        }
-        defer { umount2(folder, CInt(MNT_DETACH)) }
-        try body()
-    }
-
-    static let canBeMade: Bool = {
-        guard let folder = try? TemporaryFolder() else { return false }
-        return (try? mounted(at: folder.path, size: "64k") {}) != nil
-    }()
-}
-
 @Suite("A log on a disk that is full")
 struct FullDiskTests {
     @Test("goes on when there is room again, with every line", .enabled(if: SmallDisk.canBeMade))

@@ -141,6 +141,24 @@ package final class ChildProcess: Sendable {
         }
     }
 
+    /// Returns once `text` stands in what it has written to standard output.
+    package func waitForOutput(_ text: String) throws(Failure) {
+        let deadline = Date(timeIntervalSinceNow: Self.patience)
+        let wanted = Data(text.utf8)
+        state.condition.lock()
+        defer { state.condition.unlock() }
+        var searched = 0
+        while true {
+            let rest = Data(state.said[1]![searched...])
+            if rest.range(of: wanted) != nil { return }
+            searched += max(0, rest.count - wanted.count)
+            guard state.openPipes > 0 else { throw .ended(standardError: state.text(2)) }
+            guard state.condition.wait(until: deadline) else {
+                throw .timedOut(standardError: state.text(2))
+            }
+        }
+    }
+
     /// How it ended, once it has.
     @discardableResult
     package func wait() throws(Failure) -> Ending {
