@@ -66,6 +66,20 @@ final class House: Sendable {
         let ending = try process.wait()
         return (ending, process.standardOutput, process.standardError)
     }
+
+    /// Asks `gatehouse log verify` about the folder's `app.log`, or about some files.
+    static func verify(
+        _ arguments: [String] = [], in folder: TemporaryFolder
+    ) throws -> (ending: ChildProcess.Ending, report: String) {
+        let (ending, output, errors) = try run(
+            ["log", "verify"] + arguments, in: folder, ["LOG_FILE_PATH": "app.log"])
+        return (ending, output + errors)
+    }
+}
+
+extension ChildProcess.Ending {
+    /// `log verify` has found nothing: all is sealed, or all but the end.
+    var isIntact: Bool { self == .exited(0) || self == .exited(3) }
 }
 
 extension String {

@@ -2,62 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Threads that ask without end, and what they were answered.
-///
-/// `@unchecked Sendable` is sound: everything that changes is guarded by `condition`.
-private final class Load: @unchecked Sendable {
-    private let condition = NSCondition()
-    private var answered: [String] = []
-    private var running = 0
-    private var mustStop = false
-
-    /// Starts `clients` threads that log in and use the token, over and over, until the server goes
-    /// away or `stop` is called.
-    init(_ house: House, clients: Int, name: String) {
-        running = clients
-        for number in 0..<clients {
-            Thread.detachNewThread {
-                try? self.run(house, "\(name)-\(number)")
-                self.condition.withLock {
-                    self.running -= 1
-                    self.condition.broadcast()
-                }
-            }
-        }
-    }
-
-    private func run(_ house: House, _ name: String) throws {
-        let client = try house.client()
-        var token = "none"
-        for round in 0... {
-            if condition.withLock({ mustStop }) { return }
-            let id = "\(name)-\(round)"
-            try client.send(round.isMultiple(of: 3) ? .login(1, id) : .resource(token, id))
-            let response = try client.response()
-            guard response.status == 200, response["X-Request-Id"] == id else { return }
-            if round.isMultiple(of: 3) { token = try response.token }
-            condition.withLock {
-                answered.append(id)
-                condition.broadcast()
-            }
-        }
-    }
-
-    /// Returns when `count` requests have been answered, or when nobody asks any more.
-    func wait(for count: Int) {
-        condition.withLock { while answered.count < count, running > 0 { condition.wait() } }
-    }
-
-    /// The ids of all that was answered, once all threads have ended.
-    func end() -> [String] {
-        condition.withLock {
-            mustStop = true
-            while running > 0 { condition.wait() }
-            return answered
-        }
-    }
-}
-
 @Suite("The log file", .blocking, .serialized)
 struct LogFileTests {
     private let folder = try! TemporaryFolder()
@@ -93,13 +37,13 @@ struct LogFileTests {
                 requests += 1
             }
         }
-        let answered = load.end()
+        let answered = load.end().ids
         #expect(try house.stop() == .exited(0))
 
         let files = try (moved + ["app.log"]).map { try folder.content($0) }
         let entries = try LogEntry.all(in: files.joined()).map { try #require($0) }
         #expect(files.allSatisfy { $0.hasSuffix("\n") })
-        #expect(Set(answered).isSubset(of: Set(entries.compactMap { $0["rid"] })))
+        #expect(answered.isSubset(of: entries.compactMap { $0["rid"] }))
         #expect(entries.count { $0.event == "log_reopen" } == 3)
         #expect(entries.map(\.time) == entries.map(\.time).sorted())
         #expect(LogEntry.all(in: files[3]).last??.event == "sys_shutdown")
@@ -113,7 +57,7 @@ struct LogFileTests {
             load.wait(for: 20 + 37 * round)
             house.process.kill(SIGKILL)
             #expect(try house.process.wait() == .killed(by: SIGKILL))
-            let answered = load.end()
+            let answered = load.end().ids
             #expect(answered.count >= 20 + 37 * round)
 
             let text = try folder.content("app.log")
@@ -121,7 +65,7 @@ struct LogFileTests {
             // Only what was being written can be torn.
             #expect(entries.dropLast().allSatisfy { $0 != nil })
             let written = Set(entries.compactMap { $0?["rid"] })
-            #expect(Set(answered).subtracting(written).isEmpty)
+            #expect(answered.subtracting(written).isEmpty)
             try FileManager.default.removeItem(atPath: folder.path("app.log"))
         }
     }
@@ -189,7 +133,7 @@ struct LogFileTests {
             quiet.merging(["LOG_FILE_MAX_SIZE": "4KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
         let load = Load(house, clients: 4, name: "o")
         load.wait(for: 600)
-        let answered = load.end()
+        let answered = load.end().ids
         #expect(try house.stop() == .exited(0))
 
         // Full files by number, then the one that was written last.
@@ -198,7 +142,7 @@ struct LogFileTests {
         let files = try names.map { try folder.content($0) }
         #expect(files.allSatisfy { $0.utf8.count <= 4096 && $0.hasSuffix("\n") })
         let entries = try LogEntry.all(in: files.joined()).map { try #require($0) }
-        #expect(Set(answered).isSubset(of: Set(entries.compactMap { $0["rid"] })))
+        #expect(answered.isSubset(of: entries.compactMap { $0["rid"] }))
         let times = entries.filter { $0.event != "log_rotate" }.map(\.time)
         #expect(times == times.sorted())
         for (index, file) in files.enumerated().dropFirst() {

@@ -1,0 +1,35 @@
+import Foundation
+import TestSupport
+
+extension TemporaryFolder {
+    /// The log's files: the full ones from the oldest to the newest, then the one that is being
+    /// written.
+    var logFiles: [String] {
+        let names = names.filter { $0.hasPrefix("app.log") }
+        return names.filter { $0 != "app.log" } + names.filter { $0 == "app.log" }
+    }
+
+    /// All of them in one.
+    func log() throws -> String { try logFiles.map { try content($0) }.joined() }
+
+    func move(_ name: String, to newName: String) throws {
+        try FileManager.default.moveItem(atPath: path(name), toPath: path(newName))
+    }
+
+    func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path(name)) }
+
+    /// Nil if there is no such file.
+    func size(_ name: String) -> Int? {
+        var status = stat()
+        return stat(path(name), &status) == 0 ? Int(status.st_size) : nil
+    }
+}
+
+/// The requests that a log in the text format is about, one for each line that has its `rid` last.
+func recordedIDs(in text: String) -> [String] {
+    text.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line in
+        guard let space = line.lastIndex(of: UInt8(ascii: " ")) else { return nil }
+        let word = line[line.index(after: space)...]
+        return word.starts(with: "rid=".utf8) ? String(word.dropFirst(4)) : nil
+    }
+}
