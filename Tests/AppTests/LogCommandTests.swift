@@ -1,0 +1,225 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("A command about the log", .blocking, .serialized)
+struct LogCommandTests {
+    private let folder = try! TemporaryFolder()
+    private let quiet = ["LOG_STDERR_LEVEL": "CRITICAL"]
+    private let settings = ["LOG_FILE_PATH": "app.log"]
+
+    private func log(_ arguments: String...) throws -> String {
+        let (ending, output, errors) = try House.run(["log"] + arguments, in: folder, settings)
+        #expect(ending == .exited(0), "\(arguments): \(errors)")
+        #expect(errors == "")
+        return output
+    }
+
+    @Test(
+        "that makes no sense is told what would",
+        arguments: [
+            ([], 64, "log what? write log verify, head, stats or tail"),
+            (["x"], 64, "log x: write log verify, head, stats or tail"),
+            (["verify", "--nope"], 2, "unknown argument: --nope"),
+            (["verify", "--anchor"], 2, "--anchor needs a value"),
+            (
+                ["verify", "--anchor", "7"], 2,
+                "\"7\" is no anchor; write SEQ.MAC, as log head prints it"
+            ),
+            (["head", "app.log"], 64, "unknown argument: app.log"),
+            (
+                ["stats", "--since", "yesterday"], 64,
+                "\"yesterday\" is no time; write 30m, 7d or 2026-11-21T07:00:00Z"
+            ),
+            (["tail", "--level", "x"], 64, "--level x: no such level"),
+            (["tail", "--area", "x"], 64, "--area x: no such area"),
+            (["tail", "--lines", "-1"], 64, "--lines -1: not from 0 to 1000000"),
+            (["tail", "--user"], 64, "--user needs a value"),
+            (["tail", "--follow", "yes"], 64, "unknown argument: --follow"),
+        ])
+    func usage(arguments: [String], code: Int, sentence: String) throws {
+        let (ending, output, errors) = try House.run(["log"] + arguments, in: folder)
+        #expect(ending == .exited(CInt(code)))
+        #expect(output == "")
+        #expect(
+            errors == """
+                gatehouse: \(sentence)
+                usage: gatehouse [serve|check|secret|log …] [--config FILE]
+
+                """)
+    }
+
+    @Test(
+        "where there is no log says so",
+        arguments: [
+            (["verify"], 2), (["verify", "app.log"], 2), (["head"], 66), (["stats"], 66),
+            (["stats", "app.log"], 66), (["tail", "--no-follow"], 66),
+        ])
+    func missing(arguments: [String], code: Int) throws {
+        let (ending, output, errors) = try House.run(["log"] + arguments, in: folder, settings)
+        #expect(ending == .exited(CInt(code)))
+        #expect(!(output + errors).isEmpty)
+        #expect(folder.allNames == [])
+    }
+
+    @Test("for the head gets the newest seal, as an anchor")
+    func head() throws {
+        let house = try House(in: folder, quiet)
+        _ = try house.ask(.login(1))
+        try house.stop()
+        let last = try #require(try folder.log().split(separator: "\n").last)
+        let sequence = try #require(last.firstMatch(of: #/log_seal sequence=(\d+) /#)).1
+        let code = try #require(last.firstMatch(of: #/ mac=(\S+)$/#)).1
+        #expect(try log("head") == "\(sequence).\(code)\n")
+        #expect(
+            try House.verify(["--anchor", "\(sequence).\(code)"], in: folder).ending == .exited(0))
+    }
+
+    /// Requests of which every figure is known: 40 logins, 60 tokens let in, 200 turned away.
+    private func tell(_ house: House) throws {
+        let client = try house.client()
+        for number in 1...40 { try client.send(.login(number % 2 + 1)) }
+        var token = ""
+        for _ in 1...40 { token = try client.response().token }
+        for _ in 1...60 { try client.send(.resource(token)) }
+        for _ in 1...60 { #expect(try client.response().status == 200) }
+        for _ in 1...200 { try client.send(.resource("x.y.z")) }
+        for _ in 1...200 { #expect(try client.response().status == 401) }
+    }
+
+    @Test("for statistics gets the figures of the requests that were made")
+    func stats() throws {
+        let house = try House(
+            in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB"]) { $1 })
+        try tell(house)
+        try house.stop()
+        #expect(folder.logFiles.count > 2)
+
+        struct Figures: Decodable {
+            struct Tally: Decodable {
+                struct Entry: Decodable {
+                    let value: String
+                    let count: Int
+                }
+                let top: [Entry]
+                let others: Int
+                subscript(value: String) -> Int? { top.first { $0.value == value }?.count }
+            }
+            let lines, unreadable, events, suppressed: Int
+            let byLevel: [String: Int]
+            let byEvent, byReason, byUser, byAddress: Tally
+        }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let figures = try decoder.decode(
+            Figures.self, from: Data(log("stats", "--json").utf8))
+        #expect(figures.byEvent["authn_login_success"] == 40)
+        #expect(figures.byEvent["authn_token_created"] == 40)
+        #expect(figures.byEvent["authn_token_verified"] == 60)
+        #expect(figures.byEvent["authn_token_rejected"] == 200)
+        #expect(figures.byEvent["log_rotate"] == folder.logFiles.count - 1)
+        #expect(figures.byReason.top.first?.count == 200)
+        #expect(figures.byUser["1"]! + figures.byUser["2"]! == 140)
+        #expect(figures.byAddress["127.0.0.1"] == 340)
+        #expect(figures.byLevel["CRITICAL"] == 0)
+        #expect(figures.unreadable == 0)
+        #expect(figures.suppressed > 100)
+        let lines = try folder.log().split(separator: "\n").count
+        #expect(figures.lines == lines)
+
+        let text = try log("stats")
+        #expect(text.contains("lines       \(lines)\n"))
+        #expect(
+            text.contains("events      \(figures.events), \(figures.suppressed) of them suppressed")
+        )
+        #expect(text.contains(#/\n +200 +\d+\.\d% +authn_token_rejected\n/#))
+        #expect(try log("stats", "--since", "1h") == text)
+        #expect(try log("stats", "app.log.000001", "app.log").contains("by event"))
+        // Nothing happens in the year 2100.
+        #expect(try log("stats", "--since", "2100-01-01T00:00:00Z").contains("events      0\n"))
+    }
+
+    @Test("for the last lines gets those that pass the filter, over the files")
+    func tail() throws {
+        let house = try House(
+            in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB"]) { $1 })
+        try tell(house)
+        try house.stop()
+        let lines = try folder.log().split(separator: "\n").map(String.init)
+        func tail(_ arguments: String...) throws -> [String] {
+            let (ending, output, _) = try House.run(
+                ["log", "tail", "--no-follow"] + arguments, in: folder, settings)
+            #expect(ending == .exited(0))
+            return output.split(separator: "\n").map(String.init)
+        }
+        #expect(try tail() == lines.suffix(10))
+        #expect(try tail("--lines", "0") == [])
+        #expect(try tail("--lines", "150") == lines.suffix(150))
+        #expect(try tail("--lines", "100000") == lines)
+        func expect(_ arguments: String..., line: Int = #line, _ wanted: (LogEntry) -> Bool) throws
+        {
+            let (_, output, _) = try House.run(
+                ["log", "tail", "--no-follow", "--lines", "30"] + arguments, in: folder, settings)
+            let expected = lines.filter { LogEntry($0).map(wanted) ?? false }.suffix(30)
+            #expect(!expected.isEmpty)
+            #expect(output == expected.map { $0 + "\n" }.joined(), "\(arguments)")
+        }
+        try expect("--level", "WARNING") { $0.level == "WARNING" }
+        try expect("--area", "log") { $0.area == "log" }
+        try expect("--area", "log", "--area", "app") { ["log", "app"].contains($0.area) }
+        try expect("--event", "authn_login_success") { $0.event == "authn_login_success" }
+        try expect("--user", "2") { $0["user"] == "2" }
+        try expect("--user", "2", "--event", "authn_token_created") {
+            $0["user"] == "2" && $0.event == "authn_token_created"
+        }
+    }
+
+    @Test("to follow sees every line once, over many rotations")
+    func follow() throws {
+        let house = try House(
+            in: folder,
+            quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
+        let tail = try House.start(
+            in: folder, settings, ["log", "tail", "--lines", "100000"])
+        try tail.waitForOutput(" | sys_startup ")
+        let load = Load(house, clients: 2, name: "f")
+        #expect(eventually { folder.logFiles.count > 50 })
+        _ = load.end()
+        try house.stop()
+        let text = try folder.log()
+        try tail.waitForOutput(String(try #require(text.split(separator: "\n").last)))
+        tail.kill(SIGTERM)
+        #expect(try tail.wait() == .killed(by: SIGTERM))
+        #expect(tail.standardOutput == text)
+        #expect(tail.standardError == "")
+    }
+
+    @Test("of another program, tail -F, sees every line over rotations, too")
+    func foreignTail() throws {
+        let house = try House(
+            in: folder,
+            quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
+        let tail = try ChildProcess(
+            "/usr/bin/tail", ["-n", "+1", "-F", "app.log"], environment: [:], folder: folder.path)
+        try tail.waitForOutput(" | sys_startup ")
+        let client = try house.client()
+        let rotations = Effort.rounds(10, long: 50)
+        var number = 0
+        while folder.logFiles.count <= rotations {
+            let count = folder.logFiles.count
+            while folder.logFiles.count == count {
+                try client.send(.login(1, "request-\(number)"))
+                _ = try client.response()
+                number += 1
+            }
+            // It looks at a name: a file that comes and goes between two looks it cannot see.
+            try tail.waitForOutput("rid=request-\(number - 1)\n")
+        }
+        try house.stop()
+        let text = try folder.log()
+        try tail.waitForOutput(String(try #require(text.split(separator: "\n").last)))
+        tail.kill(SIGTERM)
+        try tail.wait()
+        #expect(tail.standardOutput == text)
+    }
+}
