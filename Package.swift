@@ -104,8 +104,8 @@ let package = Package(
         tests(
             "AppTests",
             [
-                "App", "gatehouse", "Server", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX",
-                "Time",
+                "App", "gatehouse", "Auth", "Server", "HTTP", "JWT", "Logging", "JSON", "Crypto",
+                "POSIX", "Time",
             ]),
     ]
 )

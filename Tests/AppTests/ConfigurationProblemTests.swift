@@ -127,6 +127,48 @@ struct ConfigurationProblemTests {
                 #"log.on_failure: "stop" is none of "serve", "refuse""#
             ),
             (#"{"log":{"on_failure":false}}"#, "log.on_failure: false is not a string"),
+            (
+                #"{"log":{"format":"xml"}}"#,
+                #"log.format: "xml" is none of "text", "json", "logfmt""#
+            ),
+            (#"{"log":{"format":null}}"#, "log.format: null is not a string"),
+            (
+                #"{"log":{"durability":"always"}}"#,
+                #"log.durability: "always" is none of "written", "synced""#
+            ),
+            (
+                #"{"log":{"authn_token_verified":"none"}}"#,
+                #"log.authn_token_verified: "none" is none of "all", "sample", "off""#
+            ),
+            (
+                #"{"log":{"file":{"rotate":"weekly"}}}"#,
+                #"log.file.rotate: "weekly" is none of "daily", "never""#
+            ),
+            (
+                #"{"log":{"file":{"keep_age":"59s"}}}"#,
+                "log.file.keep_age: 59s is not from 1m to 36500d"
+            ),
+            (
+                #"{"log":{"file":{"keep_age":90}}}"#,
+                "log.file.keep_age: 90 is not a duration; write 90d"
+            ),
+            (
+                #"{"log":{"file":{"keep_size":"1B"}}}"#,
+                "log.file.keep_size: 1B is not from 4KiB to 1048576GiB"
+            ),
+            (
+                #"{"log":{"file":{"keep_size":"much"}}}"#,
+                #"log.file.keep_size: "much" is not a size; write 1GiB"#
+            ),
+            (#"{"log":{"seal":"yes"}}"#, #"log.seal: "yes" is neither true nor false"#),
+            (
+                #"{"log":{"seal_interval":"99ms"}}"#,
+                "log.seal_interval: 99ms is not from 100ms to 1h"
+            ),
+            (
+                #"{"log":{"seal_interval":1}}"#,
+                "log.seal_interval: 1 is not a duration; write 1s"
+            ),
             (#"{"log":7}"#, "log: a number is not an object"),
             (#"{"lgo":{}}"#, "lgo: no setting has this name"),
             (#"{"log":{"file":{"maxsize":"1MiB"}}}"#, "log.file.maxsize: no setting has this name"),
@@ -251,6 +293,53 @@ struct ConfigurationProblemTests {
         }
     }
 
+    @Test("with the seal's secret is told without it")
+    func sealSecretProblems() throws {
+        func log(_ members: String) -> String { "{\"log\":{\(members)}}" }
+        let cases = [
+            (
+                #""seal_secret":"\#(secret.dropLast())""#,
+                "log.seal_secret: has 31 bytes; at least 32 are wanted: "
+                    + "make one with `gatehouse secret`"
+            ),
+            (
+                #""seal_secret":"""#,
+                "log.seal_secret: has 0 bytes; at least 32 are wanted: "
+                    + "make one with `gatehouse secret`"
+            ),
+            (
+                #""seal_secret":"\#(String(repeating: "x", count: 40))""#,
+                "log: the secret is one byte over and over; make one with `gatehouse secret`"
+            ),
+            (
+                #""seal_secret":"replace-me-with-the-output-of-gatehouse-secret""#,
+                "log: the secret is printed in the documentation; "
+                    + "make one with `gatehouse secret`"
+            ),
+            (
+                #""seal_secret":"\#(secret)","seal_secret_file":"f""#,
+                "log: needs either seal_secret or seal_secret_file"
+            ),
+            (
+                #""seal_secret_file":"seal.key""#,
+                "log.seal_secret_file: cannot be read: No such file or directory"
+            ),
+            (
+                #""seal_secret":["\#(secret)"]"#,
+                "log.seal_secret: a list is neither a string nor null"
+            ),
+        ]
+        for (members, problem) in cases {
+            #expect(try problems(log(members)) == [problem])
+        }
+        #expect(
+            try problems(nil, ["GATEHOUSE_LOG_SEAL_SECRET": "0123456789"])
+                == [
+                    "log.seal_secret: has 10 bytes; at least 32 are wanted: "
+                        + "make one with `gatehouse secret`"
+                ])
+    }
+
     @Test("never shows a secret, wherever it was put by mistake")
     func secrets() throws {
         let contents = [
@@ -261,13 +350,20 @@ struct ConfigurationProblemTests {
             keys(#"[{"id":"a","secret":"\#(secret)","secret":"\#(secret)"}]"#),
             keys(#"[{"id":"a","secret":"\#(secret)"}"#), "\"\(secret)\"", secret,
             keys(#"[{"id":"a b","secret":"\#(secret)"}]"#),
+            "{\"log\":{\"seal_secret_file\":\"\(secret)\"}}",
+            "{\"log\":{\"seal_secret\":{\"secret\":\"\(secret)\"}}}",
+            "{\"log\":{\"seal_key\":\"\(secret)\"}}",
+            "{\"log\":{\"seal_secret\":\"\(secret.dropLast())\"}}",
         ]
         for content in contents {
             let found = try problems(content)
             #expect(!found.isEmpty, "\(content)")
             #expect(!found.joined().contains("0123456789"), "\(content)")
         }
-        for name in ["TOKEN_KEYS", "TOKEN_SECRET", "SECRET", "TOKEN_KEYS_0_SECRET"] {
+        for name in [
+            "TOKEN_KEYS", "TOKEN_SECRET", "SECRET", "TOKEN_KEYS_0_SECRET", "LOG_SEAL_SECRET_FILE",
+            "SEAL_SECRET",
+        ] {
             let found = try problems(nil, ["GATEHOUSE_\(name)": secret])
             #expect(found.count == 1)
             #expect(!found.joined().contains("0123456789"))

@@ -1,4 +1,5 @@
 import App
+import Auth
 import Crypto
 import Foundation
 import HTTP
@@ -41,6 +42,14 @@ private let settings: [(path: String, value: String, shows: @Sendable (Configura
     ("log.file.level", "\"ERROR\"", { $0.log.fileLevel == .error }),
     ("log.file.max_size", "\"1GiB\"", { $0.log.maximumSize == 1 << 30 }),
     ("log.file.keep", "3", { $0.log.keep == 3 }),
+    ("log.file.rotate", "\"never\"", { !$0.log.rotatesDaily }),
+    ("log.file.keep_age", "\"7d\"", { $0.log.keepAge == .seconds(7 * 86_400) }),
+    ("log.file.keep_size", "\"100MiB\"", { $0.log.keepSize == 100 << 20 }),
+    ("log.format", "\"logfmt\"", { $0.log.format == .logfmt }),
+    ("log.durability", "\"synced\"", { $0.log.durability == .synced }),
+    ("log.seal", "false", { !$0.sealsLog }),
+    ("log.seal_interval", "\"100ms\"", { $0.sealInterval == Milliseconds(100) }),
+    ("log.authn_token_verified", "\"sample\"", { $0.verifiedTokens == .sample }),
     ("log.stderr.level", "\"CRITICAL\"", { $0.log.standardErrorLevel == .critical }),
     ("log.on_failure", "\"refuse\"", { $0.onLogFailure == .refuse }),
 ]
@@ -96,7 +105,16 @@ struct ConfigurationTests {
         #expect(demo.log.fileLevel == .info)
         #expect(demo.log.maximumSize == 10 << 20)
         #expect(demo.log.keep == 30)
+        #expect(demo.log.rotatesDaily)
+        #expect(demo.log.keepAge == .seconds(90 * 86_400))
+        #expect(demo.log.keepSize == 1 << 30)
+        #expect(demo.log.format == .text)
+        #expect(demo.log.durability == .written)
         #expect(demo.log.standardErrorLevel == .warning)
+        #expect(demo.sealsLog)
+        #expect(demo.sealInterval == .seconds(1))
+        #expect(demo.sealSecret == nil)
+        #expect(demo.verifiedTokens == .all)
         #expect(demo.onLogFailure == .serve)
         #expect(
             demo.warnings.map(\.description) == [
@@ -183,6 +201,45 @@ struct ConfigurationTests {
         #expect(fromFile.warnings.map(\.path) == ["login.mode"])
     }
 
+    @Test("has one word for each choice about the log")
+    func choices() throws {
+        for (word, format) in [("text", LogFormat.text), ("json", .json), ("logfmt", .logfmt)] {
+            #expect(try load(document("log.format", "\"\(word)\"")).log.format == format)
+        }
+        for (word, isDaily) in [("daily", true), ("never", false)] {
+            let configuration = try load(document("log.file.rotate", "\"\(word)\""))
+            #expect(configuration.log.rotatesDaily == isDaily)
+        }
+        for (word, durability) in [("written", LogOptions.Durability.written), ("synced", .synced)]
+        {
+            let configuration = try load(document("log.durability", "\"\(word)\""))
+            #expect(configuration.log.durability == durability)
+        }
+        for (word, verified) in [("all", VerifiedTokens.all), ("sample", .sample), ("off", .off)] {
+            let configuration = try load(document("log.authn_token_verified", "\"\(word)\""))
+            #expect(configuration.verifiedTokens == verified)
+        }
+    }
+
+    @Test(
+        "takes the seal's secret from the file, the environment, or a file of its own",
+        arguments: ["", "\n", "\r\n"])
+    func sealSecret(end: String) throws {
+        try folder.file("seal.key", secret + end)
+        let expected = Array(secret.utf8)
+        #expect(try load(document("log.seal_secret", "\"\(secret)\"")).sealSecret == expected)
+        let environment = ["GATEHOUSE_LOG_SEAL_SECRET": secret]
+        #expect(try load("{}", environment).sealSecret == expected)
+        let fromFile = try load(document("log.seal_secret_file", "\"seal.key\""))
+        #expect(fromFile.sealSecret == expected)
+        #expect(!fromFile.warnings.contains { $0.path.hasSuffix("seal.key") })
+        chmod(folder.path("seal.key"), 0o644)
+        let warnings = try load(document("log.seal_secret_file", "\"seal.key\"")).warnings
+        #expect(
+            warnings.map(\.description).contains(
+                "\(folder.path("seal.key")): the key file can be read by others; chmod 600 it"))
+    }
+
     @Test("warns of files that others can read")
     func permissions() throws {
         let key = try folder.file("token.key", secret, mode: 0o604)
@@ -213,6 +270,7 @@ struct ConfigurationTests {
         #expect(try digest("{\"server\":{\"port\":8080}}") == plain)
         #expect(try digest("{}", ["GATEHOUSE_SERVER_PORT": "8080"]) == plain)
         #expect(try digest(keys("a", secret)) == digest(keys("a", secret + "x")))
+        #expect(try digest(document("log.seal_secret", "\"\(secret)\"")) == plain)
         #expect(try digest(keys("a", secret)) != digest(keys("b", secret)))
         let others = try settings.map { try digest(document($0.path, $0.value)) }
         #expect(Set(others + [plain]).count == settings.count + 1)
