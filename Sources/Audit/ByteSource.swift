@@ -1,3 +1,4 @@
+import Glibc
 import POSIX
 
 /// Where bytes come from, one after another.
@@ -28,26 +29,37 @@ package final class MemoryBytes: ByteSource {
     }
 }
 
-/// An open file, from where it stands.
-package final class FileBytes: ByteSource {
-    private let file: FileDescriptor
-    private var left: Int
+/// What stands in an open file, from any place on. Who else reads the file is not disturbed.
+final class FileBytes: ByteSource {
+    private let file: LogFile
+    /// Where the next bytes come from.
+    var offset: Int
+    private let end: Int
 
-    /// - Parameter limit: bytes to read at most: a file that is being written may never end.
-    package init(_ file: consuming FileDescriptor, limit: Int = .max) {
+    /// - Parameter end: where to stop: a file that is being written may never end.
+    init(_ file: LogFile, from offset: Int = 0, upTo end: Int = .max) {
         self.file = file
-        left = limit
+        self.offset = offset
+        self.end = end
     }
 
-    package func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
-        guard left > 0 else { return 0 }
-        let wanted = min(left, buffer.count)
-        // Sound: no longer than the buffer, and used while it is lent.
-        let count = try unsafe buffer.withUnsafeMutableBufferPointer { buffer throws(Errno) in
-            var part = unsafe UnsafeMutableBufferPointer(rebasing: buffer[..<wanted]).mutableSpan
-            return try file.read(into: &part)
-        }
-        left -= count
+    func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
+        let wanted = min(buffer.count, end - offset)
+        guard wanted > 0 else { return 0 }
+        var part = buffer._mutatingExtracting(0..<wanted)
+        let count = try file.descriptor.read(into: &part, at: offset)
+        offset += count
         return count
+    }
+}
+
+/// What comes through a pipe, or from a device: once, and from where it stands.
+final class StreamBytes: ByteSource {
+    private let file: LogFile
+
+    init(_ file: LogFile) { self.file = file }
+
+    func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
+        try file.descriptor.read(into: &buffer)
     }
 }

@@ -3,11 +3,7 @@ import Glibc
 /// What the scanners of this module have in common. The C library looks at many bytes at once.
 extension Span<UInt8> {
     func isEqual(_ literal: StaticString) -> Bool {
-        guard count == literal.utf8CodeUnitCount else { return false }
-        // Sound: both have `count` bytes.
-        return unsafe withUnsafeBytes { bytes in
-            unsafe count == 0 || memcmp(bytes.baseAddress!, literal.utf8Start, count) == 0
-        }
+        count == literal.utf8CodeUnitCount && has(literal, at: 0)
     }
 
     func isEqual(_ other: Span<UInt8>) -> Bool {
@@ -17,6 +13,16 @@ extension Span<UInt8> {
             unsafe other.withUnsafeBytes { other in
                 unsafe count == 0 || memcmp(bytes.baseAddress!, other.baseAddress!, count) == 0
             }
+        }
+    }
+
+    /// Whether the literal stands at this place, which may be none.
+    func has(_ literal: StaticString, at start: Int) -> Bool {
+        let length = literal.utf8CodeUnitCount
+        guard start >= 0, count - start >= length else { return false }
+        // Sound: both have `length` bytes.
+        return unsafe withUnsafeBytes { bytes in
+            unsafe length == 0 || memcmp(bytes.baseAddress! + start, literal.utf8Start, length) == 0
         }
     }
 
@@ -38,10 +44,9 @@ extension Span<UInt8> {
         return nil
     }
 
-    var array: [UInt8] {
-        var copy: [UInt8] = []
-        copy.reserveCapacity(count)
-        for index in indices { copy.append(self[index]) }
-        return copy
+    /// With U+FFFD for what is no UTF-8.
+    var text: String {
+        // Sound: the pointer does not leave the closure.
+        unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     }
 }

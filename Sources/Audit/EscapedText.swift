@@ -1,3 +1,6 @@
+import Logging
+import POSIX
+
 /// Text from the log on its way to a terminal: nothing in it is a command to the terminal, and
 /// nothing in it reads as something else.
 enum EscapedText {
@@ -22,37 +25,40 @@ enum EscapedText {
         }
     }
 
-    /// Appends a line of the log as it stands. The log itself escapes what could do harm, so that
-    /// this changes only lines that are broken or not the log's: controls, invisible characters and
-    /// bytes that are no UTF-8 are escaped.
+    /// A line of the log as it stands. The log itself escapes what could do harm, so that this
+    /// changes only lines that are broken or not the log's: controls, invisible characters and bytes
+    /// that are no UTF-8 are escaped.
     static func append(line: Span<UInt8>, to output: inout [UInt8]) {
-        if isPrintable(line) {
-            for index in line.indices { output.append(line[index]) }
-            return
-        }
+        if isPrintable(line) { return output.append(copying: line) }
         // In a line of JSON, so that it stays JSON.
         let isJSON = line[0] == UInt8(ascii: "{")
-        guard let string = String(validating: line.array, as: UTF8.self) else {
-            for index in line.indices {
-                let byte = line[index]
-                if 0x20..<0x7F ~= byte {
-                    output.append(byte)
-                } else {
-                    output += Array((isJSON ? json(0xFFFD) : self.byte(UInt32(byte))).utf8)
-                }
-            }
+        let bytes = [UInt8](copying: line)
+        if let string = String(validating: bytes, as: UTF8.self) {
+            output += Array(visible(string, isJSON: isJSON).utf8)
             return
         }
-        for scalar in string.unicodeScalars {
-            let value = scalar.value
-            if value >= 0x20, value != 0x7F, !isInvisible(value) {
-                output.append(contentsOf: UTF8.encode(scalar)!)
+        for byte in bytes {
+            if 0x20..<0x7F ~= byte {
+                output.append(byte)
             } else {
-                let escape =
-                    isJSON ? json(value) : value < 0x80 ? byte(value) : character(value)
-                output += Array(escape.utf8)
+                output += Array((isJSON ? json(0xFFFD) : self.byte(UInt32(byte))).utf8)
             }
         }
+    }
+
+    /// The same for words of our own with something in them that may come from anywhere, as a file's
+    /// name does.
+    static func visible(_ text: String, isJSON: Bool = false) -> String {
+        var visible = ""
+        for scalar in text.unicodeScalars {
+            let value = scalar.value
+            if value >= 0x20, value != 0x7F, !UTF8Scalar.isInvisible(value) {
+                visible.unicodeScalars.append(scalar)
+            } else {
+                visible += isJSON ? json(value) : value < 0x80 ? byte(value) : character(value)
+            }
+        }
+        return visible
     }
 
     /// JSON in ASCII: the same text, with `\uNNNN` for all else. Outside of strings JSON has nothing
@@ -75,14 +81,6 @@ enum EscapedText {
         var faults: UInt8 = 0
         for index in bytes.indices { faults |= bytes[index] &- 0x20 > 0x7E - 0x20 ? 1 : 0 }
         return faults == 0
-    }
-
-    /// What Logging escapes beside controls: C1, separators, bidirectional marks, byte order mark.
-    private static func isInvisible(_ scalar: UInt32) -> Bool {
-        switch scalar {
-        case 0x80...0x9F, 0x061C, 0x200B...0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
-        default: false
-        }
     }
 
     private static func byte(_ value: UInt32) -> String { "\\x" + hexadecimal(value, 2) }

@@ -2,13 +2,20 @@ import Foundation
 import Glibc
 import POSIX
 
-/// What a packed file holds, by the system's own gzip(1). That gets the open file, not its name.
+/// What a packed file holds, by the system's own gzip(1). That gets the open file, not its name: so
+/// whatever the file is called, it is no option.
 final class GzipBytes: ByteSource {
-    private let file: FileDescriptor
+    /// gzip(1) says at the end that the file is none of its own, or not whole; what it could unpack
+    /// comes first.
+    static let notGzip = Errno(EBADMSG)
+    /// gzip(1) cannot be started.
+    static let noGzip = Errno(ENOEXEC)
+
+    private let file: LogFile
     private var process: Process?
     private let pipe = Foundation.Pipe()
 
-    init(_ file: consuming FileDescriptor) { self.file = file }
+    init(_ file: LogFile) { self.file = file }
 
     deinit {
         guard let process, process.isRunning else { return }
@@ -16,38 +23,37 @@ final class GzipBytes: ByteSource {
         process.waitUntilExit()
     }
 
-    /// `notPacked` at the end of a file that is none, or not a whole one; what it holds comes first.
     func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
         if process == nil { process = try start() }
         let number = pipe.fileHandleForReading.fileDescriptor
         let count = try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
             try retryingOnInterrupt { unsafe Glibc.read(number, bytes.baseAddress, bytes.count) }
         }
-        if count == 0, let process {
-            process.waitUntilExit()
-            if process.terminationStatus != 0 { throw Self.notPacked }
-        }
-        return count
+        guard count == 0, let process else { return count }
+        process.waitUntilExit()
+        // 2 is a warning, as of zeros behind the end.
+        let isWhole =
+            process.terminationReason == .exit && [0, 2].contains(process.terminationStatus)
+        if !isWhole { throw Self.notGzip }
+        return 0
     }
 
-    static let notPacked = Errno(EBADMSG)
-
     private func start() throws(Errno) -> Process {
-        let process = Process()
+        // gzip(1) reads from where the file stands: not at its beginning, if it was read before. A
+        // pipe has no place.
+        _ = lseek(file.descriptor.number, 0, SEEK_SET)
         let path = ["/usr/bin/gzip", "/bin/gzip"].first {
             FileManager.default.isExecutableFile(atPath: $0)
         }
-        guard let path else { throw Errno(ENOEXEC) }
+        guard let path else { throw Self.noGzip }
+        let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = ["-dc"]
-        process.standardInput = FileHandle(fileDescriptor: file.number, closeOnDealloc: false)
+        process.standardInput = FileHandle(
+            fileDescriptor: file.descriptor.number, closeOnDealloc: false)
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice
-        do {
-            try process.run()
-        } catch {
-            throw .inputOutput
-        }
+        do { try process.run() } catch { throw Self.noGzip }
         // The end comes only when nobody here can write any more.
         try? pipe.fileHandleForWriting.close()
         return process

@@ -4,28 +4,27 @@ import POSIX
 /// what is looked at.
 struct LastLines: ~Copyable {
     /// Room for the longest line and the line end in front of it.
-    private static let window = 2 * LineBuffer.longestLine
+    private static let window = 2 * LineReader.longestLine
 
-    private let file: CInt
+    private let file: LogFile
     private var bytes = [UInt8](repeating: 0, count: LastLines.window)
     /// What of the file is in `bytes`.
     private var loaded = 0..<0
 
-    private init(_ file: CInt) { self.file = file }
+    private init(_ file: LogFile) { self.file = file }
 
     /// - Parameters:
     ///   - count: how many lines, of those that pass the filter.
     ///   - endsOpen: a last line without an end is none yet.
     /// - Returns: where the first of them begins, and how many there are.
     static func find(
-        _ count: Int, in file: borrowing FileDescriptor, _ size: Int, _ path: String,
-        endsOpen: Bool, _ filter: LogFilter
+        _ count: Int, in file: LogFile, endsOpen: Bool, _ filter: LogFilter
     ) throws(ReadingError) -> (offset: Int, count: Int) {
-        var lines = LastLines(file.number)
+        var lines = LastLines(file)
         do throws(Errno) {
-            return try lines.find(count, size, endsOpen, filter)
+            return try lines.find(count, file.status.size, endsOpen, filter)
         } catch {
-            throw .file(path: path, error)
+            throw ReadingError(file.path, error)
         }
     }
 
@@ -53,7 +52,7 @@ struct LastLines: ~Copyable {
     /// Behind the last line end in front of `end`. What is between is in `bytes`, unless it is too
     /// long for a line.
     private mutating func start(ofLineAt end: Int) throws(Errno) -> Int {
-        let wanted = max(0, end - LineBuffer.longestLine - 1)..<end
+        let wanted = max(0, end - LineReader.longestLine - 1)..<end
         if wanted.lowerBound < loaded.lowerBound || end > loaded.upperBound {
             try load(upTo: end)
         }
@@ -81,7 +80,7 @@ struct LastLines: ~Copyable {
             let file = file
             var all = bytes.mutableSpan
             var room = all._mutatingExtracting(have..<(end - start))
-            let more = try readAt(start + have, of: file, into: &room)
+            let more = try file.descriptor.read(into: &room, at: start + have)
             if more == 0 { break }
             count += more
         }
@@ -89,7 +88,7 @@ struct LastLines: ~Copyable {
     }
 
     private func accepts(_ line: Range<Int>, _ filter: LogFilter) -> Bool {
-        guard line.count <= LineBuffer.longestLine, line.lowerBound >= loaded.lowerBound,
+        guard line.count <= LineReader.longestLine, line.lowerBound >= loaded.lowerBound,
             line.upperBound <= loaded.upperBound
         else { return false }
         if filter.isEmpty { return true }

@@ -5,7 +5,7 @@ import POSIX
 /// a line that is longer than `longestLine` comes in pieces, so that whoever wants every byte gets
 /// them, and whoever wants whole lines passes over it.
 package struct LineReader: ~Copyable {
-    /// Bytes of a line that is kept in one piece: eight times what the logger writes at most.
+    /// Bytes of a line that counts as one: eight times what the logger writes at most.
     package static let longestLine = 65_536
 
     package enum Ending: Sendable {
@@ -45,7 +45,13 @@ package struct LineReader: ~Copyable {
             get { ending == .lineEnd ? raw.extracting(droppingLast: 1) : raw }
         }
 
-        package var isWhole: Bool { isBeginning && ending == .lineEnd }
+        /// Whether this is a line with its end, and no longer than it may be.
+        package var isWhole: Bool { ending == .lineEnd && isShort }
+
+        /// Whether this is all that there is of a line that is no longer than it may be.
+        package var isShort: Bool {
+            isBeginning && ending != .longer && bytes.count <= LineReader.longestLine
+        }
     }
 
     private let source: any ByteSource
@@ -65,6 +71,12 @@ package struct LineReader: ~Copyable {
         buffer = [UInt8](repeating: 0, count: max(bufferSize, 1))
     }
 
+    /// - Parameter isInsideLine: the source begins with a further piece of a long line.
+    init(_ source: any ByteSource, isInsideLine: Bool) {
+        self.init(source)
+        self.isInsideLine = isInsideLine
+    }
+
     /// The next line, or piece of a long one; nil at the end.
     @_lifetime(&self)
     package mutating func next() throws(Errno) -> Line? {
@@ -75,8 +87,12 @@ package struct LineReader: ~Copyable {
     /// Where the next line or piece ends in the buffer, filled as far as that takes.
     private mutating func findEnd() throws(Errno) -> (end: Int, Ending)? {
         while true {
-            if let lineEnd = lineEnd() { return (lineEnd + 1, .lineEnd) }
-            if end - start >= min(Self.longestLine, buffer.count) { return (end, .longer) }
+            let newline = buffer.span.firstIndex(of: UInt8(ascii: "\n"), in: searched..<end)
+            if let newline { return (newline + 1, .lineEnd) }
+            searched = end
+            if end - start > Self.longestLine || end - start == buffer.count {
+                return (end, .longer)
+            }
             if isAtEnd { return start < end || isInsideLine ? (end, .endOfInput) : nil }
             try fill()
         }
@@ -95,17 +111,6 @@ package struct LineReader: ~Copyable {
             isBeginning: !wasInside, ending)
     }
 
-    private mutating func lineEnd() -> Int? {
-        let (from, end) = (searched, end)
-        searched = end
-        return unsafe buffer.span.withUnsafeBytes { bytes -> Int? in
-            guard from < end, let base = bytes.baseAddress else { return nil }
-            // Sound: the search stays inside the buffer, and the pointer inside this closure.
-            let found = unsafe memchr(base + from, 0x0A, end - from)
-            return unsafe found.map { unsafe UnsafeRawPointer($0) - base }
-        }
-    }
-
     private mutating func fill() throws(Errno) {
         if start > 0 {
             let (from, count) = (start, end - start)
@@ -117,11 +122,9 @@ package struct LineReader: ~Copyable {
             (start, end, searched) = (0, count, count)
         }
         let (source, end) = (source, end)
-        // Sound: a part of the buffer, used while it is lent.
-        let count = try unsafe buffer.withUnsafeMutableBufferPointer { bytes throws(Errno) in
-            var free = unsafe UnsafeMutableBufferPointer(rebasing: bytes[end...]).mutableSpan
-            return try source.read(into: &free)
-        }
+        var all = buffer.mutableSpan
+        var free = all._mutatingExtracting(end...)
+        let count = try source.read(into: &free)
         self.end += count
         isAtEnd = count == 0
     }

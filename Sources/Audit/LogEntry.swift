@@ -86,7 +86,7 @@ package struct LogEntry: ~Escapable {
         let wanted = Array(name.utf8)
         forEachField { name, bytes in
             guard value == nil, name.isEqual(wanted.span) else { return }
-            value = String(decoding: bytes.array, as: UTF8.self)
+            value = bytes.text
         }
         return value
     }

@@ -1,73 +1,64 @@
-import Glibc
+import Logging
 import POSIX
 
 /// The files of a log by their names: `app.log`, which is being written, and the full ones,
-/// `app.log.000001`, `app.log.000002`, …, some of which somebody may have compressed.
+/// `app.log.000001`, `app.log.000002`, …, some of which somebody may have packed with gzip(1).
 struct LogFiles {
     struct Full: Equatable {
         let number: Int
         let path: String
-        var isCompressed: Bool { path.hasSuffix(".gz") }
     }
 
     /// The full files that are there, from the oldest to the newest. One that is there both as it was
-    /// and compressed, as while gzip(1) works on it, is given as it was.
-    static func full(of path: String) throws(ReadingError) -> [Full] {
-        let folder = folder(of: path)
+    /// and packed, as while gzip(1) works on it, is given as it was.
+    let full: [Full]
+    /// Paths of other files whose names begin with the log's, in the order of the names: whoever
+    /// moves logs away by himself calls them `app.log.1` or `app.log-20261121`.
+    let others: [String]
+
+    /// - Parameter highest: the highest number known to have been given: longer ones than that may
+    ///   be dates (see `LogName`).
+    init(of log: String, highest: Int = .max) throws(ReadingError) {
+        let folder = LogName.folder(of: log)
         let names: [String]
         do throws(Errno) {
             names = try SystemFileSystem().names(in: folder)
         } catch {
-            guard error == .isNotThere else { throw .file(path: folder, error) }
-            return []
+            guard error == .isNotThere else { throw ReadingError(folder, error) }
+            names = []
         }
-        var files: [Int: Full] = [:]
-        let prefix = path.split(separator: "/", omittingEmptySubsequences: false).last! + "."
-        for name in names where name.hasPrefix(prefix) {
-            let isCompressed = name.hasSuffix(".gz")
-            let digits = name.dropFirst(prefix.count).dropLast(isCompressed ? 3 : 0)
-            guard let number = number(digits), files[number]?.isCompressed != false else {
-                continue
+        let base = LogName.base(of: log)
+        var full: [Int: Full] = [:]
+        var others: [String] = []
+        for name in names.sorted() where name.hasPrefix(base) {
+            let rest = name.dropFirst(base.count)
+            let path = log + rest
+            if let number = LogName.number(of: Self.unpacked(name), log, highest: highest) {
+                // As it was comes first.
+                if full[number] == nil { full[number] = Full(number: number, path: path) }
+            } else if rest.first == "." || rest.first == "-" {
+                others.append(path)
             }
-            files[number] = Full(
-                number: number, path: "\(path)\(name.dropFirst(prefix.count - 1))")
         }
-        return files.values.sorted { $0.number < $1.number }
+        self.full = full.values.sorted { $0.number < $1.number }
+        self.others = others
     }
 
-    /// Six digits, or more without zeros in front.
-    private static func number(_ digits: Substring) -> Int? {
-        let digits = digits.utf8
-        // Eighteen digits always fit into 64 bits.
-        guard 6...18 ~= digits.count, digits.allSatisfy({ $0 &- 0x30 < 10 }),
-            digits.count == 6 || digits.first != UInt8(ascii: "0")
-        else { return nil }
-        return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+    static func isPacked(_ path: String) -> Bool { path.hasSuffix(".gz") }
+
+    /// The name before gzip(1) came.
+    static func unpacked(_ path: String) -> String {
+        isPacked(path) ? String(path.dropLast(3)) : path
     }
 
-    private static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-}
-
-/// Which file it is, whatever it is called.
-struct FileIdentity: Equatable {
-    private let device: UInt64
-    private let inode: UInt64
-
-    init(_ status: FileStatus) {
-        device = status.device
-        inode = status.inode
-    }
-
-    /// Nil if there is no such file.
-    init?(path: String) throws(ReadingError) {
-        do throws(Errno) {
-            self.init(try FileStatus(path: path))
-        } catch {
-            guard error == .isNotThere else { throw .file(path: path, error) }
-            return nil
-        }
+    /// `logs/app.log` and 12 of `logs/app.log.000012`, packed or not.
+    static func name(of path: String) -> (log: String, number: Int?) {
+        let path = unpacked(path)
+        guard let dot = path.lastIndex(of: ".") else { return (path, nil) }
+        let log = String(path[..<dot])
+        guard !LogName.base(of: log).isEmpty,
+            let number = LogName.number(of: LogName.base(of: path), log, highest: .max)
+        else { return (path, nil) }
+        return (log, number)
     }
 }

@@ -53,8 +53,7 @@ package struct LogStatistics: ~Copyable {
         switch options.files {
         case .log(let path): try statistics.readLog(path)
         case .named(let paths):
-            var buffer = LineBuffer()
-            for path in paths { try statistics.read(try LogSource(path), &buffer) }
+            for path in paths { try statistics.read(LogFile(path, waits: true)) }
         }
         let report = options.asJSON ? statistics.json() : Array(statistics.text().utf8)
         try Output(output).write(report.span)
@@ -65,33 +64,34 @@ package struct LogStatistics: ~Copyable {
     /// The full files are looked for when the one that is being written is already open, so that a
     /// rotation meanwhile takes no line away and shows none twice.
     mutating func readLog(_ path: String) throws(ReadingError) {
-        var buffer = LineBuffer()
-        var written = try LogSource.ifThere(path)
-        let full = try LogFiles.full(of: path)
+        let written = try LogFile.ifThere(path)
+        let full = try LogFiles(of: path).full
         if written == nil, full.isEmpty { throw .file(path: path, .isNotThere) }
-        let identity = written?.identity
         for file in full {
             // The log may have removed its oldest file since it was found.
-            guard let source = try LogSource.ifThere(file.path) else { continue }
-            if let identity, source.identity == identity { continue }
-            try read(source, &buffer)
+            guard let file = try LogFile.ifThere(file.path) else { continue }
+            if let written, file.isSameFile(as: written) { continue }
+            try read(file)
         }
-        if let written = written.take() { try read(written, &buffer) }
+        if let written { try read(written) }
     }
 
-    mutating func read(
-        _ source: consuming LogSource, _ buffer: inout LineBuffer
-    ) throws(ReadingError) {
-        try source.forEachLine(&buffer) { line in
-            if let line {
-                add(line)
-            } else {
-                lines += 1
-                unreadable += 1
+    mutating func read(_ file: LogFile) throws(ReadingError) {
+        var lines = LineReader(file.bytes())
+        do throws(Errno) {
+            while let line = try lines.next() {
+                if line.isWhole {
+                    add(line.bytes)
+                } else if line.isBeginning {
+                    // Too long, or without an end.
+                    self.lines += 1
+                    unreadable += 1
+                }
             }
+        } catch {
+            throw ReadingError(file.path, error)
         }
     }
-
     /// Counts one line, which has no line end.
     mutating func add(_ line: Span<UInt8>) {
         lines += 1

@@ -42,26 +42,13 @@ package struct LogTail: ~Copyable {
     /// faster than it is read does not keep it for ever.
     private static let bytesInOnePoll = 1024 * 1024
 
-    /// A class, because a value that cannot be copied cannot be looked at inside an optional.
-    private final class OpenFile {
-        let file: FileDescriptor
-        let identity: FileIdentity
-        /// When it was opened.
-        let size: Int
-
-        init(_ file: consuming FileDescriptor, _ status: FileStatus) {
-            self.file = file
-            identity = FileIdentity(status)
-            size = status.size
-        }
-    }
-
     private let options: Options
-    private var open: OpenFile?
+    private var open: LogFile?
     private var offset = 0
+    /// What stands at `offset` is a further piece of a line that is too long to be one.
+    private var isInsideLine = false
     /// Full files up to this number are read, or older than what was asked for.
     private var number = 0
-    private var buffer = LineBuffer()
 
     /// Finds where the last lines begin.
     /// - Throws: also if there is no file, unless it is to be waited for.
@@ -69,8 +56,8 @@ package struct LogTail: ~Copyable {
         self.options = options
         let current = try Self.openFile(options.path)
         var full = try fullFiles()
-        if let identity = current?.identity,
-            let own = full.firstIndex(where: { $0.identity == identity })
+        if let current,
+            let own = full.firstIndex(where: { $0.status.isSameFile(as: current.status) })
         {
             // Rotated just now, and followed by those after it, which come later.
             full.removeSubrange(own...)
@@ -81,16 +68,14 @@ package struct LogTail: ~Copyable {
         number = full.last?.number ?? 0
         var missing = options.lines
         if let found = current {
-            let end = try LastLines.find(
-                missing, in: found.file, found.size, options.path, endsOpen: true, options.filter)
+            let end = try LastLines.find(missing, in: found, endsOpen: true, options.filter)
             missing -= end.count
             offset = end.offset
             open = found
         }
         for file in full.reversed() where missing > 0 {
             guard let found = try Self.openFile(file.path) else { break }
-            let end = try LastLines.find(
-                missing, in: found.file, found.size, file.path, endsOpen: false, options.filter)
+            let end = try LastLines.find(missing, in: found, endsOpen: false, options.filter)
             missing -= end.count
             guard end.count > 0 else { continue }
             offset = end.offset
@@ -125,49 +110,43 @@ package struct LogTail: ~Copyable {
         while true {
             guard try drain(&budget, into: &output) else { return .behind }
             guard let next = try findNext() else { return .caughtUp }
-            // What was written before the next file had its first byte.
-            guard try drain(&budget, into: &output) else { return .behind }
-            if case .whole(let line)? = buffer.takeRest() {
-                give(buffer.bytes(of: line), to: &output)
-            }
+            // What was written before the next file had its first byte; nobody will end its last
+            // line any more.
+            guard try drain(&budget, into: &output, isEnd: true) else { return .behind }
             if let full = next.number { number = full }
             open = next.file
             offset = 0
-            buffer.clear()
+            isInsideLine = false
         }
     }
 
     // MARK: Reading
 
     /// Gives out the open file's lines up to its end. False if the budget was not enough.
+    /// - Parameter isEnd: also a last line without an end.
     private mutating func drain(
-        _ budget: inout Int, into output: inout [UInt8]
+        _ budget: inout Int, into output: inout [UInt8], isEnd: Bool = false
     ) throws(ReadingError) -> Bool {
         guard let open else { return true }
-        buffer.dropRest()
-        let size = try Self.reading(options.path) { () throws(Errno) in
-            try open.file.status().size
-        }
-        if size < offset {
-            // Somebody has emptied it.
-            offset = 0
-            buffer.clear()
-        }
-        var position = offset
-        defer { offset = position - buffer.count }
-        while budget > 0 {
-            let start = position
-            let count = try Self.reading(options.path) { () throws(Errno) in
-                try buffer.fill { room throws(Errno) in
-                    try readAt(start, of: open.file.number, into: &room)
-                }
+        do throws(Errno) {
+            let size = try open.descriptor.status().size
+            if size < offset {
+                // Somebody has emptied it.
+                offset = 0
+                isInsideLine = false
             }
-            position += count
-            budget -= count
-            while let line = buffer.next() {
-                if case .whole(let line) = line { give(buffer.bytes(of: line), to: &output) }
+            if size == offset { return true }
+            var lines = LineReader(FileBytes(open, from: offset), isInsideLine: isInsideLine)
+            while budget > 0 {
+                guard let line = try lines.next() else { return true }
+                if line.isWhole || isEnd && line.isShort { give(line.bytes, to: &output) }
+                if line.ending == .endOfInput, !isEnd { return true }
+                budget -= line.raw.count
+                offset += line.raw.count
+                isInsideLine = line.ending == .longer
             }
-            if count == 0 { return true }
+        } catch {
+            throw ReadingError(options.path, error)
         }
         return false
     }
@@ -203,70 +182,45 @@ package struct LogTail: ~Copyable {
     private struct Full {
         let number: Int
         let path: String
-        let identity: FileIdentity
+        let status: FileStatus
     }
 
     /// The file behind the open one; nil while that may still be written to.
-    private mutating func findNext() throws(ReadingError) -> (file: OpenFile, number: Int?)? {
-        let own = open?.identity
-        if let own, try FileIdentity(path: options.path) == own { return nil }
+    private mutating func findNext() throws(ReadingError) -> (file: LogFile, number: Int?)? {
+        if let open, open.isAt(options.path) { return nil }
         let current = try Self.openFile(options.path)
         let full = try fullFiles()
+        func isOpen(_ status: FileStatus) -> Bool { open?.status.isSameFile(as: status) == true }
         // The open file has become a full one.
-        if let own, let place = full.last(where: { $0.identity == own }) { number = place.number }
-        if let next = full.first(where: { $0.number > number && $0.identity != own }) {
+        if let place = full.last(where: { isOpen($0.status) }) { number = place.number }
+        if let next = full.first(where: { $0.number > number && !isOpen($0.status) }) {
             // Not there if it has been removed since; then the next poll looks again.
-            guard let file = try Self.openFile(next.path) else { return nil }
-            return (file, next.number)
+            return try Self.openFile(next.path).map { ($0, next.number) }
         }
-        guard let file = current, file.identity != own, own == nil || file.size > 0 else {
+        guard let current, !isOpen(current.status), open == nil || current.status.size > 0 else {
             return nil
         }
-        return (file, nil)
+        return (current, nil)
     }
 
     /// The full files that can be read from any place, from the oldest to the newest.
     private func fullFiles() throws(ReadingError) -> [Full] {
         var files: [Full] = []
-        for file in try LogFiles.full(of: options.path) where !file.isCompressed {
-            guard let identity = try FileIdentity(path: file.path) else { continue }
-            files.append(Full(number: file.number, path: file.path, identity: identity))
+        for file in try LogFiles(of: options.path).full where !LogFiles.isPacked(file.path) {
+            do throws(Errno) {
+                let status = try FileStatus(path: file.path)
+                files.append(Full(number: file.number, path: file.path, status: status))
+            } catch {
+                guard error == .isNotThere else { throw ReadingError(file.path, error) }
+            }
         }
         return files
     }
 
     /// Nil if there is no such file.
-    private static func openFile(_ path: String) throws(ReadingError) -> OpenFile? {
-        do throws(Errno) {
-            // Whatever it is, opening it must not wait.
-            let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK)
-            let status = try file.status()
-            if status.isRegularFile { return OpenFile(file, status) }
-        } catch {
-            guard error == .isNotThere else { throw .file(path: path, error) }
-            return nil
-        }
-        throw .notAFile(path: path)
-    }
-
-    private static func reading<Result>(
-        _ path: String, _ body: () throws(Errno) -> Result
-    ) throws(ReadingError) -> Result {
-        do throws(Errno) {
-            return try body()
-        } catch {
-            throw .file(path: path, error)
-        }
-    }
-}
-
-/// Reads at a place of a file, without moving anything.
-func readAt(
-    _ offset: Int, of descriptor: CInt, into room: inout MutableSpan<UInt8>
-) throws(Errno) -> Int {
-    try unsafe room.withUnsafeMutableBytes { bytes throws(Errno) in
-        try retryingOnInterrupt {
-            unsafe pread(descriptor, bytes.baseAddress, bytes.count, offset)
-        }
+    private static func openFile(_ path: String) throws(ReadingError) -> LogFile? {
+        guard let file = try LogFile.ifThere(path) else { return nil }
+        guard file.status.isRegularFile else { throw .notAFile(path: path) }
+        return file
     }
 }

@@ -38,7 +38,7 @@ package struct LogVerifier: Sendable {
             // Small inputs in a small buffer: this door is for many of them.
             var lines = LineReader(
                 MemoryBytes(file.bytes), bufferSize: min(file.bytes.count, 65_536) + 1)
-            let (log, number) = VerificationFiles.logName(of: file.name)
+            let (log, number) = LogFiles.name(of: file.name)
             run.read(
                 VerificationLedger.File(name: file.name, number: number, logName: log), &lines,
                 isLast: index == last)
@@ -46,13 +46,13 @@ package struct LogVerifier: Sendable {
         return run.end(isComplete: isComplete)
     }
 
-    private func verify(_ files: consuming VerificationFiles) -> VerificationReport {
+    private func verify(_ files: VerificationFiles) -> VerificationReport {
         var run = Run(self, files.state)
         run.report.problems = files.problems
         run.report.notes = files.notes
         let last = files.files.count - 1
         for (index, file) in files.files.enumerated() {
-            var lines = LineReader(file.source)
+            var lines = LineReader(file.file.bytes())
             run.read(file.facts, &lines, isLast: index == last)
         }
         return run.end(isComplete: files.isComplete)
@@ -86,8 +86,7 @@ package struct LogVerifier: Sendable {
                     reader.take(line) { ledger.take($0) }
                 }
             } catch {
-                let words = error == GzipBytes.notPacked ? "no whole gzip file" : error.words
-                report.problems.append("\(file.name): \(words)")
+                report.problems.append("\(file.name): \(ReadingError(file.name, error).reason)")
             }
             report.files.append(
                 VerificationReport.File(

@@ -13,14 +13,36 @@ package enum ReadingError: Error, Equatable, Sendable {
     /// What was found cannot be written.
     case output(Errno)
 
+    /// - Parameter path: `-` is standard input.
+    init(_ path: String, _ error: Errno) {
+        switch error {
+        case GzipBytes.noGzip: self = .noGzip(path: path)
+        case GzipBytes.notGzip: self = .notGzip(path: path)
+        default: self = .file(path: path == "-" ? "standard input" : path, error)
+        }
+    }
+
     package var sentence: String {
         switch self {
-        case .file(let path, let error): "\(path) cannot be read: \(error.words)"
-        case .notAFile(let path): "\(path) cannot be followed: it is not a regular file"
-        case .noGzip(let path): "\(path) cannot be read: there is no gzip"
-        case .notGzip(let path): "\(path) cannot be read: gzip finds it broken"
-        case .output(let error): "cannot write: \(error.words)"
+        case .file(let path, _), .noGzip(let path), .notGzip(let path):
+            "\(path) cannot be read: \(reason)"
+        case .notAFile(let path): "\(path) cannot be followed: \(reason)"
+        case .output: "cannot write: \(reason)"
         }
+    }
+
+    /// Without the path.
+    var reason: String {
+        switch self {
+        case .file(_, let error), .output(let error): error.words
+        case .notAFile: "it is not a regular file"
+        case .noGzip: "there is no gzip"
+        case .notGzip: "no whole gzip file"
+        }
+    }
+
+    var isNotThere: Bool {
+        if case .file(_, .isNotThere) = self { true } else { false }
     }
 
     /// The output is at fault, not the log.

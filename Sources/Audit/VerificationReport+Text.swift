@@ -16,7 +16,7 @@ extension VerificationReport {
         if let from, let to { lines.append("sealed from \(from) to \(to)") }
         if let head { lines.append("head \(head.text)") }
         lines.append(verdict)
-        return lines.map { escapingControls(in: $0) + "\n" }.joined()
+        return lines.map { EscapedText.visible($0) + "\n" }.joined()
     }
 
     /// The outcome in a sentence.
@@ -57,21 +57,4 @@ extension VerificationReport.Fault {
 /// `1 line`, `2 lines`
 func counted(_ count: some BinaryInteger, _ noun: String) -> String {
     "\(count) \(noun)\(count == 1 ? "" : "s")"
-}
-
-/// Controls, and what turns text around or cannot be seen, as `\u{…}`: a file's name comes from
-/// anywhere, too.
-func escapingControls(in text: String) -> String {
-    var escaped = ""
-    for scalar in text.unicodeScalars {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse,
-            .unassigned:
-            escaped += "\\u{\(String(scalar.value, radix: 16))}"
-        case .spaceSeparator where scalar != " ":
-            escaped += "\\u{\(String(scalar.value, radix: 16))}"
-        default: escaped.unicodeScalars.append(scalar)
-        }
-    }
-    return escaped
 }

@@ -1,5 +1,5 @@
 /// UTF-8, one character at a time.
-enum UTF8Scalar {
+package enum UTF8Scalar {
     /// The character that begins at `start` (not an ASCII one) and its length in bytes. If none
     /// does, nil and how many bytes together are one fault: those that could have begun a character,
     /// at least one (table 3-7 of the Unicode Standard, and its "maximal subparts").
@@ -31,7 +31,7 @@ enum UTF8Scalar {
 
     /// What a reader of the log would not see, or would see as something else: C1 controls, line
     /// and paragraph separators, bidirectional marks and embeddings, the byte order mark.
-    static func isInvisible(_ scalar: UInt32) -> Bool {
+    package static func isInvisible(_ scalar: UInt32) -> Bool {
         switch scalar {
         case 0x80...0x9F, 0x061C, 0x200B...0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
         default: false

@@ -1,6 +1,24 @@
 import Audit
 import POSIX
+import TestSupport
 import Testing
+
+/// Gives as few bytes at a time as chance will have it.
+private final class ChanceBytes: ByteSource {
+    private let source: MemoryBytes
+    private var dice: Dice
+
+    init(_ bytes: [UInt8], seed: UInt64) {
+        source = MemoryBytes(bytes)
+        dice = Dice(seed: seed)
+    }
+
+    func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
+        let most = [1, 100, 65_536, 1_000_000].randomElement(using: &dice)!
+        var part = buffer._mutatingExtracting(0..<min(buffer.count, most))
+        return try source.read(into: &part)
+    }
+}
 
 @Suite("A reader of lines")
 struct LineReaderTests {
@@ -57,5 +75,29 @@ struct LineReaderTests {
         }
         let isAtEnd = try whole.next() == nil
         #expect(isAtEnd)
+    }
+
+    @Test("tells lines that are too long, wherever the bytes were cut", arguments: UInt64(0)..<10)
+    func limit(seed: UInt64) throws {
+        var dice = Dice(seed: seed)
+        let lines: [[UInt8]] = (0..<60).map { _ in
+            let length = [0, 3, 200, 65_536, 65_537, 70_000, 400_000].randomElement(using: &dice)!
+            return [UInt8](repeating: .random(in: 0x20...0x7E, using: &dice), count: length)
+        }
+        let bytes = Array(lines.joined(separator: [0x0A])) + [0x0A, 0x61]
+        var reader = LineReader(ChanceBytes(bytes, seed: seed))
+        var seen: [[UInt8]?] = []
+        var rest: [UInt8] = []
+        while let line = try reader.next() {
+            if line.isWhole {
+                seen.append([UInt8](copying: line.bytes))
+            } else if line.ending == .endOfInput, line.isShort {
+                rest = [UInt8](copying: line.bytes)
+            } else if line.isBeginning {
+                seen.append(nil)
+            }
+        }
+        #expect(seen == lines.map { $0.count <= LineReader.longestLine ? $0 : nil })
+        #expect(rest == [0x61])
     }
 }

@@ -372,7 +372,7 @@ struct VerificationRunsTests {
         files[1].0 = "\u{1B}[2Jq\u{202E}"
         files[1].1[300] ^= 1
         let report = LogVerifier(keys: [VerificationLog.key]).verify(files)
-        #expect(report.text.hasPrefix("\\u{1b}[2Jq\\u{202e}: lines 1-6: edited: "))
+        #expect(report.text.hasPrefix(#"\x1b[2Jq\u{202e}: lines 1-6: edited: "#))
         #expect(!report.text.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" })
         let json = String(decoding: report.json, as: UTF8.self)
         #expect(

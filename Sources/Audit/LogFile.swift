@@ -1,0 +1,52 @@
+import Glibc
+import POSIX
+
+/// A file of the log, open: whatever becomes of its name, it stays the same file.
+final class LogFile {
+    /// As it was opened; `-` is standard input.
+    let path: String
+    let descriptor: FileDescriptor
+    /// When it was opened.
+    let status: FileStatus
+
+    /// - Parameter waits: for somebody who writes, where it is a pipe.
+    init(_ path: String, waits: Bool = false) throws(ReadingError) {
+        self.path = path
+        do throws(Errno) {
+            descriptor =
+                try path == "-"
+                ? FileDescriptor(owning: retryingOnInterrupt { fcntl(0, F_DUPFD_CLOEXEC, 3) })
+                : .open(path, waits ? O_RDONLY : O_RDONLY | O_NONBLOCK)
+            status = try descriptor.status()
+        } catch {
+            throw ReadingError(path, error)
+        }
+    }
+
+    /// Nil if there is no such file.
+    static func ifThere(_ path: String) throws(ReadingError) -> LogFile? {
+        do throws(ReadingError) {
+            return try LogFile(path)
+        } catch {
+            guard error.isNotThere else { throw error }
+            return nil
+        }
+    }
+
+    func isSameFile(as other: LogFile) -> Bool { status.isSameFile(as: other.status) }
+
+    /// Whether a path leads here.
+    func isAt(_ path: String) -> Bool {
+        (try? FileStatus(path: path))?.isSameFile(as: status) == true
+    }
+
+    /// Size when it was opened; nil for what has none.
+    var size: Int? { status.isRegularFile ? status.size : nil }
+
+    /// What it holds, unpacked where the name says so, from its beginning. What has been written
+    /// since it was opened is for the next time.
+    func bytes() -> any ByteSource {
+        if LogFiles.isPacked(path) { return GzipBytes(self) }
+        return size.map { FileBytes(self, upTo: $0) } ?? StreamBytes(self)
+    }
+}
