@@ -17,6 +17,14 @@ enum LogNotice: Sendable, Equatable {
     /// `log_retention`: everything up to this seal has been removed.
     case removed(through: UInt64)
 
+    /// A line that only a file's beginning has.
+    var beginsFile: Bool {
+        switch self {
+        case .rotated, .reopened: true
+        default: false
+        }
+    }
+
     /// Nil for the lines about anything else. Most are, and a few bytes at a fixed place tell.
     /// - Parameter line: without its end; a beginning is enough for all but the values.
     init?(_ line: Span<UInt8>) {
@@ -67,4 +75,31 @@ enum LogNotice: Sendable, Equatable {
 
     /// `2026-11-21T07:00:00.123Z | INFO | log | log_open`
     private static let shortest = 47
+
+    // MARK: Torn
+
+    /// Whether the line may be what is left of the first line of a run, or of a file: whoever writes
+    /// it may die at any byte. Once the event's name is there, it is a notice.
+    static func isBeginningOfOpening(_ line: Span<UInt8>) -> Bool {
+        openings.contains { opening in
+            guard 0 < line.count, line.count < opening.utf8CodeUnitCount else { return false }
+            return opening.withUTF8Buffer { opening in
+                line.indices.allSatisfy { index in
+                    let byte = unsafe opening[index]
+                    return byte == UInt8(ascii: "0")
+                        ? line[index] &- byte < 10 : line[index] == byte
+                }
+            }
+        }
+    }
+
+    /// With 0 for each digit of the time.
+    private static let openings: [StaticString] = [
+        "0000-00-00T00:00:00.000Z | INFO | log | log_open",
+        "0000-00-00T00:00:00.000Z | INFO | log | log_rotate",
+        "time=0000-00-00T00:00:00.000Z level=INFO area=log event=log_open",
+        "time=0000-00-00T00:00:00.000Z level=INFO area=log event=log_rotate",
+        #"{"time":"0000-00-00T00:00:00.000Z","level":"INFO","area":"log","event":"log_open"#,
+        #"{"time":"0000-00-00T00:00:00.000Z","level":"INFO","area":"log","event":"log_rotate"#,
+    ]
 }

@@ -32,7 +32,8 @@ package struct LogVerifier: Sendable {
     package func verify(
         _ files: [(name: String, bytes: [UInt8])], state: SealHead? = nil, isComplete: Bool = false
     ) -> VerificationReport {
-        var run = Run(self, state)
+        var run = Run(
+            self, state.map { VerificationLedger.State(head: $0, keyID: keys.first?.id ?? "") })
         let last = files.count - 1
         for (index, file) in files.enumerated() {
             // Small inputs in a small buffer: this door is for many of them.
@@ -61,13 +62,13 @@ package struct LogVerifier: Sendable {
     /// One verification.
     private struct Run: ~Copyable {
         private let verifier: LogVerifier
-        private let state: SealHead?
+        private let state: VerificationLedger.State?
         private var reader: VerificationReader
         private var ledger: VerificationLedger
         private var tail: UnsealedLines?
         var report = VerificationReport()
 
-        init(_ verifier: LogVerifier, _ state: SealHead?) {
+        init(_ verifier: LogVerifier, _ state: VerificationLedger.State?) {
             self.verifier = verifier
             self.state = state
             reader = VerificationReader(keys: verifier.keys)
@@ -86,7 +87,8 @@ package struct LogVerifier: Sendable {
                     reader.take(line) { ledger.take($0) }
                 }
             } catch {
-                report.problems.append("\(file.name): \(ReadingError(file.name, error).reason)")
+                report.problems.append(
+                    "\(file.name): \(ReadingError(file.name, error).reason)")
             }
             report.files.append(
                 VerificationReport.File(
@@ -120,7 +122,7 @@ package struct LogVerifier: Sendable {
                     sentence: $0.sentence)
             }
             report.unlistedFaultCount = ledger.unlistedFaultCount
-            report.outcome = outcome
+            report.outcome = outcome(isComplete: isComplete)
             // Without the key, everything else would be guesses.
             if report.outcome == .wrongKey {
                 report.faults.removeAll { $0.kind != .wrongKey }
@@ -133,13 +135,15 @@ package struct LogVerifier: Sendable {
             return report
         }
 
-        private var outcome: VerificationReport.Outcome {
+        private func outcome(isComplete: Bool) -> VerificationReport.Outcome {
             // Seals of other keys alone say nothing about who is right.
             if reader.ourSealCount == 0, reader.foreignSealCount > 0 { return .wrongKey }
             let isTampered = ledger.faults.contains { $0.kind != .tornLine }
             if isTampered || ledger.unlistedFaultCount > 0 { return .tampered }
             if !report.problems.isEmpty { return .unreadable }
             if ledger.sealCount == 0 { return .neverSealed }
+            // Whoever names files knows that they may be a part.
+            if isComplete, !ledger.endIsProven { return .endNotProven }
             return tail == nil ? .intact : .unsealed
         }
     }

@@ -21,7 +21,7 @@ struct VerificationFiles {
     /// What could not be opened.
     private(set) var problems: [String] = []
     private(set) var notes: [String] = []
-    private(set) var state: SealHead?
+    private(set) var state: VerificationLedger.State?
     /// The number that the last full file got, by the state file.
     private var generation = 0
     /// Whether the files should be the whole of the log.
@@ -129,7 +129,7 @@ struct VerificationFiles {
         do throws(Errno) {
             for key in keys {
                 guard let found = try LogState.read(from: path, key) else { continue }
-                state = found.head
+                state = VerificationLedger.State(head: found.head, keyID: key.id)
                 generation = found.generation
                 return
             }

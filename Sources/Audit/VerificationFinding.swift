@@ -9,6 +9,13 @@ struct Spot: Sendable, Comparable {
     static func < (a: Spot, b: Spot) -> Bool { (a.file, a.line) < (b.file, b.line) }
 }
 
+/// Lines between the seal of a server's stop and the first line of the next.
+struct StrayLines: Sendable {
+    let first: Spot
+    var last: Spot
+    var count = 1
+}
+
 /// What stands under one seal, as its lines tell.
 struct SegmentFacts: Sendable {
     /// The file's first line, if the segment begins with it.
@@ -22,18 +29,41 @@ struct SegmentFacts: Sendable {
     var removedThrough: UInt64?
     /// The same, by a line that a start found.
     var foundRemovedThrough: UInt64?
+    var strays: StrayLines?
 
     mutating func take(_ notice: LogNotice, after lineCount: UInt64) {
         switch notice {
         case .opened:
             startCount += 1
-            foundCount = Int(clamping: lineCount)
-            foundRemovedThrough = Self.further(foundRemovedThrough, removedThrough)
-            removedThrough = nil
+            // A start that needs a new file at once begins that with its own line.
+            foundCount = lineCount == 1 && isFileWhole ? 0 : Int(clamping: lineCount)
+            disbelieveRemoval()
         case .mendedTornLine: mendedCount += 1
         case .removed(let sequence): removedThrough = Self.further(removedThrough, sequence)
         case .seal, .reopened, .rotated, .recovered: break
         }
+    }
+
+    /// The writer seals its word about a removal at once, with a seal of its own reason, and removes
+    /// nothing before. And a start that has sealed what it found before its own line vouches for none
+    /// of it.
+    mutating func close(with seal: SealLine) {
+        if seal.reason != .rotate { disbelieveRemoval() }
+        if seal.reason == .start, startCount == 0 { foundCount = Int(clamping: seal.lineCount) }
+    }
+
+    private mutating func disbelieveRemoval() {
+        foundRemovedThrough = Self.further(foundRemovedThrough, removedThrough)
+        removedThrough = nil
+    }
+
+    /// Begins with the line that a file begins with: nothing is missing there.
+    var isFileWhole: Bool { opening?.beginsFile ?? false }
+
+    mutating func addStray(at spot: Spot) {
+        strays = strays ?? StrayLines(first: spot, last: spot, count: 0)
+        strays?.last = spot
+        strays?.count += 1
     }
 
     mutating func add(_ other: SegmentFacts) {
@@ -42,6 +72,7 @@ struct SegmentFacts: Sendable {
         mendedCount += other.mendedCount
         removedThrough = Self.further(removedThrough, other.removedThrough)
         foundRemovedThrough = Self.further(foundRemovedThrough, other.foundRemovedThrough)
+        strays = strays ?? other.strays
     }
 
     static func further(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
@@ -100,5 +131,6 @@ struct UnsealedLines: Sendable {
     let last: Spot
     let isTorn: Bool
     let holdsDamagedSeal: Bool
+    let strays: StrayLines?
     var count: Int { last.line - first.line + 1 }
 }

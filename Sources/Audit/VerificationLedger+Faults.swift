@@ -357,11 +357,5 @@ extension VerificationLedger {
 }
 
 extension FailedSegment {
-    /// Begins with the line that a file begins with: nothing is missing there.
-    fileprivate var isFileWhole: Bool {
-        switch opening {
-        case .rotated, .reopened: true
-        default: false
-        }
-    }
+    fileprivate var isFileWhole: Bool { opening?.beginsFile ?? false }
 }

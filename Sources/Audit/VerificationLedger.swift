@@ -55,6 +55,13 @@ struct VerificationLedger {
         var found: (first: Spot, last: Spot, seals: ClosedRange<UInt64>)?
     }
 
+    /// What the file beside the log tells of its end.
+    struct State {
+        let head: SealHead
+        /// The key that the state was written with.
+        let keyID: String
+    }
+
     /// A seal that should be there, by the word of the state file or of whoever kept it.
     private struct Anchor {
         let head: SealHead
@@ -75,7 +82,9 @@ struct VerificationLedger {
     private var lastButOne: SealedSegment?
     /// The number that the log begins with.
     private(set) var firstSequence: UInt64?
-    private(set) var firstTime: String?
+    /// The first right seal.
+    private var firstSegment: SealedSegment?
+    var firstTime: String? { firstSegment?.seal.timeText }
     private(set) var sealCount = 0
     /// Under right seals.
     private var facts = SegmentFacts()
@@ -95,18 +104,21 @@ struct VerificationLedger {
     private var copies: (first: Spot, last: Spot, seals: ClosedRange<UInt64>)?
     private var anchors: [Anchor]
     private var silences: (count: Int, first: String)?
+    /// The state file or an anchor says that nothing is missing behind the last seal.
+    private(set) var endIsProven = false
 
     /// The ids of the keys, the newest first.
     private let keyIDs: [String]
+    private let state: State?
 
     /// - Parameters:
     ///   - keyIDs: the newest first.
     ///   - anchors: heads that somebody kept.
-    ///   - state: the head that the file beside the log tells.
-    init(keyIDs: [String], anchors: [SealHead], state: SealHead?) {
+    init(keyIDs: [String], anchors: [SealHead], state: State?) {
         self.keyIDs = keyIDs
+        self.state = state
         self.anchors = anchors.map { Anchor(head: $0, isState: false) }
-        if let state { self.anchors.append(Anchor(head: state, isState: true)) }
+        if let state { self.anchors.append(Anchor(head: state.head, isState: true)) }
     }
 
     mutating func beginFile(_ file: File) { files.append(file) }
@@ -168,7 +180,7 @@ struct VerificationLedger {
 
     private mutating func take(_ segment: SealedSegment) {
         sealCount += 1
-        if firstTime == nil { firstTime = segment.seal.timeText }
+        if firstSegment == nil { firstSegment = segment }
         watchAnchors(segment)
         switch segment.way {
         case .plain: break
@@ -186,7 +198,7 @@ struct VerificationLedger {
         facts.add(segment.facts)
         guard let last, segment.seal.sequence <= last.seal.sequence else {
             endCopies()
-            noteStrangeLines(in: segment)
+            judgeBorder(before: segment)
             settle(before: segment)
             noteSilence(before: segment)
             lastButOne = last
@@ -224,12 +236,16 @@ struct VerificationLedger {
         add(Fault(kind: .inserted, first: first, last: last, seals: nil, sentence: sentence))
     }
 
-    /// A key has taken the place of another, and its chain goes on from nothing.
+    /// A start goes on from the last seal that it finds, whatever its key: no server begins at 1
+    /// behind another's seals.
     private mutating func beginChain(_ segment: SealedSegment) {
         endCopies()
-        note(
-            "\(place(segment.first)): a new chain begins with key \(segment.seal.keyID); whether "
-                + "lines are missing before it cannot be told")
+        add(
+            Fault(
+                kind: .inserted, first: segment.first, last: segment.last, seals: 1...1,
+                sentence:
+                    "a new chain begins with key \(segment.seal.keyID) behind that of another: "
+                    + "one of the two is from another log"))
         oldGaps += gaps
         gaps = []
         lastButOne = nil
@@ -244,8 +260,8 @@ struct VerificationLedger {
         return a < b
     }
 
-    /// What a reader should know although every seal is right.
-    private mutating func noteStrangeLines(in segment: SealedSegment) {
+    /// What can be wrong although every seal is right.
+    private mutating func judgeBorder(before segment: SealedSegment) {
         guard let last, pending.isEmpty, segment.seal.sequence == last.seal.sequence + 1 else {
             return
         }
@@ -254,12 +270,18 @@ struct VerificationLedger {
                 "\(place(segment.last)): from here on the log is sealed with key "
                     + "\(segment.seal.keyID), which is older than the one before")
         }
-        // A server that stops seals everything; the next begins with its own line.
-        if last.seal.reason == .stop, segment.facts.foundCount > 0 {
-            note(
-                "\(place(segment.first)): \(counted(segment.facts.foundCount, "line")) between a "
-                    + "server's stop and the next start: no server wrote that")
-        }
+        report(segment.facts.strays, behind: last)
+    }
+
+    /// A server that stops seals everything, and writes nothing behind that; the next begins with its
+    /// own line. Without that rule whoever can write the file could have a start seal his lines.
+    private mutating func report(_ strays: StrayLines?, behind last: SealedSegment) {
+        guard let strays, last.seal.reason == .stop else { return }
+        add(
+            Fault(
+                kind: .inserted, first: strays.first, last: strays.last, seals: nil,
+                sentence: "\(counted(strays.count, "line")) between a server's stop and the next "
+                    + "start: no server wrote that"))
     }
 
     private mutating func fillGap(_ segment: SealedSegment) -> Bool {
@@ -442,6 +464,7 @@ struct VerificationLedger {
                         + "were put in"))
             return
         }
+        if let last, pending.isEmpty { report(tail.strays, behind: last) }
         note(
             "\(counted(tail.count, "line")) behind the last seal "
                 + (tail.count == 1 ? "is not sealed" : "are not sealed")
@@ -458,6 +481,7 @@ struct VerificationLedger {
     }
 
     private mutating func endAnchors(_ tail: UnsealedLines?, at end: Spot) {
+        setForeignStateAside()
         let faultCount = faults.count { $0.kind != .tornLine } + unlistedFaultCount
         let open = anchors.filter { !$0.isSeen }
         if let furthest = open.filter({ $0.head.sequence > reach }).max(by: {
@@ -496,11 +520,27 @@ struct VerificationLedger {
                         sentence: "the seal that \(word) has is not there"))
             }
         }
-        if anchors.isEmpty, let last {
+        guard let last else { return }
+        endIsProven = anchors.contains { $0.isState || $0.head == last.seal.head }
+        if !endIsProven {
             note(
                 "whether lines are missing behind seal \(last.seal.sequence) cannot be told without "
                     + "a state file or an anchor")
         }
+    }
+
+    /// Where a log with a state of another key has been moved away as a whole, and the key was changed
+    /// then, a start finds nothing to go on from, and begins at 1.
+    private mutating func setForeignStateAside() {
+        guard let state, let first = firstSegment, first.seal.sequence == 1, files.count == 1,
+            isNewer(first.seal.keyID, than: state.keyID),
+            first.facts.opening == .opened || first.facts.opening == .reopened,
+            let index = anchors.firstIndex(where: { $0.isState && !$0.isSeen })
+        else { return }
+        anchors.remove(at: index)
+        note(
+            "a new chain begins with key \(first.seal.keyID), and the state file is still of key "
+                + "\(state.keyID): what was before is in none of these files")
     }
 
     private mutating func addNotes() {

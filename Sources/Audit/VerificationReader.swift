@@ -27,6 +27,8 @@ struct VerificationReader {
     private var chain = SealChain()
     private var first = Spot(file: 0, line: 1)
     private var facts = SegmentFacts()
+    /// Behind a server's stop: whatever comes is nobody's until the next starts.
+    private var hasStopped = false
     /// Behind the last line in there that looks like a damaged seal.
     private var behindDamage: (chain: SealChain, first: Spot, facts: SegmentFacts)?
     private var damages: [Spot] = []
@@ -80,6 +82,7 @@ struct VerificationReader {
                 behindDamage?.facts.take(notice, after: count)
             }
         }
+        if hasStopped, next.isBeginning { considerStray(next.bytes, notice) }
         chain.update(next.raw)
         behindDamage?.chain.update(next.raw)
         withoutFailures?.update(next.raw)
@@ -100,6 +103,16 @@ struct VerificationReader {
         guard notice == .opened || notice == .mendedTornLine || notice == .recovered else { return }
         withFailures = chain
         sealBeforeIsALine = true
+    }
+
+    /// What a start may write before its own first line: that line itself, torn, and where it needs a
+    /// new file, that one's first line.
+    private mutating func considerStray(_ line: Span<UInt8>, _ notice: LogNotice?) {
+        if notice == .opened {
+            hasStopped = false
+        } else if !LogNotice.isBeginningOfOpening(line), self.line > 1 || !facts.isFileWhole {
+            facts.addStray(at: Spot(file: file, line: self.line))
+        }
     }
 
     /// Whether the line has a code at its end, where a seal has it.
@@ -125,6 +138,8 @@ struct VerificationReader {
             seal.code == chain.code(key, after: seal.previous, seal.sequence, closing: coded)
         }
         func accept(_ way: SealedSegment.Way, _ first: Spot, _ facts: SegmentFacts) {
+            var facts = facts
+            facts.close(with: seal)
             report(
                 .sealed(
                     SealedSegment(seal: seal, way: way, first: first, last: place, facts: facts)))
@@ -157,6 +172,7 @@ struct VerificationReader {
         var own = chain
         own.update(line)
         withSealBefore = own
+        hasStopped = seal.reason == .stop
         forgetFailures()
         begin(at: Spot(file: file, line: self.line + 1))
     }
@@ -177,6 +193,7 @@ struct VerificationReader {
         failedFirst = failedFirst ?? first
         failedFacts.add(facts)
         withSealBefore = nil
+        hasStopped = false
         begin(at: Spot(file: file, line: self.line + 1))
     }
 
@@ -204,6 +221,6 @@ struct VerificationReader {
         guard line >= first.line, first.file == file else { return nil }
         return UnsealedLines(
             first: first, last: Spot(file: file, line: line), isTorn: isInsideLine,
-            holdsDamagedSeal: behindDamage != nil)
+            holdsDamagedSeal: behindDamage != nil, strays: facts.strays)
     }
 }

@@ -26,6 +26,9 @@ extension VerificationReport {
         case .tampered:
             "TAMPERED: \(counted(faults.count { $0.kind != .tornLine } + unlistedFaultCount, "fault"))"
         case .unsealed: "intact as far as it is sealed; lines behind the last seal are not sealed"
+        case .endNotProven:
+            "intact, end not proven: without a state file of these keys, or an anchor that is the head, "
+                + "nobody can tell whether lines are missing behind the last seal"
         case .wrongKey: "wrong key: there are seals, but none is of a key that was given"
         case .neverSealed: "there is no seal: this log has never been sealed"
         case .unreadable: "not everything could be read; what could shows no fault"

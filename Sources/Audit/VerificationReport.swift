@@ -9,6 +9,9 @@ package struct VerificationReport: Sendable, Equatable {
         /// Intact, but behind the last seal stand lines that none covers: a server that runs seals
         /// them in a moment, one that was killed at its next start.
         case unsealed
+        /// Intact, but nothing tells whether lines are missing behind the last seal: there is no state
+        /// file of these keys beside the log, and its head is no anchor that was given.
+        case endNotProven
         /// There are seals, and all are of other keys: nothing can be said.
         case wrongKey
         /// There is no seal at all.
@@ -22,7 +25,7 @@ package struct VerificationReport: Sendable, Equatable {
             case .intact: 0
             case .tampered: 1
             case .wrongKey, .neverSealed, .unreadable: 2
-            case .unsealed: 3
+            case .unsealed, .endNotProven: 3
             }
         }
     }

@@ -1,7 +1,8 @@
-import Logging
 import Testing
+import Time
 
 @testable import Audit
+@testable import Logging
 
 @Suite("What the log says about itself")
 struct LogNoticeTests {
@@ -44,6 +45,30 @@ struct LogNoticeTests {
         #expect(notice("log_opened") == nil)
         #expect(notice("log_") == nil)
         #expect(notice("authn_login_success") == nil)
+    }
+
+    @Test("is understood as the logger writes it", arguments: LogFormat.allCases)
+    func written(format: LogFormat) {
+        func notice(_ event: some LogEvent) -> LogNotice? {
+            let line = LogLine.whole(event, at: Timestamp(milliseconds: 1_795_244_400_123), format)
+            return LogNotice(line.span.extracting(droppingLast: 1))
+        }
+        #expect(notice(LogOpened(file: "app.log")) == .opened)
+        #expect(notice(LogReopened(reason: "signal", level: .info)) == .reopened)
+        #expect(notice(LogReopened(reason: "moved", level: .warning)) == .reopened)
+        #expect(notice(LogRotated(file: "a log.000001", reason: "day")) == .rotated("a log.000001"))
+        #expect(notice(LogRecovered(reason: "torn_line")) == .mendedTornLine)
+        #expect(notice(LogRecovered(reason: "writable", dropped: 0, error: "")) == .recovered)
+        #expect(
+            notice(LogRetained(count: 2, file: "b sequence=9", sequence: 41, reason: "age"))
+                == .removed(through: 41))
+        #expect(notice(LogFailed(reason: "x")) == nil)
+        let line = LogLine.whole(LogOpened(file: "a"), at: Timestamp(seconds: 0), format)
+        for count in 1..<line.count {
+            let beginning = line.span.extracting(0..<count)
+            #expect(
+                LogNotice.isBeginningOfOpening(beginning) != (LogNotice(beginning) == .opened))
+        }
     }
 
     @Test("is not what others say")

@@ -1,13 +1,14 @@
 import Audit
-import Logging
 import TestSupport
 import Testing
+
+@testable import Logging
 
 /// What chance does to a log: all of it is found, and nothing traps.
 @Suite("Verifying what chance has changed")
 struct VerificationChanceTests {
     private let verifier = LogVerifier(keys: [VerificationLog.key])
-    private let log = VerificationLog.whole()
+    private let log = VerificationLog.whole(LogFormat.allCases)
 
     private func verify(_ files: [VerificationLog.File], _ head: SealHead?) -> VerificationReport {
         verifier.verify(files.map { ($0.name, $0.bytes) }, state: head, isComplete: true)
@@ -67,10 +68,13 @@ struct VerificationChanceTests {
             // A segment that goes from a file's end to the next one's beginning keeps its place.
             let (bytes, sealed) = (files.flatMap(\.bytes), log.files.flatMap(\.bytes))
             let isTouched = bytes != sealed
-            // What is put behind the last seal is not sealed, and no more can be said.
-            let isLonger = bytes.starts(with: sealed)
+            // Behind the seal of a stop only a start may stand, and that is not sealed at once.
+            let more = bytes.starts(with: sealed) ? Array(bytes[sealed.count...]) : []
+            let isStart = more.starts(with: log.files[0].lines[0])
             let expected: VerificationReport.Outcome =
-                !isTouched ? .intact : isLonger ? .unsealed : .tampered
+                !isTouched
+                ? .intact
+                : isStart && more.count == log.files[0].lines[0].count ? .unsealed : .tampered
             #expect(report.outcome == expected, "\(report.text)")
         }
     }
@@ -81,10 +85,11 @@ struct VerificationChanceTests {
     func histories(part: Int) {
         var dice = Dice(seed: 300 + UInt64(part))
         for _ in 0..<25 {
-            var log = VerificationLog()
+            let formats = VerificationLog.spellings[part % 4]
+            var log = VerificationLog(formats)
             log.start()
             for step in 0..<Int.random(in: 1..<40, using: &dice) {
-                switch Int.random(in: 0..<10, using: &dice) {
+                switch Int.random(in: 0..<12, using: &dice) {
                 case 0...3: log.write(.random(in: 1...4, using: &dice), "\(step)")
                 case 4...5: log.seal()
                 case 6: log.rotate()
@@ -93,12 +98,20 @@ struct VerificationChanceTests {
                     // The word is on the disk before the deed is done.
                     log.seal()
                 case 7: log.seal(.silence)
+                case 8:
+                    log.seal(.stop)
+                    if Bool.random(using: &dice) {
+                        let full = log.moveAway()
+                        log.write(LogRotated(file: full, reason: "day"))
+                    }
+                    log.start()
                 default:
                     let lines = log.files[log.files.count - 1].lines
                     let last = lines.lastIndex { SealLine(Array($0.dropLast()).span) != nil } ?? 0
                     let (start, end) = (lines[..<last].joined().count, lines.joined().count)
                     log = VerificationLog(
-                        continuing: log.files, cutAt: .random(in: start...end, using: &dice))
+                        continuing: log.files, cutAt: .random(in: start...end, using: &dice),
+                        formats)
                     log.start()
                 }
             }

@@ -76,7 +76,7 @@ struct VerificationFilesTests {
         // A state that was changed is none, and that is said.
         try folder.file(".app.log.state", "gatehouse log state 1 turn=1 head=\n")
         let changed = verifier.verify(log: path)
-        #expect(changed.outcome == .intact)
+        #expect(changed.outcome == .endNotProven)
         #expect(changed.notes[0].hasSuffix("it counts for nothing"))
         try writeState(log.head)
         // Another key's state is none.
@@ -125,7 +125,29 @@ struct VerificationFilesTests {
         try folder.file("none", "a line\n")
         let more = verifier.verify(files: paths("none", "c", "a-20261120", "b-20261119"))
         #expect(more.files.map(\.name) == paths("b-20261119", "a-20261120", "c", "none"))
-        #expect(more.outcome == .unsealed)
+        #expect(more.faults.map(\.kind) == [.inserted])
+    }
+
+    @Test("a state of a key before is no word about a log that begins at 1")
+    func foreignState() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("app.log")
+        // The state is at 16 then, of the old key, and the log was moved elsewhere.
+        var state = try LogStateFile(LogState.path(of: path), VerificationLog.key)
+        try state.write(LogState(head: log.head, generation: 0, size: 0))
+        var next = VerificationLog()
+        next.key = SealKey(secret: Array("the next key".utf8).span)
+        next.start()
+        next.seal(.stop)
+        try Data(next.files[0].bytes).write(to: URL(filePath: path))
+        let verifier = LogVerifier(keys: [next.key, VerificationLog.key])
+        let report = verifier.verify(log: path)
+        #expect(report.faults == [])
+        #expect(report.outcome == .endNotProven)
+        #expect(report.notes.contains { $0.contains("a new chain begins with key \(next.key.id)") })
+        // With a file before it, there was something to go on from.
+        try Data(log.files[0].bytes).write(to: URL(filePath: folder.path("app.log.000001")))
+        #expect(verifier.verify(log: path).outcome == .tampered)
     }
 
     @Test("a part of a log may be verified by itself")
@@ -234,7 +256,7 @@ struct VerificationFilesTests {
         var count = 0
         while !isDone.withLock({ $0 }) {
             let report = verifier.verify(log: path)
-            let isFine = [.intact, .unsealed, .neverSealed].contains(report.outcome)
+            let isFine = [.intact, .unsealed, .endNotProven, .neverSealed].contains(report.outcome)
             #expect(isFine, "\(report.text)")
             guard isFine else { break }
             count += 1

@@ -18,18 +18,23 @@ struct VerificationLog {
     private(set) var files: [File] = [File(name: "app.log", lines: [])]
     private(set) var chain = SealChain()
     var key = Self.key
-    let format: LogFormat
+    /// Each line is in the next of these.
+    private let formats: [LogFormat]
+    private var lineCount = 0
     private var now = Timestamp(milliseconds: 1_795_244_400_123)
     private var generation = 0
 
-    init(_ format: LogFormat = .text, after head: SealHead = .none) {
-        self.format = format
+    /// All lines in one format, or in all of them by turns.
+    static let spellings: [[LogFormat]] = LogFormat.allCases.map { [$0] } + [LogFormat.allCases]
+
+    init(_ formats: [LogFormat] = [.text], after head: SealHead = .none) {
+        self.formats = formats
         chain = SealChain(after: head)
     }
 
     /// As a start finds a log whose last file ends at this byte: it goes on from the last right seal.
-    init(continuing files: [File], cutAt end: Int) {
-        format = .text
+    init(continuing files: [File], cutAt end: Int, _ formats: [LogFormat] = [.text]) {
+        self.formats = formats
         self.files = files
         generation =
             files.compactMap { LogName.number(of: $0.name, "app.log", highest: 0) }.max() ?? 0
@@ -51,8 +56,8 @@ struct VerificationLog {
     }
 
     /// Three files of four sealed batches each: a start, two rotations, a stop.
-    static func whole(_ format: LogFormat = .text) -> VerificationLog {
-        var log = VerificationLog(format)
+    static func whole(_ formats: [LogFormat] = [.text]) -> VerificationLog {
+        var log = VerificationLog(formats)
         log.start()
         for file in 1...3 {
             for batch in 1...4 {
@@ -67,6 +72,11 @@ struct VerificationLog {
 
     var head: SealHead { chain.head }
 
+    private mutating func nextFormat() -> LogFormat {
+        lineCount += 1
+        return formats[lineCount % formats.count]
+    }
+
     mutating func pass(seconds: Int64) { now = now + .seconds(seconds) }
 
     mutating func put(_ bytes: [UInt8]) {
@@ -78,7 +88,9 @@ struct VerificationLog {
         }
     }
 
-    mutating func write(_ event: some LogEvent) { put(LogLine.whole(event, at: now, format)) }
+    mutating func write(_ event: some LogEvent) {
+        put(LogLine.whole(event, at: now, nextFormat()))
+    }
 
     mutating func write(_ count: Int, _ word: String) {
         for index in 0..<count {
@@ -88,7 +100,7 @@ struct VerificationLog {
     }
 
     mutating func seal(_ reason: SealChain.Reason = .interval) {
-        let (line, head) = chain.seal(reason, key: key, at: now, format)
+        let (line, head) = chain.seal(reason, key: key, at: now, nextFormat())
         files[files.count - 1].lines.append(line)
         chain.advance(to: head)
     }
@@ -130,8 +142,9 @@ struct VerificationLog {
     mutating func remove(_ count: Int) {
         let newest = files[count - 1]
         let last = newest.lines.last.flatMap { SealLine(Array($0.dropLast()).span) }
-        write(Removed(count: count, file: newest.name, sequence: last?.sequence ?? 0))
-        seal()
+        write(
+            LogRetained(count: count, file: newest.name, sequence: last?.sequence, reason: "count"))
+        seal(.rotate)
         files.removeFirst(count)
     }
 }
@@ -142,19 +155,4 @@ struct Note: LogEvent {
     var area: Area { .security }
     var name: StaticString { "authn_login_success" }
     func write(to line: inout LogLine) { line.field("user", word) }
-}
-
-struct Removed: LogEvent {
-    let count: Int
-    let file: String
-    let sequence: UInt64
-    var level: Level { .info }
-    var area: Area { .log }
-    var name: StaticString { "log_retention" }
-    func write(to line: inout LogLine) {
-        line.field("n", Int64(count))
-        line.field("file", file)
-        line.field("sequence", Int64(sequence))
-        line.field("reason", "count")
-    }
 }

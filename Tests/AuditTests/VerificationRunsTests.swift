@@ -7,6 +7,8 @@ import Time
 /// Whatever a server goes through, its log is never accused.
 @Suite("Verifying what a server has gone through")
 struct VerificationRunsTests {
+    private static let spellings = VerificationLog.spellings
+
     private func verify(
         _ log: VerificationLog, state: SealHead? = nil, keys: [SealKey] = [VerificationLog.key],
         anchors: [SealHead] = [], isComplete: Bool = true
@@ -18,6 +20,7 @@ struct VerificationRunsTests {
     @Test("a log while it is written is intact, but not sealed to its end")
     func running() {
         var log = VerificationLog.whole()
+        log.start()
         log.write(3, "more")
         let report = verify(log)
         #expect(report.outcome == .unsealed)
@@ -29,19 +32,21 @@ struct VerificationRunsTests {
     @Test("a server that was killed leaves a torn line, and nobody is accused")
     func killed() {
         var log = VerificationLog.whole()
+        log.start()
         log.write(2, "more")
         log.put(Array("2026-11-21T07:00:0".utf8))
         let report = verify(log)
         #expect(report.outcome == .unsealed)
         #expect(
             report.faults.map(\.text) == [
-                "app.log: line 25: torn line: the log's last line has no end"
+                "app.log: line 27: torn line: the log's last line has no end"
             ])
     }
 
     @Test("the next start seals what it finds, and declares the torn line")
     func restarted() {
         var log = VerificationLog.whole()
+        log.start()
         log.write(2, "more")
         log.put(Array("2026-11-21T07:00:0".utf8))
         log.start()
@@ -50,7 +55,7 @@ struct VerificationRunsTests {
         let report = verify(log)
         #expect(report.outcome == .intact)
         #expect(report.faults == [])
-        #expect(report.notes.contains("2 starts of a server"))
+        #expect(report.notes.contains("3 starts of a server"))
         #expect(report.notes.contains("1 torn line declared"))
         #expect(
             report.notes.contains(
@@ -58,15 +63,77 @@ struct VerificationRunsTests {
                     + "anybody"))
     }
 
-    @Test("lines between a stop and the next start are nobody's, and that is said")
-    func betweenRuns() {
+    @Test("lines between a stop and the next start are nobody's", arguments: [false, true])
+    func betweenRuns(isNextSealed: Bool) {
         var log = VerificationLog.whole()
         log.write(2, "strange")
-        log.start()
+        if isNextSealed {
+            log.start()
+            log.seal(.stop)
+        }
+        let report = verify(log)
+        #expect(report.outcome == .tampered)
         #expect(
-            verify(log).notes.contains(
-                "app.log: line 23: 2 lines between a server's stop and the next start: no server "
-                    + "wrote that"))
+            report.faults.map(\.text) == [
+                "app.log: lines 23-24: inserted: 2 lines between a server's stop and the next start: "
+                    + "no server wrote that"
+            ])
+    }
+
+    @Test("so they are where the next start has put them into another file")
+    func betweenFiles() {
+        var log = VerificationLog.whole()
+        log.write(2, "strange")
+        log.seal(.start)
+        log.moveAway()
+        log.write(LogRotated(file: "app.log.000003", reason: "day"))
+        log.start()
+        log.seal(.stop)
+        #expect(
+            verify(log).faults.map { "\($0.first.file) \($0.first.line) \($0.last.line)" }
+                == ["app.log.000003 23 24"])
+    }
+
+    @Test("a start may begin a file, and may be torn")
+    func starts() {
+        var log = VerificationLog.whole()
+        log.moveAway()
+        log.write(LogRotated(file: "app.log.000003", reason: "day"))
+        var next = log
+        next.start()
+        next.seal(.stop)
+        #expect(verify(next).outcome == .intact)
+        #expect(verify(next).notes == ["2 starts of a server"])
+        // Three servers die in turn while they write their first line.
+        log = VerificationLog.whole()
+        for text in ["2026-11-21T0", "2026-11-21T07:00:00.123Z | INFO | log | log_ope"] {
+            log.put(Array(text.utf8))
+            #expect(verify(log).outcome == .unsealed)
+            log.put([0x0A])
+        }
+        log.put(Array("2026-11-21T07:00:00.123Z | INFO | log | log_open f".utf8))
+        #expect(verify(log).outcome == .unsealed)
+        log.start()
+        log.seal(.stop)
+        #expect(verify(log).outcome == .intact, "\(verify(log).text)")
+        log.put(Array("2026-11-21T07:00:00.123Z | INFO | log | log_opf\n".utf8))
+        #expect(verify(log).outcome == .tampered)
+    }
+
+    /// At every byte of what a start writes behind a stop.
+    @Test("a server killed at any byte of its start is never accused", arguments: spellings)
+    func killedAtStart(formats: [LogFormat]) {
+        let log = VerificationLog.whole(formats)
+        var started = log
+        started.start()
+        let end = log.files[2].bytes.count
+        for cut in end..<started.files[2].bytes.count {
+            var next = VerificationLog(continuing: started.files, cutAt: cut, formats)
+            #expect(verify(next).faults.allSatisfy { $0.kind == .tornLine })
+            next.start()
+            next.seal(.stop)
+            #expect(verify(next).outcome == .intact, "\(cut): \(verify(next).text)")
+        }
     }
 
     /// At every byte of a line, of a seal, and of what a start writes.
@@ -124,6 +191,7 @@ struct VerificationRunsTests {
     @Test("what retention removed is not missing, by the log's own word")
     func retention() {
         var log = VerificationLog.whole()
+        log.start()
         log.write(3, "a")
         log.remove(1)
         log.write(3, "b")
@@ -132,13 +200,16 @@ struct VerificationRunsTests {
         #expect(report.outcome == .intact)
         #expect(report.faults == [])
         #expect(report.notes.contains("begins at seal 7: retention removed what was before"))
+        log.start()
         log.remove(1)
+        log.seal(.stop)
         #expect(verify(log).outcome == .intact)
     }
 
     @Test("retention's word does not cover what was removed beyond it")
     func beyondRetention() {
         var log = VerificationLog.whole()
+        log.start()
         log.remove(1)
         log.seal(.stop)
         let files = log.files.dropFirst().map { ($0.name, $0.bytes) }
@@ -151,7 +222,8 @@ struct VerificationRunsTests {
     @Test("retention's word that was found unsealed at a start is anybody's")
     func foundRetention() {
         var log = VerificationLog.whole()
-        log.write(Removed(count: 1, file: "app.log.000001", sequence: 6))
+        log.start()
+        log.write(LogRetained(count: 1, file: "app.log.000001", sequence: 6, reason: "count"))
         // Not sealed yet: it counts for nothing.
         let files = { (log: VerificationLog) in
             log.files.dropFirst().map { ($0.name, $0.bytes) }
@@ -163,6 +235,14 @@ struct VerificationRunsTests {
         let report = verifier.verify(files(log), state: log.head, isComplete: true)
         #expect(report.outcome == .tampered)
         #expect(report.faults[0].sentence.contains("anybody"))
+        // Nor is it believed where a start needs a new file before it has said a word.
+        log.write(LogRetained(count: 1, file: "app.log.000001", sequence: 6, reason: "count"))
+        log.seal(.start)
+        log.moveAway()
+        log.write(LogRotated(file: "app.log.000003", reason: "day"))
+        log.start()
+        log.seal(.stop)
+        #expect(verifier.verify(files(log), state: log.head, isComplete: true).outcome == .tampered)
     }
 
     @Test("a tail that was cut before a start stays missing")
@@ -193,7 +273,7 @@ struct VerificationRunsTests {
         log.write(2, "more")
         // A start begins anew behind each line with the form of a seal.
         var fake = log.files[0].lines[1]
-        fake.changeDigit(after: " mac=")
+        fake.changeDigit(of: "mac")
         var next = VerificationLog(after: log.head)
         next.start()
         next.seal(.stop)
@@ -237,6 +317,16 @@ struct VerificationRunsTests {
             log.files.map { ($0.name, $0.bytes) })
         #expect(report.outcome == .intact)
         #expect(report.notes.contains { $0.hasPrefix("whether lines are missing behind seal 16") })
+        let whole = { (anchors: [SealHead]) in
+            LogVerifier(keys: [VerificationLog.key], anchors: anchors).verify(
+                log.files.map { ($0.name, $0.bytes) }, isComplete: true)
+        }
+        #expect(whole([]).outcome == .endNotProven)
+        #expect(whole([]).outcome.exitCode == 3)
+        #expect(whole([]).verdict.hasPrefix("intact, end not proven: without a state file"))
+        #expect(whole([log.head]).outcome == .intact)
+        let earlier = SealLine(Array(log.files[0].lines[22].dropLast()).span)!.head
+        #expect(whole([earlier]).outcome == .endNotProven)
     }
 
     // MARK: Keys
@@ -294,7 +384,7 @@ struct VerificationRunsTests {
         #expect(!isSaid(verify(log, keys: [other, VerificationLog.key])))
     }
 
-    @Test("a chain that begins anew is told under a newer key, and found under an older one")
+    @Test("a chain that begins anew behind another is found, whichever key is newer")
     func newChain() {
         var second = VerificationLog()
         second.key = other
@@ -302,12 +392,12 @@ struct VerificationRunsTests {
         second.seal(.stop)
         var files = VerificationLog.whole().files.map { ($0.name, $0.bytes) }
         files[2].1 += second.files[0].bytes
-        let newer = LogVerifier(keys: [other, VerificationLog.key]).verify(
-            files, state: second.head)
-        #expect(newer.outcome == .intact)
-        #expect(newer.notes.contains { $0.contains("a new chain begins with key \(other.id)") })
-        let older = LogVerifier(keys: [VerificationLog.key, other]).verify(files)
-        #expect(older.faults.map(\.kind) == [.inserted])
+        for keys in [[other, VerificationLog.key], [VerificationLog.key, other]] {
+            let report = LogVerifier(keys: keys).verify(files, state: second.head)
+            #expect(report.faults.first?.kind == .inserted)
+            #expect(report.faults.first?.first.line == 23)
+            #expect(report.outcome == .tampered)
+        }
     }
 
     @Test("a seal of another log under the same key is found")
@@ -344,6 +434,7 @@ struct VerificationRunsTests {
         let further = SealHead(sequence: .max, code: seals[7].code)
         #expect(verify(log, anchors: [further]).faults.map(\.kind) == [.missingTail])
         var removed = log
+        removed.start()
         removed.remove(1)
         let old = verify(removed, anchors: [seals[2]])
         #expect(old.outcome == .intact)
@@ -387,7 +478,7 @@ struct VerificationRunsTests {
     func manyFaults() {
         let log = VerificationLog.whole()
         var seal = log.files[1].lines[5]
-        seal.changeDigit(after: " mac=")
+        seal.changeDigit(of: "mac")
         let bytes = Array(repeatElement(log.files[1].lines[1] + seal, count: 3000).joined())
         let report = LogVerifier(keys: [VerificationLog.key]).verify([("app.log", bytes)])
         #expect(report.outcome == .tampered)

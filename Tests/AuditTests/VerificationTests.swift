@@ -29,9 +29,9 @@ struct VerificationTests {
 
     // MARK: Untouched
 
-    @Test("finds a whole one intact")
-    func whole() {
-        let log = VerificationLog.whole()
+    @Test("finds a whole one intact", arguments: VerificationLog.spellings)
+    func whole(formats: [LogFormat]) {
+        let log = VerificationLog.whole(formats)
         let report = verify(log.files, log.head)
         #expect(report.faults == [])
         #expect(report.outcome == .intact)
@@ -101,37 +101,37 @@ struct VerificationTests {
             $0[2].lines[16][60] ^= 1
         },
         Change("a seal's time", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
-            $0[1].lines[10][3] = UInt8(ascii: "9")
+            $0[1].lines[10].change("2026-11", to: "2096-11")
         },
         Change("a seal's number", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
-            $0[1].lines[10].change("sequence=8", to: "sequence=3")
+            $0[1].lines[10].change("sequence", from: "8", to: "3")
         },
         Change("a seal's number, upwards", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
-            $0[1].lines[10].change("sequence=8", to: "sequence=9")
+            $0[1].lines[10].change("sequence", from: "8", to: "9")
         },
         Change("a seal's count", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
-            $0[1].lines[10].change(" n=4", to: " n=5")
+            $0[1].lines[10].change("n", from: "4", to: "5")
         },
         Change("a seal's sum", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
-            $0[1].lines[10].changeDigit(after: " sum=")
+            $0[1].lines[10].changeDigit(of: "sum")
         },
         Change("the code before, in a seal", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
-            $0[1].lines[10].changeDigit(after: " previous=")
+            $0[1].lines[10].changeDigit(of: "previous")
         },
         Change("a seal's code", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
-            $0[1].lines[10].changeDigit(after: " mac=")
+            $0[1].lines[10].changeDigit(of: "mac")
         },
         Change("the last seal's code", ["app.log: line 22: edited (seal 16)"]) {
-            $0[2].lines[21].changeDigit(after: " mac=")
+            $0[2].lines[21].changeDigit(of: "mac")
         },
         Change("the first seal's code", ["app.log.000001: lines 1-2: edited (seal 1)"]) {
-            $0[0].lines[1].changeDigit(after: " mac=")
+            $0[0].lines[1].changeDigit(of: "mac")
         },
         Change("a seal's key", ["app.log.000002: lines 7-11: wrong key (seal 8)"]) {
-            $0[1].lines[10].change(" key=\(VerificationLog.key.id)", to: " key=00000000")
+            $0[1].lines[10].change("key", from: VerificationLog.key.id, to: "00000000")
         },
         Change("a seal so that it is none", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
-            $0[1].lines[10].change(" mac=", to: " mad=")
+            $0[1].lines[10].change("mac", to: "mad")
         },
         Change("a seal's head so that it is none", ["app.log.000002: lines 7-11: edited (seal 8)"])
         { $0[1].lines[10].change("log_seal", to: "log_sell") },
@@ -147,12 +147,12 @@ struct VerificationTests {
                 10...10, with: [line[..<100] + [0x0A], Array(line[101...])])
         },
         Change("the last seal so that it is none", ["app.log: line 22: edited (seal 16)"]) {
-            $0[2].lines[21].change(" mac=", to: " mad=")
+            $0[2].lines[21].change("mac", to: "mad")
         },
         Change(
             "a full file's last seal so that it is none",
             ["app.log.000001: line 23: truncated (seal 6)"]
-        ) { $0[0].lines[22].change(" mac=", to: " mad=") },
+        ) { $0[0].lines[22].change("mac", to: "mad") },
         Change("a line taken out", ["app.log.000002: lines 7-10: deleted (seal 8)"]) {
             $0[1].lines.remove(at: 7)
         },
@@ -218,18 +218,18 @@ struct VerificationTests {
         },
         Change("a made-up seal", ["app.log.000002: line 8: inserted"]) {
             var line = $0[1].lines[10]
-            line.changeDigit(after: " mac=")
+            line.changeDigit(of: "mac")
             $0[1].lines.insert(line, at: 7)
         },
         Change("two made-up seals", ["app.log.000002: lines 8-10: inserted"]) {
             var line = $0[1].lines[10]
-            line.changeDigit(after: " mac=")
+            line.changeDigit(of: "mac")
             $0[1].lines.insert(line, at: 7)
             $0[1].lines.insert(line, at: 9)
         },
         Change("a made-up segment", ["app.log.000002: lines 7-9: inserted"]) {
             var line = $0[1].lines[10]
-            line.changeDigit(after: " mac=")
+            line.changeDigit(of: "mac")
             $0[1].lines.insert(contentsOf: [$0[1].lines[2], $0[1].lines[3], line], at: 6)
         },
         Change("two lines of a segment", ["app.log.000002: lines 7-11: reordered (seal 8)"]) {
@@ -314,9 +314,10 @@ struct VerificationTests {
         },
     ]
 
-    @Test("finds what was changed, and says where", arguments: changes)
-    func changed(change: Change) {
-        let log = VerificationLog.whole()
+    @Test(
+        "finds what was changed, and says where", arguments: changes, VerificationLog.spellings)
+    func changed(change: Change, formats: [LogFormat]) {
+        let log = VerificationLog.whole(formats)
         var files = log.files
         change.apply(&files)
         #expect(files != log.files)
@@ -332,9 +333,22 @@ extension [UInt8] {
         replaceSubrange(range, with: Array(other.utf8))
     }
 
-    mutating func changeDigit(after text: String) {
-        let index = firstRange(of: Array(text.utf8))!.upperBound
+    /// The value of a field, in whichever format the line is.
+    mutating func change(_ field: String, from value: String, to other: String) {
+        let start = self.start(of: field)
+        #expect(self[start...].starts(with: value.utf8))
+        replaceSubrange(start..<(start + value.utf8.count), with: Array(other.utf8))
+    }
+
+    mutating func changeDigit(of field: String) {
+        let index = start(of: field)
         self[index] = self[index] == UInt8(ascii: "0") ? UInt8(ascii: "1") : UInt8(ascii: "0")
+    }
+
+    private func start(of field: String) -> Int {
+        let names = [" \(field)=", "\"\(field)\":"].compactMap { firstRange(of: Array($0.utf8)) }
+        let start = names[0].upperBound
+        return self[start] == UInt8(ascii: "\"") ? start + 1 : start
     }
 }
 
