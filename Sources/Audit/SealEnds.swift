@@ -1,9 +1,30 @@
 import Logging
 import POSIX
 
-/// The first seal in a file, by its form alone: enough to tell where in a log the file belongs, and
-/// nothing about whether it can be believed.
-enum SealEnds {
+/// The first and the last seal in a file, by their form alone: enough to tell where in a log the file
+/// belongs, and nothing about whether it can be believed.
+struct SealEnds {
+    private let first: SealLine
+    private let last: SealLine
+    let sequences: ClosedRange<UInt64>
+
+    /// Nil if there is no seal of these keys, or the numbers go backwards, as in no file that a log
+    /// leaves behind.
+    init?(of file: LogFile, keyIDs: [String]) {
+        var ends: (first: SealLine, last: SealLine)?
+        Self.forEachSeal(in: file) { seal in
+            if keyIDs.contains(seal.keyID) { ends = (ends?.first ?? seal, seal) }
+            return true
+        }
+        guard let (first, last) = ends, first.sequence <= last.sequence else { return nil }
+        self.first = first
+        self.last = last
+        sequences = first.sequence...last.sequence
+    }
+
+    /// Whether the seals of another file follow these at once.
+    func leads(to other: SealEnds) -> Bool { last.code == other.first.previous }
+
     /// The number of the first seal of any key; nil if there is none.
     static func firstSequence(in file: LogFile) -> UInt64? {
         var sequence: UInt64?

@@ -29,7 +29,7 @@ struct VerificationFiles {
 
     // MARK: A log by its path
 
-    /// The log and all of its full files.
+    /// The log, all of its full files, and those that somebody else has moved away from beside it.
     init(log: String, keys: [SealKey]) {
         // Whenever a file has been rotated or removed meanwhile, what was opened may not fit together:
         // once more. A log where that happens this often in a row is none to speak of.
@@ -70,12 +70,14 @@ struct VerificationFiles {
                 problems.append("\(path): \(error.reason)")
             }
         }
+        let moved = MovedFiles(
+            of: log, among: names.others, full: full, current: current,
+            reach: state?.head.sequence, keyIDs: keys.map(\.id))
         // It may have come since it was looked for.
         let isInPlace = current.map { $0.isAt(log) } ?? ((try? FileStatus(path: log)) == nil)
-        guard isInPlace || isLastAttempt else { return false }
-        files = (full + [current].compactMap(\.self)).map {
-            File($0, name: LogName.base(of: $0.path))
-        }
+        guard isInPlace && moved.isSettled || isLastAttempt else { return false }
+        files = moved.all.map { File($0, name: LogName.base(of: $0.path)) }
+        notes += moved.notes
         if files.isEmpty, problems.isEmpty, state == nil {
             problems.append("\(log): \(Errno.isNotThere.words)")
         }

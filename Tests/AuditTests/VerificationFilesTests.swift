@@ -128,10 +128,82 @@ struct VerificationFilesTests {
         #expect(more.faults.map(\.kind) == [.inserted])
     }
 
+    // MARK: Moved away
+
+    /// A log that logrotate(8) has moved away: the oldest file has the highest number.
+    private func writeMoved(_ names: [String], in folder: TemporaryFolder) throws {
+        var log = VerificationLog()
+        log.start()
+        for name in names.indices {
+            log.write(3, "\(name)")
+            log.seal()
+            log.write(3, "\(name)")
+            log.reopen()
+        }
+        log.write(3, "last")
+        log.seal(.stop)
+        for (name, file) in zip(names + ["app.log"], log.files) {
+            try Data(file.bytes).write(to: URL(filePath: folder.path(name)))
+        }
+        var state = try LogStateFile(
+            LogState.path(of: folder.path("app.log")), VerificationLog.key)
+        try state.write(LogState(head: log.head, generation: 0, size: 0))
+    }
+
+    @Test(
+        "files that somebody else has moved away beside the log are its own, too",
+        arguments: [
+            ["app.log.3", "app.log.2", "app.log.1"],
+            ["app.log-20261119", "app.log-20261120", "app.log-20261121"],
+            ["app.log.20261119", "app.log.20261120", "app.log.20261121"],
+            ["app.log.old", "app.log-b", "app.log.c"],
+        ])
+    func moved(names: [String]) throws {
+        let folder = try TemporaryFolder()
+        try writeMoved(names, in: folder)
+        try run("/usr/bin/gzip", folder.path(names[0]))
+        let (path, first) = (folder.path("app.log"), names[0] + ".gz")
+        let report = verifier.verify(log: path)
+        #expect(report.outcome == .intact, "\(report.text)")
+        #expect(report.files.map(\.name) == [first, names[1], names[2], "app.log"])
+        // Copies and what is none of the log are left alone.
+        for name in [names[1], "app.log"] {
+            try FileManager.default.copyItem(
+                atPath: folder.path(name), toPath: folder.path("app.log.copy.\(name)"))
+        }
+        try folder.file("app.log.9", "a line\n")
+        #expect(mkfifo(folder.path("app.log.pipe"), 0o600) == 0)
+        let more = verifier.verify(log: path)
+        #expect(more.outcome == .intact, "\(more.text)")
+        #expect(more.files.count == 4)
+        #expect(more.notes.contains { $0.hasPrefix("left alone, with no seals") })
+    }
+
+    @Test("what was changed in them is found where it is")
+    func movedAndChanged() throws {
+        let folder = try TemporaryFolder()
+        let names = ["app.log.3", "app.log.2", "app.log.1"]
+        let path = folder.path("app.log")
+        func faults(_ name: String, _ change: (inout Data) -> Void) throws -> [String] {
+            try writeMoved(names, in: folder)
+            let url = URL(filePath: folder.path(name))
+            var bytes = try Data(contentsOf: url)
+            change(&bytes)
+            try bytes.write(to: url)
+            return verifier.verify(log: path).faults.map { "\($0.first.file) \($0.kind.rawValue)" }
+        }
+        #expect(try faults("app.log.3") { $0[300] ^= 1 } == ["app.log.3 edited"])
+        #expect(try faults("app.log.2") { $0.removeLast(200) } == ["app.log.2 truncated"])
+        #expect(try faults("app.log.1") { $0.removeFirst(300) } == ["app.log.1 edited"])
+        #expect(try faults("app.log.2") { $0.removeAll() } == ["app.log.1 missing file"])
+        #expect(try faults("app.log.3") { $0.removeAll() } == ["app.log.2 missing file"])
+    }
+
     @Test("a state of a key before is no word about a log that begins at 1")
     func foreignState() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("app.log")
+        try writeMoved([], in: folder)
         // The state is at 16 then, of the old key, and the log was moved elsewhere.
         var state = try LogStateFile(LogState.path(of: path), VerificationLog.key)
         try state.write(LogState(head: log.head, generation: 0, size: 0))

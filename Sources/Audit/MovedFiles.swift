@@ -1,0 +1,118 @@
+import Logging
+import POSIX
+
+/// The files of a log that somebody else has moved away and left beside it, as logrotate(8) does:
+/// `app.log.1`, `app.log.2.gz`, `app.log-20261121`.
+///
+/// Theory. Names alone prove nothing: a copy, or another log, may be called so, too. A file belongs to
+/// the log if its seals lead up to one that does, or on from it. One that was cut at an end leads
+/// nowhere: with the name that a rotation gives it is still taken, so that the fault is found where
+/// it is. In no case may its numbers meet those of another file of the log, as a copy's would. What is
+/// wrongly left alone is missing in the log, so no change stays hidden by it.
+struct MovedFiles {
+    private struct Part {
+        let file: LogFile
+        /// Nil for a file of the log without seals.
+        let ends: SealEnds?
+
+        /// Whether the seals of the one follow those of the other at once.
+        func isLinked(to other: Part) -> Bool {
+            guard let ends, let others = other.ends else { return false }
+            return ends.leads(to: others) || others.leads(to: ends)
+        }
+
+        func overlaps(_ other: Part) -> Bool {
+            guard let ends, let others = other.ends else { return false }
+            return ends.sequences.overlaps(others.sequences)
+        }
+    }
+
+    /// The log's own files and those that were taken, in the order of their seals.
+    private(set) var all: [LogFile]
+    private(set) var notes: [String] = []
+    /// Nothing has been moved while this looked.
+    private(set) var isSettled = true
+
+    /// - Parameters:
+    ///   - paths: files beside the log whose names begin with its name.
+    ///   - full: the log's full files, in their order.
+    ///   - current: the one that is being written.
+    ///   - reach: the number that the state file has.
+    init(
+        of log: String, among paths: [String], full: [LogFile], current: LogFile?, reach: UInt64?,
+        keyIDs: [String]
+    ) {
+        all = full + [current].compactMap(\.self)
+        var candidates: [Part] = []
+        var left: [String] = []
+        for path in paths {
+            do throws(ReadingError) {
+                let file = try LogFile(path)
+                let isKnown = (all + candidates.map(\.file)).contains { $0.isSameFile(as: file) }
+                if isKnown { continue }
+                if let ends = SealEnds(of: file, keyIDs: keyIDs) {
+                    candidates.append(Part(file: file, ends: ends))
+                } else {
+                    left.append(path)
+                }
+            } catch {
+                if error.isNotThere { isSettled = false } else { left.append(path) }
+            }
+        }
+        if !candidates.isEmpty {
+            let own = all.map { Part(file: $0, ends: SealEnds(of: $0, keyIDs: keyIDs)) }
+            let first = current == nil ? nil : own.last?.ends?.sequences.lowerBound
+            // What is behind the file that is being written was never moved away from here.
+            let limit = first ?? reach.map { $0 &+ 1 } ?? .max
+            let moved = Self.take(from: &candidates, own, of: log, before: limit)
+            isSettled = isSettled && moved.allSatisfy { $0.file.isAt($0.file.path) }
+            all = Self.order(own, moved, hasCurrent: current != nil)
+            left += candidates.map(\.file.path)
+        }
+        if !left.isEmpty {
+            let names = left.prefix(3).map { LogName.base(of: $0) }.joined(separator: ", ")
+            notes.append(
+                "left alone, with no seals that are missing in this log: \(names)"
+                    + (left.count > 3 ? " and \(left.count - 3) more" : ""))
+        }
+    }
+
+    private static func take(
+        from candidates: inout [Part], _ own: [Part], of log: String, before limit: UInt64
+    ) -> [Part] {
+        var taken = own
+        func next(_ isWanted: (Part) -> Bool) -> Int? {
+            candidates.firstIndex { part in
+                !taken.contains(where: { $0.overlaps(part) }) && isWanted(part)
+            }
+        }
+        while let index = next({ part in taken.contains { $0.isLinked(to: part) } })
+            ?? next({ part in
+                isRotation(part.file.path, of: log) && part.ends?.sequences.upperBound ?? 0 < limit
+            })
+        {
+            taken.append(candidates.remove(at: index))
+        }
+        return Array(taken[own.count...])
+    }
+
+    /// `.1` or `-20261121` behind the log's name, packed or not.
+    private static func isRotation(_ path: String, of log: String) -> Bool {
+        let rest = LogFiles.unpacked(path).utf8.dropFirst(log.utf8.count + 1)
+        return !rest.isEmpty && rest.allSatisfy { $0 &- 0x30 < 10 || $0 == UInt8(ascii: "-") }
+    }
+
+    /// By their first seals. One without any stays behind the one before it, and the one that is being
+    /// written is the last.
+    private static func order(_ own: [Part], _ moved: [Part], hasCurrent: Bool) -> [LogFile] {
+        var before: UInt64 = 0
+        var keyed: [(sequence: UInt64, index: Int, file: LogFile)] = []
+        for (index, part) in own.enumerated() {
+            let isCurrent = hasCurrent && index == own.count - 1
+            before = part.ends?.sequences.lowerBound ?? (isCurrent ? .max : before)
+            keyed.append((before, index, part.file))
+        }
+        for part in moved { keyed.append((part.ends?.sequences.lowerBound ?? 0, -1, part.file)) }
+        return keyed.sorted { ($0.sequence, $0.index) < ($1.sequence, $1.index) }.map(\.file)
+    }
+}
