@@ -13,9 +13,6 @@ package struct LogEntry: ~Escapable {
     package let format: LogFormat
     /// A word of the program's own: printable ASCII.
     package let event: Span<UInt8>
-    /// The line was longer than the log allows, and ends where it was cut.
-    package let isCut: Bool
-    /// Without the mark of a cut.
     private let line: Span<UInt8>
     /// Where the fields begin; of no meaning in JSON.
     private let fieldsStart: Int
@@ -26,8 +23,6 @@ package struct LogEntry: ~Escapable {
     package init?(_ line: Span<UInt8>) {
         guard let first = line.isEmpty ? nil : line[0] else { return nil }
         let isJSON = first == UInt8(ascii: "{")
-        let isCut = !isJSON && Self.hasCutMark(line)
-        let line = isCut ? line.extracting(droppingLast: Self.cutMark.utf8CodeUnitCount) : line
         let format: LogFormat = isJSON ? .json : first == UInt8(ascii: "t") ? .logfmt : .text
         let head: Head? =
             switch format {
@@ -37,7 +32,7 @@ package struct LogEntry: ~Escapable {
             }
         guard let head else { return nil }
         if !isJSON {
-            var scanner = LogFieldScanner(line, from: head.fieldsStart, isCut: isCut)
+            var scanner = LogFieldScanner(line, from: head.fieldsStart)
             while scanner.next() != nil {}
             guard !scanner.isMalformed else { return nil }
         }
@@ -46,16 +41,8 @@ package struct LogEntry: ~Escapable {
         area = head.area
         self.format = format
         event = line.extracting(head.event)
-        self.isCut = isCut
         self.line = line
         fieldsStart = head.fieldsStart
-    }
-
-    /// What the log puts behind a line that it had to cut.
-    private static let cutMark: StaticString = " [cut]"
-
-    private static func hasCutMark(_ line: Span<UInt8>) -> Bool {
-        line.extracting(last: cutMark.utf8CodeUnitCount).isEqual(cutMark)
     }
 
     // MARK: Fields
@@ -64,7 +51,7 @@ package struct LogEntry: ~Escapable {
     /// the log does not write, are passed over.
     package func forEachField(_ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void) {
         guard format == .json else {
-            var scanner = LogFieldScanner(line, from: fieldsStart, isCut: isCut)
+            var scanner = LogFieldScanner(line, from: fieldsStart)
             while let field = scanner.next() {
                 let name = line.extracting(field.name)
                 let value = line.extracting(field.value)

@@ -13,16 +13,13 @@ struct LogFieldScanner: ~Escapable {
 
     private let line: Span<UInt8>
     private(set) var offset: Int
-    /// The line was cut by the log: its last field may end anywhere.
-    private let isCut: Bool
     private(set) var isMalformed = false
 
     /// - Parameter offset: where the first field's space is, or the line's end.
     @_lifetime(copy line)
-    init(_ line: Span<UInt8>, from offset: Int, isCut: Bool) {
+    init(_ line: Span<UInt8>, from offset: Int) {
         self.line = line
         self.offset = offset
-        self.isCut = isCut
     }
 
     /// The next field; nil at the end and in front of what is no field, which `isMalformed` tells
@@ -37,7 +34,7 @@ struct LogFieldScanner: ~Escapable {
             guard Self.isPlain(line[index]) else { return fail() }
             index += 1
         }
-        guard index < line.count, index > start else { return end(at: index) }
+        guard index < line.count, index > start else { return fail() }
         let name = start..<index
         index += 1
         if index < line.count, line[index] == UInt8(ascii: "\"") {
@@ -67,29 +64,14 @@ struct LogFieldScanner: ~Escapable {
             }
             if byte == UInt8(ascii: "\\") {
                 hasEscapes = true
-                guard let length = Self.escape(in: line, at: index)?.length else {
-                    // Cut inside of it: the field ends in front of it.
-                    guard isCut, line.count - index < Self.longestEscape else { return fail() }
-                    offset = line.count
-                    return Field(name: name, value: start..<index, hasEscapes: true)
-                }
+                guard let length = Self.escape(in: line, at: index)?.length else { return fail() }
                 index += length
             } else {
                 guard byte >= 0x20, byte != 0x7F else { return fail() }
                 index += 1
             }
         }
-        guard isCut else { return fail() }
-        offset = index
-        return Field(name: name, value: start..<index, hasEscapes: hasEscapes)
-    }
-
-    /// The end of the line inside a name.
-    @_lifetime(self: copy self)
-    private mutating func end(at index: Int) -> Field? {
-        guard isCut, index == line.count else { return fail() }
-        offset = index
-        return nil
+        return fail()
     }
 
     @_lifetime(self: copy self)
@@ -105,9 +87,6 @@ struct LogFieldScanner: ~Escapable {
     }
 
     // MARK: Escapes
-
-    /// `\u{10ffff}`
-    private static let longestEscape = 10
 
     /// The escape at `start`: a byte as it stands, or a character.
     private enum Meaning {

@@ -11,7 +11,7 @@ private func parts(_ line: [UInt8]) -> Parts? {
     entry.forEachField { name, value in fields.append([text(name), text(value)]) }
     return Parts(
         time: entry.time, level: entry.level, area: entry.area, event: text(entry.event),
-        isCut: entry.isCut, fields: fields)
+        fields: fields)
 }
 
 private func parts(_ line: String) -> Parts? { parts(Array(line.utf8)) }
@@ -25,8 +25,18 @@ private struct Parts: Equatable {
     var level: Level
     var area: Area
     var event: String
-    var isCut = false
     var fields: [[String]]
+}
+
+private struct Long: LogEvent {
+    let value: String
+    var level: Level { .info }
+    var area: Area { .app }
+    var name: StaticString { "e" }
+    func write(to line: inout LogLine) {
+        line.field("a", value)
+        line.field("b", 1)
+    }
 }
 
 private let textLine = """
@@ -113,17 +123,16 @@ struct LogEntryTests {
         #expect(values == ("1", nil))
     }
 
-    @Test(
-        "is there for a line that the log has cut, as far as it goes",
-        arguments: [
-            ("a=1 b=2", [["a", "1"], ["b", "2"]]), (#"a=1 b="2 3"#, [["a", "1"], ["b", "2 3"]]),
-            (#"a=1 b="2\x1"#, [["a", "1"], ["b", "2"]]), ("a=1 b", [["a", "1"]]),
-            (#"a=1 b="2\"#, [["a", "1"], ["b", "2"]]),
-        ])
-    func cut(fields: String, expected: [[String]]) {
-        let entry = parts("2026-11-21T07:00:00.123Z | INFO | app | e \(fields) [cut]")
-        #expect(entry?.isCut == true)
-        #expect(entry?.fields == expected)
+    @Test("is there for a line that the log has cut", arguments: LogFormat.allCases)
+    func cut(format: LogFormat) throws {
+        for value in ["x", "\u{1B}", "ä", "\u{202E}", "\""] {
+            let event = Long(value: String(repeating: value, count: 5000))
+            let line = LogLine.whole(event, at: Timestamp(seconds: 0), format)
+            let fields = try #require(parts(Array(line.dropLast()))).fields
+            #expect(fields.map(\.[0]) == ["a", "b", "cut"])
+            #expect(fields[0][1].count > 400 && event.value.hasPrefix(fields[0][1]))
+            #expect(fields[2][1] == "true")
+        }
     }
 
     @Test(
