@@ -1,0 +1,302 @@
+import Glibc
+import Logging
+import POSIX
+import Synchronization
+import TestSupport
+import Testing
+import Time
+
+/// `log_recovered … dropped=…` and `log_dropped n=…`, added up.
+private func dropped(_ lines: [String]) -> Int {
+    lines.reduce(0) { sum, line in
+        let words = [" | log_dropped n=", " | log_recovered reason=writable dropped="]
+        guard let start = words.compactMap({ line.firstRange(of: $0)?.upperBound }).first else {
+            return sum
+        }
+        return sum + Int(line[start...].prefix { $0.isNumber })!
+    }
+}
+
+@Suite("A log whose disk is mended")
+final class RecoveryTests {
+    let folder: TemporaryFolder
+    var options: LogOptions
+
+    init() throws {
+        folder = try TemporaryFolder()
+        options = LogOptions(path: folder.path("app.log"))
+        options.maximumSize = 1 << 30
+    }
+
+    @Test("is not tried again before it is time: until then commits fail without a system call")
+    func backOff() throws {
+        options.retryDelays = .seconds(3600)...Milliseconds.seconds(7200)
+        let disk = Disk()
+        let fileSystem = disk.fileSystem
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        disk.fail(with: .noSpace)
+        logger.record(Note(0))
+        #expect(logger.commit() == .failed(.noSpace))
+        let writes = fileSystem.count(of: .write)
+        disk.fail(with: nil)
+        inThreads(4) { thread in
+            for number in 0..<100 {
+                logger.record(Note(1 + thread * 100 + number))
+                if logger.commit() != .failed(.noSpace) { Issue.record("not failed") }
+            }
+        }
+        logger.keepUp()
+        #expect(fileSystem.count(of: .write) == writes)
+        #expect(numbers(try folder.lines("app.log")) == [])
+        // Whoever stops it does not wait.
+        #expect(logger.stop() == 0)
+        let lines = try folder.lines("app.log")
+        #expect(
+            lines[1].hasSuffix(
+                "INFO | log | log_recovered reason=writable dropped=0 "
+                    + "error=\"No space left on device\""))
+        #expect(numbers(lines).sorted() == Array(0...400))
+    }
+
+    @Test("is tried again when it is time, by whoever comes then, once")
+    func retried() throws {
+        options.retryDelays = Milliseconds(20)...Milliseconds(20)
+        let disk = Disk()
+        let fileSystem = disk.fileSystem
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        disk.fail(with: .noSpace)
+        logger.record(Note(1))
+        let start = MonotonicTime.now
+        #expect(logger.commit() == .failed(.noSpace))
+        let writes = fileSystem.count(of: .write)
+        while fileSystem.count(of: .write) < writes + 5 { _ = logger.commit() }
+        // Five tries have taken five delays.
+        #expect(MonotonicTime.now.since(start) >= Milliseconds(100))
+        disk.fail(with: nil)
+        while logger.commit() != .written {}
+        #expect(numbers(try folder.lines("app.log")) == [1])
+    }
+
+    @Test("says what is grave to standard error meanwhile, however little that is told otherwise")
+    func standardError() throws {
+        options.standardErrorLevel = .critical
+        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        let standardError = try FileDescriptor.open(folder.path("stderr"), 0o2101, mode: 0o600)
+        let disk = Disk()
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
+            standardErrorDescriptor: standardError.number)
+        logger.record(Note(1, level: .error))
+        #expect(logger.commit() == .written)
+        disk.fail(with: .noSpace)
+        logger.record(Note(2, level: .error))
+        #expect(logger.commit() == .failed(.noSpace))
+        logger.record(Note(3, level: .info))
+        logger.record(Note(4, level: .warning))
+        logger.record(Note(5, level: .error))
+        #expect(logger.commit() == .failed(.noSpace))
+        disk.fail(with: nil)
+        #expect(logger.commit() == .written)
+        logger.record(Note(6, level: .error))
+        #expect(logger.stop() == 0)
+        let lines = try folder.lines("stderr")
+        #expect(numbers(lines) == [4, 5])
+        #expect(lines.first?.contains("log_failed reason=\"No space left on device\"") == true)
+        #expect(lines.last?.contains("log_recovered reason=writable dropped=0") == true)
+        #expect(lines.count == 4)
+        #expect(numbers(try folder.lines("app.log")) == Array(1...6))
+    }
+
+    @Test(
+        "accounts for every line of eight threads, whatever the disk does meanwhile",
+        arguments: 0..<4 as Range<UInt64>)
+    func accounting(seed: UInt64) throws {
+        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        let isMended = Atomic(false)
+        let attempts = Atomic<Int>(0)
+        let fileSystem = FileSystemDouble { operation, _ in
+            guard operation == .write, !isMended.load(ordering: .relaxed) else { return .done }
+            let number = attempts.add(1, ordering: .relaxed).newValue
+            // Long failures with a few writes between them, of which some are short.
+            if number % 900 < 10 { return number % 3 == Int(seed) % 3 ? .short : .done }
+            return .failed(.noSpace)
+        }
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        let count = 1500
+        inThreads(8) { thread in
+            for number in 0..<count {
+                logger.record(Note(thread * count + number, padding: 1800))
+                if number % 8 == 7 { _ = logger.commit() }
+                if number % 400 == 399 { logger.keepUp() }
+            }
+        }
+        isMended.store(true, ordering: .relaxed)
+        #expect(logger.stop() == 0)
+        let lines = try #require(wholeLines(folder.text("app.log")))
+        let found = numbers(lines)
+        #expect(found.count + dropped(lines) == 8 * count)
+        #expect(Set(found).count == found.count)
+        #expect(dropped(lines) > 0)
+        for thread in 0..<8 {
+            let own = found.filter { $0 / count == thread }
+            #expect(own == own.sorted())
+        }
+    }
+
+    // MARK: Pipes
+
+    private func pipe() throws -> Logger {
+        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        #expect(mkfifo(options.path, 0o600) == 0)
+        return try Logger(
+            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
+    }
+
+    /// What is in the pipe now.
+    private func drain(_ reader: borrowing FileDescriptor) throws -> [UInt8] {
+        var all: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            var span = buffer.mutableSpan
+            do throws(Errno) {
+                let count = try reader.read(into: &span)
+                if count == 0 { return all }
+                all += buffer[..<count]
+            } catch {
+                #expect(error == .again)
+                return all
+            }
+        }
+    }
+
+    /// Lines that are whole, without those that were torn and came again.
+    private func whole(_ bytes: [UInt8]) throws -> [String] {
+        let lines = try #require(wholeLines(String(decoding: bytes, as: UTF8.self)))
+        return lines.indices.filter { index in
+            !(index + 1 < lines.count && lines[index + 1].contains("reason=torn_line"))
+        }.map { lines[$0] }
+    }
+
+    @Test("waits for a reader of its pipe, within its memory, and goes on when one has come")
+    func noReader() throws {
+        let logger = try pipe()
+        #expect(logger.failure == .noReader)
+        let count = 8000
+        for number in 0..<count {
+            logger.record(Note(number, padding: 1000))
+            if number % 100 == 0 { #expect(logger.commit() == .failed(.noReader)) }
+        }
+        let reader = try FileDescriptor.open(options.path, O_RDONLY | O_NONBLOCK)
+        var bytes: [UInt8] = []
+        repeat {
+            _ = logger.commit()
+            bytes += try drain(reader)
+        } while !logger.isHealthy
+        logger.record(Note(count))
+        #expect(logger.stop() == 0)
+        bytes += try drain(reader)
+        let lines = try whole(bytes)
+        let found = numbers(lines)
+        #expect(found == Array(0..<found.count - 1) + [count])
+        #expect(found.count + dropped(lines) == count + 1)
+        #expect(found.count > 3000)
+        #expect(found.count < 4500)
+        #expect(lines[0].hasSuffix("INFO | log | log_open file=app.log"))
+    }
+
+    @Test("is held up by nobody who does not read its pipe, and goes on when it is read again")
+    func slowReader() throws {
+        let reader: FileDescriptor
+        #expect(mkfifo(options.path, 0o600) == 0)
+        reader = try FileDescriptor.open(options.path, O_RDONLY | O_NONBLOCK)
+        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        let logger = try Logger(
+            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
+        let count = 2000
+        for number in 0..<count {
+            logger.record(Note(number, padding: 100))
+            _ = logger.commit()
+        }
+        #expect(logger.failure == .again)
+        var bytes: [UInt8] = []
+        repeat {
+            bytes += try drain(reader)
+        } while logger.commit() != .written
+        bytes += try drain(reader)
+        let lines = try whole(bytes)
+        #expect(numbers(lines) == Array(0..<count))
+        #expect(lines.contains { $0.contains("log_recovered reason=writable dropped=0") })
+        #expect(logger.stop() == 0)
+    }
+
+    @Test("goes on when another reader has come after the first has gone")
+    func anotherReader() throws {
+        signal(SIGPIPE, SIG_IGN)
+        #expect(mkfifo(options.path, 0o600) == 0)
+        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        var reader: FileDescriptor? = try FileDescriptor.open(
+            options.path, O_RDONLY | O_NONBLOCK)
+        let logger = try Logger(
+            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
+        #expect(logger.isHealthy)
+        reader = nil
+        logger.record(Note(1))
+        #expect(logger.commit() == .failed(Errno(EPIPE)))
+        reader = try FileDescriptor.open(options.path, O_RDONLY | O_NONBLOCK)
+        #expect(logger.commit() == .written)
+        #expect(logger.stop() == 0)
+        let lines = try whole(drain(reader!))
+        #expect(numbers(lines) == [1])
+    }
+
+    // MARK: A torn line
+
+    @Test(
+        "declares a half line that could not be taken back, in each format",
+        arguments: LogFormat.allCases)
+    func torn(format: LogFormat) throws {
+        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        options.format = format
+        options = options.sealed()
+        let isBroken = Atomic(false)
+        let hasTorn = Atomic(false)
+        let fileSystem = FileSystemDouble { operation, _ in
+            guard isBroken.load(ordering: .relaxed) else { return .done }
+            switch operation {
+            case .write:
+                return hasTorn.exchange(true, ordering: .relaxed) ? .failed(.noSpace) : .short
+            case .truncate: return .failed(.inputOutput)
+            default: return .done
+            }
+        }
+        let logger = try Logger(
+            options, clock: .fixed(someTime), fileSystem: fileSystem,
+            standardErrorDescriptor: nowhere.number)
+        isBroken.store(true, ordering: .relaxed)
+        logger.record(Note(1, padding: 200))
+        #expect(logger.commit() == .failed(.noSpace))
+        isBroken.store(false, ordering: .relaxed)
+        #expect(logger.commit() == .written)
+        #expect(logger.stop() == 0)
+        let events = try folder.lines("app.log").map { line -> String in
+            guard let parsed = ParsedLine(Array(line.utf8)[...], format) else { return "torn" }
+            let event = String(decoding: parsed.text("event") ?? [], as: UTF8.self)
+            let reason = String(decoding: parsed.text("reason") ?? [], as: UTF8.self)
+            // In text half a value is a value.
+            let isWhole = event != "note" || parsed.text("text")?.count == 200
+            return isWhole ? event + (reason.isEmpty ? "" : " " + reason) : "torn"
+        }
+        #expect(
+            events == [
+                "log_open", "log_seal start", "torn", "log_recovered torn_line",
+                "log_recovered writable", "note", "log_seal stop",
+            ])
+        #expect(try folder.sealedLog().faults == [])
+    }
+}
