@@ -221,6 +221,6 @@ package struct Command {
         Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the
         address is taken, 70 self-test failed, 73 the log cannot be opened, 74 not
         written to its end, 78 wrong configuration. log verify: 0 intact, 1 tampered
-        with, 2 nothing can be said (wrong key), 3 intact, its end not sealed.
+        with, 2 nothing can be said (wrong key), 3 intact, its end not proven.
         """
 }

@@ -251,6 +251,8 @@ struct ConfigurationReader {
     private mutating func readSecret(
         _ texts: [String: String], _ path: String, prefix: String = ""
     ) -> [UInt8]? {
+        // Among others' keys it has a name of its own.
+        let place = prefix.isEmpty ? path : "\(path).\(prefix)secret"
         var bytes: [UInt8]
         switch (texts["secret"], texts["secret_file"]) {
         case (let secret?, nil): bytes = Array(secret.utf8)
@@ -267,17 +269,18 @@ struct ConfigurationReader {
             if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
             warnings += Configuration.permissionWarning(file, "key")
         default:
-            settings.add(path, "needs either \(prefix)secret or \(prefix)secret_file")
+            settings.add(place, "needs either \(prefix)secret or \(prefix)secret_file")
             return nil
         }
         if let byte = bytes.first, bytes.allSatisfy({ $0 == byte }) {
             settings.add(
-                path, "the secret is one byte over and over; make one with `gatehouse secret`")
+                place, "the secret is one byte over and over; make one with `gatehouse secret`")
             return nil
         }
         if PublishedKeys.contains(bytes) {
             settings.add(
-                path, "the secret is printed in the documentation; make one with `gatehouse secret`"
+                place,
+                "the secret is printed in the documentation; make one with `gatehouse secret`"
             )
             return nil
         }

@@ -497,8 +497,9 @@ package final class Logger: Sendable {
         _ = commit()
         takeTurn()
         let isFinished = writer.finish() == nil
-        // Nothing stands behind the seal that says so.
+        // Nothing stands behind the seal that says so, not even last words.
         state.withLock { $0.isFinished = isFinished }
+        if isFinished { CrashReport.setDescriptor(-1) }
         for event in writer.takeNews() { tellStandardError(event) }
         endTurn()
         standardError.flush(within: 1)

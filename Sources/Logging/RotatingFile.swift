@@ -326,6 +326,10 @@ struct RotatingFile: ~Copyable {
         return now < lastSeal || lastSeal + seal.interval <= now
     }
 
+    /// Why a segment is closed before another file begins. What a start has found is never sealed as
+    /// what this process has written.
+    private var closingReason: SealChain.Reason { owesStartSeal ? .start : .rotate }
+
     private mutating func seal(_ reason: SealChain.Reason, _ now: Timestamp) -> Errno? {
         guard let seal = options.seal, let chain, !endsInsideLine else { return nil }
         guard chain.lineCount > 0 || reason == .silence else { return nil }
@@ -365,7 +369,7 @@ struct RotatingFile: ~Copyable {
         do throws(Errno) {
             let finding = look()
             if finding != .same { return try reopen(finding) }
-            if let error = seal(.rotate, now) { throw error }
+            if let error = seal(closingReason, now) { throw error }
             // Whatever has come into the folder meanwhile, no file is written over.
             number = max(generation, try numbers().max() ?? 0) + 1
             let fullPath = LogName.path(of: options.path, number)
@@ -531,7 +535,7 @@ struct RotatingFile: ~Copyable {
             endsInsideLine = found.isTorn
             chain = found.chain
         } else {
-            _ = seal(.rotate, now)
+            _ = seal(closingReason, now)
             if finding != .replaced {
                 try fileSystem.createFolders(LogName.folder(of: options.path), mode: 0o750)
             }

@@ -309,16 +309,16 @@ struct ConfigurationProblemTests {
             ),
             (
                 #""seal_secret":"\#(String(repeating: "x", count: 40))""#,
-                "log: the secret is one byte over and over; make one with `gatehouse secret`"
+                "log.seal_secret: the secret is one byte over and over; make one with `gatehouse secret`"
             ),
             (
                 #""seal_secret":"replace-me-with-the-output-of-gatehouse-secret""#,
-                "log: the secret is printed in the documentation; "
+                "log.seal_secret: the secret is printed in the documentation; "
                     + "make one with `gatehouse secret`"
             ),
             (
                 #""seal_secret":"\#(secret)","seal_secret_file":"f""#,
-                "log: needs either seal_secret or seal_secret_file"
+                "log.seal_secret: needs either seal_secret or seal_secret_file"
             ),
             (
                 #""seal_secret_file":"seal.key""#,

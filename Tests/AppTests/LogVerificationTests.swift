@@ -270,7 +270,7 @@ struct LogVerificationTests {
         try folder.cutBack("app.log")
         #expect(try verify(in: folder).ending == .exited(1))
         try folder.remove(".app.log.state")
-        #expect(try verify(in: folder).ending == .exited(0))
+        #expect(try verify(in: folder).ending == .exited(3))
         let (ending, report) = try verify(["--anchor", log.head], in: folder)
         #expect(ending == .exited(1))
         #expect(report.contains("anchor"))
