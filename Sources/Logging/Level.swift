@@ -1,4 +1,5 @@
 /// How grave an event is, in the words that operators know from elsewhere.
+@usableFromInline
 package enum Level: UInt8, Sendable, CaseIterable, Comparable {
     case debug, info, warning, error, critical
 
@@ -24,10 +25,12 @@ package enum Level: UInt8, Sendable, CaseIterable, Comparable {
         }
     }
 
+    @usableFromInline
     package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// What an event is about; each area can have a level of its own.
+@usableFromInline
 package enum Area: UInt8, Sendable, CaseIterable {
     case app, http, security, log, config
 

@@ -1,4 +1,5 @@
 /// Something that happened, as a value. It is asked for its fields only when its line is wanted.
+@usableFromInline
 package protocol LogEvent: Sendable {
     var level: Level { get }
     var area: Area { get }

@@ -2,8 +2,9 @@ import Synchronization
 
 /// Which events are wanted: a level for all areas, and others for some. One atomic word, eight bits an
 /// area, so that asking is one load and a change is seen by every thread.
+@usableFromInline
 package final class LogLevels: Sendable {
-    private let thresholds: Atomic<UInt64>
+    @usableFromInline let thresholds: Atomic<UInt64>
 
     package init(all level: Level, areas: [Area: Level] = [:]) {
         thresholds = Atomic(Self.packed(all: level, areas))
@@ -15,6 +16,7 @@ package final class LogLevels: Sendable {
 
     /// Security events at WARNING and above cannot be switched off: an operator who turns the log
     /// down must not turn down the evidence.
+    @inlinable
     package func isEnabled(_ level: Level, _ area: Area) -> Bool {
         let word = thresholds.load(ordering: .relaxed)
         let threshold = UInt8(truncatingIfNeeded: word &>> UInt64(area.rawValue &* 8))

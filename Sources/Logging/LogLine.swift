@@ -13,6 +13,7 @@ import Time
 /// is cut with care: a value between two characters, before its closing quotation mark; a field that
 /// finds no room is left out whole, and those behind it that do are there. Either way the line is
 /// well-formed, and its last field is `cut=true`.
+@usableFromInline
 package struct LogLine: ~Copyable, ~Escapable {
     /// A value as it is written, its quotation marks included. Two of them leave 512 bytes of the
     /// longest line for the rest: the time, the names, and the short fields that come last.

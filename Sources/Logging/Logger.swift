@@ -16,6 +16,7 @@ import Time
 /// Failure. Lines that could not be written stay in memory, in order, up to `capacity`; past that,
 /// new lines are counted instead of kept, and the first line that can be written again says how many
 /// there were. `commit` tells its caller the truth each time.
+@usableFromInline
 package final class Logger: Sendable {
     /// Bytes that wait in memory at most. At 200 bytes a line, twenty thousand lines.
     private static let capacity = 4 << 20
@@ -31,7 +32,7 @@ package final class Logger: Sendable {
     /// microseconds, and a yield half of one.
     private static let yields = 16
 
-    package let levels: LogLevels
+    @usableFromInline package let levels: LogLevels
     private let clock: WallClock
     private let fileSystem: any FileSystem
     private let format: LogFormat
@@ -132,10 +133,17 @@ package final class Logger: Sendable {
 
     // MARK: Record
 
-    /// Keeps the event as a line, if its level and area are wanted.
+    /// Keeps the event as a line, if its level and area are wanted. Inlinable, so that an event that
+    /// nobody wants costs its caller one load.
+    @inlinable
     package func record(_ event: some LogEvent) {
+        guard levels.isEnabled(event.level, event.area) else { return }
+        recordEnabled(event)
+    }
+
+    @usableFromInline
+    func recordEnabled(_ event: some LogEvent) {
         let level = event.level
-        guard levels.isEnabled(level, event.area) else { return }
         let isForFile = level >= fileLevel || event.area == .security && level >= .warning
         guard isForFile || level >= standardErrorLevel else { return }
         if let repetition = event.repetition {

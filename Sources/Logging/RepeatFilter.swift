@@ -2,6 +2,7 @@ import POSIX
 import Time
 
 /// What makes one event a repeat of another: its name, its reason, and the address that it came from.
+@usableFromInline
 package struct Repetition: Sendable, Hashable {
     /// Seeded for each process: nobody can choose an address that is taken for another's.
     private let hash: Int

@@ -502,7 +502,7 @@ struct RotatingFile: ~Copyable {
     /// - Throws: why it cannot be opened; then the old file stays in use.
     mutating func reopenIfGone() throws(Errno) {
         let finding = look()
-        if finding != .same { try reopen(finding) }
+        if finding != .same { try reopen(finding) } else { try takeCompanions() }
     }
 
     /// Opens the path again because the operator says so; the old file stays in use if that fails.
