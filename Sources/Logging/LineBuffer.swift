@@ -39,18 +39,38 @@ import Synchronization
 
     /// - Precondition: there is room; the logger counts.
     func append(_ bytes: Span<UInt8>) {
-        var position = end.load(ordering: .relaxed)
-        if position + bytes.count > capacity {
-            compact()
-            position = end.load(ordering: .relaxed)
-        }
-        precondition(position + bytes.count <= capacity)
+        let position = place(for: bytes.count)
+        copy(bytes, to: position)
+        end.store(position + bytes.count, ordering: .releasing)
+    }
+
+    /// Appends a line with its time and its end, all of it at once: what `CrashReport` sees is whole.
+    /// - Precondition: there is room; the logger counts.
+    func append(_ stamp: Span<UInt8>, _ line: Span<UInt8>) {
+        let count = stamp.count + line.count + 1
+        let position = place(for: count)
+        copy(stamp, to: position)
+        copy(line, to: position + stamp.count)
+        // Sound: `place` has found room for `count`.
+        unsafe memory.storeBytes(
+            of: UInt8(ascii: "\n"), toByteOffset: position + count - 1, as: UInt8.self)
+        end.store(position + count, ordering: .releasing)
+    }
+
+    /// Where so many more bytes can be put.
+    private func place(for count: Int) -> Int {
+        if end.load(ordering: .relaxed) + count > capacity { compact() }
+        let position = end.load(ordering: .relaxed)
+        precondition(position + count <= capacity)
+        return position
+    }
+
+    private func copy(_ bytes: Span<UInt8>, to position: Int) {
         unsafe bytes.withUnsafeBytes { source in
             guard let base = source.baseAddress else { return }
-            // Sound: the room was just checked.
+            // Sound: `place` has found room.
             unsafe (memory + position).copyMemory(from: base, byteCount: source.count)
         }
-        end.store(position + bytes.count, ordering: .releasing)
     }
 
     /// The bytes that are not written yet.

@@ -182,37 +182,26 @@ package struct LogLine: ~Copyable, ~Escapable {
 
     // MARK: Values
 
-    /// Printable ASCII that needs no quotation marks. Gathers faults instead of stopping at one, so
-    /// that the compiler looks at many bytes at once.
+    /// Printable ASCII that needs no quotation marks.
     private static func isPlain(_ value: Span<UInt8>) -> Bool {
-        // Sound: the buffer is the span's own.
-        unsafe value.withUnsafeBufferPointer { bytes in
-            var faults: UInt8 = 0
-            for index in bytes.indices {
-                let byte = unsafe bytes[index]
-                faults |= byte &- 0x21 > 0x7E - 0x21 ? 1 : 0
-                faults |= byte == UInt8(ascii: "\"") ? 1 : 0
-                faults |= byte == UInt8(ascii: "=") ? 1 : 0
-                faults |= byte == UInt8(ascii: "\\") ? 1 : 0
-                faults |= byte == UInt8(ascii: "|") ? 1 : 0
+        // Sound: the pointer does not leave the closure.
+        unsafe value.withUnsafeBytes { bytes in
+            unsafe bytes.allWords { word in
+                word.isPrintable(from: 0x21) && !word.contains(UInt8(ascii: "\""))
+                    && !word.contains(UInt8(ascii: "=")) && !word.contains(UInt8(ascii: "\\"))
+                    && !word.contains(UInt8(ascii: "|"))
             }
-            return faults == 0
         }
     }
 
-    /// Printable ASCII that needs no escape between quotation marks; gathers faults as `isPlain`
-    /// does.
+    /// Printable ASCII that needs no escape between quotation marks.
     private static func isPlainInQuotes(_ value: Span<UInt8>) -> Bool {
-        // Sound: the buffer is the span's own.
-        unsafe value.withUnsafeBufferPointer { bytes in
-            var faults: UInt8 = 0
-            for index in bytes.indices {
-                let byte = unsafe bytes[index]
-                faults |= byte &- 0x20 > 0x7E - 0x20 ? 1 : 0
-                faults |= byte == UInt8(ascii: "\"") ? 1 : 0
-                faults |= byte == UInt8(ascii: "\\") ? 1 : 0
+        // Sound: the pointer does not leave the closure.
+        unsafe value.withUnsafeBytes { bytes in
+            unsafe bytes.allWords { word in
+                word.isPrintable(from: 0x20) && !word.contains(UInt8(ascii: "\""))
+                    && !word.contains(UInt8(ascii: "\\"))
             }
-            return faults == 0
         }
     }
 
@@ -327,9 +316,80 @@ package struct LogLine: ~Copyable, ~Escapable {
         guard let source = bytes.baseAddress else { return }
         let start = count
         // Sound: the bytes are there, and there is room for them.
-        unsafe buffer.withUnsafeMutableBufferPointer { target in
-            unsafe (target.baseAddress! + start).update(from: source, count: bytes.count)
+        unsafe buffer.withUnsafeMutableBytes { target in
+            unsafe (target.baseAddress! + start).copyShort(from: source, bytes.count)
         }
         count += bytes.count
+    }
+}
+
+extension UnsafeMutableRawPointer {
+    /// Copies bytes of which there are mostly few, without a call for those.
+    @inline(__always)
+    fileprivate func copyShort(from source: UnsafeRawPointer, _ count: Int) {
+        // Sound: loads and stores lie within the `count` bytes; two of them may overlap.
+        if count >= 8, count <= 32 {
+            var offset = 0
+            while offset + 8 <= count {
+                let word = unsafe source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                unsafe storeBytes(of: word, toByteOffset: offset, as: UInt64.self)
+                offset += 8
+            }
+            let last = unsafe source.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+            unsafe storeBytes(of: last, toByteOffset: count - 8, as: UInt64.self)
+        } else if count >= 4, count < 8 {
+            let first = unsafe source.loadUnaligned(as: UInt32.self)
+            let last = unsafe source.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+            unsafe storeBytes(of: first, as: UInt32.self)
+            unsafe storeBytes(of: last, toByteOffset: count - 4, as: UInt32.self)
+        } else if count < 4 {
+            for offset in 0..<count {
+                let byte = unsafe source.load(fromByteOffset: offset, as: UInt8.self)
+                unsafe storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
+            }
+        } else {
+            unsafe copyMemory(from: source, byteCount: count)
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether all bytes pass, looked at eight at a time; the last eight may overlap those before, and
+    /// fewer than eight are filled up with a letter.
+    @inline(__always)
+    fileprivate func allWords(_ pass: (UInt64) -> Bool) -> Bool {
+        guard count >= 8 else {
+            var word: UInt64 = 0x6161_6161_6161_6161
+            for index in indices { word = word << 8 | UInt64(unsafe self[index]) }
+            return pass(word)
+        }
+        var offset = 0
+        while offset + 8 <= count {
+            guard pass(unsafe loadUnaligned(fromByteOffset: offset, as: UInt64.self)) else {
+                return false
+            }
+            offset += 8
+        }
+        return pass(unsafe loadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
+    }
+}
+
+/// Eight bytes at once (the tests of Sean Eron Anderson's "Bit Twiddling Hacks", "Determine if a word
+/// has a byte less than n" and "… equal to n").
+extension UInt64 {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+    /// Whether every byte is ASCII from `least` (at most 0x80) to `~`.
+    @inline(__always)
+    fileprivate func isPrintable(from least: UInt64) -> Bool {
+        let isTooLow = (self &- Self.ones &* least) & ~self
+        return (self | isTooLow) & Self.highBits == 0 && !contains(0x7F)
+    }
+
+    @inline(__always)
+    fileprivate func contains(_ byte: UInt8) -> Bool {
+        let difference = self ^ Self.ones &* UInt64(byte)
+        return (difference &- Self.ones) & ~difference & Self.highBits != 0
     }
 }

@@ -372,8 +372,7 @@ package final class Logger: Sendable {
     }
 
     private func keepWhole(_ event: some LogEvent) {
-        var line = LogLine.whole(event, at: clock.now(), format)
-        line.removeLast()
+        let line = LogLine.whole(event, at: clock.now(), format)
         state.withLock { state in state.addWhole(line.span) }
     }
 
@@ -520,17 +519,14 @@ package final class Logger: Sendable {
 extension Logger.State {
     /// Puts a line behind those that wait.
     fileprivate mutating func add(_ line: Span<UInt8>, _ mustSync: Bool) {
-        pending.append(stamp.text)
-        addWhole(line)
+        pending.append(stamp.text, line)
+        recorded += 1
         if mustSync { self.mustSync = true }
     }
 
-    /// The same for a line that has its time.
+    /// The same for a line that has its time and its end.
     fileprivate mutating func addWhole(_ line: Span<UInt8>) {
         pending.append(line)
-        pending.append(Self.lineEnd.span)
         recorded += 1
     }
-
-    private static let lineEnd: InlineArray<1, UInt8> = [UInt8(ascii: "\n")]
 }

@@ -162,10 +162,21 @@ private enum LineHash {
                 b ^= b &>> 31
                 offset += 16
             }
-            while offset < bytes.count {
-                a = (a ^ UInt64(unsafe bytes[offset])) &* 0x9E37_79B9_7F4A_7C15
+            if offset < bytes.count, bytes.count >= 16 {
+                // The last sixteen bytes, some of them for the second time.
+                let end = bytes.count - 16
+                let low = unsafe bytes.loadUnaligned(fromByteOffset: end, as: UInt64.self)
+                let high = unsafe bytes.loadUnaligned(fromByteOffset: end + 8, as: UInt64.self)
+                a = (a ^ low) &* 0x9E37_79B9_7F4A_7C15
                 a ^= a &>> 29
-                offset += 1
+                b = (b ^ high) &* 0xBB67_AE85_84CA_A73B
+                b ^= b &>> 31
+            } else {
+                while offset < bytes.count {
+                    a = (a ^ UInt64(unsafe bytes[offset])) &* 0x9E37_79B9_7F4A_7C15
+                    a ^= a &>> 29
+                    offset += 1
+                }
             }
             return (a ^ (b &<< 1)) &* 0x9E37_79B9_7F4A_7C15
         }
