@@ -39,7 +39,7 @@ enum SealKeys {
         // Beside a pipe or a device nothing is made.
         let isPlain = (try? FileStatus(path: log).isRegularFile) ?? true
         let secret = RandomBytes.array(count: 32)
-        let text = Base64URL.encoded(secret.span)
+        let text = Array(hexadecimal(secret.span).utf8)
         let fileSystem = SystemFileSystem()
         // Where it cannot be kept it is good for this run.
         if isPlain { try? fileSystem.createFolders(LogName.folder(of: log), mode: 0o750) }

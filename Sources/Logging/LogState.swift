@@ -65,7 +65,7 @@ package struct LogState: Sendable, Equatable {
 
     private static func check(_ text: [UInt8], _ key: SealKey) -> String {
         let code = HMACSHA256.code(for: (Array("state ".utf8) + text).span, key: key.key)
-        return String(decoding: Base64URL.encoded(code.span), as: UTF8.self)
+        return hexadecimal(code.span)
     }
 
     private static func parse(_ slot: ArraySlice<UInt8>, _ key: SealKey) -> Slot? {

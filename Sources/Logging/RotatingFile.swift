@@ -39,7 +39,7 @@ struct RotatingFile: ~Copyable {
     /// After this long without a line a seal says so: an absence that is on record.
     private static let silence = Milliseconds.seconds(60)
     /// Kept free for the seal that closes a file; no seal is longer.
-    private static let sealRoom = 384
+    private static let sealRoom = 448
     /// Full files that wait to be synced at most.
     private static let retiredAtMost = 4
     private static let retentionInterval = Milliseconds.seconds(3600)

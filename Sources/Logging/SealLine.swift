@@ -130,11 +130,7 @@ private struct Reader: ~Copyable, ~Escapable {
     mutating func word(_ name: StaticString) -> String? { text(name) { $0 &- 0x61 < 26 } }
 
     mutating func code(_ name: StaticString) -> SealCode? {
-        guard
-            let text = text(
-                name, { $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 26 || $0 == 0x2D || $0 == 0x5F })
-        else { return nil }
-        return SealCode(Array(text.utf8).span)
+        hexadecimal(name, SealCode.textCount).flatMap { SealCode(Array($0.utf8).span) }
     }
 
     var isAtEnd: Bool {

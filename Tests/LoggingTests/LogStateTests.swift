@@ -15,7 +15,7 @@ final class LogStateTests {
     }
 
     private func state(_ sequence: UInt64) throws -> LogState {
-        let text = Array((String(repeating: "A", count: 42) + "E").utf8)
+        let text = Array(String(repeating: "4e", count: 32).utf8)
         let code = SealCode(text.span)
         return LogState(
             head: SealHead(sequence: sequence, code: try #require(code)),

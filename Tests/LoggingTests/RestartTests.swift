@@ -192,7 +192,7 @@ final class RestartTests {
 
     @Test("goes on when it was killed at any operation of a rotation", arguments: 1...12)
     func killedInRotation(operation: Int) throws {
-        options.maximumSize = 2000
+        options.maximumSize = 2200
         // What stands there when the n-th operation fails is what a kill at that time leaves.
         let isArmed = Locked(false)
         let count = Locked(0)
