@@ -24,9 +24,10 @@ private struct Tampering: Sendable, CustomTestStringConvertible {
         self.init(name) { folder in
             let file = "app.log.000003"
             var lines = try folder.lines(file)
-            // An event with events around it, and the first seal behind them.
+            // An event with events around it, behind the first seal, and the next seal behind it.
+            let first = try #require(lines.firstIndex { $0.isSeal })
             let plain = try #require(
-                lines.indices.dropFirst(6).dropLast(6).first { index in
+                lines.indices[(first + 3)...].dropLast(6).first { index in
                     lines[(index - 2)...(index + 2)].allSatisfy { $0.contains(" | security | ") }
                 })
             let seal = try #require(lines.indices.first { $0 > plain && lines[$0].isSeal })
@@ -49,7 +50,7 @@ private let tamperings = [
     },
     Tampering("a seal's code is edited") { lines, _, seal in
         let last = lines[seal].removeLast()
-        lines[seal].append(last == "A" ? "E" : "A")
+        lines[seal].append(last == "0" ? "1" : "0")
         return seal
     },
     Tampering("a seal's count is edited") { lines, _, seal in

@@ -53,7 +53,7 @@ struct SealedLog: Sendable {
             """
             {"server":{"port":0,"workers":1},
              "token":{"keys":[{"id":"k","secret_file":"token.key"}]},
-             "log":{"file":{"path":"app.log","max_size":"8KiB","keep":1000},
+             "log":{"file":{"path":"app.log","max_size":"12KiB","keep":1000},
                     "stderr":{"level":"CRITICAL"},
                     "seal_interval":"100ms","seal_secret_file":"seal.key"}}
             """)
