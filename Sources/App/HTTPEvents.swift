@@ -17,7 +17,11 @@ struct RequestAnswered: LogEvent {
 
     func write(to line: inout LogLine) {
         line.field("method", request.method.name)
-        line.field("path", request.path)
+        if request.path.looksLikeToken {
+            line.field("path", "hidden" as StaticString)
+        } else {
+            line.field("path", request.path)
+        }
         line.field("status", Int64(status.code))
         line.field("bytes", Int64(byteCount))
         line.field("us", microseconds)

@@ -27,8 +27,12 @@ final class Signals {
         registered.wait()
     }
 
-    /// A client, a terminal or a journal that has gone away is told by the write's error.
-    static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
+    /// A client, a terminal or a journal that has gone away, and a file that may not grow, are told by
+    /// the write's error.
+    static func ignoreBrokenPipes() {
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
+    }
 
     /// Returns at SIGTERM or SIGINT.
     func wait() { ended.wait() }

@@ -266,7 +266,6 @@ struct TokenReused: LogEvent {
     var level: Level { .critical }
     var area: Area { .security }
     var name: StaticString { "authn_token_reuse" }
-    var repetition: Repetition? { Repetition(name, "", from: origin.client.utf8) }
 
     func write(to line: inout LogLine) {
         line.field("user", claims.user.number)

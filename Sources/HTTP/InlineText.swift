@@ -24,7 +24,7 @@ package typealias RequestID = InlineText<64>
 extension InlineText where capacity == 64 {
     /// The client's own, if it may stand in a log line as it is.
     init?(accepting bytes: Span<UInt8>) {
-        guard bytes.count > 0 else { return nil }
+        guard bytes.count > 0, !bytes.looksLikeToken else { return nil }
         for index in bytes.indices where !Grammar.isRequestIDCharacter(bytes[index]) {
             return nil
         }
@@ -41,5 +41,20 @@ extension InlineText where capacity == 64 {
         }
         // Sixteen fit into sixty-four.
         self.init(digits.span)!
+    }
+}
+
+extension Span<UInt8> {
+    /// Whether `eyJ` is in it, which every JSON object begins with in base64url: what holds it may be a
+    /// token in the wrong place, and must not get into a log.
+    package var looksLikeToken: Bool {
+        guard count >= 3 else { return false }
+        for index in 0..<(count - 2)
+        where self[index] == UInt8(ascii: "e") && self[index + 1] == UInt8(ascii: "y")
+            && self[index + 2] == UInt8(ascii: "J")
+        {
+            return true
+        }
+        return false
     }
 }

@@ -45,10 +45,9 @@ struct LogStart {
             return
         }
         // The state speaks of this file if no rotation has come between.
-        let isSameFile = state.map { $0.generation == generation && $0.size <= size } ?? false
+        let known = state.flatMap { $0.generation == generation && $0.size <= size ? $0 : nil }
         var found = try Self.scan(
-            path, key, SealChain(after: isSameFile ? state!.head : .none),
-            from: isSameFile ? state!.size : 0)
+            path, key, SealChain(after: known?.head ?? .none), from: known?.size ?? 0)
         if found.head == .none, let newest = numbers.max() {
             let full = try Self.scan(
                 LogName.path(of: path, newest), key, SealChain(), from: 0)
@@ -187,6 +186,9 @@ struct LogStart {
 }
 
 extension SealChain {
+    /// No log gets there, with a seal a second: whoever plants such a number must not use up ours.
+    private static let highestForeign: UInt64 = 1_000_000_000_000
+
     /// Takes in the next line, its end included; behind a seal a new segment begins.
     /// - Parameter key: nil to take no seal's word for how far the chain has come; it ends a segment
     ///   all the same, because to a verifier it does.
@@ -196,8 +198,9 @@ extension SealChain {
         guard let key else { return advance(to: head) }
         let coded = text.extracting(0..<seal.codedCount)
         let isRight =
-            seal.keyID != key.id
-            || code(key, after: seal.previous, seal.sequence, closing: coded) == seal.code
+            seal.keyID != key.id && seal.sequence < Self.highestForeign
+            || seal.keyID == key.id
+                && code(key, after: seal.previous, seal.sequence, closing: coded) == seal.code
         // Never backwards: a file that was put back must not make numbers come twice.
         advance(to: isRight && seal.sequence > head.sequence ? seal.head : head)
     }

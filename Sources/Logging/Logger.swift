@@ -399,6 +399,7 @@ package final class Logger: Sendable {
     /// still where it was, writes and seals what waits, says so when nothing happens, tries again what
     /// failed, and puts all of it on the disk.
     package func keepUp() {
+        guard !state.withLock({ $0.isFinished }) else { return }
         for event in repeats.takeSummaries(before: clock.now()) { record(event) }
         reopenIfGone()
         _ = commit()
@@ -453,6 +454,7 @@ package final class Logger: Sendable {
 
     /// Gives the write turn back after something that wrote no lines.
     private func endTurn() {
+        CrashReport.setDescriptor(writer.descriptorNumber)
         writer.end()
         state.withLock { $0.isWriting = false }
         state.wakeAll()
@@ -503,12 +505,13 @@ package final class Logger: Sendable {
         for event in repeats.takeSummaries(before: nil) { record(event) }
         _ = commit()
         takeTurn()
-        let isFinished = writer.finish() == nil
-        // Nothing stands behind the seal that says so, not even last words.
+        let wasFinished = state.withLock { $0.isFinished }
+        let isFinished = wasFinished || writer.finish() == nil
         state.withLock { $0.isFinished = isFinished }
-        if isFinished { CrashReport.setDescriptor(-1) }
         for event in writer.takeNews() { tellStandardError(event) }
         endTurn()
+        // Nothing stands behind the seal that says so, not even last words.
+        if isFinished { CrashReport.setDescriptor(-1) }
         standardError.flush(within: 1)
         return state.withLock { state in
             Int(clamping: state.recorded - state.written + state.dropped)

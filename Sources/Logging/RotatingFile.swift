@@ -99,9 +99,11 @@ struct RotatingFile: ~Copyable {
         var start: LogStart
         var file: LogDescriptor?
         var stateFile: LogStateFile?
+        var hadState = true
         do throws(Errno) {
             file = try Self.open(options.path, fileSystem)
             if isPlain, let seal = options.seal {
+                hadState = (try? FileStatus(path: LogState.path(of: options.path))) != nil
                 stateFile = try LogStateFile(LogState.path(of: options.path), seal.key)
             }
             start = try LogStart(
@@ -129,6 +131,9 @@ struct RotatingFile: ~Copyable {
         say(LogOpened(file: LogName.base(of: options.path)))
         if start.isMissing { say(LogReopened(reason: "missing", level: .warning)) }
         if start.isMissingTail { say(LogFailed(reason: "missing_tail", head: start.chain?.head)) }
+        if !hadState, let head = start.chain?.head, head != .none {
+            say(LogFailed(reason: "missing_state", head: head))
+        }
         if isPlain { retain(now) }
     }
 
@@ -332,7 +337,7 @@ struct RotatingFile: ~Copyable {
 
     private mutating func seal(_ reason: SealChain.Reason, _ now: Timestamp) -> Errno? {
         guard let seal = options.seal, let chain, !endsInsideLine else { return nil }
-        guard chain.lineCount > 0 || reason == .silence else { return nil }
+        guard chain.lineCount > 0 || reason == .silence || reason == .stop else { return nil }
         let (line, head) = chain.seal(reason, key: seal.key, at: now, options.format)
         let (count, error) = writeAll(line.span)
         guard count == line.count else {
@@ -535,7 +540,7 @@ struct RotatingFile: ~Copyable {
             endsInsideLine = found.isTorn
             chain = found.chain
         } else {
-            _ = seal(closingReason, now)
+            try close(finding, now)
             if finding != .replaced {
                 try fileSystem.createFolders(LogName.folder(of: options.path), mode: 0o750)
             }
@@ -548,7 +553,19 @@ struct RotatingFile: ~Copyable {
             chain = found.chain
             rotationSize = new.status.isRegularFile ? options.maximumSize : .max
         }
+        // What somebody else has put there is sealed as found, apart from what this process writes.
+        if size > 0 { _ = closeTornLine() ?? seal(.start, now) }
         sayFirst(event ?? LogReopened(reason: finding.word, level: .warning))
+    }
+
+    /// Ends the segment in the file that is left behind: none reaches into the next.
+    /// - Throws: why it cannot be sealed while the file is still there; then it stays in use.
+    private mutating func close(_ finding: Finding, _ now: Timestamp) throws(Errno) {
+        if let error = closeTornLine() ?? seal(closingReason, now), finding != .removed {
+            throw error
+        }
+        // With a file that is gone its unsealed lines are, too.
+        if finding == .removed { chain = chain.map { SealChain(after: $0.head) } }
     }
 
     /// The lock and the state, where the folder has been taken away with them.

@@ -29,7 +29,8 @@ package struct SealLine: Sendable {
         }
         var reader = Reader(line, format)
         guard let time = reader.head(),
-            let sequence = reader.number("sequence"), let lineCount = reader.number("n"),
+            let sequence = reader.number("sequence"), sequence > 0,
+            let lineCount = reader.number("n"),
             let sum = reader.hexadecimal("sum", 16).flatMap({ UInt64($0, radix: 16) }),
             let reason = reader.word("reason").flatMap(SealChain.Reason.init),
             let keyID = reader.hexadecimal("key", 8), let previous = reader.code("previous")

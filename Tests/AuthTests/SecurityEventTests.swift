@@ -114,10 +114,11 @@ struct SecurityEventTests {
         )
     }
 
-    @Test("that is a success is never a repeat of another; one that is none is, by its reason")
+    @Test(
+        "that is a refusal is a repeat of another by its reason; a success and an alarm never are")
     func repetitions() {
         for (event, line) in Self.lines {
-            let isRefusal = ["fail", "throttled", "rejected", "reuse"].contains {
+            let isRefusal = ["fail", "throttled", "rejected"].contains {
                 "\(event.name)".hasSuffix($0)
             }
             #expect((event.repetition != nil) == isRefusal, "\(line)")

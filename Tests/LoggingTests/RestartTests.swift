@@ -170,7 +170,10 @@ final class RestartTests {
         }
         try run(20..<21)
         try expectWhole(folder)
-        #expect(try complaints(folder) == [])
+        // One that is there and says nothing is another key's, as far as one can tell.
+        let complaints = try complaints(folder)
+        #expect(complaints.count == (kind == "missing" ? 1 : 0))
+        #expect(complaints.allSatisfy { $0.contains("log_failed reason=missing_state ") })
     }
 
     @Test("goes on from an older state as if it were the last", arguments: [1, 5, 12])

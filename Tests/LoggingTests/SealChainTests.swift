@@ -144,4 +144,12 @@ struct SealChainTests {
             #expect(SealHead(wrong) == nil)
         }
     }
+
+    @Test("has a number from one on")
+    func noNumber() {
+        var chain = SealChain()
+        let line = seal(&chain).replacing("sequence=1 ", with: "sequence=0 ")
+        let isSeal = read(Array(line.utf8.dropLast())[...]) != nil
+        #expect(!isSeal)
+    }
 }
