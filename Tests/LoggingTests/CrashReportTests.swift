@@ -27,7 +27,8 @@ private func dyingLogger(
     return logger
 }
 
-@Suite("A process that dies of a fault")
+// Sanitizers see to those signals themselves.
+@Suite("A process that dies of a fault", .disabled(if: Effort.isSanitized))
 struct CrashReportTests {
     private let folder: TemporaryFolder
     private var path: String { folder.path("app.log") }
