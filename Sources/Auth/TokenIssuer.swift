@@ -1,4 +1,5 @@
 import Crypto
+import HTTP
 import JWT
 import Time
 
@@ -39,7 +40,7 @@ package struct TokenIssuer: Sendable {
         while true {
             let bytes = RandomBytes.sixteen()
             let text = Base64URL.encoded(bytes.span)
-            if text.firstRange(of: Array("eyJ".utf8)) == nil { return ShortText(text.span) }
+            if !text.span.looksLikeToken { return ShortText(text.span) }
         }
     }
 }
