@@ -154,7 +154,10 @@ struct LogTailTests {
         #expect(seen == names(0..<number))
     }
 
-    @Test("sees every line once and in order while another thread writes and rotates")
+    // Its writer does not wait for a reader that a sanitizer slows down.
+    @Test(
+        "sees every line once and in order while another thread writes and rotates",
+        .disabled(if: Effort.isSanitized))
     func concurrent() throws {
         let log = try Log()
         try log.write("")
