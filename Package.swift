@@ -67,26 +67,34 @@ let package = Package(
         room("Crypto", ["SHAInstructions"]),
         room("JSON"),
         room("POSIX"),
+        room("Metrics"),
         .systemLibrary(name: "CEpoll"),
-        // Layer 1: protocol, tokens, events to disk.
+        // Layer 1: protocol, tokens, events to disk, what is good no longer.
         room("HTTP"),
         room("JWT", ["Time", "Crypto", "JSON"]),
         room("Logging", ["Time", "Crypto", "POSIX"], confined),
+        room("Revocation", ["Time", "Crypto", "POSIX"]),
         // Layer 2: sockets and Dispatch; who may do what; what the log says, and whether it is whole.
         room("Server", ["HTTP", "Time", "POSIX", "CEpoll"], confined),
-        room("Auth", ["HTTP", "JWT", "Logging", "JSON", "Crypto", "Time"]),
+        room(
+            "Auth",
+            [
+                "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto", "POSIX", "Metrics",
+                "Time",
+            ]),
         room("Audit", ["Logging", "JSON", "Crypto", "POSIX", "Time"]),
         // Layer 3: the composition root.
         room(
             "App",
             [
-                "Auth", "Server", "Audit", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX",
-                "Time",
+                "Auth", "Server", "Audit", "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto",
+                "POSIX", "Metrics", "Time",
             ]),
         // Layer 4: executables, a few lines each.
         program("gatehouse", ["App"]),
         program(
-            "bench", ["Auth", "HTTP", "JWT", "Logging", "JSON", "Crypto", "POSIX", "Time"],
+            "bench",
+            ["Auth", "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto", "POSIX", "Time"],
             // The bench counts allocations by standing in front of malloc.
             [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--defsym=malloc=counted_malloc"])]),
 
@@ -99,13 +107,20 @@ let package = Package(
         tests("JWTTests", ["JWT", "Crypto", "Time"]),
         tests("LoggingTests", ["Logging", "Crypto", "POSIX", "Time"]),
         tests("ServerTests", ["Server", "HTTP", "POSIX", "Time"]),
-        tests("AuthTests", ["Auth", "HTTP", "JWT", "Logging", "Crypto", "Time"]),
+        tests("MetricsTests", ["Metrics"]),
+        tests("RevocationTests", ["Revocation", "Crypto", "POSIX", "Time"]),
+        tests(
+            "AuthTests",
+            [
+                "Auth", "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto", "POSIX",
+                "Metrics", "Time",
+            ]),
         tests("AuditTests", ["Audit", "Logging", "JSON", "Crypto", "POSIX", "Time"]),
         tests(
             "AppTests",
             [
-                "App", "gatehouse", "Auth", "Server", "HTTP", "JWT", "Logging", "JSON", "Crypto",
-                "POSIX", "Time",
+                "App", "gatehouse", "Auth", "Server", "HTTP", "JWT", "Logging", "Revocation",
+                "JSON", "Crypto", "POSIX", "Metrics", "Time",
             ]),
     ]
 )
