@@ -70,7 +70,7 @@ struct ConfigurationReader {
         let workers = integer("server.workers", 0, 0...256)
         options.workers =
             workers > 0 ? workers : max(1, ProcessInfo.processInfo.activeProcessorCount)
-        options.offloadWidth = max(1, ProcessInfo.processInfo.activeProcessorCount - 1)
+        options.computing.width = max(1, ProcessInfo.processInfo.activeProcessorCount - 1)
         options.maximumConnections = integer("server.max_connections", 10_000, 1...1_000_000)
         options.limits = Conversation.Limits(
             head: size("server.max_header", 16 << 10, 1 << 10...1 << 20),

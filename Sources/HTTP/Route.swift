@@ -1,24 +1,74 @@
-/// An endpoint: a request in, its response out.
+/// An endpoint: a request in, its response out. Runs on the worker, between two system calls, so it
+/// only computes, and briefly.
 package typealias Handler = @Sendable (Request) -> Response
 
 /// Something around a handler. Composed once, at start-up.
 package typealias Middleware = @Sendable (@escaping Handler) -> Handler
 
-/// Where a handler runs.
-package enum Placement: Sendable {
-    /// On the worker, between two system calls: for handlers that only compute, briefly.
-    case onWorker
-    /// On the bounded queue beside the workers: for handlers that are slow by nature.
-    case offloaded
+/// An endpoint that may have slow work to do: what can be said at once is said on the worker, the rest
+/// is handed back to be done beside it.
+package typealias TwoStepHandler = @Sendable (Request) -> Reply
+
+/// What a two-step handler gives back.
+package enum Reply: Sendable {
+    case response(Response)
+    case slow(SlowWork)
+
+    /// - Parameter run: makes the response, on another thread than the worker's.
+    package static func slow(
+        _ kind: SlowWork.Kind, _ run: @escaping @Sendable () -> Response
+    ) -> Reply {
+        .slow(SlowWork(kind, run))
+    }
 }
 
-/// The handler for a request, and where it runs.
-package struct Route: Sendable {
-    package let placement: Placement
-    package let handler: Handler
+/// The slow part of an answer. Either it runs or it is refused for want of room, once.
+package struct SlowWork: Sendable {
+    /// What it is slow with; each kind has a queue and a limit of its own.
+    package enum Kind: Sendable, CaseIterable {
+        /// It keeps a processor busy: hashing a password.
+        case computing
+        /// It waits for the disk, and shares its wait with others.
+        case waiting
+    }
 
-    package init(placement: Placement = .onWorker, handler: @escaping Handler) {
-        self.placement = placement
-        self.handler = handler
+    package let kind: Kind
+    package let run: @Sendable () -> Response
+    /// Called instead of `run` when the waiting room is full; the client is told 503.
+    package let refused: @Sendable () -> Void
+
+    package init(
+        _ kind: Kind, _ run: @escaping @Sendable () -> Response,
+        refused: @escaping @Sendable () -> Void = {}
+    ) {
+        self.kind = kind
+        self.run = run
+        self.refused = refused
+    }
+}
+
+/// How a request is answered.
+package enum Route: Sendable {
+    case onWorker(Handler)
+    case inTwoSteps(TwoStepHandler)
+
+    /// The same with a middleware around its answer. Of two steps it stands around the one that
+    /// answers: it cannot keep the first from running, and does not see how long the work waited.
+    func wrapped(_ wrap: @escaping @Sendable (@escaping Handler) -> Handler) -> Route {
+        switch self {
+        case .onWorker(let handler): .onWorker(wrap(handler))
+        case .inTwoSteps(let begin):
+            .inTwoSteps { request in
+                switch begin(request) {
+                case .response(let response):
+                    .response(wrap { _ in response }(request))
+                case .slow(let work):
+                    .slow(
+                        SlowWork(
+                            work.kind, { wrap { _ in work.run() }(request) },
+                            refused: work.refused))
+                }
+            }
+        }
     }
 }

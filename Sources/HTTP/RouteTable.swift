@@ -14,8 +14,8 @@ package struct RouteTable: Sendable {
     private let connect: Route
     private let notFound: Route
 
-    init(_ paths: [Router.Path], wrap: (@escaping Handler) -> Handler) {
-        func always(_ response: Response) -> Route { Route(handler: wrap { _ in response }) }
+    init(_ paths: [Router.Path], wrap: @escaping @Sendable (@escaping Handler) -> Handler) {
+        func always(_ response: Response) -> Route { .onWorker(wrap { _ in response }) }
         func allow(_ methods: [Method]) -> String {
             var names = methods.map { "\($0.name)" }
             if methods.contains(.get) { names.append("\(Method.head.name)") }
@@ -23,9 +23,7 @@ package struct RouteTable: Sendable {
             return Set(names).sorted().joined(separator: ", ")
         }
         entries = paths.map { path in
-            let routes = path.routes.map { method, route in
-                (method, Route(placement: route.placement, handler: wrap(route.handler)))
-            }
+            let routes = path.routes.map { method, route in (method, route.wrapped(wrap)) }
             let allowed = allow(path.routes.map(\.method))
             return Entry(
                 path: path.text,

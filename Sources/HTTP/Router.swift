@@ -21,13 +21,22 @@ package struct Router {
 
     /// - Precondition: no route for this method and path yet: two would be a mistake in the program.
     package mutating func on(
-        _ method: Method, _ path: String, placed placement: Placement = .onWorker,
-        _ handler: @escaping Handler
+        _ method: Method, _ path: String, _ handler: @escaping Handler
     ) {
+        add(method, path, .onWorker(handler))
+    }
+
+    /// The same for a handler that may have slow work to do.
+    package mutating func on(
+        _ method: Method, _ path: String, inTwoSteps handler: @escaping TwoStepHandler
+    ) {
+        add(method, path, .inTwoSteps(handler))
+    }
+
+    private mutating func add(_ method: Method, _ path: String, _ route: Route) {
         precondition(path.hasPrefix("/"), "a path begins with a slash")
         precondition(method != .head && method != .options, "HEAD and OPTIONS follow by themselves")
         let text = Array(path.utf8)
-        let route = Route(placement: placement, handler: handler)
         guard let index = paths.firstIndex(where: { $0.text == text }) else {
             paths.append(Path(text: text, routes: [(method, route)]))
             return
@@ -44,7 +53,8 @@ package struct Router {
 
     /// The table that serves.
     package func routes() -> RouteTable {
-        RouteTable(paths) { handler in
+        let layers = layers
+        return RouteTable(paths) { handler in
             var wrapped = handler
             for layer in layers.reversed() { wrapped = layer.wrap(wrapped) }
             return wrapped

@@ -19,8 +19,7 @@ package final class HTTPServer: Sendable {
         precondition(options.workers > 0)
         self.options = options
         try Socket.checkUnused(options.address)
-        let offload = OffloadQueue(
-            width: options.offloadWidth, waiting: options.offloadWaiting)
+        let offload = OffloadQueues(options)
         let connectionCount = ConnectionCount()
         var address = options.address
         var workers: [Worker] = []

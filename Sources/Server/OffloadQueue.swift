@@ -1,5 +1,25 @@
 import Dispatch
+import HTTP
 import POSIX
+
+/// A queue for each kind of slow work.
+struct OffloadQueues: Sendable {
+    private let computing: OffloadQueue
+    private let waiting: OffloadQueue
+
+    init(_ options: ServerOptions) {
+        computing = OffloadQueue(options.computing)
+        waiting = OffloadQueue(options.waiting)
+    }
+
+    /// False, and nothing done, if the waiting room of its kind is full.
+    func submit(_ kind: SlowWork.Kind, _ work: @escaping OffloadQueue.Work) -> Bool {
+        switch kind {
+        case .computing: computing.submit(work)
+        case .waiting: waiting.submit(work)
+        }
+    }
+}
 
 /// Runs what is slow by nature beside the workers: a few at a time, a few waiting, and no more.
 final class OffloadQueue: Sendable {
@@ -12,23 +32,19 @@ final class OffloadQueue: Sendable {
 
     private let state = Locked(State())
     private let queue = DispatchQueue(label: "gatehouse.offload", attributes: .concurrent)
-    private let width: Int
-    private let limit: Int
+    private let limits: QueueLimits
 
-    init(width: Int, waiting limit: Int) {
-        self.width = width
-        self.limit = limit
-    }
+    init(_ limits: QueueLimits) { self.limits = limits }
 
     /// False, and nothing done, if the waiting room is full.
     func submit(_ work: @escaping Work) -> Bool {
         enum Decision { case run, wait, refuse }
         let decision: Decision = state.withLock { state in
-            if state.running < width {
+            if state.running < limits.width {
                 state.running += 1
                 return .run
             }
-            guard state.waiting.count < limit else { return .refuse }
+            guard state.waiting.count < limits.waiting else { return .refuse }
             state.waiting.append(work)
             return .wait
         }

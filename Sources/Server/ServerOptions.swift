@@ -19,11 +19,25 @@ package struct ServerOptions: Sendable {
     package var writeTimeout = Milliseconds.seconds(20)
     /// From the request to stop to the last connection's end.
     package var drainTimeout = Milliseconds.seconds(10)
-    /// Offloaded requests that run at a time, and that wait behind those.
-    package var offloadWidth = 1
-    package var offloadWaiting = 64
+    /// Slow work that is done at a time and that waits behind it. What computes should leave the workers
+    /// a processor; what waits for the disk gains from company, because one sync serves all of it.
+    package var computing = QueueLimits(width: 1, waiting: 64)
+    package var waiting = QueueLimits(width: 16, waiting: 1024)
 
     package init() {}
+}
+
+/// How much slow work of a kind there may be.
+package struct QueueLimits: Sendable, Equatable {
+    /// At a time.
+    package var width: Int
+    /// Behind those; what is past both is refused.
+    package var waiting: Int
+
+    package init(width: Int, waiting: Int) {
+        self.width = width
+        self.waiting = waiting
+    }
 }
 
 /// What the server tells the house around it. It knows neither log nor tokens.

@@ -33,7 +33,7 @@ final class Worker: @unchecked Sendable {
     private let options: ServerOptions
     private let routes: RouteTable
     private let hooks: ServerHooks
-    private let offload: OffloadQueue
+    private let offload: OffloadQueues
     private let connectionCount: ConnectionCount
     private let queue: DispatchQueue
     private let whenDrained: @Sendable () -> Void
@@ -62,7 +62,7 @@ final class Worker: @unchecked Sendable {
 
     init(
         number: Int, listener: consuming FileDescriptor, _ options: ServerOptions,
-        _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueue,
+        _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueues,
         _ connectionCount: ConnectionCount, whenDrained: @escaping @Sendable () -> Void
     ) throws(Errno) {
         self.options = options
@@ -206,13 +206,13 @@ final class Worker: @unchecked Sendable {
             while connection.conversation.unsentCount < Self.outputLimit {
                 guard let request = try connection.conversation.next() else { break }
                 deadlines.clear(connection.slot)
-                let route = routes.route(for: request)
-                switch route.placement {
-                case .onWorker:
-                    let response = route.handler(request)
-                    connection.conversation.complete(
-                        response, date: date.text, closing: isDraining)
-                case .offloaded: offload(request, route.handler, connection)
+                switch routes.route(for: request) {
+                case .onWorker(let handler): complete(handler(request), connection)
+                case .inTwoSteps(let handler):
+                    switch handler(request) {
+                    case .response(let response): complete(response, connection)
+                    case .slow(let work): offload(work, connection)
+                    }
                 }
             }
         } catch {
@@ -226,18 +226,20 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func offload(
-        _ request: Request, _ handler: @escaping Handler, _ connection: Connection
-    ) {
+    private func complete(_ response: Response, _ connection: Connection) {
+        connection.conversation.complete(response, date: date.text, closing: isDraining)
+    }
+
+    private func offload(_ work: SlowWork, _ connection: Connection) {
         let token = connection.token
         let mailbox = mailbox
-        connection.awaitsResponse = offload.submit {
-            mailbox.post(.response(handler(request), token: token))
+        connection.awaitsResponse = offload.submit(work.kind) {
+            mailbox.post(.response(work.run(), token: token))
         }
         if !connection.awaitsResponse {
+            work.refused()
             tell("busy", .serviceUnavailable, connection)
-            connection.conversation.complete(
-                Self.busy, date: date.text, closing: isDraining)
+            complete(Self.busy, connection)
         }
     }
 
@@ -472,8 +474,7 @@ final class Worker: @unchecked Sendable {
                 mustCommit = true
                 guard let connection = connection(token) else { continue }
                 connection.awaitsResponse = false
-                connection.conversation.complete(
-                    response, date: date.text, closing: isDraining)
+                complete(response, connection)
                 watch(connection, .read)
                 answer(connection)
             // Requests that came behind it are handled when it is sent.

@@ -5,18 +5,33 @@ private struct Answer: Equatable {
     var status = 0
     var allow: String?
     var content = ""
-    var placement = Placement.onWorker
+    var isSlow = false
+}
+
+/// The response to a request with this line, as bytes, and whether it took slow work.
+private func sent(_ table: RouteTable, _ line: String) throws -> (text: String, isSlow: Bool) {
+    let peer = Peer()
+    peer.send("\(line) HTTP/1.1\r\nHost: h\r\n\r\n")
+    let request = try #require(try peer.conversation.next())
+    let reply: Reply =
+        switch table.route(for: request) {
+        case .onWorker(let handler): .response(handler(request))
+        case .inTwoSteps(let handler): handler(request)
+        }
+    switch reply {
+    case .response(let response):
+        peer.conversation.complete(response, date: someDate)
+        return (peer.drain(), false)
+    case .slow(let work):
+        peer.conversation.complete(work.run(), date: someDate)
+        return (peer.drain(), true)
+    }
 }
 
 private func answer(_ table: RouteTable, _ line: String) throws -> Answer {
-    let peer = Peer()
-    peer.send("\(line) HTTP/1.1\r\nHost: h\r\n\r\n")
+    let (sent, isSlow) = try sent(table, line)
     var answer = Answer()
-    guard let request = try peer.conversation.next() else { return answer }
-    let route = table.route(for: request)
-    answer.placement = route.placement
-    peer.conversation.complete(route.handler(request), date: someDate)
-    let sent = peer.drain()
+    answer.isSlow = isSlow
     answer.status = sent.firstMatch(of: /HTTP\/1\.1 ([0-9]+)/).flatMap { Int($0.1) } ?? 0
     answer.allow = sent.firstMatch(of: /\r\nAllow: ([^\r\n]*)\r\n/).map { String($0.1) }
     answer.content = String(sent[(sent.firstRange(of: "\r\n\r\n")!.upperBound)...])
@@ -25,12 +40,16 @@ private func answer(_ table: RouteTable, _ line: String) throws -> Answer {
 
 private func saying(_ text: String) -> Handler { { _ in Response(.ok, json: wire(text)) } }
 
+private func slowly(_ handler: @escaping Handler) -> TwoStepHandler {
+    { request in .slow(.computing) { handler(request) } }
+}
+
 private let table: RouteTable = {
     var router = Router()
     router.on(.get, "/resource", saying("resource"))
-    router.on(.post, "/login", placed: .offloaded, saying("login"))
+    router.on(.post, "/login", inTwoSteps: slowly(saying("login")))
     router.on(.get, "/both", saying("got"))
-    router.on(.post, "/both", placed: .offloaded, saying("posted"))
+    router.on(.post, "/both", inTwoSteps: slowly(saying("posted")))
     router.on(.delete, "/both", saying("deleted"))
     return router.routes()
 }()
@@ -110,12 +129,12 @@ struct RouterTests {
         #expect(refused.allow == "DELETE, GET, HEAD, OPTIONS, POST")
     }
 
-    @Test("says where its handler runs")
-    func placements() throws {
-        #expect(try answer(table, "POST /login").placement == .offloaded)
-        #expect(try answer(table, "POST /both").placement == .offloaded)
+    @Test("may have slow work to do, its neighbours none")
+    func slowWork() throws {
+        #expect(try answer(table, "POST /login").isSlow)
+        #expect(try answer(table, "POST /both").isSlow)
         for line in ["GET /both", "HEAD /both", "GET /login", "OPTIONS /login", "GET /a"] {
-            #expect(try answer(table, line).placement == .onWorker)
+            #expect(try !answer(table, line).isSlow)
         }
     }
 
@@ -132,19 +151,20 @@ struct RouterTests {
             { inner in { inner($0).adding("Allow", value) } }
         }
         var router = Router()
-        router.on(.get, "/a", placed: .offloaded) { _ in Response(.ok).adding("X", "handler") }
+        router.on(.get, "/a", inTwoSteps: slowly { _ in Response(.ok).adding("X", "handler") })
+        router.on(.get, "/quick", inTwoSteps: { _ in .response(Response(.ok)) })
         router.use(adding("outer"))
         router.use(adding("inner"))
         let table = router.routes()
 
-        let peer = Peer()
-        for line in ["GET /a", "POST /a", "OPTIONS /a", "GET /b", "OPTIONS *", "CONNECT h:1"] {
-            peer.send("\(line) HTTP/1.1\r\nHost: h\r\n\r\n")
-            let request = try peer.conversation.next()!
-            peer.conversation.complete(table.route(for: request).handler(request), date: someDate)
-            #expect(peer.drain().contains("\r\nAllow: inner\r\nAllow: outer\r\n"))
+        for line in [
+            "GET /a", "GET /quick", "POST /a", "OPTIONS /a", "GET /b", "OPTIONS *", "CONNECT h:1",
+        ] {
+            let sent = try sent(table, line).text
+            #expect(sent.contains("\r\nAllow: inner\r\nAllow: outer\r\n"))
         }
-        #expect(try answer(table, "GET /a").placement == .offloaded)
+        #expect(try answer(table, "GET /a").isSlow)
+        #expect(try !answer(table, "GET /quick").isSlow)
     }
 
     @Test("may be cut short by middleware")

@@ -8,7 +8,9 @@ import Testing
 struct OffloadQueueTests {
     @Test("runs as many at a time as it is wide, and no more wait than have room")
     func limits() {
-        let (queue, gate, done) = (OffloadQueue(width: 2, waiting: 3), Gate(), Events())
+        let (queue, gate, done) = (
+            OffloadQueue(QueueLimits(width: 2, waiting: 3)), Gate(), Events()
+        )
         let submit = { (name: String) in
             queue.submit {
                 gate.pass()
@@ -34,7 +36,9 @@ struct OffloadQueueTests {
 
     @Test("runs what waits in the order in which it came")
     func order() {
-        let (queue, gate, done) = (OffloadQueue(width: 1, waiting: 100), Gate(), Events())
+        let (queue, gate, done) = (
+            OffloadQueue(QueueLimits(width: 1, waiting: 100)), Gate(), Events()
+        )
         let end = DispatchSemaphore(value: 0)
         #expect(queue.submit { gate.pass() })
         for number in 0..<50 { #expect(queue.submit { done.add("\(number)") }) }
@@ -46,7 +50,7 @@ struct OffloadQueueTests {
 
     @Test("without a waiting room still runs what it can")
     func noWaitingRoom() {
-        let (queue, gate) = (OffloadQueue(width: 1, waiting: 0), Gate())
+        let (queue, gate) = (OffloadQueue(QueueLimits(width: 1, waiting: 0)), Gate())
         #expect(queue.submit { gate.pass() })
         #expect(gate.waitForArrival())
         #expect(!queue.submit {})
@@ -55,7 +59,7 @@ struct OffloadQueueTests {
 
     @Test("loses nothing that several threads give it")
     func threads() {
-        let queue = OffloadQueue(width: 3, waiting: 100_000)
+        let queue = OffloadQueue(QueueLimits(width: 3, waiting: 100_000))
         let (count, done) = (Locked(0), DispatchGroup())
         for _ in 0..<1000 { done.enter() }
         DispatchQueue.concurrentPerform(iterations: 4) { _ in

@@ -15,10 +15,12 @@ struct OffloadTests {
         try TestServer(
             options, commit: commit,
             routes: { router in
-                router.on(.post, "/slow", placed: .offloaded) { request in
-                    gate.pass()
-                    return Response(.ok, json: Array(text(request.body).utf8)).audited
-                }
+                router.on(
+                    .post, "/slow",
+                    inTwoSteps: slowly { request in
+                        gate.pass()
+                        return Response(.ok, json: Array(text(request.body).utf8)).audited
+                    })
             })
     }
 
@@ -79,8 +81,8 @@ struct OffloadTests {
         let server = try slowServer(
             gate,
             .forTests {
-                $0.offloadWidth = 1
-                $0.offloadWaiting = 1
+                $0.computing.width = 1
+                $0.computing.waiting = 1
             })
         let clients = try (0..<3).map { _ in try server.client() }
         try clients[0].send(.post("/slow", "runs"))
@@ -102,6 +104,40 @@ struct OffloadTests {
         #expect(try clients[0].response().content == "runs")
         #expect(try clients[1].response().content == "waits")
         #expect(try clients[1].response().content == "hello")
+    }
+
+    @Test("of another kind does not wait for it, and a refused one is told so")
+    func kinds() throws {
+        let (gate, refused) = (Gate(), Events())
+        let server = try TestServer(
+            .forTests {
+                $0.computing = QueueLimits(width: 1, waiting: 0)
+                $0.waiting = QueueLimits(width: 1, waiting: 0)
+            },
+            routes: { router in
+                for kind in SlowWork.Kind.allCases {
+                    router.on(.post, "/\(kind)") { _ in
+                        .slow(
+                            SlowWork(
+                                kind,
+                                {
+                                    gate.pass()
+                                    return Response(.ok, json: Array("\(kind)".utf8))
+                                }, refused: { refused.add("\(kind)") }))
+                    }
+                }
+            })
+        let clients = try (0..<3).map { _ in try server.client() }
+        try clients[0].send(.post("/computing", ""))
+        #expect(gate.waitForArrival())
+        try clients[1].send(.post("/waiting", ""))
+        #expect(gate.waitForArrival())
+        try clients[2].send(.post("/computing", ""))
+        #expect(try clients[2].response().status == 503)
+        #expect(refused.count("computing") == 1)
+        gate.open(for: 2)
+        #expect(try clients[0].response().content == "computing")
+        #expect(try clients[1].response().content == "waiting")
     }
 
     @Test("does nobody harm when its client goes away meanwhile", arguments: [true, false])

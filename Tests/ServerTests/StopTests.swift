@@ -61,10 +61,12 @@ struct StopTests {
         let server = try TestServer(
             Self.patient,
             routes: { router in
-                router.on(.get, "/slow", placed: .offloaded) { _ in
-                    gate.pass()
-                    return Response(.ok, json: Array("slow".utf8))
-                }
+                router.on(
+                    .get, "/slow",
+                    inTwoSteps: slowly { _ in
+                        gate.pass()
+                        return Response(.ok, json: Array("slow".utf8))
+                    })
             })
         let (client, idle) = (try server.client(), try server.client())
         try idle.send(.get("/hello"))
@@ -154,10 +156,12 @@ struct StopTests {
     func drainTimeout() throws {
         let gate = Gate()
         let server = try TestServer(routes: { router in
-            router.on(.get, "/slow", placed: .offloaded) { _ in
-                gate.pass()
-                return Response(.ok)
-            }
+            router.on(
+                .get, "/slow",
+                inTwoSteps: slowly { _ in
+                    gate.pass()
+                    return Response(.ok)
+                })
         })
         let (half, slow) = (try server.client(), try server.client())
         try half.send("GET /hel")
