@@ -1,0 +1,111 @@
+/// SipHash-1-3 with 128 bits of output, under a secret key: what an identifier is known by.
+///
+/// Identifiers may be somebody else's choice (another issuer with the same key, RFC 7519 §4.1.7 sets no
+/// form), so a plain hash would let them choose which entries meet. Under a key that nobody outside
+/// knows, SipHash is a pseudorandom function: 128 bits of it do not meet by chance (2^-88 among a
+/// million), nor by choice, and that is why the identifiers themselves need not be kept. One round a
+/// word and three at the end is what hash tables use (Swift's own, Rust's); nobody sees the output.
+struct KeyedHash: Sendable, Equatable {
+    /// Bytes of a key.
+    static let keySize = 16
+
+    /// The key's two words, spread over the state that each hash begins with.
+    private let start: State
+
+    struct Value: Sendable, Hashable {
+        let low: UInt64
+        let high: UInt64
+    }
+
+    init(_ first: UInt64, _ second: UInt64) {
+        // The constants are SipHash's own; the last one marks 128 bits of output.
+        start = State(
+            a: first ^ 0x736f_6d65_7073_6575, b: second ^ 0x646f_7261_6e64_6f6d ^ 0xee,
+            c: first ^ 0x6c79_6765_6e65_7261, d: second ^ 0x7465_6462_7974_6573)
+    }
+
+    @inline(__always)
+    func callAsFunction(_ bytes: Span<UInt8>) -> Value {
+        hash(bytes, wordRounds: 1, lastRounds: 3)
+    }
+
+    /// The same of a number's eight bytes.
+    @inline(__always)
+    func callAsFunction(_ number: Int64) -> Value {
+        var state = start
+        state.take(UInt64(bitPattern: number), rounds: 1)
+        state.take(8 << 56, rounds: 1)
+        return state.finish(rounds: 3)
+    }
+
+    /// With any numbers of rounds: published vectors are those of SipHash-2-4.
+    @inline(__always)
+    func hash(_ bytes: Span<UInt8>, wordRounds: Int, lastRounds: Int) -> Value {
+        var state = start
+        let count = bytes.count
+        // Sound: every load is of eight bytes that end at or before `count`.
+        let last: UInt64 = unsafe bytes.withUnsafeBytes { bytes in
+            var index = 0
+            while index &+ 8 <= count {
+                let word = unsafe bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                state.take(UInt64(littleEndian: word), rounds: wordRounds)
+                index &+= 8
+            }
+            let rest = count &- index
+            var last = UInt64(truncatingIfNeeded: count) &<< 56
+            if rest > 0, count >= 8 {
+                // The last eight bytes, without those that are done.
+                let word = unsafe bytes.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
+                last |= UInt64(littleEndian: word) &>> UInt64(truncatingIfNeeded: 64 &- rest &* 8)
+            } else {
+                for place in 0..<rest {
+                    last |= UInt64(unsafe bytes[index &+ place]) &<< UInt64(place &* 8)
+                }
+            }
+            return last
+        }
+        state.take(last, rounds: wordRounds)
+        return state.finish(rounds: lastRounds)
+    }
+
+    private struct State: Equatable {
+        var a: UInt64
+        var b: UInt64
+        var c: UInt64
+        var d: UInt64
+
+        @inline(__always)
+        private mutating func round() {
+            a = a &+ b
+            c = c &+ d
+            b = rotated(b, 13) ^ a
+            d = rotated(d, 16) ^ c
+            a = rotated(a, 32)
+            c = c &+ b
+            a = a &+ d
+            b = rotated(b, 17) ^ c
+            d = rotated(d, 21) ^ a
+            c = rotated(c, 32)
+        }
+
+        @inline(__always)
+        mutating func take(_ word: UInt64, rounds: Int) {
+            d ^= word
+            for _ in 0..<rounds { round() }
+            a ^= word
+        }
+
+        @inline(__always)
+        mutating func finish(rounds: Int) -> Value {
+            c ^= 0xee
+            for _ in 0..<rounds { round() }
+            let low = a ^ b ^ c ^ d
+            b ^= 0xdd
+            for _ in 0..<rounds { round() }
+            return Value(low: low, high: a ^ b ^ c ^ d)
+        }
+    }
+}
+
+@inline(__always)
+private func rotated(_ x: UInt64, _ n: UInt64) -> UInt64 { (x &<< n) | (x &>> (64 &- n)) }

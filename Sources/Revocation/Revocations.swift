@@ -1,0 +1,476 @@
+import POSIX
+import Synchronization
+import Time
+
+/// What is good no longer: tokens and sessions by their identifiers, all of a user's tokens or
+/// everybody's up to a moment, and tokens that were exchanged for others.
+///
+/// `finding` is asked at each verification; it takes no lock and allocates nothing. What `revoke` and
+/// `spend` have returned from is on the disk, and known again after any kind of death.
+///
+/// Theory. A change is made in the table first, so that a revocation is in force while its write is
+/// still under way, and its key joins the batch that waits. One of the callers becomes the writer: it
+/// takes the batch, reads the entries as they are by then, lets go of the lock, and appends them with
+/// one write and one sync; the others wait, and find their changes written by it, whose batch they had
+/// joined, or make themselves the next writer.
+///
+/// Failure. All callers of a batch that could not be written are told so. Its revocations stay in
+/// force and join the next batch; tokens that it spent are unspent, so that whoever tries again is not
+/// taken for a thief. Nobody has been given such a token's time: whoever asks waits for the same sync.
+@safe package final class Revocations: Sendable {
+    /// Tokens that can be known at once, spent or revoked. At 66 bytes an entry, 264 MB.
+    package static let usualLimit = 4_000_000
+    /// Entries that are read or copied under the lock at a time: a tenth of a millisecond.
+    private static let slotsAtATime = 4096
+    /// A journal is not worth compacting for fewer records than these that mean nothing any more.
+    private static let deadRecords = 1024
+
+    private let table: Table
+    private let keys: JournalHeader.Keys
+    private let journal: Journal?
+    /// Nobody's tokens that began up to this moment are good; `Entry.noTime` if there is none.
+    private let everyone = Atomic<Int64>(Entry.noTime)
+    private let state: Locked<State>
+    private let limit: Int
+    /// What the start found in the journal.
+    package let start: Start
+
+    package struct Start: Sendable, Equatable {
+        /// Entries that are in force.
+        package var entries = 0
+        /// Bytes of a write that was not finished, cut off at the journal's end. Nobody was told that
+        /// what they said had been done.
+        package var tornBytes = 0
+    }
+
+    private struct State {
+        /// What waits to be written.
+        var waiting = Batch()
+        /// What is on its way to the disk.
+        var underway: Batch?
+        /// Somebody has the journal.
+        var isWriting = false
+        /// `Entry.latestUntil` and so on for `everyone`.
+        var everyoneUntil: Int64 = 0
+        var failure: Errno?
+        var failures: UInt64 = 0
+        var journalBytes = 0
+    }
+
+    /// Keys of entries that go to the disk together. Reached under the lock alone.
+    private final class Batch {
+        var keys: Set<EntryKey> = []
+        /// Set once it has been tried.
+        var outcome: Result<Void, Errno>?
+    }
+
+    /// Reads the journal, forgets what can matter no more, and makes a smaller journal of what is left
+    /// where something was forgotten or torn.
+    /// - Parameters:
+    ///   - path: nil for none: what is revoked then is forgotten with the process.
+    ///   - limit: tokens that can be known at once. Sessions and users have a quarter more, so that
+    ///     sessions can be ended where no token can be spent any more.
+    package init(
+        path: String?, at now: Timestamp, limit: Int = usualLimit,
+        fileSystem: any FileSystem = SystemFileSystem()
+    ) throws(RevocationsError) {
+        let table: Table
+        do throws(Errno) {
+            table = try Table()
+        } catch {
+            throw .failed(error)
+        }
+        self.table = table
+        self.limit = min(max(limit, 1), Self.usualLimit)
+        guard let path else {
+            keys = .random()
+            journal = nil
+            start = Start()
+            state = Locked(State())
+            return
+        }
+
+        let lock = try Journal.lock(path, fileSystem)
+        var everyone: Entry?
+        var found: JournalReader.Found?
+        found = try JournalReader.read(path, fileSystem) { entry throws(RevocationsError) in
+            guard entry.until > now.milliseconds else { return }
+            if entry.key.kind == .everyone {
+                everyone = everyone?.merged(with: entry) ?? entry
+                return
+            }
+            do throws(Errno) {
+                try table.set(table.entry(entry.key)?.merged(with: entry) ?? entry)
+            } catch {
+                throw .tooMany
+            }
+        }
+        keys = found?.header.keys ?? .random()
+        let journal = Journal(path, keys, lock, fileSystem)
+        self.journal = journal
+        let entries = table.count + (everyone == nil ? 0 : 1)
+        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0)
+        self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
+        var state = State()
+        state.everyoneUntil = everyone?.until ?? 0
+        self.state = Locked(state)
+        try open(journal, found, entries)
+    }
+
+    private func open(
+        _ journal: Journal, _ found: JournalReader.Found?, _ entries: Int
+    ) throws(RevocationsError) {
+        do throws(Errno) {
+            // Beside the entries there is the mark.
+            if let found, found.tornBytes == 0, found.count == entries + 1 {
+                try journal.reopen(found)
+            } else {
+                try replace(journal)
+            }
+        } catch {
+            // A full disk need not keep the old journal from being used as it is.
+            if !journal.isOpen {
+                guard let found else { throw .failed(error) }
+                do throws(Errno) { try journal.reopen(found) } catch { throw .failed(error) }
+            }
+        }
+        state.withLock { $0.journalBytes = journal.byteCount }
+    }
+
+    // MARK: Asking
+
+    /// Why a token is not good, if it is not.
+    /// - Parameters:
+    ///   - token: its identifier, if it has one.
+    ///   - session: its session's.
+    ///   - began: when the session began. Nil if the token does not say: then it cannot be shown to be
+    ///     younger than a cutoff, and every cutoff there is covers it.
+    package func finding(
+        token: Span<UInt8>?, session: Span<UInt8>?, user: Int64, began: Timestamp?
+    ) -> Finding? {
+        let beginning = began?.milliseconds ?? Entry.noTime
+        let cutoff = everyone.load(ordering: .acquiring)
+        if cutoff != Entry.noTime, beginning <= cutoff {
+            return .revoked(at: Timestamp(milliseconds: cutoff))
+        }
+        let kinds = table.kindBits
+        guard kinds != 0 else { return nil }
+        var question = Table.Question()
+        if let token, kinds & (Table.bit(.token) | Table.bit(.spentToken)) != 0 {
+            question.token = keys.token(token)
+        }
+        if let session, kinds & Table.bit(.session) != 0 {
+            question.session = keys.session(session)
+        }
+        if kinds & Table.bit(.user) != 0 { question.user = keys.user(user) }
+        let answer = table.answer(question)
+        if answer.isEmpty { return nil }
+        if answer.token != Entry.noTime {
+            return .revoked(at: Timestamp(milliseconds: answer.token))
+        }
+        if answer.session != Entry.noTime {
+            return .revoked(at: Timestamp(milliseconds: answer.session))
+        }
+        if answer.user != Entry.noTime, beginning <= answer.user {
+            return .revoked(at: Timestamp(milliseconds: answer.user))
+        }
+        return answer.spent == Entry.noTime
+            ? nil : .spent(at: Timestamp(milliseconds: answer.spent))
+    }
+
+    /// The latest moment up to which this user's tokens are revoked, with everybody's or alone: a new
+    /// session has to begin after it.
+    package func cutoff(user: Int64) -> Timestamp? {
+        let everyone = everyone.load(ordering: .acquiring)
+        let answer = table.answer(Table.Question(user: keys.user(user)))
+        let cutoff = max(everyone, answer.user)
+        return cutoff == Entry.noTime ? nil : Timestamp(milliseconds: cutoff)
+    }
+
+    // MARK: Changing
+
+    /// Revokes all of these, and returns when that is on the disk. If it throws, it is in force all the
+    /// same, and goes to the disk with whatever is written next; but for `noBuffers`: then there is no
+    /// room, and those for which there was none are not revoked.
+    /// - Parameters:
+    ///   - at: when; for `.user` and `.everyone` the cutoff.
+    ///   - until: from when on nothing that this covers can be valid any more.
+    package func revoke(
+        _ what: [Revoked], at moment: Timestamp, until: Timestamp
+    ) throws(Errno) {
+        var refusal: Errno?
+        let batch = state.withLock { state in
+            for revoked in what {
+                let entry = Entry(
+                    key(revoked), time: moment.milliseconds, until: until.milliseconds)
+                do throws(Errno) {
+                    try set(entry, &state)
+                    state.waiting.keys.insert(entry.key)
+                } catch {
+                    refusal = error
+                }
+            }
+            return state.waiting
+        }
+        if !what.isEmpty { try settle(batch) }
+        if let refusal { throw refusal }
+    }
+
+    private func key(_ revoked: Revoked) -> EntryKey {
+        switch revoked {
+        case .token(let id): EntryKey(name: keys.token(id.span), kind: .token)
+        case .session(let id): EntryKey(name: keys.session(id.span), kind: .session)
+        case .user(let number): EntryKey(name: keys.user(number), kind: .user)
+        case .everyone: .everyone
+        }
+    }
+
+    /// Marks a token as exchanged for another one, and returns when that is on the disk. If it throws,
+    /// the token is as it was.
+    /// - Parameter expires: from when on the token cannot be valid any more.
+    /// - Returns: when it was spent: `now` for the first caller, and the same for every later one.
+    package func spend(
+        token: Span<UInt8>, expires: Timestamp, at now: Timestamp
+    ) throws(Errno) -> Timestamp {
+        let key = EntryKey(name: keys.token(token), kind: .spentToken)
+        let new = Entry(key, time: now.milliseconds, until: expires.milliseconds)
+        var refusal: Errno?
+        // The batch that says whether the time will stand; nil if it stands already.
+        let (time, batch) = state.withLock { state -> (Int64, Batch?) in
+            if let old = table.entry(key) {
+                if state.waiting.keys.contains(key) { return (old.time, state.waiting) }
+                if let underway = state.underway, underway.keys.contains(key) {
+                    return (old.time, underway)
+                }
+                return (old.time, nil)
+            }
+            do throws(Errno) {
+                try set(new, &state)
+                state.waiting.keys.insert(key)
+            } catch {
+                refusal = error
+            }
+            return (new.time, state.waiting)
+        }
+        if let refusal { throw refusal }
+        if let batch { try settle(batch) }
+        return Timestamp(milliseconds: time)
+    }
+
+    private func set(_ entry: Entry, _ state: inout State) throws(Errno) {
+        if entry.key.kind == .everyone {
+            let old = everyone.load(ordering: .relaxed)
+            everyone.store(max(old, entry.time), ordering: .releasing)
+            state.everyoneUntil = max(state.everyoneUntil, entry.until)
+            return
+        }
+        if let old = table.entry(entry.key) {
+            try table.set(old.merged(with: entry))
+            return
+        }
+        let isToken = entry.key.kind == .token || entry.key.kind == .spentToken
+        guard table.count < (isToken ? limit : limit + limit / 4) else { throw .noBuffers }
+        try table.set(entry)
+    }
+
+    /// The entry as it is now, `everyone` included.
+    private func entry(_ key: EntryKey, _ state: State) -> Entry? {
+        guard key.kind == .everyone else { return table.entry(key) }
+        let cutoff = everyone.load(ordering: .relaxed)
+        guard cutoff != Entry.noTime else { return nil }
+        return Entry(key, time: cutoff, until: state.everyoneUntil)
+    }
+
+    // MARK: The disk
+
+    private enum Turn {
+        case done(Result<Void, Errno>)
+        case mine([Entry])
+    }
+
+    /// Returns when the batch is on the disk; writes it if nobody else does.
+    private func settle(_ batch: Batch) throws(Errno) {
+        guard let journal else { return state.withLock { $0.waiting.keys.removeAll() } }
+        let turn = state.waitUntil(
+            { batch.outcome != nil || !$0.isWriting },
+            then: { state -> Turn in
+                if let outcome = batch.outcome { return .done(outcome) }
+                return .mine(begin(&state))
+            })
+        switch turn {
+        case .done(let outcome): try outcome.get()
+        case .mine(let entries): try write(entries, journal, isCompacting: false)
+        }
+    }
+
+    /// Takes the journal, and everything that waits.
+    private func begin(_ state: inout State) -> [Entry] {
+        let batch = state.waiting
+        state.isWriting = true
+        state.underway = batch
+        state.waiting = Batch()
+        return batch.keys.compactMap { entry($0, state) }
+    }
+
+    /// Writes what `begin` has taken, and gives the journal back.
+    private func write(
+        _ entries: [Entry], _ journal: Journal, isCompacting: Bool
+    ) throws(Errno) {
+        var failure: Errno?
+        var isWritten = false
+        do throws(Errno) {
+            if isCompacting || !journal.isInPlace {
+                try replace(journal)
+                isWritten = true
+            }
+        } catch {
+            failure = error
+        }
+        // A journal that cannot be compacted can perhaps be appended to; one that has been taken away
+        // must not be.
+        if !isWritten, failure == nil || journal.isInPlace, !entries.isEmpty {
+            do throws(Errno) {
+                try journal.append(entries)
+                isWritten = true
+            } catch {
+                failure = error
+            }
+        }
+        let outcome: Result<Void, Errno> =
+            isWritten || entries.isEmpty && journal.isInPlace
+            ? .success(()) : .failure(failure ?? .inputOutput)
+        end(outcome, journal, failure)
+        try outcome.get()
+    }
+
+    private func end(_ outcome: Result<Void, Errno>, _ journal: Journal, _ failure: Errno?) {
+        state.withLock { state in
+            if failure != nil { state.failures += 1 }
+            switch outcome {
+            case .success: state.failure = nil
+            case .failure(let error):
+                state.failure = error
+                for key in state.underway?.keys ?? [] {
+                    if key.kind == .spentToken {
+                        table.remove(key)
+                    } else {
+                        state.waiting.keys.insert(key)
+                    }
+                }
+            }
+            state.underway?.outcome = outcome
+            state.underway = nil
+            state.isWriting = false
+            state.journalBytes = journal.byteCount
+        }
+        state.wakeAll()
+    }
+
+    /// Gives the journal a new file with all that is in force; for whoever has the journal.
+    private func replace(_ journal: Journal) throws(Errno) {
+        var next = 0
+        var generation: UInt64?
+        try journal.replace { entries in
+            state.withLock { state in
+                let extent = table.extent
+                if let known = generation, known != extent.generation {
+                    next = 0
+                    generation = nil
+                    return .again
+                }
+                if generation == nil {
+                    generation = extent.generation
+                    if let everyone = entry(.everyone, state) { entries.append(everyone) }
+                }
+                let end = min(next + Self.slotsAtATime, extent.slots)
+                table.forEach(in: next..<end) { entry in
+                    // What waits is not known to stay: that is its own batch's affair.
+                    if entry.key.kind != .spentToken || !state.waiting.keys.contains(entry.key) {
+                        entries.append(entry)
+                    }
+                }
+                next = end
+                return end == extent.slots ? .done : .more
+            }
+        }
+    }
+
+    // MARK: Now and then
+
+    /// Forgets what can matter no more, tries again what could not be written, and compacts the journal
+    /// when most of it means nothing any more. To be called from time to time.
+    package func sweep(at now: Timestamp) {
+        forget(until: now.milliseconds)
+        guard let journal else { return }
+        let turn = state.waitUntil({ !$0.isWriting }, then: { begin(&$0) })
+        let live = state.withLock { _ in table.count + 1 }
+        let dead = journal.count - live - turn.count
+        let isMostlyDead = dead > live && dead >= Self.deadRecords
+        try? write(turn, journal, isCompacting: isMostlyDead)
+    }
+
+    private func forget(until now: Int64) {
+        var next = 0
+        var generation: UInt64?
+        var isDone = false
+        while !isDone {
+            state.withLock { state in
+                let extent = table.extent
+                // Another table meanwhile: what was forgotten is not in it, and the rest is elsewhere.
+                if generation != extent.generation { next = 0 }
+                generation = extent.generation
+                let end = min(next + Self.slotsAtATime, extent.slots)
+                _ = table.forget(in: next..<end, until: now)
+                next = end
+                isDone = end == extent.slots
+            }
+        }
+        state.withLock { state in
+            if state.everyoneUntil <= now {
+                everyone.store(Entry.noTime, ordering: .releasing)
+                state.everyoneUntil = 0
+            }
+            // Without memory for a smaller table the larger one does as well.
+            try? table.shrink()
+        }
+    }
+
+    // MARK: Figures
+
+    package struct Statistics: Sendable, Equatable {
+        /// Entries by kind, those included that the next `sweep` will forget.
+        package var tokens = 0
+        package var spentTokens = 0
+        package var sessions = 0
+        package var users = 0
+        package var hasEveryone = false
+        /// Of the journal's file; 0 if there is none.
+        package var journalBytes = 0
+        /// Changes that are in force and not yet on the disk.
+        package var unwritten = 0
+        /// Writes that failed, since the start.
+        package var failures: UInt64 = 0
+    }
+
+    package var statistics: Statistics {
+        state.withLock { state in
+            Statistics(
+                tokens: table.count(of: .token), spentTokens: table.count(of: .spentToken),
+                sessions: table.count(of: .session), users: table.count(of: .user),
+                hasEveryone: everyone.load(ordering: .relaxed) != Entry.noTime,
+                journalBytes: state.journalBytes,
+                unwritten: state.waiting.keys.count + (state.underway?.keys.count ?? 0),
+                failures: state.failures)
+        }
+    }
+
+    /// Entries of all kinds.
+    package var count: Int {
+        state.withLock { _ in
+            table.count + (everyone.load(ordering: .relaxed) == Entry.noTime ? 0 : 1)
+        }
+    }
+
+    /// Why the journal could not be written the last time; nil if it could.
+    package var failure: Errno? { state.withLock { $0.failure } }
+}
