@@ -7,8 +7,8 @@ package struct HMACSHA256: Sendable {
     /// A key, ready for use. Keeps only the two midstates, never the secret itself; printing one
     /// says nothing, because `SHA256` shows nothing of its state.
     package struct Key: Sendable {
-        fileprivate let inner: SHA256
-        fileprivate let outer: SHA256
+        let inner: SHA256
+        let outer: SHA256
 
         /// - Parameter secret: any length; RFC 7518 §3.2 wants at least 32 bytes for HS256, which is
         ///   for the caller to enforce, because test vectors have shorter ones.

@@ -18,7 +18,7 @@ package struct SHA256: Sendable {
     /// Bytes in a digest (256 bits).
     package static let digestSize = 32
 
-    private var state = SHA256State.initial
+    private(set) var state = SHA256State.initial
     private var partial = Block(repeating: 0)
     private var partialCount = 0
     /// Bytes taken in so far. FIPS 180-4 allows 2^61 - 1 of them; no input here comes near.
@@ -105,13 +105,25 @@ extension SHA256 {
     package struct Digest: Sendable {
         package var bytes: InlineArray<32, UInt8>
 
-        fileprivate init(_ state: SHA256State) {
+        package init(bytes: InlineArray<32, UInt8>) { self.bytes = bytes }
+
+        init(_ state: SHA256State) {
             let words: InlineArray<8, UInt32> = [
                 state.a.bigEndian, state.b.bigEndian, state.c.bigEndian, state.d.bigEndian,
                 state.e.bigEndian, state.f.bigEndian, state.g.bigEndian, state.h.bigEndian,
             ]
             // Sound: both are 32 bytes without a meaning of their own.
             bytes = unsafe unsafeBitCast(words, to: InlineArray<32, UInt8>.self)
+        }
+
+        /// The words that the bytes were made of.
+        var state: SHA256State {
+            // Sound: both are 32 bytes without a meaning of their own.
+            let words = unsafe unsafeBitCast(bytes, to: InlineArray<8, UInt32>.self)
+            return SHA256State(
+                a: words[0].bigEndian, b: words[1].bigEndian, c: words[2].bigEndian,
+                d: words[3].bigEndian, e: words[4].bigEndian, f: words[5].bigEndian,
+                g: words[6].bigEndian, h: words[7].bigEndian)
         }
 
         package var span: Span<UInt8> { bytes.span }
@@ -147,7 +159,54 @@ struct SHA256State: Sendable, Equatable {
     }
 
     private mutating func compress(_ block: UnsafeRawPointer) {
-        var w = unsafe Schedule(block)
+        // Sound: the caller's block has 64 bytes.
+        stir(unsafe Schedule(block))
+    }
+
+    /// What `SHAInstructions.chain` does, and the same result: the codes that follow `first`, each the
+    /// code of the one before, exclusive or.
+    /// - Parameters:
+    ///   - inner: the state behind a key's inner block.
+    ///   - outer: that behind its outer block.
+    static func chain(
+        inner: SHA256State, outer: SHA256State, first: SHA256State, count: Int
+    ) -> SHA256State {
+        guard SHAInstructions.areThere else {
+            return chainPlainly(inner: inner, outer: outer, first: first, count: count)
+        }
+        return SHA256State(
+            words: SHAInstructions.chain(
+                inner: inner.words, outer: outer.words, first: first.words, count: count))
+    }
+
+    /// The same without instructions that not every processor has.
+    static func chainPlainly(
+        inner: SHA256State, outer: SHA256State, first: SHA256State, count: Int
+    ) -> SHA256State {
+        var code = first
+        var sum = first
+        for _ in 0..<count {
+            var hash = inner
+            hash.stir(Schedule(digest: code))
+            code = hash
+            hash = outer
+            hash.stir(Schedule(digest: code))
+            code = hash
+            sum.a ^= code.a
+            sum.b ^= code.b
+            sum.c ^= code.c
+            sum.d ^= code.d
+            sum.e ^= code.e
+            sum.f ^= code.f
+            sum.g ^= code.g
+            sum.h ^= code.h
+        }
+        return sum
+    }
+
+    @inline(__always)
+    private mutating func stir(_ schedule: Schedule) {
+        var w = schedule
         var s = self
         s.rounds(&w, 0)
         w.advance()
@@ -187,6 +246,16 @@ struct SHA256State: Sendable, Equatable {
         round(c, d, e, &f, g, h, a, &b, k[t + 14] &+ w.w14)
         round(b, c, d, &e, f, g, h, &a, k[t + 15] &+ w.w15)
     }
+}
+
+extension SHA256State {
+    init(words: SIMD8<UInt32>) {
+        self.init(
+            a: words[0], b: words[1], c: words[2], d: words[3], e: words[4], f: words[5],
+            g: words[6], h: words[7])
+    }
+
+    var words: SIMD8<UInt32> { SIMD8(a, b, c, d, e, f, g, h) }
 }
 
 /// One round of §6.2.2 step 3: T1 goes into `d`, T1 + T2 into `h`.
@@ -234,6 +303,16 @@ private struct Schedule {
         w13 = word(13)
         w14 = word(14)
         w15 = word(15)
+    }
+
+    /// The block that ends a message of a digest behind a key's block: §5.1.1's one bit, and the length
+    /// of both, 96 bytes.
+    @inline(__always)
+    init(digest: SHA256State) {
+        (w0, w1, w2, w3) = (digest.a, digest.b, digest.c, digest.d)
+        (w4, w5, w6, w7) = (digest.e, digest.f, digest.g, digest.h)
+        (w8, w9, w10, w11) = (0x8000_0000, 0, 0, 0)
+        (w12, w13, w14, w15) = (0, 0, 0, 96 * 8)
     }
 
     /// The next sixteen words: W(t) = s1(W(t-2)) + W(t-7) + s0(W(t-15)) + W(t-16).

@@ -38,20 +38,46 @@ package enum SHAInstructions {
             _ state: UnsafeMutableRawPointer, _ source: UnsafeRawPointer, blocks: Int
         ) {
             // Sound: the caller's state has 32 bytes, and each block 64.
-            let abcd = unsafe state.loadUnaligned(as: Words.self)
-            let efgh = unsafe state.loadUnaligned(fromByteOffset: 16, as: Words.self)
-            var s = State(
-                abef: Words(efgh[1], efgh[0], abcd[1], abcd[0]),
-                cdgh: Words(efgh[3], efgh[2], abcd[3], abcd[2]))
+            var s = unsafe State(words: state.loadUnaligned(as: SIMD8<UInt32>.self))
             for block in 0..<blocks { unsafe s.compress(source + 64 * block) }
-            unsafe state.storeBytes(
-                of: Words(s.abef[3], s.abef[2], s.cdgh[3], s.cdgh[2]), as: Words.self)
-            unsafe state.storeBytes(
-                of: Words(s.abef[1], s.abef[0], s.cdgh[1], s.cdgh[0]), toByteOffset: 16,
-                as: Words.self)
+            unsafe state.storeBytes(of: s.words, as: SIMD8<UInt32>.self)
+        }
+
+        /// A chain of codes of one key: each is the code of the one before, and what comes back is all of
+        /// them together, exclusive or. The states stay in vectors all the way; in memory, each block
+        /// would wait for the bytes of the one before it.
+        /// - Parameters:
+        ///   - inner: the hash state behind the key's inner block, a to h.
+        ///   - outer: that behind its outer block.
+        ///   - first: the first code, as eight words.
+        ///   - count: how many more there are.
+        @inline(never)
+        package static func chain(
+            inner: SIMD8<UInt32>, outer: SIMD8<UInt32>, first: SIMD8<UInt32>, count: Int
+        ) -> SIMD8<UInt32> {
+            let inner = State(words: inner)
+            let outer = State(words: outer)
+            var code = first
+            var sum = first
+            for _ in 0..<count {
+                var hash = inner
+                hash.compress(digest: code.lowHalf, code.highHalf)
+                code = hash.words
+                hash = outer
+                hash.compress(digest: code.lowHalf, code.highHalf)
+                code = hash.words
+                sum ^= code
+            }
+            return sum
         }
     #else
         private static func isListed() -> Bool { false }
+
+        package static func chain(
+            inner: SIMD8<UInt32>, outer: SIMD8<UInt32>, first: SIMD8<UInt32>, count: Int
+        ) -> SIMD8<UInt32> {
+            preconditionFailure("asked for instructions that are not there")
+        }
 
         package static func compress(
             _ state: UnsafeMutableRawPointer, _ source: UnsafeRawPointer, blocks: Int
@@ -72,12 +98,47 @@ package enum SHAInstructions {
         var cdgh: Words
 
         @inline(__always)
+        init(abef: Words, cdgh: Words) {
+            self.abef = abef
+            self.cdgh = cdgh
+        }
+
+        /// - Parameter words: a to h.
+        @inline(__always)
+        init(words: SIMD8<UInt32>) {
+            abef = Words(words[5], words[4], words[1], words[0])
+            cdgh = Words(words[7], words[6], words[3], words[2])
+        }
+
+        /// a to h.
+        @inline(__always)
+        var words: SIMD8<UInt32> {
+            SIMD8(
+                lowHalf: Words(abef[3], abef[2], cdgh[3], cdgh[2]),
+                highHalf: Words(abef[1], abef[0], cdgh[1], cdgh[0]))
+        }
+
+        @inline(__always)
         mutating func compress(_ block: UnsafeRawPointer) {
+            unsafe compress(
+                Self.load(block), Self.load(block + 16), Self.load(block + 32),
+                Self.load(block + 48))
+        }
+
+        /// The block that ends a message of a digest behind a key's block: §5.1.1's one bit, and the
+        /// length of both, 96 bytes.
+        @inline(__always)
+        mutating func compress(digest low: Words, _ high: Words) {
+            compress(low, high, Words(0x8000_0000, 0, 0, 0), Words(0, 0, 0, 96 * 8))
+        }
+
+        /// One block, as its sixteen words.
+        @inline(__always)
+        private mutating func compress(
+            _ first: Words, _ second: Words, _ third: Words, _ fourth: Words
+        ) {
             let before = self
-            var m0 = unsafe Self.load(block)
-            var m1 = unsafe Self.load(block + 16)
-            var m2 = unsafe Self.load(block + 32)
-            var m3 = unsafe Self.load(block + 48)
+            var (m0, m1, m2, m3) = (first, second, third, fourth)
             fourRounds(m0, Words(0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5))
             fourRounds(m1, Words(0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5))
             fourRounds(m2, Words(0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3))

@@ -18,6 +18,10 @@ enum Report {
             let ratio = benchmark.ratio(to: tokenBlocks, of: block)
             print("\(benchmark.name): \(String(format: "%.2f", ratio)) times their cost")
         }
+        for benchmark in benchmarks where benchmark.name.hasPrefix("PBKDF2") {
+            let ratio = benchmark.ratio(to: 1, of: block)
+            print("\(benchmark.name): \(String(format: "%.2f", ratio)) times one block")
+        }
     }
 
     /// The exit code: 1 if any operation allocates more than it may.

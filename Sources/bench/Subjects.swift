@@ -102,6 +102,13 @@ struct Subjects {
                     blackHole(HMACSHA256.code(for: signed, key: key).bytes[0])
                 }
             },
+            Benchmark("PBKDF2, an iteration") { count in
+                blackHole(
+                    PBKDF2.key(
+                        password: longMessage.span.extracting(0..<12),
+                        salt: longMessage.span.extracting(0..<16), iterations: count
+                    ).bytes[0])
+            },
             Benchmark("HS256 verify") { count in
                 let now = clock.now()
                 for _ in 0..<count {

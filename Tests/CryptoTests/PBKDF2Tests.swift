@@ -1,0 +1,81 @@
+import TestSupport
+import Testing
+
+@testable import Crypto
+
+@Suite("PBKDF2-HMAC-SHA256")
+struct PBKDF2Tests {
+    /// The key by both twins, in hexadecimal.
+    private func keys(_ password: [UInt8], _ salt: [UInt8], _ iterations: Int) -> [String] {
+        let used = PBKDF2.key(password: password.span, salt: salt.span, iterations: iterations)
+        let plain = PBKDF2.plainKey(
+            password: password.span, salt: salt.span, iterations: iterations)
+        return [hexadecimal(used.span), hexadecimal(plain.span)]
+    }
+
+    // The first 32 of their 64 bytes, which are the first block.
+    @Test(
+        "gives the keys of RFC 7914 §11",
+        arguments: [
+            (
+                "passwd", "salt", 1,
+                "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+            ),
+            (
+                "Password", "NaCl", 80_000,
+                "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
+            ),
+        ])
+    func published(password: String, salt: String, iterations: Int, expected: String) {
+        let keys = keys(Array(password.utf8), Array(salt.utf8), iterations)
+        #expect(keys == [expected, expected])
+    }
+
+    // Python's hashlib.pbkdf2_hmac("sha256", …): byte i of the password is 7 i + 1, byte i of the salt
+    // is i. A password of more than one block is hashed before it is a key.
+    @Test(
+        "gives the keys that Python's hashlib gives, whatever the password's length",
+        arguments: [
+            (0, 1, "c6b7413bebb763bda962e5d94e24327e07d4daa9e97c14ea4126ba4b7ccb0d16"),
+            (0, 1000, "c5b301b1fd61bced63f00642a2304ec674519fbd7cd83c4bc83dafe1743f9855"),
+            (1, 2, "5c4e209bddb41e62df056eb30b6b8def4514c25c7606b6d30442b4ab448a4b13"),
+            (1, 1000, "11e0391f6c4446e981d9bc0f5c24c68ca833bf4bf435a1bbc06d5b78883fe085"),
+            (63, 1, "a5016f5bc6b074511d2413d93cea21f3fc5380ee1e31fdfdf2c6a0e9906e820e"),
+            (63, 2, "dc55e3b66c4824e02e79a110b05cc4602bdbbe66405b497ada8d9b80397c0104"),
+            (63, 1000, "0d6e86f7217f9d4f434c9ef6e090a78f967d9db80bac5f991b2e5d7b11ad0c7f"),
+            (64, 1, "40ecab2e7b2a8871d5d0d4d55d4c62e2a6287edc3e15b12365e02099e33ba725"),
+            (64, 2, "115e6c27275416a99c9ab8d9d8ec208e0b99c08466901560522b3c62505349bf"),
+            (64, 1000, "bfd83ed8a42eb6e3bf712dcc23e83fc75b5737c1de774a1c9d4e8eb4c19483ec"),
+            (65, 1, "6717b54a181cc4eab0658ec2a308c074cdb07bb9f4b08a7664111f61613bad5d"),
+            (65, 2, "4b5e27489225c5116a670eeb1304859d58b68ddf5b73b0b10c68d837ff49b532"),
+            (65, 1000, "0510a62eb70b8d2c501c14cf8e07a5f5169e9eba1d0a49290bf01db979b046e1"),
+            (130, 1000, "44c9c16e6aa2443de19c892432161a6d8a9734f562b050257179a2f90868be20"),
+        ])
+    func lengths(count: Int, iterations: Int, expected: String) {
+        let password = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7 + 1) }
+        #expect(keys(password, Array(0..<16), iterations) == [expected, expected])
+    }
+
+    @Test("agrees with RFC 8018's formula, one HMAC an iteration")
+    func formula() {
+        var dice = Dice(seed: 8018)
+        for iterations in 1...40 {
+            let password = (0..<Int.random(in: 0...80, using: &dice)).map { _ in
+                UInt8.random(in: 0...255, using: &dice)
+            }
+            let salt = (0..<Int.random(in: 0...80, using: &dice)).map { _ in
+                UInt8.random(in: 0...255, using: &dice)
+            }
+            let key = HMACSHA256.Key(password.span)
+            var message = salt + [0, 0, 0, 1]
+            var sum = [UInt8](repeating: 0, count: 32)
+            for _ in 0..<iterations {
+                let code = HMACSHA256.code(for: message.span, key: key)
+                message = code.bytes.indices.map { code.bytes[$0] }
+                for index in sum.indices { sum[index] ^= message[index] }
+            }
+            let expected = hexadecimal(sum.span)
+            #expect(keys(password, salt, iterations) == [expected, expected])
+        }
+    }
+}
