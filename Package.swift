@@ -98,7 +98,9 @@ let package = Package(
             // The bench counts allocations by standing in front of malloc.
             [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--defsym=malloc=counted_malloc"])]),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strictTests),
+        .target(
+            name: "TestSupport", dependencies: ["POSIX"], path: "Tests/TestSupport",
+            swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),
         tests("CryptoTests", ["Crypto", "SHAInstructions"]),
         tests("JSONTests", ["JSON"]),

@@ -3,12 +3,12 @@ import POSIX
 
 /// The real file system, with somebody in front of it who decides what becomes of each operation,
 /// and counts them.
-final class FileSystemDouble: FileSystem {
-    enum Operation: Sendable {
+package final class FileSystemDouble: FileSystem {
+    package enum Operation: Sendable {
         case open, write, truncate, rename, remove, names, createFolder, status, synchronize
     }
 
-    enum Verdict: Sendable {
+    package enum Verdict: Sendable {
         case done
         /// A write that takes half of the bytes; anything else is done.
         case short
@@ -20,13 +20,16 @@ final class FileSystemDouble: FileSystem {
     private let judge: @Sendable (_ operation: Operation, _ number: Int) -> Verdict
 
     /// - Parameter judge: called before each operation, with its number, from 1.
-    init(_ judge: @escaping @Sendable (Operation, Int) -> Verdict = { _, _ in .done }) {
+    package init(_ judge: @escaping @Sendable (Operation, Int) -> Verdict = { _, _ in .done }) {
         self.judge = judge
     }
 
-    func count(of operation: Operation) -> Int {
+    package func count(of operation: Operation) -> Int {
         seen.withLock { $0.count { $0 == operation } }
     }
+
+    /// How many operations there were.
+    package var total: Int { seen.withLock { $0.count } }
 
     private func verdict(_ operation: Operation) throws(Errno) -> Verdict {
         let number = seen.withLock { seen in
@@ -38,60 +41,63 @@ final class FileSystemDouble: FileSystem {
         return verdict
     }
 
-    func open(_ path: String, _ flags: CInt, mode: mode_t) throws(Errno) -> FileDescriptor {
+    package func open(_ path: String, _ flags: CInt, mode: mode_t) throws(Errno) -> FileDescriptor {
         _ = try verdict(.open)
         return try real.open(path, flags, mode: mode)
     }
 
-    func write(_ bytes: Span<UInt8>, to file: borrowing FileDescriptor) throws(Errno) -> Int {
+    package func write(_ bytes: Span<UInt8>, to file: borrowing FileDescriptor) throws(Errno) -> Int
+    {
         guard case .short = try verdict(.write) else { return try real.write(bytes, to: file) }
         return try real.write(bytes.extracting(0..<((bytes.count + 1) / 2)), to: file)
     }
 
-    func truncate(_ file: borrowing FileDescriptor, to size: Int) throws(Errno) {
+    package func truncate(_ file: borrowing FileDescriptor, to size: Int) throws(Errno) {
         _ = try verdict(.truncate)
         try real.truncate(file, to: size)
     }
 
-    func rename(_ path: String, to newPath: String) throws(Errno) {
+    package func rename(_ path: String, to newPath: String) throws(Errno) {
         _ = try verdict(.rename)
         try real.rename(path, to: newPath)
     }
 
-    func remove(_ path: String) throws(Errno) {
+    package func remove(_ path: String) throws(Errno) {
         _ = try verdict(.remove)
         try real.remove(path)
     }
 
-    func names(in folder: String) throws(Errno) -> [String] {
+    package func names(in folder: String) throws(Errno) -> [String] {
         _ = try verdict(.names)
         return try real.names(in: folder)
     }
 
-    func status(of path: String) throws(Errno) -> FileStatus {
+    package func status(of path: String) throws(Errno) -> FileStatus {
         _ = try verdict(.status)
         return try real.status(of: path)
     }
 
-    func synchronize(_ file: borrowing FileDescriptor) throws(Errno) {
+    package func synchronize(_ file: borrowing FileDescriptor) throws(Errno) {
         _ = try verdict(.synchronize)
         try real.synchronize(file)
     }
 
-    func createFolder(_ path: String, mode: mode_t) throws(Errno) {
+    package func createFolder(_ path: String, mode: mode_t) throws(Errno) {
         _ = try verdict(.createFolder)
         try real.createFolder(path, mode: mode)
     }
 }
 
 /// A disk that can break and be mended.
-struct Disk: Sendable {
+package struct Disk: Sendable {
     private let failure = Locked<Errno?>(nil)
 
-    func fail(with error: Errno?) { failure.withLock { $0 = error } }
+    package init() {}
+
+    package func fail(with error: Errno?) { failure.withLock { $0 = error } }
 
     /// Fails the writes for as long as the disk is broken.
-    var fileSystem: FileSystemDouble {
+    package var fileSystem: FileSystemDouble {
         FileSystemDouble { operation, _ in
             guard operation == .write, let error = failure.withLock({ $0 }) else { return .done }
             return .failed(error)
