@@ -35,6 +35,8 @@ package struct Errno: Error, Equatable, Hashable {
     package static let noBuffers = Errno(ENOBUFS)
     package static let noMemory = Errno(ENOMEM)
     package static let notPermitted = Errno(EACCES)
+    package static let notTheOwner = Errno(EPERM)
+    package static let readOnly = Errno(EROFS)
     /// "Cannot send after transport endpoint shutdown": what was to be written to has ended.
     package static let hasEnded = Errno(ESHUTDOWN)
     package static let unsupportedFamily = Errno(EAFNOSUPPORT)

@@ -66,6 +66,20 @@ package struct FileDescriptor: ~Copyable, Sendable {
             owning: try retryingOnInterrupt { fcntl(number, F_DUPFD_CLOEXEC, 0) })
     }
 
+    /// Gives the file to another owner and group; the superuser can, others to themselves.
+    package func change(owner: uid_t, group: gid_t) throws(Errno) {
+        let number = number
+        _ = try retryingOnInterrupt { fchown(number, owner, group) }
+    }
+
+    /// Waits until no other open file has the lock (flock(2)), and takes it; it is let go with the last
+    /// descriptor, or with the process.
+    /// - Parameter waits: if not, and somebody has it, throws `again`.
+    package func lock(waits: Bool) throws(Errno) {
+        let number = number
+        _ = try retryingOnInterrupt { flock(number, waits ? LOCK_EX : LOCK_EX | LOCK_NB) }
+    }
+
     /// Asks the kernel to put what is written on the disk, and returns when it is there.
     package func synchronize() throws(Errno) {
         let number = number

@@ -4,6 +4,8 @@ import Glibc
 package struct FileStatus: Sendable {
     package let size: Int
     package let mode: mode_t
+    package let owner: uid_t
+    package let group: gid_t
     package let device: UInt64
     package let inode: UInt64
     /// Names that the file has; 0 once the last has been removed.
@@ -14,6 +16,8 @@ package struct FileStatus: Sendable {
     init(_ result: stat) {
         size = Int(result.st_size)
         mode = result.st_mode
+        owner = result.st_uid
+        group = result.st_gid
         device = UInt64(result.st_dev)
         inode = UInt64(result.st_ino)
         linkCount = Int(result.st_nlink)

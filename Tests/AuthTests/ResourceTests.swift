@@ -21,8 +21,8 @@ struct ResourceTests {
     @Test("is JSON whatever the name")
     func names() throws {
         let users = UserDirectory([
-            User(id: UserID(UserID.maximum)!, name: "Zoë \"€😀\"\n\\"),
-            User(id: UserID(3)!, name: ""),
+            User(id: UserID(UserID.maximum)!, username: "zoe", name: "Zoë \"€😀\"\n\\"),
+            User(id: UserID(3)!, username: "nobody", name: ""),
         ])
         #expect(
             try content(of: users, for: UserID.maximum).content
@@ -35,17 +35,5 @@ struct ResourceTests {
         let answer = try content(of: .demo, for: 3)
         #expect(answer.status == 404)
         #expect(answer.content == #"{"error":"User not found"}"#)
-    }
-}
-
-@Suite("The user directory")
-struct UserDirectoryTests {
-    @Test("knows its users, in the order of their ids")
-    func users() {
-        let users = UserDirectory([10, 2, 1].map { User(id: UserID($0)!, name: "u\($0)") })
-        #expect(users.all.map(\.name) == ["u1", "u2", "u10"])
-        #expect(users.contains(UserID(10)!))
-        #expect(!users.contains(UserID(3)!))
-        #expect(UserDirectory([]).all == [])
     }
 }

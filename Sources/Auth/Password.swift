@@ -1,0 +1,76 @@
+import Foundation
+
+/// A password as it is compared: one spelling of what was typed, whatever keyboard and system it came
+/// from (RFC 8265's OpaqueString: spaces of any kind are U+0020, letters are composed, NFC).
+///
+/// Nothing turns one back into text; printing it shows nothing.
+package struct Password: Sendable {
+    /// In bytes of UTF-8, once it is normalised.
+    package static let sizes = 8...1024
+
+    private let bytes: [UInt8]
+
+    var utf8: Span<UInt8> { bytes.span }
+
+    /// A password that somebody logs in with. Nil for what cannot be anybody's password: control
+    /// characters, or more than 1,024 bytes. Shorter than a new one may be it can be all the same.
+    package init?(_ text: String) {
+        guard let bytes = try? Self.normalized(text) else { return nil }
+        self.bytes = bytes
+    }
+
+    /// A password that somebody wants to have.
+    ///
+    /// No rules of composition, which make passwords no better (NIST SP 800-63B §5.1.1.2): long enough,
+    /// not the user's name, not what everybody tries first.
+    package init(new text: String, for username: String) throws(PasswordError) {
+        bytes = try Self.normalized(text)
+        guard bytes.count >= Self.sizes.lowerBound else { throw .tooShort }
+        let lowered = String(decoding: bytes, as: UTF8.self).lowercased()
+        guard lowered != username.lowercased() else { throw .isUsername }
+        guard !CommonPasswords.contains(lowered) else { throw .isCommon }
+    }
+
+    private static func normalized(_ text: String) throws(PasswordError) -> [UInt8] {
+        // Composing and mapping spaces leave at least a third of the bytes: what is longer than this
+        // need not be looked at.
+        guard text.utf8.count <= 4 * sizes.upperBound else { throw .tooLong }
+        var mapped = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control: throw .hasControlCharacters
+            case .spaceSeparator: mapped.append(" ")
+            default: mapped.append(scalar)
+            }
+        }
+        let bytes = Array(String(mapped).precomposedStringWithCanonicalMapping.utf8)
+        guard bytes.count <= sizes.upperBound else { throw .tooLong }
+        return bytes
+    }
+}
+
+extension Password: CustomReflectable, CustomStringConvertible, CustomDebugStringConvertible {
+    package var customMirror: Mirror { Mirror(self, children: []) }
+    package var description: String { "Password" }
+    package var debugDescription: String { description }
+}
+
+/// Why a password cannot be had.
+package enum PasswordError: Error, Equatable {
+    case tooShort
+    case tooLong
+    case hasControlCharacters
+    case isUsername
+    case isCommon
+
+    /// What an operator reads. Says nothing of the password.
+    package var sentence: String {
+        switch self {
+        case .tooShort: "the password is too short; at least 8 bytes are wanted"
+        case .tooLong: "the password is too long; at most 1,024 bytes are taken"
+        case .hasControlCharacters: "the password has control characters, which nobody can type"
+        case .isUsername: "the password is the user name; choose another"
+        case .isCommon: "the password is one of those that everybody tries first; choose another"
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import JSON
+import JWT
+
+/// Turns the bytes of a users file into users, or into everything that is wrong with them.
+struct UsersFileReader {
+    /// Enough to see what is going on.
+    private static let maximumProblems = 100
+
+    private var problems: [UsersFileProblem] = []
+    /// Where each id and user name stands first.
+    private var ids: [UserID: Int] = [:]
+    private var usernames: [String: Int] = [:]
+
+    static func users(in bytes: [UInt8]) throws(UsersFileError) -> [User] {
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try JSONValue(parsing: bytes.span)
+        } catch {
+            let line = bytes.prefix(error.offset).count { $0 == UInt8(ascii: "\n") } + 1
+            throw .notJSON(line: line, error.reason)
+        }
+        var reader = UsersFileReader()
+        let users = try reader.read(root)
+        guard reader.problems.isEmpty else { throw .invalid(reader.problems) }
+        return users
+    }
+
+    private mutating func add(_ place: String, _ sentence: String) {
+        guard problems.count < Self.maximumProblems else { return }
+        problems.append(UsersFileProblem(place: place, sentence: sentence))
+    }
+
+    private mutating func read(_ root: JSONValue) throws(UsersFileError) -> [User] {
+        guard case .object(let members) = root else {
+            add("", "the file must hold one object, {\"users\":[…]}")
+            return []
+        }
+        var list: JSONValue?
+        for member in members {
+            if member.name == "users" {
+                list = member.value
+            } else {
+                add(Self.shown(member.name), "no setting has this name; write users")
+            }
+        }
+        switch list {
+        case .array(let elements):
+            guard elements.count <= UsersFile.maximumUsers else { throw .tooManyUsers }
+            return elements.enumerated().compactMap { readUser($1, $0) }
+        case let other?: add("users", "\(other.kindName) is not a list")
+        case nil: add("users", "is missing; write {\"users\":[]} for none")
+        }
+        return []
+    }
+
+    /// Nil if there is a problem.
+    private mutating func readUser(_ value: JSONValue, _ index: Int) -> User? {
+        let place = "users[\(index)]"
+        guard case .object(let members) = value else {
+            add(place, "\(value.kindName) is not an object with id, username and name")
+            return nil
+        }
+        let before = problems.count
+        var (id, username, name): (UserID?, String?, String?)
+        var password: PasswordHash?
+        var isDisabled = false
+        var seen: Set<String> = []
+        for member in members {
+            seen.insert(member.name)
+            let place = "\(place).\(Self.shown(member.name))"
+            switch member.name {
+            case "id": id = readID(member.value, place, index)
+            case "username": username = readUsername(member.value, place, index)
+            case "name": name = readName(member.value, place)
+            case "password": password = readPassword(member.value, place)
+            case "disabled":
+                if case .boolean(let value) = member.value {
+                    isDisabled = value
+                } else {
+                    add(place, "\(member.value.kindName) is neither true nor false")
+                }
+            default:
+                add(
+                    place,
+                    "no setting has this name; a user has id, username, name, password, disabled")
+            }
+        }
+        for wanted in ["id", "username", "name"] where !seen.contains(wanted) {
+            add("\(place).\(wanted)", "is missing")
+        }
+        guard problems.count == before, let id, let username, let name else { return nil }
+        return User(
+            id: id, username: username, name: name, password: password, isDisabled: isDisabled)
+    }
+
+    private mutating func readID(_ value: JSONValue, _ place: String, _ index: Int) -> UserID? {
+        guard case .number(.integer(let number)) = value, let id = UserID(number) else {
+            add(place, "not a whole number from 1 to \(UserID.maximum)")
+            return nil
+        }
+        if let first = ids[id] {
+            add(place, "\(number) is also the id of users[\(first)]")
+            return nil
+        }
+        ids[id] = index
+        return id
+    }
+
+    private mutating func readUsername(
+        _ value: JSONValue, _ place: String, _ index: Int
+    ) -> String? {
+        guard case .string(let text) = value else {
+            add(place, "\(value.kindName) is not a string")
+            return nil
+        }
+        guard let username = Username.normalized(text) else {
+            add(place, Username.rule)
+            return nil
+        }
+        if let first = usernames[username] {
+            add(place, "\"\(username)\" is also the user name of users[\(first)]")
+            return nil
+        }
+        usernames[username] = index
+        return username
+    }
+
+    private mutating func readName(_ value: JSONValue, _ place: String) -> String? {
+        guard case .string(let text) = value else {
+            add(place, "\(value.kindName) is not a string")
+            return nil
+        }
+        guard User.isName(text) else {
+            add(place, User.nameRule)
+            return nil
+        }
+        return text
+    }
+
+    /// Never shown: somebody may have written the password itself.
+    private mutating func readPassword(_ value: JSONValue, _ place: String) -> PasswordHash? {
+        switch value {
+        case .null: return nil
+        case .string(let text):
+            if let hash = PasswordHash(text) { return hash }
+            add(
+                place,
+                "is no hash $pbkdf2-sha256$i=…; set it with `gatehouse user set-password`")
+        default: add(place, "\(value.kindName) is neither a string nor null")
+        }
+        return nil
+    }
+
+    /// A name as a message shows it.
+    private static func shown(_ name: String) -> String {
+        Username.hasControlCharacters(name)
+            ? "(a name with control characters)" : String(name.prefix(40))
+    }
+}

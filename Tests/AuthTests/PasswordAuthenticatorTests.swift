@@ -1,0 +1,79 @@
+import Crypto
+import JWT
+import POSIX
+import Testing
+
+@testable import Auth
+
+@Suite("A check of a password")
+struct PasswordAuthenticatorTests {
+    private static func hash(_ text: String, _ iterations: Int) -> PasswordHash {
+        PasswordHash(of: Password(text)!, iterations: iterations)
+    }
+
+    private static let users = UserDirectory([
+        .test(1, password: hash("correct horse", 3000)),
+        .test(2, password: hash("correct horse", 1000)),
+        .test(3, password: hash("correct horse", 3000), isDisabled: true),
+        .test(4, password: hash("correct horse", 1000), isDisabled: true),
+        .test(5),
+    ])
+
+    private static let wrong = [
+        "", "Correct horse", "correct horse ", "x\n", String(repeating: "a", count: 1025),
+        String(repeating: "a", count: 60_000),
+    ]
+
+    @Test(
+        "lets in who has the password, and nobody else",
+        arguments: [
+            (1, .accepted(needsUpgrade: false)), (2, .accepted(needsUpgrade: true)),
+            (3, .refused), (4, .refused), (5, .refused), (6, .refused),
+        ] as [(Int64, PasswordAuthenticator.Outcome)])
+    func outcomes(id: Int64, outcome: PasswordAuthenticator.Outcome) {
+        let authenticator = PasswordAuthenticator(Self.users, iterations: 3000)
+        let user = Self.users[UserID(id)!]
+        #expect(authenticator.check("correct horse", of: user) == outcome)
+        #expect(authenticator.check("correct\u{A0}horse", of: user) == outcome)
+        for wrong in Self.wrong { #expect(authenticator.check(wrong, of: user) == .refused) }
+    }
+
+    @Test(
+        "does the same work, whoever it is and whatever came", arguments: [1000, 2000, 3000, 4000])
+    func work(configured: Int) {
+        let done = Locked(0)
+        let authenticator = PasswordAuthenticator(Self.users, iterations: configured) {
+            password, salt, iterations in
+            done.withLock { $0 += iterations }
+            return PBKDF2.key(password: password, salt: salt, iterations: iterations)
+        }
+        for id in 1...6 as ClosedRange<Int64> {
+            for text in ["correct horse"] + Self.wrong {
+                done.withLock { $0 = 0 }
+                _ = authenticator.check(text, of: Self.users[UserID(id)!])
+                // The configured number, or that of the most expensive hash.
+                #expect(done.withLock { $0 } == max(configured, 3000), "user \(id)")
+            }
+        }
+    }
+
+    @Test("asks for an upgrade only where the hash has fewer iterations than are configured")
+    func upgrades() {
+        let user = Self.users[UserID(2)!]
+        for (configured, needsUpgrade) in [(1000, false), (1001, true), (999 + 1, false)] {
+            let authenticator = PasswordAuthenticator(Self.users, iterations: configured)
+            #expect(
+                authenticator.check("correct horse", of: user)
+                    == .accepted(needsUpgrade: needsUpgrade))
+        }
+    }
+
+    @Test("makes a hash with the configured iterations, which the same password matches")
+    func newHash() throws {
+        let authenticator = PasswordAuthenticator(Self.users, iterations: 3000)
+        let hash = try #require(authenticator.newHash(of: "correct\u{A0}horse"))
+        #expect(hash.iterations == 3000)
+        #expect(hash.matches(Password("correct horse")!))
+        #expect(authenticator.newHash(of: "x\n") == nil)
+    }
+}

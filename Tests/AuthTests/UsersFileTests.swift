@@ -1,0 +1,438 @@
+import Crypto
+import Foundation
+import Glibc
+import JSON
+import JWT
+import POSIX
+import TestSupport
+import Testing
+
+@testable import Auth
+
+@Suite("A users file")
+struct UsersFileTests {
+    private let folder = try! TemporaryFolder()
+    private var file: UsersFile { UsersFile(folder.path("users.json")) }
+
+    private static func hash(_ text: String) -> PasswordHash {
+        PasswordHash(of: Password(text)!, iterations: 1000)
+    }
+
+    private static let alice = User(
+        id: UserID(1)!, username: "alice", name: "Alice \"A\" \\ \u{E9}€😀",
+        password: hash("correct horse"))
+    private static let bob = User(
+        id: UserID(2)!, username: "bob", name: "", isDisabled: true)
+    private static let largest = User(
+        id: UserID(UserID.maximum)!, username: "zo\u{EB} z", name: "Z",
+        password: hash("battery staple"))
+
+    private func make(_ users: [User]) throws {
+        try file.update(making: true) { $0 = users }
+    }
+
+    private func mode() throws -> mode_t {
+        try FileStatus(path: folder.path("users.json")).mode & 0o7777
+    }
+
+    // MARK: Reading
+
+    @Test("is read as README says")
+    func documented() throws {
+        let text = Self.hash("correct horse").text
+        try folder.file(
+            "users.json",
+            """
+            {"users":[{"id":7,"username":"alice","name":"Alice","password":"\(text)","disabled":false},
+                      {"name":"Bob","username":"bob","id":2,"password":null,"disabled":true},
+                      {"id":3,"username":"carol","name":"Carol"}]}
+            """)
+        let users = try file.read()
+        #expect(users.map(\.id.number) == [7, 2, 3])
+        #expect(users.map(\.username) == ["alice", "bob", "carol"])
+        #expect(users.map(\.name) == ["Alice", "Bob", "Carol"])
+        #expect(users.map(\.password?.text) == [text, nil, nil])
+        #expect(users.map(\.isDisabled) == [false, true, false])
+    }
+
+    @Test("with everything wrong tells all of it, each with its place, and repeats no secret")
+    func problems() throws {
+        try folder.file(
+            "users.json",
+            """
+            {"users":[
+              {"id":1,"username":"alice","name":"Alice","password":"hunter2hunter2"},
+              {"id":1,"username":"alice","name":"Alice"},
+              {"id":2.0,"username":" bob","name":"B\\nb","password":17,"disabled":"no"},
+              {"id":true,"username":5,"name":null,"pasword":"hunter2hunter2"},
+              {"id":0},
+              "carol",
+              {"id":9007199254740992,"username":"zoe\\u0308","name":"Z"},
+              {"id":8,"username":"zo\\u00eb","name":"Z","password":"$pbkdf2-sha256$i=1$hunter2$x"}
+            ],"version":1}
+            """)
+        do {
+            _ = try file.read()
+            Issue.record("it was read")
+        } catch {
+            let sentences = error.sentences("users.json")
+            #expect(
+                sentences == [
+                    "users.json: version: no setting has this name; write users",
+                    "users.json: users[0].password: is no hash $pbkdf2-sha256$i=…; set it with `gatehouse user set-password`",
+                    "users.json: users[1].id: 1 is also the id of users[0]",
+                    "users.json: users[1].username: \"alice\" is also the user name of users[0]",
+                    "users.json: users[2].id: not a whole number from 1 to 9007199254740991",
+                    "users.json: users[2].username: not a user name: 1 to 64 characters, no control characters, no white space at the ends",
+                    "users.json: users[2].name: not a name: at most 256 characters, no control characters",
+                    "users.json: users[2].password: a number is neither a string nor null",
+                    "users.json: users[2].disabled: a string is neither true nor false",
+                    "users.json: users[3].id: not a whole number from 1 to 9007199254740991",
+                    "users.json: users[3].username: a number is not a string",
+                    "users.json: users[3].name: null is not a string",
+                    "users.json: users[3].pasword: no setting has this name; a user has id, username, name, password, disabled",
+                    "users.json: users[4].id: not a whole number from 1 to 9007199254740991",
+                    "users.json: users[4].username: is missing",
+                    "users.json: users[4].name: is missing",
+                    "users.json: users[5]: a string is not an object with id, username and name",
+                    "users.json: users[6].id: not a whole number from 1 to 9007199254740991",
+                    "users.json: users[7].username: \"zo\u{EB}\" is also the user name of users[6]",
+                    "users.json: users[7].password: is no hash $pbkdf2-sha256$i=…; set it with `gatehouse user set-password`",
+                ])
+            #expect(!"\(error) \(String(reflecting: error))".contains("hunter2"))
+        }
+    }
+
+    @Test(
+        "that is torn or something else is refused with its line",
+        arguments: [
+            ("", "users.json:1: the file ends too early"),
+            ("{\"users\":[\n{\"id\":1,", "users.json:2: the file ends too early"),
+            ("{\"users\":[]}\n{", "users.json:2: something follows the object"),
+            ("{\"users\":[],\n\"users\":[]}", "users.json:2: a name that is there twice"),
+            ("alice:x:1000", "users.json:1: not JSON"), ("\u{FEFF}{}", "users.json:1: not JSON"),
+            ("[]", "users.json: the file must hold one object, {\"users\":[…]}"),
+            ("null", "users.json: the file must hold one object, {\"users\":[…]}"),
+            ("{}", "users.json: users: is missing; write {\"users\":[]} for none"),
+            ("{\"users\":{}}", "users.json: users: an object is not a list"),
+        ])
+    func foreign(content: String, sentence: String) throws {
+        try folder.file("users.json", content)
+        #expect(sentences { _ = try file.read() } == [sentence])
+        // Nor is it changed.
+        #expect(sentences { try file.update(making: true) { $0 = [Self.bob] } } == [sentence])
+        #expect(try folder.content("users.json") == content)
+    }
+
+    @Test("with thousands of problems tells the first hundred")
+    func manyProblems() throws {
+        let wrong = Array(repeating: "1", count: 3000).joined(separator: ",")
+        try folder.file("users.json", "{\"users\":[\(wrong)]}")
+        #expect(sentences { _ = try file.read() }.count == 100)
+    }
+
+    @Test("is no larger, and has no more users, than there is a use for")
+    func limits() throws {
+        try folder.file("users.json", String(repeating: " ", count: UsersFile.maximumSize + 1))
+        #expect(throws: UsersFileError.tooLarge) { try file.read() }
+        let many = Array(repeating: "0", count: UsersFile.maximumUsers + 1).joined(separator: ",")
+        try folder.file("users.json", "{\"users\":[\(many)]}")
+        #expect(throws: UsersFileError.tooManyUsers) { try file.read() }
+    }
+
+    @Test("that cannot be read says why")
+    func unreadable() throws {
+        #expect(
+            sentences { _ = try file.read() }
+                == ["users.json: the users cannot be read: No such file or directory"])
+        try FileManager.default.createDirectory(
+            atPath: folder.path("users.json"), withIntermediateDirectories: false)
+        #expect(throws: UsersFileError.cannotRead(Errno(EINVAL))) { try file.read() }
+        try FileManager.default.removeItem(atPath: folder.path("users.json"))
+        // Nobody will ever write to it.
+        #expect(mkfifo(folder.path("users.json"), 0o600) == 0)
+        #expect(throws: UsersFileError.cannotRead(Errno(EINVAL))) { try file.read() }
+    }
+
+    private func sentences(_ body: () throws -> Void) -> [String] {
+        do {
+            try body()
+            return []
+        } catch {
+            return (error as? UsersFileError)?.sentences("users.json") ?? ["\(error)"]
+        }
+    }
+
+    // MARK: Changing
+
+    @Test("keeps what it is given, in the order it is given")
+    func roundTrip() throws {
+        let users = [Self.largest, Self.alice, Self.bob]
+        try make(users)
+        #expect(try file.read() == users)
+        #expect(try mode() == 0o600)
+        #expect(folder.allNames == [".users.json.lock", "users.json"])
+        // A user a line.
+        #expect(try folder.content("users.json").split(separator: "\n").count == 5)
+        let tree = try JSONSerialization.jsonObject(
+            with: Data(contentsOf: URL(filePath: folder.path("users.json"))))
+        let list = try #require((tree as? [String: Any])?["users"] as? [[String: Any]])
+        #expect(list.map { $0["name"] as? String } == users.map(\.name))
+    }
+
+    @Test("is one that nobody else can read, once it is changed, and so is what is beside it")
+    func modes() throws {
+        try folder.file("users.json", "{\"users\":[]}", mode: 0o644)
+        try file.update { $0 = [Self.alice] }
+        #expect(try mode() == 0o600)
+        let lock = try FileStatus(path: folder.path(".users.json.lock"))
+        #expect(lock.mode & 0o777 == 0o600)
+    }
+
+    @Test("is not written where nothing was changed")
+    func unchanged() throws {
+        try folder.file("users.json", "{ \"users\" : [ ] }")
+        let answer = try file.update { users in users.count }
+        #expect(answer == 0)
+        #expect(try folder.content("users.json") == "{ \"users\" : [ ] }")
+    }
+
+    @Test("that is not there is made only by whoever says so")
+    func making() throws {
+        #expect(throws: UsersFileError.cannotRead(.isNotThere)) { try file.update { _ in } }
+        #expect(folder.names == [])
+        try file.update(making: true) { $0.append(Self.bob) }
+        #expect(try file.read() == [Self.bob])
+    }
+
+    @Test("behind a symbolic link stays there")
+    func link() throws {
+        try FileManager.default.createDirectory(
+            atPath: folder.path("real"), withIntermediateDirectories: false)
+        try folder.file("real/users.json", "{\"users\":[]}")
+        #expect(symlink("real/users.json", folder.path("users.json")) == 0)
+        try file.update { $0 = [Self.alice] }
+        #expect(try file.read() == [Self.alice])
+        #expect(try folder.content("real/users.json").contains("alice"))
+        #expect(folder.allNames == ["real", "users.json"])
+        #expect(unlink(folder.path("users.json")) == 0)
+        // One that leads nowhere is not followed into a new file.
+        #expect(symlink("nowhere/users.json", folder.path("users.json")) == 0)
+        #expect(throws: UsersFileError.cannotRead(.isNotThere)) { try make([Self.alice]) }
+    }
+
+    @Test("is not lost to what a killed process has left, nor to a trap laid in its place")
+    func leftovers() throws {
+        try make([Self.alice])
+        try folder.file(".users.json.new", "{\"users\":[{\"id\":")
+        try file.update { $0.append(Self.bob) }
+        #expect(try file.read() == [Self.alice, Self.bob])
+        let victim = try folder.file("victim", "as it was")
+        #expect(symlink(victim, folder.path(".users.json.new")) == 0)
+        _ = try file.update { $0.removeLast() }
+        #expect(try folder.content("victim") == "as it was")
+        #expect(try file.read() == [Self.alice])
+        #expect(folder.allNames == [".users.json.lock", "users.json", "victim"])
+    }
+
+    @Test("keeps its owner when the superuser changes it", .enabled(if: geteuid() == 0))
+    func owner() throws {
+        try make([Self.alice])
+        #expect(chown(folder.path("users.json"), 12_345, 23_456) == 0)
+        try file.update { $0.append(Self.bob) }
+        for name in ["users.json", ".users.json.lock"] {
+            let status = try FileStatus(path: folder.path(name))
+            #expect(status.owner == 12_345)
+            #expect(status.group == 23_456)
+            #expect(status.mode & 0o777 == 0o600)
+        }
+    }
+
+    @Test("is as it was, or as it should be, whichever operation fails")
+    func failures() throws {
+        let (before, after) = ([Self.alice], [Self.alice, Self.bob])
+        for error in [Errno.noSpace, .inputOutput, .notPermitted, .readOnly] {
+            var (number, hasFailed, written) = (0, true, 0)
+            while hasFailed {
+                try make(before)
+                number += 1
+                let bad = number
+                let fileSystem = FileSystemDouble { _, count in
+                    count == bad ? .failed(error) : .done
+                }
+                let file = UsersFile(folder.path("users.json"), fileSystem: fileSystem)
+                let sentences = sentences { try file.update { $0.append(Self.bob) } }
+                let users = try self.file.read()
+                #expect(users == before || users == after, "operation \(number)")
+                if users == after { written += 1 }
+                // What is not told is done.
+                #expect(!sentences.isEmpty || users == after)
+                for sentence in sentences { #expect(sentence.hasSuffix(error.words)) }
+                hasFailed = fileSystem.total >= number
+            }
+            // The last had nothing to fail; before it were the two of the folder's synchronisation, and
+            // what looks whether the path is a link.
+            #expect(number >= 9)
+            #expect(written == 4)
+        }
+        #expect(folder.allNames == [".users.json.lock", "users.json"])
+    }
+
+    @Test("in a folder that cannot be written says so")
+    func readOnlyFolder() throws {
+        try make([Self.alice])
+        let fileSystem = FileSystemDouble { operation, _ in
+            operation == .open ? .failed(.readOnly) : .done
+        }
+        let file = UsersFile(folder.path("users.json"), fileSystem: fileSystem)
+        #expect(
+            sentences { try file.update { $0 = [] } }
+                == ["users.json: the users cannot be written: Read-only file system"])
+        #expect(try self.file.read() == [Self.alice])
+    }
+
+    @Test("that is written in pieces is whole")
+    func shortWrites() throws {
+        let users = (1...200).map { User.test($0) }
+        let fileSystem = FileSystemDouble { operation, _ in operation == .write ? .short : .done }
+        let file = UsersFile(folder.path("users.json"), fileSystem: fileSystem)
+        try file.update(making: true) { $0 = users }
+        #expect(try self.file.read() == users)
+        #expect(fileSystem.count(of: .write) > 5)
+    }
+
+    // MARK: At once
+
+    @Test("loses no change where several are made at once")
+    func atOnce() throws {
+        try folder.file("users.json", "{\"users\":[]}")
+        let file = file
+        let rounds = 10
+        inThreads(4) { thread in
+            for round in 0..<rounds {
+                let id = Int64(thread * rounds + round + 1)
+                _ = try? file.update { $0.append(.test(id)) }
+            }
+        }
+        let ids = try file.read().map(\.id.number)
+        #expect(ids.sorted() == Array(1...Int64(4 * rounds)))
+        // Each thread's in its order.
+        for thread in 0..<4 {
+            let own = ids.filter { ($0 - 1) / Int64(rounds) == thread }
+            #expect(own == own.sorted())
+        }
+    }
+
+    @Test("is read whole at any moment while it is changed")
+    func reading() throws {
+        try make([Self.alice])
+        let file = file
+        let isDone = Locked(false)
+        let writer = Running {
+            for round in 0..<40 {
+                _ = try? file.update { users in
+                    users = (0..<(round % 7 + 1)).map { .test(Int64($0) + 1) }
+                }
+            }
+            isDone.withLock { $0 = true }
+        }
+        var counts: Set<Int> = []
+        repeat { counts.insert(try file.read().count) } while !isDone.withLock { $0 }
+        writer.join()
+        #expect(counts.isSubset(of: Set(1...7)))
+    }
+
+    @Test("takes an upgraded hash only in place of the one that was verified")
+    func upgrade() throws {
+        let (old, new, other) = (Self.hash("old"), Self.hash("new"), Self.hash("other"))
+        try make([.test(1, password: old), Self.bob])
+        #expect(try file.replace(old, by: new, of: UserID(1)!))
+        #expect(try file.read() == [.test(1, password: new), Self.bob])
+        // Somebody has set another password in between, has removed the user, or the hash.
+        #expect(try !file.replace(old, by: other, of: UserID(1)!))
+        #expect(try !file.replace(new, by: other, of: UserID(2)!))
+        #expect(try !file.replace(new, by: other, of: UserID(3)!))
+        #expect(try file.read() == [.test(1, password: new), Self.bob])
+    }
+
+    @Test("is upgraded by one of many who have verified the same hash")
+    func upgradeRace() throws {
+        let old = Self.hash("old")
+        try make([.test(1, password: old)])
+        let news = (0..<4).map { Self.hash("new \($0)") }
+        let winners = Locked<[Int]>([])
+        let file = file
+        inThreads(4) { thread in
+            while true {
+                do throws(UsersFileError) {
+                    if try file.replace(old, by: news[thread], of: UserID(1)!) {
+                        winners.withLock { $0.append(thread) }
+                    }
+                    return
+                } catch {
+                    guard error == .inUse else { return }
+                }
+            }
+        }
+        let winner = try #require(winners.withLock { $0.count == 1 ? $0.first : nil })
+        #expect(try file.read().map(\.password) == [news[winner]])
+    }
+
+    @Test("that somebody changes right now keeps an upgrade from waiting")
+    func busy() throws {
+        let old = Self.hash("old")
+        try make([.test(1, password: old)])
+        var error: UsersFileError?
+        try file.update { _ in
+            do throws(UsersFileError) {
+                _ = try file.replace(old, by: old, of: UserID(1)!)
+            } catch let thrown {
+                error = thrown
+            }
+        }
+        #expect(error == .inUse)
+        #expect(try !file.replace(Self.hash("x"), by: old, of: UserID(1)!))
+    }
+
+    // MARK: Hostile
+
+    @Test("that is mutated is read or refused, never a trap", arguments: 1...4)
+    func mutations(seed: UInt64) throws {
+        try make([Self.alice, Self.bob, Self.largest])
+        let text = Array(try folder.content("users.json").utf8)
+        let interesting = Array("{}[]\",:\\u$=+.-0129 \n".utf8) + [0, 0x80, 0xc3, 0xff]
+        var dice = Dice(seed: seed)
+        var accepted = 0
+        let rounds = 2000
+        for _ in 0..<rounds {
+            var bytes = text
+            for _ in 0..<Int.random(in: 1...2, using: &dice) {
+                let index = Int.random(in: 0..<bytes.count, using: &dice)
+                let byte = interesting.randomElement(using: &dice)!
+                switch Int.random(in: 0..<6, using: &dice) {
+                case 0: bytes[index] = byte
+                case 1: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
+                case 2: bytes.insert(byte, at: index)
+                case 3: bytes.remove(at: index)
+                case 4:
+                    let end = Int.random(in: index...bytes.count, using: &dice)
+                    bytes.insert(contentsOf: Array(bytes[index..<end]), at: index)
+                default: bytes.removeSubrange(index...)
+                }
+                if bytes.isEmpty { break }
+            }
+            do throws(UsersFileError) {
+                let users = try UsersFileReader.users(in: bytes)
+                accepted += 1
+                // What is read is what a directory can be made of.
+                #expect(UserDirectory(users).all.count == users.count)
+            } catch {
+                let hash = try #require(Self.alice.password?.text.split(separator: "$").last)
+                let told = error.sentences("users.json").joined()
+                #expect(!told.contains(hash))
+                #expect(!told.isEmpty)
+            }
+        }
+        #expect((20...(rounds - 20)).contains(accepted))
+    }
+}
