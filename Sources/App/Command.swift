@@ -13,19 +13,24 @@ package struct Command {
         case cannotTell = 2
         case notSealed = 3
         case usage = 64
+        case data = 65
         case noInput = 66
+        case noUser = 67
         case unavailable = 69
         case software = 70
         case cannotCreate = 73
         case inputOutput = 74
+        case notPermitted = 77
         case configuration = 78
     }
 
-    private enum Verb: String { case serve, check, secret, log, help, version }
+    private enum Verb: String { case serve, check, secret, user, log, help, version }
 
     private var verb = Verb.serve
     private var configurationPath: String?
     private var logCommand: LogCommand?
+    private var userCommand: UserCommand?
+    private var helpText = Self.help
     private let environment: [String: String]
 
     /// - Parameter arguments: without the program's name.
@@ -41,6 +46,11 @@ package struct Command {
             rest.removeFirst()
             logCommand = try LogCommand(&rest, &configurationPath)
             if logCommand == nil { verb = .help }
+        } else if rest.first == "user" {
+            verb = .user
+            rest.removeFirst()
+            userCommand = try UserCommand(&rest, &configurationPath)
+            if userCommand == nil { (verb, helpText, rest) = (.help, UserCommand.help, []) }
         }
         while let argument = rest.popFirst() {
             switch argument {
@@ -80,7 +90,7 @@ package struct Command {
     private func run() -> ExitCode {
         switch verb {
         case .help:
-            print(Self.help)
+            print(helpText)
             return .success
         case .version:
             print("gatehouse \(Gatehouse.version)")
@@ -90,6 +100,9 @@ package struct Command {
             return .success
         case .check: return check()
         case .serve: return serve()
+        case .user:
+            guard let userCommand, let configuration = load() else { return .configuration }
+            return userCommand.run(configuration)
         case .log:
             guard let logCommand, let configuration = load() else { return .configuration }
             Signals.ignoreBrokenPipes()
@@ -196,7 +209,7 @@ package struct Command {
         _ = try? writeOnce(2, line.span)
     }
 
-    private static let usage = "usage: gatehouse [serve|check|secret|log …] [--config FILE]"
+    private static let usage = "usage: gatehouse [serve|check|secret|user …|log …] [--config FILE]"
 
     private static let help = """
         gatehouse \(Gatehouse.version): issues HS256 tokens, checks them, keeps a security log.
@@ -204,23 +217,23 @@ package struct Command {
           serve      answer requests until SIGTERM or SIGINT; also without a command
           check      read the configuration, say everything that is wrong with it
           secret     print a new random key for token.keys
-          log verify [FILES] [--anchor SEQ.MAC] [--json]  is it what was written?
+          user add|set-password|remove|disable|enable|list       who may log in; see user --help
+          log verify [FILES] [--anchor SEQ.MAC] [--json]         is it what was written?
           log head   the newest seal, SEQ.MAC: kept elsewhere, it is an anchor
-          log stats [FILES] [--since WHEN] [--json]       what is in it
-          log tail [--lines N] [--level L] [--area A] [--event E] [--user U]
-                   [--no-follow]
+          log stats [FILES] [--since WHEN] [--json]              what is in it
+          log tail [--lines N] [--level L] [--area A] [--event E] [--user U] [--no-follow]
 
           --config FILE   in JSON; without it the demo runs on 127.0.0.1:8080
           --help          this text
           --version       the version
 
-        Without FILES the log commands read the configuration's log; - is standard
-        input, a .gz file is unpacked. A variable overrides a setting:
-        GATEHOUSE_LOG_FILE_MAX_SIZE is log.file.max_size. SIGHUP reopens the log.
+        Without FILES the log commands read the configuration's log; - is standard input, a .gz file
+        is unpacked. A variable overrides a setting: GATEHOUSE_LOG_FILE_MAX_SIZE is
+        log.file.max_size. SIGHUP reopens the log.
 
-        Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the
-        address is taken, 70 self-test failed, 73 the log cannot be opened, 74 not
-        written to its end, 78 wrong configuration. log verify: 0 intact, 1 tampered
-        with, 2 nothing can be said (wrong key), 3 intact, its end not proven.
+        Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the address is
+        taken, 70 self-test failed, 73 the log cannot be opened, 74 not written to its end, 78 wrong
+        configuration. log verify: 0 intact, 1 tampered with, 2 nothing can be said (wrong key), 3
+        intact, its end not proven.
         """
 }

@@ -24,7 +24,7 @@ struct CommandTests {
         #expect(
             errors == """
                 gatehouse: \(sentence)
-                usage: gatehouse [serve|check|secret|log …] [--config FILE]
+                usage: gatehouse [serve|check|secret|user …|log …] [--config FILE]
 
                 """)
         #expect(throws: Command.UsageError.self) { try Command(arguments, environment: [:]) }
@@ -38,8 +38,8 @@ struct CommandTests {
             #expect(errors == "")
             let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
             #expect(lines.count <= 24)
-            for line in lines { #expect(line.count <= 80, "\(line)") }
-            for word in ["serve", "check", "secret", "--config", "--help", "--version"] {
+            for line in lines { #expect(line.count <= 100, "\(line)") }
+            for word in ["serve", "check", "secret", "user", "--config", "--help", "--version"] {
                 #expect(lines.contains { $0.hasPrefix("  \(word) ") }, "\(word)")
             }
         }

@@ -44,7 +44,7 @@ struct LogCommandTests {
         #expect(
             errors == """
                 gatehouse: \(sentence)
-                usage: gatehouse [serve|check|secret|log …] [--config FILE]
+                usage: gatehouse [serve|check|secret|user …|log …] [--config FILE]
 
                 """)
     }
