@@ -34,54 +34,7 @@ enum Host {
     private static func isAddress(_ text: Span<UInt8>) -> Bool {
         guard text.count > 0 else { return false }
         if text[0] | 0x20 == UInt8(ascii: "v") { return isFutureAddress(text) }
-        // Eight groups of sixteen bits, of which `::` stands for one or more once.
-        var groups = 0
-        var isShortened = false
-        var index = 0
-        if text.count > 1, text[0] == UInt8(ascii: ":"), text[1] == UInt8(ascii: ":") {
-            isShortened = true
-            index = 2
-        }
-        while index < text.count {
-            let start = index
-            while index < text.count, Grammar.hexadecimalValue(text[index]) != nil { index += 1 }
-            if index < text.count, text[index] == UInt8(ascii: ".") {
-                // The last two groups may be an IPv4 address.
-                guard isIPv4(text.extracting(start..<text.count)) else { return false }
-                groups += 2
-                break
-            }
-            guard index > start, index - start <= 4 else { return false }
-            groups += 1
-            guard index < text.count else { break }
-            guard text[index] == UInt8(ascii: ":"), index + 1 < text.count else { return false }
-            index += 1
-            if text[index] == UInt8(ascii: ":") {
-                guard !isShortened else { return false }
-                isShortened = true
-                index += 1
-            }
-        }
-        return isShortened ? groups < 8 : groups == 8
-    }
-
-    /// Four numbers below 256 without leading zeros.
-    private static func isIPv4(_ text: Span<UInt8>) -> Bool {
-        var numbers = 0
-        var start = 0
-        for index in 0...text.count where index == text.count || text[index] == UInt8(ascii: ".") {
-            guard index > start, index - start <= 3 else { return false }
-            guard index - start == 1 || text[start] != UInt8(ascii: "0") else { return false }
-            var number = 0
-            for digit in start..<index {
-                guard Grammar.isDigit(text[digit]) else { return false }
-                number = number * 10 + Int(text[digit] - UInt8(ascii: "0"))
-            }
-            guard number < 256 else { return false }
-            numbers += 1
-            start = index + 1
-        }
-        return numbers == 4
+        return NetworkAddress.ipv6(text) != nil
     }
 
     /// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
