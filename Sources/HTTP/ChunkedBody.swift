@@ -65,7 +65,9 @@ struct ChunkedBody {
     func readTrailer(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(ParseError) {
         switch try Field.parse(bytes, line).name {
         case .contentLength, .transferEncoding, .host: throw .badField
-        case .authorization, .connection, .contentType, .expect, .requestID, .other: break
+        case .authorization, .connection, .contentType, .expect, .forwarded, .forwardedFor,
+            .requestID, .other:
+            break
         }
     }
 

@@ -43,7 +43,10 @@ package struct Conversation: ~Copyable {
     }
 
     private let limits: Limits
-    private let client: ClientAddress
+    /// Where the connection comes from.
+    private let peer: ClientAddress
+    /// Whose word about a request's client is taken; nil where the peer's is not.
+    private let proxies: TrustedProxies?
     /// Request ids are this and a counter, stirred; see `nextID`.
     private var idState: UInt64
 
@@ -82,10 +85,17 @@ package struct Conversation: ~Copyable {
         let method: Method
     }
 
-    /// - Parameter seed: makes the request ids of this connection differ from those of others.
-    package init(limits: Limits, client: ClientAddress, seed: UInt64) {
+    /// - Parameters:
+    ///   - client: where the connection comes from, and with it every request that does not come
+    ///     through a trusted proxy.
+    ///   - seed: makes the request ids of this connection differ from those of others.
+    ///   - proxies: what `TrustedProxies.behind` says about this connection.
+    package init(
+        limits: Limits, client: ClientAddress, seed: UInt64, proxies: TrustedProxies? = nil
+    ) {
         self.limits = limits
-        self.client = client
+        self.proxies = proxies
+        peer = client
         idState = seed
         id = RequestID(0)
     }
@@ -284,6 +294,7 @@ extension Conversation {
 
     private mutating func deliver(_ bodyRange: Range<Int>) -> Request {
         phase = .responding
+        let client = proxies?.client(of: fields, input.span, from: peer) ?? peer
         return Request(
             method: line.method, form: line.form, id: id, client: client,
             declaresContent: declaresContent, bytes: input, fields: fields, pathRange: line.path,

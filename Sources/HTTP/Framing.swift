@@ -39,7 +39,7 @@ struct Framing {
             case .expect where minorVersion > 0:
                 guard value.isEqualIgnoringCase("100-continue") else { throw .unknownExpectation }
                 expectsContinue = true
-            case .authorization, .expect, .requestID, .other: break
+            case .authorization, .expect, .forwarded, .forwardedFor, .requestID, .other: break
             }
         }
         // RFC 9112 §3.2.

@@ -11,6 +11,8 @@ package struct Request: Sendable {
     package let form: Form
     /// What the log and the client know this request by.
     package let id: RequestID
+    /// Where it comes from: the connection's other end, or whom the trusted proxies there say they
+    /// were reached from; see `TrustedProxies`.
     package let client: ClientAddress
     /// Whether a Content-Length or a Transfer-Encoding said that content comes, be it none.
     package let declaresContent: Bool

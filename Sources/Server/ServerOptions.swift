@@ -8,6 +8,8 @@ package struct ServerOptions: Sendable {
     /// Serial queues that each serve a share of the connections.
     package var workers = 1
     package var maximumConnections = 10_000
+    /// Whose word about where a request comes from is taken.
+    package var trustedProxies = TrustedProxies.none
     package var limits = Conversation.Limits()
     /// From a message's first byte, or from the connection's beginning, to the end of its head.
     package var headTimeout = Milliseconds.seconds(10)

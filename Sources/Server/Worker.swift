@@ -211,7 +211,7 @@ final class Worker: @unchecked Sendable {
                 case .inTwoSteps(let handler):
                     switch handler(request) {
                     case .response(let response): complete(response, connection)
-                    case .slow(let work): offload(work, connection)
+                    case .slow(let work): offload(work, of: request.client, connection)
                     }
                 }
             }
@@ -230,7 +230,9 @@ final class Worker: @unchecked Sendable {
         connection.conversation.complete(response, date: date.text, closing: isDraining)
     }
 
-    private func offload(_ work: SlowWork, _ connection: Connection) {
+    private func offload(
+        _ work: SlowWork, of client: ClientAddress, _ connection: Connection
+    ) {
         let token = connection.token
         let mailbox = mailbox
         connection.awaitsResponse = offload.submit(work.kind) {
@@ -238,7 +240,10 @@ final class Worker: @unchecked Sendable {
         }
         if !connection.awaitsResponse {
             work.refused()
-            tell("busy", .serviceUnavailable, connection)
+            hooks.refused(
+                Refusal(
+                    reason: "busy", status: .serviceUnavailable, client: client,
+                    id: connection.conversation.currentID))
             complete(Self.busy, connection)
         }
     }
@@ -375,7 +380,9 @@ final class Worker: @unchecked Sendable {
         let number = socket.number
         let connection = Connection(
             socket, client, slot: slot, token: token,
-            Conversation(limits: options.limits, client: client, seed: seeds.next()))
+            Conversation(
+                limits: options.limits, client: client, seed: seeds.next(),
+                proxies: options.trustedProxies.behind(client)))
         connections[slot] = connection
         connectionCount.add(1)
         do throws(Errno) {
