@@ -5,6 +5,10 @@ import Time
 /// Each kind has one duration, so that deadlines of a kind expire in the order in which they were
 /// set: a queue for each kind, kept as a doubly linked list through arrays by slot. Setting, clearing
 /// and finding the next one each take constant time, at any number of connections.
+///
+/// When a duration changes, deadlines that are set already keep theirs. To keep the order, one that is
+/// set after it was shortened expires no sooner than the last of those: late at most by what the
+/// duration was shortened by, and only until the old ones are gone.
 struct DeadlineList {
     enum Kind: Int, CaseIterable { case head, body, idle, write, linger }
 
@@ -20,12 +24,17 @@ struct DeadlineList {
         var last = -1
     }
 
-    private let durations: [Milliseconds]
+    private var durations: [Milliseconds]
     private var ends = [Ends](repeating: Ends(), count: Kind.allCases.count)
     private var entries: [Entry] = []
 
     /// - Parameter duration: of each kind.
     init(_ duration: (Kind) -> Milliseconds) { durations = Kind.allCases.map(duration) }
+
+    /// Deadlines that are set from now on have these durations.
+    mutating func change(_ duration: (Kind) -> Milliseconds) {
+        durations = Kind.allCases.map(duration)
+    }
 
     func kind(of slot: Int) -> Kind? { slot < entries.count ? entries[slot].kind : nil }
 
@@ -34,8 +43,9 @@ struct DeadlineList {
         while entries.count <= slot { entries.append(Entry()) }
         clear(slot)
         let last = ends[kind.rawValue].last
-        entries[slot] = Entry(
-            kind: kind, expires: now + durations[kind.rawValue], previous: last, next: -1)
+        var expires = now + durations[kind.rawValue]
+        if last >= 0 { expires = max(expires, entries[last].expires) }
+        entries[slot] = Entry(kind: kind, expires: expires, previous: last, next: -1)
         if last >= 0 { entries[last].next = slot } else { ends[kind.rawValue].first = slot }
         ends[kind.rawValue].last = slot
     }

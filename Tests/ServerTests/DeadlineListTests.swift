@@ -97,6 +97,33 @@ struct DeadlineListTests {
         #expect(list.expired(at: at(20)) == (0..<4).filter { $0 != cleared })
     }
 
+    @Test("keeps the duration with which it was set when that changes")
+    func longer() {
+        var list = list()
+        list.set(0, .idle, now: at(0))
+        list.change { _ in Milliseconds(200) }
+        list.set(1, .idle, now: at(10))
+        #expect(list.expired(at: at(74)) == [])
+        #expect(list.expired(at: at(75)) == [0])
+        #expect(list.next == at(210))
+    }
+
+    @Test("set after its duration became shorter waits for those before it, and no longer")
+    func shorter() {
+        var list = list()
+        list.set(0, .idle, now: at(0))
+        list.set(1, .idle, now: at(10))
+        list.change { _ in Milliseconds(5) }
+        list.set(2, .idle, now: at(20))
+        list.set(3, .head, now: at(20))
+        #expect(list.next == at(25))
+        #expect(list.expired(at: at(25)) == [3])
+        #expect(list.expired(at: at(84)) == [0])
+        #expect(list.expired(at: at(85)) == [1, 2])
+        list.set(0, .idle, now: at(90))
+        #expect(list.next == at(95))
+    }
+
     @Test("behaves as in a simple model, whatever is done in whatever order")
     func model() {
         var (list, model): (DeadlineList, [Int: (DeadlineList.Kind, MonotonicTime)]) = (list(), [:])
