@@ -39,6 +39,15 @@ package struct Errno: Error, Equatable, Hashable {
     package static let readOnly = Errno(EROFS)
     /// "Cannot send after transport endpoint shutdown": what was to be written to has ended.
     package static let hasEnded = Errno(ESHUTDOWN)
+    /// Nobody listens there, or nobody does any more.
+    package static let connectionRefused = Errno(ECONNREFUSED)
+    package static let timedOut = Errno(ETIMEDOUT)
+    /// A socket of another type has the address.
+    package static let wrongSocketType = Errno(EPROTOTYPE)
+    package static let nameTooLong = Errno(ENAMETOOLONG)
+    package static let invalidArgument = Errno(EINVAL)
+    /// What should be a socket is something else.
+    package static let isNoSocket = Errno(ENOTSOCK)
     package static let unsupportedFamily = Errno(EAFNOSUPPORT)
 }
 

@@ -36,6 +36,8 @@ package struct FileStatus: Sendable {
 
     package var isRegularFile: Bool { mode & S_IFMT == S_IFREG }
 
+    package var isSocket: Bool { mode & S_IFMT == S_IFSOCK }
+
     /// Whether users other than the owner and the group may read it.
     package var isReadableByOthers: Bool { mode & S_IROTH != 0 }
 }

@@ -3,37 +3,50 @@ import HTTP
 import POSIX
 import Time
 
-/// An HTTP server: workers that share a port. Knows sockets and Dispatch; what a request means is
-/// the routes' affair, what must be on record before an answer leaves is the hooks'.
+/// An HTTP server: workers that share a port, or one worker on a Unix domain socket. Knows sockets
+/// and Dispatch; what a request means is the routes' affair, what must be on record before an answer
+/// leaves is the hooks'.
 package final class HTTPServer: Sendable {
     /// Where it listens; the real port, if port 0 was asked for.
     package let address: SocketAddress
+    /// That of a Unix domain socket.
+    private let file: SocketFile?
     private let workers: [Worker]
     private let drained = DispatchGroup()
     private let options: ServerOptions
 
     /// Opens the listeners, and serves from the moment `start` is called.
+    /// - Throws: see `SocketAddress.sentence(for:)` for what an operator can make of it.
     package init(
         _ options: ServerOptions, routes: RouteTable, hooks: ServerHooks
     ) throws(Errno) {
         precondition(options.workers > 0)
         self.options = options
-        try Socket.checkUnused(options.address)
         let offload = OffloadQueues(options)
-        let connectionCount = ConnectionCount()
         var address = options.address
         var workers: [Worker] = []
-        let drained = drained
-        for number in 0..<options.workers {
-            let listener = try Socket.listener(on: address)
-            if address.port == 0 {
-                address = SocketAddress(
-                    host: address.host, port: try Socket.port(of: listener))
-            }
+        let (drained, connectionCount) = (drained, ConnectionCount())
+        if case .unix(let path) = address.host {
+            let listener = try Socket.unboundListener()
+            file = try SocketFile(path, bindingTo: listener)
             workers.append(
                 try Worker(
-                    number: number, listener: listener, options, routes, hooks, offload,
-                    connectionCount, whenDrained: { drained.leave() }))
+                    number: 0, listener: listener, options, routes, hooks, offload, connectionCount,
+                    whenDrained: { drained.leave() }))
+        } else {
+            file = nil
+            try Socket.checkUnused(address)
+            for number in 0..<options.workers {
+                let listener = try Socket.listener(on: address)
+                if address.port == 0 {
+                    address = SocketAddress(
+                        host: address.host, port: try Socket.port(of: listener))
+                }
+                workers.append(
+                    try Worker(
+                        number: number, listener: listener, options, routes, hooks, offload,
+                        connectionCount, whenDrained: { drained.leave() }))
+            }
         }
         self.address = address
         self.workers = workers
@@ -51,6 +64,8 @@ package final class HTTPServer: Sendable {
     /// - Returns: whether nothing had to be cut off.
     @discardableResult
     package func stop() -> Bool {
+        // While it still listens; see there.
+        file?.remove()
         for worker in workers { worker.mailbox.post(.stop) }
         let seconds = Double(options.drainTimeout.count) / 1000
         if drained.wait(timeout: .now() + seconds) == .success { return true }

@@ -5,7 +5,7 @@ import Time
 /// What an operator chooses about the listener and its connections.
 package struct ServerOptions: Sendable {
     package var address = SocketAddress.loopback(port: 8080)
-    /// Serial queues that each serve a share of the connections.
+    /// Serial queues that each serve a share of the connections; a Unix domain socket has one.
     package var workers = 1
     package var maximumConnections = 10_000
     /// Whose word about where a request comes from is taken.

@@ -1,37 +1,58 @@
 import Glibc
 import POSIX
+import Time
 
 /// The socket calls, on descriptors that their owners lend.
 enum Socket {
     /// A listening socket that shares its port with the other workers' sockets.
+    /// - Parameter address: one with a port; see `SocketFile` for the others.
     static func listener(on address: SocketAddress) throws(Errno) -> FileDescriptor {
-        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-        let family = address.family
-        let socket = FileDescriptor(
-            owning: try retryingOnInterrupt {
-                Glibc.socket(family, type | CInt(SOCK_CLOEXEC.rawValue), 0)
-            })
+        let socket = try make(address.family, flags: CInt(SOCK_NONBLOCK.rawValue))
         try set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
         try set(socket, SOL_SOCKET, SO_REUSEPORT, 1)
         // Accepted sockets inherit it: a response goes out when it is sent, not when the last one
         // was acknowledged.
         try set(socket, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
         try bind(socket, address)
+        try listen(socket)
+        return socket
+    }
+
+    /// A socket to become a Unix domain listener; see `SocketFile`.
+    static func unboundListener() throws(Errno) -> FileDescriptor {
+        try make(AF_UNIX, flags: CInt(SOCK_NONBLOCK.rawValue))
+    }
+
+    /// - Parameter flags: SOCK_NONBLOCK, or none.
+    static func make(_ family: CInt, flags: CInt = 0) throws(Errno) -> FileDescriptor {
+        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | flags
+        return FileDescriptor(
+            owning: try retryingOnInterrupt { Glibc.socket(family, type, 0) })
+    }
+
+    static func listen(_ socket: borrowing FileDescriptor) throws(Errno) {
         let number = socket.number
         // The kernel lowers it to net.core.somaxconn.
-        _ = try retryingOnInterrupt { listen(number, 4096) }
-        return socket
+        _ = try retryingOnInterrupt { Glibc.listen(number, 4096) }
+    }
+
+    /// Connects to a Unix domain socket, for which an interrupted call can simply be made again.
+    static func connect(
+        _ socket: borrowing FileDescriptor, _ address: SocketAddress
+    ) throws(Errno) {
+        let number = socket.number
+        _ = try retryingOnInterrupt {
+            unsafe address.withSocketAddress { pointer, length in
+                unsafe Glibc.connect(number, pointer, length)
+            }
+        }
     }
 
     /// Whether another process listens there: sharing a port is for our own workers only, and a
     /// second server that silently took half of the connections would be a riddle.
     static func checkUnused(_ address: SocketAddress) throws(Errno) {
         guard address.port != 0 else { return }
-        let family = address.family
-        let probe = FileDescriptor(
-            owning: try retryingOnInterrupt {
-                Glibc.socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-            })
+        let probe = try make(address.family)
         try set(probe, SOL_SOCKET, SO_REUSEADDR, 1)
         try bind(probe, address)
     }
@@ -100,7 +121,7 @@ enum Socket {
         _ = shutdown(socket.number, CInt(SHUT_WR))
     }
 
-    private static func bind(
+    static func bind(
         _ socket: borrowing FileDescriptor, _ address: SocketAddress
     ) throws(Errno) {
         if address.family == AF_INET6 {
@@ -112,6 +133,19 @@ enum Socket {
             unsafe address.withSocketAddress { pointer, length in
                 unsafe Glibc.bind(number, pointer, length)
             }
+        }
+    }
+
+    /// How long a blocking call waits for the other side.
+    static func setTimeout(
+        _ socket: borrowing FileDescriptor, _ timeout: Milliseconds
+    ) throws(Errno) {
+        let number = socket.number
+        var time = timeval(
+            tv_sec: Int(timeout.count / 1000), tv_usec: Int(timeout.count % 1000) * 1000)
+        _ = try retryingOnInterrupt {
+            unsafe setsockopt(
+                number, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
         }
     }
 

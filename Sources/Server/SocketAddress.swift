@@ -8,10 +8,17 @@ package struct SocketAddress: Sendable, Equatable {
         /// In the order of the wire.
         case ipv4([UInt8])
         case ipv6([UInt8])
+        /// A Unix domain socket at this path, relative to the process's folder if it begins with no
+        /// slash. It has no port.
+        case unix(path: String)
     }
 
     package let host: Host
+    /// 0 for a Unix domain socket.
     package let port: UInt16
+
+    /// Bytes in the path of a Unix domain socket: `sun_path` has 108, and one ends the text.
+    package static let longestPath = 107
 
     package init(host: Host, port: UInt16) {
         self.host = host
@@ -20,6 +27,10 @@ package struct SocketAddress: Sendable, Equatable {
 
     package static func loopback(port: UInt16) -> SocketAddress {
         SocketAddress(host: .ipv4([127, 0, 0, 1]), port: port)
+    }
+
+    package static func unix(path: String) -> SocketAddress {
+        SocketAddress(host: .unix(path: path), port: 0)
     }
 
     /// - Parameter text: an IPv4 or IPv6 address, or `localhost` for 127.0.0.1; no other names,
@@ -39,34 +50,59 @@ package struct SocketAddress: Sendable, Equatable {
         self.port = port
     }
 
+    /// Whether it is reached from this machine only.
     package var isLoopback: Bool {
         switch host {
         case .ipv4(let bytes): bytes[0] == 127
         case .ipv6(let bytes): bytes == [UInt8](repeating: 0, count: 15) + [1]
+        case .unix: true
         }
     }
 
-    /// As it stands in a URL: an IPv6 address in brackets.
+    /// As it stands in a URL: an IPv6 address in brackets. A Unix domain socket has none of its own,
+    /// and its clients say `localhost`.
     package var urlHost: String {
         switch host {
-        case .ipv4: hostText
-        case .ipv6: "[\(hostText)]"
+        case .ipv4(let bytes), .ipv6(let bytes):
+            bytes.count == 4 ? text(of: bytes) : "[\(text(of: bytes))]"
+        case .unix: "localhost"
         }
+    }
+
+    /// For people: `127.0.0.1:8080`, `[::1]:8080`, or the path.
+    package var text: String {
+        switch host {
+        case .ipv4, .ipv6: "\(urlHost):\(port)"
+        case .unix(let path): path
+        }
+    }
+
+    /// Why it cannot be listened on, as an operator's sentence.
+    package func sentence(for error: Errno) -> String {
+        let reason =
+            switch (host, error) {
+            case (.unix(let path), .nameTooLong):
+                "the path of a socket has at most \(Self.longestPath) bytes, and this one has "
+                    + "\(path.utf8.count)"
+            case (.unix, .isNoSocket):
+                "something that is not a socket has this name; it was left as it is"
+            case (.unix, .isNotThere): "its folder is not there"
+            case (.unix, .addressInUse): "another server is listening there"
+            default: error.words
+            }
+        return "cannot listen on \(text): \(reason)"
     }
 
     var family: CInt {
         switch host {
         case .ipv4: AF_INET
         case .ipv6: AF_INET6
+        case .unix: AF_UNIX
         }
     }
 
-    private var hostText: String {
+    private func text(of bytes: [UInt8]) -> String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        let bytes =
-            switch host {
-            case .ipv4(let bytes), .ipv6(let bytes): bytes
-            }
         // Sound: the buffer has the size that the longest address needs, and the text ends with a
         // zero.
         return unsafe text.withUnsafeMutableBufferPointer { text in
@@ -75,7 +111,16 @@ package struct SocketAddress: Sendable, Equatable {
         }
     }
 
+    /// Throws if there is no C form: an empty path, or one that begins with a zero byte, would ask
+    /// for an address without a file, which anybody may connect to.
+    func check() throws(Errno) {
+        guard case .unix(let path) = host else { return }
+        guard !path.isEmpty, !path.utf8.contains(0) else { throw .invalidArgument }
+        guard path.utf8.count <= Self.longestPath else { throw .nameTooLong }
+    }
+
     /// Calls `body` with the C form.
+    /// - Precondition: `check` throws nothing.
     func withSocketAddress<Result>(
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
@@ -106,6 +151,15 @@ package struct SocketAddress: Sendable, Equatable {
                 unsafe $0.copyBytes(from: bytes)
             }
             return rebound(address)
+        case .unix(let path):
+            precondition(path.utf8.count <= Self.longestPath)
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            // Sound: the path is shorter than `sun_path`, which is all zeros, so that one ends it.
+            unsafe withUnsafeMutableBytes(of: &address.sun_path) {
+                unsafe $0.copyBytes(from: path.utf8)
+            }
+            return rebound(address)
         }
     }
 }
@@ -128,8 +182,10 @@ struct PeerAddress {
     }
 
     /// The address as the log has it: an IPv4 address that comes through an IPv6 socket
-    /// (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is written as what it is.
+    /// (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is written as what it is. Who comes through a Unix
+    /// domain socket is `unix`.
     var client: ClientAddress {
+        if CInt(storage.ss_family) == AF_UNIX { return Self.unix }
         var text = [UInt8](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         let family = CInt(storage.ss_family)
         // Sound: the family says which address the storage holds; inet_ntop fills at most the
@@ -155,6 +211,8 @@ struct PeerAddress {
         // The longest address text has 45 characters, which is what a ClientAddress holds.
         return ClientAddress(text.span.extracting(0..<end))!
     }
+
+    private static let unix = ClientAddress(Array("unix".utf8).span)!
 
     private static let mappedPrefix: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
 }

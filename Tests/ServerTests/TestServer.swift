@@ -4,7 +4,7 @@ import Server
 import TestSupport
 import Time
 
-/// A server on a port of its own, with what its hooks were told.
+/// A server on a port or a socket of its own, with what its hooks were told.
 final class TestServer: Sendable {
     /// What happened, in order: `handle /path`, `commit`, `refuse reason status id`.
     let events: Events
@@ -47,7 +47,8 @@ final class TestServer: Sendable {
     deinit { server.stop() }
 
     func client(receiveBuffer: CInt? = nil) throws -> Client {
-        try Client(port: port, receiveBuffer: receiveBuffer)
+        if case .unix(let path) = server.address.host { return try Client(socket: path) }
+        return try Client(port: port, receiveBuffer: receiveBuffer)
     }
 
     /// - `GET /hello` and `GET /other`: their names;
@@ -55,7 +56,7 @@ final class TestServer: Sendable {
     /// - `GET /large`: 64 KiB;
     /// - `GET /client`: where the request comes from;
     /// - `POST /echo`: the request's content.
-    private static func commonRoutes(_ router: inout Router) {
+    static func commonRoutes(_ router: inout Router) {
         for name in ["hello", "other"] {
             let response = Response(.ok, json: Array(name.utf8))
             router.on(.get, "/\(name)") { _ in response }

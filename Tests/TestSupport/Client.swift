@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// A TCP client of raw bytes: what is sent, in which pieces and when, is the test's affair. Blocks
+/// A client of raw bytes, over TCP or a Unix domain socket: what is sent, in which pieces and when, is the test's affair. Blocks
 /// the calling thread, but never longer than `patience`.
 package final class Client {
     package enum Failure: Error, Equatable {
@@ -48,6 +48,21 @@ package final class Client {
             result = connect(descriptor, to: address)
         }
         guard result == 0 else { throw .system(errno) }
+    }
+
+    /// - Parameter path: of a Unix domain socket.
+    package init(socket path: String) throws(Failure) {
+        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw .notAnAddress
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        descriptor = socket(AF_UNIX, type, 0)
+        guard descriptor >= 0 else { throw .system(errno) }
+        guard connect(descriptor, to: address) == 0 else { throw .system(errno) }
     }
 
     deinit { close() }

@@ -1,0 +1,100 @@
+import Glibc
+import POSIX
+import Synchronization
+
+/// The file by which a Unix domain socket is found: made with its socket, removed when the server
+/// stops. Only this process's user may connect; nothing else at that path is ever touched but the
+/// socket of a server that is dead.
+///
+/// Theory. A socket's file outlives its server, so that one that is there has to be asked: a
+/// connection that is refused proves that nobody listens, and that nobody will, because a socket is
+/// bound once. Between that proof and the removal another server that starts could put its own
+/// socket there, and it would be removed for the dead one's; so that whoever looks, removes and
+/// binds holds a lock on the folder meanwhile (flock(2), which dies with its owner and leaves no
+/// file). At the end the file goes while its socket still listens: until then nobody takes it for
+/// dead, and afterwards it is not there to be taken for another's.
+final class SocketFile: Sendable {
+    private let path: String
+    private let status: FileStatus
+    private let isRemoved = Atomic<Bool>(false)
+
+    /// Looks for the folder's lock again after 5 ms, for a second: starting another server takes far
+    /// less.
+    private static let lockAttempts = 200
+
+    /// Binds the socket to its path and makes it listen.
+    /// - Throws: `.addressInUse` if a server listens there, or is just about to; `.isNoSocket` if
+    ///   something else has that name; `.nameTooLong`.
+    init(_ path: String, bindingTo listener: borrowing FileDescriptor) throws(Errno) {
+        let address = SocketAddress.unix(path: path)
+        try address.check()
+        let folder = try Self.lockFolder(of: path)
+        try Self.removeDeadSocket(at: address, path)
+        // The file gets its permissions from the socket in the moment in which it comes to be
+        // (unix(7), less the umask): there is no moment in which others could connect, as there would
+        // be before a chmod, and no other thread's files are affected, as they would be by a umask.
+        let number = listener.number
+        _ = try retryingOnInterrupt { fchmod(number, 0o600) }
+        try Socket.bind(listener, address)
+        self.path = path
+        status = try SystemFileSystem().status(of: path)
+        // A kernel that does it otherwise is not trusted with what comes in here.
+        guard status.mode & 0o177 == 0 else {
+            remove()
+            throw .notPermitted
+        }
+        do throws(Errno) {
+            try Socket.listen(listener)
+        } catch {
+            remove()
+            throw error
+        }
+        _ = consume folder
+    }
+
+    deinit { remove() }
+
+    /// Removes the file, once; another that has its name by now is left alone.
+    func remove() {
+        guard !isRemoved.exchange(true, ordering: .relaxed),
+            let there = try? SystemFileSystem().status(of: path), there.isSameFile(as: status)
+        else { return }
+        try? SystemFileSystem().remove(path)
+    }
+
+    private static func lockFolder(of path: String) throws(Errno) -> FileDescriptor {
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        let descriptor = try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY)
+        let number = descriptor.number
+        for _ in 0..<lockAttempts {
+            do throws(Errno) {
+                _ = try retryingOnInterrupt { flock(number, LOCK_EX | LOCK_NB) }
+                return descriptor
+            } catch {
+                guard error == .again else { throw error }
+                usleep(5000)
+            }
+        }
+        throw .addressInUse
+    }
+
+    private static func removeDeadSocket(
+        at address: SocketAddress, _ path: String
+    ) throws(Errno) {
+        do throws(Errno) {
+            guard try SystemFileSystem().status(of: path).isSocket else { throw .isNoSocket }
+            // One whose queue is full answers with `.again`, and lives.
+            let probe = try Socket.make(AF_UNIX, flags: CInt(SOCK_NONBLOCK.rawValue))
+            try Socket.connect(probe, address)
+        } catch {
+            switch error {
+            case .isNotThere: return
+            case .connectionRefused: return try SystemFileSystem().remove(path)
+            // A full queue, or not a stream: somebody has it.
+            case .again, .wrongSocketType: throw .addressInUse
+            default: throw error
+            }
+        }
+        throw .addressInUse
+    }
+}
