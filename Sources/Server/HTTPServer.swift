@@ -13,7 +13,13 @@ package final class HTTPServer: Sendable {
     private let file: SocketFile?
     private let workers: [Worker]
     private let drained = DispatchGroup()
-    private let options: ServerOptions
+    /// The latest. The lock is held while they are posted, so that all workers get several
+    /// replacements in the same order.
+    private let options: Locked<ServerOptions>
+
+    /// How long a worker may take to read its mail: far longer than any batch, but for one whose log
+    /// hangs on a dead disk.
+    private static let replacementTimeout = 2.0
 
     /// Opens the listeners, and serves from the moment `start` is called.
     /// - Throws: see `SocketAddress.sentence(for:)` for what an operator can make of it.
@@ -21,7 +27,7 @@ package final class HTTPServer: Sendable {
         _ options: ServerOptions, routes: RouteTable, hooks: ServerHooks
     ) throws(Errno) {
         precondition(options.workers > 0)
-        self.options = options
+        self.options = Locked(options)
         let offload = OffloadQueues(options)
         var address = options.address
         var workers: [Worker] = []
@@ -59,6 +65,26 @@ package final class HTTPServer: Sendable {
         }
     }
 
+    /// Serves by these routes and options from now on. What is being handled ends as it was begun,
+    /// deadlines that run are kept, and a connection keeps the limits that it began with. The address,
+    /// the number of workers and the offload queue stay what they are, whatever `options` says.
+    ///
+    /// Returns when every worker has taken them; must not be called on one of them.
+    /// - Returns: whether they have, within two seconds; those that have not will
+    ///   when they read their mail. Also false if the server does not serve: not yet, or no more.
+    @discardableResult
+    package func replace(routes: RouteTable, options: ServerOptions) -> Bool {
+        let taken = DispatchGroup()
+        self.options.withLock { latest in
+            latest = options
+            for worker in workers {
+                taken.enter()
+                worker.mailbox.post(.replace(routes, options, whenTaken: { taken.leave() }))
+            }
+        }
+        return taken.wait(timeout: .now() + Self.replacementTimeout) == .success
+    }
+
     /// Stops: no new connections, what was begun is answered, and after `drainTimeout` what is left
     /// is cut off. Returns when no connection is left; must not be called on a worker.
     /// - Returns: whether nothing had to be cut off.
@@ -67,7 +93,7 @@ package final class HTTPServer: Sendable {
         // While it still listens; see there.
         file?.remove()
         for worker in workers { worker.mailbox.post(.stop) }
-        let seconds = Double(options.drainTimeout.count) / 1000
+        let seconds = Double(options.withLock { $0.drainTimeout }.count) / 1000
         if drained.wait(timeout: .now() + seconds) == .success { return true }
         for worker in workers { worker.mailbox.post(.abandon) }
         // A worker that hangs in a write to a dead disk must not keep the process.

@@ -30,8 +30,8 @@ final class Worker: @unchecked Sendable {
     private static let acceptPause = 0.1
 
     let mailbox: Mailbox
-    private let options: ServerOptions
-    private let routes: RouteTable
+    private var options: ServerOptions
+    private var routes: RouteTable
     private let hooks: ServerHooks
     private let offload: OffloadQueues
     private let connectionCount: ConnectionCount
@@ -74,15 +74,7 @@ final class Worker: @unchecked Sendable {
         queue = DispatchQueue(label: "gatehouse.worker.\(number)")
         poller = try Poller()
         mailbox = try Mailbox()
-        deadlines = DeadlineList { kind in
-            switch kind {
-            case .head: options.headTimeout
-            case .body: options.bodyTimeout
-            case .idle: options.idleTimeout
-            case .write: options.writeTimeout
-            case .linger: Self.lingerTimeout
-            }
-        }
+        deadlines = DeadlineList { Self.timeout(of: $0, options) }
         let listenerNumber = listener.number
         self.listener = consume listener
         try poller.add(listenerNumber, .read, token: Self.listenerToken)
@@ -108,6 +100,18 @@ final class Worker: @unchecked Sendable {
         timer.schedule(deadline: .now() + .milliseconds(100))
         timer.resume()
         source.resume()
+    }
+
+    private static func timeout(
+        of kind: DeadlineList.Kind, _ options: ServerOptions
+    ) -> Milliseconds {
+        switch kind {
+        case .head: options.headTimeout
+        case .body: options.bodyTimeout
+        case .idle: options.idleTimeout
+        case .write: options.writeTimeout
+        case .linger: lingerTimeout
+        }
     }
 
     // MARK: Batches
@@ -485,6 +489,11 @@ final class Worker: @unchecked Sendable {
                 watch(connection, .read)
                 answer(connection)
             // Requests that came behind it are handled when it is sent.
+            case .replace(let routes, let options, let whenTaken):
+                self.routes = routes
+                self.options = options
+                deadlines.change { Self.timeout(of: $0, options) }
+                whenTaken()
             case .stop: drain(now)
             case .abandon: for case .some(let connection) in connections { close(connection) }
             }

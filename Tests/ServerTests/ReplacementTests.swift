@@ -1,0 +1,166 @@
+import Dispatch
+import HTTP
+import POSIX
+import Server
+import TestSupport
+import Testing
+import Time
+
+private func routes(_ answer: String) -> RouteTable {
+    var router = Router()
+    let response = Response(.ok, json: Array(answer.utf8))
+    router.on(.get, "/answer") { _ in response }
+    router.on(.post, "/answer") { _ in response }
+    return router.routes()
+}
+
+@Suite("A server whose routes and options are replaced", .blocking, .serialized)
+struct ReplacementTests {
+    @Test("answers by the new ones from then on, with every worker, on connections old and new")
+    func routes() throws {
+        let server = try TestServer(.forTests { $0.workers = 4 })
+        var clients = try (0..<16).map { _ in try server.client() }
+        for client in clients {
+            try client.send(.get("/hello"))
+            #expect(try client.response().content == "hello")
+        }
+        #expect(server.server.replace(routes: ServerTests.routes("new"), options: .forTests))
+        clients += try (0..<16).map { _ in try server.client() }
+        for client in clients {
+            try client.send(.get("/answer") + .get("/hello"))
+            #expect(try client.response().content == "new")
+            #expect(try client.response().status == 404)
+        }
+    }
+
+    @Test("gives new connections the new limits, and leaves old ones theirs")
+    func limits() throws {
+        let server = try TestServer()
+        let old = try server.client()
+        try old.send(.get("/hello"))
+        _ = try old.response()
+        let options = ServerOptions.forTests { $0.limits = Conversation.Limits(body: 3) }
+        #expect(server.server.replace(routes: ServerTests.routes("new"), options: options))
+        let new = try server.client()
+        for client in [old, new] { try client.send(.post("/answer", "1234")) }
+        #expect(try old.response().content == "new")
+        #expect(try new.response().status == 413)
+    }
+
+    @Test("keeps to the new timeouts")
+    func timeouts() throws {
+        let server = try TestServer()
+        let options = ServerOptions.forTests { $0.idleTimeout = Milliseconds(1) }
+        #expect(server.server.replace(routes: ServerTests.routes("new"), options: options))
+        let client = try server.client()
+        try client.send(.get("/answer"))
+        _ = try client.response()
+        #expect(try client.untilEnd() == "")
+    }
+
+    @Test("keeps to the new maximum of connections, and ends none for it")
+    func maximumConnections() throws {
+        let server = try TestServer()
+        let busy = try (0..<3).map { _ in try server.client() }
+        for client in busy { try client.send(.get("/hello") + "GET /answer HT") }
+        for client in busy { _ = try client.response() }
+        let options = ServerOptions.forTests { $0.maximumConnections = 2 }
+        #expect(server.server.replace(routes: ServerTests.routes("new"), options: options))
+        #expect(try server.client().response().status == 503)
+        for client in busy {
+            try client.send("TP/1.1\r\nHost: h\r\n\r\n")
+            #expect(try client.response().content == "new")
+        }
+    }
+
+    @Test("finishes what is being handled as it was begun")
+    func handled() throws {
+        let gate = Gate()
+        let server = try TestServer(routes: { router in
+            router.on(.get, "/slow", placed: .offloaded) { _ in
+                gate.pass()
+                return Response(.ok, json: Array("old".utf8))
+            }
+        })
+        let client = try server.client()
+        try client.send(.get("/slow") + .get("/answer"))
+        #expect(gate.waitForArrival())
+        #expect(server.server.replace(routes: ServerTests.routes("new"), options: .forTests))
+        gate.open()
+        #expect(try client.response().content == "old")
+        #expect(try client.response().content == "new")
+    }
+
+    @Test("says so if a worker has not taken them in time, and takes them later")
+    func slowWorker() throws {
+        let gate = Gate()
+        let server = try TestServer(routes: { router in
+            router.on(.get, "/blocking") { _ in
+                gate.pass()
+                return Response(.ok)
+            }
+        })
+        let client = try server.client()
+        try client.send(.get("/blocking"))
+        #expect(gate.waitForArrival())
+        #expect(!server.server.replace(routes: ServerTests.routes("new"), options: .forTests))
+        gate.open()
+        _ = try client.response()
+        #expect(server.server.replace(routes: ServerTests.routes("newer"), options: .forTests))
+        try client.send(.get("/answer"))
+        #expect(try client.response().content == "newer")
+    }
+
+    @Test("drains for as long as the new options say")
+    func drainTimeout() throws {
+        let server = try TestServer(.forTests { $0.drainTimeout = .seconds(3600) })
+        let half = try server.client()
+        try half.send(.get("/hello") + "GET /ans")
+        _ = try half.response()
+        server.server.replace(routes: ServerTests.routes("new"), options: .forTests)
+        #expect(!server.server.stop())
+    }
+
+    @Test("loses no request under load, and none is answered by routes from before the last ones")
+    func load() throws {
+        let server = try TestServer(.forTests { $0.workers = 2 })
+        #expect(server.server.replace(routes: ServerTests.routes("0"), options: .forTests))
+        let (latest, isDone) = (Locked(0), Locked(false))
+        let (answers, failures) = (Locked(0), Events())
+        let (port, limit) = (server.port, Effort.rounds(100, long: 3000))
+        let clients = (0..<4).map { number in
+            Running {
+                do {
+                    var client = try Client(port: port)
+                    repeat {
+                        // Others that ask several things at once, or on new connections.
+                        if number == 3 { client = try Client(port: port) }
+                        let count = number == 2 ? 8 : 1
+                        let oldest = latest.withLock { $0 }
+                        try client.send(String(repeating: .get("/answer"), count: count))
+                        for _ in 0..<count {
+                            let response = try client.response()
+                            if response.status != 200 || Int(response.content)! < oldest {
+                                failures.add("\(response) after \(oldest)")
+                            }
+                        }
+                        answers.withLock { $0 += count }
+                    } while !isDone.withLock { $0 }
+                } catch {
+                    failures.add("\(error)")
+                }
+            }
+        }
+        for number in 1...limit {
+            #expect(
+                server.server.replace(
+                    routes: ServerTests.routes("\(number)"),
+                    options: .forTests { $0.idleTimeout = .seconds(Int64(60 + number % 3)) }))
+            latest.withLock { $0 = number }
+        }
+        isDone.withLock { $0 = true }
+        for client in clients { client.join() }
+        #expect(failures.all == [])
+        #expect(answers.withLock { $0 } > 0)
+    }
+}
