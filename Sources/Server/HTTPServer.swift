@@ -16,6 +16,8 @@ package final class HTTPServer: Sendable {
     /// The latest. The lock is held while they are posted, so that all workers get several
     /// replacements in the same order.
     private let options: Locked<ServerOptions>
+    private let offload: OffloadQueues
+    private let counts = ServerCounts()
 
     /// How long a worker may take to read its mail: far longer than any batch, but for one whose log
     /// hangs on a dead disk.
@@ -29,15 +31,16 @@ package final class HTTPServer: Sendable {
         precondition(options.workers > 0)
         self.options = Locked(options)
         let offload = OffloadQueues(options)
+        self.offload = offload
         var address = options.address
         var workers: [Worker] = []
-        let (drained, connectionCount) = (drained, ConnectionCount())
+        let (drained, counts) = (drained, counts)
         if case .unix(let path) = address.host {
             let listener = try Socket.unboundListener()
             file = try SocketFile(path, bindingTo: listener)
             workers.append(
                 try Worker(
-                    number: 0, listener: listener, options, routes, hooks, offload, connectionCount,
+                    number: 0, listener: listener, options, routes, hooks, offload, counts,
                     whenDrained: { drained.leave() }))
         } else {
             file = nil
@@ -51,7 +54,7 @@ package final class HTTPServer: Sendable {
                 workers.append(
                     try Worker(
                         number: number, listener: listener, options, routes, hooks, offload,
-                        connectionCount, whenDrained: { drained.leave() }))
+                        counts, whenDrained: { drained.leave() }))
             }
         }
         self.address = address
@@ -67,7 +70,7 @@ package final class HTTPServer: Sendable {
 
     /// Serves by these routes and options from now on. What is being handled ends as it was begun,
     /// deadlines that run are kept, and a connection keeps the limits that it began with. The address,
-    /// the number of workers and the offload queue stay what they are, whatever `options` says.
+    /// the number of workers and the queues for slow work stay what they are, whatever `options` says.
     ///
     /// Returns when every worker has taken them; must not be called on one of them.
     /// - Returns: whether they have, within two seconds; those that have not will
@@ -84,6 +87,9 @@ package final class HTTPServer: Sendable {
         }
         return taken.wait(timeout: .now() + Self.replacementTimeout) == .success
     }
+
+    /// How it is doing; may be asked by any thread.
+    package var statistics: ServerStatistics { counts.statistics(offload) }
 
     /// Stops: no new connections, what was begun is answered, and after `drainTimeout` what is left
     /// is cut off. Returns when no connection is left; must not be called on a worker.

@@ -12,6 +12,13 @@ struct OffloadQueues: Sendable {
         waiting = OffloadQueue(options.waiting)
     }
 
+    func statistics(of kind: SlowWork.Kind) -> ServerStatistics.Offload {
+        switch kind {
+        case .computing: computing.statistics
+        case .waiting: waiting.statistics
+        }
+    }
+
     /// False, and nothing done, if the waiting room of its kind is full.
     func submit(_ kind: SlowWork.Kind, _ work: @escaping OffloadQueue.Work) -> Bool {
         switch kind {
@@ -28,6 +35,7 @@ final class OffloadQueue: Sendable {
     private struct State {
         var running = 0
         var waiting: [Work] = []
+        var refused: UInt64 = 0
     }
 
     private let state = Locked(State())
@@ -44,7 +52,10 @@ final class OffloadQueue: Sendable {
                 state.running += 1
                 return .run
             }
-            guard state.waiting.count < limits.waiting else { return .refuse }
+            guard state.waiting.count < limits.waiting else {
+                state.refused += 1
+                return .refuse
+            }
             state.waiting.append(work)
             return .wait
         }
@@ -62,6 +73,14 @@ final class OffloadQueue: Sendable {
                 state.running -= 1
                 return nil
             }
+        }
+    }
+
+    /// How much of it runs and waits now, and how much found no room.
+    var statistics: ServerStatistics.Offload {
+        state.withLock {
+            ServerStatistics.Offload(
+                running: $0.running, waiting: $0.waiting.count, refused: $0.refused)
         }
     }
 }

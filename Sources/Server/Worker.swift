@@ -34,7 +34,7 @@ final class Worker: @unchecked Sendable {
     private var routes: RouteTable
     private let hooks: ServerHooks
     private let offload: OffloadQueues
-    private let connectionCount: ConnectionCount
+    private let counts: ServerCounts
     private let queue: DispatchQueue
     private let whenDrained: @Sendable () -> Void
 
@@ -63,13 +63,13 @@ final class Worker: @unchecked Sendable {
     init(
         number: Int, listener: consuming FileDescriptor, _ options: ServerOptions,
         _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueues,
-        _ connectionCount: ConnectionCount, whenDrained: @escaping @Sendable () -> Void
+        _ counts: ServerCounts, whenDrained: @escaping @Sendable () -> Void
     ) throws(Errno) {
         self.options = options
         self.routes = routes
         self.hooks = hooks
         self.offload = offload
-        self.connectionCount = connectionCount
+        self.counts = counts
         self.whenDrained = whenDrained
         queue = DispatchQueue(label: "gatehouse.worker.\(number)")
         poller = try Poller()
@@ -170,7 +170,9 @@ final class Worker: @unchecked Sendable {
 
     private func retractAnswers() {
         for connection in answered {
-            _ = connection.conversation.retract(Self.logUnavailable, date: date.text)
+            if connection.conversation.retract(Self.logUnavailable, date: date.text) {
+                counts.retracted.add()
+            }
         }
     }
 
@@ -244,6 +246,7 @@ final class Worker: @unchecked Sendable {
         }
         if !connection.awaitsResponse {
             work.refused()
+            counts.refused.add()
             hooks.refused(
                 Refusal(
                     reason: "busy", status: .serviceUnavailable, client: client,
@@ -259,6 +262,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func tell(_ reason: StaticString, _ status: Status, _ connection: Connection) {
+        counts.refused.add()
         hooks.refused(
             Refusal(
                 reason: reason, status: status, client: connection.client,
@@ -364,12 +368,13 @@ final class Worker: @unchecked Sendable {
     private func begin(
         _ socket: consuming FileDescriptor, _ client: ClientAddress, _ now: MonotonicTime
     ) throws(Errno) {
+        counts.accepted.add()
         var isOneTooMany = false
         // A few more than the maximum are told why; past those there is no answer at all.
-        guard connectionCount.current < options.maximumConnections + Self.refusedAtATime else {
-            return
+        guard counts.connections < options.maximumConnections + Self.refusedAtATime else {
+            return counts.tooMany.add()
         }
-        if connectionCount.current >= options.maximumConnections {
+        if counts.connections >= options.maximumConnections {
             // The connection that has been idle longest makes room; without one, the new one goes.
             if let slot = deadlines.first(.idle), let oldest = connections[slot] {
                 close(oldest)
@@ -388,7 +393,7 @@ final class Worker: @unchecked Sendable {
                 limits: options.limits, client: client, seed: seeds.next(),
                 proxies: options.trustedProxies.behind(client)))
         connections[slot] = connection
-        connectionCount.add(1)
+        counts.begin()
         do throws(Errno) {
             try poller.add(number, .read, token: token)
         } catch {
@@ -396,6 +401,7 @@ final class Worker: @unchecked Sendable {
             throw error
         }
         if isOneTooMany {
+            counts.tooMany.add()
             connection.conversation.fail(Self.tooManyConnections, date: date.text)
             tell("too_many_connections", .serviceUnavailable, connection)
             return answer(connection)
@@ -440,7 +446,7 @@ final class Worker: @unchecked Sendable {
         connection.conversation.close()
         connections[connection.slot] = nil
         freeSlots.append(connection.slot)
-        connectionCount.add(-1)
+        counts.end()
     }
 
     private func connection(_ token: UInt64) -> Connection? {
@@ -456,6 +462,7 @@ final class Worker: @unchecked Sendable {
     private func expire(_ now: MonotonicTime) {
         while let (slot, kind) = deadlines.removeExpired(now: now) {
             guard let connection = connections[slot] else { continue }
+            counts.add(kind)
             switch kind {
             case .head where connection.conversation.standing.isInsideMessage:
                 refuse(connection, .headTimeout)

@@ -56,6 +56,7 @@ struct ReplacementTests {
         try client.send(.get("/answer"))
         _ = try client.response()
         #expect(try client.untilEnd() == "")
+        #expect(server.server.statistics.timeouts.idle == 1)
     }
 
     @Test("keeps to the new maximum of connections, and ends none for it")
