@@ -94,7 +94,10 @@ let package = Package(
         program("gatehouse", ["App"]),
         program(
             "bench",
-            ["Auth", "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto", "POSIX", "Time"],
+            [
+                "Auth", "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto", "POSIX",
+                "Metrics", "Time",
+            ],
             // The bench counts allocations by standing in front of malloc.
             [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--defsym=malloc=counted_malloc"])]),
 

@@ -5,6 +5,7 @@ import HTTP
 import JSON
 import JWT
 import Logging
+import Metrics
 import Time
 
 /// What is measured, set up once: the parts as they are wired in the server, without its sockets.
@@ -88,6 +89,8 @@ struct Subjects {
 
     var all: [Benchmark] {
         let date = clock.now().httpDate
+        let metrics = RequestMetrics(
+            routes: (0..<16).map { "/\($0)" }, statuses: Status.allCases.map(\.code))
         let longMessage = [UInt8](repeating: 0x61, count: 64 * 1000)
         return [
             Benchmark("SHA-256, one block of a long message") { count in
@@ -130,6 +133,13 @@ struct Subjects {
                         if case .onWorker = routes.route(for: request) { blackHole(true) }
                     }
                     conversation.close()
+                }
+            },
+            Benchmark("count a request") { count in
+                for index in 0..<count {
+                    metrics.count(
+                        route: index & 15, status: index & 1 == 0 ? 200 : 401,
+                        nanoseconds: Int64(index & 0xFFFF))
                 }
             },
             Benchmark("record an event") { count in

@@ -1,0 +1,82 @@
+/// Requests by route and status, and how long those of each route took. A table whose size is fixed
+/// at the start: whatever strangers ask for, it does not grow, and counting allocates nothing.
+package final class RequestMetrics: Sendable {
+    private let routes: [String]
+    private let statuses: [Int]
+    /// The column of each status code from 100 to 599.
+    private let columns: [Int]
+    private let bounds: HistogramBounds
+    /// A row for each route: its statuses, those that are none of them, its histogram.
+    private let table: CounterTable
+    private let rowLength: Int
+
+    /// What does not belong to a route, and a status that is none of those that were announced.
+    package static let other = "other"
+    private static let codes = 100..<600
+
+    /// - Parameters:
+    ///   - routes: the label of each; what is counted for an index that is none of theirs is `other`.
+    ///   - statuses: all that are answered.
+    /// - Precondition: the labels differ, and so do the codes, which are from 100 to 599.
+    package init(routes: [String], statuses: [Int], bounds: HistogramBounds = .latency) {
+        precondition(Set(routes).count == routes.count && !routes.contains(Self.other))
+        precondition(Set(statuses).count == statuses.count)
+        precondition(statuses.allSatisfy(Self.codes.contains))
+        self.routes = routes
+        self.statuses = statuses
+        self.bounds = bounds
+        var columns = [Int](repeating: statuses.count, count: Self.codes.count)
+        for (column, status) in statuses.enumerated() {
+            columns[status - Self.codes.lowerBound] = column
+        }
+        self.columns = columns
+        rowLength = statuses.count + 1 + bounds.cellCount
+        table = CounterTable(count: rowLength * (routes.count + 1))
+    }
+
+    /// Counts a request that was answered.
+    /// - Parameters:
+    ///   - route: its index among the routes; any other number for a request that has none.
+    ///   - nanoseconds: from the handler's beginning to its end.
+    package func count(route: Int, status: Int, nanoseconds: Int64) {
+        let row = (routes.indices.contains(route) ? route : routes.count) * rowLength
+        let column =
+            Self.codes.contains(status)
+            ? columns[status - Self.codes.lowerBound] : statuses.count
+        table.add(row + column)
+        bounds.count(nanoseconds, in: table, at: row + statuses.count + 1)
+    }
+
+    package func count(ofRoute route: Int, status: Int) -> UInt64 {
+        let row = routes.indices.contains(route) ? route : routes.count
+        return table[
+            row * rowLength
+                + (Self.codes.contains(status)
+                    ? columns[status - Self.codes.lowerBound] : statuses.count)]
+    }
+
+    /// Writes both families. Only what has been asked for yet has a series.
+    package func write(
+        to text: inout MetricsText, requests: StaticString, duration: StaticString
+    ) {
+        text.counter(requests, "Requests that a handler answered, by route and status.") { family in
+            for row in 0...routes.count {
+                for column in 0...statuses.count {
+                    let count = table[row * rowLength + column]
+                    guard count > 0 else { continue }
+                    let status =
+                        column < statuses.count ? String(statuses[column]) : Self.other
+                    family.add(.count(count), ["route": label(row), "status": status])
+                }
+            }
+        }
+        text.histogram(duration, "Time that the handlers of a route took.") { family in
+            for row in 0...routes.count {
+                let value = bounds.value(in: table, at: row * rowLength + statuses.count + 1)
+                if value.count > 0 { family.add(value, ["route": label(row)]) }
+            }
+        }
+    }
+
+    private func label(_ row: Int) -> String { row < routes.count ? routes[row] : Self.other }
+}
