@@ -41,6 +41,9 @@ package struct Errno: Error, Equatable, Hashable {
     package static let hasEnded = Errno(ESHUTDOWN)
     /// Nobody listens there, or nobody does any more.
     package static let connectionRefused = Errno(ECONNREFUSED)
+    package static let connectionReset = Errno(ECONNRESET)
+    /// Nobody reads what is written.
+    package static let brokenPipe = Errno(EPIPE)
     package static let timedOut = Errno(ETIMEDOUT)
     /// A socket of another type has the address.
     package static let wrongSocketType = Errno(EPROTOTYPE)

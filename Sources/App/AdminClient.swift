@@ -1,0 +1,181 @@
+import POSIX
+import Server
+import Time
+
+/// What the commands ask a running server with: one request over its Unix domain socket, one
+/// response. Both ends are this program's, so that it understands only what the server says: a status
+/// line, fields, a Content-Length; all else is nonsense. It is bounded all the same, in bytes and in
+/// time.
+package struct AdminClient: Sendable {
+    package struct Answer: Sendable, Equatable {
+        package let status: Int
+        package let body: [UInt8]
+    }
+
+    package enum Failure: Error, Equatable {
+        /// No server listens at the path: there is no such file, or it is that of a dead server.
+        case notRunning(path: String)
+        /// Another user's server.
+        case notPermitted(path: String)
+        case timedOut(path: String)
+        /// Not what the server would answer.
+        case nonsense(path: String)
+        /// The path cannot be that of a socket.
+        case pathTooLong(path: String)
+        case failed(path: String, Errno)
+
+        /// For the operator.
+        package var sentence: String {
+            switch self {
+            case .notRunning(let path):
+                "no server is running at \(path); start it, or name its configuration with --config"
+            case .notPermitted(let path):
+                "not permitted to connect to \(path); run this as the user that the server runs as"
+            case .timedOut(let path): "the server at \(path) does not answer"
+            case .nonsense(let path):
+                "what listens at \(path) does not answer as this program's server does"
+            case .pathTooLong(let path):
+                "\(path) cannot be a socket: its path has at most "
+                    + "\(SocketAddress.longestPath) bytes"
+            case .failed(let path, let error): "cannot ask the server at \(path): \(error.words)"
+            }
+        }
+    }
+
+    private let path: String
+    private let timeout: Milliseconds
+
+    /// Bytes of a whole response.
+    static let maximumLength = 1 << 20
+    /// For the whole exchange.
+    package static let usualTimeout = Milliseconds.seconds(10)
+
+    /// - Parameter socket: the path of the server's socket.
+    package init(socket path: String, timeout: Milliseconds = usualTimeout) {
+        self.path = path
+        self.timeout = timeout
+    }
+
+    /// Sends a request and waits for its answer, whatever its status is.
+    /// - Parameters:
+    ///   - target: a path and perhaps a query.
+    ///   - json: the content; none if it is empty.
+    /// - Precondition: method and target have visible ASCII characters only: what an operator typed
+    ///   belongs into the content, or is percent-encoded before it gets here.
+    package func send(
+        _ method: StaticString, _ target: String, json: [UInt8] = []
+    ) throws(Failure) -> Answer {
+        precondition(
+            target.hasPrefix("/") && target.utf8.allSatisfy { (0x21...0x7E).contains($0) })
+        var request = Array("\(method) \(target) HTTP/1.1\r\nHost: localhost\r\n".utf8)
+        if !json.isEmpty { request += Array("Content-Type: application/json\r\n".utf8) }
+        request += Array("Content-Length: \(json.count)\r\nConnection: close\r\n\r\n".utf8)
+        request += json
+        let received: [UInt8]
+        do throws(Errno) {
+            received = try exchange(request)
+        } catch {
+            throw failure(for: error)
+        }
+        guard let answer = Answer(received) else { throw .nonsense(path: path) }
+        return answer
+    }
+
+    /// Sends the bytes, and receives until the server ends the connection; what is longer than the
+    /// limit is cut there, and then is not a whole response.
+    private func exchange(_ request: [UInt8]) throws(Errno) -> [UInt8] {
+        let socket = try ClientSocket(path: path, deadline: .now + timeout)
+        do throws(Errno) {
+            try socket.send(request.span)
+        } catch {
+            // Perhaps it was refused before it was all there; the answer says why.
+            guard error == .brokenPipe || error == .connectionReset else { throw error }
+        }
+        var received: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+        while received.count <= Self.maximumLength {
+            var span = buffer.mutableSpan
+            let count: Int
+            do throws(Errno) {
+                count = try socket.receive(into: &span)
+            } catch {
+                guard error == .connectionReset else { throw error }
+                break
+            }
+            if count == 0 { break }
+            received += buffer[..<count]
+        }
+        return received
+    }
+
+    private func failure(for error: Errno) -> Failure {
+        switch error {
+        case .isNotThere, .connectionRefused: .notRunning(path: path)
+        case .notPermitted: .notPermitted(path: path)
+        case .timedOut: .timedOut(path: path)
+        case .nameTooLong: .pathTooLong(path: path)
+        default: .failed(path: path, error)
+        }
+    }
+}
+
+extension AdminClient.Answer {
+    /// Understands a whole response and nothing behind it; nil for anything else.
+    init?(_ bytes: [UInt8]) {
+        guard bytes.count <= AdminClient.maximumLength else { return nil }
+        var rest = bytes[...]
+        guard let line = Self.takeLine(&rest), let status = Self.status(line) else { return nil }
+        var length: Int?
+        while true {
+            guard let line = Self.takeLine(&rest) else { return nil }
+            if line.isEmpty { break }
+            guard let colon = line.firstIndex(of: ":"), colon != line.startIndex else {
+                return nil
+            }
+            let value = line[line.index(after: colon)...]
+            switch line[..<colon].lowercased() {
+            case "content-length":
+                guard length == nil, let number = Self.length(value) else { return nil }
+                length = number
+            case "transfer-encoding": return nil
+            default: break
+            }
+        }
+        // RFC 9110 §8.6: 204 has no Content-Length; every other response of the server's has one.
+        guard (status == 204) == (length == nil), rest.count == length ?? 0 else { return nil }
+        self.init(status: status, body: Array(rest))
+    }
+
+    /// The next line without its end; nil if its end is not there, or if it has bytes that are not
+    /// text.
+    private static func takeLine(_ bytes: inout ArraySlice<UInt8>) -> String? {
+        guard let end = bytes.firstIndex(of: UInt8(ascii: "\r")),
+            end + 1 < bytes.endIndex, bytes[end + 1] == UInt8(ascii: "\n")
+        else { return nil }
+        let line = bytes[..<end]
+        guard line.allSatisfy({ (0x20...0x7E).contains($0) }) else { return nil }
+        bytes = bytes[(end + 2)...]
+        return String(decoding: line, as: UTF8.self)
+    }
+
+    /// Of `HTTP/1.1 200 OK`, a final status.
+    private static func status(_ line: String) -> Int? {
+        let parts = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == "HTTP/1.1", parts[1].utf8.count == 3,
+            let status = number(parts[1]), (200...599).contains(status)
+        else { return nil }
+        return status
+    }
+
+    private static func length(_ value: Substring) -> Int? {
+        let text = value.drop { $0 == " " }
+        guard (1...7).contains(text.utf8.count) else { return nil }
+        return number(text)
+    }
+
+    /// Digits only: `Int` would take a sign, too.
+    private static func number(_ text: Substring) -> Int? {
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return Int(text)
+    }
+}
