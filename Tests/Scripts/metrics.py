@@ -61,12 +61,15 @@ def problems(text):
     for family in families:
         # The parser takes `_total` from a counter's name.
         name = family.name + ("_total" if family.type == "counter" else "")
+        if family.type == "counter" and heads["TYPE", family.name]:
+            yield f"{family.name}: a counter's name ends in _total"
+            continue
         if not NAME.fullmatch(name):
             yield f"{name}: not in snake case"
         if not heads["HELP", name] or not family.documentation:
             yield f"{name}: no HELP"
         if not heads["TYPE", name]:
-            yield f"{name}: no TYPE, or a counter whose name does not end in _total"
+            yield f"{name}: no TYPE"
         if family.type not in ("counter", "gauge", "histogram", "summary"):
             yield f"{name}: of type {family.type}"
         if family.type in name.split("_"):
