@@ -22,7 +22,8 @@ struct TrustedProxyTests {
     func stranger() throws {
         let proxies = try TrustedProxies(parsing: ["10.0.0.0/8", "::1"])
         for options in [.forTests, ServerOptions.forTests { $0.trustedProxies = proxies }] {
-            let client = try TestServer(options).client()
+            let server = try TestServer(options)
+            let client = try server.client()
             try client.send(.get("/client", "id", Self.fields))
             #expect(try client.response().content == "127.0.0.1")
         }
