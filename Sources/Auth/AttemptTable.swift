@@ -1,0 +1,217 @@
+import Time
+
+/// How often logins have failed for each of many keys, in a fixed amount of memory however many keys
+/// there are.
+///
+/// A set-associative table, as a processor's cache is: the key's low bits choose a set of eight places,
+/// and the whole key is compared there. A new key takes the least interesting place of its set: one
+/// that holds nothing any more; else the one with the fewest failures, of those the oldest; else the
+/// lock that ends first. A place with attempts in flight is never taken. So to push a count out one
+/// has to fail more often, at eight other keys of the same set, than was failed at it; keys are
+/// secret hashes, so nobody can choose the set. That is far more work than waiting for the lock's end.
+///
+/// - Precondition: keys are hashes that a stranger cannot compute.
+struct AttemptTable {
+    private static let ways = 8
+    private let sets: Int
+    /// Empty until the first attempt: a server that nobody logs in to pays nothing.
+    private var entries: [AttemptCount] = []
+
+    /// - Parameter capacity: how many keys are counted at a time; a power of two, at least 8.
+    init(capacity: Int) {
+        precondition(capacity >= Self.ways && capacity.nonzeroBitCount == 1)
+        sets = capacity / Self.ways
+    }
+
+    /// When an attempt may be made; nil if now.
+    mutating func refusal(of key: UInt64, at now: Timestamp, _ rule: AttemptRule) -> Timestamp? {
+        guard let index = index(of: key) else { return nil }
+        entries[index].update(to: now, rule)
+        return entries[index].refusal(at: now, rule)
+    }
+
+    /// Counts an attempt as in flight; false if each place that the key could have has attempts of
+    /// others in flight.
+    mutating func begin(_ key: UInt64, at now: Timestamp, _ rule: AttemptRule) -> Bool {
+        guard let index = index(of: key) ?? makePlace(for: key, at: now, rule) else { return false }
+        entries[index].inFlight += 1
+        return true
+    }
+
+    /// An attempt that was in flight has failed.
+    mutating func fail(
+        _ key: UInt64, at now: Timestamp, _ rule: AttemptRule
+    ) -> LoginThrottle.Failure.Count {
+        // It is there: places with attempts in flight are not taken.
+        guard let index = index(of: key) else { return .none }
+        entries[index].inFlight -= 1
+        entries[index].update(to: now, rule)
+        return entries[index].fail(at: now, rule)
+    }
+
+    /// An attempt that was in flight has not failed.
+    /// - Parameter clearing: forgets all that have.
+    mutating func end(_ key: UInt64, clearing: Bool) {
+        guard let index = index(of: key) else { return }
+        entries[index].inFlight -= 1
+        if clearing { entries[index].clear() }
+    }
+
+    private func index(of key: UInt64) -> Int? {
+        guard !entries.isEmpty else { return nil }
+        let start = start(of: key)
+        for index in start..<(start + Self.ways) where entries[index].key == key { return index }
+        return nil
+    }
+
+    private mutating func makePlace(
+        for key: UInt64, at now: Timestamp, _ rule: AttemptRule
+    ) -> Int? {
+        if entries.isEmpty {
+            entries = Array(repeating: AttemptCount(key: 0), count: sets * Self.ways)
+        }
+        let start = start(of: key)
+        var chosen: Int?
+        for index in start..<(start + Self.ways) {
+            entries[index].update(to: now, rule)
+            guard entries[index].inFlight == 0 else { continue }
+            if let best = chosen, !entries[index].matters(lessThan: entries[best]) { continue }
+            chosen = index
+        }
+        if let chosen { entries[chosen] = AttemptCount(key: key) }
+        return chosen
+    }
+
+    private func start(of key: UInt64) -> Int {
+        Int(truncatingIfNeeded: key & UInt64(sets - 1)) * Self.ways
+    }
+
+    /// How many keys are locked.
+    func lockedCount(at now: Timestamp, _ rule: AttemptRule) -> Int {
+        var count = 0
+        for index in entries.indices {
+            var entry = entries[index]
+            entry.update(to: now, rule)
+            if entry.lockedUntil != nil { count += 1 }
+        }
+        return count
+    }
+
+    /// Bytes that the table has taken.
+    var memory: Int { entries.capacity * MemoryLayout<AttemptCount>.stride }
+}
+
+/// How many failures within which time are too many, and for how long.
+struct AttemptRule {
+    /// At least 1.
+    let limit: Int
+    let window: Milliseconds
+    let lockout: Milliseconds
+}
+
+/// The attempts under one key.
+///
+/// The window slides: what is older than it does not count. Eight moments are kept, each with how many
+/// failures it stands for, the moment of the last of them; a limit up to eight is therefore counted
+/// exactly, and a higher one with an eighth of the failures counted a little longer than the window.
+struct AttemptCount {
+    private static let moments = 8
+
+    let key: UInt64
+    /// Attempts that were admitted and whose outcome is not known yet.
+    var inFlight: UInt16 = 0
+    private var used: UInt8 = 0
+    private(set) var lockedUntil: Timestamp?
+    private var times = InlineArray<8, Int64>(repeating: 0)
+    private var counts = InlineArray<8, UInt16>(repeating: 0)
+
+    init(key: UInt64) { self.key = key }
+
+    /// Failures within the window.
+    var failures: Int {
+        var sum = 0
+        for index in 0..<Int(used) { sum += Int(counts[index]) }
+        return sum
+    }
+
+    private var lastTime: Int64 { used > 0 ? times[Int(used) - 1] : .min }
+
+    /// Forgets what is over. If the clock has gone back, what seems to lie ahead counts as of now, and
+    /// a lock ends no later than one that begins now; so does one that began under a longer lockout.
+    mutating func update(to now: Timestamp, _ rule: AttemptRule) {
+        if let until = lockedUntil {
+            if until <= now {
+                lockedUntil = nil
+            } else {
+                lockedUntil = min(until, now + rule.lockout)
+            }
+        }
+        var kept = 0
+        for index in 0..<Int(used) {
+            let time = min(times[index], now.milliseconds)
+            guard Timestamp(milliseconds: time) + rule.window > now else { continue }
+            times[kept] = time
+            counts[kept] = counts[index]
+            kept += 1
+        }
+        used = UInt8(truncatingIfNeeded: kept)
+    }
+
+    /// When another attempt may be made; nil if now. Those in flight count as if they had failed,
+    /// because all of them may.
+    func refusal(at now: Timestamp, _ rule: AttemptRule) -> Timestamp? {
+        if let lockedUntil { return lockedUntil }
+        let failures = failures
+        if failures + Int(inFlight) < rule.limit { return nil }
+        // Under a limit that was higher there can be too many without a lock.
+        if failures >= rule.limit { return Timestamp(milliseconds: times[0]) + rule.window }
+        return now + Self.moment
+    }
+
+    /// Where those in flight could use up all that are allowed, it is worth asking again soon.
+    private static let moment = Milliseconds.seconds(1)
+
+    mutating func clear() {
+        used = 0
+        lockedUntil = nil
+    }
+
+    /// Counts a failure, and locks at the last one that is allowed; while locked it does neither.
+    mutating func fail(at now: Timestamp, _ rule: AttemptRule) -> LoginThrottle.Failure.Count {
+        guard lockedUntil == nil else {
+            return LoginThrottle.Failure.Count(attempts: rule.limit, lockedUntil: nil)
+        }
+        let share = (rule.limit + Self.moments - 1) / Self.moments
+        let last = Int(used) - 1
+        if last >= 0, Int(counts[last]) < share || Int(used) == Self.moments {
+            // Cannot overflow: a count of the limit, which fits, locks.
+            counts[last] += 1
+            times[last] = now.milliseconds
+        } else {
+            times[last + 1] = now.milliseconds
+            counts[last + 1] = 1
+            used += 1
+        }
+        let failures = failures
+        guard failures >= rule.limit else {
+            return LoginThrottle.Failure.Count(attempts: failures, lockedUntil: nil)
+        }
+        used = 0
+        let until = now + rule.lockout
+        lockedUntil = until
+        return LoginThrottle.Failure.Count(attempts: failures, lockedUntil: until)
+    }
+
+    /// Whether this one rather than the other may be forgotten.
+    func matters(lessThan other: AttemptCount) -> Bool {
+        switch (lockedUntil, other.lockedUntil) {
+        case (nil, _?): return true
+        case (_?, nil): return false
+        case (let mine?, let others?): return mine < others
+        case (nil, nil):
+            let mine = failures
+            let others = other.failures
+            return mine == others ? lastTime < other.lastTime : mine < others
+        }
+    }
+}

@@ -1,0 +1,445 @@
+import Auth
+import HTTP
+import JWT
+import POSIX
+import TestSupport
+import Testing
+import Time
+
+/// What became of an attempt with a wrong password.
+private enum Try: Equatable {
+    case refused(LoginThrottle.Cause, after: Int64)
+    /// Failures of the account, and in how many seconds it will be open again.
+    case failed(Int, locked: Int64? = nil)
+}
+
+private func moment(_ seconds: Double) -> Timestamp {
+    Timestamp(milliseconds: 1_795_244_400_000 + Int64(seconds * 1000))
+}
+
+private func client(_ text: String) -> ClientAddress { ClientAddress(Array(text.utf8).span)! }
+
+private func address(_ number: Int) -> ClientAddress {
+    NetworkAddress(ipv4: UInt32(truncatingIfNeeded: number)).text
+}
+
+extension LoginThrottle {
+    fileprivate func user(_ number: Int) -> AccountKey {
+        account(UserID(Int64(number))!, isKnown: true)
+    }
+
+    fileprivate func name(_ name: String) -> AccountKey {
+        account(unknownName: Array(name.utf8).span)
+    }
+
+    fileprivate func fail(
+        _ account: AccountKey, from client: ClientAddress = address(1), at seconds: Double = 0
+    ) -> Try {
+        let now = moment(seconds)
+        switch admit(account, from: client, at: now) {
+        case .refused(let refusal): return .refused(refusal.cause, after: refusal.retryAfter)
+        case .admitted(let ticket):
+            let count = ticket.failed(at: now).account
+            return .failed(
+                count.attempts, locked: count.lockedUntil.map { $0.seconds - now.seconds })
+        }
+    }
+
+    /// A good login; false if it was refused.
+    fileprivate func succeed(
+        _ account: AccountKey, from client: ClientAddress = address(1), at seconds: Double = 0
+    ) -> Bool {
+        switch admit(account, from: client, at: moment(seconds)) {
+        case .refused: return false
+        case .admitted(let ticket):
+            ticket.succeeded()
+            return true
+        }
+    }
+
+    /// Failures until the account is locked.
+    fileprivate func lock(
+        _ account: AccountKey, from client: ClientAddress, at seconds: Double = 0
+    ) {
+        while true {
+            guard case .failed(_, locked: nil) = fail(account, from: client, at: seconds) else {
+                return
+            }
+        }
+    }
+}
+
+@Suite("A throttle for logins")
+struct LoginThrottleTests {
+    @Test("refuses an account after five failures in five minutes, for fifteen")
+    func account() {
+        let throttle = LoginThrottle()
+        let user = throttle.user(1)
+        for attempt in 1...4 {
+            #expect(throttle.fail(user, at: Double(attempt)) == .failed(attempt))
+        }
+        #expect(throttle.fail(user, at: 299) == .failed(5, locked: 900))
+        #expect(throttle.fail(user, at: 299) == .refused(.account, after: 900))
+        #expect(throttle.fail(user, at: 299.001) == .refused(.account, after: 900))
+        #expect(!throttle.succeed(user, from: address(2), at: 300))
+        #expect(throttle.fail(user, at: 1198) == .refused(.account, after: 1))
+        #expect(throttle.fail(user, at: 1198.999) == .refused(.account, after: 1))
+        // Refused attempts have put nothing off, and what was before the lock is over.
+        #expect(throttle.fail(user, at: 1199) == .failed(1))
+    }
+
+    @Test("counts what failed within the window, and nothing that is older")
+    func window() {
+        let throttle = LoginThrottle()
+        let user = throttle.user(1)
+        for second in [0.0, 100, 200, 299.999] { _ = throttle.fail(user, at: second) }
+        // The first one is just over.
+        #expect(throttle.fail(user, at: 300) == .failed(4))
+        #expect(throttle.fail(user, at: 399.999) == .failed(5, locked: 900))
+
+        let other = throttle.user(2)
+        for second in [0.0, 100, 200, 299] { _ = throttle.fail(other, at: second) }
+        #expect(throttle.fail(other, at: 599) == .failed(1))
+    }
+
+    @Test("treats names and ids that nobody has as it treats users")
+    func unknown() {
+        let throttle = LoginThrottle()
+        let accounts = [
+            throttle.user(1), throttle.account(UserID(2)!, isKnown: false), throttle.name("eve"),
+            throttle.name(""),
+        ]
+        for account in accounts {
+            let tries = (0..<6).map { _ in throttle.fail(account) }
+            #expect(
+                tries == [
+                    .failed(1), .failed(2), .failed(3), .failed(4), .failed(5, locked: 900),
+                    .refused(.account, after: 900),
+                ])
+        }
+        #expect(throttle.fail(throttle.name("Eve")) == .failed(1))
+        #expect(throttle.statistics(at: moment(0)).lockedAccounts == 4)
+        #expect(throttle.statistics(at: moment(900)).lockedAccounts == 0)
+    }
+
+    @Test("refuses an address after ten times as many failures at any accounts")
+    func address50() {
+        let throttle = LoginThrottle()
+        for number in 1...49 {
+            #expect(throttle.fail(throttle.user(number)) == .failed(1))
+        }
+        switch throttle.admit(throttle.user(50), from: address(1), at: moment(0)) {
+        case .refused: Issue.record("refused")
+        case .admitted(let ticket):
+            let failure = ticket.failed(at: moment(0))
+            #expect(failure.account.lockedUntil == nil)
+            #expect(failure.address.attempts == 50)
+            #expect(failure.address.lockedUntil == moment(900))
+        }
+        #expect(throttle.fail(throttle.user(51)) == .refused(.address, after: 900))
+        #expect(!throttle.succeed(throttle.user(51)))
+        // It is about this address alone.
+        #expect(throttle.fail(throttle.user(51), from: address(2)) == .failed(1))
+        let statistics = throttle.statistics(at: moment(1))
+        #expect(statistics.lockedAddresses == 1)
+        #expect(statistics.refusedForAddress == 2)
+        #expect(statistics.refusedForAccount == 0)
+        #expect(throttle.fail(throttle.user(51), at: 900) == .failed(1))
+    }
+
+    @Test("forgets an address's failures not before the window is over, and then all of them")
+    func addressWindow() {
+        let throttle = LoginThrottle()
+        for number in 1...49 { _ = throttle.fail(throttle.user(number), at: Double(number)) }
+        #expect(throttle.fail(throttle.user(60), at: 300) == .failed(1))
+        #expect(throttle.fail(throttle.user(61), at: 300) == .refused(.address, after: 900))
+
+        let second = LoginThrottle()
+        for number in 1...49 { _ = second.fail(second.user(number), at: Double(number)) }
+        for number in 50...98 {
+            #expect(second.fail(second.user(number), at: 349) == .failed(1))
+        }
+    }
+
+    @Test(
+        "takes the first 64 bits of an IPv6 address for one client",
+        arguments: [
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+            ("192.0.2.1", "192.0.2.2", false), ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.2", false), ("local", "unix", true),
+        ])
+    func networks(one: String, other: String, areSame: Bool) {
+        let throttle = LoginThrottle()
+        for number in 1...50 { _ = throttle.fail(throttle.user(number), from: client(one)) }
+        let expected = areSame ? Try.refused(.address, after: 900) : .failed(1)
+        #expect(throttle.fail(throttle.user(51), from: client(other)) == expected)
+    }
+
+    @Test("forgets an account's failures at a good login, and keeps its address's")
+    func success() {
+        let throttle = LoginThrottle()
+        let (own, other) = (throttle.user(1), throttle.user(2))
+        for _ in 0..<4 { _ = throttle.fail(own) }
+        #expect(throttle.succeed(own))
+        #expect(throttle.fail(own) == .failed(1))
+        // The attacker's own account does not clear the way.
+        for number in 3...47 {
+            #expect(throttle.succeed(other))
+            #expect(throttle.fail(throttle.user(number)) == .failed(1))
+        }
+        #expect(!throttle.succeed(other))
+    }
+
+    @Test("counts attempts in flight as failed until they have ended")
+    func inFlight() {
+        let throttle = LoginThrottle()
+        let user = throttle.user(1)
+        func withTickets(_ count: Int, _ body: () -> Void) {
+            guard count > 0 else { return body() }
+            switch throttle.admit(user, from: address(count), at: moment(0)) {
+            case .refused: Issue.record("refused")
+            case .admitted(let ticket):
+                withTickets(count - 1, body)
+                ticket.abandon()
+            }
+        }
+        withTickets(4) { #expect(throttle.fail(user) == .failed(1)) }
+        // One has failed; with four more in flight nobody else is admitted, for a moment.
+        withTickets(4) { #expect(throttle.fail(user) == .refused(.account, after: 1)) }
+        #expect(throttle.fail(user) == .failed(2))
+        #expect(throttle.statistics(at: moment(0)).refusedForAccount == 1)
+    }
+
+    @Test("gives an attempt back whose ticket is dropped")
+    func dropped() {
+        let throttle = LoginThrottle()
+        for _ in 0..<100 {
+            switch throttle.admit(throttle.user(1), from: address(1), at: moment(0)) {
+            case .refused: Issue.record("refused")
+            case .admitted(let ticket): _ = consume ticket
+            }
+        }
+        #expect(throttle.fail(throttle.user(1)) == .failed(1))
+    }
+
+    @Test("never admits more guesses at once than may fail", arguments: [1, 5, 8, 20])
+    func concurrency(limit: Int) {
+        var options = LoginThrottle.Options()
+        options.maximumAttempts = limit
+        let throttle = LoginThrottle(options)
+        let user = throttle.user(1)
+        let hashed = Locked(0)
+        let locks = Locked(0)
+        let rounds = Effort.rounds(50, long: 2000)
+        inThreads(8) { thread in
+            for round in 0..<rounds {
+                switch throttle.admit(
+                    user, from: address(thread * rounds + round), at: moment(0))
+                {
+                case .refused: break
+                case .admitted(let ticket):
+                    hashed.withLock { $0 += 1 }
+                    if ticket.failed(at: moment(0)).account.lockedUntil != nil {
+                        locks.withLock { $0 += 1 }
+                    }
+                }
+            }
+        }
+        #expect(hashed.withLock { $0 } == limit)
+        #expect(locks.withLock { $0 } == 1)
+    }
+
+    @Test("keeps its balance whatever ends how, on many threads")
+    func balance() {
+        let throttle = LoginThrottle()
+        let inFlight = Locked(0)
+        let rounds = Effort.rounds(300, long: 20_000)
+        inThreads(8) { thread in
+            var dice = Dice(seed: UInt64(thread))
+            for _ in 0..<rounds {
+                switch throttle.admit(throttle.user(1), from: address(1), at: moment(0)) {
+                case .refused: break
+                case .admitted(let ticket):
+                    let count = inFlight.withLock { count in
+                        count += 1
+                        return count
+                    }
+                    #expect(count <= 5)
+                    inFlight.withLock { $0 -= 1 }
+                    switch Int.random(in: 0..<3, using: &dice) {
+                    case 0: ticket.succeeded()
+                    case 1: ticket.abandon()
+                    default: _ = consume ticket
+                    }
+                }
+            }
+        }
+        #expect(throttle.fail(throttle.user(1)) == .failed(1))
+    }
+
+    @Test("has the same memory for a hundred thousand addresses, and lets good users in")
+    func manyAddresses() {
+        let throttle = LoginThrottle()
+        let alice = throttle.user(1)
+        _ = throttle.fail(throttle.name("eve"))
+        for _ in 0..<5 { _ = throttle.fail(alice, from: address(7)) }
+        #expect(throttle.fail(alice, from: address(8)) == .refused(.account, after: 900))
+        let memory = throttle.statistics(at: moment(0)).memory
+        #expect(memory > 0 && memory < 4 << 20)
+        for number in 0..<Effort.rounds(5000, long: 100_000) {
+            let address = address(1 << 24 + number)
+            // At names that nobody has, and at users.
+            #expect(throttle.fail(throttle.name("user\(number)"), from: address) == .failed(1))
+            #expect(throttle.fail(throttle.user(10 + number), from: address) == .failed(1))
+        }
+        #expect(throttle.statistics(at: moment(0)).memory == memory)
+        #expect(throttle.succeed(throttle.user(2), from: address(9)))
+        #expect(throttle.fail(alice, from: address(8)) == .refused(.account, after: 900))
+    }
+
+    @Test("lets good users in, however many accounts and addresses are locked")
+    func allLocked() {
+        let throttle = LoginThrottle(capacity: 8)
+        for number in 0..<100 {
+            throttle.lock(throttle.user(1000 + number), from: address(number))
+            throttle.lock(throttle.name("\(number)"), from: address(number))
+        }
+        let statistics = throttle.statistics(at: moment(0))
+        #expect(statistics.lockedAccounts == 16)
+        #expect(throttle.succeed(throttle.user(1), from: address(500)))
+    }
+
+    @Test("forgets what has failed least before what is locked, when it has no room")
+    func eviction() {
+        let throttle = LoginThrottle(capacity: 8)
+        let (locked, four) = (throttle.user(1), throttle.user(2))
+        throttle.lock(locked, from: address(1))
+        for _ in 0..<4 { _ = throttle.fail(four) }
+        // Each of them pushes out another one of them.
+        for number in 10..<200 {
+            _ = throttle.fail(throttle.user(number), from: address(number), at: 1)
+            _ = throttle.fail(throttle.user(number), from: address(number), at: 2)
+            _ = throttle.fail(throttle.name("\(number)"), from: address(number), at: 3)
+        }
+        #expect(throttle.fail(locked, at: 4) == .refused(.account, after: 896))
+        #expect(throttle.fail(four, at: 4) == .failed(5, locked: 900))
+    }
+
+    @Test("makes room by the lock that ends first, when there is nothing else")
+    func evictionOfLocks() {
+        let throttle = LoginThrottle(capacity: 8)
+        for number in 1...8 {
+            throttle.lock(throttle.user(number), from: address(number), at: Double(number))
+        }
+        throttle.lock(throttle.user(9), from: address(9), at: 9)
+        #expect(throttle.fail(throttle.user(9), at: 10) == .refused(.account, after: 899))
+        for number in 2...8 {
+            #expect(
+                throttle.fail(throttle.user(number), at: 10)
+                    == .refused(.account, after: Int64(890 + number)))
+        }
+        #expect(throttle.fail(throttle.user(1), at: 10) == .failed(1))
+    }
+
+    @Test("does not lose sight of attempts in flight for want of room")
+    func noRoom() {
+        let throttle = LoginThrottle(capacity: 8)
+        func withTickets(_ numbers: Range<Int>, _ body: () -> Void) {
+            guard let number = numbers.first else { return body() }
+            switch throttle.admit(throttle.user(number), from: address(1), at: moment(0)) {
+            case .refused: Issue.record("refused")
+            case .admitted(let ticket):
+                withTickets(numbers.dropFirst(), body)
+                #expect(ticket.failed(at: moment(0)).account.attempts == 1)
+            }
+        }
+        withTickets(1..<9) {
+            #expect(throttle.fail(throttle.user(9)) == .refused(.account, after: 1))
+            #expect(throttle.fail(throttle.user(1)) == .failed(1))
+            #expect(throttle.succeed(throttle.user(1)))
+        }
+        #expect(throttle.fail(throttle.user(9)) == .failed(1))
+    }
+
+    @Test("counts nothing and refuses nobody at 0 attempts")
+    func off() {
+        var options = LoginThrottle.Options()
+        options.maximumAttempts = 0
+        let throttle = LoginThrottle(options)
+        for _ in 0..<100 { #expect(throttle.fail(throttle.user(1)) == .failed(0)) }
+        #expect(throttle.statistics(at: moment(0)).memory == 0)
+    }
+
+    @Test("keeps its counts when its options change")
+    func reload() {
+        let throttle = LoginThrottle()
+        let (one, two) = (throttle.user(1), throttle.user(2))
+        for _ in 0..<3 { _ = throttle.fail(one) }
+        throttle.lock(two, from: address(2))
+        throttle.options.maximumAttempts = 4
+        #expect(throttle.fail(one) == .failed(4, locked: 900))
+        // A lock ends no later than one that begins now would.
+        throttle.options.lockout = .seconds(60)
+        #expect(throttle.fail(two, at: 10) == .refused(.account, after: 60))
+        #expect(throttle.fail(two, at: 69) == .refused(.account, after: 1))
+        #expect(throttle.fail(two, at: 70) == .failed(1))
+        // More than the new limit have failed already: until the oldest is over.
+        throttle.options.maximumAttempts = 8
+        let three = throttle.user(3)
+        for second in 100..<106 { _ = throttle.fail(three, at: Double(second)) }
+        throttle.options.maximumAttempts = 5
+        #expect(throttle.fail(three, at: 106) == .refused(.account, after: 294))
+    }
+
+    @Test("may be switched off and on while attempts are in flight")
+    func switching() {
+        let throttle = LoginThrottle()
+        func attempt(_ meanwhile: () -> Void) -> Int {
+            switch throttle.admit(throttle.user(1), from: address(1), at: moment(0)) {
+            case .refused: return -1
+            case .admitted(let ticket):
+                meanwhile()
+                return ticket.failed(at: moment(0)).account.attempts
+            }
+        }
+        #expect(attempt { throttle.options.maximumAttempts = 0 } == 0)
+        #expect(attempt { throttle.options.maximumAttempts = 1 } == 0)
+        #expect(attempt {} == 1)
+        #expect(attempt {} == -1)
+    }
+
+    @Test("is not confused by a clock that goes back")
+    func clock() {
+        let throttle = LoginThrottle()
+        let (one, two) = (throttle.user(1), throttle.user(2))
+        for _ in 0..<4 { _ = throttle.fail(one, at: 1_000_000) }
+        throttle.lock(two, from: address(2), at: 1_000_000)
+        // As of now, and no longer than that.
+        #expect(throttle.fail(two, from: address(3), at: 0) == .refused(.account, after: 900))
+        #expect(throttle.fail(two, from: address(3), at: 899) == .refused(.account, after: 1))
+        #expect(throttle.fail(two, from: address(3), at: 900) == .failed(1))
+        #expect(throttle.fail(one, from: address(4), at: 0) == .failed(5, locked: 900))
+    }
+
+    @Test("does not trap on absurd times", arguments: [Int64.min, -1, 0, 1, Int64.max])
+    func absurd(milliseconds: Int64) {
+        var options = LoginThrottle.Options()
+        options.window = Milliseconds(.max)
+        options.lockout = Milliseconds(.max)
+        let throttle = LoginThrottle(options)
+        let times = [milliseconds, .min, 0, .max]
+        for time in times {
+            for number in 1...8 {
+                switch throttle.admit(
+                    throttle.user(number), from: address(1), at: Timestamp(milliseconds: time))
+                {
+                case .refused(let refusal): #expect(refusal.retryAfter >= 1)
+                case .admitted(let ticket):
+                    _ = ticket.failed(at: Timestamp(milliseconds: milliseconds))
+                }
+            }
+            _ = throttle.statistics(at: Timestamp(milliseconds: time))
+        }
+    }
+}
