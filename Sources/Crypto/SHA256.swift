@@ -187,10 +187,10 @@ struct SHA256State: Sendable, Equatable {
         var sum = first
         for _ in 0..<count {
             var hash = inner
-            hash.stir(Schedule(digest: code))
+            hash.compress(digest: code)
             code = hash
             hash = outer
-            hash.stir(Schedule(digest: code))
+            hash.compress(digest: code)
             code = hash
             sum.a ^= code.a
             sum.b ^= code.b
@@ -203,6 +203,11 @@ struct SHA256State: Sendable, Equatable {
         }
         return sum
     }
+
+    /// The block that ends a message of a digest behind a key's block. Once in the program, so that both
+    /// messages of an iteration run the same instructions, which are many.
+    @inline(never)
+    private mutating func compress(digest: SHA256State) { stir(Schedule(digest: digest)) }
 
     @inline(__always)
     private mutating func stir(_ schedule: Schedule) {

@@ -22,6 +22,13 @@ package enum SelfTest {
                 key: HMACSHA256.Key(Array("Jefe".utf8).span)
             ).span,
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+        // As Python's hashlib computes it: one iteration more than RFC 7914 §11's first.
+        try check(
+            "PBKDF2-HMAC-SHA256",
+            PBKDF2.key(
+                password: Array("passwd".utf8).span, salt: Array("salt".utf8).span, iterations: 2
+            ).span,
+            "2d412f896e76685e30df569f0a740634e31f031f749d607d9e44210bffb91a6a")
         // RFC 7515 appendix A.1.1: the octets of its header, in base64url.
         let header = Array("{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}".utf8)
         let text = Array("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9".utf8)
