@@ -241,8 +241,8 @@ struct UserCommand {
 
     private static func clash(_ users: [User], _ username: String, _ id: UserID?) -> Failure? {
         if users.contains(where: { $0.username == username }) { return .usernameIsTaken }
-        if let id, users.contains(where: { $0.id == id }) { return .idIsTaken }
-        return nil
+        guard let id else { return nextID(users) == nil ? .noID : nil }
+        return users.contains { $0.id == id } ? .idIsTaken : nil
     }
 
     /// One more than the highest: an id that somebody had is best not given to somebody else, whose
