@@ -46,7 +46,7 @@ final class House: Sendable {
 
     static func start(
         in folder: TemporaryFolder, _ settings: [String: String], _ arguments: [String],
-        _ descriptorLimit: Int? = nil
+        _ descriptorLimit: Int? = nil, input: String = "/dev/null"
     ) throws(ChildProcess.Failure) -> ChildProcess {
         // What the sanitizers and the crash reporter are told, the program has to be told, too.
         var environment = ProcessInfo.processInfo.environment.filter { name, _ in
@@ -55,7 +55,7 @@ final class House: Sendable {
         for (name, value) in settings { environment["GATEHOUSE_\(name)"] = value }
         return try ChildProcess(
             program, arguments, environment: environment, folder: folder.path,
-            descriptorLimit: descriptorLimit)
+            input: input, descriptorLimit: descriptorLimit)
     }
 
     /// Runs it to its end.

@@ -43,9 +43,9 @@ struct PasswordAuthenticatorTests {
     func work(configured: Int) {
         let done = Locked(0)
         let authenticator = PasswordAuthenticator(Self.users, iterations: configured) {
-            password, salt, iterations in
+            _, _, iterations in
             done.withLock { $0 += iterations }
-            return PBKDF2.key(password: password, salt: salt, iterations: iterations)
+            return SHA256.digest(of: Array("no key".utf8).span)
         }
         for id in 1...6 as ClosedRange<Int64> {
             for text in ["correct horse"] + Self.wrong {

@@ -44,10 +44,11 @@ package final class ChildProcess: Sendable {
     /// - Parameters:
     ///   - folder: where it starts.
     ///   - environment: all of it; nothing is inherited.
+    ///   - input: the path of what it reads as standard input.
     ///   - descriptorLimit: how many files and sockets it may have open.
     package init(
         _ program: String, _ arguments: [String], environment: [String: String], folder: String,
-        descriptorLimit: Int? = nil
+        input: String = "/dev/null", descriptorLimit: Int? = nil
     ) throws(Failure) {
         // One at a time: a pipe must not be inherited by a child that another test starts between
         // the making of the pipe and its mark.
@@ -61,7 +62,7 @@ package final class ChildProcess: Sendable {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY | O_NOCTTY, 0)
         posix_spawn_file_actions_adddup2(&actions, output[1], 1)
         posix_spawn_file_actions_adddup2(&actions, errors[1], 2)
         posix_spawn_file_actions_adddup2(&actions, leash[0], 3)

@@ -1,0 +1,407 @@
+import Auth
+import Foundation
+import Glibc
+import JWT
+import POSIX
+import TestSupport
+import Testing
+
+@Suite("A command about users", .blocking, .serialized)
+struct UserCommandTests {
+    private let folder = try! TemporaryFolder()
+
+    /// Runs `gatehouse user …` with this on standard input.
+    private func user(
+        _ arguments: [String], typing input: String? = nil
+    ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
+        let file = try input.map { try folder.file("input", $0) }
+        defer { if let file { unlink(file) } }
+        let process = try House.start(
+            in: folder, [:], ["user"] + arguments, input: file ?? "/dev/null")
+        let ending = try process.wait()
+        return (ending, process.standardOutput, process.standardError)
+    }
+
+    private let place = ["--users-file", "users.json"]
+
+    private func users() throws -> [User] { try UsersFile(folder.path("users.json")).read() }
+
+    /// Users with these names, ids from 1 on, and a hash that costs little.
+    private func make(_ usernames: String...) throws {
+        let password = PasswordHash(of: Password("correct horse")!, iterations: 1000)
+        try UsersFile(folder.path("users.json")).update(making: true) { users in
+            users = usernames.enumerated().map { index, username in
+                User(
+                    id: UserID(Int64(index) + 1)!, username: username, name: "N",
+                    password: password)
+            }
+        }
+    }
+
+    @Test(
+        "that makes no sense is told what would, and not what it said",
+        arguments: [
+            ([], "user what? write user add, set-password, remove, disable, enable or list"),
+            (["x"], "user x: write user add, set-password, remove, disable, enable or list"),
+            (["add"], "user add needs --username and --name, and takes --id"),
+            (
+                ["add", "--username", "alice"],
+                "user add needs --username and --name, and takes --id"
+            ),
+            (["add", "--username"], "--username needs a value"),
+            (["add", "--nope"], "unknown argument: --nope"),
+            (["add", "--username=alice"], "--username=…: write --username VALUE"),
+            (["list", "--id", "1"], "user list takes --config or --users-file alone"),
+            (["remove"], "user remove needs either --username or --id"),
+            (
+                ["disable", "--username", "a", "--id", "1"],
+                "user disable needs either --username or --id"
+            ),
+            (
+                ["set-password", "--username", "alice", "hunter2hunter2"],
+                "user set-password: a word that belongs to no option; write --username NAME; "
+                    + "a password is never an argument"
+            ),
+            (["enable", "--id", "0"], "--id: not a whole number from 1 to 9007199254740991"),
+            (["enable", "--id", "+1"], "--id: not a whole number from 1 to 9007199254740991"),
+            (["enable", "--id", "1", "--id", "2"], "--id is there twice"),
+            (
+                ["enable", "--username", " x"],
+                "--username: not a user name: 1 to 64 characters, no control characters, no white "
+                    + "space at the ends"
+            ),
+            (
+                ["add", "--username", "x", "--name", "a\nb"],
+                "--name: not a name: at most 256 characters, no control characters"
+            ),
+        ])
+    func usage(arguments: [String], sentence: String) throws {
+        let (ending, output, errors) = try user(arguments)
+        #expect(ending == .exited(64))
+        #expect(output == "")
+        #expect(errors.hasPrefix("gatehouse: \(sentence)\nusage: gatehouse "))
+    }
+
+    @Test(
+        "with a password as an argument is refused, and told why",
+        arguments: [["--password", "hunter2hunter2"], ["--password=hunter2hunter2"]])
+    func arguments(password: [String]) throws {
+        let arguments = ["add", "--username", "alice", "--name", "Alice"] + password + place
+        let (ending, output, errors) = try user(arguments)
+        #expect(ending == .exited(64))
+        #expect(errors.contains("everybody on this machine can read arguments"))
+        #expect(!(output + errors).contains("hunter2"))
+        #expect(folder.allNames == [])
+    }
+
+    @Test("without a users file is told how to name one")
+    func noFile() throws {
+        let (ending, _, errors) = try user(["list"])
+        #expect(ending == .exited(64))
+        #expect(errors.contains("--users-file FILE"))
+    }
+
+    @Test("for help gets it on one screen")
+    func help() throws {
+        for arguments in [["--help"], ["add", "-h"]] {
+            let (ending, output, errors) = try user(arguments)
+            #expect(ending == .exited(0))
+            #expect(errors == "")
+            let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            #expect(lines.count <= 24)
+            for line in lines { #expect(line.count <= 100, "\(line)") }
+            for verb in ["add", "set-password", "remove", "disable", "enable", "list"] {
+                #expect(lines.contains { $0.hasPrefix("  user \(verb)") }, "\(verb)")
+            }
+        }
+    }
+
+    @Test("adds a user, with the password from standard input, and the next id")
+    func adding() throws {
+        let (ending, output, errors) = try user(
+            ["add", "--username", "zoe\u{308}", "--name", "Zo\u{EB}"] + place,
+            typing: "correct horse\r\nand what follows\n")
+        #expect(ending == .exited(0))
+        #expect(errors == "")
+        #expect(output == "zo\u{EB} (id 1) was added; a running server takes it at SIGHUP\n")
+        let users = try users()
+        #expect(users.map(\.id.number) == [1])
+        #expect(users.map(\.username) == ["zo\u{EB}"])
+        #expect(users.map(\.name) == ["Zo\u{EB}"])
+        let hash = try #require(users[0].password)
+        #expect(hash.matches(try #require(Password("correct horse"))))
+        #expect(hash.iterations == 600_000)
+        #expect(try FileStatus(path: folder.path("users.json")).mode & 0o777 == 0o600)
+    }
+
+    @Test(
+        "refuses a password that will not do, and says why without it",
+        arguments: [
+            ("hunter2\n", "the password is too short; at least 8 bytes are wanted"),
+            (
+                "Alice Smith\n", "the password is the user name; choose another"
+            ),
+            (
+                "Password1\n",
+                "the password is one of those that everybody tries first; choose another"
+            ),
+            (
+                String(repeating: "hunter2", count: 147) + "\n",
+                "the password is too long; at most 1,024 bytes are taken"
+            ),
+            (
+                String(repeating: "hunter2", count: 5000),
+                "the password is too long; at most 1,024 bytes are taken"
+            ),
+            (
+                "hunter2\u{1}hunter2\n",
+                "the password has control characters, which nobody can type"
+            ),
+            ("", "no password came; type it at the prompt, or give one line on standard input"),
+            ("\n", "no password came; type it at the prompt, or give one line on standard input"),
+        ])
+    func passwords(input: String, sentence: String) throws {
+        let (ending, output, errors) = try user(
+            ["add", "--username", "alice smith", "--name", "Alice"] + place, typing: input)
+        #expect(ending == .exited(65))
+        #expect(output == "")
+        #expect(errors == "gatehouse: \(sentence)\n")
+        #expect(folder.names == [])
+    }
+
+    @Test("refuses a user who is there, before it asks for a password")
+    func clashes() throws {
+        try make("alice")
+        for (arguments, sentence) in [
+            (["--username", "alice"], "the user name is taken"),
+            (["--username", "bob", "--id", "1"], "the id is taken"),
+        ] {
+            let (ending, _, errors) = try user(["add", "--name", "N"] + arguments + place)
+            #expect(ending == .exited(65))
+            #expect(errors.hasPrefix("gatehouse: users.json: \(sentence); "))
+        }
+        #expect(try users().count == 1)
+    }
+
+    @Test("gives a new user the id above the highest, or the one that is asked for")
+    func ids() throws {
+        try make("alice", "bob")
+        try UsersFile(folder.path("users.json")).update { users in users.removeFirst(1) }
+        for (arguments, id) in [([], 3), (["--id", "9007199254740991"], UserID.maximum)] {
+            let (ending, output, _) = try user(
+                ["add", "--username", "u\(id)", "--name", "N"] + arguments + place,
+                typing: "correct horse\n")
+            #expect(ending == .exited(0))
+            #expect(output.hasPrefix("u\(id) (id \(id)) was added; "))
+        }
+        let (ending, _, errors) = try user(
+            ["add", "--username", "x", "--name", "X"] + place, typing: "correct horse\n")
+        #expect(ending == .exited(65))
+        #expect(errors.contains("give one with --id"))
+        #expect(try users().map(\.id.number) == [2, 3, UserID.maximum])
+    }
+
+    @Test("changes one user, by name or id, and leaves the others as they are")
+    func changes() throws {
+        try make("alice", "bob", "carol")
+        let before = try users()
+
+        var (ending, output, _) = try user(
+            ["set-password", "--id", "2"] + place, typing: "battery staple\n")
+        #expect(ending == .exited(0))
+        #expect(
+            output == "bob (id 2) has a new password; a running server takes it at SIGHUP\n")
+        #expect(try users()[1].password?.matches(Password("battery staple")!) == true)
+
+        (ending, output, _) = try user(["disable", "--username", "carol"] + place)
+        #expect(ending == .exited(0))
+        #expect(output == "carol (id 3) is disabled; a running server takes it at SIGHUP\n")
+        #expect(try users().map(\.isDisabled) == [false, false, true])
+
+        (ending, output, _) = try user(["list"] + place)
+        #expect(ending == .exited(0))
+        #expect(
+            output == """
+                id  username  name  state     iterations
+                1   alice     N     active    1000
+                2   bob       N     active    600000
+                3   carol     N     disabled  1000
+
+                """)
+
+        (ending, output, _) = try user(["enable", "--id", "3"] + place)
+        #expect(ending == .exited(0))
+        #expect(output == "carol (id 3) is enabled; a running server takes it at SIGHUP\n")
+        (ending, output, _) = try user(["remove", "--username", "bob"] + place)
+        #expect(ending == .exited(0))
+        #expect(output == "bob (id 2) was removed; a running server takes it at SIGHUP\n")
+        #expect(try users() == [before[0], before[2]])
+    }
+
+    @Test(
+        "about somebody who is not there says so",
+        arguments: ["set-password", "remove", "disable", "enable"])
+    func nobody(verb: String) throws {
+        let missing = try user([verb, "--id", "1"] + place)
+        #expect(missing.ending == .exited(66))
+        #expect(
+            missing.errors
+                == "gatehouse: users.json: there is no such file; `gatehouse user add` makes it\n")
+        try folder.file("users.json", "{\"users\":[]}")
+        let unknown = try user([verb, "--username", "alice"] + place)
+        #expect(unknown.ending == .exited(67))
+        #expect(
+            unknown.errors
+                == "gatehouse: users.json: no such user; `gatehouse user list` shows who there is\n"
+        )
+    }
+
+    @Test("on a broken file tells what is wrong with it, and leaves it as it is")
+    func broken() throws {
+        try folder.file("users.json", "{\"users\":[{\"id\":0,\"username\":\"a\",\"name\":5}]}")
+        let (ending, output, errors) = try user(["list"] + place)
+        #expect(ending == .exited(65))
+        #expect(output == "")
+        #expect(
+            errors == """
+                gatehouse: users.json: users[0].id: not a whole number from 1 to 9007199254740991
+                gatehouse: users.json: users[0].name: a number is not a string
+
+                """)
+        let content = try folder.content("users.json")
+        #expect(try user(["remove", "--id", "1"] + place).ending == .exited(65))
+        #expect(try folder.content("users.json") == content)
+    }
+
+    @Test("warns of a file that others can read")
+    func permissions() throws {
+        try folder.file("users.json", "{\"users\":[]}", mode: 0o644)
+        let (ending, _, errors) = try user(["list"] + place)
+        #expect(ending == .exited(0))
+        #expect(
+            errors
+                == "gatehouse: warning: users.json: the users file can be read by others; chmod 600 it\n"
+        )
+    }
+
+    @Test("in a folder that is not there, or is none, cannot make the file")
+    func folders() throws {
+        try folder.file("file", "")
+        for path in ["missing/users.json", "file/users.json"] {
+            let (ending, _, errors) = try user(
+                ["add", "--username", "a", "--name", "A", "--users-file", path],
+                typing: "correct horse\n")
+            #expect([.exited(73), .exited(66)].contains(ending))
+            #expect(errors.hasPrefix("gatehouse: \(path): "))
+        }
+    }
+
+    @Test("of which several run at once loses no change")
+    func atOnce() throws {
+        let input = try folder.file("input", "correct horse\n")
+        let processes = try (1...3).map { number in
+            try House.start(
+                in: folder, [:],
+                ["user", "add", "--username", "u\(number)", "--name", "U"] + place, input: input)
+        }
+        for process in processes { #expect(try process.wait() == .exited(0)) }
+        let users = try users()
+        #expect(Set(users.map(\.username)) == Set((1...3).map { "u\($0)" }))
+        #expect(users.map(\.id.number).sorted() == Array(1...3))
+    }
+
+    // MARK: At a terminal
+
+    @Test("at a terminal asks twice, and shows nothing of what is typed")
+    func terminal() throws {
+        let terminal = try Terminal()
+        let process = try start(at: terminal, "correct horse", again: "correct horse")
+        #expect(try process.wait() == .exited(0))
+        #expect(terminal.hasEcho)
+        #expect(!terminal.shown.contains("horse"))
+        #expect(try users().map(\.username) == ["alice"])
+        #expect(try users()[0].password?.matches(Password("correct horse")!) == true)
+    }
+
+    @Test("at a terminal takes nothing where the two passwords differ")
+    func typo() throws {
+        let terminal = try Terminal()
+        let process = try start(at: terminal, "correct horse", again: "correct hores")
+        #expect(try process.wait() == .exited(65))
+        #expect(process.standardError.hasSuffix("the same; nothing was changed\n"))
+        #expect(terminal.hasEcho)
+        #expect(folder.names == [])
+    }
+
+    @Test(
+        "that is interrupted leaves the terminal as it was", arguments: [SIGINT, SIGTERM, SIGHUP])
+    func interruption(signal: CInt) throws {
+        let terminal = try Terminal()
+        let process = try start(at: terminal, "correct", again: nil)
+        #expect(!terminal.hasEcho)
+        process.kill(signal)
+        #expect(try process.wait() == .killed(by: signal))
+        #expect(terminal.hasEcho)
+        #expect(folder.names == [])
+    }
+
+    private func start(
+        at terminal: Terminal, _ first: String, again: String?
+    ) throws -> ChildProcess {
+        let process = try House.start(
+            in: folder, [:], ["user", "add", "--username", "alice", "--name", "Alice"] + place,
+            input: terminal.path)
+        #expect(eventually { process.standardError.contains("New password for alice: ") })
+        #expect(!terminal.hasEcho)
+        if let again {
+            terminal.type(first + "\n")
+            #expect(eventually { process.standardError.contains("Again: ") })
+            terminal.type(again + "\n")
+        } else {
+            terminal.type(first)
+        }
+        return process
+    }
+}
+
+/// A terminal that nobody sits at.
+private final class Terminal {
+    private let master: CInt
+    let path: String
+    /// Kept open, so that the terminal keeps its settings when a program lets go of it.
+    private let slave: CInt
+
+    init() throws {
+        master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)
+        // <asm-generic/ioctls.h>: TIOCSPTLCK, which unlocks it, and TIOCGPTN, its number.
+        var (locked, number): (CInt, CUnsignedInt) = (0, 0)
+        guard master >= 0, ioctl(master, 0x4004_5431, &locked) == 0,
+            ioctl(master, 0x8004_5430, &number) == 0
+        else { throw Errno(errno) }
+        path = "/dev/pts/\(number)"
+        slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)
+        guard slave >= 0 else { throw Errno(errno) }
+    }
+
+    deinit {
+        close(slave)
+        close(master)
+    }
+
+    func type(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = write(master, bytes, bytes.count)
+    }
+
+    var hasEcho: Bool {
+        var settings = termios()
+        return tcgetattr(slave, &settings) == 0 && settings.c_lflag & tcflag_t(ECHO) != 0
+    }
+
+    /// What stands on its screen.
+    var shown: String {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = read(master, &bytes, bytes.count)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    }
+}
