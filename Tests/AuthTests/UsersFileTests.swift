@@ -37,7 +37,7 @@ struct UsersFileTests {
 
     // MARK: Reading
 
-    @Test("is read as README says")
+    @Test("is read as its description says")
     func documented() throws {
         let text = Self.hash("correct horse").text
         try folder.file(
