@@ -87,12 +87,10 @@ struct AttemptTable {
     }
 
     /// How many keys are locked.
-    func lockedCount(at now: Timestamp, _ rule: AttemptRule) -> Int {
+    func lockedCount(at now: Timestamp) -> Int {
         var count = 0
         for index in entries.indices {
-            var entry = entries[index]
-            entry.update(to: now, rule)
-            if entry.lockedUntil != nil { count += 1 }
+            if let until = entries[index].lockedUntil, until > now { count += 1 }
         }
         return count
     }

@@ -247,11 +247,10 @@ extension LoginThrottle {
     /// Counts the locks, which takes some tens of microseconds under the lock.
     package func statistics(at now: Timestamp) -> Statistics {
         state.withLock { state in
-            let account = state.options.account
-            return Statistics(
-                lockedAccounts: state.accounts[0].lockedCount(at: now, account)
-                    + state.accounts[1].lockedCount(at: now, account),
-                lockedAddresses: state.addresses.lockedCount(at: now, state.options.address),
+            Statistics(
+                lockedAccounts: state.accounts[0].lockedCount(at: now)
+                    + state.accounts[1].lockedCount(at: now),
+                lockedAddresses: state.addresses.lockedCount(at: now),
                 refusedForAccount: state.refusedForAccount,
                 refusedForAddress: state.refusedForAddress,
                 memory: state.accounts[0].memory + state.accounts[1].memory
