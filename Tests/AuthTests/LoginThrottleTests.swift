@@ -287,7 +287,7 @@ struct LoginThrottleTests {
         #expect(throttle.fail(alice, from: address(8)) == .refused(.account, after: 900))
         let memory = throttle.statistics(at: moment(0)).memory
         #expect(memory > 0 && memory < 4 << 20)
-        for number in 0..<Effort.rounds(5000, long: 100_000) {
+        for number in 0..<Effort.rounds(2000, long: 100_000) {
             let address = address(1 << 24 + number)
             // At names that nobody has, and at users.
             #expect(throttle.fail(throttle.name("user\(number)"), from: address) == .failed(1))
