@@ -110,6 +110,8 @@ final class LogWriter: @unchecked Sendable {
 
     func reopen() throws(Errno) { try file.reopen() }
 
+    func change(to options: RotatingFile.Options) -> Errno? { file.change(to: options) }
+
     /// Seals what is there, and puts it on the disk.
     func finish() -> Errno? { file.finish() ?? synchronize() }
 

@@ -111,13 +111,7 @@ package final class Logger: Sendable {
         self.fileSystem = fileSystem
         standardError = StandardErrorSink(descriptor: standardErrorDescriptor)
         let rotating = try RotatingFile(
-            RotatingFile.Options(
-                path: options.path, maximumSize: options.maximumSize,
-                rotatesDaily: options.rotatesDaily,
-                retention: Retention(
-                    keep: options.keep, keepAge: options.keepAge, keepSize: options.keepSize),
-                format: options.format, seal: options.seal),
-            fileSystem, clock: clock)
+            RotatingFile.Options(options), fileSystem, clock: clock)
         // Room for what waits, and for what the logger itself insists on saying.
         let capacity = Self.capacity + Self.writeThreshold
         state = Locked(
@@ -487,6 +481,17 @@ package final class Logger: Sendable {
         keepUp()
     }
 
+    /// Takes over what may change while the log is open: levels of areas, the files' limits, and the key
+    /// that seals them. All else stays as it was opened.
+    /// - Returns: why the old key stays in use, if it does.
+    package func change(to options: LogOptions) -> Errno? {
+        levels.set(all: options.level, areas: options.areas)
+        _ = commit()
+        takeTurn()
+        defer { endTurn() }
+        return writer.change(to: RotatingFile.Options(options))
+    }
+
     /// How far the log is sealed; nil if it is not.
     package var head: SealHead? {
         takeTurn()
@@ -516,6 +521,17 @@ package final class Logger: Sendable {
         return state.withLock { state in
             Int(clamping: state.recorded - state.written + state.dropped)
         }
+    }
+}
+
+extension RotatingFile.Options {
+    fileprivate init(_ options: LogOptions) {
+        self.init(
+            path: options.path, maximumSize: options.maximumSize,
+            rotatesDaily: options.rotatesDaily,
+            retention: Retention(
+                keep: options.keep, keepAge: options.keepAge, keepSize: options.keepSize),
+            format: options.format, seal: options.seal)
     }
 }
 

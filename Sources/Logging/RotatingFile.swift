@@ -44,7 +44,7 @@ struct RotatingFile: ~Copyable {
     private static let retiredAtMost = 4
     private static let retentionInterval = Milliseconds.seconds(3600)
 
-    private let options: Options
+    private var options: Options
     private let fileSystem: any FileSystem
     private let clock: WallClock
     /// Nil while a pipe has no reader yet.
@@ -349,6 +349,28 @@ struct RotatingFile: ~Copyable {
         sealedSize = size
         lastSeal = now
         self.chain?.advance(to: head)
+        return nil
+    }
+
+    /// Takes over what may change while the file is open: its limits, and the key that seals it. Path and
+    /// format stay, and whether there are seals.
+    ///
+    /// What was written under the old key is sealed with it before the new one counts.
+    /// - Returns: why the old key stays in use.
+    mutating func change(to new: Options) -> Errno? {
+        if rotationSize == options.maximumSize { rotationSize = new.maximumSize }
+        options.maximumSize = new.maximumSize
+        options.rotatesDaily = new.rotatesDaily
+        options.retention = new.retention
+        guard let seal = new.seal, let old = options.seal else { return nil }
+        guard seal.key.id != old.key.id else {
+            options.seal = seal
+            return nil
+        }
+        if let error = append(Span()).error ?? self.seal(.interval, clock.now()) { return error }
+        options.seal = seal
+        // It is written at the next sync.
+        stateFile = try? LogStateFile(LogState.path(of: options.path), seal.key)
         return nil
     }
 
