@@ -413,7 +413,9 @@ extension Conversation {
         // RFC 9110 §8.6: no Content-Length with 204.
         if response.status != .noContent {
             if !response.content.isEmpty {
-                output.append(literal: "Content-Type: application/json\r\n")
+                output.append(literal: "Content-Type: ")
+                output.append(literal: response.contentType)
+                output.append(literal: "\r\n")
             }
             output.append(literal: "Content-Length: ")
             output.append(decimal: response.content.count)

@@ -25,6 +25,18 @@ package struct Request: Sendable {
     /// The path as it was sent: nothing is decoded, so that nothing is decoded twice.
     package var path: Span<UInt8> { bytes.span.extracting(pathRange.range) }
 
+    /// What stands behind the path's question mark, as it was sent; nothing if there is none.
+    package var query: Span<UInt8> {
+        let start = Int(pathRange.end)
+        guard form == .path, start < bytes.count, bytes[start] == UInt8(ascii: "?") else {
+            return bytes.span.extracting(0..<0)
+        }
+        var end = start + 1
+        // The parser saw to it that a space ends the target.
+        while end < bytes.count, bytes[end] != UInt8(ascii: " ") { end += 1 }
+        return bytes.span.extracting((start + 1)..<end)
+    }
+
     /// The content, its transfer coding undone.
     package var body: Span<UInt8> { bytes.span.extracting(bodyRange.range) }
 

@@ -6,8 +6,10 @@ package struct Response: Sendable {
     package let status: Status
     /// Whole field lines, each with its line end.
     private(set) var fieldLines: [UInt8] = []
-    /// JSON, or nothing.
+    /// Perhaps nothing.
     package private(set) var content: [UInt8] = []
+    /// Of the content, if there is any.
+    private(set) var contentType: StaticString = "application/json"
     /// Whether a line in the security log belongs to it: then it may not leave before that line is
     /// written.
     package private(set) var isAudited = false
@@ -17,6 +19,13 @@ package struct Response: Sendable {
     package init(_ status: Status, json: [UInt8]) {
         self.status = status
         content = json
+    }
+
+    /// - Parameter type: the media type, as it stands in the field.
+    package init(_ status: Status, text: [UInt8], type: StaticString) {
+        self.status = status
+        content = text
+        contentType = type
     }
 
     /// `{"error":"<sentence>"}`.
@@ -48,8 +57,13 @@ package struct Response: Sendable {
     package func adding(_ name: String, _ value: String) -> Response {
         let line = "\(name): \(value)\r\n"
         precondition(line.utf8.allSatisfy { $0 < 0x7F } && line.filter(\.isNewline).count == 1)
+        return adding(lines: Array(line.utf8))
+    }
+
+    /// - Precondition: whole field lines.
+    func adding(lines: [UInt8]) -> Response {
         var copy = self
-        copy.fieldLines += Array(line.utf8)
+        copy.fieldLines += lines
         return copy
     }
 

@@ -39,6 +39,23 @@ package struct JSONWriter {
         Decimal.append(value, to: &bytes)
     }
 
+    /// Seconds, with a fraction only if there is one: 1500 is written as 1.5.
+    package mutating func seconds(milliseconds: Int64) {
+        let (whole, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        guard rest != 0 else { return integer(whole) }
+        separate()
+        if milliseconds < 0 { bytes.append(UInt8(ascii: "-")) }
+        Decimal.append(Int64(whole.magnitude), to: &bytes)
+        bytes.append(UInt8(ascii: "."))
+        var divisor: UInt64 = 100
+        var fraction = rest.magnitude
+        while fraction > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: fraction / divisor))
+            fraction %= divisor
+            divisor /= 10
+        }
+    }
+
     /// A number as a string, as `sub` wants it.
     package mutating func string(decimal value: Int64) {
         separate()

@@ -392,7 +392,7 @@ extension JSONWriter {
     fileprivate mutating func date(_ name: StaticString, _ moment: Timestamp?) {
         guard let moment else { return }
         self.name(name)
-        integer(moment.seconds)
+        seconds(milliseconds: moment.milliseconds)
     }
 
     fileprivate mutating func text(_ name: StaticString, _ text: ShortText?) {

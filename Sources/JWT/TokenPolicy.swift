@@ -2,6 +2,9 @@ import Time
 
 /// What a token must say beyond being signed and in its time; also what issued tokens say.
 package struct TokenPolicy: Sendable {
+    /// RFC 7519 §4.1.4: "usually no more than a few minutes".
+    package static let maximumLeeway = Milliseconds.seconds(300)
+
     /// `iss`; nil: neither written nor checked.
     package var issuer: String?
     /// `aud`; nil: neither written nor checked.

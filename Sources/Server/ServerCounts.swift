@@ -1,3 +1,4 @@
+import HTTP
 import Synchronization
 
 /// What all workers of a server count together. Nothing here is touched for a request that is

@@ -51,6 +51,22 @@ package struct SocketAddress: Sendable, Equatable {
     }
 
     /// Whether it is reached from this machine only.
+    /// - Parameter text: `127.0.0.1:9090` or `[::1]:9090`.
+    package init?(hostAndPort text: String) {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let digits = text[text.index(after: colon)...]
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits)
+        else { return nil }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+            guard host.contains(":") else { return nil }
+        } else if host.contains(":") {
+            return nil
+        }
+        self.init(String(host), port: port)
+    }
+
     package var isLoopback: Bool {
         switch host {
         case .ipv4(let bytes): bytes[0] == 127

@@ -75,13 +75,21 @@ struct SigningTests {
         }
     }
 
-    @Test("has whole seconds, rounded down")
-    func wholeSeconds() throws {
-        let claims = Claims(
+    // RFC 7519 §2: a NumericDate may have a fraction.
+    @Test("has whole seconds, and a fraction only where there is one")
+    func fractions() throws {
+        var claims = Claims(
             user: UserID(5)!, expires: Timestamp(milliseconds: 1_800_000_000_999))
+        claims.issued = Timestamp(milliseconds: 1_700_000_000_050)
+        claims.notBefore = Timestamp(seconds: 1_700_000_000)
+        let token = HS256.plain.sign(claims)
         #expect(
-            try payload(of: HS256.plain.sign(claims))
-                == #"{"sub":"5","user_id":5,"exp":1800000000}"#)
+            try payload(of: token)
+                == #"{"sub":"5","user_id":5,"iat":1700000000.05,"nbf":1700000000,"#
+                + #""exp":1800000000.999}"#)
+        let read = try HS256.plain.verify(token.span, at: Timestamp(seconds: 1_750_000_000))
+        #expect(read.issued == claims.issued)
+        #expect(read.expires == claims.expires)
     }
 
     @Test("is JSON for any reader, whatever the issuer is called")

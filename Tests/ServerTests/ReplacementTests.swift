@@ -78,10 +78,12 @@ struct ReplacementTests {
     func handled() throws {
         let gate = Gate()
         let server = try TestServer(routes: { router in
-            router.on(.get, "/slow", inTwoSteps: slowly { _ in
-                gate.pass()
-                return Response(.ok, json: Array("old".utf8))
-            })
+            router.on(
+                .get, "/slow",
+                inTwoSteps: slowly { _ in
+                    gate.pass()
+                    return Response(.ok, json: Array("old".utf8))
+                })
         })
         let client = try server.client()
         try client.send(.get("/slow") + .get("/answer"))

@@ -96,10 +96,12 @@ struct StatisticsTests {
                 $0.computing.waiting = 2
             },
             routes: { router in
-                router.on(.get, "/slow", inTwoSteps: slowly { _ in
-                    gate.pass()
-                    return Response(.ok)
-                })
+                router.on(
+                    .get, "/slow",
+                    inTwoSteps: slowly { _ in
+                        gate.pass()
+                        return Response(.ok)
+                    })
             })
         let clients = try (0..<5).map { _ in try server.client() }
         for client in clients { try client.send(.get("/slow")) }

@@ -23,14 +23,16 @@ struct TrustedProxyTests {
     func busy() throws {
         var options = ServerOptions.forTests
         options.trustedProxies = try TrustedProxies(parsing: ["127.0.0.1"])
-        options.offloadWidth = 1
-        options.offloadWaiting = 0
+        options.computing.width = 1
+        options.computing.waiting = 0
         let gate = Gate()
         var router = Router()
-        router.on(.get, "/slow", placed: .offloaded) { _ in
-            gate.pass()
-            return Response(.ok)
-        }
+        router.on(
+            .get, "/slow",
+            inTwoSteps: slowly { _ in
+                gate.pass()
+                return Response(.ok)
+            })
         let refused = Locked<[String]>([])
         let server = try HTTPServer(
             options, routes: router.routes(),
