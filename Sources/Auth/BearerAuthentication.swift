@@ -2,6 +2,9 @@ import Crypto
 import HTTP
 import JWT
 import Logging
+import Metrics
+import POSIX
+import Revocation
 import Time
 
 /// A handler that cannot be called without a verified token.
@@ -13,19 +16,26 @@ package typealias ProtectedHandler = @Sendable (Request, Claims) -> Response
 /// Credentials are taken from the Authorization field alone (§2.1), never from a query or a form.
 /// What a refused client learns is one of a few sentences (§3.1); the log has the reason.
 package struct BearerAuthentication: Sendable {
+    /// How long a token that was exchanged for another still works: two tabs that renew at once, an
+    /// answer that was lost on its way.
+    package static let grace = Milliseconds.seconds(10)
+
     private let tokens: any TokenVerifier
     private let users: UserDirectory
-    private let log: Logger
+    private let revocations: Revocations
+    private let log: SecurityLog
     private let clock: WallClock
     private let fingerprintKey: HMACSHA256.Key
     private let verifications: VerificationRecord
 
     package init(
-        _ tokens: any TokenVerifier, users: UserDirectory, log: Logger, clock: WallClock,
-        fingerprintKey: HMACSHA256.Key, onRecord verified: VerifiedTokens = .all
+        _ tokens: any TokenVerifier, users: UserDirectory, revocations: Revocations,
+        log: SecurityLog, clock: WallClock, fingerprintKey: HMACSHA256.Key,
+        onRecord verified: VerifiedTokens = .all
     ) {
         self.tokens = tokens
         self.users = users
+        self.revocations = revocations
         self.log = log
         self.clock = clock
         self.fingerprintKey = fingerprintKey
@@ -34,57 +44,121 @@ package struct BearerAuthentication: Sendable {
 
     package func protecting(_ handler: @escaping ProtectedHandler) -> Handler {
         { request in
-            // Two fields are two answers to one question, whichever of them is good.
-            guard request.authorizationCount <= 1 else {
-                return reject(request, "malformed", Self.invalidRequest)
-            }
-            guard let field = request.value(of: .authorization) else {
-                return reject(request, "missing", Self.noCredentials)
-            }
-            switch BearerCredentials(field) {
-            case .otherScheme: return reject(request, "missing", Self.noCredentials)
-            case .malformed: return reject(request, "malformed", Self.invalidRequest)
-            case .token(let start):
-                return check(request, field.extracting(start..<field.count), handler)
-            }
+            do throws(Refused) {
+                let presented = try authenticate(request)
+                return handler(request, presented.claims).audited
+            } catch { return error.response }
         }
     }
 
-    private func check(
-        _ request: Request, _ token: Span<UInt8>, _ handler: ProtectedHandler
-    ) -> Response {
+    /// A good token.
+    struct Presented {
         let claims: Claims
+        /// When it was exchanged for another, less than `grace` ago.
+        let exchanged: Timestamp?
+    }
+
+    /// What the client is told instead; it is on record.
+    struct Refused: Error {
+        let response: Response
+    }
+
+    /// - Parameter isRenewal: the token is to be exchanged, for which the end of its session matters
+    ///   more than its own.
+    func authenticate(
+        _ request: Request, isRenewal: Bool = false
+    ) throws(Refused) -> Presented {
+        // Two fields are two answers to one question, whichever of them is good.
+        guard request.authorizationCount <= 1 else {
+            throw reject(request, "malformed", Self.invalidRequest)
+        }
+        guard let field = request.value(of: .authorization) else {
+            throw reject(request, "missing", Self.noCredentials)
+        }
+        switch BearerCredentials(field) {
+        case .otherScheme: throw reject(request, "missing", Self.noCredentials)
+        case .malformed: throw reject(request, "malformed", Self.invalidRequest)
+        case .token(let start):
+            return try check(request, field.extracting(start..<field.count), isRenewal: isRenewal)
+        }
+    }
+
+    /// - Parameter token: what the request presents, wherever it did.
+    func check(
+        _ request: Request, _ token: Span<UInt8>, isRenewal: Bool = false
+    ) throws(Refused) -> Presented {
+        let now = clock.now()
+        var claims: Claims
         do throws(TokenError) {
-            claims = try tokens.verify(token, at: clock.now())
+            claims = try tokens.verify(token, at: now)
         } catch {
             // Only now, because a token that verifies has only characters that a token may have.
             guard BearerCredentials.isToken(token) else {
-                return reject(request, "malformed", Self.invalidRequest)
+                throw reject(request, "malformed", Self.invalidRequest)
             }
-            return reject(request, token, error)
+            throw reject(request, token, isRenewal ? error.ofRenewal(at: now) : error, isRenewal)
         }
+        claims = TokenIdentity.completing(claims, of: token)
+        let exchanged = try checkRevocations(request, claims, now)
         guard users.contains(claims.user) else {
             log.record(
                 TokenRejected(
                     reason: "unknown_user", level: .warning, claims: claims,
                     origin: Origin(request)))
-            return Self.userNotFound
+            throw Refused(response: Self.userNotFound)
         }
         if verifications.wantsNext {
             log.record(
                 TokenVerified(
-                    claims: claims, keyID: tokens.keyID(of: claims),
-                    origin: Origin(request)))
+                    claims: claims, keyID: tokens.keyID(of: claims), origin: Origin(request)))
+        } else {
+            log.counters.tokensVerified.add()
         }
-        return handler(request, claims).audited
+        return Presented(claims: claims, exchanged: exchanged)
+    }
+
+    /// - Returns: when the token was exchanged for another, if it was and is still good.
+    private func checkRevocations(
+        _ request: Request, _ claims: Claims, _ now: Timestamp
+    ) throws(Refused) -> Timestamp? {
+        switch revocations.finding(for: claims) {
+        case nil: return nil
+        case .spent(let exchanged) where now < exchanged + Self.grace: return exchanged
+        case .spent(let exchanged): throw replay(request, claims, exchanged: exchanged, now)
+        case .revoked(let moment):
+            log.record(
+                TokenReused(claims: claims, revoked: moment, origin: Origin(request)))
+            throw Refused(response: Self.tokenRevoked)
+        }
+    }
+
+    /// A token came back after it had been exchanged and its grace was over: somebody has a copy of it,
+    /// and nobody can tell who of the two is the user. The session ends for both.
+    func replay(
+        _ request: Request, _ claims: Claims, exchanged: Timestamp, _ now: Timestamp
+    ) -> Refused {
+        let origin = Origin(request)
+        log.record(TokenReused(claims: claims, revoked: exchanged, origin: origin))
+        if let session = claims.sessionID {
+            do throws(Errno) {
+                try revocations.end(session, of: claims, at: now)
+            } catch {
+                // In force all the same, until a restart; the journal is tried again with the next.
+                log.log.record(RevocationNotStored(error: error, origin: origin))
+            }
+            log.record(
+                TokenRevoked(scope: .session(claims.user, session), by: "reuse", origin: origin))
+        }
+        return Refused(response: Self.tokenRevoked)
     }
 
     private func reject(
-        _ request: Request, _ token: Span<UInt8>, _ error: TokenError
-    ) -> Response {
+        _ request: Request, _ token: Span<UInt8>, _ error: TokenError, _ isRenewal: Bool
+    ) -> Refused {
         let (level, response): (Level, Response) =
             switch error {
             case .expired: (.info, Self.tokenExpired)
+            case .sessionExpired where isRenewal: (.info, Self.sessionExpired)
             case .algorithmNotAllowed: (.error, Self.invalidToken)
             default: (.warning, Self.invalidToken)
             }
@@ -93,19 +167,21 @@ package struct BearerAuthentication: Sendable {
                 reason: error.reason, level: level,
                 fingerprint: Fingerprint(of: token, key: fingerprintKey), claims: error.claims,
                 origin: Origin(request)))
-        return response
+        return Refused(response: response)
     }
 
     /// A request that has no token to speak of.
     private func reject(
         _ request: Request, _ reason: StaticString, _ response: Response
-    ) -> Response {
+    ) -> Refused {
         log.record(TokenRejected(reason: reason, level: .warning, origin: Origin(request)))
-        return response
+        return Refused(response: response)
     }
+}
 
-    // MARK: Answers
+// MARK: - Answers
 
+extension BearerAuthentication {
     /// RFC 6750 §3.1: a request without credentials is told the scheme and nothing else.
     private static let noCredentials = Response.error(.unauthorized)
         .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).audited
@@ -115,6 +191,10 @@ package struct BearerAuthentication: Sendable {
         .challenging("invalid_token", "The token is invalid")
     private static let tokenExpired = Response.error(.unauthorized, "Token expired")
         .challenging("invalid_token", "The token expired")
+    private static let tokenRevoked = Response.error(.unauthorized, "Token revoked")
+        .challenging("invalid_token", "The token was revoked")
+    static let sessionExpired = Response.error(.unauthorized, "Session expired")
+        .challenging("invalid_token", "The session expired")
     private static let userNotFound = Response.error(.notFound, "User not found").audited
 }
 
@@ -124,5 +204,16 @@ extension Response {
             "WWW-Authenticate",
             #"Bearer realm="gatehouse", error="\#(error)", error_description="\#(description)""#
         ).audited
+    }
+}
+
+extension TokenError {
+    /// The same to somebody who wants to renew a session: that it is over says more than that its last
+    /// token is.
+    fileprivate func ofRenewal(at now: Timestamp) -> TokenError {
+        guard case .expired(let claims) = self, let end = claims.sessionExpires, end <= now else {
+            return self
+        }
+        return .sessionExpired(claims)
     }
 }

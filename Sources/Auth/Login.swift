@@ -1,126 +1,153 @@
 import HTTP
-import JSON
 import JWT
 import Logging
+import Revocation
 import Time
 
-/// POST /login: who says who they are gets a token.
+/// POST /login: who shows who they are gets a token, and with it a session.
 ///
-/// In demo mode saying it is enough: any valid user id gets one. Passwords are another mode's affair.
+/// In demo mode saying it is enough: any valid user id gets one. With passwords an attempt is admitted or
+/// turned away on the worker, and checked beside it. Whoever is refused learns nothing about which part
+/// was wrong, neither from the answer nor from its time.
 package struct Login: Sendable {
+    package enum Mode: Sendable {
+        case demo
+        case password(PasswordLogin)
+    }
+
+    private let mode: Mode
     private let issuer: TokenIssuer
-    private let log: Logger
+    private let revocations: Revocations
+    private let sessions: SessionList
+    private let log: SecurityLog
     private let clock: WallClock
 
-    package init(_ issuer: TokenIssuer, log: Logger, clock: WallClock) {
+    package init(
+        _ mode: Mode, _ issuer: TokenIssuer, revocations: Revocations, sessions: SessionList,
+        log: SecurityLog, clock: WallClock
+    ) {
+        self.mode = mode
         self.issuer = issuer
+        self.revocations = revocations
+        self.sessions = sessions
         self.log = log
         self.clock = clock
     }
 
-    package func respond(to request: Request) -> Response {
-        guard Self.hasJSON(request) else {
+    package func respond(to request: Request) -> Reply {
+        switch ContentType(request) {
+        case .json, .unnamed: break
+        case .form, .other:
             return refuse(request, "unsupported_media_type", Self.unsupportedMediaType)
         }
         // RFC 9110 §15.5.12: content is needed, and nothing said that any comes.
         guard request.declaresContent else {
             return refuse(request, "length_required", Self.lengthRequired)
         }
-        switch Credentials(parsing: request.body) {
-        case .notJSON: return refuse(request, "invalid_json", Self.invalidJSON)
-        case .noUserID: return refuse(request, "invalid_user_id", Self.invalidUserID)
-        case .user(let user): return accept(request, user)
+        switch (Credentials(parsing: request.body), mode) {
+        case (.notJSON, _): return refuse(request, "invalid_json", Self.invalidJSON)
+        case (.noUser, _), (.claimed(.name, _), .demo):
+            return refuse(request, "invalid_user_id", Self.invalidUserID)
+        case (.claimed(.id(let user), _), .demo), (.claimed(.both(let user, _), _), .demo):
+            return .response(accept(request, user))
+        case (.claimed(let identity, let password), .password(let passwords)):
+            // No password is a wrong one.
+            return admit(request, passwords, passwords.applicant(identity), password ?? "")
         }
     }
 
-    private func accept(_ request: Request, _ user: UserID) -> Response {
-        let (token, claims) = issuer.issue(for: user, at: clock.now())
+    // MARK: Passwords
+
+    private func admit(
+        _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.Applicant,
+        _ password: String
+    ) -> Reply {
+        switch passwords.throttle.admit(applicant.account, from: request.client, at: clock.now()) {
+        case .refused(let refusal):
+            log.record(
+                LoginThrottled(
+                    reason: refusal.cause == .account ? "account" : "address",
+                    until: refusal.until, origin: Origin(request)))
+            return .response(TooManyAttempts.response(retryAfter: .seconds(refusal.retryAfter)))
+        case .admitted(let ticket):
+            return .slow(
+                SlowWork(
+                    .computing, { check(request, passwords, applicant, password, ticket) },
+                    refused: { ticket.abandon() }))
+        }
+    }
+
+    private func check(
+        _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.Applicant,
+        _ password: String, _ ticket: LoginThrottle.Ticket
+    ) -> Response {
+        guard
+            case .accepted(let needsUpgrade) = passwords.authenticator.check(
+                password, of: applicant.user), let user = applicant.user
+        else { return turnAway(request, applicant, ticket.failed(at: clock.now())) }
+        ticket.succeeded()
+        if needsUpgrade, let hash = passwords.authenticator.newHash(of: password) {
+            passwords.upgrade(user, hash)
+        }
+        return accept(request, user.id)
+    }
+
+    private func turnAway(
+        _ request: Request, _ applicant: PasswordLogin.Applicant,
+        _ failure: LoginThrottle.Failure
+    ) -> Response {
         let origin = Origin(request)
+        let reason: StaticString =
+            switch applicant.user {
+            case nil: "unknown_user"
+            case let user? where user.isDisabled: "disabled"
+            default: "wrong_password"
+            }
+        log.record(
+            LoginFailed(
+                reason: reason, user: applicant.user?.id, fingerprint: applicant.fingerprint,
+                attempts: failure.account.attempts, origin: origin))
+        if let until = failure.account.lockedUntil {
+            log.record(
+                LoginLocked(
+                    reason: "account", user: applicant.user?.id,
+                    fingerprint: applicant.fingerprint, attempts: failure.account.attempts,
+                    until: until, origin: origin))
+        }
+        if let until = failure.address.lockedUntil {
+            log.record(
+                LoginLocked(
+                    reason: "address", user: nil, fingerprint: nil,
+                    attempts: failure.address.attempts, until: until, origin: origin))
+        }
+        return Self.invalidCredentials
+    }
+
+    // MARK: Answers
+
+    private func accept(_ request: Request, _ user: UserID) -> Response {
+        let now = clock.now()
+        let (token, claims) = issuer.issue(
+            for: user, at: now, after: revocations.cutoff(user: user.number))
+        let origin = Origin(request)
+        sessions.note(claims, from: request.client, at: now)
         log.record(LoginSucceeded(user: user, origin: origin))
         log.record(TokenCreated(claims: claims, keyID: issuer.keyID, origin: origin))
-        return TokenResponse.make(token, issuer)
+        return TokenResponse.make(token, claims, at: now)
     }
 
     private func refuse(
         _ request: Request, _ reason: StaticString, _ response: Response
-    ) -> Response {
+    ) -> Reply {
         log.record(LoginFailed(reason: reason, origin: Origin(request)))
-        return response
-    }
-
-    /// Whether the content is JSON, or of a type that the client did not name.
-    private static func hasJSON(_ request: Request) -> Bool {
-        guard let type = request.value(of: .contentType) else { return true }
-        var end = 0
-        while end < type.count, type[end] != UInt8(ascii: ";") { end += 1 }
-        return type.extracting(0..<end).trimmed.isEqualIgnoringCase("application/json")
+        return .response(response)
     }
 
     private static let unsupportedMediaType = Response.error(.unsupportedMediaType).audited
     private static let lengthRequired = Response.error(.lengthRequired).audited
     private static let invalidJSON = Response.error(.badRequest, "Invalid JSON").audited
     private static let invalidUserID = Response.error(.badRequest, "Invalid user_id").audited
-}
-
-/// What the body of a login says.
-private enum Credentials {
-    case user(UserID)
-    /// Not one JSON object.
-    case notJSON
-    /// No `user_id`, or one that is no whole number from 1 to 2^53 - 1, written as one.
-    case noUserID
-
-    init(parsing body: Span<UInt8>) {
-        var user: UserID?
-        do throws(JSONError) {
-            var reader = JSONReader(
-                body, maximumNames: JSONReader.maximumNamesFromStrangers)
-            try reader.beginObject()
-            while let name = try reader.nextName() {
-                guard reader.isEqual(name, "user_id"), try reader.peekKind() == .number else {
-                    try reader.skipValue()
-                    continue
-                }
-                user = try Self.userID(&reader)
-            }
-            try reader.finish()
-        } catch {
-            self = .notJSON
-            return
-        }
-        self = user.map(Credentials.user) ?? .noUserID
-    }
-
-    /// Nil for `1.0` and `1e0`, which are floats to whoever wrote them, and for numbers out of range.
-    private static func userID(_ reader: inout JSONReader) throws(JSONError) -> UserID? {
-        do throws(JSONError) {
-            return UserID(try reader.readInteger())
-        } catch {
-            guard error.reason == .notAnInteger || error.reason == .numberOutOfRange else {
-                throw error
-            }
-            return nil
-        }
-    }
-}
-
-/// The answer with a token in it (RFC 6749 §5.1).
-enum TokenResponse {
-    static func make(_ token: [UInt8], _ issuer: TokenIssuer) -> Response {
-        var writer = JSONWriter(capacity: token.count + 128)
-        writer.beginObject()
-        writer.name("token")
-        writer.string(token.span)
-        writer.name("token_type")
-        writer.string("Bearer")
-        writer.name("expires_in")
-        writer.integer(issuer.lifetime.wholeSeconds)
-        writer.name("session_expires_in")
-        writer.integer(issuer.sessionLifetime.wholeSeconds)
-        writer.endObject()
-        return template.with(json: writer.bytes)
-    }
-
-    /// `Cache-Control: no-store` is on every response; its HTTP/1.0 twin goes with tokens.
-    private static let template = Response(.ok).adding("Pragma", "no-cache").audited
+    /// RFC 9110 §15.5.2: a 401 has a challenge.
+    private static let invalidCredentials = Response.error(.unauthorized, "Invalid credentials")
+        .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).audited
 }

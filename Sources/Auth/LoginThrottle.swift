@@ -2,6 +2,7 @@ import Crypto
 import HTTP
 import JWT
 import POSIX
+import Synchronization
 import Time
 
 /// Says who may try a password now: counts failed logins for each account and for each client address,
@@ -188,19 +189,19 @@ extension LoginThrottle {
 // MARK: - Attempts
 
 extension LoginThrottle {
-    package enum Admission: ~Copyable {
+    package enum Admission: Sendable {
         case admitted(Ticket)
         case refused(Refusal)
     }
 
-    /// An attempt in flight. Its end is told by one of `failed`, `succeeded` and `abandon`; to let it
-    /// go is to abandon it, so that no way out of a handler leaves it in flight for ever.
-    package struct Ticket: ~Copyable, Sendable {
+    /// An attempt in flight. Its end is told by the first of `failed`, `succeeded` and `abandon`; to let
+    /// it go is to abandon it, so that no way out of a handler leaves it in flight for ever.
+    package final class Ticket: Sendable {
         private let throttle: LoginThrottle
-        fileprivate let account: AccountKey
-        fileprivate let address: UInt64
+        private let account: AccountKey
+        private let address: UInt64
         /// Nothing is to be given back: it has been, or nothing was counted.
-        private var isSettled: Bool
+        private let isSettled: Atomic<Bool>
 
         fileprivate init(
             _ throttle: LoginThrottle, _ account: AccountKey, _ address: UInt64, isCounted: Bool
@@ -208,28 +209,29 @@ extension LoginThrottle {
             self.throttle = throttle
             self.account = account
             self.address = address
-            isSettled = !isCounted
+            isSettled = Atomic(!isCounted)
+        }
+
+        /// Whether this is the first end that is told.
+        private func settle() -> Bool {
+            !isSettled.exchange(true, ordering: .acquiringAndReleasing)
         }
 
         /// The password was wrong, or nobody has this account.
-        package consuming func failed(at now: Timestamp) -> Failure {
-            guard !isSettled else { return .uncounted }
-            isSettled = true
-            return throttle.fail(account, address, at: now)
+        package func failed(at now: Timestamp) -> Failure {
+            settle() ? throttle.fail(account, address, at: now) : .uncounted
         }
 
-        package consuming func succeeded() {
-            guard !isSettled else { return }
-            isSettled = true
-            throttle.end(account, address, clearing: true)
+        package func succeeded() {
+            if settle() { throttle.end(account, address, clearing: true) }
         }
 
         /// It was not tried: too busy, or the user is disabled.
-        package consuming func abandon() {}
-
-        deinit {
-            if !isSettled { throttle.end(account, address, clearing: false) }
+        package func abandon() {
+            if settle() { throttle.end(account, address, clearing: false) }
         }
+
+        deinit { abandon() }
     }
 
     /// Whether an attempt may be made now.

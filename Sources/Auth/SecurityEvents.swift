@@ -1,6 +1,7 @@
 import HTTP
 import JWT
 import Logging
+import Metrics
 import Time
 
 /// The security area of the log: who was let in, who was not, and why. One value for each event of
@@ -46,13 +47,15 @@ extension LogLine {
 }
 
 /// `authn_login_success`
-struct LoginSucceeded: LogEvent {
+struct LoginSucceeded: SecurityEvent {
     let user: UserID
     let origin: Origin
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_login_success" }
     var isPivotal: Bool { true }
+
+    func count(in counters: SecurityCounters) { counters.loginsSucceeded.add() }
 
     func write(to line: inout LogLine) {
         line.field("user", user.number)
@@ -61,7 +64,7 @@ struct LoginSucceeded: LogEvent {
 }
 
 /// `authn_login_fail`
-struct LoginFailed: LogEvent {
+struct LoginFailed: SecurityEvent {
     let reason: StaticString
     /// Somebody who exists.
     var user: UserID?
@@ -75,6 +78,8 @@ struct LoginFailed: LogEvent {
     var name: StaticString { "authn_login_fail" }
     var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
 
+    func count(in counters: SecurityCounters) { counters.loginsFailed.add(reason) }
+
     func write(to line: inout LogLine) {
         if let user { line.field("user", user.number) }
         if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
@@ -84,9 +89,13 @@ struct LoginFailed: LogEvent {
     }
 }
 
-/// `authn_login_lock`: an account that takes no logins for a while.
-struct LoginLocked: LogEvent {
-    let user: UserID
+/// `authn_login_lock`: an account or an address from which no logins are taken for a while.
+struct LoginLocked: SecurityEvent {
+    /// `account` or `address`: which of the two.
+    let reason: StaticString
+    /// Nil for an address, and for a name that nobody has.
+    let user: UserID?
+    let fingerprint: Fingerprint?
     let attempts: Int
     let until: Timestamp
     let origin: Origin
@@ -94,9 +103,12 @@ struct LoginLocked: LogEvent {
     var area: Area { .security }
     var name: StaticString { "authn_login_lock" }
 
+    func count(in counters: SecurityCounters) { counters.lockouts.add() }
+
     func write(to line: inout LogLine) {
-        line.field("user", user.number)
-        line.field("reason", "max_attempts")
+        if let user { line.field("user", user.number) }
+        if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
+        line.field("reason", reason)
         line.field("attempts", Int64(attempts))
         line.field("until", until.seconds)
         line.fields(origin)
@@ -104,8 +116,8 @@ struct LoginLocked: LogEvent {
 }
 
 /// `authn_login_throttled`: an attempt that was turned away unlooked at.
-struct LoginThrottled: LogEvent {
-    /// `account` or `address`: whose attempts were too many.
+struct LoginThrottled: SecurityEvent {
+    /// `account`, `address` or `session`: whose attempts were too many.
     let reason: StaticString
     let until: Timestamp
     let origin: Origin
@@ -113,6 +125,8 @@ struct LoginThrottled: LogEvent {
     var area: Area { .security }
     var name: StaticString { "authn_login_throttled" }
     var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
+
+    func count(in counters: SecurityCounters) { counters.loginsThrottled.add(reason) }
 
     func write(to line: inout LogLine) {
         line.field("reason", reason)
@@ -122,7 +136,7 @@ struct LoginThrottled: LogEvent {
 }
 
 /// `authn_token_created`
-struct TokenCreated: LogEvent {
+struct TokenCreated: SecurityEvent {
     let claims: Claims
     let keyID: String
     let origin: Origin
@@ -130,6 +144,8 @@ struct TokenCreated: LogEvent {
     var area: Area { .security }
     var name: StaticString { "authn_token_created" }
     var isPivotal: Bool { true }
+
+    func count(in counters: SecurityCounters) { counters.tokensIssued.add() }
 
     func write(to line: inout LogLine) {
         line.fields(claims)
@@ -139,13 +155,15 @@ struct TokenCreated: LogEvent {
 }
 
 /// `authn_token_verified`
-struct TokenVerified: LogEvent {
+struct TokenVerified: SecurityEvent {
     let claims: Claims
     let keyID: String
     let origin: Origin
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_token_verified" }
+
+    func count(in counters: SecurityCounters) { counters.tokensVerified.add() }
 
     func write(to line: inout LogLine) {
         line.fields(claims)
@@ -156,7 +174,7 @@ struct TokenVerified: LogEvent {
 
 /// `authn_token_rejected`: expired tokens are everyday traffic, a foreign algorithm is an attack or a
 /// grave mistake, the rest lies between.
-struct TokenRejected: LogEvent {
+struct TokenRejected: SecurityEvent {
     let reason: StaticString
     let level: Level
     /// What the token is known by, whether or not its `jti` can be believed.
@@ -168,6 +186,8 @@ struct TokenRejected: LogEvent {
     var name: StaticString { "authn_token_rejected" }
     var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
 
+    func count(in counters: SecurityCounters) { counters.tokensRejected.add(reason) }
+
     func write(to line: inout LogLine) {
         line.field("reason", reason)
         if let claims { line.fields(claims) }
@@ -177,7 +197,7 @@ struct TokenRejected: LogEvent {
 }
 
 /// `authn_token_refreshed`
-struct TokenRefreshed: LogEvent {
+struct TokenRefreshed: SecurityEvent {
     let claims: Claims
     let keyID: String
     /// Of the token that it takes the place of.
@@ -188,6 +208,8 @@ struct TokenRefreshed: LogEvent {
     var name: StaticString { "authn_token_refreshed" }
     var isPivotal: Bool { true }
 
+    func count(in counters: SecurityCounters) { counters.tokensRefreshed.add() }
+
     func write(to line: inout LogLine) {
         line.fields(claims)
         line.field("kid", keyID)
@@ -197,11 +219,11 @@ struct TokenRefreshed: LogEvent {
 }
 
 /// `authn_token_revoked`
-struct TokenRevoked: LogEvent {
+struct TokenRevoked: SecurityEvent {
     /// What is not good any more.
     enum Scope: Sendable {
-        case token(UserID, ShortText)
-        case session(UserID, ShortText)
+        case token(UserID?, ShortText)
+        case session(UserID?, ShortText)
         /// Every token of the user that was made until now.
         case user(UserID)
         /// Every token of everybody.
@@ -218,13 +240,15 @@ struct TokenRevoked: LogEvent {
     var name: StaticString { "authn_token_revoked" }
     var isPivotal: Bool { true }
 
+    func count(in counters: SecurityCounters) { counters.revocations.add() }
+
     func write(to line: inout LogLine) {
         switch scope {
         case .token(let user, let id):
-            line.field("user", user.number)
+            if let user { line.field("user", user.number) }
             line.field("jti", id.utf8)
         case .session(let user, let id):
-            line.field("user", user.number)
+            if let user { line.field("user", user.number) }
             line.field("sid", id.utf8)
         case .user(let user):
             line.field("user", user.number)
@@ -237,7 +261,7 @@ struct TokenRevoked: LogEvent {
 }
 
 /// `session_logout`
-struct LoggedOut: LogEvent {
+struct LoggedOut: SecurityEvent {
     let claims: Claims
     /// Whether all of the user's sessions end, or this one.
     let isEverywhere: Bool
@@ -246,6 +270,8 @@ struct LoggedOut: LogEvent {
     var area: Area { .security }
     var name: StaticString { "session_logout" }
     var isPivotal: Bool { true }
+
+    func count(in counters: SecurityCounters) { counters.logouts.add() }
 
     func write(to line: inout LogLine) {
         line.field("user", claims.user.number)
@@ -259,13 +285,16 @@ struct LoggedOut: LogEvent {
 
 /// `authn_token_reuse`: a token that was revoked, or exchanged for another, came back. Somebody has a
 /// copy.
-struct TokenReused: LogEvent {
+struct TokenReused: SecurityEvent {
     let claims: Claims
     let revoked: Timestamp
     let origin: Origin
     var level: Level { .critical }
     var area: Area { .security }
     var name: StaticString { "authn_token_reuse" }
+    var repetition: Repetition? { Repetition(name, "reuse", from: origin.client.utf8) }
+
+    func count(in counters: SecurityCounters) { counters.tokensReused.add() }
 
     func write(to line: inout LogLine) {
         line.field("user", claims.user.number)

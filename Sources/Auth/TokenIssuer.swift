@@ -5,6 +5,9 @@ import Time
 
 /// Makes the tokens: which claims they have, and for how long they are good.
 package struct TokenIssuer: Sendable {
+    /// A token and what it says.
+    package typealias Issued = (token: [UInt8], claims: Claims)
+
     private let tokens: HS256
     /// Of a token.
     package let lifetime: Milliseconds
@@ -21,16 +24,56 @@ package struct TokenIssuer: Sendable {
     package var keyID: String { tokens.keys.signing.id }
 
     /// A token for a new session of this user.
-    package func issue(for user: UserID, at now: Timestamp) -> (token: [UInt8], claims: Claims) {
+    /// - Parameter cutoff: tokens of this user that began until then are revoked.
+    package func issue(
+        for user: UserID, at now: Timestamp, after cutoff: Timestamp? = nil
+    ) -> Issued {
         // NumericDates are whole seconds, and so is everything derived from them.
-        let issued = Timestamp(seconds: now.seconds)
-        var claims = Claims(user: user, expires: issued + lifetime)
-        claims.issued = issued
-        claims.notBefore = issued
+        let second = Timestamp(seconds: now.seconds)
+        var began = second
+        // But for a user whose tokens were all revoked within this second: the fraction, which RFC 7519
+        // §2 allows, tells this one from those.
+        if let cutoff, began <= cutoff { began = max(now, cutoff + Milliseconds(1)) }
+        var claims = Claims(user: user, expires: second + lifetime)
+        claims.issued = began
+        claims.notBefore = second
         claims.tokenID = Self.newIdentifier()
         claims.sessionID = Self.newIdentifier()
-        claims.authenticated = issued
-        claims.sessionExpires = issued + sessionLifetime
+        claims.authenticated = began
+        claims.sessionExpires = second + sessionLifetime
+        return (tokens.sign(claims), claims)
+    }
+
+    /// A token for the same session that is good for longer; nil if the session is over.
+    package func renew(_ old: Claims, at now: Timestamp) -> Issued? {
+        successor(of: old, at: now, Self.newIdentifier())
+    }
+
+    /// The one token that takes the place of another that was exchanged at this moment: the same
+    /// whenever it is asked for, by whichever worker, before and after a restart, because nothing in it
+    /// is drawn or read from a clock. Nil if the session was over then.
+    ///
+    /// Its `jti` is HMAC(key, the old one's `jti`), under a key derived from the one that signed the
+    /// old token: whoever holds the old token alone cannot say what comes after it.
+    package func successor(of old: Claims, exchanged: Timestamp) -> Issued? {
+        guard let oldID = old.tokenID else { return nil }
+        let key = tokens.keys.entries[old.keyIndex].key.derived(label: "gatehouse successor v1")
+        return successor(of: old, at: exchanged, Self.identifier(after: oldID, key))
+    }
+
+    private func successor(
+        of old: Claims, at moment: Timestamp, _ id: ShortText?
+    ) -> Issued? {
+        let second = Timestamp(seconds: moment.seconds)
+        let end = old.sessionExpires ?? old.expires
+        guard second < end else { return nil }
+        var claims = Claims(user: old.user, expires: min(second + lifetime, end))
+        claims.issued = second
+        claims.notBefore = second
+        claims.tokenID = id
+        claims.sessionID = old.sessionID
+        claims.authenticated = old.authenticated ?? old.issued
+        claims.sessionExpires = end
         return (tokens.sign(claims), claims)
     }
 
@@ -41,6 +84,56 @@ package struct TokenIssuer: Sendable {
             let bytes = RandomBytes.sixteen()
             let text = Base64URL.encoded(bytes.span)
             if !text.span.looksLikeToken { return ShortText(text.span) }
+        }
+    }
+
+    /// 128 bits that follow from another identifier; the same care as above, and so a number of tries
+    /// that goes in.
+    private static func identifier(after old: ShortText, _ key: HMACSHA256.Key) -> ShortText? {
+        var round: UInt8 = 0
+        while true {
+            var hmac = HMACSHA256(key: key)
+            hmac.update(old.utf8)
+            hmac.update([0, round].span)
+            let code = hmac.finalize()
+            let text = Base64URL.encoded(code.span.extracting(0..<16))
+            if !text.span.looksLikeToken { return ShortText(text.span) }
+            round &+= 1
+        }
+    }
+}
+
+/// What tokens from elsewhere are called, that have no name of their own.
+enum TokenIdentity {
+    /// The claims with a `jti` and a `sid` where the token has none: the first 128 bits of the SHA-256
+    /// of all that is signed. Canonical tokens have no second spelling, so each has one such name; it
+    /// tells nothing that helps to make a token. Without a session the token is its own, and ends with
+    /// it.
+    static func completing(_ claims: Claims, of token: Span<UInt8>) -> Claims {
+        guard claims.tokenID == nil || claims.sessionID == nil || claims.sessionExpires == nil
+        else {
+            return claims
+        }
+        var claims = claims
+        if claims.tokenID == nil { claims.tokenID = name(of: token) }
+        if claims.sessionID == nil { claims.sessionID = claims.tokenID }
+        if claims.sessionExpires == nil { claims.sessionExpires = claims.expires }
+        return claims
+    }
+
+    private static func name(of token: Span<UInt8>) -> ShortText? {
+        var end = token.count
+        while end > 0, token[end - 1] != UInt8(ascii: ".") { end -= 1 }
+        let signed = token.extracting(0..<max(0, end - 1))
+        var round: UInt8 = 0
+        while true {
+            var hash = SHA256()
+            hash.update(signed)
+            if round > 0 { hash.update([0, round].span) }
+            let digest = hash.finalize()
+            let text = Base64URL.encoded(digest.span.extracting(0..<16))
+            if !text.span.looksLikeToken { return ShortText(text.span) }
+            round &+= 1
         }
     }
 }

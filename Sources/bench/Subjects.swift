@@ -6,6 +6,7 @@ import JSON
 import JWT
 import Logging
 import Metrics
+import Revocation
 import Time
 
 /// What is measured, set up once: the parts as they are wired in the server, without its sockets.
@@ -57,11 +58,17 @@ struct Subjects {
         // The folder for temporary files can always be written.
         log = try! Logger(options)
         let users = UserDirectory.demo
+        let security = SecurityLog(log)
+        // Nothing is revoked, and there is no journal that could fail.
+        let revocations = try! Revocations(path: nil, at: clock.now())
         let authentication = BearerAuthentication(
-            tokens, users: users, log: log, clock: clock,
+            tokens, users: users, revocations: revocations, log: security, clock: clock,
             fingerprintKey: key.derived(label: "bench"))
+        let login = Login(
+            .demo, issuer, revocations: revocations, sessions: SessionList(), log: security,
+            clock: clock)
         var router = Router()
-        router.on(.post, "/login", Login(issuer, log: log, clock: clock).respond)
+        router.on(.post, "/login", inTwoSteps: login.respond)
         router.on(.get, "/resource", authentication.protecting(Resource(users).respond))
         routes = router.routes()
     }

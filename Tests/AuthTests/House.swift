@@ -4,6 +4,7 @@ import Foundation
 import HTTP
 import JWT
 import Logging
+import Revocation
 import Time
 
 /// The handlers without sockets: a clock that stands still, and a log in a file of its own.
@@ -16,6 +17,9 @@ final class House {
 
     let tokens: HS256
     let log: Logger
+    let security: SecurityLog
+    let revocations: Revocations
+    let sessions = SessionList()
     let issuer: TokenIssuer
     let login: Login
     let bearer: BearerAuthentication
@@ -47,9 +51,16 @@ final class House {
         self.log = log
         self.tokens = tokens
         self.issuer = tokenIssuer
-        login = Login(tokenIssuer, log: log, clock: clock)
+        let security = SecurityLog(log)
+        let revocations = try Revocations(path: nil, at: now)
+        self.security = security
+        self.revocations = revocations
+        login = Login(
+            .demo, tokenIssuer, revocations: revocations, sessions: sessions, log: security,
+            clock: clock)
         bearer = BearerAuthentication(
-            tokens, users: users, log: log, clock: clock, fingerprintKey: fingerprintKey)
+            tokens, users: users, revocations: revocations, log: security, clock: clock,
+            fingerprintKey: fingerprintKey)
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
@@ -89,6 +100,11 @@ enum Misread: Error { case noRequest, noResponse }
 
 /// Reads the request from its bytes, has it handled, and reads the response from its bytes.
 func answer(to bytes: String, by handler: Handler) throws -> Answer {
+    try answer(to: bytes, by: { .response(handler($0)) })
+}
+
+/// The same; what is slow is done here.
+func answer(to bytes: String, by handler: TwoStepHandler) throws -> Answer {
     let client = ClientAddress(Array("192.0.2.7".utf8).span)!
     // Room for two tokens of any length.
     let limits = Conversation.Limits(head: 64 * 1024)
@@ -96,7 +112,11 @@ func answer(to bytes: String, by handler: Handler) throws -> Answer {
     let received = bytes.unicodeScalars.map { UInt8($0.value) }
     conversation.receive(received.span)
     guard let request = try conversation.next() else { throw Misread.noRequest }
-    let response = handler(request)
+    let response =
+        switch handler(request) {
+        case .response(let response): response
+        case .slow(let work): work.run()
+        }
     conversation.complete(response, date: House.now.httpDate)
 
     var sent: [UInt8] = []

@@ -39,8 +39,10 @@ struct SecurityEventTests {
             "WARNING authn_login_fail fingerprint=\(digits(fingerprint)) reason=unknown_user"
         ),
         (
-            LoginLocked(user: user, attempts: 5, until: later, origin: origin),
-            "WARNING authn_login_lock user=17 reason=max_attempts attempts=5 until=1795245300"
+            LoginLocked(
+                reason: "account", user: user, fingerprint: nil, attempts: 5, until: later,
+                origin: origin),
+            "WARNING authn_login_lock user=17 reason=account attempts=5 until=1795245300"
         ),
         (
             LoginThrottled(reason: "address", until: later, origin: origin),
@@ -115,10 +117,10 @@ struct SecurityEventTests {
     }
 
     @Test(
-        "that is a refusal is a repeat of another by its reason; a success and an alarm never are")
+        "that is a refusal is a repeat of another by its reason; a success never is")
     func repetitions() {
         for (event, line) in Self.lines {
-            let isRefusal = ["fail", "throttled", "rejected"].contains {
+            let isRefusal = ["fail", "throttled", "rejected", "reuse"].contains {
                 "\(event.name)".hasSuffix($0)
             }
             #expect((event.repetition != nil) == isRefusal, "\(line)")

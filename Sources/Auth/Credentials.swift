@@ -1,0 +1,73 @@
+import JSON
+import JWT
+
+/// What the body of a login says.
+enum Credentials {
+    case claimed(Identity, password: String?)
+    /// Not one JSON object.
+    case notJSON
+    /// Neither a `user_id` nor a `username`, or a `user_id` that is no whole number from 1 to 2^53 - 1
+    /// written as one, or a `username` that is no string.
+    case noUser
+
+    /// Who somebody says they are.
+    enum Identity {
+        case id(UserID)
+        case name(String)
+        /// One person, said twice.
+        case both(UserID, String)
+    }
+
+    init(parsing body: Span<UInt8>) {
+        var (id, name, password): (UserID?, String?, String?)
+        var isFaulty = false
+        do throws(JSONError) {
+            var reader = JSONReader(body, maximumNames: JSONReader.maximumNamesFromStrangers)
+            try reader.beginObject()
+            while let member = try reader.nextName() {
+                let kind = try reader.peekKind()
+                if reader.isEqual(member, "user_id") {
+                    if kind == .number {
+                        id = try Self.userID(&reader)
+                    } else {
+                        try reader.skipValue()
+                    }
+                    if id == nil { isFaulty = true }
+                } else if reader.isEqual(member, "username") {
+                    if kind == .string {
+                        name = reader.string(of: try reader.readText())
+                    } else {
+                        try reader.skipValue()
+                    }
+                    if name == nil { isFaulty = true }
+                } else if reader.isEqual(member, "password"), kind == .string {
+                    password = reader.string(of: try reader.readText())
+                } else {
+                    try reader.skipValue()
+                }
+            }
+            try reader.finish()
+        } catch {
+            self = .notJSON
+            return
+        }
+        switch (id, name) {
+        case _ where isFaulty, (nil, nil): self = .noUser
+        case (let id?, nil): self = .claimed(.id(id), password: password)
+        case (nil, let name?): self = .claimed(.name(name), password: password)
+        case (let id?, let name?): self = .claimed(.both(id, name), password: password)
+        }
+    }
+
+    /// Nil for `1.0` and `1e0`, which are floats to whoever wrote them, and for numbers out of range.
+    private static func userID(_ reader: inout JSONReader) throws(JSONError) -> UserID? {
+        do throws(JSONError) {
+            return UserID(try reader.readInteger())
+        } catch {
+            guard error.reason == .notAnInteger || error.reason == .numberOutOfRange else {
+                throw error
+            }
+            return nil
+        }
+    }
+}

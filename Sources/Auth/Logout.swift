@@ -1,0 +1,60 @@
+import HTTP
+import JWT
+import Logging
+import POSIX
+import Revocation
+import Time
+
+/// POST /logout and POST /logout/all: the session of the token ends, or all of its user's. On the disk
+/// before it is answered.
+package struct Logout: Sendable {
+    private let bearer: BearerAuthentication
+    private let revocations: Revocations
+    private let sessions: SessionList
+    private let log: SecurityLog
+    private let clock: WallClock
+
+    package init(
+        _ bearer: BearerAuthentication, revocations: Revocations, sessions: SessionList,
+        log: SecurityLog, clock: WallClock
+    ) {
+        self.bearer = bearer
+        self.revocations = revocations
+        self.sessions = sessions
+        self.log = log
+        self.clock = clock
+    }
+
+    package func endSession(_ request: Request) -> Reply { end(request, isEverywhere: false) }
+
+    package func endAll(_ request: Request) -> Reply { end(request, isEverywhere: true) }
+
+    private func end(_ request: Request, isEverywhere: Bool) -> Reply {
+        let claims: Claims
+        do throws(BearerAuthentication.Refused) {
+            claims = try bearer.authenticate(request).claims
+        } catch { return .response(error.response) }
+        return .slow(.waiting) { end(request, claims, isEverywhere) }
+    }
+
+    private func end(_ request: Request, _ claims: Claims, _ isEverywhere: Bool) -> Response {
+        let now = clock.now()
+        let origin = Origin(request)
+        do throws(Errno) {
+            if isEverywhere {
+                try revocations.endAll(of: claims.user, at: now)
+                sessions.removeAll(of: claims.user)
+            } else if let session = claims.sessionID {
+                try revocations.end(session, of: claims, at: now)
+                sessions.remove(session, of: claims.user)
+            }
+        } catch {
+            log.log.record(RevocationNotStored(error: error, origin: origin))
+            return StorageUnavailable.response
+        }
+        log.record(LoggedOut(claims: claims, isEverywhere: isEverywhere, origin: origin))
+        return Self.done
+    }
+
+    private static let done = Response(.noContent).audited
+}

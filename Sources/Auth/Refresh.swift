@@ -1,0 +1,105 @@
+import HTTP
+import JWT
+import Logging
+import POSIX
+import Revocation
+import Time
+
+/// POST /refresh: a good token for one of the same session that is good for longer.
+///
+/// A session has an end that no renewal moves. With `rotate` the old token is good for ten seconds more,
+/// in which renewing it again gives the same successor: so two tabs cannot log each other out, and an
+/// answer that was lost can be asked for again. Whoever brings it later has a copy, and the session
+/// ends. With `extend` the old token lives on to its own end.
+package struct Refresh: Sendable {
+    package enum Mode: String, Sendable, CaseIterable { case rotate, extend }
+
+    private let mode: Mode
+    private let bearer: BearerAuthentication
+    private let issuer: TokenIssuer
+    private let revocations: Revocations
+    private let sessions: SessionList
+    private let limit: RefreshLimit
+    private let log: SecurityLog
+    private let clock: WallClock
+
+    package init(
+        _ mode: Mode, _ bearer: BearerAuthentication, _ issuer: TokenIssuer,
+        revocations: Revocations, sessions: SessionList, limit: RefreshLimit, log: SecurityLog,
+        clock: WallClock
+    ) {
+        self.mode = mode
+        self.bearer = bearer
+        self.issuer = issuer
+        self.revocations = revocations
+        self.sessions = sessions
+        self.limit = limit
+        self.log = log
+        self.clock = clock
+    }
+
+    package func respond(to request: Request) -> Reply {
+        let presented: BearerAuthentication.Presented
+        do throws(BearerAuthentication.Refused) {
+            presented = try bearer.authenticate(request, isRenewal: true)
+        } catch { return .response(error.response) }
+        let claims = presented.claims
+        let now = clock.now()
+        if let exchanged = presented.exchanged {
+            return .response(
+                answer(request, claims, issuer.successor(of: claims, exchanged: exchanged), now))
+        }
+        // A client in a loop must not fill the table of exchanged tokens.
+        if let session = claims.sessionID,
+            let wait = limit.wait(beforeRefreshing: session.utf8, at: now)
+        {
+            log.record(
+                LoginThrottled(reason: "session", until: now + wait, origin: Origin(request)))
+            return .response(TooManyAttempts.response(retryAfter: wait))
+        }
+        switch mode {
+        case .extend: return .response(answer(request, claims, issuer.renew(claims, at: now), now))
+        case .rotate:
+            // A session that is over has nothing to exchange its token for.
+            guard now < claims.sessionExpires ?? claims.expires else {
+                return .response(answer(request, claims, nil, now))
+            }
+            return .slow(.waiting) { exchange(request, claims, now) }
+        }
+    }
+
+    /// Puts on the disk that the token is exchanged, and then gives its successor out.
+    private func exchange(_ request: Request, _ claims: Claims, _ now: Timestamp) -> Response {
+        guard let id = claims.tokenID else { return BearerAuthentication.sessionExpired }
+        let exchanged: Timestamp
+        do throws(Errno) {
+            exchanged = try revocations.spend(
+                token: id.utf8, expires: claims.expires + TokenPolicy.maximumLeeway, at: now)
+        } catch {
+            log.log.record(RevocationNotStored(error: error, origin: Origin(request)))
+            return StorageUnavailable.response
+        }
+        // Another worker was faster, by more than the grace.
+        guard now < exchanged + BearerAuthentication.grace else {
+            return bearer.replay(request, claims, exchanged: exchanged, now).response
+        }
+        return answer(request, claims, issuer.successor(of: claims, exchanged: exchanged), now)
+    }
+
+    private func answer(
+        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued?, _ now: Timestamp
+    ) -> Response {
+        let origin = Origin(request)
+        guard let (token, claims) = issued else {
+            log.record(
+                TokenRejected(
+                    reason: "session_expired", level: .info, claims: old, origin: origin))
+            return BearerAuthentication.sessionExpired
+        }
+        sessions.note(claims, from: request.client, at: now)
+        log.record(
+            TokenRefreshed(
+                claims: claims, keyID: issuer.keyID, oldTokenID: old.tokenID, origin: origin))
+        return TokenResponse.make(token, claims, at: now)
+    }
+}

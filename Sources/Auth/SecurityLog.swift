@@ -1,0 +1,72 @@
+import Logging
+import Metrics
+
+/// An event of the security area, which is counted where it is recorded: the two never tell different
+/// stories.
+protocol SecurityEvent: LogEvent {
+    func count(in counters: SecurityCounters)
+}
+
+/// Where security events go: a line in the log, and one more in the counters.
+package struct SecurityLog: Sendable {
+    package let log: Logger
+    package let counters: SecurityCounters
+
+    package init(_ log: Logger, counters: SecurityCounters = SecurityCounters()) {
+        self.log = log
+        self.counters = counters
+    }
+
+    func record(_ event: some SecurityEvent) {
+        event.count(in: counters)
+        log.record(event)
+    }
+}
+
+/// How often each thing has happened since the start.
+package final class SecurityCounters: Sendable {
+    package let tokensIssued = Counter()
+    package let tokensRefreshed = Counter()
+    package let tokensVerified = Counter()
+    package let tokensReused = Counter()
+    /// By reason, in the order of the log's documentation.
+    package let tokensRejected = ReasonCounters([
+        "missing", "malformed", "too_long", "not_canonical", "alg_not_allowed", "unknown_kid",
+        "crit", "bad_signature", "claims", "expired", "not_yet_valid", "wrong_issuer",
+        "wrong_audience", "session_expired", "unknown_user",
+    ])
+    package let loginsSucceeded = Counter()
+    package let loginsFailed = ReasonCounters([
+        "unsupported_media_type", "length_required", "invalid_json", "invalid_user_id",
+        "unknown_user", "wrong_password", "disabled",
+    ])
+    package let lockouts = Counter()
+    package let loginsThrottled = ReasonCounters(["account", "address", "session"])
+    package let logouts = Counter()
+    package let revocations = Counter()
+
+    package init() {}
+}
+
+/// A counter for each reason of a closed set.
+package final class ReasonCounters: Sendable {
+    package let all: [(reason: StaticString, counter: Counter)]
+    private let others = Counter()
+
+    init(_ reasons: [StaticString]) { all = reasons.map { ($0, Counter()) } }
+
+    func add(_ reason: StaticString) {
+        // Literals of one spelling may stand at several places.
+        for (known, counter) in all where Self.isEqual(known, reason) { return counter.add() }
+        assertionFailure("\(reason) is not among the reasons that are counted")
+        others.add()
+    }
+
+    private static func isEqual(_ a: StaticString, _ b: StaticString) -> Bool {
+        guard a.utf8CodeUnitCount == b.utf8CodeUnitCount else { return false }
+        // Sound: a literal's bytes live as long as the program, and are as many as it says.
+        return unsafe UnsafeBufferPointer(start: a.utf8Start, count: a.utf8CodeUnitCount)
+            .elementsEqual(
+                UnsafeBufferPointer(start: b.utf8Start, count: b.utf8CodeUnitCount))
+    }
+}

@@ -1,0 +1,100 @@
+import HTTP
+import JWT
+import POSIX
+import Time
+
+/// The sessions that this process has begun or renewed, for an operator to look at: a token is good
+/// whether or not its session stands here.
+///
+/// In memory alone: a restart begins with none, and learns of those that go on when they are renewed.
+package final class SessionList: Sendable {
+    /// Sessions that are kept; past it, new ones are not. Some 30 MiB.
+    private static let capacity = 100_000
+    /// Of one user; the one that was seen longest ago makes room.
+    private static let perUser = 100
+
+    package struct Session: Sendable, Equatable {
+        package let id: ShortText
+        package let user: UserID
+        package let began: Timestamp?
+        package let ends: Timestamp
+        /// When it was begun or last renewed, and from where.
+        package let seen: Timestamp
+        package let client: String
+    }
+
+    private struct State {
+        var sessions: [UserID: [Session]] = [:]
+        var count = 0
+        /// When those that are over were last taken out.
+        var tidied = Timestamp(milliseconds: .min)
+    }
+
+    private let state = Locked(State())
+    private let capacity: Int
+
+    package init(capacity: Int = SessionList.capacity) { self.capacity = capacity }
+
+    /// Sessions that are not over, as far as is known.
+    package var count: Int { state.withLock { $0.count } }
+
+    /// The user's sessions that are not over, the newest first.
+    package func sessions(of user: UserID, at now: Timestamp) -> [Session] {
+        state.withLock { $0.sessions[user] ?? [] }
+            .filter { $0.ends > now }
+            .sorted { $0.seen > $1.seen }
+    }
+
+    func note(_ claims: Claims, from client: ClientAddress, at now: Timestamp) {
+        guard let id = claims.sessionID else { return }
+        let session = Session(
+            id: id, user: claims.user, began: claims.authenticated,
+            ends: claims.sessionExpires ?? claims.expires, seen: now, client: client.string)
+        state.withLock { state in
+            if let index = state.sessions[claims.user]?.firstIndex(where: { $0.id == id }) {
+                state.sessions[claims.user]![index] = session
+                return
+            }
+            if state.count >= capacity { Self.makeRoom(&state, now) }
+            var own = state.sessions[claims.user] ?? []
+            if own.count >= Self.perUser,
+                let oldest = own.indices.min(by: { own[$0].seen < own[$1].seen })
+            {
+                own.remove(at: oldest)
+                state.count -= 1
+            }
+            guard state.count < capacity else { return }
+            state.sessions[claims.user] = own + [session]
+            state.count += 1
+        }
+    }
+
+    package func remove(_ id: ShortText, of user: UserID? = nil) {
+        state.withLock { state in
+            let users = user.map { [$0] } ?? Array(state.sessions.keys)
+            for user in users { Self.filter(&state, user) { $0.id != id } }
+        }
+    }
+
+    package func removeAll(of user: UserID) {
+        state.withLock { state in Self.filter(&state, user) { _ in false } }
+    }
+
+    package func removeAll() { state.withLock { $0 = State() } }
+
+    /// Takes out what is over; at most once a second, because it looks at all of them.
+    private static func makeRoom(_ state: inout State, _ now: Timestamp) {
+        guard state.tidied.seconds != now.seconds else { return }
+        state.tidied = now
+        for user in Array(state.sessions.keys) { filter(&state, user) { $0.ends > now } }
+    }
+
+    private static func filter(
+        _ state: inout State, _ user: UserID, _ isKept: (Session) -> Bool
+    ) {
+        guard let before = state.sessions[user] else { return }
+        let after = before.filter(isKept)
+        state.count -= before.count - after.count
+        state.sessions[user] = after.isEmpty ? nil : after
+    }
+}

@@ -1,0 +1,24 @@
+import HTTP
+import Logging
+import POSIX
+
+/// 503 for what has to be on the disk first, and cannot be put there.
+enum StorageUnavailable {
+    static let response = Response.error(.serviceUnavailable, "Storage unavailable")
+        .adding("Retry-After", "1").audited
+}
+
+/// `revocation_failed`: what was revoked or exchanged could not be put on the disk. Its client was told,
+/// and what was revoked counts until the process ends.
+struct RevocationNotStored: LogEvent {
+    let error: Errno
+    let origin: Origin
+    var level: Level { .error }
+    var area: Area { .app }
+    var name: StaticString { "revocation_failed" }
+
+    func write(to line: inout LogLine) {
+        line.field("reason", error.words)
+        line.fields(origin)
+    }
+}

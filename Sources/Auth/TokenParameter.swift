@@ -1,0 +1,49 @@
+import HTTP
+import JSON
+
+/// The token in the content of an administrator's request: a form with `token`, as RFC 7662 §2.1 and
+/// RFC 7009 §2.1 have it, or a JSON object.
+enum TokenParameter {
+    case token([UInt8])
+    /// Content of another type, or without a token, or not what its type says.
+    case none
+
+    init(_ request: Request) {
+        self = .none
+        switch ContentType(request) {
+        case .form:
+            if case .value(let token) = FormParameters.value(of: "token", in: request.body) {
+                self = .token(token)
+            }
+        case .json, .unnamed:
+            guard case .object(let members)? = try? JSONValue(parsing: request.body),
+                case .string(let text)? = members.first(where: { $0.name == "token" })?.value
+            else { return }
+            self = .token(Array(text.utf8))
+        case .other: return
+        }
+    }
+}
+
+/// What a Content-Type says, as far as it matters here.
+enum ContentType {
+    case json, form, other
+    /// The client did not say.
+    case unnamed
+
+    init(_ request: Request) {
+        guard let type = request.value(of: .contentType) else {
+            self = .unnamed
+            return
+        }
+        var end = 0
+        while end < type.count, type[end] != UInt8(ascii: ";") { end += 1 }
+        let essence = type.extracting(0..<end).trimmed
+        self =
+            if essence.isEqualIgnoringCase("application/json") {
+                .json
+            } else if essence.isEqualIgnoringCase("application/x-www-form-urlencoded") {
+                .form
+            } else { .other }
+    }
+}
