@@ -1,3 +1,4 @@
+import Auth
 import Crypto
 import Foundation
 import Glibc
@@ -122,11 +123,22 @@ package struct Command {
     private func check() -> ExitCode {
         guard let configuration = load() else { return .configuration }
         for warning in configuration.warnings { Self.say("warning: \(warning)") }
-        if let problem = Self.logProblem(configuration.log.path) {
-            Self.say("\(problem)")
-            return .configuration
+        var problems = [Self.logProblem(configuration.log.path)].compactMap(\.self)
+        var userCount: Int?
+        do throws(Configuration.Invalid) {
+            let users = try configuration.readUsers()
+            if configuration.login.mode == .password { userCount = users.all.count }
+        } catch {
+            problems += error.problems
         }
-        print("the configuration is good")
+        for problem in problems { Self.say("\(problem)") }
+        guard problems.isEmpty else { return .configuration }
+        if userCount == 0 {
+            Self.say(
+                "warning: \(configuration.login.usersFile) has no users; add one with `gatehouse user add`"
+            )
+        }
+        print("the configuration is good" + (userCount.map { "; \($0) users" } ?? ""))
         return .success
     }
 
@@ -159,15 +171,21 @@ package struct Command {
         Self.raiseDescriptorLimit()
         let gatehouse: Gatehouse
         do throws(Gatehouse.StartError) {
-            gatehouse = try Gatehouse(configuration)
+            let source = Gatehouse.Source(file: configurationPath, environment: environment)
+            gatehouse = try Gatehouse(configuration, source: source)
         } catch {
-            Self.say(error.sentence)
+            for sentence in error.sentences { Self.say(sentence) }
             switch error {
-            case .log: return .cannotCreate
+            case .log, .revocations: return .cannotCreate
+            case .users: return .configuration
             case .listen: return .unavailable
             }
         }
-        let signals = Signals(onHangUp: { gatehouse.reopenLog() })
+        let signals = Signals(
+            onReload: {
+                gatehouse.reopenLog()
+                gatehouse.reload()
+            }, onReopen: { gatehouse.reopenLog() })
         gatehouse.catchFaults()
         gatehouse.start()
         Self.say("listening on \(gatehouse.url)")

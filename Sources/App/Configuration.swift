@@ -18,6 +18,11 @@ package struct Configuration: Sendable {
     package var tokenLifetime = Milliseconds.seconds(30 * 60)
     package var sessionLifetime = Milliseconds.seconds(12 * 3600)
     package var policy = TokenPolicy()
+    package var refresh = Refresh.Mode.rotate
+    package var login = Login()
+    package var admin = Admin()
+    /// Where what is revoked is kept; nil: in memory alone.
+    package var revocationJournal: String?
     package var log: LogOptions
     /// Whether the log is sealed, how often, and with a secret of its own if there is one.
     package var sealsLog = true
@@ -32,6 +37,26 @@ package struct Configuration: Sendable {
     /// The first 16 hexadecimal digits of the SHA-256 of every setting, secrets left out: tells in
     /// the log whether two runs had the same configuration.
     package var digest = ""
+
+    /// The value of every setting by its path, and a digest in place of each secret: what a reload
+    /// compares. Never shown.
+    var settings: [String: String] = [:]
+
+    package struct Login: Sendable {
+        package enum Mode: String, Sendable, CaseIterable { case demo, password }
+
+        package var mode = Mode.demo
+        package var usersFile = "users.json"
+        /// Of PBKDF2, for new passwords.
+        package var iterations = PasswordHash.usualIterations
+        package var throttle = LoginThrottle.Options()
+    }
+
+    package struct Admin: Sendable {
+        /// Of the Unix domain socket; nil: none.
+        package var socket: String?
+        package var metrics: SocketAddress?
+    }
 
     package enum LogFailurePolicy: String, Sendable, CaseIterable {
         /// Answer all the same.
@@ -66,7 +91,8 @@ extension Configuration {
         }
         let folder = path.map { ($0 as NSString).deletingLastPathComponent }
         var reader = ConfigurationReader(
-            Settings(root, environment: environment), folder: folder ?? "")
+            Settings(root, environment: environment), folder: folder ?? "",
+            isFromFile: path != nil)
         guard var configuration = reader.read() else { throw Invalid(problems: reader.problems) }
         configuration.warnings = warnings + configuration.warnings
         return configuration

@@ -14,12 +14,17 @@ struct ConfigurationReader {
     private var settings: Settings
     /// Relative paths are relative to this.
     private let folder: String
+    /// There is a configuration file.
+    private let isFromFile: Bool
     private var warnings: [Problem] = []
-    /// `path=value` of every setting that is no secret, for the digest.
-    private var record: [String] = []
+    /// The value of every setting that is no secret, by its path.
+    private var record: [String: String] = [:]
+    /// What tells one secret from another, by the path of its setting.
+    private var secretMarks: [String: String] = [:]
 
-    init(_ settings: Settings, folder: String) {
+    init(_ settings: Settings, folder: String, isFromFile: Bool) {
         self.settings = settings
+        self.isFromFile = isFromFile
         self.folder = folder
     }
 
@@ -31,8 +36,11 @@ struct ConfigurationReader {
         let (keys, keysAreTemporary) = readKeys()
         let (lifetime, session) = readLifetimes()
         let policy = readPolicy()
-        readLogin(server)
+        let refresh = choice("token.refresh", Refresh.Mode.rotate)
+        let login = readLogin(server)
+        let admin = readAdmin()
         let log = readLog()
+        let journal = readJournal(log, keysAreTemporary: keysAreTemporary)
         let onFailure = choice("log.on_failure", Configuration.LogFailurePolicy.serve)
         let seal = readSeal()
         let verified = choice("log.authn_token_verified", VerifiedTokens.all)
@@ -44,13 +52,19 @@ struct ConfigurationReader {
         configuration.tokenLifetime = lifetime
         configuration.sessionLifetime = session
         configuration.policy = policy
+        configuration.refresh = refresh
+        configuration.login = login
+        configuration.admin = admin
+        configuration.revocationJournal = journal
         configuration.onLogFailure = onFailure
         configuration.sealsLog = seal.isOn
         configuration.sealInterval = seal.interval
         configuration.sealSecret = seal.secret
         configuration.verifiedTokens = verified
         configuration.warnings = warnings
-        let text = Array(record.sorted().joined(separator: "\n").utf8)
+        configuration.settings = record.merging(secretMarks) { value, _ in value }
+        let text = Array(
+            record.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: "\n").utf8)
         configuration.digest = String(
             hexadecimal(SHA256.digest(of: text.span).span).prefix(16))
         return configuration
@@ -81,7 +95,31 @@ struct ConfigurationReader {
         options.idleTimeout = duration("server.idle_timeout", .seconds(75), timeouts)
         options.writeTimeout = duration("server.write_timeout", .seconds(20), timeouts)
         options.drainTimeout = duration("server.drain_timeout", .seconds(10), timeouts)
+        options.trustedProxies = readTrustedProxies()
         return options
+    }
+
+    private mutating func readTrustedProxies() -> TrustedProxies {
+        let path = "server.trusted_proxies"
+        let list = settings.list(path) ?? []
+        record[path] = list.map { "\($0)" }.joined(separator: ",")
+        var texts: [String] = []
+        for (index, element) in list.enumerated() {
+            guard case .string(let text) = element else {
+                settings.add("\(path)[\(index)]", "\(Settings.shown(element)) is not a string")
+                continue
+            }
+            texts.append(text)
+        }
+        guard texts.count == list.count else { return .none }
+        do throws(TrustedProxies.Problems) {
+            return try TrustedProxies(parsing: texts)
+        } catch {
+            for problem in error.all {
+                settings.add("\(path)[\(problem.index)]", problem.sentence)
+            }
+            return .none
+        }
     }
 
     private mutating func readLifetimes() -> (Milliseconds, Milliseconds) {
@@ -99,10 +137,10 @@ struct ConfigurationReader {
         var policy = TokenPolicy()
         policy.issuer = optionalString("token.issuer")
         policy.audience = optionalString("token.audience")
-        // RFC 7519 §4.1.4: "no more than a few minutes".
-        policy.leeway = duration("token.leeway", .seconds(5), Milliseconds(0)...(.seconds(300)))
+        policy.leeway = duration(
+            "token.leeway", .seconds(5), Milliseconds(0)...TokenPolicy.maximumLeeway)
         policy.requiresSession = settings.boolean("token.require_session", default: false)
-        record.append("token.require_session=\(policy.requiresSession)")
+        record["token.require_session"] = "\(policy.requiresSession)"
         for (path, value) in [("issuer", policy.issuer), ("audience", policy.audience)]
         where value == "" {
             settings.add("token.\(path)", "cannot be empty; write null for none")
@@ -110,9 +148,11 @@ struct ConfigurationReader {
         return policy
     }
 
-    private mutating func readLogin(_ server: ServerOptions) {
-        switch string("login.mode", "demo") {
-        case "demo":
+    private mutating func readLogin(_ server: ServerOptions) -> Configuration.Login {
+        var login = Configuration.Login()
+        // Without a file nobody can have said whose passwords are good.
+        login.mode = choice("login.mode", isFromFile ? .password : .demo)
+        if login.mode == .demo {
             warnings.append(
                 Problem(
                     path: "login.mode",
@@ -120,11 +160,55 @@ struct ConfigurationReader {
             if !server.address.isLoopback {
                 settings.add("server.host", "demo mode listens on 127.0.0.1 or ::1 only")
             }
-        case "password":
-            settings.add("login.mode", "\"password\" is not there yet; write \"demo\"")
-        case let other:
-            settings.add("login.mode", "\"\(other)\" is not a login mode; write \"demo\"")
         }
+        login.usersFile = path(string("login.users_file", "users.json"))
+        login.iterations = integer(
+            "login.iterations", PasswordHash.usualIterations, PasswordHash.iterationRange)
+        login.throttle.maximumAttempts = integer("login.max_attempts", 5, 0...1000)
+        login.throttle.window = duration(
+            "login.window", .seconds(300), .seconds(1)...(.seconds(86_400)))
+        login.throttle.lockout = duration(
+            "login.lockout", .seconds(900), .seconds(1)...(.seconds(86_400)))
+        return login
+    }
+
+    private mutating func readAdmin() -> Configuration.Admin {
+        var admin = Configuration.Admin()
+        if let socket = optionalString("admin.socket") { admin.socket = path(socket) }
+        if let text = optionalString("admin.metrics") {
+            if let address = SocketAddress(hostAndPort: text) {
+                admin.metrics = address
+                if !address.isLoopback {
+                    settings.add(
+                        "admin.metrics", "\"\(text)\" is not a loopback address; it has no password"
+                    )
+                }
+            } else {
+                settings.add(
+                    "admin.metrics",
+                    "\"\(text)\" is not an address and a port; write 127.0.0.1:9090")
+            }
+        }
+        return admin
+    }
+
+    /// Where revocations are kept: beside the log unless it is said, and nowhere if the keys end with the
+    /// process, because so do all tokens.
+    private mutating func readJournal(_ log: LogOptions, keysAreTemporary: Bool) -> String? {
+        let isSaid = settings.raw("state.revocations") != nil
+        let name = string("state.revocations", Self.journalName(forLog: log.path))
+        if name.isEmpty { settings.add("state.revocations", "cannot be empty") }
+        if keysAreTemporary, !isSaid { return nil }
+        return isSaid ? path(name) : name
+    }
+
+    /// `revocations.journal` beside `app.log`; beside a log of another name one that begins with it, so
+    /// that two servers in a folder do not share it.
+    private static func journalName(forLog path: String) -> String {
+        let base = LogName.base(of: path)
+        let stem = base.hasSuffix(".log") ? base.dropLast(4) : base[...]
+        let name = stem == "app" ? "revocations.journal" : "\(stem).revocations.journal"
+        return path.contains("/") ? "\(LogName.folder(of: path))/\(name)" : name
     }
 
     private mutating func readLog() -> LogOptions {
@@ -153,7 +237,7 @@ struct ConfigurationReader {
 
     private mutating func readSeal() -> (isOn: Bool, interval: Milliseconds, secret: [UInt8]?) {
         let isOn = settings.boolean("log.seal", default: true)
-        record.append("log.seal=\(isOn)")
+        record["log.seal"] = "\(isOn)"
         let interval = duration(
             "log.seal_interval", .seconds(1), Milliseconds(100)...(.seconds(3600)))
         let secret = settings.optionalString("log.seal_secret")
@@ -231,7 +315,7 @@ struct ConfigurationReader {
             settings.add("\(path).id", "is missing; write a name, as in \"2026-11\"")
             return nil
         }
-        record.append("\(path).id=\(id)")
+        record["\(path).id"] = id
         guard secret.count >= KeyRing.minimumSecretLength else {
             settings.add(
                 path,
@@ -284,6 +368,7 @@ struct ConfigurationReader {
             )
             return nil
         }
+        secretMarks[place] = hexadecimal(SHA256.digest(of: bytes.span).span)
         return bytes
     }
 
@@ -291,13 +376,13 @@ struct ConfigurationReader {
 
     private mutating func string(_ path: String, _ value: String) -> String {
         let value = settings.string(path, default: value)
-        record.append("\(path)=\(value)")
+        record[path] = "\(value)"
         return value
     }
 
     private mutating func optionalString(_ path: String) -> String? {
         let value = settings.optionalString(path)
-        record.append("\(path)=\(value ?? "null")")
+        record[path] = value ?? "null"
         return value
     }
 
@@ -305,7 +390,7 @@ struct ConfigurationReader {
         _ path: String, _ value: Int, _ range: ClosedRange<Int>
     ) -> Int {
         let value = settings.integer(path, default: value, in: range)
-        record.append("\(path)=\(value)")
+        record[path] = "\(value)"
         return value
     }
 
@@ -314,7 +399,7 @@ struct ConfigurationReader {
             path, default: value, kind: "a level",
             example: "DEBUG, INFO, WARNING, ERROR or CRITICAL",
             Level.init(name:))
-        record.append("\(path)=\(value.name)")
+        record[path] = "\(value.name)"
         return value
     }
 
@@ -323,7 +408,7 @@ struct ConfigurationReader {
     ) -> Milliseconds {
         let parsed = settings.parsed(
             path, default: value, kind: "a duration", example: Units.text(value), Units.duration)
-        record.append("\(path)=\(Units.text(parsed))")
+        record[path] = "\(Units.text(parsed))"
         guard range.contains(parsed) else {
             settings.add(
                 path,
@@ -337,7 +422,7 @@ struct ConfigurationReader {
     private mutating func size(_ path: String, _ value: Int, _ range: ClosedRange<Int>) -> Int {
         let parsed = settings.parsed(
             path, default: value, kind: "a size", example: Units.text(size: value), Units.size)
-        record.append("\(path)=\(parsed)")
+        record[path] = "\(parsed)"
         guard range.contains(parsed) else {
             settings.add(
                 path,

@@ -1,56 +1,213 @@
 import Auth
-import Crypto
+import Dispatch
 import HTTP
 import JWT
 import Logging
 import POSIX
+import Revocation
 import Server
-import Synchronization
 import Time
 
-/// The composition root: a configuration in, a running server out. What meets here knows nothing of
+/// The composition root: a configuration in, running servers out. What meets here knows nothing of
 /// each other: the server gets the log as a closure, the routes get handlers.
+///
+/// What remembers is made once (`LastingParts`). What follows from the configuration alone is made anew
+/// whenever it is read (`Service`), and the servers are handed its routes.
 package final class Gatehouse: Sendable {
     package static let version = "0.1.0"
+    /// How often what nobody needs any more is forgotten.
+    private static let sweepInterval = 60
 
     package let server: HTTPServer
-    private let log: Logger
-    private let isStopping: StopFlag
+    /// The administrator's, on a Unix domain socket.
+    private let admin: HTTPServer?
+    private let metrics: HTTPServer?
+    private let parts: LastingParts
+    private let source: Source?
+    private let state: Locked<State>
+    /// Reloads, one at a time, and never on a worker.
+    private let reloads = DispatchQueue(label: "gatehouse.reload")
+    private let timer = Locked<(any DispatchSourceTimer)?>(nil)
 
-    package enum StartError: Error, Sendable {
-        /// The log file cannot be opened.
-        case log(path: String, LogOpenError)
-        /// The address cannot be listened on.
-        case listen(SocketAddress, Errno)
+    private struct State {
+        /// The one in force.
+        var configuration: Configuration
+        /// Levels, which can be changed by hand until the next reload.
+        var level: Level
+        var areas: [Area: Level]
 
-        package var sentence: String {
-            switch self {
-            case .log(let path, .failed(let error)): "cannot open the log \(path): \(error.words)"
-            case .log(let path, .inUse(let owner)):
-                "the log \(path) is in use by another process"
-                    + (owner.map { " (\($0))" } ?? "")
-            case .listen(let address, let error):
-                "cannot listen on \(address.urlHost):\(address.port): \(error.words)"
-            }
+        init(_ configuration: Configuration) {
+            self.configuration = configuration
+            level = configuration.log.level
+            areas = configuration.log.areas
         }
     }
 
-    /// Opens the log and the listeners; `start` begins to serve.
+    /// Where a reload reads the configuration.
+    package struct Source: Sendable {
+        let file: String?
+        let environment: [String: String]
+
+        package init(file: String?, environment: [String: String]) {
+            self.file = file
+            self.environment = environment
+        }
+    }
+
+    /// Opens the log, the journal and the listeners; `start` begins to serve.
+    /// - Parameter source: nil for a configuration that cannot be read again.
     package init(
-        _ configuration: Configuration, clock: WallClock = .system
+        _ configuration: Configuration, source: Source? = nil, clock: WallClock = .system
     ) throws(StartError) {
+        // Before the log says that anything has begun.
+        let users = try Self.users(of: configuration)
         let log: Logger
         do throws(LogOpenError) {
             log = try Logger(SealKeys.completing(configuration), clock: clock)
         } catch {
             throw .log(path: configuration.log.path, error)
         }
-        let isStopping = StopFlag()
-        self.log = log
-        self.isStopping = isStopping
-        let mustBeOnRecord = configuration.onLogFailure == .refuse
-        let hooks = ServerHooks(
-            commit: { mark in log.commit(since: &mark) == .written || !mustBeOnRecord },
+        do throws(StartError) {
+            let parts = try Self.parts(configuration, log, clock)
+            let service = Service(configuration, users, parts)
+            server = try Self.listen(configuration.server, service.routes, parts)
+            admin = try Self.adminServer(configuration, service, parts)
+            metrics = try Self.metricsServer(configuration, service, parts)
+            self.parts = parts
+        } catch {
+            _ = log.stop()
+            throw error
+        }
+        self.source = source
+        state = Locked(State(configuration))
+        connect()
+        announce(configuration)
+    }
+
+    package var url: String { "http://\(server.address.urlHost):\(server.address.port)" }
+
+    package func start() {
+        parts.log.startKeepingUp()
+        for server in [server, admin, metrics] { server?.start() }
+        let sweep = DispatchSource.makeTimerSource(
+            queue: DispatchQueue(label: "gatehouse.sweep"))
+        sweep.schedule(
+            deadline: .now() + .seconds(Self.sweepInterval),
+            repeating: .seconds(Self.sweepInterval), leeway: .seconds(1))
+        sweep.setEventHandler { [parts] in parts.revocations.sweep(at: parts.clock.now()) }
+        sweep.resume()
+        timer.withLock { $0 = sweep }
+    }
+
+    /// Has the log written to its end if the process dies of a fault of its own; for the one server of
+    /// a process.
+    package func catchFaults() { parts.log.installCrashReport() }
+
+    /// Answers what was begun, writes the log to its end, and returns.
+    /// - Returns: how many lines of the log could not be written.
+    package func stop() -> Int {
+        parts.isStopping.set()
+        // One that is under way still has something to say.
+        reloads.sync {}
+        timer.withLock { timer in
+            timer?.cancel()
+            timer = nil
+        }
+        let isClean = server.stop()
+        admin?.stop()
+        metrics?.stop()
+        parts.log.record(Stopped(isClean: isClean))
+        return parts.log.stop()
+    }
+
+    /// Opens the log's path again, for whoever moved the file away.
+    package func reopenLog() {
+        do throws(Errno) {
+            // Says so itself, in the first line of the new file.
+            try parts.log.reopen()
+        } catch {
+            parts.log.record(LogFailed(reason: "cannot reopen: \(error.words)"))
+            _ = parts.log.commit()
+        }
+    }
+}
+
+// MARK: - Beginning
+
+extension Gatehouse {
+    package enum StartError: Error, Sendable {
+        /// The log file cannot be opened.
+        case log(path: String, LogOpenError)
+        /// The journal of what is revoked cannot be read.
+        case revocations(path: String, RevocationsError)
+        /// The users cannot be read.
+        case users([Problem])
+        /// The address cannot be listened on.
+        case listen(SocketAddress, Errno)
+
+        /// One for each problem.
+        package var sentences: [String] {
+            switch self {
+            case .log(let path, .failed(let error)):
+                ["cannot open the log \(path): \(error.words)"]
+            case .log(let path, .inUse(let owner)):
+                [
+                    "the log \(path) is in use by another process"
+                        + (owner.map { " (\($0))" } ?? "")
+                ]
+            case .revocations(let path, let error): ["the journal \(path) \(error.sentence)"]
+            case .users(let problems): problems.map(\.description)
+            case .listen(let address, let error): [address.sentence(for: error)]
+            }
+        }
+    }
+
+    private static func parts(
+        _ configuration: Configuration, _ log: Logger, _ clock: WallClock
+    ) throws(StartError) -> LastingParts {
+        do throws(RevocationsError) {
+            return try LastingParts(configuration, log, clock)
+        } catch {
+            throw .revocations(path: configuration.revocationJournal ?? "", error)
+        }
+    }
+
+    private static func users(of configuration: Configuration) throws(StartError) -> UserDirectory {
+        do throws(Configuration.Invalid) {
+            return try configuration.readUsers()
+        } catch {
+            throw .users(error.problems)
+        }
+    }
+
+    private static func listen(
+        _ options: ServerOptions, _ routes: RouteTable, _ parts: LastingParts
+    ) throws(StartError) -> HTTPServer {
+        do throws(Errno) {
+            return try HTTPServer(options, routes: routes, hooks: hooks(parts))
+        } catch {
+            throw .listen(options.address, error)
+        }
+    }
+
+    private static func adminServer(
+        _ configuration: Configuration, _ service: Service, _ parts: LastingParts
+    ) throws(StartError) -> HTTPServer? {
+        guard let options = configuration.adminOptions else { return nil }
+        return try listen(options, service.adminRoutes, parts)
+    }
+
+    private static func metricsServer(
+        _ configuration: Configuration, _ service: Service, _ parts: LastingParts
+    ) throws(StartError) -> HTTPServer? {
+        guard let options = configuration.metricsOptions else { return nil }
+        return try listen(options, service.metricsRoutes, parts)
+    }
+
+    private static func hooks(_ parts: LastingParts) -> ServerHooks {
+        let (log, refusesUnrecorded) = (parts.log, parts.refusesUnrecorded)
+        return ServerHooks(
+            commit: { mark in log.commit(since: &mark) == .written || !refusesUnrecorded.isSet },
             refused: { refusal in
                 log.record(
                     RequestRefused(
@@ -62,104 +219,115 @@ package final class Gatehouse: Sendable {
                 // There may be no response that it could be written with.
                 _ = log.commit()
             })
-        do throws(Errno) {
-            server = try HTTPServer(
-                configuration.server,
-                routes: Self.routes(configuration, log, isStopping, clock), hooks: hooks)
-        } catch {
-            _ = log.stop()
-            throw .listen(configuration.server.address, error)
-        }
+    }
+
+    private func connect() {
+        parts.bell.connect(
+            reload: { [weak self] in self?.reload() ?? .nothingToRead },
+            usersChanged: { [weak self] in
+                guard let self else { return }
+                // The one who asks is on a queue that the workers wait for.
+                reloads.async { self.reloadUsers() }
+            },
+            changeLevel: { [weak self] area, level in self?.changeLevel(of: area, to: level) },
+            metrics: { [weak self] in self?.metricsText() ?? [] })
+    }
+
+    private func announce(_ configuration: Configuration) {
+        let log = parts.log
         for warning in configuration.warnings { log.record(ConfigurationWarning(problem: warning)) }
+        let torn = parts.revocations.start.tornBytes
+        if torn > 0 { log.record(JournalMended(byteCount: torn)) }
         log.record(
             Started(
                 version: Self.version, processID: processID(), digest: configuration.digest,
                 url: url))
         _ = log.commit()
     }
+}
 
-    package var url: String { "http://\(server.address.urlHost):\(server.address.port)" }
+// MARK: - Changing
 
-    package func start() {
-        log.startKeepingUp()
-        server.start()
-    }
-
-    /// Has the log written to its end if the process dies of a fault of its own; for the one server of
-    /// a process.
-    package func catchFaults() { log.installCrashReport() }
-
-    /// Answers what was begun, writes the log to its end, and returns.
-    /// - Returns: how many lines of the log could not be written.
-    package func stop() -> Int {
-        isStopping.set()
-        let isClean = server.stop()
-        log.record(Stopped(isClean: isClean))
-        return log.stop()
-    }
-
-    /// Opens the log's path again, for whoever moved the file away.
-    package func reopenLog() {
-        do throws(Errno) {
-            // Says so itself, in the first line of the new file.
-            try log.reopen()
-        } catch {
-            log.record(LogFailed(reason: "cannot reopen: \(error.words)"))
-            _ = log.commit()
-        }
-    }
-
-    private static func routes(
-        _ configuration: Configuration, _ log: Logger, _ isStopping: StopFlag, _ clock: WallClock
-    ) -> RouteTable {
-        let users = UserDirectory.demo
-        let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
-        let issuer = TokenIssuer(
-            tokens, lifetime: configuration.tokenLifetime,
-            sessionLifetime: configuration.sessionLifetime)
-        let bearer = BearerAuthentication(
-            tokens, users: users, log: log, clock: clock,
-            fingerprintKey: configuration.keys.signing.key.derived(
-                label: "gatehouse log fingerprint v1"),
-            onRecord: configuration.verifiedTokens)
-        let login = Login(issuer, log: log, clock: clock)
-        let resource = Resource(users)
-        let health = Health(checks: [
-            ("log", { log.failure.map { "the log cannot be written: \($0.words)" } }),
-            ("server", { isStopping.isSet ? "stopping" : nil }),
-        ])
-        var router = Router()
-        // Demo logins only compute, so they stay on the worker.
-        router.on(.post, "/login", login.respond)
-        router.on(.get, "/resource", bearer.protecting(resource.respond))
-        router.on(.get, "/health/live", health.live)
-        router.on(.get, "/health/ready", health.ready)
-        router.use(requestLog(log))
-        return router.routes()
-    }
-
-    /// One `http_request` line for each request, where somebody asked for them.
-    private static func requestLog(_ log: Logger) -> Middleware {
-        { handler in
-            { request in
-                guard log.levels.isEnabled(.debug, .http) else { return handler(request) }
-                let start = MonotonicTime.now
-                let response = handler(request)
-                let end = MonotonicTime.now
-                log.record(
-                    RequestAnswered(
-                        request: request, status: response.status,
-                        byteCount: response.content.count,
-                        microseconds: (end.nanoseconds - start.nanoseconds) / 1000))
-                return response
+extension Gatehouse {
+    /// Reads the configuration and the users again. All of it is right, and counts from now on, or
+    /// nothing changes. Says in the log what came of it.
+    @discardableResult
+    func reload() -> AdminEndpoints.ReloadOutcome {
+        reloads.sync {
+            guard let source, !parts.isStopping.isSet else { return .nothingToRead }
+            let old = state.withLock { $0.configuration }
+            do throws(Configuration.Invalid) {
+                var new = try Configuration.load(
+                    file: source.file, environment: source.environment)
+                if new.keysAreTemporary, old.keysAreTemporary {
+                    // The demo's random key is good for the whole run.
+                    new.keys = old.keys
+                }
+                let users = try new.readUsers()
+                return apply(new, users, replacing: old)
+            } catch {
+                for problem in error.problems {
+                    parts.log.record(ConfigurationReloadFailed(problem: problem))
+                }
+                _ = parts.log.commit()
+                return .invalid(error.problems)
             }
         }
     }
-}
 
-/// Set once, when the process begins to stop.
-private final class StopFlag: Sendable {
-    private let flag = Atomic<Bool>(false)
-    var isSet: Bool { flag.load(ordering: .relaxed) }
-    func set() { flag.store(true, ordering: .relaxed) }
+    private func apply(
+        _ new: Configuration, _ users: UserDirectory, replacing old: Configuration
+    ) -> AdminEndpoints.ReloadOutcome {
+        let changed = old.changes(to: new)
+        let waiting = changed.filter(Configuration.needsRestart)
+        let service = Service(new, users, parts)
+        parts.throttle.options = new.login.throttle
+        parts.refusesUnrecorded.set(new.onLogFailure == .refuse)
+        if let error = parts.log.change(to: SealKeys.completing(new)) {
+            parts.log.record(LogFailed(reason: "cannot seal with the new key: \(error.words)"))
+        }
+        // A worker that hangs in a write takes them when it reads its mail.
+        server.replace(routes: service.routes, options: new.server)
+        if let options = new.adminOptions {
+            admin?.replace(routes: service.adminRoutes, options: options)
+        }
+        state.withLock { $0 = State(new) }
+        for warning in new.warnings { parts.log.record(ConfigurationWarning(problem: warning)) }
+        for name in waiting {
+            parts.log.record(
+                ConfigurationWarning(
+                    problem: Problem(path: name, sentence: "takes effect at the next start")))
+        }
+        let applied = changed.filter { !Configuration.needsRestart($0) }
+        parts.log.record(ConfigurationReloaded(changed: applied))
+        _ = parts.log.commit()
+        return .reloaded(changed: applied, waiting: waiting)
+    }
+
+    /// The users alone, after this process has changed their file.
+    private func reloadUsers() {
+        let configuration = state.withLock { $0.configuration }
+        // A file that somebody is breaking just now is told of at the next reload.
+        guard let users = try? configuration.readUsers() else { return }
+        let service = Service(configuration, users, parts)
+        server.replace(routes: service.routes, options: configuration.server)
+        if let options = configuration.adminOptions {
+            admin?.replace(routes: service.adminRoutes, options: options)
+        }
+    }
+
+    /// Until the next reload.
+    private func changeLevel(of area: Area?, to level: Level) {
+        let log = parts.log
+        let old = state.withLock { state in
+            let old = area.flatMap { state.areas[$0] } ?? state.level
+            if let area { state.areas[area] = level } else { state.level = level }
+            log.levels.set(all: state.level, areas: state.areas)
+            return old
+        }
+        log.record(LevelChanged(changed: area, from: old, to: level))
+        _ = log.commit()
+    }
+
+    private func metricsText() -> [UInt8] { [] }
 }

@@ -7,8 +7,10 @@ final class Signals {
     private let ended = DispatchSemaphore(value: 0)
     private var sources: [any DispatchSourceSignal] = []
 
-    /// - Parameter onHangUp: called at each SIGHUP and SIGUSR1.
-    init(onHangUp: @escaping @Sendable () -> Void) {
+    /// - Parameters:
+    ///   - onReload: called at each SIGHUP.
+    ///   - onReopen: called at each SIGUSR1.
+    init(onReload: @escaping @Sendable () -> Void, onReopen: @escaping @Sendable () -> Void) {
         let ended = ended
         let registered = DispatchGroup()
         for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] {
@@ -16,7 +18,11 @@ final class Signals {
             let queue = DispatchQueue(label: "gatehouse.signal.\(number)")
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
-                if number == SIGHUP || number == SIGUSR1 { onHangUp() } else { ended.signal() }
+                switch number {
+                case SIGHUP: onReload()
+                case SIGUSR1: onReopen()
+                default: ended.signal()
+                }
             }
             // A source counts from its registration, which happens on a thread of Dispatch's.
             registered.enter()

@@ -30,3 +30,17 @@ struct Stopped: LogEvent {
 
     func write(to line: inout LogLine) { line.field("clean", isClean) }
 }
+
+/// `revocations_mended`: the journal of what is revoked ended inside a record, which nobody was told
+/// about, and which is gone.
+struct JournalMended: LogEvent {
+    let byteCount: Int
+    var level: Level { .warning }
+    var area: Area { .app }
+    var name: StaticString { "revocations_mended" }
+
+    func write(to line: inout LogLine) {
+        line.field("reason", "torn" as StaticString)
+        line.field("bytes", Int64(byteCount))
+    }
+}

@@ -118,10 +118,11 @@ struct UserCommand {
         let usersFile: String?
         let iterations: Int
 
-        /// There is no setting for either yet; `--users-file` says where.
+        /// The demo has no users file.
         init(_ configuration: Configuration) {
-            usersFile = nil
-            iterations = PasswordHash.usualIterations
+            usersFile =
+                configuration.login.mode == .password ? configuration.login.usersFile : nil
+            iterations = configuration.login.iterations
         }
     }
 
@@ -129,7 +130,8 @@ struct UserCommand {
         let settings = Settings(configuration)
         guard let path = path ?? settings.usersFile else {
             Command.say(
-                "which users file? write --users-file FILE, or --config FILE with login.users_file")
+                "which users file? write --users-file FILE, or --config FILE with login.mode "
+                    + "\"password\" and login.users_file")
             return .usage
         }
         do throws(Failure) {

@@ -70,7 +70,8 @@ struct CommandTests {
 
     @Test("for a check of a good configuration says so, and what to think of")
     func goodCheck() throws {
-        try folder.file("good.json", "{\"log\":{\"level\":\"WARNING\"}}")
+        try folder.file(
+            "good.json", "{\"login\":{\"mode\":\"demo\"},\"log\":{\"level\":\"WARNING\"}}")
         let (ending, output, errors) = try House.run(
             ["check", "--config", "good.json"], in: folder)
         #expect(ending == .exited(0))

@@ -95,12 +95,8 @@ struct ConfigurationProblemTests {
                 #"token.require_session: "true" is neither true nor false"#
             ),
             (
-                #"{"login":{"mode":"password"}}"#,
-                #"login.mode: "password" is not there yet; write "demo""#
-            ),
-            (
                 #"{"login":{"mode":"open"}}"#,
-                #"login.mode: "open" is not a login mode; write "demo""#
+                #"login.mode: "open" is none of "demo", "password""#
             ),
             (
                 #"{"log":{"level":"LOUD"}}"#,
@@ -212,7 +208,7 @@ struct ConfigurationProblemTests {
     func all() throws {
         let content = #"""
             {"server":{"port":-1,"prot":80},"token":{"keys":[{"id":"a","secret":"short"}],"ttl":"x"},
-             "login":{"mode":"password"},"log":{"file":{"max_size":"big"}},"x":1}
+             "login":{"mode":"passwords"},"log":{"file":{"max_size":"big"}},"x":1}
             """#
         #expect(
             try problems(content, ["GATEHOUSE_NOTHING": ""]) == [
@@ -220,7 +216,7 @@ struct ConfigurationProblemTests {
                 "token.keys[0]: the secret has 5 bytes; HS256 wants at least 32: "
                     + "make one with `gatehouse secret`",
                 #"token.ttl: "x" is not a duration; write 30m"#,
-                #"login.mode: "password" is not there yet; write "demo""#,
+                #"login.mode: "passwords" is none of "demo", "password""#,
                 #"log.file.max_size: "big" is not a size; write 10MiB"#,
                 "server.prot: no setting has this name", "x: no setting has this name",
                 "GATEHOUSE_NOTHING: no setting has this name",
@@ -374,7 +370,7 @@ struct ConfigurationProblemTests {
     func demoAddress() throws {
         for host in ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "::ffff:127.0.0.1"] {
             #expect(
-                try problems("{\"server\":{\"host\":\"\(host)\"}}")
+                try problems("{\"login\":{\"mode\":\"demo\"},\"server\":{\"host\":\"\(host)\"}}")
                     == ["server.host: demo mode listens on 127.0.0.1 or ::1 only"])
         }
     }

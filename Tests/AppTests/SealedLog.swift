@@ -52,6 +52,7 @@ struct SealedLog: Sendable {
             "gatehouse.json",
             """
             {"server":{"port":0,"workers":1},
+             "login":{"mode":"demo"},
              "token":{"keys":[{"id":"k","secret_file":"token.key"}]},
              "log":{"file":{"path":"app.log","max_size":"12KiB","keep":1000},
                     "stderr":{"level":"CRITICAL"},

@@ -136,7 +136,7 @@ struct ServingTests {
         try folder.file("token.key", "0123456789abcdef0123456789ABCDEF\n")
         try folder.file(
             "gatehouse.json",
-            #"{"token":{"keys":[{"id":"k","secret_file":"token.key"}],"issuer":"gatehouse"}}"#)
+            #"{"login":{"mode":"demo"},"token":{"keys":[{"id":"k","secret_file":"token.key"}]}}"#)
         let first = try House(in: folder, [:], ["--config", "gatehouse.json"])
         let token = try first.ask(.login(2)).token
         try first.stop()

@@ -1,0 +1,120 @@
+import Auth
+import HTTP
+import JSON
+import JWT
+import Logging
+import Time
+
+/// What the administrator's socket answers beyond what `Auth` does: the log's levels and head, sessions,
+/// reload. Whoever can open the socket may do all of it; the socket's mode says who can.
+struct AdminEndpoints: Sendable {
+    let sessions: SessionList
+    let clock: WallClock
+    let changeLevel: @Sendable (Area?, Level) -> Void
+    let head: @Sendable () -> SealHead?
+    let reload: @Sendable () -> ReloadOutcome
+
+    enum ReloadOutcome: Sendable {
+        /// The names of the settings that are others now, and of those that wait for a restart.
+        case reloaded(changed: [String], waiting: [String])
+        case invalid([Problem])
+        /// There is no configuration file.
+        case nothingToRead
+    }
+
+    /// GET /sessions?user=1
+    func listSessions(_ request: Request) -> Response {
+        guard case .value(let text) = FormParameters.value(of: "user", in: request.query),
+            let number = Int64(String(decoding: text, as: UTF8.self)), let user = UserID(number)
+        else { return .error(.badRequest, "Invalid user") }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("user")
+        writer.integer(user.number)
+        writer.name("sessions")
+        writer.beginArray()
+        for session in sessions.sessions(of: user, at: clock.now()) {
+            writer.beginObject()
+            writer.name("session")
+            writer.string(session.id.utf8)
+            if let began = session.began {
+                writer.name("began")
+                writer.integer(began.seconds)
+            }
+            writer.name("ends")
+            writer.integer(session.ends.seconds)
+            writer.name("seen")
+            writer.integer(session.seen.seconds)
+            writer.name("ip")
+            writer.string(session.client)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return Response(.ok, json: writer.bytes)
+    }
+
+    /// PUT /log-level `{"area":"http","level":"DEBUG"}`; without an area, that of all that have none of
+    /// their own.
+    func setLevel(_ request: Request) -> Response {
+        guard case .object(let members)? = try? JSONValue(parsing: request.body) else {
+            return .error(.badRequest, "Invalid JSON")
+        }
+        var level: Level?
+        var area: Area?
+        for member in members {
+            switch (member.name, member.value) {
+            case ("level", .string(let name)): level = Level(name: name)
+            case ("area", .string(let name)):
+                guard let known = Area(name: name) else {
+                    return .error(.badRequest, "Invalid area")
+                }
+                area = known
+            default: return .error(.badRequest, "Invalid request")
+            }
+        }
+        guard let level else { return .error(.badRequest, "Invalid level") }
+        changeLevel(area, level)
+        return Self.done
+    }
+
+    /// GET /log/head
+    func logHead(_ request: Request) -> Response {
+        guard let head = head() else { return .error(.notFound, "The log is not sealed") }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("head")
+        writer.string(head.text)
+        writer.endObject()
+        return Response(.ok, json: writer.bytes)
+    }
+
+    /// POST /reload
+    func reload(_ request: Request) -> Response {
+        var writer = JSONWriter()
+        writer.beginObject()
+        switch reload() {
+        case .reloaded(let changed, let waiting):
+            write("changed", changed, &writer)
+            write("after_restart", waiting, &writer)
+            writer.endObject()
+            return Response(.ok, json: writer.bytes).audited
+        case .invalid(let problems):
+            writer.name("error")
+            writer.string("Invalid configuration")
+            write("problems", problems.map(\.description), &writer)
+            writer.endObject()
+            return Response(.badRequest, json: writer.bytes).audited
+        case .nothingToRead: return .error(.badRequest, "There is no configuration file")
+        }
+    }
+
+    private func write(_ name: StaticString, _ texts: [String], _ writer: inout JSONWriter) {
+        writer.name(name)
+        writer.beginArray()
+        for text in texts { writer.string(text) }
+        writer.endArray()
+    }
+
+    private static let done = Response(.ok, json: Array("{}".utf8)).audited
+}

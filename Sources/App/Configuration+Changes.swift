@@ -1,0 +1,51 @@
+import Auth
+import Server
+
+extension Configuration {
+    /// The settings whose values are others there, by name, sorted; secrets too.
+    func changes(to other: Configuration) -> [String] {
+        Set(settings.keys).union(other.settings.keys)
+            .filter { settings[$0] != other.settings[$0] }
+            .sorted()
+    }
+
+    /// Settings that a running process cannot change: they name what it has open.
+    static func needsRestart(_ setting: String) -> Bool {
+        [
+            "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
+            "log.file.path", "state.revocations",
+        ].contains(setting)
+    }
+}
+
+extension Configuration {
+    /// The users who can have tokens: the demo's, or those of the users file.
+    func readUsers() throws(Invalid) -> UserDirectory {
+        guard login.mode == .password else { return .demo }
+        let file = UsersFile(login.usersFile)
+        do throws(UsersFileError) {
+            return UserDirectory(try file.read())
+        } catch {
+            throw Invalid(
+                problems: error.sentences(login.usersFile).map {
+                    Problem(path: "login.users_file", sentence: $0)
+                })
+        }
+    }
+
+    /// Of the administrator's listener; nil for none.
+    var adminOptions: ServerOptions? {
+        admin.socket.map { Self.sideDoor(.unix(path: $0)) }
+    }
+
+    /// Of the listener for metrics; nil for none.
+    var metricsOptions: ServerOptions? { admin.metrics.map(Self.sideDoor) }
+
+    /// A listener for a handful of clients.
+    private static func sideDoor(_ address: SocketAddress) -> ServerOptions {
+        var options = ServerOptions()
+        options.address = address
+        options.maximumConnections = 100
+        return options
+    }
+}

@@ -1,0 +1,75 @@
+import Auth
+import Logging
+import POSIX
+import Revocation
+import Synchronization
+import Time
+
+/// What outlives a reload: everything that remembers.
+struct LastingParts: Sendable {
+    let log: Logger
+    let security: SecurityLog
+    let revocations: Revocations
+    let sessions = SessionList()
+    let throttle: LoginThrottle
+    let refreshLimit = RefreshLimit()
+    let clock: WallClock
+    let isStopping = Flag()
+    /// `log.on_failure` is `refuse`.
+    let refusesUnrecorded: Flag
+    let bell = Bell()
+
+    /// - Throws: why the journal cannot be used.
+    init(
+        _ configuration: Configuration, _ log: Logger, _ clock: WallClock
+    ) throws(RevocationsError) {
+        self.log = log
+        self.clock = clock
+        security = SecurityLog(log)
+        revocations = try Revocations(path: configuration.revocationJournal, at: clock.now())
+        throttle = LoginThrottle(configuration.login.throttle)
+        refusesUnrecorded = Flag(configuration.onLogFailure == .refuse)
+    }
+}
+
+/// A yes or no that several threads look at.
+final class Flag: Sendable {
+    private let flag: Atomic<Bool>
+
+    init(_ isSet: Bool = false) { flag = Atomic(isSet) }
+
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+    func set(_ value: Bool = true) { flag.store(value, ordering: .relaxed) }
+}
+
+/// How a handler reaches the house around it, which is made after the handlers are.
+final class Bell: Sendable {
+    private struct Answers {
+        var reload: @Sendable () -> AdminEndpoints.ReloadOutcome = { .nothingToRead }
+        var usersChanged: @Sendable () -> Void = {}
+        var changeLevel: @Sendable (Area?, Level) -> Void = { _, _ in }
+        var metrics: @Sendable () -> [UInt8] = { [] }
+    }
+
+    private let answers = Locked(Answers())
+
+    func connect(
+        reload: @escaping @Sendable () -> AdminEndpoints.ReloadOutcome,
+        usersChanged: @escaping @Sendable () -> Void,
+        changeLevel: @escaping @Sendable (Area?, Level) -> Void,
+        metrics: @escaping @Sendable () -> [UInt8]
+    ) {
+        answers.withLock {
+            $0 = Answers(
+                reload: reload, usersChanged: usersChanged, changeLevel: changeLevel,
+                metrics: metrics)
+        }
+    }
+
+    func reload() -> AdminEndpoints.ReloadOutcome { answers.withLock { $0.reload }() }
+    func usersChanged() { answers.withLock { $0.usersChanged }() }
+    func changeLevel(_ area: Area?, _ level: Level) {
+        answers.withLock { $0.changeLevel }(area, level)
+    }
+    func metrics() -> [UInt8] { answers.withLock { $0.metrics }() }
+}

@@ -1,0 +1,147 @@
+import Auth
+import Crypto
+import HTTP
+import JWT
+import Logging
+import POSIX
+import Revocation
+import Time
+
+/// What a configuration makes of the house: the routes of each listener. Made anew at each reload.
+struct Service: Sendable {
+    let users: UserDirectory
+    let routes: RouteTable
+    let adminRoutes: RouteTable
+    let metricsRoutes: RouteTable
+
+    init(_ configuration: Configuration, _ users: UserDirectory, _ parts: LastingParts) {
+        self.users = users
+        let (log, clock) = (parts.security, parts.clock)
+        let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
+        let issuer = TokenIssuer(
+            tokens, lifetime: configuration.tokenLifetime,
+            sessionLifetime: configuration.sessionLifetime)
+        let fingerprintKey = configuration.keys.signing.key.derived(
+            label: "gatehouse log fingerprint v1")
+        let bearer = BearerAuthentication(
+            tokens, users: users, revocations: parts.revocations, log: log, clock: clock,
+            fingerprintKey: fingerprintKey, onRecord: configuration.verifiedTokens)
+        let login = Login(
+            Self.loginMode(configuration, users, parts, fingerprintKey), issuer,
+            revocations: parts.revocations, sessions: parts.sessions, log: log, clock: clock)
+        let refresh = Refresh(
+            configuration.refresh, bearer, issuer, revocations: parts.revocations,
+            sessions: parts.sessions, limit: parts.refreshLimit, log: log, clock: clock)
+        let logout = Logout(
+            bearer, revocations: parts.revocations, sessions: parts.sessions, log: log,
+            clock: clock)
+        let health = Self.health(parts)
+
+        var router = Router()
+        router.on(.post, "/login", inTwoSteps: login.respond)
+        router.on(.get, "/resource", bearer.protecting(Resource(users).respond))
+        router.on(.post, "/refresh", inTwoSteps: refresh.respond)
+        router.on(.post, "/logout", inTwoSteps: logout.endSession)
+        router.on(.post, "/logout/all", inTwoSteps: logout.endAll)
+        router.on(.get, "/verify", bearer.protecting(Verify(users).respond))
+        router.on(.get, "/health/live", health.live)
+        router.on(.get, "/health/ready", health.ready)
+        router.use(Self.requestLog(parts.log))
+        routes = router.routes()
+
+        adminRoutes = Self.adminRoutes(configuration, tokens, bearer, users, parts)
+        var metrics = Router()
+        metrics.on(.get, "/metrics") { _ in
+            Response(
+                .ok, text: parts.bell.metrics(), type: "text/plain; version=0.0.4; charset=utf-8")
+        }
+        metricsRoutes = metrics.routes()
+    }
+
+    private static func adminRoutes(
+        _ configuration: Configuration, _ tokens: HS256, _ bearer: BearerAuthentication,
+        _ users: UserDirectory, _ parts: LastingParts
+    ) -> RouteTable {
+        let introspection = Introspection(bearer, users: users, policy: configuration.policy)
+        let revocation = AdminRevocation(
+            tokens, revocations: parts.revocations, sessions: parts.sessions,
+            log: parts.security, clock: parts.clock,
+            sessionLifetime: configuration.sessionLifetime)
+        let endpoints = AdminEndpoints(
+            sessions: parts.sessions, clock: parts.clock, changeLevel: parts.bell.changeLevel,
+            head: { parts.log.head }, reload: parts.bell.reload)
+        var router = Router()
+        router.on(.post, "/introspect", introspection.respond)
+        router.on(.post, "/revoke", inTwoSteps: revocation.respond)
+        router.on(.get, "/sessions", endpoints.listSessions)
+        router.on(.put, "/log-level", endpoints.setLevel)
+        router.on(.get, "/log/head", endpoints.logHead)
+        // It waits for the workers, this one among them.
+        router.on(
+            .post, "/reload",
+            inTwoSteps: { request in
+                .slow(.waiting) { endpoints.reload(request) }
+            })
+        router.use(requestLog(parts.log))
+        return router.routes()
+    }
+
+    private static func loginMode(
+        _ configuration: Configuration, _ users: UserDirectory, _ parts: LastingParts,
+        _ fingerprintKey: HMACSHA256.Key
+    ) -> Login.Mode {
+        switch configuration.login.mode {
+        case .demo: return .demo
+        case .password:
+            let file = UsersFile(configuration.login.usersFile)
+            return .password(
+                PasswordLogin(
+                    users,
+                    PasswordAuthenticator(users, iterations: configuration.login.iterations),
+                    parts.throttle, fingerprintKey: fingerprintKey,
+                    upgrade: { user, hash in
+                        guard let old = user.password else { return }
+                        // Where the file cannot be written, the old hash goes on being good.
+                        if (try? file.replace(old, by: hash, of: user.id)) == true {
+                            parts.bell.usersChanged()
+                        }
+                    }))
+        }
+    }
+
+    private static func health(_ parts: LastingParts) -> Health {
+        Health(checks: [
+            (
+                "log",
+                { parts.log.failure.map { "the log cannot be written: \($0.words)" } }
+            ),
+            (
+                "revocations",
+                {
+                    parts.revocations.failure.map {
+                        "the journal of revocations cannot be written: \($0.words)"
+                    }
+                }
+            ),
+            ("server", { parts.isStopping.isSet ? "stopping" : nil }),
+        ])
+    }
+
+    /// One `http_request` line for each request, where somebody asked for them.
+    private static func requestLog(_ log: Logger) -> Middleware {
+        { handler in
+            { request in
+                guard log.levels.isEnabled(.debug, .http) else { return handler(request) }
+                let start = MonotonicTime.now
+                let response = handler(request)
+                let end = MonotonicTime.now
+                log.record(
+                    RequestAnswered(
+                        request: request, status: response.status,
+                        byteCount: response.content.count,
+                        microseconds: (end.nanoseconds - start.nanoseconds) / 1000))
+                return response
+            }
+        }
+    }
+}
