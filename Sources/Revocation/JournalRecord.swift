@@ -2,7 +2,7 @@ import Crypto
 
 /// The journal's bytes, and what they mean. Little-endian throughout.
 ///
-/// Header, 88 bytes: 20 of title, 4 of version, 48 of the three keys under which names are hashed, 8
+/// Header, 88 bytes: 20 of title, 4 of version, 48 of the three keys under which names are made, 8
 /// that are new in each file, and a check over all of these: the first 8 bytes of their SHA-256.
 ///
 /// Record, 44 bytes: name (16), time in milliseconds (8), `until` and kind (8), how many records before
@@ -38,28 +38,28 @@ enum JournalRecord {
         to bytes: inout [UInt8]
     ) {
         append(
-            (
-                entry.key.name.low, entry.key.name.high, UInt64(bitPattern: entry.time),
-                entry.untilAndKind
-            ), number, writeBegan, file, &bytes)
+            name: entry.key.name, time: entry.time, last: entry.untilAndKind, number: number,
+            writeBegan: writeBegan, file, to: &bytes)
     }
 
     static func appendMark(number: Int, _ file: JournalHeader, to bytes: inout [UInt8]) {
-        append((0, 0, 0, UInt64(markKind)), number, number, file, &bytes)
+        append(
+            name: KeyedHash.Value(low: 0, high: 0), time: 0, last: UInt64(markKind),
+            number: number, writeBegan: number, file, to: &bytes)
     }
 
-    private static func append(
-        _ words: (UInt64, UInt64, UInt64, UInt64), _ number: Int, _ writeBegan: Int,
-        _ file: JournalHeader, _ bytes: inout [UInt8]
+    static func append(
+        name: KeyedHash.Value, time: Int64, last: UInt64, number: Int, writeBegan: Int,
+        _ file: JournalHeader, to bytes: inout [UInt8]
     ) {
         let start = bytes.count
-        bytes.append(littleEndian: words.0)
-        bytes.append(littleEndian: words.1)
-        bytes.append(littleEndian: words.2)
-        bytes.append(littleEndian: words.3)
+        bytes.append(littleEndian: name.low)
+        bytes.append(littleEndian: name.high)
+        bytes.append(littleEndian: UInt64(bitPattern: time))
+        bytes.append(littleEndian: last)
         bytes.append(littleEndian: UInt32(clamping: number - writeBegan))
-        bytes.append(
-            littleEndian: check(bytes.span.extracting(start..<bytes.count), number, file))
+        let check = check(bytes.span.extracting(start..<bytes.count), number, file)
+        bytes.append(littleEndian: check)
     }
 
     /// A record and where its write began; nil if it is not whole.
@@ -108,19 +108,19 @@ struct JournalHeader: Equatable {
     /// Tells this file's records from those of others.
     let nonce: UInt64
 
-    /// The keys under which names are hashed, one for each domain. They go from file to file: names
+    /// The keys under which names are made, one for each domain. They go from file to file: names
     /// are all that is kept, so a new key would be another name.
     struct Keys: Equatable {
         let token: KeyedHash
         let session: KeyedHash
-        let user: KeyedHash
+        let user: UserNames
         fileprivate let words: [UInt64]
 
         fileprivate init(_ words: [UInt64]) {
             self.words = words
             token = KeyedHash(words[0], words[1])
             session = KeyedHash(words[2], words[3])
-            user = KeyedHash(words[4], words[5])
+            user = UserNames(first: words[4], second: words[5])
         }
 
         static func random() -> Keys {

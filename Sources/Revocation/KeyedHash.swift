@@ -29,15 +29,6 @@ struct KeyedHash: Sendable, Equatable {
         hash(bytes, wordRounds: 1, lastRounds: 3)
     }
 
-    /// The same of a number's eight bytes.
-    @inline(__always)
-    func callAsFunction(_ number: Int64) -> Value {
-        var state = start
-        state.take(UInt64(bitPattern: number), rounds: 1)
-        state.take(8 << 56, rounds: 1)
-        return state.finish(rounds: 3)
-    }
-
     /// With any numbers of rounds: published vectors are those of SipHash-2-4.
     @inline(__always)
     func hash(_ bytes: Span<UInt8>, wordRounds: Int, lastRounds: Int) -> Value {
@@ -105,6 +96,28 @@ struct KeyedHash: Sendable, Equatable {
             return Value(low: low, high: a ^ b ^ c ^ d)
         }
     }
+}
+
+/// What a user is known by: no hash, since 64 bits fit; but mixed under a key, so that users who are
+/// numbered one after the other do not lie in the table one after the other, and nobody can choose
+/// numbers that do. Each step can be undone, so no two users have the same name.
+struct UserNames: Sendable, Equatable {
+    let first: UInt64
+    let second: UInt64
+
+    @inline(__always)
+    func callAsFunction(_ user: Int64) -> KeyedHash.Value {
+        let low = mixed(UInt64(bitPattern: user) ^ first)
+        return KeyedHash.Value(low: low, high: mixed(low ^ second))
+    }
+}
+
+/// SplitMix64's last steps (Steele, Lea, Flood 2014): each bit depends on each.
+@inline(__always)
+private func mixed(_ word: UInt64) -> UInt64 {
+    var word = (word ^ word &>> 30) &* 0xbf58_476d_1ce4_e5b9
+    word = (word ^ word &>> 27) &* 0x94d0_49bb_1331_11eb
+    return word ^ word &>> 31
 }
 
 @inline(__always)

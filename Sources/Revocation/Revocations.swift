@@ -64,8 +64,7 @@ import Time
         var outcome: Result<Void, Errno>?
     }
 
-    /// Reads the journal, forgets what can matter no more, and makes a smaller journal of what is left
-    /// where something was forgotten or torn.
+    /// Reads the journal, forgets what can matter no more, and makes a new journal of what is left.
     /// - Parameters:
     ///   - path: nil for none: what is revoked then is forgotten with the process.
     ///   - limit: tokens that can be known at once. Sessions and users have a quarter more, so that
@@ -114,19 +113,16 @@ import Time
         var state = State()
         state.everyoneUntil = everyone?.until ?? 0
         self.state = Locked(state)
-        try open(journal, found, entries)
+        try open(journal, found)
     }
 
     private func open(
-        _ journal: Journal, _ found: JournalReader.Found?, _ entries: Int
+        _ journal: Journal, _ found: JournalReader.Found?
     ) throws(RevocationsError) {
         do throws(Errno) {
-            // Beside the entries there is the mark.
-            if let found, found.tornBytes == 0, found.count == entries + 1 {
-                try journal.reopen(found)
-            } else {
-                try replace(journal)
-            }
+            // Also where nothing has to go: what stands in the new file is behind its mark, so that
+            // from then on nothing of it can be lost without being noticed.
+            try replace(journal)
         } catch {
             // A full disk need not keep the old journal from being used as it is.
             if !journal.isOpen {

@@ -18,7 +18,8 @@ func value(of option: String) -> String? {
 }
 
 let subjects = Subjects()
-let chosen = subjects.all.filter { benchmark in
+let revocations = RevocationSubjects()
+let chosen = (subjects.all + revocations.all).filter { benchmark in
     value(of: "--only").map { benchmark.name.contains($0) } ?? true
 }
 
@@ -36,6 +37,7 @@ if arguments.contains("--log") {
     Report.table(
         chosen, tokenBlocks: subjects.tokenBlocks,
         withInstructions: arguments.contains("--instructions"))
+    if chosen.contains(where: { $0.name.hasPrefix("revocation") }) { print(revocations.report) }
     if value(of: "--only") == nil {
         try LogThroughput(folder: subjects.folder, claims: subjects.claims).report()
     }

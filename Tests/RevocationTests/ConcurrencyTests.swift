@@ -1,0 +1,192 @@
+import Foundation
+import POSIX
+import Synchronization
+import TestSupport
+import Testing
+import Time
+
+@testable import Revocation
+
+@Suite("Revocations from many threads")
+struct ConcurrencyTests {
+    let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    @Test("a hundred that spend one token see one time, now and after a restart")
+    func spending() throws {
+        var times: Set<Timestamp> = []
+        try spend(&times)
+        let table = try folder.reopened()
+        for round in 0..<4 {
+            let time = try table.spend("t\(round)", at: evening)
+            #expect(times.contains(time))
+        }
+    }
+
+    private func spend(_ times: inout Set<Timestamp>) throws {
+        let table = try folder.revocations()
+        for round in 0..<4 {
+            let seen = Locked<[Timestamp]>([])
+            inThreads(100) { thread in
+                guard let time = try? table.spend("t\(round)", at: minutes(Int64(thread))) else {
+                    return
+                }
+                seen.withLock { $0.append(time) }
+            }
+            let all = seen.withLock { $0 }
+            #expect(all.count == 100)
+            #expect(Set(all).count == 1)
+            times.insert(all[0])
+            #expect(table.finding(token: "t\(round)") == .spent(at: all[0]))
+        }
+        #expect(table.statistics.spentTokens == 4)
+    }
+
+    @Test("those that come while the disk is busy share the next write and the next sync")
+    func groupCommit() throws {
+        let isHeld = Locked(false)
+        let fileSystem = FileSystemDouble { operation, _ in
+            if operation == .synchronize { isHeld.waitUntil({ !$0 }, then: { _ in }) }
+            return .done
+        }
+        let table = try folder.revocations(fileSystem: fileSystem)
+        // The folder's first sync is over with this.
+        try table.revoke(.session("first"), at: noon)
+        let (writes, syncs) = (
+            fileSystem.count(of: .write), fileSystem.count(of: .synchronize)
+        )
+        isHeld.withLock { $0 = true }
+        let threads = (0..<21).map { index in
+            Running { try? table.revoke(.session("s\(index)"), at: noon) }
+        }
+        #expect(eventually { table.statistics.unwritten == 21 })
+        // In force before it is on the disk.
+        #expect(table.finding(session: "s20") != nil)
+        isHeld.withLock { $0 = false }
+        isHeld.wakeAll()
+        for thread in threads { thread.join() }
+        let newWrites = fileSystem.count(of: .write) - writes
+        #expect(newWrites <= 3)
+        #expect(fileSystem.count(of: .synchronize) - syncs == newWrites)
+        #expect(table.statistics.unwritten == 0)
+    }
+
+    @Test("all that share a write that fails are told, and nobody was given a time")
+    func failingTogether() throws {
+        let isHeld = Locked(false)
+        let fails = Locked(false)
+        let fileSystem = FileSystemDouble { operation, _ in
+            guard operation == .synchronize else { return .done }
+            isHeld.waitUntil({ !$0 }, then: { _ in })
+            return fails.withLock { $0 } ? .failed(.inputOutput) : .done
+        }
+        let table = try folder.revocations(fileSystem: fileSystem)
+        isHeld.withLock { $0 = true }
+        fails.withLock { $0 = true }
+        let refused = Locked(0)
+        let threads = (0..<20).map { index in
+            Running {
+                do throws(Errno) {
+                    _ = try table.spend("t", at: minutes(Int64(index)))
+                } catch {
+                    refused.withLock { $0 += error == .inputOutput ? 1 : 0 }
+                }
+            }
+        }
+        #expect(eventually { table.statistics.unwritten == 1 })
+        isHeld.withLock { $0 = false }
+        isHeld.wakeAll()
+        for thread in threads { thread.join() }
+        #expect(refused.withLock { $0 } == 20)
+        #expect(table.finding(token: "t") == nil)
+        fails.withLock { $0 = false }
+        #expect(try table.spend("t", at: evening) == evening)
+    }
+
+    @Test("readers find whatever was revoked before they looked, while the table grows and shrinks")
+    func readers() throws {
+        let table = try Revocations(path: nil, at: noon)
+        let count = Effort.rounds(6000, long: 200_000)
+        // How many have been revoked; those stay until midnight.
+        let revoked = Atomic<Int>(0)
+        let isDone = Atomic<Bool>(false)
+        let misses = Atomic<Int>(0)
+        let looks = Atomic<Int>(0)
+        let readers = (0..<3).map { reader in
+            Running {
+                var dice = Dice(seed: UInt64(reader))
+                while !isDone.load(ordering: .acquiring) {
+                    let known = revoked.load(ordering: .acquiring)
+                    guard known > 0 else { continue }
+                    let index = Int.random(in: 0..<known, using: &dice)
+                    let hit = table.finding(
+                        token: index % 2 == 0 ? "t\(index)" : "none",
+                        session: index % 2 == 1 ? "s\(index)" : "none", user: -1)
+                    // The right one, and its own time.
+                    if hit != .revoked(at: minutes(Int64(index))) {
+                        misses.add(1, ordering: .relaxed)
+                    }
+                    if table.finding(token: "never \(index)", session: "nor", user: -2) != nil {
+                        misses.add(1, ordering: .relaxed)
+                    }
+                    looks.add(1, ordering: .relaxed)
+                }
+            }
+        }
+        for index in 0..<count {
+            // Others come and go, so that the table is replaced by larger and by smaller ones.
+            let passing = (0..<6).map { Revoked.session("passing \(index) \($0)") }
+            try table.revoke(passing, at: noon, until: evening)
+            try table.revoke(
+                index % 2 == 0 ? .token("t\(index)") : .session("s\(index)"),
+                at: minutes(Int64(index)), until: midnight)
+            revoked.store(index + 1, ordering: .releasing)
+            if index % 500 == 499 { table.sweep(at: evening) }
+        }
+        #expect(eventually { looks.load(ordering: .relaxed) > 100 })
+        isDone.store(true, ordering: .releasing)
+        for reader in readers { reader.join() }
+        #expect(misses.load(ordering: .relaxed) == 0)
+    }
+
+    @Test("nothing is lost by sweeping and compacting while others write")
+    func compacting() throws {
+        let acknowledged = Locked<[String: Timestamp]>([:])
+        do {
+            let table = try folder.revocations()
+            let isDone = Atomic<Bool>(false)
+            let sweeper = Running {
+                var round = 0
+                while !isDone.load(ordering: .acquiring) || round < 4 {
+                    // Enough that means nothing any more to make compacting worth it.
+                    let dead = (0..<1500).map { Revoked.session("dead \(round) \($0)") }
+                    try? table.revoke(dead, at: noon, until: evening)
+                    table.sweep(at: evening)
+                    round += 1
+                }
+            }
+            inThreads(4) { thread in
+                for index in 0..<40 {
+                    let token = "t\(thread * 20 + index)"
+                    let moment = minutes(Int64(thread * 100 + index))
+                    guard let time = try? table.spend(token, at: moment) else { continue }
+                    acknowledged.withLock { known in
+                        if let first = known[token] { #expect(first == time) }
+                        known[token] = time
+                    }
+                }
+            }
+            isDone.store(true, ordering: .releasing)
+            sweeper.join()
+            #expect(table.statistics.failures == 0)
+        }
+        let table = try folder.reopened(at: evening)
+        let known = acknowledged.withLock { $0 }
+        #expect(known.count == 100)
+        for (token, time) in known { #expect(table.finding(token: token) == .spent(at: time)) }
+        #expect(table.start == Revocations.Start(entries: 100, tornBytes: 0))
+    }
+}

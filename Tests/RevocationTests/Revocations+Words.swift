@@ -1,0 +1,72 @@
+import POSIX
+import Revocation
+import TestSupport
+import Testing
+import Time
+
+let noon = Timestamp(seconds: 1_800_000_000)
+let evening = noon + .seconds(6 * 3600)
+let midnight = noon + .seconds(12 * 3600)
+
+func minutes(_ count: Int64) -> Timestamp { noon + .seconds(count * 60) }
+
+/// Identifiers are bytes; tests spell them.
+extension Revocations {
+    func finding(
+        token: String? = nil, session: String? = nil, user: Int64 = 1,
+        began: Timestamp? = noon
+    ) -> Finding? {
+        let tokenBytes = token.map { Array($0.utf8) }
+        let sessionBytes = session.map { Array($0.utf8) }
+        return finding(
+            token: tokenBytes?.span, session: sessionBytes?.span, user: user, began: began)
+    }
+
+    func spend(
+        _ token: String, at now: Timestamp, expires: Timestamp = midnight
+    ) throws(Errno) -> Timestamp {
+        let bytes = Array(token.utf8)
+        return try spend(token: bytes.span, expires: expires, at: now)
+    }
+
+    func revoke(
+        _ what: Revoked, at moment: Timestamp, until: Timestamp = midnight
+    ) throws(Errno) {
+        try revoke([what], at: moment, until: until)
+    }
+}
+
+extension Revoked {
+    static func token(_ text: String) -> Revoked { .token(Array(text.utf8)) }
+    static func session(_ text: String) -> Revoked { .session(Array(text.utf8)) }
+}
+
+/// Without waiting for the disk: enough wherever only processes die.
+var unsynced: FileSystemDouble {
+    FileSystemDouble { operation, _ in operation == .synchronize ? .pretended : .done }
+}
+
+extension TemporaryFolder {
+    var journal: String { path("revocations.journal") }
+
+    func revocations(
+        at now: Timestamp = noon, fileSystem: any FileSystem = SystemFileSystem()
+    ) throws(RevocationsError) -> Revocations {
+        try Revocations(path: journal, at: now, fileSystem: fileSystem)
+    }
+
+    /// The same, as soon as those who used the last one have let go of it.
+    func reopened(at now: Timestamp = noon) throws -> Revocations {
+        var table: Revocations?
+        #expect(
+            try eventually {
+                do throws(RevocationsError) {
+                    table = try revocations(at: now)
+                } catch {
+                    guard case .inUse = error else { throw error }
+                }
+                return table != nil
+            })
+        return try #require(table)
+    }
+}
