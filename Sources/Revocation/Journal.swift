@@ -34,6 +34,8 @@ final class Journal: @unchecked Sendable {
     private var mustCut = false
     /// The file has its name, but perhaps not on the disk.
     private var mustSyncFolder = false
+    /// It has entries that somebody may have been told are not in it.
+    private var isSpoiled = false
 
     /// Nothing is opened yet: that is for `replace` or `reopen`.
     init(
@@ -88,6 +90,9 @@ final class Journal: @unchecked Sendable {
         mustSyncFolder = true
         try synchronizeFolder()
     }
+
+    /// Whether the file will not do, and another has to take its place.
+    var mustBeReplaced: Bool { isSpoiled || !isInPlace }
 
     /// Whether the name still leads to the file that is written, as far as can be told.
     var isInPlace: Bool {
@@ -176,7 +181,9 @@ final class Journal: @unchecked Sendable {
         }
         mustCut = false
         mustSyncFolder = true
+        isSpoiled = true
         try synchronizeFolder()
+        isSpoiled = false
     }
 
     /// Nil if it has to be begun again.

@@ -315,7 +315,7 @@ import Time
         var failure: Errno?
         var isWritten = false
         do throws(Errno) {
-            if isCompacting || !journal.isInPlace {
+            if isCompacting || journal.mustBeReplaced {
                 try replace(journal)
                 isWritten = true
             }

@@ -171,6 +171,31 @@ struct JournalFailureTests {
         #expect(table.statistics.unwritten == 0)
     }
 
+    // The new file has the entry and its name, but the name is not on the disk, and then nothing is.
+    @Test("does not keep a token spent that it refused to spend, whichever file that went to")
+    func spoiled() throws {
+        let syncs = Locked<Int?>(nil)
+        let fileSystem = FileSystemDouble { operation, _ in
+            guard operation == .synchronize else { return .done }
+            let count = syncs.withLock { count -> Int in
+                count = count.map { $0 + 1 }
+                return count ?? 0
+            }
+            return count > 1 ? .failed(.inputOutput) : .done
+        }
+        do {
+            let table = try folder.revocations(fileSystem: fileSystem)
+            unlink(folder.journal)
+            syncs.withLock { $0 = 0 }
+            #expect(throws: Errno.inputOutput) { try table.spend("t", at: minutes(1)) }
+            #expect(syncs.withLock { $0 } == 3)
+            syncs.withLock { $0 = nil }
+            #expect(try table.spend("t", at: minutes(2)) == minutes(2))
+        }
+        let table = try folder.revocations()
+        #expect(table.finding(token: "t") == .spent(at: minutes(2)))
+    }
+
     @Test("goes on when there is room again", .enabled(if: SmallDisk.canBeMade))
     func fullDisk() throws {
         try SmallDisk.mounted(at: folder.path, size: "128k") {
