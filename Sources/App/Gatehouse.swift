@@ -24,6 +24,7 @@ package final class Gatehouse: Sendable {
     private let metrics: HTTPServer?
     private let parts: LastingParts
     private let source: Source?
+    private let started: Timestamp
     private let state: Locked<State>
     /// Reloads, one at a time, and never on a worker.
     private let reloads = DispatchQueue(label: "gatehouse.reload")
@@ -79,6 +80,7 @@ package final class Gatehouse: Sendable {
             throw error
         }
         self.source = source
+        started = clock.now()
         state = Locked(State(configuration))
         connect()
         announce(configuration)
@@ -329,5 +331,7 @@ extension Gatehouse {
         _ = log.commit()
     }
 
-    private func metricsText() -> [UInt8] { [] }
+    private func metricsText() -> [UInt8] {
+        MetricsPage(parts: parts, server: server, started: started).text()
+    }
 }

@@ -1,5 +1,6 @@
 import Auth
 import Logging
+import Metrics
 import POSIX
 import Revocation
 import Synchronization
@@ -13,6 +14,7 @@ struct LastingParts: Sendable {
     let sessions = SessionList()
     let throttle: LoginThrottle
     let refreshLimit = RefreshLimit()
+    let requests = RequestCounting.table()
     let clock: WallClock
     let isStopping = Flag()
     /// `log.on_failure` is `refuse`.

@@ -3,6 +3,7 @@ import Crypto
 import HTTP
 import JWT
 import Logging
+import Metrics
 import POSIX
 import Revocation
 import Time
@@ -47,13 +48,17 @@ struct Service: Sendable {
         router.on(.get, "/health/live", health.live)
         router.on(.get, "/health/ready", health.ready)
         router.use(Self.requestLog(parts.log))
+        // Nobody pays for counting who has not asked for the counts.
+        if configuration.admin.metrics != nil {
+            router.use(RequestCounting.middleware(parts.requests))
+        }
         routes = router.routes()
 
         adminRoutes = Self.adminRoutes(configuration, tokens, bearer, users, parts)
         var metrics = Router()
         metrics.on(.get, "/metrics") { _ in
             Response(
-                .ok, text: parts.bell.metrics(), type: "text/plain; version=0.0.4; charset=utf-8")
+                .ok, text: parts.bell.metrics(), type: MetricsText.contentType)
         }
         metricsRoutes = metrics.routes()
     }

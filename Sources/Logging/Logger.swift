@@ -60,6 +60,8 @@ package final class Logger: Sendable {
         /// Lines recorded and lines written, since the start. Their difference is what waits.
         var recorded: UInt64 = 0
         var written: UInt64 = 0
+        /// Of the lines recorded.
+        var recordedBytes: UInt64 = 0
         var isWriting = false
         /// The last seal is written; what is recorded now comes too late.
         var isFinished = false
@@ -124,6 +126,27 @@ package final class Logger: Sendable {
 
     /// Why the last attempt to write failed; nil if it did not.
     package var failure: Errno? { state.withLock { $0.failure } }
+
+    /// Since the start, but for what waits now.
+    package struct Statistics: Sendable, Equatable {
+        /// Lines that were accepted for the file, and their bytes; seals and what the file says of itself
+        /// do not count.
+        package var lines: UInt64
+        package var bytes: UInt64
+        /// Lines that found no room and are lost.
+        package var dropped: UInt64
+        package var failedWrites: UInt64
+        /// Lines that are not in the file yet.
+        package var waiting: UInt64
+    }
+
+    package var statistics: Statistics {
+        state.withLock {
+            Statistics(
+                lines: $0.recorded, bytes: $0.recordedBytes, dropped: $0.droppedEver,
+                failedWrites: $0.failedWrites, waiting: $0.recorded - $0.written)
+        }
+    }
 
     // MARK: Record
 
@@ -540,6 +563,7 @@ extension Logger.State {
     fileprivate mutating func add(_ line: Span<UInt8>, _ mustSync: Bool) {
         pending.append(stamp.text, line)
         recorded += 1
+        recordedBytes += UInt64(stamp.text.count + line.count + 1)
         if mustSync { self.mustSync = true }
     }
 
@@ -547,5 +571,6 @@ extension Logger.State {
     fileprivate mutating func addWhole(_ line: Span<UInt8>) {
         pending.append(line)
         recorded += 1
+        recordedBytes += UInt64(line.count)
     }
 }

@@ -3,7 +3,8 @@
 /// Keeps its rules by construction: a family stands together, with one HELP and one TYPE before it, and
 /// no series is there twice, because a reader throws all of a text away for one of these mistakes.
 package struct MetricsText {
-    package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+    package static let contentType: StaticString =
+        "text/plain; version=0.0.4; charset=utf-8"
 
     package typealias Labels = KeyValuePairs<StaticString, String>
 

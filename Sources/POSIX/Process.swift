@@ -2,3 +2,36 @@ import Glibc
 
 /// This process's number.
 package func processID() -> Int32 { getpid() }
+
+/// What this process uses, as the kernel counts it (proc(5), getrusage(2)).
+package struct ProcessUsage: Sendable, Equatable {
+    /// User and system time.
+    package let processorNanoseconds: UInt64
+    /// 0 where the kernel does not say.
+    package let residentBytes: Int
+    package let openDescriptors: Int
+
+    package static var now: ProcessUsage {
+        var usage = rusage()
+        _ = unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        func nanoseconds(_ time: timeval) -> UInt64 {
+            UInt64(clamping: time.tv_sec) * 1_000_000_000 + UInt64(clamping: time.tv_usec) * 1000
+        }
+        // The reading itself opens one.
+        let descriptors = (try? SystemFileSystem().names(in: "/proc/self/fd").count - 1) ?? 0
+        return ProcessUsage(
+            processorNanoseconds: nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
+            residentBytes: residentPages * sysconf(Int32(_SC_PAGESIZE)),
+            openDescriptors: descriptors)
+    }
+
+    /// The second number of /proc/self/statm.
+    private static var residentPages: Int {
+        guard let file = try? FileDescriptor.open("/proc/self/statm", O_RDONLY) else { return 0 }
+        var bytes = [UInt8](repeating: 0, count: 128)
+        var span = bytes.mutableSpan
+        guard let count = try? file.read(into: &span) else { return 0 }
+        let words = bytes[..<count].split(separator: UInt8(ascii: " "))
+        return words.count > 1 ? Int(String(decoding: words[1], as: UTF8.self)) ?? 0 : 0
+    }
+}

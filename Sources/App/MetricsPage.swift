@@ -1,0 +1,221 @@
+import Auth
+import HTTP
+import Logging
+import Metrics
+import POSIX
+import Revocation
+import Server
+import Time
+
+/// GET /metrics: what there is to count, in the text format of Prometheus.
+struct MetricsPage: Sendable {
+    let parts: LastingParts
+    let server: HTTPServer
+    let started: Timestamp
+
+    func text() -> [UInt8] {
+        var text = MetricsText()
+        requests(&text)
+        tokens(&text)
+        logins(&text)
+        revocations(&text)
+        connections(&text)
+        log(&text)
+        process(&text)
+        return text.bytes
+    }
+
+    private func requests(_ text: inout MetricsText) {
+        parts.requests.write(
+            to: &text, requests: "gatehouse_http_requests_total",
+            duration: "gatehouse_http_request_duration_seconds")
+        let statistics = server.statistics
+        text.counter(
+            "gatehouse_http_refused_total",
+            "Requests refused before a handler saw them: no HTTP, limits, timeouts, no room.",
+            statistics.refused)
+        text.counter(
+            "gatehouse_http_unrecorded_total",
+            "Responses taken back because they could not be put on record.",
+            statistics.retracted)
+    }
+
+    private func tokens(_ text: inout MetricsText) {
+        let counters = parts.security.counters
+        text.counter(
+            "gatehouse_tokens_issued_total", "Tokens issued at a login or by an operator.",
+            counters.tokensIssued.value)
+        text.counter(
+            "gatehouse_tokens_refreshed_total", "Tokens issued for one that was brought back.",
+            counters.tokensRefreshed.value)
+        text.counter(
+            "gatehouse_tokens_verified_total", "Tokens that were found good.",
+            counters.tokensVerified.value)
+        text.counter("gatehouse_tokens_rejected_total", "Tokens that were not, by reason.") {
+            Self.add(counters.tokensRejected, &$0)
+        }
+        text.counter(
+            "gatehouse_tokens_reused_total", "Tokens that came back after they were revoked.",
+            counters.tokensReused.value)
+    }
+
+    private func logins(_ text: inout MetricsText) {
+        let counters = parts.security.counters
+        text.counter("gatehouse_logins_total", "Logins, by outcome.") {
+            $0.add(.count(counters.loginsSucceeded.value), ["outcome": "success"])
+            for (reason, counter) in counters.loginsFailed.all {
+                $0.add(.count(counter.value), ["outcome": "\(reason)"])
+            }
+        }
+        text.counter(
+            "gatehouse_throttled_total", "Logins and renewals turned away unlooked at, by cause."
+        ) {
+            Self.add(counters.loginsThrottled, &$0)
+        }
+        text.counter(
+            "gatehouse_lockouts_total", "Accounts and addresses that were locked.",
+            counters.lockouts.value)
+        let throttle = parts.throttle.statistics(at: parts.clock.now())
+        text.gauge("gatehouse_locked", "Accounts and addresses that are locked now.") {
+            $0.add(.integer(throttle.lockedAccounts), ["kind": "account"])
+            $0.add(.integer(throttle.lockedAddresses), ["kind": "address"])
+        }
+    }
+
+    private func revocations(_ text: inout MetricsText) {
+        let counters = parts.security.counters
+        text.counter(
+            "gatehouse_logouts_total", "Sessions ended by their users.", counters.logouts.value)
+        text.counter(
+            "gatehouse_revocations_total", "Revocations by operators and after a replay.",
+            counters.revocations.value)
+        text.gauge(
+            "gatehouse_sessions", "Sessions begun or renewed since the start that are not over.",
+            .integer(parts.sessions.count))
+        let statistics = parts.revocations.statistics
+        text.gauge("gatehouse_revocation_entries", "What is revoked or exchanged, by kind.") {
+            $0.add(.integer(statistics.tokens), ["kind": "token"])
+            $0.add(.integer(statistics.spentTokens), ["kind": "exchanged"])
+            $0.add(.integer(statistics.sessions), ["kind": "session"])
+            $0.add(.integer(statistics.users), ["kind": "user"])
+        }
+        text.gauge(
+            "gatehouse_revocation_journal_bytes", "Size of the journal of revocations.",
+            .integer(statistics.journalBytes))
+        text.gauge(
+            "gatehouse_revocations_unwritten", "Revocations in force that are not on the disk.",
+            .integer(statistics.unwritten))
+        text.counter(
+            "gatehouse_revocation_write_failures_total", "Writes of the journal that failed.",
+            statistics.failures)
+    }
+
+    private func connections(_ text: inout MetricsText) {
+        let statistics = server.statistics
+        text.gauge("gatehouse_connections", "Open connections.", .integer(statistics.connections))
+        text.counter(
+            "gatehouse_connections_accepted_total", "Connections accepted.", statistics.accepted)
+        text.counter(
+            "gatehouse_connections_refused_total", "Connections refused for being too many.",
+            statistics.tooMany)
+        text.counter("gatehouse_timeouts_total", "Deadlines that expired, by kind.") {
+            $0.add(.count(statistics.timeouts.head), ["kind": "header"])
+            $0.add(.count(statistics.timeouts.body), ["kind": "body"])
+            $0.add(.count(statistics.timeouts.idle), ["kind": "idle"])
+            $0.add(.count(statistics.timeouts.write), ["kind": "write"])
+        }
+        let queues = [("hashing", statistics.computing), ("storage", statistics.waiting)]
+        text.gauge("gatehouse_queue_running", "Slow work under way, by queue.") {
+            for (name, queue) in queues { $0.add(.integer(queue.running), ["queue": name]) }
+        }
+        text.gauge("gatehouse_queue_waiting", "Slow work that waits, by queue.") {
+            for (name, queue) in queues { $0.add(.integer(queue.waiting), ["queue": name]) }
+        }
+        text.counter("gatehouse_queue_refused_total", "Requests answered Busy, by queue.") {
+            for (name, queue) in queues { $0.add(.count(queue.refused), ["queue": name]) }
+        }
+    }
+
+    private func log(_ text: inout MetricsText) {
+        let statistics = parts.log.statistics
+        text.counter(
+            "gatehouse_log_lines_total", "Lines accepted for the log's file.", statistics.lines)
+        text.counter("gatehouse_log_bytes_total", "Bytes of those lines.", statistics.bytes)
+        text.counter(
+            "gatehouse_log_dropped_total", "Lines that found no room and are lost.",
+            statistics.dropped)
+        text.counter(
+            "gatehouse_log_write_failures_total", "Writes to the log's file that failed.",
+            statistics.failedWrites)
+        text.gauge(
+            "gatehouse_log_waiting", "Lines that are not in the file yet.",
+            .count(statistics.waiting))
+    }
+
+    /// The names that other programs' metrics have, too.
+    private func process(_ text: inout MetricsText) {
+        let usage = ProcessUsage.now
+        text.counter("process_cpu_seconds_total", "Processor time used, user and system.") {
+            $0.add(.nanoseconds(usage.processorNanoseconds), [:])
+        }
+        text.gauge(
+            "process_resident_memory_bytes", "Memory in use.", .integer(usage.residentBytes))
+        text.gauge("process_open_fds", "Open descriptors.", .integer(usage.openDescriptors))
+        text.gauge(
+            "process_start_time_seconds", "When the process began, since 1970.",
+            .nanoseconds(UInt64(clamping: started.milliseconds) * 1_000_000))
+        text.gauge("gatehouse_build_info", "1, and which version this is.") {
+            $0.add(.integer(1), ["version": Gatehouse.version])
+        }
+    }
+
+    private static func add(_ counters: ReasonCounters, _ family: inout MetricSamples) {
+        for (reason, counter) in counters.all {
+            family.add(.count(counter.value), ["reason": "\(reason)"])
+        }
+    }
+}
+
+/// Counts each answer of the public listener by its route, and how long its handler took.
+struct RequestCounting: Sendable {
+    /// In the order of the labels.
+    private static let paths = [
+        "/resource", "/verify", "/login", "/refresh", "/logout", "/logout/all", "/health/live",
+        "/health/ready", "/openapi.json",
+    ]
+    private static let pathBytes = paths.map { Array($0.utf8) }
+
+    static func table() -> RequestMetrics {
+        RequestMetrics(routes: paths, statuses: Status.allCases.map(\.code))
+    }
+
+    static func middleware(_ metrics: RequestMetrics) -> Middleware {
+        { handler in
+            { request in
+                let start = MonotonicTime.now
+                let response = handler(request)
+                metrics.count(
+                    route: route(of: request), status: response.status.code,
+                    nanoseconds: MonotonicTime.now.nanoseconds - start.nanoseconds)
+                return response
+            }
+        }
+    }
+
+    /// The place of the path among `paths`; what is none of them has no place.
+    private static func route(of request: Request) -> Int {
+        let path = request.path
+        for (index, known) in pathBytes.enumerated() where path.isEqual(known.span) {
+            return index
+        }
+        return -1
+    }
+}
+
+extension Span<UInt8> {
+    fileprivate func isEqual(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+}
