@@ -1,4 +1,5 @@
 import Dispatch
+import TestSupport
 
 /// Stops whoever comes to it until it is opened, and tells that somebody came.
 final class Gate: Sendable {
@@ -12,7 +13,7 @@ final class Gate: Sendable {
     }
 
     /// The test's side; false if nobody came for very long.
-    func waitForArrival() -> Bool { arrived.wait(timeout: .now() + 20) == .success }
+    func waitForArrival() -> Bool { arrived.wait(timeout: .now() + Effort.patience) == .success }
 
     /// Lets `count` of those through that wait or will come.
     func open(for count: Int = 1) { for _ in 0..<count { opened.signal() } }

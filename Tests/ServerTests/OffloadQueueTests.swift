@@ -1,5 +1,6 @@
 import Dispatch
 import POSIX
+import TestSupport
 import Testing
 
 @testable import Server
@@ -44,7 +45,7 @@ struct OffloadQueueTests {
         for number in 0..<50 { #expect(queue.submit { done.add("\(number)") }) }
         #expect(queue.submit { end.signal() })
         gate.open()
-        #expect(end.wait(timeout: .now() + 20) == .success)
+        #expect(end.wait(timeout: .now() + Effort.patience) == .success)
         #expect(done.all == (0..<50).map { "\($0)" })
     }
 
@@ -71,7 +72,7 @@ struct OffloadQueueTests {
                 #expect(isTaken)
             }
         }
-        #expect(done.wait(timeout: .now() + 20) == .success)
+        #expect(done.wait(timeout: .now() + Effort.patience) == .success)
         #expect(count.withLock { $0 } == 1000)
     }
 }

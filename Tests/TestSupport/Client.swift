@@ -15,8 +15,8 @@ package final class Client {
         case timedOut(after: String)
     }
 
-    /// Milliseconds to wait for anything; far more than a busy machine with sanitizers needs.
-    private static let patience: CInt = 20_000
+    /// Milliseconds to wait for anything.
+    private static let patience = CInt(Effort.patience * 1000)
 
     private var descriptor: CInt
     /// What has come and was not asked for yet.

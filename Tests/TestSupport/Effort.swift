@@ -11,12 +11,15 @@ package enum Effort {
     /// several times the memory and the time.
     package static let isSanitized =
         dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil
+
+    /// Seconds to wait for what is bound to happen; far more than a busy machine needs, and a sanitizer
+    /// with all tests at once.
+    package static let patience: Double = isSanitized ? 180 : 20
 }
 
-/// Returns as soon as the condition holds; false if it does not within `seconds`, far more than a busy
-/// machine needs.
+/// Returns as soon as the condition holds; false if it does not within `seconds`.
 package func eventually(
-    within seconds: Double = 20, _ condition: () throws -> Bool
+    within seconds: Double = Effort.patience, _ condition: () throws -> Bool
 ) rethrows -> Bool {
     let deadline = Date(timeIntervalSinceNow: seconds)
     while try !condition() {
