@@ -138,7 +138,9 @@ package struct Command {
                 "warning: \(configuration.login.usersFile) has no users; add one with `gatehouse user add`"
             )
         }
-        print("the configuration is good" + (userCount.map { $0 == 1 ? "; 1 user" : "; \($0) users" } ?? ""))
+        print(
+            "the configuration is good"
+                + (userCount.map { $0 == 1 ? "; 1 user" : "; \($0) users" } ?? ""))
         return .success
     }
 
