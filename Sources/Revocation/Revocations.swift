@@ -90,9 +90,46 @@ import Time
         }
 
         let lock = try Journal.lock(path, fileSystem)
+        let (everyone, found) = try Self.read(path, into: table, at: now, fileSystem)
+        keys = found?.header.keys ?? .random()
+        let journal = Journal(path, keys, lock, fileSystem)
+        self.journal = journal
+        let entries = table.count + (everyone == nil ? 0 : 1)
+        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0)
+        self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
+        var state = State()
+        state.everyoneUntil = everyone?.until ?? 0
+        self.state = Locked(state)
+        try open(journal, found)
+    }
+
+    /// What a journal says, for somebody who only asks: takes no lock, changes no file, and sees what a
+    /// running process has put on the disk until now. What is revoked here is forgotten with it.
+    /// - Parameter now: what could be forgotten by then is not there.
+    package init(
+        reading path: String, at now: Timestamp, fileSystem: any FileSystem = SystemFileSystem()
+    ) throws(RevocationsError) {
+        do throws(Errno) {
+            table = try Table()
+        } catch {
+            throw .failed(error)
+        }
+        let (everyone, found) = try Self.read(path, into: table, at: now, fileSystem)
+        limit = Self.usualLimit
+        keys = found?.header.keys ?? .random()
+        journal = nil
+        let entries = table.count + (everyone == nil ? 0 : 1)
+        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0)
+        self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
+        state = Locked(State())
+    }
+
+    /// - Returns: the entry about everyone, and what there is to go on with; nil for no journal.
+    private static func read(
+        _ path: String, into table: Table, at now: Timestamp, _ fileSystem: any FileSystem
+    ) throws(RevocationsError) -> (everyone: Entry?, found: JournalReader.Found?) {
         var everyone: Entry?
-        var found: JournalReader.Found?
-        found = try JournalReader.read(path, fileSystem) { entry throws(RevocationsError) in
+        let found = try JournalReader.read(path, fileSystem) { entry throws(RevocationsError) in
             guard entry.until > now.milliseconds else { return }
             if entry.key.kind == .everyone {
                 everyone = everyone?.merged(with: entry) ?? entry
@@ -104,16 +141,7 @@ import Time
                 throw .tooMany
             }
         }
-        keys = found?.header.keys ?? .random()
-        let journal = Journal(path, keys, lock, fileSystem)
-        self.journal = journal
-        let entries = table.count + (everyone == nil ? 0 : 1)
-        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0)
-        self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
-        var state = State()
-        state.everyoneUntil = everyone?.until ?? 0
-        self.state = Locked(state)
-        try open(journal, found)
+        return (everyone, found)
     }
 
     private func open(
