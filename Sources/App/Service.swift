@@ -54,7 +54,7 @@ struct Service: Sendable {
         }
         routes = router.routes()
 
-        adminRoutes = Self.adminRoutes(configuration, tokens, bearer, users, parts)
+        adminRoutes = Self.adminRoutes(configuration, tokens, issuer, bearer, users, parts)
         var metrics = Router()
         metrics.on(.get, "/metrics") { _ in
             Response(
@@ -64,20 +64,27 @@ struct Service: Sendable {
     }
 
     private static func adminRoutes(
-        _ configuration: Configuration, _ tokens: HS256, _ bearer: BearerAuthentication,
-        _ users: UserDirectory, _ parts: LastingParts
+        _ configuration: Configuration, _ tokens: HS256, _ issuer: TokenIssuer,
+        _ bearer: BearerAuthentication, _ users: UserDirectory, _ parts: LastingParts
     ) -> RouteTable {
         let introspection = Introspection(bearer, users: users, policy: configuration.policy)
         let revocation = AdminRevocation(
             tokens, revocations: parts.revocations, sessions: parts.sessions,
             log: parts.security, clock: parts.clock,
             sessionLifetime: configuration.sessionLifetime)
+        let issue = AdminIssue(
+            issuer, users: users, revocations: parts.revocations, sessions: parts.sessions,
+            log: parts.security, clock: parts.clock)
         let endpoints = AdminEndpoints(
             sessions: parts.sessions, clock: parts.clock, changeLevel: parts.bell.changeLevel,
             head: { parts.log.head }, reload: parts.bell.reload)
         var router = Router()
         router.on(.post, "/introspect", introspection.respond)
         router.on(.post, "/revoke", inTwoSteps: revocation.respond)
+        router.on(.post, "/issue", issue.respond)
+        router.on(.post, "/standing") { request in
+            TokenStanding.respond(to: request, parts.revocations, users)
+        }
         router.on(.get, "/sessions", endpoints.listSessions)
         router.on(.put, "/log-level", endpoints.setLevel)
         router.on(.get, "/log/head", endpoints.logHead)

@@ -30,7 +30,7 @@ package struct AdminRevocation: Sendable {
     }
 
     package func respond(to request: Request) -> Reply {
-        switch Order(request, tokens, at: clock.now()) {
+        switch RevocationOrder(request, tokens, at: clock.now()) {
         case .invalid: .response(Self.invalidRequest)
         // RFC 7009 §2.2: a token that is none needs no revocation.
         case .nothing: .response(Self.done)
@@ -41,29 +41,19 @@ package struct AdminRevocation: Sendable {
     private func revoke(
         _ request: Request, _ scope: TokenRevoked.Scope, _ expiry: Timestamp?
     ) -> Response {
-        let now = clock.now()
         let origin = Origin(request)
         do throws(Errno) {
-            // Whatever has been named by hand may be as young as can be.
-            let until = expiry ?? now + sessionLifetime
-            switch scope {
-            case .token(_, let id):
-                try revocations.revoke(
-                    [.token(id.bytes)], at: now, until: until + TokenPolicy.maximumLeeway)
-            case .session(let user, let id):
-                try revocations.revoke(
-                    [.session(id.bytes)], at: now, until: until + TokenPolicy.maximumLeeway)
-                sessions.remove(id, of: user)
-            case .user(let user):
-                try revocations.endAll(of: user, at: now)
-                sessions.removeAll(of: user)
-            case .all:
-                try revocations.revoke([.everyone], at: now, until: now + Revocations.longest)
-                sessions.removeAll()
-            }
+            try revocations.revoke(
+                scope, at: clock.now(), until: expiry, sessionLifetime: sessionLifetime)
         } catch {
             log.log.record(RevocationNotStored(error: error, origin: origin))
             return StorageUnavailable.response
+        }
+        switch scope {
+        case .token: break
+        case .session(let user, let id): sessions.remove(id, of: user)
+        case .user(let user): sessions.removeAll(of: user)
+        case .all: sessions.removeAll()
         }
         log.record(TokenRevoked(scope: scope, by: "admin", origin: origin))
         return Self.done
@@ -71,57 +61,4 @@ package struct AdminRevocation: Sendable {
 
     private static let done = Response(.ok, json: Array("{}".utf8)).audited
     private static let invalidRequest = Response.error(.badRequest, "Invalid request")
-}
-
-/// What the content of POST /revoke asks for.
-private enum Order {
-    case revoke(TokenRevoked.Scope, until: Timestamp?)
-    case nothing
-    case invalid
-
-    init(_ request: Request, _ tokens: HS256, at now: Timestamp) {
-        self = .invalid
-        if case .token(let token) = TokenParameter(request) {
-            self = Order(token, tokens, at: now)
-            return
-        }
-        guard ContentType(request) != .form,
-            case .object(let members)? = try? JSONValue(parsing: request.body),
-            members.count == 1, let member = members.first
-        else { return }
-        switch (member.name, member.value) {
-        case ("token_id", .string(let text)):
-            guard let id = Self.identifier(text) else { return }
-            self = .revoke(.token(nil, id), until: nil)
-        case ("session", .string(let text)):
-            guard let id = Self.identifier(text) else { return }
-            self = .revoke(.session(nil, id), until: nil)
-        case ("user", .number(.integer(let number))):
-            guard let user = UserID(number) else { return }
-            self = .revoke(.user(user), until: nil)
-        case ("all", .boolean(true)): self = .revoke(.all, until: nil)
-        default: return
-        }
-    }
-
-    /// A token is revoked by what it says, so its signature has to hold; that it is not good yet, or not
-    /// for us, or expired, changes nothing.
-    private init(_ token: [UInt8], _ tokens: HS256, at now: Timestamp) {
-        var claims: Claims?
-        do throws(TokenError) { claims = try tokens.verify(token.span, at: now) } catch {
-            claims = error.claims
-        }
-        guard let claims else {
-            self = .nothing
-            return
-        }
-        let named = TokenIdentity.completing(claims, of: token.span)
-        self =
-            named.tokenID.map { .revoke(.token(named.user, $0), until: named.expires) } ?? .nothing
-    }
-
-    private static func identifier(_ text: String) -> ShortText? {
-        let bytes = Array(text.utf8)
-        return bytes.isEmpty ? nil : ShortText(bytes.span)
-    }
 }

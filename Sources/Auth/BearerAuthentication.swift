@@ -155,13 +155,7 @@ package struct BearerAuthentication: Sendable {
     private func reject(
         _ request: Request, _ token: Span<UInt8>, _ error: TokenError, _ isRenewal: Bool
     ) -> Refused {
-        let (level, response): (Level, Response) =
-            switch error {
-            case .expired: (.info, Self.tokenExpired)
-            case .sessionExpired where isRenewal: (.info, Self.sessionExpired)
-            case .algorithmNotAllowed: (.error, Self.invalidToken)
-            default: (.warning, Self.invalidToken)
-            }
+        let (level, response) = Self.refusal(of: error, isRenewal: isRenewal)
         log.record(
             TokenRejected(
                 reason: error.reason, level: level,
@@ -182,20 +176,32 @@ package struct BearerAuthentication: Sendable {
 // MARK: - Answers
 
 extension BearerAuthentication {
+    /// What a client is told about a token that the verifier refuses, and how grave it is.
+    package static func refusal(
+        of error: TokenError, isRenewal: Bool = false
+    ) -> (level: Level, response: Response) {
+        switch error {
+        case .expired: (.info, tokenExpired)
+        case .sessionExpired where isRenewal: (.info, sessionExpired)
+        case .algorithmNotAllowed: (.error, invalidToken)
+        default: (.warning, invalidToken)
+        }
+    }
+
     /// RFC 6750 §3.1: a request without credentials is told the scheme and nothing else.
     private static let noCredentials = Response.error(.unauthorized)
         .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).audited
-    private static let invalidRequest = Response.error(.badRequest, "Invalid request")
+    package static let invalidRequest = Response.error(.badRequest, "Invalid request")
         .challenging("invalid_request", "The request is malformed")
     private static let invalidToken = Response.error(.unauthorized, "Invalid token")
         .challenging("invalid_token", "The token is invalid")
     private static let tokenExpired = Response.error(.unauthorized, "Token expired")
         .challenging("invalid_token", "The token expired")
-    private static let tokenRevoked = Response.error(.unauthorized, "Token revoked")
+    package static let tokenRevoked = Response.error(.unauthorized, "Token revoked")
         .challenging("invalid_token", "The token was revoked")
     static let sessionExpired = Response.error(.unauthorized, "Session expired")
         .challenging("invalid_token", "The session expired")
-    private static let userNotFound = Response.error(.notFound, "User not found").audited
+    package static let userNotFound = Response.error(.notFound, "User not found").audited
 }
 
 extension Response {

@@ -15,7 +15,7 @@ package struct Resource: Sendable {
         responses[claims.user] ?? Self.notFound
     }
 
-    private static func response(for user: User) -> Response {
+    package static func response(for user: User) -> Response {
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user")

@@ -5,7 +5,7 @@ import Time
 
 extension Revocations {
     /// What stands against a token whose claims are complete.
-    func finding(for claims: Claims) -> Finding? {
+    package func finding(for claims: Claims) -> Finding? {
         guard let token = claims.tokenID, let session = claims.sessionID else {
             return finding(
                 token: nil, session: nil, user: claims.user.number, began: claims.began)

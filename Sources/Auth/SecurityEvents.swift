@@ -219,9 +219,9 @@ struct TokenRefreshed: SecurityEvent {
 }
 
 /// `authn_token_revoked`
-struct TokenRevoked: SecurityEvent {
+package struct TokenRevoked: SecurityEvent {
     /// What is not good any more.
-    enum Scope: Sendable {
+    package enum Scope: Sendable {
         case token(UserID?, ShortText)
         case session(UserID?, ShortText)
         /// Every token of the user that was made until now.
@@ -235,14 +235,14 @@ struct TokenRevoked: SecurityEvent {
     let by: StaticString
     /// Nil where no client asked for it.
     let origin: Origin?
-    var level: Level { .info }
-    var area: Area { .security }
-    var name: StaticString { "authn_token_revoked" }
-    var isPivotal: Bool { true }
+    package var level: Level { .info }
+    package var area: Area { .security }
+    package var name: StaticString { "authn_token_revoked" }
+    package var isPivotal: Bool { true }
 
     func count(in counters: SecurityCounters) { counters.revocations.add() }
 
-    func write(to line: inout LogLine) {
+    package func write(to line: inout LogLine) {
         switch scope {
         case .token(let user, let id):
             if let user { line.field("user", user.number) }

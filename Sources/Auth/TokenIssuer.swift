@@ -24,9 +24,13 @@ package struct TokenIssuer: Sendable {
     package var keyID: String { tokens.keys.signing.id }
 
     /// A token for a new session of this user.
-    /// - Parameter cutoff: tokens of this user that began until then are revoked.
+    /// - Parameters:
+    ///   - cutoff: tokens of this user that began until then are revoked.
+    ///   - span: for how long, at most `sessionLifetime`; the session ends with the token. Nil: as the
+    ///     configuration has it.
     package func issue(
-        for user: UserID, at now: Timestamp, after cutoff: Timestamp? = nil
+        for user: UserID, at now: Timestamp, after cutoff: Timestamp? = nil,
+        lasting span: Milliseconds? = nil
     ) -> Issued {
         // NumericDates are whole seconds, and so is everything derived from them.
         let second = Timestamp(seconds: now.seconds)
@@ -34,13 +38,14 @@ package struct TokenIssuer: Sendable {
         // But for a user whose tokens were all revoked within this second: the fraction, which RFC 7519
         // §2 allows, tells this one from those.
         if let cutoff, began <= cutoff { began = max(now, cutoff + Milliseconds(1)) }
-        var claims = Claims(user: user, expires: second + lifetime)
+        let span = span.map { min($0, sessionLifetime) }
+        var claims = Claims(user: user, expires: second + (span ?? lifetime))
         claims.issued = began
         claims.notBefore = second
         claims.tokenID = Self.newIdentifier()
         claims.sessionID = Self.newIdentifier()
         claims.authenticated = began
-        claims.sessionExpires = second + sessionLifetime
+        claims.sessionExpires = second + (span ?? sessionLifetime)
         return (tokens.sign(claims), claims)
     }
 
@@ -104,12 +109,12 @@ package struct TokenIssuer: Sendable {
 }
 
 /// What tokens from elsewhere are called, that have no name of their own.
-enum TokenIdentity {
+package enum TokenIdentity {
     /// The claims with a `jti` and a `sid` where the token has none: the first 128 bits of the SHA-256
     /// of all that is signed. Canonical tokens have no second spelling, so each has one such name; it
     /// tells nothing that helps to make a token. Without a session the token is its own, and ends with
     /// it.
-    static func completing(_ claims: Claims, of token: Span<UInt8>) -> Claims {
+    package static func completing(_ claims: Claims, of token: Span<UInt8>) -> Claims {
         guard claims.tokenID == nil || claims.sessionID == nil || claims.sessionExpires == nil
         else {
             return claims

@@ -1,0 +1,58 @@
+import HTTP
+import JSON
+import JWT
+import Logging
+import Revocation
+import Time
+
+/// POST /issue for whoever may use the administrator's socket: a token without a login, for an operator
+/// who tries something out. `{"user":1}`, and `"ttl"` in seconds, at most a session's length: then the
+/// session ends with the token. On record like any other.
+package struct AdminIssue: Sendable {
+    private let issuer: TokenIssuer
+    private let users: UserDirectory
+    private let revocations: Revocations
+    private let sessions: SessionList
+    private let log: SecurityLog
+    private let clock: WallClock
+
+    package init(
+        _ issuer: TokenIssuer, users: UserDirectory, revocations: Revocations,
+        sessions: SessionList, log: SecurityLog, clock: WallClock
+    ) {
+        self.issuer = issuer
+        self.users = users
+        self.revocations = revocations
+        self.sessions = sessions
+        self.log = log
+        self.clock = clock
+    }
+
+    package func respond(to request: Request) -> Response {
+        guard case .object(let members)? = try? JSONValue(parsing: request.body) else {
+            return .error(.badRequest, "Invalid JSON")
+        }
+        var user: UserID?
+        var span: Milliseconds?
+        for member in members {
+            switch (member.name, member.value) {
+            case ("user", .number(.integer(let number))): user = UserID(number)
+            case ("ttl", .number(.integer(let seconds))):
+                guard (1...issuer.sessionLifetime.wholeSeconds).contains(seconds) else {
+                    return .error(.badRequest, "Invalid ttl")
+                }
+                span = .seconds(seconds)
+            default: return .error(.badRequest, "Invalid request")
+            }
+        }
+        guard let user else { return .error(.badRequest, "Invalid user") }
+        guard users.contains(user) else { return BearerAuthentication.userNotFound }
+        let now = clock.now()
+        let (token, claims) = issuer.issue(
+            for: user, at: now, after: revocations.cutoff(user: user.number), lasting: span)
+        sessions.note(claims, from: request.client, at: now)
+        log.record(
+            TokenCreated(claims: claims, keyID: issuer.keyID, origin: Origin(request)))
+        return TokenResponse.make(token, claims, at: now)
+    }
+}

@@ -1,0 +1,111 @@
+import HTTP
+import JSON
+import JWT
+import Revocation
+import Time
+
+/// What a server knows about a token beyond what the token says: whether it was revoked, and whether its
+/// user is there. Asked by identifiers, so that the token itself stays where it is; nothing goes on
+/// record, because nobody presented anything.
+package struct TokenStanding: Sendable, Equatable {
+    package let finding: Finding?
+    package let isUserKnown: Bool
+
+    /// - Parameter claims: complete, as `TokenIdentity` makes them.
+    package init(of claims: Claims, _ revocations: Revocations, _ users: UserDirectory) {
+        finding = revocations.finding(for: claims)
+        isUserKnown = users.contains(claims.user)
+    }
+
+    // MARK: Over the administrator's socket
+
+    /// The content of POST /standing. Times are in milliseconds, as cutoffs are.
+    package static func question(about claims: Claims) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("user")
+        writer.integer(claims.user.number)
+        if let id = claims.tokenID {
+            writer.name("jti")
+            writer.string(id.utf8)
+        }
+        if let id = claims.sessionID {
+            writer.name("sid")
+            writer.string(id.utf8)
+        }
+        if let began = claims.began {
+            writer.name("began_ms")
+            writer.integer(began.milliseconds)
+        }
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// Answers POST /standing.
+    package static func respond(
+        to request: Request, _ revocations: Revocations, _ users: UserDirectory
+    ) -> Response {
+        guard let claims = claims(in: request.body) else {
+            return .error(.badRequest, "Invalid request")
+        }
+        let standing = TokenStanding(of: claims, revocations, users)
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("user_known")
+        writer.boolean(standing.isUserKnown)
+        switch standing.finding {
+        case .revoked(let moment)?:
+            writer.name("revoked_ms")
+            writer.integer(moment.milliseconds)
+        case .spent(let moment)?:
+            writer.name("exchanged_ms")
+            writer.integer(moment.milliseconds)
+        case nil: break
+        }
+        writer.endObject()
+        return Response(.ok, json: writer.bytes)
+    }
+
+    /// From the answer to POST /standing; nil if it is none.
+    package init?(_ answer: JSONValue) {
+        guard case .object(let members) = answer else { return nil }
+        var finding: Finding?
+        var isUserKnown: Bool?
+        for member in members {
+            switch (member.name, member.value) {
+            case ("user_known", .boolean(let isKnown)): isUserKnown = isKnown
+            case ("revoked_ms", .number(.integer(let moment))):
+                finding = .revoked(at: Timestamp(milliseconds: moment))
+            case ("exchanged_ms", .number(.integer(let moment))):
+                finding = .spent(at: Timestamp(milliseconds: moment))
+            default: return nil
+            }
+        }
+        guard let isUserKnown else { return nil }
+        self.finding = finding
+        self.isUserKnown = isUserKnown
+    }
+
+    private static func claims(in json: Span<UInt8>) -> Claims? {
+        guard case .object(let members)? = try? JSONValue(parsing: json) else { return nil }
+        var user: UserID?
+        var (token, session): (ShortText?, ShortText?)
+        var began: Timestamp?
+        for member in members {
+            switch (member.name, member.value) {
+            case ("user", .number(.integer(let number))): user = UserID(number)
+            case ("jti", .string(let text)): token = ShortText(Array(text.utf8).span)
+            case ("sid", .string(let text)): session = ShortText(Array(text.utf8).span)
+            case ("began_ms", .number(.integer(let moment))):
+                began = Timestamp(milliseconds: moment)
+            default: return nil
+            }
+        }
+        guard let user else { return nil }
+        var claims = Claims(user: user, expires: Timestamp(milliseconds: .max))
+        claims.tokenID = token
+        claims.sessionID = session
+        claims.issued = began
+        return claims
+    }
+}
