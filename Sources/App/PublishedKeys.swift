@@ -1,10 +1,33 @@
-/// Secrets that stand in the README or the example: everybody has them.
-enum PublishedKeys {
-    private static let all = [
-        "replace-me-with-the-output-of-gatehouse-secret"
-    ]
+import Crypto
 
+/// Secrets that are printed somewhere: everybody has them, and tries them first.
+enum PublishedKeys {
     static func contains(_ secret: [UInt8]) -> Bool {
-        all.contains { Array($0.utf8) == secret }
+        texts.contains { $0.utf8.elementsEqual(secret) }
+            || encoded.contains { (try? Base64URL.decoded(Array($0.utf8).span)) == secret }
     }
+
+    private static let texts =
+        [
+            // README and the example.
+            "replace-me-with-the-output-of-gatehouse-secret",
+            // Tutorials.
+            "secret_key", "SECRET_KEY", "secret", "secret-key", "your-secret-key",
+            "your_secret_key",
+            // The debugger at jwt.io, of today and before.
+            "your-256-bit-secret", "your-384-bit-secret", "your-512-bit-secret",
+            "a-string-secret-at-least-256-bits-long",
+            "a-valid-string-secret-that-is-at-least-384-bits-long",
+            "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
+            // The security chapter of FastAPI's tutorial.
+            "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+        ] + encoded
+
+    /// As bytes, and as the text that some people take for the bytes.
+    private static let encoded = [
+        // RFC 7515 appendix A.1.
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        // RFC 7520 §3.5.
+        "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",
+    ]
 }

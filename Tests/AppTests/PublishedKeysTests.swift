@@ -1,0 +1,70 @@
+import Crypto
+import Foundation
+import Testing
+
+@testable import App
+
+@Suite("Keys that everybody has")
+struct PublishedKeysTests {
+    private func problem(_ secret: String) throws -> String? {
+        let keys = "[{\"id\":\"a\",\"secret\":\"\(secret)\"}]"
+        do {
+            _ = try Configuration.load(file: nil, environment: ["GATEHOUSE_TOKEN_KEYS": keys])
+            return nil
+        } catch {
+            return error.problems.map(\.description).joined(separator: "\n")
+        }
+    }
+
+    @Test(
+        "are refused, whatever their length is, and told for what they are",
+        arguments: [
+            "secret_key", "SECRET_KEY", "your-256-bit-secret",
+            "a-string-secret-at-least-256-bits-long",
+            "replace-me-with-the-output-of-gatehouse-secret",
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        ])
+    func published(secret: String) throws {
+        #expect(
+            try problem(secret)
+                == "token.keys[0]: the secret is printed in the documentation; make one with "
+                + "`gatehouse secret`")
+    }
+
+    @Test("are refused as the bytes that they stand for, too")
+    func decoded() throws {
+        let key =
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
+        let bytes = try Base64URL.decoded(Array(key.utf8).span)
+        // RFC 7515 appendix A.1 has them in decimal, too, and begins so.
+        #expect(bytes.prefix(4) == [3, 35, 53, 75])
+        #expect(PublishedKeys.contains(bytes))
+        #expect(!PublishedKeys.contains(bytes + [0]))
+    }
+
+    @Test(
+        "include whatever looks like one in the documentation",
+        arguments: ["README.md", "config.example.json"])
+    func documentation(file: String) throws {
+        var folder = URL(filePath: #filePath)
+        for _ in 0..<3 { folder.deleteLastPathComponent() }
+        let text = try String(contentsOf: folder.appending(path: file), encoding: .utf8)
+        let secrets = Self.secrets(in: text)
+        for secret in secrets { #expect(try problem(secret) != nil, "\(secret)") }
+    }
+
+    /// What stands as a secret in JSON, and what has the shape of one that `gatehouse secret` prints.
+    private static func secrets(in text: String) -> [String] {
+        text.matches(of: #/"secret"\s*:\s*"([^"…]+)"/#).map { String($0.1) }
+            + text.matches(of: #/[A-Za-z0-9_\-]+/#).map { String($0.0) }
+            .filter { $0.utf8.count == 43 }
+    }
+
+    @Test("are found in a text by their shape")
+    func shapes() throws {
+        let shape = "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"
+        #expect(
+            Self.secrets(in: "x {\"secret\" : \"abc def\"} `\(shape)` \(shape)x")
+                == ["abc def", shape])
+    }
+}
