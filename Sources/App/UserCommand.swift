@@ -3,8 +3,8 @@ import Glibc
 import JWT
 import POSIX
 
-/// `gatehouse user …`: who may log in. Changes the users file and nothing else; a running server reads it
-/// again at SIGHUP.
+/// `gatehouse user …`: who may log in. Changes the users file and nothing else, and has a running server
+/// read it again; one without an admin socket does at SIGHUP.
 struct UserCommand {
     private enum Verb: String, CaseIterable {
         case add
@@ -128,6 +128,7 @@ struct UserCommand {
 
     func run(_ configuration: Configuration) -> Command.ExitCode {
         let settings = Settings(configuration)
+        let changed: String?
         guard let path = path ?? settings.usersFile else {
             Command.say(
                 "which users file? write --users-file FILE, or --config FILE with login.mode "
@@ -136,15 +137,23 @@ struct UserCommand {
         }
         do throws(Failure) {
             switch verb {
-            case .add: try add(path, settings.iterations)
-            case .setPassword: try setPassword(path, settings.iterations)
+            case .add: changed = try add(path, settings.iterations)
+            case .setPassword: changed = try setPassword(path, settings.iterations)
             case .remove:
-                try change(path, "was removed") { users, index in users.remove(at: index) }
+                changed = try change(path, "was removed") { users, index in
+                    users.remove(at: index)
+                }
             case .disable:
-                try change(path, "is disabled") { users, index in users[index].isDisabled = true }
+                changed = try change(path, "is disabled") { users, index in
+                    users[index].isDisabled = true
+                }
             case .enable:
-                try change(path, "is enabled") { users, index in users[index].isDisabled = false }
-            case .list: try list(path)
+                changed = try change(path, "is enabled") { users, index in
+                    users[index].isDisabled = false
+                }
+            case .list:
+                try list(path)
+                changed = nil
             }
         } catch {
             for sentence in error.sentences(path) { Command.say(sentence) }
@@ -153,11 +162,33 @@ struct UserCommand {
         for warning in Configuration.permissionWarning(path, "users") {
             Command.say("warning: \(warning)")
         }
+        guard let changed else { return .success }
+        return tell(changed, path == settings.usersFile ? configuration : nil)
+    }
+
+    /// Says what was done, and has the server take it.
+    /// - Parameter configuration: of the server; nil if it is not its users file.
+    private func tell(_ changed: String, _ configuration: Configuration?) -> Command.ExitCode {
+        if let configuration {
+            do throws(RunningServer.Failure) {
+                _ = try RunningServer(configuration).reload()
+                print("\(changed); the running server has taken it")
+                return .success
+            } catch {
+                switch error {
+                case .noSocket, .unreached(.notRunning): break
+                default:
+                    print("\(changed); the running server has not taken it")
+                    return error.told()
+                }
+            }
+        }
+        print("\(changed); a running server takes it at SIGHUP")
         return .success
     }
 
-    private func add(_ path: String, _ iterations: Int) throws(Failure) {
-        guard let username, let name else { return }
+    private func add(_ path: String, _ iterations: Int) throws(Failure) -> String? {
+        guard let username, let name else { return nil }
         let file = UsersFile(path)
         // Before the password is asked for; what counts is what is there when the user is added.
         try Self.seek(file, making: true) { users in Self.clash(users, username, id) }
@@ -169,31 +200,33 @@ struct UserCommand {
             users.append(user)
             return .success(user)
         }
-        Self.tell(try outcome.get(), "was added")
+        return Self.words(try outcome.get(), "was added")
     }
 
-    private func setPassword(_ path: String, _ iterations: Int) throws(Failure) {
+    private func setPassword(_ path: String, _ iterations: Int) throws(Failure) -> String? {
         let file = UsersFile(path)
         var found: User?
         try Self.seek(file) { users in
             found = position(users).map { users[$0] }
             return found == nil ? .noUser : nil
         }
-        guard let found else { return }
+        guard let found else { return nil }
         let password = try hash(for: found.username, found.username, iterations)
-        try change(path, "has a new password") { users, index in users[index].password = password }
+        return try change(path, "has a new password") { users, index in
+            users[index].password = password
+        }
     }
 
     private func change(
         _ path: String, _ what: String, _ body: (inout [User], Int) -> Void
-    ) throws(Failure) {
+    ) throws(Failure) -> String {
         let outcome = try Self.update(UsersFile(path)) { users -> Result<User, Failure> in
             guard let index = position(users) else { return .failure(.noUser) }
             let user = users[index]
             body(&users, index)
             return .success(user)
         }
-        Self.tell(try outcome.get(), what)
+        return Self.words(try outcome.get(), what)
     }
 
     private func list(_ path: String) throws(Failure) {
@@ -207,14 +240,7 @@ struct UserCommand {
             }
             return nil
         }
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        for row in rows {
-            let cells = zip(row, widths).map { cell, width in
-                cell + String(repeating: " ", count: width - cell.count)
-            }
-            let line = cells.joined(separator: "  ")
-            print(String(line.reversed().drop { $0 == " " }.reversed()))
-        }
+        for line in PlainTable.lines(rows) { print(line) }
     }
 
     // MARK: Parts
@@ -275,9 +301,8 @@ struct UserCommand {
         }
     }
 
-    private static func tell(_ user: User, _ what: String) {
-        print(
-            "\(user.username) (id \(user.id.number)) \(what); a running server takes it at SIGHUP")
+    private static func words(_ user: User, _ what: String) -> String {
+        "\(user.username) (id \(user.id.number)) \(what)"
     }
 
     private enum Failure: Error {
@@ -339,7 +364,7 @@ struct UserCommand {
 
         The password is typed twice at the prompt, or is one line of standard input where that
         is no terminal; it is never an argument. 8 to 1,024 bytes, not the user name, not a
-        common one. A running server takes a change at SIGHUP.
+        common one. A running server takes a change at once through admin.socket, else at SIGHUP.
 
         Exit codes: 0 done, 64 wrong arguments, 65 the password or the file will not do, 66 no
         such file, 67 no such user, 73 and 74 not written, 77 not permitted, 78 wrong

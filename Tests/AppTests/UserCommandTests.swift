@@ -10,14 +10,17 @@ import Testing
 struct UserCommandTests {
     private let folder = try! TemporaryFolder()
 
+    /// As few as there may be, so that a hash costs little.
+    private let cheap = ["LOGIN_ITERATIONS": "1000"]
+
     /// Runs `gatehouse user …` with this on standard input.
     private func user(
-        _ arguments: [String], typing input: String? = nil
+        _ arguments: [String], typing input: String? = nil, _ settings: [String: String]? = nil
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
         let file = try input.map { try folder.file("input", $0) }
         defer { if let file { unlink(file) } }
         let process = try House.start(
-            in: folder, [:], ["user"] + arguments, input: file ?? "/dev/null")
+            in: folder, settings ?? cheap, ["user"] + arguments, input: file ?? "/dev/null")
         let ending = try process.wait()
         return (ending, process.standardOutput, process.standardError)
     }
@@ -120,7 +123,7 @@ struct UserCommandTests {
     func adding() throws {
         let (ending, output, errors) = try user(
             ["add", "--username", "zoe\u{308}", "--name", "Zo\u{EB}"] + place,
-            typing: "correct horse\r\nand what follows\n")
+            typing: "correct horse\r\nand what follows\n", [:])
         #expect(ending == .exited(0))
         #expect(errors == "")
         #expect(output == "zo\u{EB} (id 1) was added; a running server takes it at SIGHUP\n")
@@ -224,7 +227,7 @@ struct UserCommandTests {
             output == """
                 id  username  name  state     iterations
                 1   alice     N     active    1000
-                2   bob       N     active    600000
+                2   bob       N     active    1000
                 3   carol     N     disabled  1000
 
                 """)
@@ -301,13 +304,59 @@ struct UserCommandTests {
         let input = try folder.file("input", "correct horse\n")
         let processes = try (1...3).map { number in
             try House.start(
-                in: folder, [:],
+                in: folder, cheap,
                 ["user", "add", "--username", "u\(number)", "--name", "U"] + place, input: input)
         }
         for process in processes { #expect(try process.wait() == .exited(0)) }
         let users = try users()
         #expect(Set(users.map(\.username)) == Set((1...3).map { "u\($0)" }))
         #expect(users.map(\.id.number).sorted() == Array(1...3))
+    }
+
+    @Test("tells a running server, which then takes another password or lets nobody in")
+    func running() throws {
+        let secret = String(repeating: "0123456789abcdef", count: 2)
+        try folder.file(
+            "config.json",
+            """
+            { "server": { "port": 0 }, "admin": { "socket": "s" },
+              "token": { "keys": [{ "id": "a", "secret": "\(secret)" }] },
+              "log": { "file": { "path": "app.log" } } }
+            """)
+        let place = ["--config", "config.json"]
+        let add = ["add", "--username", "alice", "--name", "Alice"] + place
+        var (ending, output, _) = try user(add, typing: "correct horse\n")
+        #expect(ending == .exited(0))
+        #expect(output == "alice (id 1) was added; a running server takes it at SIGHUP\n")
+
+        let process = try House.start(in: folder, cheap, ["serve"] + place)
+        let line = try process.errorLine(containing: "gatehouse: listening on http://")
+        let port = try #require(UInt16(line.split(separator: ":").last ?? ""))
+        let content = #"{"username":"alice","password":"battery staple"}"#
+        let login =
+            "POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
+            + content
+        func status() throws -> Int {
+            let client = try Client(port: port)
+            try client.send(login)
+            return try client.response().status
+        }
+        #expect(try status() == 401)
+        (ending, output, _) = try user(
+            ["set-password", "--id", "1"] + place, typing: "battery staple\n")
+        #expect(ending == .exited(0))
+        #expect(output == "alice (id 1) has a new password; the running server has taken it\n")
+        #expect(try status() == 200)
+        (ending, output, _) = try user(["disable", "--id", "1"] + place)
+        #expect(output == "alice (id 1) is disabled; the running server has taken it\n")
+        #expect(try status() == 401)
+
+        // Another file is none of its affair.
+        (_, output, _) = try user(
+            ["add", "--username", "x", "--name", "X", "--users-file", "others.json"] + place,
+            typing: "correct horse\n")
+        #expect(output == "x (id 1) was added; a running server takes it at SIGHUP\n")
+        process.end()
     }
 
     // MARK: At a terminal
@@ -349,7 +398,7 @@ struct UserCommandTests {
         at terminal: Terminal, _ first: String, again: String?
     ) throws -> ChildProcess {
         let process = try House.start(
-            in: folder, [:], ["user", "add", "--username", "alice", "--name", "Alice"] + place,
+            in: folder, cheap, ["user", "add", "--username", "alice", "--name", "Alice"] + place,
             input: terminal.path)
         #expect(eventually { process.standardError.contains("New password for alice: ") })
         #expect(!terminal.hasEcho)
@@ -361,47 +410,5 @@ struct UserCommandTests {
             terminal.type(first)
         }
         return process
-    }
-}
-
-/// A terminal that nobody sits at.
-private final class Terminal {
-    private let master: CInt
-    let path: String
-    /// Kept open, so that the terminal keeps its settings when a program lets go of it.
-    private let slave: CInt
-
-    init() throws {
-        master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)
-        // <asm-generic/ioctls.h>: TIOCSPTLCK, which unlocks it, and TIOCGPTN, its number.
-        var (locked, number): (CInt, CUnsignedInt) = (0, 0)
-        guard master >= 0, ioctl(master, 0x4004_5431, &locked) == 0,
-            ioctl(master, 0x8004_5430, &number) == 0
-        else { throw Errno(errno) }
-        path = "/dev/pts/\(number)"
-        slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)
-        guard slave >= 0 else { throw Errno(errno) }
-    }
-
-    deinit {
-        close(slave)
-        close(master)
-    }
-
-    func type(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = write(master, bytes, bytes.count)
-    }
-
-    var hasEcho: Bool {
-        var settings = termios()
-        return tcgetattr(slave, &settings) == 0 && settings.c_lflag & tcflag_t(ECHO) != 0
-    }
-
-    /// What stands on its screen.
-    var shown: String {
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = read(master, &bytes, bytes.count)
-        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 }
