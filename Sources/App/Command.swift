@@ -9,8 +9,9 @@ import POSIX
 package struct Command {
     package enum ExitCode: Int32, Sendable {
         case success = 0
-        /// Of `log verify` alone: what it has found.
-        case tampered = 1
+        /// `log verify`: tampered with. `token explain`: not accepted.
+        case notGood = 1
+        /// Of `log verify` alone.
         case cannotTell = 2
         case notSealed = 3
         case usage = 64
@@ -25,12 +26,17 @@ package struct Command {
         case configuration = 78
     }
 
-    private enum Verb: String { case serve, check, secret, user, log, help, version }
+    private enum Verb: String {
+        case serve, check, secret, user, token, server, log, help, version
+    }
 
     private var verb = Verb.serve
     private var configurationPath: String?
     private var logCommand: LogCommand?
     private var userCommand: UserCommand?
+    private var tokenCommand: TokenCommand?
+    private var serverCommand: ServerCommand?
+    private var secretCommand: SecretCommand?
     private var helpText = Self.help
     private let environment: [String: String]
 
@@ -42,17 +48,7 @@ package struct Command {
         self.environment = environment
         var rest = arguments[...]
         var sawVerb = false
-        if rest.first == "log" {
-            verb = .log
-            rest.removeFirst()
-            logCommand = try LogCommand(&rest, &configurationPath)
-            if logCommand == nil { verb = .help }
-        } else if rest.first == "user" {
-            verb = .user
-            rest.removeFirst()
-            userCommand = try UserCommand(&rest, &configurationPath)
-            if userCommand == nil { (verb, helpText, rest) = (.help, UserCommand.help, []) }
-        }
+        try readGroup(&rest)
         while let argument = rest.popFirst() {
             switch argument {
             case "--help", "-h": verb = .help
@@ -68,8 +64,41 @@ package struct Command {
                 }
                 sawVerb = true
                 if verb == .serve { verb = Verb(rawValue: argument)! }
-            default: throw UsageError(sentence: "unknown argument: \(argument)")
+            default: throw .unknown(argument)
             }
+        }
+    }
+
+    /// A command with words and options of its own, if the first word is one; nothing is left then.
+    private mutating func readGroup(_ rest: inout ArraySlice<String>) throws(UsageError) {
+        guard let word = rest.first else { return }
+        switch word {
+        case "log":
+            verb = .log
+            rest.removeFirst()
+            logCommand = try LogCommand(&rest, &configurationPath)
+            if logCommand == nil { verb = .help }
+        case "user":
+            verb = .user
+            rest.removeFirst()
+            userCommand = try UserCommand(&rest, &configurationPath)
+            if userCommand == nil { (verb, helpText, rest) = (.help, UserCommand.help, []) }
+        case "token":
+            verb = .token
+            rest.removeFirst()
+            tokenCommand = try TokenCommand(&rest, &configurationPath)
+            if tokenCommand == nil { (verb, helpText, rest) = (.help, TokenCommand.help, []) }
+        case "secret":
+            verb = .secret
+            rest.removeFirst()
+            secretCommand = try SecretCommand(&rest)
+            if secretCommand == nil { (verb, rest) = (.help, []) }
+        default:
+            guard let named = ServerCommand.Verb(rawValue: word) else { return }
+            verb = .server
+            rest.removeFirst()
+            serverCommand = try ServerCommand(named, &rest, &configurationPath)
+            if serverCommand == nil { (verb, helpText, rest) = (.help, ServerCommand.help, []) }
         }
     }
 
@@ -97,13 +126,22 @@ package struct Command {
             print("gatehouse \(Gatehouse.version)")
             return .success
         case .secret:
-            print(Self.newSecret())
-            return .success
+            guard let secretCommand else {
+                print(SecretCommand.newSecret())
+                return .success
+            }
+            return secretCommand.run(environment)
         case .check: return check()
         case .serve: return serve()
         case .user:
             guard let userCommand, let configuration = load() else { return .configuration }
             return userCommand.run(configuration)
+        case .token:
+            guard let tokenCommand, let configuration = load() else { return .configuration }
+            return tokenCommand.run(configuration, environment)
+        case .server:
+            guard let serverCommand, let configuration = load() else { return .configuration }
+            return serverCommand.run(configuration)
         case .log:
             guard let logCommand, let configuration = load() else { return .configuration }
             Signals.ignoreBrokenPipes()
@@ -113,12 +151,6 @@ package struct Command {
     }
 
     // MARK: Commands
-
-    /// 32 random bytes as text, which is itself the secret: 43 characters.
-    private static func newSecret() -> String {
-        let bytes = RandomBytes.array(count: 32)
-        return String(decoding: Base64URL.encoded(bytes.span), as: UTF8.self)
-    }
 
     private func check() -> ExitCode {
         guard let configuration = load() else { return .configuration }
@@ -229,15 +261,21 @@ package struct Command {
         _ = try? writeOnce(2, line.span)
     }
 
-    private static let usage = "usage: gatehouse [serve|check|secret|user …|log …] [--config FILE]"
+    private static let usage = """
+        usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|log …] \
+        [--config FILE]
+        """
 
     private static let help = """
         gatehouse \(Gatehouse.version): issues HS256 tokens, checks them, keeps a security log.
 
           serve      answer requests until SIGTERM or SIGINT; also without a command
           check      read the configuration, say everything that is wrong with it
-          secret     print a new random key for token.keys
+          secret     print a new random key; secret --add FILE [--id NAME] adds it to token.keys there
           user add|set-password|remove|disable|enable|list       who may log in; see user --help
+          token issue|explain       one for an operator; why one is good or not; see token --help
+          revoke --user N | --session SID | --token [JTI] | --all     end sessions; see revoke --help
+          level AREA LEVEL · reload · sessions --user N      of the running server; see revoke --help
           log verify [FILES] [--anchor SEQ.MAC] [--json]         is it what was written?
           log head   the newest seal, SEQ.MAC: kept elsewhere, it is an anchor
           log stats [FILES] [--since WHEN] [--json]              what is in it
@@ -247,13 +285,10 @@ package struct Command {
           --help          this text
           --version       the version
 
-        Without FILES the log commands read the configuration's log; - is standard input, a .gz file
-        is unpacked. A variable overrides a setting: GATEHOUSE_LOG_FILE_MAX_SIZE is
-        log.file.max_size. SIGHUP reopens the log.
-
-        Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the address is
-        taken, 70 self-test failed, 73 the log cannot be opened, 74 not written to its end, 78 wrong
-        configuration. log verify: 0 intact, 1 tampered with, 2 nothing can be said (wrong key), 3
-        intact, its end not proven.
+        Without FILES the log commands read the configuration's log; - is standard input, a .gz file is
+        unpacked. GATEHOUSE_LOG_FILE_MAX_SIZE overrides log.file.max_size. SIGHUP reloads, SIGUSR1
+        reopens the log. Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the
+        address is taken, 70 self-test failed, 73 the log cannot be opened, 74 not written to its end,
+        78 wrong configuration. log verify: 0 intact, 1 tampered, 2 cannot tell, 3 end not proven.
         """
 }

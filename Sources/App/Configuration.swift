@@ -98,7 +98,7 @@ extension Configuration {
         return configuration
     }
 
-    private static func parse(_ bytes: [UInt8], _ path: String) throws(Problem) -> JSONValue {
+    static func parse(_ bytes: [UInt8], _ path: String) throws(Problem) -> JSONValue {
         do throws(JSONError) {
             return try JSONValue(parsing: bytes.span)
         } catch {

@@ -13,6 +13,15 @@ enum PasswordPrompt {
         case different
         case unreadable(Errno)
 
+        init(_ failure: StandardInput.Failure) {
+            self =
+                switch failure {
+                case .nothing: .nothing
+                case .tooLong: .tooLong
+                case .unreadable(let error): .unreadable(error)
+                }
+        }
+
         var sentence: String {
             switch self {
             case .nothing:
@@ -27,56 +36,36 @@ enum PasswordPrompt {
 
     /// - Parameter who: as the prompt calls the user.
     static func newPassword(for who: String) throws(Failure) -> String {
-        guard isatty(0) == 1 else { return try line() }
+        guard StandardInput.isTerminal else { return try line() }
         let echo = try Echo.off()
         defer { echo.restore() }
-        show("New password for \(who): ")
+        StandardInput.show("New password for \(who): ")
         let first = try line()
-        show("\nAgain: ")
+        StandardInput.show("\nAgain: ")
         let second = try line()
-        show("\n")
+        StandardInput.show("\n")
         // As they were typed, byte by byte.
         guard first.utf8.elementsEqual(second.utf8) else { throw .different }
         return first
     }
 
-    /// A line, without its end; byte by byte, so that what follows it is left for whoever comes next.
     private static func line() throws(Failure) -> String {
-        var bytes: [UInt8] = []
-        var byte: [UInt8] = [0]
-        while true {
-            let count: Int
-            do throws(Errno) {
-                var span = byte.mutableSpan
-                count = try unsafe span.withUnsafeMutableBytes { byte throws(Errno) in
-                    try retryingOnInterrupt { unsafe read(0, byte.baseAddress, 1) }
-                }
-            } catch {
-                throw .unreadable(error)
-            }
-            if count == 0, bytes.isEmpty { throw .nothing }
-            if count == 0 || byte[0] == UInt8(ascii: "\n") { break }
+        let bytes: [UInt8]
+        do throws(StandardInput.Failure) {
             // The length that counts is that of the normalised password; this is for what has no end.
-            guard bytes.count < longestLine else { throw .tooLong }
-            bytes.append(byte[0])
+            bytes = try StandardInput.line(upTo: longestLine)
+        } catch {
+            throw Failure(error)
         }
-        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-        guard !bytes.isEmpty else { throw .nothing }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
         return text
     }
 
     private static let longestLine = 16 * 1024
-
-    /// Not on standard output, which may go to a file.
-    private static func show(_ text: String) {
-        let bytes = Array(text.utf8)
-        _ = try? writeOnce(2, bytes.span)
-    }
 }
 
 /// The terminal's echo, off until it is restored; also where a signal ends the program meanwhile.
-private struct Echo {
+struct Echo {
     private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
 
     static func off() throws(PasswordPrompt.Failure) -> Echo {

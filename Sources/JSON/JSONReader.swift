@@ -63,6 +63,9 @@ package struct JSONReader: ~Copyable, ~Escapable {
 // MARK: - Structure
 
 extension JSONReader {
+    /// How many bytes are read: for whoever edits the text where it stands.
+    package var position: Int { offset }
+
     package enum Kind: Sendable { case object, array, string, number, boolean, null }
 
     /// What the next value is, by its first byte.

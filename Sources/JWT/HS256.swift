@@ -26,7 +26,7 @@ package struct HS256: TokenVerifier {
     private static let payloadOnTheStack = 512
     /// A header of ours has about 45 bytes. There is room for a few members more, and not for the
     /// certificates of `x5c`, which no HS256 token needs.
-    private static let maximumHeader = 1024
+    package static let maximumHeader = 1024
     /// 32 bytes in base64url.
     private static let signatureLength = 43
 

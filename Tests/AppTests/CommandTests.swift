@@ -24,7 +24,7 @@ struct CommandTests {
         #expect(
             errors == """
                 gatehouse: \(sentence)
-                usage: gatehouse [serve|check|secret|user …|log …] [--config FILE]
+                usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|log …] [--config FILE]
 
                 """)
         #expect(throws: Command.UsageError.self) { try Command(arguments, environment: [:]) }
@@ -39,9 +39,40 @@ struct CommandTests {
             let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
             #expect(lines.count <= 24)
             for line in lines { #expect(line.count <= 100, "\(line)") }
-            for word in ["serve", "check", "secret", "user", "--config", "--help", "--version"] {
+            let words = [
+                "serve", "check", "secret", "user", "token", "revoke", "level", "log verify",
+                "--config", "--help", "--version",
+            ]
+            for word in words {
                 #expect(lines.contains { $0.hasPrefix("  \(word) ") }, "\(word)")
             }
+        }
+    }
+
+    @Test(
+        "for help about a group of commands gets that on one screen",
+        arguments: [
+            (["token", "--help"], ["token issue", "token explain"]),
+            (["token", "explain", "-h"], ["token issue", "token explain"]),
+            (
+                ["revoke", "--help"],
+                ["revoke --user", "revoke --all", "level", "reload", "sessions"]
+            ),
+            (
+                ["sessions", "-h"],
+                ["revoke --user", "revoke --all", "level", "reload", "sessions"]
+            ),
+            (["secret", "--help"], ["secret"]),
+        ])
+    func groupHelp(arguments: [String], words: [String]) throws {
+        let (ending, output, errors) = try House.run(arguments, in: folder)
+        #expect(ending == .exited(0))
+        #expect(errors == "")
+        let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        #expect(lines.count <= 24)
+        for line in lines { #expect(line.count <= 100, "\(line)") }
+        for word in words {
+            #expect(lines.contains { $0.hasPrefix("  \(word) ") }, "\(word)")
         }
     }
 

@@ -1,0 +1,35 @@
+import Auth
+import JWT
+
+/// Reading what stands behind a command.
+extension ArraySlice<String> {
+    /// What an option is followed by.
+    mutating func value(of option: String) throws(Command.UsageError) -> String {
+        guard let value = popFirst() else {
+            throw Command.UsageError(sentence: "\(option) needs a value")
+        }
+        return value
+    }
+
+    /// The user whom an option names by id.
+    mutating func user(of option: String) throws(Command.UsageError) -> UserID {
+        let text = try value(of: option)
+        let isDigits = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        guard isDigits, let user = Int64(text).flatMap({ UserID($0) }) else {
+            throw Command.UsageError(
+                sentence: "\(option): not a whole number from 1 to \(UserID.maximum), as "
+                    + "`gatehouse user list` shows them")
+        }
+        return user
+    }
+}
+
+extension Command.UsageError {
+    /// About an argument that makes no sense; shown only where it is no secret.
+    static func unknown(_ argument: String) -> Command.UsageError {
+        if TokenInput.looksLikeToken(argument) {
+            return Command.UsageError(sentence: TokenInput.refusal)
+        }
+        return Command.UsageError(sentence: "unknown argument: \(argument)")
+    }
+}

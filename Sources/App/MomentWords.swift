@@ -1,0 +1,53 @@
+import Time
+
+/// Moments and spans as people say them.
+enum MomentWords {
+    /// `2026-11-21 07:00:00 UTC`; with milliseconds only if there are some.
+    static func utc(_ moment: Timestamp) -> String {
+        guard years.contains(CivilTime(moment).year) else {
+            return moment.milliseconds > 0 ? "after the year 9999" : "before the year 1"
+        }
+        let spelling = moment.rfc3339
+        let text = spelling.indices.map { spelling[$0] }
+        let date = String(decoding: text[..<10], as: UTF8.self)
+        let time = String(decoding: text[11..<19], as: UTF8.self)
+        let fraction = String(decoding: text[19..<23], as: UTF8.self)
+        return "\(date) \(time)\(fraction == ".000" ? "" : fraction) UTC"
+    }
+
+    /// `5 minutes ago`, `in 2 hours`, `now`.
+    static func relative(_ moment: Timestamp, to now: Timestamp) -> String {
+        let (difference, overflow) = moment.milliseconds.subtractingReportingOverflow(
+            now.milliseconds)
+        if overflow { return moment < now ? "ages ago" : "in ages" }
+        if difference == 0 { return "now" }
+        let span = span(Milliseconds(difference))
+        return difference < 0 ? "\(span) ago" : "in \(span)"
+    }
+
+    /// The largest unit that there is a whole one of, and what is left in the next: `1 hour 5 minutes`.
+    static func span(_ span: Milliseconds) -> String {
+        let units: [(name: String, length: UInt64)] = [
+            ("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000),
+            ("millisecond", 1),
+        ]
+        let length = span.count.magnitude
+        guard let first = units.firstIndex(where: { length >= $0.length }) else {
+            return "0 seconds"
+        }
+        let count = length / units[first].length
+        var words = counted(count, units[first].name)
+        // A week from now nobody counts the hours, and nobody counts milliseconds.
+        if count < 7, first < 3 {
+            let rest = length % units[first].length / units[first + 1].length
+            if rest > 0 { words += " " + counted(rest, units[first + 1].name) }
+        }
+        return words
+    }
+
+    private static func counted(_ count: UInt64, _ name: String) -> String {
+        "\(count) \(name)\(count == 1 ? "" : "s")"
+    }
+
+    private static let years = 1...9999
+}

@@ -1,0 +1,358 @@
+import Audit
+import Auth
+import Foundation
+import Glibc
+import HTTP
+import JSON
+import JWT
+import POSIX
+import Revocation
+import Server
+import Time
+
+/// `gatehouse token …`: a token for an operator, and what is to be thought of one.
+struct TokenCommand {
+    private enum Verb: String { case issue, explain }
+
+    private let verb: Verb
+    private var user: UserID?
+    private var span: Milliseconds?
+    private var moment: Timestamp?
+
+    /// Nil if help was asked for.
+    /// - Parameter rest: what stands behind `token`.
+    init?(
+        _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
+    ) throws(Command.UsageError) {
+        if rest.contains("--help") || rest.contains("-h") { return nil }
+        var verb: Verb?
+        while let argument = rest.popFirst() {
+            switch (verb, argument) {
+            case (_, "--config"): configurationPath = try rest.value(of: argument)
+            case (nil, _):
+                guard let named = Verb(rawValue: argument) else {
+                    throw Command.UsageError(
+                        sentence: TokenInput.looksLikeToken(argument)
+                            ? TokenInput.refusal : "token \(argument): write token issue or explain"
+                    )
+                }
+                verb = named
+            case (.issue, "--user") where user == nil: user = try rest.user(of: argument)
+            case (.issue, "--ttl") where span == nil:
+                span = try Self.span(rest.value(of: argument))
+            case (.explain, "--at") where moment == nil:
+                moment = try Self.moment(rest.value(of: argument), WallClock.system.now())
+            case (_, _) where argument.hasPrefix("-"): throw .unknown(argument)
+            case (let verb?, _):
+                // Not shown: people try to write the token here.
+                throw Command.UsageError(
+                    sentence: verb == .issue
+                        ? "token issue: a word that belongs to no option"
+                        : "token explain: \(TokenInput.refusal)")
+            }
+        }
+        guard let verb else {
+            throw Command.UsageError(sentence: "token what? write token issue or token explain")
+        }
+        guard verb != .issue || user != nil else {
+            throw Command.UsageError(sentence: "token issue needs --user N, and takes --ttl 10m")
+        }
+        self.verb = verb
+    }
+
+    private static func span(_ text: String) throws(Command.UsageError) -> Milliseconds {
+        guard let span = Units.duration(text), span.count >= 1000, span.count % 1000 == 0 else {
+            throw Command.UsageError(sentence: "\"\(text)\" is no time to live; write 10m or 12h")
+        }
+        return span
+    }
+
+    /// What `log stats --since` takes, a span from now on, and seconds since 1970.
+    static func moment(_ text: String, _ now: Timestamp) throws(Command.UsageError) -> Timestamp {
+        let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        if isNumber, let seconds = Int64(text) { return Timestamp(seconds: seconds) }
+        if text.hasPrefix("+"), let span = Units.duration(String(text.dropFirst())) {
+            return now + span
+        }
+        guard let moment = Timestamp(since: text, now: now) else {
+            throw Command.UsageError(
+                sentence: "\"\(text)\" is no time; write 2026-11-21T07:00:00Z, 30m (ago), +30m or "
+                    + "seconds since 1970")
+        }
+        return moment
+    }
+
+    func run(
+        _ configuration: Configuration, _ environment: [String: String]
+    ) -> Command.ExitCode {
+        Signals.ignoreBrokenPipes()
+        switch verb {
+        case .issue: return issue(configuration)
+        case .explain:
+            let isColored = isatty(1) == 1 && environment["NO_COLOR", default: ""].isEmpty
+            return explain(configuration, isColored: isColored)
+        }
+    }
+
+    // MARK: Issue
+
+    /// By the server that runs, so that its log has it.
+    private func issue(_ configuration: Configuration) -> Command.ExitCode {
+        guard let user else { return .software }
+        if let span, configuration.sessionLifetime < span {
+            Command.say(
+                "--ttl \(Units.text(span)) is longer than a session "
+                    + "(token.session, \(Units.text(configuration.sessionLifetime)))")
+            return .usage
+        }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("user")
+        writer.integer(user.number)
+        if let span {
+            writer.name("ttl")
+            writer.integer(span.wholeSeconds)
+        }
+        writer.endObject()
+        do throws(RunningServer.Failure) {
+            let answer = try RunningServer(configuration).ask("POST", "/issue", json: writer.bytes)
+            guard let token = answer["token"]?.text else { return .software }
+            print(token)
+            return .success
+        } catch {
+            if case .refused(404, "User not found", _) = error {
+                Command.say(
+                    "the server knows no user \(user.number) who is not disabled; "
+                        + "`gatehouse user list` shows who there is")
+                return .noUser
+            }
+            if error.isNotRunning {
+                Command.say("a token has to stand in the log, and so its server has to run")
+            }
+            return error.told()
+        }
+    }
+
+    // MARK: Explain
+
+    private func explain(
+        _ configuration: Configuration, isColored: Bool
+    ) -> Command.ExitCode {
+        guard !configuration.keysAreTemporary else {
+            Command.say(
+                "token.keys: there are none, and a server without them has a random key that only it "
+                    + "knows; name its configuration with --config")
+            return .configuration
+        }
+        guard let token = TokenInput.token() else { return .noInput }
+        let now = WallClock.system.now()
+        let moment = moment ?? now
+        let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
+        var explanation = TokenExplanation(token, tokens, at: moment)
+        let users: UserDirectory
+        do throws(Configuration.Invalid) {
+            users = try configuration.readUsers()
+        } catch {
+            for problem in error.problems { Command.say("\(problem)") }
+            return .configuration
+        }
+        var standing: Standing?
+        if let claims = explanation.claims {
+            let named = TokenIdentity.completing(claims, of: token.span)
+            standing = Standing(of: named, configuration, users, at: moment)
+        }
+        let verdict = TokenVerdict(
+            token, explanation, standing?.known, users, at: moment,
+            longestHead: configuration.server.limits.head)
+        standing?.describe(in: &explanation, users, at: moment)
+
+        print("At \(MomentWords.utc(moment)):")
+        for step in explanation.steps { print(Self.line(step, isColored: isColored)) }
+        print(verdict.sentence)
+        return verdict.exitCode
+    }
+
+    private static func line(_ step: TokenExplanation.Step, isColored: Bool) -> String {
+        var mark = step.mark.rawValue
+        mark += String(repeating: " ", count: 5 - mark.count)
+        let name = step.name + String(repeating: " ", count: max(0, 10 - step.name.count))
+        let color: String? =
+            switch step.mark {
+            case .good: "32"
+            case .bad: "31"
+            case .says, .unknown: "33"
+            case .note: nil
+            }
+        if isColored, let color { mark = "\u{1B}[\(color)m\(mark)\u{1B}[0m" }
+        let text = step.mark == .says ? "\(step.text) (nobody vouches for it)" : step.text
+        return "\(mark) \(name) \(text)"
+    }
+
+    // MARK: Words
+
+    static let help = """
+        gatehouse token: a token for an operator, and what is to be thought of one.
+
+          token issue --user N [--ttl 10m]   prints a token that the running server issues, and
+                                             logs; its session ends with it if --ttl is there
+          token explain [--at TIME]          reads a token from standard input, never from an
+                                             argument, and says step by step whether it is good
+
+          --at TIME       2026-11-21T07:00:00Z, 30m (ago), +30m (from now) or seconds since 1970
+          --config FILE   the server's own
+
+        Steps are marked ok, NO, - (nothing depends on it) or ? (cannot be told). A token that no
+        key has signed may say anything: that is marked says. Whether a token was revoked is asked
+        of the running server, or read in its journal. Nothing goes on record, and neither the
+        token nor its signature is shown.
+
+        Exit codes of token explain: 0 it would be accepted, 1 it would not, 64 wrong arguments, 66
+        no token came, 69 whether it was revoked cannot be told, 78 wrong configuration. Of token
+        issue: 0 done, 64, 67 no such user, 69 no server answers, 77 not permitted, 78.
+        """
+}
+
+/// What was found out about a token beyond itself, and where.
+private struct Standing {
+    /// Nil if nobody could be asked.
+    private(set) var known: TokenStanding?
+    /// Who says so, or why nobody does.
+    private let source: String
+    private let claims: Claims
+
+    /// - Parameter claims: complete.
+    init(
+        of claims: Claims, _ configuration: Configuration, _ users: UserDirectory,
+        at moment: Timestamp
+    ) {
+        self.claims = claims
+        do throws(RunningServer.Failure) {
+            let answer = try RunningServer(configuration).ask(
+                "POST", "/standing", json: TokenStanding.question(about: claims))
+            known = TokenStanding(answer)
+            source = known == nil ? "the running server does not say" : "says the running server"
+            return
+        } catch {
+            // The journal says the same, but for what is not on the disk yet.
+        }
+        guard let path = configuration.revocationJournal else {
+            source = "there is no journal"
+            return
+        }
+        do throws(RevocationsError) {
+            let revocations = try Revocations(reading: path, at: moment)
+            known = TokenStanding(of: claims, revocations, users)
+            source = "says \(path)"
+        } catch {
+            source = "\(path) \(error.sentence)"
+        }
+    }
+
+    func describe(
+        in explanation: inout TokenExplanation, _ users: UserDirectory, at moment: Timestamp
+    ) {
+        guard let known else {
+            explanation.add(.unknown, "revoked", source)
+            return
+        }
+        let name = "revoked"
+        switch known.finding {
+        case nil: explanation.add(.good, name, "no, \(source)")
+        case .revoked(let revoked)? where moment < revoked:
+            explanation.add(.good, name, "not yet: \(words(revoked, moment)), \(source)")
+        case .revoked(let revoked)?:
+            explanation.add(.bad, name, "\(words(revoked, moment)), \(source)")
+        case .spent(let exchanged)? where moment < exchanged:
+            explanation.add(
+                .good, name, "not yet exchanged: \(words(exchanged, moment)), \(source)")
+        case .spent(let exchanged)? where moment < exchanged + BearerAuthentication.grace:
+            explanation.add(
+                .good, name,
+                "exchanged for another \(words(exchanged, moment)); for "
+                    + "\(MomentWords.span(BearerAuthentication.grace)) both are good, \(source)")
+        case .spent(let exchanged)?:
+            explanation.add(
+                .bad, name,
+                "exchanged for another \(words(exchanged, moment)), \(source); to present it again "
+                    + "ends its session")
+        }
+        let user =
+            users[claims.user].map { VisibleText.of($0.name) } ?? "user \(claims.user.number)"
+        if known.isUserKnown {
+            explanation.add(.good, "user", user)
+        } else {
+            explanation.add(
+                .bad, "user",
+                "\(user) is "
+                    + (users[claims.user]?.isDisabled == true ? "disabled" : "not among the users"))
+        }
+    }
+
+    private func words(_ past: Timestamp, _ moment: Timestamp) -> String {
+        "\(MomentWords.utc(past)), \(MomentWords.relative(past, to: moment))"
+    }
+}
+
+/// What GET /resource would answer.
+private struct TokenVerdict {
+    private let response: Response
+    private let isAccepted: Bool
+    private let isCertain: Bool
+    private let disagrees: Bool
+
+    init(
+        _ token: [UInt8], _ explanation: TokenExplanation, _ standing: TokenStanding?,
+        _ users: UserDirectory, at moment: Timestamp, longestHead: Int
+    ) {
+        var isCertain = true
+        switch explanation.outcome {
+        case .failure(let error):
+            disagrees = explanation.failure.map { "\($0)" } != "\(error.reason)"
+            if token.count >= longestHead {
+                // Then nobody looks at it.
+                response = .error(.requestHeaderFieldsTooLarge)
+            } else if BearerCredentials.isToken(token.span) {
+                response = BearerAuthentication.refusal(of: error).response
+            } else {
+                response = BearerAuthentication.invalidRequest
+            }
+        case .success(let claims):
+            disagrees = explanation.failure != nil
+            if standing?.isRevoked(at: moment) == true {
+                response = BearerAuthentication.tokenRevoked
+            } else if standing?.isUserKnown ?? users.contains(claims.user) {
+                // A server that has not read its users again may know one more.
+                response = Resource.response(
+                    for: users[claims.user] ?? User(id: claims.user, username: "", name: "…"))
+                isCertain = standing != nil
+            } else {
+                response = BearerAuthentication.userNotFound
+            }
+        }
+        self.isCertain = isCertain
+        isAccepted = response.status == .ok
+    }
+
+    var sentence: String {
+        let body = String(decoding: response.content, as: UTF8.self)
+        var text = "GET /resource answers \(response.status.rawValue) \(body)"
+        if !isCertain { text += ", unless it was revoked" }
+        if disagrees { text += "\nthe steps above do not explain that: please report it" }
+        return text
+    }
+
+    var exitCode: Command.ExitCode {
+        if !isAccepted { return .notGood }
+        return isCertain ? .success : .unavailable
+    }
+}
+
+extension TokenStanding {
+    fileprivate func isRevoked(at moment: Timestamp) -> Bool {
+        switch finding {
+        case nil: false
+        case .revoked(let revoked)?: revoked <= moment
+        case .spent(let exchanged)?: exchanged + BearerAuthentication.grace <= moment
+        }
+    }
+}
