@@ -47,6 +47,7 @@ struct Service: Sendable {
         router.on(.get, "/verify", bearer.protecting(Verify(users).respond))
         router.on(.get, "/health/live", health.live)
         router.on(.get, "/health/ready", health.ready)
+        router.on(.get, "/openapi.json", OpenAPI(configuration).respond)
         router.use(Self.requestLog(parts.log))
         // Nobody pays for counting who has not asked for the counts.
         if configuration.admin.metrics != nil {

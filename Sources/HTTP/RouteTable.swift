@@ -39,6 +39,18 @@ package struct RouteTable: Sendable {
         notFound = always(.error(.notFound))
     }
 
+    /// What there is a handler for, path by path. HEAD and OPTIONS, which follow, are not listed.
+    package var endpoints: [(method: Method, path: String)] {
+        entries.flatMap { entry in
+            let methods: [Method?] =
+                [entry.get.map { _ in .get }, entry.post.map { _ in .post }]
+                + entry.others.map(\.method)
+            return methods.compactMap { $0 }.map {
+                (method: $0, path: String(decoding: entry.path, as: UTF8.self))
+            }
+        }
+    }
+
     package func route(for request: Request) -> Route {
         switch request.form {
         case .asterisk: return wholeServer
