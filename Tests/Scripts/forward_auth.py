@@ -1,0 +1,361 @@
+#!/usr/bin/env python3
+"""Checks README's stanzas for forward authentication with the proxies themselves.
+
+    python3 forward_auth.py GATEHOUSE      the built program
+
+Takes the stanzas from README.md, changes nothing in them but addresses and times, and runs nginx, and
+Caddy where it is installed, in front of an application that answers with the headers that it got.
+"""
+
+import collections
+import contextlib
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import house
+from house import expect, until
+
+README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
+# Where clients come from: not where the proxy does.
+CLIENT = "127.0.0.2"
+CHALLENGE = 'Bearer realm="gatehouse"'
+INVALID = CHALLENGE + ', error="invalid_token", error_description='
+USERS = [("alice", "Älice 100%", "of no consequence"), ("bob", "Bob", "of no consequence")]
+# As a field can have it.
+NAME_AS_SENT = "%C3%84lice 100%25"
+FIELDS = ["X-Auth-User-Id", "X-Auth-User-Name", "X-Auth-Session", "X-Auth-Expires"]
+
+
+def stanzas(kind):
+    with open(README, encoding="utf-8") as file:
+        section = file.read().split("\n### Forward authentication\n")[1].split("\n### ")[0]
+    return re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)
+
+
+def replaced(text, old, new):
+    expect(old in text, f"README's stanza has no {old!r}")
+    return text.replace(old, new)
+
+
+@contextlib.contextmanager
+def application():
+    """Answers with what it was asked, as JSON."""
+
+    class Echo(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self):
+            length = int(self.headers.get("Content-Length") or 0)
+            seen = json.dumps({
+                "method": self.command, "path": self.path, "headers": self.headers.items(),
+                "body": hashlib.sha256(self.rfile.read(length)).hexdigest(),
+            }).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(seen)))
+            self.end_headers()
+            self.wfile.write(seen)
+
+        do_GET = do_POST = do_PUT = do_DELETE = answer
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def running(command, folder, port, environment=None):
+    """A proxy, from when it listens to its end."""
+    path = os.path.join(folder, "said")
+    with open(path, "wb") as said:
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            env={**os.environ, **(environment or {})})
+
+    def listening():
+        with open(path, encoding="utf-8", errors="replace") as file:
+            expect(process.poll() is None, f"{command[0]} ended: {file.read()}")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.connect()
+        except OSError:
+            return None
+        finally:
+            connection.close()
+        return True
+
+    try:
+        until(listening, f"a start of {command[0]}")
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(house.PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def nginx(server, application_port, cached_for=None):
+    """nginx with README's stanza, and with that for a cache if verdicts are to be kept so many seconds."""
+    main, cache = stanzas("nginx")
+    port = house.free_port()
+    main = replaced(main, "127.0.0.1:8080", server.url.removeprefix("http://"))
+    main = replaced(main, "127.0.0.1:9000", f"127.0.0.1:{application_port}")
+    main = replaced(main, "listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    with tempfile.TemporaryDirectory() as folder:
+        if cached_for:
+            cache = replaced(cache, "/run/nginx-gatehouse", f"{folder}/cache")
+            cache = replaced(cache, "204 5s", f"204 {cached_for}s")
+            path, rest = cache.split("\n", 1)
+            main = path + "\n" + replaced(main, "internal;", "internal;\n" + rest)
+        places = "".join(
+            f"{name}_temp_path {folder}/{name};\n"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        with open(f"{folder}/nginx.conf", "w", encoding="utf-8") as file:
+            file.write(
+                ("user root;\n" if os.geteuid() == 0 else "")
+                + f"daemon off;\nworker_processes 1;\npid {folder}/pid;\n"
+                "error_log stderr warn;\nevents {}\n"
+                f"http {{\naccess_log off;\n{places}{main}}}\n")
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        command = [program, "-p", folder, "-c", f"{folder}/nginx.conf", "-e", "stderr"]
+        with running(command, folder, port):
+            yield port
+
+
+@contextlib.contextmanager
+def caddy(server, application_port):
+    [stanza] = stanzas("caddyfile")
+    port = house.free_port()
+    stanza = replaced(stanza, "127.0.0.1:8080", server.url.removeprefix("http://"))
+    stanza = replaced(stanza, "127.0.0.1:9000", f"127.0.0.1:{application_port}")
+    stanza = replaced(stanza, "app.example.com {", f"http://127.0.0.1:{port} {{")
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/Caddyfile", "w", encoding="utf-8") as file:
+            file.write("{\nadmin off\nauto_https off\n}\n" + stanza)
+        command = ["caddy", "run", "--config", f"{folder}/Caddyfile", "--adapter", "caddyfile"]
+        places = {name: folder for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
+        with running(command, folder, port, places):
+            yield port
+
+
+Answer = collections.namedtuple("Answer", "status headers body")
+
+
+def ask(port, method="GET", path="/some/page?q=1", token=None, headers=(), body=None):
+    """One request on a connection of its own; `headers` may name one twice."""
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", port, timeout=house.PATIENCE, source_address=(CLIENT, 0))
+    try:
+        connection.putrequest(method, path)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if token is not None:
+            connection.putheader("Authorization", f"Bearer {token}")
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+    finally:
+        connection.close()
+
+
+def passed(answer, what):
+    """What the application saw."""
+    expect(answer.status == 200, f"{what}: {answer.status} {answer.body[:200]!r}")
+    seen = json.loads(answer.body)
+    seen["headers"] = [(name.lower(), value) for name, value in seen["headers"]]
+    return seen
+
+
+def values(seen, name):
+    return [value for other, value in seen["headers"] if other == name.lower()]
+
+
+def check_good(server, port):
+    before, logged = time.time(), len(server.log())
+    token = server.login(1)
+    seen = passed(ask(port, token=token), "a good token")
+    expect((seen["method"], seen["path"]) == ("GET", "/some/page?q=1"), "another request")
+    expect(values(seen, "X-Auth-User-Id") == ["1"], "X-Auth-User-Id")
+    expect(values(seen, "X-Auth-User-Name") == [NAME_AS_SENT], "X-Auth-User-Name")
+    [session], [expires] = values(seen, "X-Auth-Session"), values(seen, "X-Auth-Expires")
+    expect(re.fullmatch("[A-Za-z0-9_-]{22}", session), f"X-Auth-Session: {session}")
+    expect(0 <= int(expires) - int(before) - 1800 <= house.PATIENCE, f"X-Auth-Expires: {expires}")
+    expect(values(seen, "Authorization") == [], "the application sees the token")
+
+    # What the client says about itself does not arrive, however it is spelt.
+    lies = [(name, "2") for name in FIELDS] + [(name.lower(), "3") for name in FIELDS]
+    lies += [(name.replace("-", "_"), "4") for name in FIELDS]
+    lies += [(name.replace("-", "_", 1), "5") for name in FIELDS]
+    lies += [(name[:3] + name[3:].replace("-", "_"), "6") for name in FIELDS]
+    lies += [("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.2")]
+    seen = passed(ask(port, token=token, headers=lies), "a good token and lies")
+    told = [item for item in seen["headers"] if re.fullmatch("x[-_]auth[-_].*", item[0])]
+    expect(sorted(told) == sorted([
+        ("x-auth-user-id", "1"), ("x-auth-user-name", NAME_AS_SENT), ("x-auth-session", session),
+        ("x-auth-expires", expires)]), f"the application was told {told}")
+    lines = server.log()[logged:].splitlines()
+    verified = [line for line in lines if "authn_token_verified" in line]
+    expect(verified, "the question is not in the log")
+    for line in verified:
+        expect(f" ip={CLIENT} " in line, f"the log has another client: {line}")
+
+    for method, size in (("POST", 0), ("POST", 5), ("POST", 500_000), ("PUT", 100), ("DELETE", 0)):
+        body = os.urandom(size)
+        answer = ask(port, method, token=token, body=body)
+        seen = passed(answer, f"{method} with {size} bytes")
+        expect(seen["method"] == method, "another method")
+        expect(seen["body"] == hashlib.sha256(body).hexdigest(), f"{method}: another body")
+    return token
+
+
+def check_refused(server, port, gone, malformed):
+    """
+    - gone, malformed: the statuses for a user who is gone and for credentials that break the grammar.
+    """
+    def refuse(what, status, challenge=None, **request):
+        answer = ask(port, **request)
+        expect(answer.status == status, f"{what}: {answer.status} {answer.body[:200]!r}")
+        got = answer.headers["WWW-Authenticate"]
+        expect(challenge is None or got == challenge, f"{what}: WWW-Authenticate: {got}")
+        expect(b'"headers"' not in answer.body, f"{what}: the application was asked")
+
+    now = int(time.time())
+    refuse("no token", 401, CHALLENGE)
+    refuse("no token, with a body", 401, CHALLENGE, method="POST", body=b"x" * 1000)
+    refuse("another scheme", 401, CHALLENGE, headers=[("Authorization", "Basic YTpi")])
+    refuse("no token at all", 401, INVALID + '"The token is invalid"', token="abc")
+    forged = house.sign({"user_id": 1, "exp": now + 600}, "another key")
+    refuse("another key", 401, INVALID + '"The token is invalid"', token=forged)
+    expired = house.sign({"user_id": 1, "exp": now - 1})
+    refuse("an expired token", 401, INVALID + '"The token expired"', token=expired)
+    refuse("lies alone", 401, CHALLENGE, headers=[(name, "1") for name in FIELDS])
+    refuse("a user who is gone", gone, token=house.sign({"user_id": 99, "exp": now + 600}))
+    refuse("a token that is none", malformed, token="a b")
+    old = server.login(1)
+    passed(ask(port, token=old), "before the logout")
+    expect(server.ask("/logout", "POST", token=old).status == 204, "the logout")
+    refuse("after the logout", 401, INVALID + '"The token was revoked"', token=old)
+
+
+def connections(port):
+    """Connections of this machine to a port, those that were closed a moment ago included."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    return sum(int(row[2].split(":")[1], 16) == port for row in rows)
+
+
+def check_keepalive(server, port, token):
+    gatehouse_port = int(server.url.rsplit(":", 1)[1])
+    before = connections(gatehouse_port)
+    for _ in range(50):
+        passed(ask(port, token=token), "one of many")
+    more = connections(gatehouse_port) - before
+    expect(more <= 2, f"{more} connections for 50 questions")
+
+
+def check_cache(server, application_port):
+    seconds = 2
+    with nginx(server, application_port, cached_for=seconds) as port:
+        def gets_in(token):
+            status = ask(port, token=token).status
+            expect(status in (200, 401), f"with a cache: {status}")
+            return status == 200
+
+        def check_end(token, end, what):
+            """Asks until the token gets in no more, which has to be soon after its end.
+
+            nginx counts in whole seconds, hence one more; and a verdict is as old as its question, so a
+            machine that is slow to answer gets as much time as its slowest answer took.
+            """
+            last, slowest, is_in = 0, 0, True
+            while is_in:
+                start = time.time()
+                expect(start - end < house.PATIENCE, f"{what} gets in for ever")
+                is_in = gets_in(token)
+                slowest = max(slowest, time.time() - start)
+                last = start if is_in else last
+                time.sleep(0.05)
+            limit = seconds + 1 + slowest
+            expect(last - end <= limit, f"{what} got in for {last - end:.1f} s, not {limit:.1f}")
+
+        check_good(server, port)
+        # A kept verdict is one user's, and keeps what belongs to it.
+        tokens = {user: server.login(user) for user in (1, 2)}
+        for user in (1, 2, 1, 2):
+            seen = passed(ask(port, token=tokens[user]), "a kept verdict")
+            expect(values(seen, "X-Auth-User-Id") == [str(user)], "another user's verdict")
+        questions = server.log().count("authn_token_verified")
+        for _ in range(10):
+            expect(gets_in(tokens[2]), "a kept verdict")
+        expect(server.log().count("authn_token_verified") - questions <= 1, "nothing is kept")
+
+        # Revoked: still in for a moment, and no longer than README says. On a machine that is too slow
+        # to see the moment, it is not asked for.
+        token = server.login(1)
+        asked = time.time()
+        expect(gets_in(token), "a good token")
+        server.ask("/logout", "POST", token=token)
+        revoked = time.time()
+        is_kept = gets_in(token)
+        expect(is_kept or time.time() > asked + seconds - 1, "the verdict was not kept")
+        check_end(token, revoked, "a revoked token")
+        expect(not gets_in(token), "a refusal was forgotten")
+
+        # Expired: the same.
+        expires = time.time() + 3
+        token = house.sign({"user_id": 1, "exp": expires})
+        expect(gets_in(token), "a token that is good for a moment")
+        check_end(token, expires, "an expired token")
+        # One that is refused at first is not refused for long.
+        early = house.sign({"user_id": 1, "nbf": time.time() + 2, "exp": time.time() + 60})
+        expect(not gets_in(early), "a token that is not good yet")
+        until(lambda: gets_in(early) or None, "a token's beginning")
+
+
+def main():
+    program = sys.argv[1]
+    trusting = {"trusted_proxies": ["127.0.0.1"]}
+    with application() as upstream, house.serving(
+        program, users=USERS, server=trusting
+    ) as server:
+        with nginx(server, upstream) as port:
+            check_keepalive(server, port, check_good(server, port))
+            check_refused(server, port, gone=403, malformed=403)
+        print("nginx: tokens pass and are refused as README says")
+        check_cache(server, upstream)
+        print("nginx with a cache: no verdict outlives what README says")
+        if shutil.which("caddy"):
+            with caddy(server, upstream) as port:
+                check_good(server, port)
+                check_refused(server, port, gone=404, malformed=400)
+            print("Caddy: tokens pass and are refused as README says")
+        else:
+            print("Caddy: not installed, not tried")
+
+
+if __name__ == "__main__":
+    main()
