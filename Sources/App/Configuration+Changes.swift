@@ -9,7 +9,8 @@ extension Configuration {
             .sorted()
     }
 
-    /// Settings that a running process cannot change: they name what it has open.
+    /// Settings that a running process cannot change: they name what it has open, or say how a log is
+    /// written that is open.
     static func needsRestart(_ setting: String) -> Bool {
         [
             "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",

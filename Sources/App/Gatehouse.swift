@@ -25,6 +25,8 @@ package final class Gatehouse: Sendable {
     private let parts: LastingParts
     private let source: Source?
     private let started: Timestamp
+    /// The one it was begun with, in which some settings stay.
+    private let first: Configuration
     private let state: Locked<State>
     /// Reloads, one at a time, and never on a worker.
     private let reloads = DispatchQueue(label: "gatehouse.reload")
@@ -81,6 +83,7 @@ package final class Gatehouse: Sendable {
         }
         self.source = source
         started = clock.now()
+        first = configuration
         state = Locked(State(configuration))
         connect()
         announce(configuration)
@@ -280,8 +283,9 @@ extension Gatehouse {
     private func apply(
         _ new: Configuration, _ users: UserDirectory, replacing old: Configuration
     ) -> AdminEndpoints.ReloadOutcome {
-        let changed = old.changes(to: new)
-        let waiting = changed.filter(Configuration.needsRestart)
+        let changed = old.changes(to: new).filter { !Configuration.needsRestart($0) }
+        // Said at each reload, for as long as the file and the process differ.
+        let waiting = first.changes(to: new).filter(Configuration.needsRestart)
         let service = Service(new, users, parts)
         parts.throttle.options = new.login.throttle
         parts.refusesUnrecorded.set(new.onLogFailure == .refuse)
@@ -290,7 +294,8 @@ extension Gatehouse {
         }
         // A worker that hangs in a write takes them when it reads its mail.
         server.replace(routes: service.routes, options: new.server)
-        if let options = new.adminOptions {
+        // Also where the new one has none: until the restart it is open, and must not judge by old keys.
+        if let options = first.adminOptions {
             admin?.replace(routes: service.adminRoutes, options: options)
         }
         state.withLock { $0 = State(new) }
@@ -300,10 +305,9 @@ extension Gatehouse {
                 ConfigurationWarning(
                     problem: Problem(path: name, sentence: "takes effect at the next start")))
         }
-        let applied = changed.filter { !Configuration.needsRestart($0) }
-        parts.log.record(ConfigurationReloaded(changed: applied))
+        parts.log.record(ConfigurationReloaded(changed: changed))
         _ = parts.log.commit()
-        return .reloaded(changed: applied, waiting: waiting)
+        return .reloaded(changed: changed, waiting: waiting)
     }
 
     /// The users alone, after this process has changed their file.
@@ -313,7 +317,7 @@ extension Gatehouse {
         guard let users = try? configuration.readUsers() else { return }
         let service = Service(configuration, users, parts)
         server.replace(routes: service.routes, options: configuration.server)
-        if let options = configuration.adminOptions {
+        if let options = first.adminOptions {
             admin?.replace(routes: service.adminRoutes, options: options)
         }
     }
