@@ -3,12 +3,14 @@ import HTTP
 import JSON
 import JWT
 import Logging
+import Revocation
 import Time
 
 /// What the administrator's socket answers beyond what `Auth` does: the log's levels and head, sessions,
 /// reload. Whoever can open the socket may do all of it; the socket's mode says who can.
 struct AdminEndpoints: Sendable {
     let sessions: SessionList
+    let revocations: Revocations
     let clock: WallClock
     let changeLevel: @Sendable (Area?, Level) -> Void
     let head: @Sendable () -> SealHead?
@@ -33,7 +35,7 @@ struct AdminEndpoints: Sendable {
         writer.integer(user.number)
         writer.name("sessions")
         writer.beginArray()
-        for session in sessions.sessions(of: user, at: clock.now()) {
+        for session in sessions.sessions(of: user, at: clock.now()) where !isRevoked(session) {
             writer.beginObject()
             writer.name("session")
             writer.string(session.id.utf8)
@@ -52,6 +54,13 @@ struct AdminEndpoints: Sendable {
         writer.endArray()
         writer.endObject()
         return Response(.ok, json: writer.bytes)
+    }
+
+    /// However it was ended: a token that came back after its time ends its session, too.
+    private func isRevoked(_ session: SessionList.Session) -> Bool {
+        revocations.finding(
+            token: nil, session: session.id.utf8, user: session.user.number, began: session.began)
+            != nil
     }
 
     /// PUT /log-level `{"area":"http","level":"DEBUG"}`; without an area, that of all that have none of

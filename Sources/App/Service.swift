@@ -77,8 +77,9 @@ struct Service: Sendable {
             issuer, users: users, revocations: parts.revocations, sessions: parts.sessions,
             log: parts.security, clock: parts.clock)
         let endpoints = AdminEndpoints(
-            sessions: parts.sessions, clock: parts.clock, changeLevel: parts.bell.changeLevel,
-            head: { parts.log.head }, reload: parts.bell.reload)
+            sessions: parts.sessions, revocations: parts.revocations, clock: parts.clock,
+            changeLevel: parts.bell.changeLevel, head: { parts.log.head }, reload: parts.bell.reload
+        )
         var router = Router()
         router.on(.post, "/introspect", introspection.respond)
         router.on(.post, "/revoke", inTwoSteps: revocation.respond)
