@@ -9,13 +9,22 @@ final class House: Sendable {
     /// - Parameters:
     ///   - folder: where it starts; the log is its `app.log`, if `settings` do not say otherwise.
     ///   - settings: environment variables without `GATEHOUSE_`.
-    init(
+    convenience init(
         in folder: TemporaryFolder, _ settings: [String: String] = [:], _ arguments: [String] = [],
         descriptorLimit: Int? = nil
     ) throws {
-        var all = ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"]
-        all.merge(settings) { _, new in new }
-        process = try House.start(in: folder, all, arguments, descriptorLimit)
+        let all = ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"]
+        try self.init(
+            only: all.merging(settings) { _, new in new }, in: folder, arguments,
+            descriptorLimit: descriptorLimit)
+    }
+
+    /// - Parameter settings: all there are beside the configuration.
+    init(
+        only settings: [String: String], in folder: TemporaryFolder, _ arguments: [String],
+        descriptorLimit: Int? = nil
+    ) throws {
+        process = try House.start(in: folder, settings, arguments, descriptorLimit)
         let line = try process.errorLine(containing: "gatehouse: listening on http://")
         port = UInt16(line.split(separator: ":").last ?? "") ?? 0
     }

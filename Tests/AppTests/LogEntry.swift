@@ -33,14 +33,32 @@ struct LogEntry {
             let name = take(upTo: UInt8(ascii: "="))
             if rest.first == UInt8(ascii: "\"") {
                 rest = rest.dropFirst()
-                guard rest.contains(UInt8(ascii: "\"")) else { return nil }
-                fields[name] = take(upTo: UInt8(ascii: "\""))
+                guard let value = Self.quoted(&rest) else { return nil }
+                fields[name] = text(value[...])
                 rest = rest.dropFirst()
             } else {
                 fields[name] = take(upTo: UInt8(ascii: " "))
             }
         }
         self.fields = fields
+    }
+
+    /// What stands before the next quotation mark that ends something, which goes, too; the backslashes
+    /// that say which do not are left out. Nil if there is none.
+    private static func quoted(_ rest: inout ArraySlice<UInt8>) -> [UInt8]? {
+        var value: [UInt8] = []
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "\""): return value
+            case UInt8(ascii: "\\"):
+                guard let next = rest.popFirst() else { return nil }
+                // What else there is stays as it is written.
+                if next != UInt8(ascii: "\""), next != byte { value.append(byte) }
+                value.append(next)
+            default: value.append(byte)
+            }
+        }
+        return nil
     }
 
     subscript(field: String) -> String? { fields[field] }
