@@ -1,0 +1,214 @@
+import Foundation
+import POSIX
+import TestSupport
+import Testing
+
+@Suite("Somebody who guesses", .blocking, .serialized)
+struct ThrottleTests {
+    private func forwarded(_ address: String) -> String { "X-Forwarded-For: \(address)\r\n" }
+
+    @Test("is kept out after a few attempts, told for how long, and known by the address it has")
+    func lockout() throws {
+        var plan = Estate.Plan()
+        plan.server += #","trusted_proxies":["127.0.0.1"]"#
+        plan.login += #","max_attempts":3"#
+        let estate = try Estate(plan)
+        let house = try estate.house()
+        let token = try house.login("alice").token
+        for number in 1...3 {
+            let answer = try house.ask(
+                .login(named: "alice", "a wrong one", "g\(number)", forwarded("192.0.2.\(number)")))
+            #expect(answer.verdict == "401 Invalid credentials")
+        }
+        // Right or wrong, from wherever, by name or by id; and a name that nobody has fares the same.
+        for request in [
+            String.login(named: "alice", Estate.password, "locked", forwarded("192.0.2.9")),
+            .login(withID: 1, Estate.password), .login(named: "alice", "a wrong one"),
+        ] {
+            let answer = try house.ask(request)
+            #expect(answer.verdict == "429 Too many attempts")
+            let wait = try #require(Int(answer["Retry-After"] ?? ""))
+            #expect((1...900).contains(wait))
+        }
+        for number in 1...4 {
+            let answer = try house.ask(.login(named: "nobody", "a wrong one"))
+            #expect(answer.status == (number < 4 ? 401 : 429))
+        }
+        #expect(try house.ask(.resource(token)).status == 200)
+        #expect(try house.login("bob").status == 200)
+        // A reload forgets no lock; a restart does.
+        house.process.kill(SIGHUP)
+        #expect(try estate.waitForEvent("config_reload"))
+        #expect(try house.login("alice").status == 429)
+        #expect(try house.stop() == .exited(0))
+        let next = try estate.house()
+        #expect(try next.login("alice").status == 200)
+
+        let entries = try estate.entries()
+        let guesses = entries.filter { $0.event == "authn_login_fail" && $0["user"] == "1" }
+        #expect(guesses.map { $0["ip"] } == ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
+        #expect(guesses.map { $0["attempts"] } == ["1", "2", "3"])
+        let lock = try #require(entries.first { $0.event == "authn_login_lock" })
+        #expect(lock["user"] == "1")
+        #expect(lock["reason"] == "account")
+        #expect(lock["attempts"] == "3")
+        #expect(lock["rid"] == "g3")
+        let refusal = try #require(entries.first { $0.event == "authn_login_throttled" })
+        #expect(refusal["ip"] == "192.0.2.9")
+        #expect(refusal["until"] == lock["until"])
+    }
+
+    @Test("is kept out by network in IPv6, whichever of the two fields the proxy writes")
+    func networks() throws {
+        var plan = Estate.Plan()
+        plan.server += #","trusted_proxies":["127.0.0.1"]"#
+        plan.login += #","max_attempts":1"#
+        let estate = try Estate(plan)
+        let house = try estate.house()
+        for number in 0..<12 {
+            let address = "2001:db8:0:1::\(number + 1)"
+            let field =
+                number.isMultiple(of: 2)
+                ? forwarded(address) : "Forwarded: for=\"[\(address)]\"\r\n"
+            let answer = try house.ask(.login(named: "u\(number)", "a wrong one", "n", field))
+            #expect(answer.status == (number < 10 ? 401 : 429))
+        }
+        let neighbour = String.login(
+            named: "alice", Estate.password, "id", forwarded("2001:db8:0:2::1"))
+        #expect(try house.ask(neighbour).status == 200)
+        #expect(
+            try estate.events("authn_login_lock").contains {
+                $0["reason"] == "address" && $0["ip"] == "2001:db8:0:1::10"
+            })
+    }
+
+    @Test("has the address of its peer, whatever it says, where no proxy is trusted")
+    func spoofed() throws {
+        var plan = Estate.Plan()
+        plan.login += #","max_attempts":1"#
+        let estate = try Estate(plan)
+        let house = try estate.house()
+        // Ten times as many for an address as for an account.
+        for number in 0..<12 {
+            let answer = try house.ask(
+                .login(named: "u\(number)", "a wrong one", "s", forwarded("192.0.2.\(number)")))
+            #expect(answer.status == (number < 10 ? 401 : 429))
+        }
+        let entries = try estate.entries().filter { $0["rid"] == "s" }
+        #expect(entries.allSatisfy { $0["ip"] == "127.0.0.1" })
+        #expect(entries.contains { $0.event == "authn_login_lock" && $0["reason"] == "address" })
+    }
+
+    @Test("from a thousand addresses at once costs no memory, and keeps nobody else out")
+    func thousand() throws {
+        var plan = Estate.Plan()
+        plan.server += #","trusted_proxies":["127.0.0.1"]"#
+        let estate = try Estate(plan)
+        let house = try estate.house()
+        let addresses = Effort.rounds(200, long: 1000)
+        let failures = Locked([String]())
+        @Sendable func guess(_ round: Int) {
+            let names = ["bob", "root", "admin", "r\(round)"]
+            inThreads(2) { thread in
+                do {
+                    let client = try house.client()
+                    for number in stride(from: thread, to: addresses, by: 2) {
+                        let address = "10.\(round).\(number / 250).\(number % 250 + 1)"
+                        try client.send(
+                            .login(
+                                named: names[number % names.count], "a wrong one", "g",
+                                "X-Forwarded-For: \(address)\r\n"))
+                        let status = try client.response().status
+                        guard [401, 429].contains(status) else {
+                            failures.withLock { $0.append("\(status)") }
+                            continue
+                        }
+                    }
+                } catch { failures.withLock { $0.append("\(error)") } }
+            }
+        }
+        guess(0)
+        let before = try memory(of: house)
+        for round in 1...Effort.rounds(3, long: 10) {
+            let storm = Running { guess(round) }
+            // A good user from a good address, in the middle of it.
+            for _ in 0..<5 {
+                let answer = try house.ask(
+                    .login(named: "alice", Estate.password, "good", forwarded("203.0.113.7")))
+                #expect(answer.status == 200)
+            }
+            storm.join()
+        }
+        let after = try memory(of: house)
+        #expect(failures.withLock { $0 } == [])
+        #expect(Effort.isSanitized || after - before < 4 * 1024, "\(before) kB, then \(after) kB")
+        let good = try estate.entries().filter { $0["rid"] == "good" }
+        #expect(good.allSatisfy { $0["ip"] == "203.0.113.7" })
+        #expect(good.count { $0.event == "authn_login_success" } == 5 * Effort.rounds(3, long: 10))
+    }
+
+    /// In KiB.
+    private func memory(of house: House) throws -> Int {
+        let status = try String(
+            contentsOfFile: "/proc/\(house.process.processID)/status", encoding: .utf8)
+        return Int(try #require(status.firstMatch(of: #/VmRSS:\s+(\d+) kB/#)).1)!
+    }
+
+    @Test("while the waiting room is full is told to come back, and everything else goes on")
+    func busy() throws {
+        var plan = Estate.Plan()
+        // From an address each, so that each failure has its line.
+        plan.server += #","trusted_proxies":["127.0.0.1"]"#
+        plan.login += #","max_attempts":1000"#
+        let estate = try Estate(plan)
+        let house = try estate.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
+        let token = try house.login("bob").token
+        // All of them have asked before the first is looked at for long.
+        let places = ProcessInfo.processInfo.activeProcessorCount + 64
+        let clients = try (0..<(2 * places)).map { _ in try house.client() }
+        for (number, client) in clients.enumerated() {
+            try client.send(
+                .login(
+                    named: "alice", "a wrong one", "b\(number)",
+                    forwarded("10.0.\(number / 250).\(number % 250)")))
+        }
+        // Some wait, and do so while others are served.
+        let asked = try (0..<20).map { _ in try house.ask(.resource(token)).status }
+        #expect(asked.allSatisfy { $0 == 200 })
+        let isWaiting = clients.contains { !$0.hasReceived() }
+        #expect(isWaiting)
+        let answers = try clients.map { try $0.response() }
+        let refused = answers.filter { $0.status == 503 }
+        #expect(!refused.isEmpty)
+        for answer in refused {
+            #expect(answer.verdict == "503 Busy")
+            #expect(Int(answer["Retry-After"] ?? "") ?? 0 >= 1)
+        }
+        let tried = answers.filter { $0.status == 401 }
+        #expect(tried.count >= 65)
+        #expect(tried.count + refused.count == answers.count)
+
+        // Whoever found no room has not tried.
+        let failures = try estate.entries().filter { $0.event == "authn_login_fail" }
+        let ids = Set(refused.compactMap { $0["X-Request-Id"] })
+        #expect(ids.count == refused.count)
+        #expect(ids.isDisjoint(with: failures.compactMap { $0["rid"] }))
+        #expect(failures.count == tried.count)
+        #expect(failures.compactMap { $0["attempts"].flatMap { Int($0) } }.max() == tried.count)
+        #expect(try house.login("alice").status == 200)
+        let busy = try estate.entries().filter { $0["reason"] == "busy" }
+        #expect(!busy.isEmpty)
+        #expect(busy.allSatisfy { $0.event == "http_refused" })
+    }
+
+    /// Enough for a queue to form, built to be debugged or to be fast.
+    private var slowIterations: Int {
+        if Effort.isSanitized { return 1000 }
+        return Self.isDebug ? 3000 : 50_000
+    }
+    #if DEBUG
+        private static let isDebug = true
+    #else
+        private static let isDebug = false
+    #endif
+}
