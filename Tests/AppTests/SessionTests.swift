@@ -223,6 +223,28 @@ struct SessionTests {
         #expect(try house.login("alice", "a wrong one").status == 401)
     }
 
+    @Test("that somebody asks for while the server stops begins, and goes on at the next one")
+    func stop() throws {
+        let estate = try Estate()
+        let house = try estate.house(["LOGIN_ITERATIONS": "\(5 * Estate.iterations)"])
+        // Its answer says that the others have been heard: they come on the same connection.
+        let clients = try (0..<4).map { _ in try house.client() }
+        for client in clients {
+            try client.send(.get("/health/live") + .login(named: "alice", Estate.password, "last"))
+        }
+        for client in clients { #expect(try client.response().status == 200) }
+        #expect(try house.stop() == .exited(0))
+        let tokens = try clients.map { try $0.response().token }
+        #expect(try estate.events("authn_token_created").count { $0["rid"] == "last" } == 4)
+        let last = try #require(try estate.entries().last)
+        #expect(last.event == "sys_shutdown")
+        #expect(last["clean"] == "true")
+        let (ending, report, _) = try estate.run(["log", "verify"])
+        #expect(ending == .exited(0), "\(report)")
+        let next = try estate.house()
+        for token in tokens { #expect(try next.ask(.resource(token)).status == 200) }
+    }
+
     // MARK: Tokens from elsewhere
 
     /// A token that another program has made with the same key.
