@@ -20,7 +20,7 @@ struct LogFormatTests {
         _ = try house.ask(.resource(token, "good"))
         _ = try house.ask(.resource(token + "x", "bad"))
         _ = try house.ask(.login(0, "zero"))
-        house.process.kill(SIGHUP)
+        house.process.kill(SIGUSR1)
         #expect(try house.stop() == .exited(0))
     }
 
