@@ -194,12 +194,34 @@ struct ReloadTests {
         #expect(try house.stop() == .exited(0))
     }
 
+    @Test("reaches the administrator's socket, too, though it takes it away at the next start")
+    func admin() throws {
+        var plan = Estate.Plan()
+        let estate = try Estate(plan)
+        let house = try estate.house()
+        let old = try house.login("alice").token
+        plan.keys = ["k2"]
+        plan.more = #""admin":{"socket":null}"#
+        try estate.configure(plan)
+        #expect(try reload(estate).waiting == ["admin.socket"])
+        let new = try house.login("alice").token
+        for (token, isActive) in [(old, false), (new, true)] {
+            let answer = try estate.administer(.post("/introspect", #"{"token":"\#(token)"}"#))
+            #expect(answer.content.hasPrefix(#"{"active":\#(isActive)"#))
+        }
+        #expect(try house.stop() == .exited(0))
+        let next = try estate.house()
+        #expect(estate.folder.size("admin.sock") == nil)
+        #expect(try next.ask(.resource(new)).status == 200)
+    }
+
     @Test("names what has changed, and never says its value")
     func names() throws {
         var plan = Estate.Plan()
         let estate = try Estate(plan)
         let house = try estate.house()
         try estate.folder.file("seal.key", "a key for seals alone, of 32 bytes and more")
+        plan.server += #","trusted_proxies":["127.0.0.0/8"]"#
         plan.token = #""ttl":"11m","leeway":"1s""#
         plan.login += #","lockout":"17m","max_attempts":2"#
         plan.log += #","seal_secret_file":"seal.key","on_failure":"refuse""#
@@ -214,17 +236,20 @@ struct ReloadTests {
         #expect(
             changed == [
                 "log.on_failure", "log.seal_secret", "login.lockout", "login.max_attempts",
-                "token.keys[0]", "token.leeway", "token.ttl",
+                "server.trusted_proxies", "token.keys[0]", "token.leeway", "token.ttl",
             ])
         let log = try estate.folder.log()
         for secret in ["another secret", "seals alone", "17m", "1020"] {
             #expect(!log.contains(secret))
         }
-        // What was said counts.
+        // What was said counts; for the proxies on connections that are made from now on.
         for number in 1...3 {
-            let status = try house.login("bob", "a wrong one").status
-            #expect(status == (number < 3 ? 401 : 429))
+            let answer = try house.ask(
+                .login(named: "bob", "a wrong one", "id", "X-Forwarded-For: 192.0.2.1\r\n"))
+            #expect(answer.status == (number < 3 ? 401 : 429))
         }
+        let failures = try estate.events("authn_login_fail")
+        #expect(failures.map { $0["ip"] } == ["192.0.2.1", "192.0.2.1"])
         let answer = try house.login("alice")
         #expect(answer.content.contains(#""expires_in":660,"#))
     }
