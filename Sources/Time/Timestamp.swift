@@ -20,7 +20,9 @@ package struct Timestamp: Sendable, Hashable, Comparable {
         if scaled >= 0x1p63 {
             milliseconds = .max
         } else if scaled >= -0x1p63 {
-            milliseconds = Int64(scaled)
+            // The product may lie just below the millisecond that was written: 2150000000.001 does.
+            let next = scaled + 1
+            milliseconds = Int64(next / 1000 == seconds && next < 0x1p53 ? next : scaled)
         } else {
             milliseconds = .min
         }

@@ -32,6 +32,22 @@ struct TimestampTests {
         #expect(Timestamp(fractionalSeconds: seconds).milliseconds == milliseconds)
     }
 
+    // 2^31 seconds are in 2038; from then on to 2039 the product lay below every second time.
+    @Test(
+        "is the millisecond that was written, in every year",
+        arguments: [
+            0, 1, 4, 1_000_000_000, 1_099_511_627, 1_795_244_400, 2_147_483_648, 2_150_000_000,
+            2_199_023_255, 4_102_444_800, 253_402_300_799,
+        ] as [Int64])
+    func written(second: Int64) throws {
+        for millisecond in 0..<1000 as Range<Int64> {
+            let digits = String(1000 + millisecond).dropFirst()
+            let seconds = try #require(Double("\(second).\(digits)"))
+            let read = Timestamp(fractionalSeconds: seconds).milliseconds
+            #expect(read == second * 1000 + millisecond)
+        }
+    }
+
     @Test(
         "rounds down to whole seconds, before the epoch too",
         arguments: [
