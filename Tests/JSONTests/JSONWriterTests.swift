@@ -89,4 +89,21 @@ struct JSONWriterTests {
         let text = try #require(tree.written)
         #expect(try JSONValue(parsing: text.span) == tree)
     }
+
+    @Test(
+        "writes seconds with a fraction only where there is one",
+        arguments: [
+            (0, "0"), (1000, "1"), (1500, "1.5"), (1, "0.001"), (10, "0.01"), (100, "0.1"),
+            (999, "0.999"), (1010, "1.01"), (-1, "-0.001"), (-500, "-0.5"), (-1000, "-1"),
+            (-1500, "-1.5"), (1_795_244_400_123, "1795244400.123"),
+            (.max, "9223372036854775.807"), (.min, "-9223372036854775.808"),
+        ] as [(Int64, String)])
+    func seconds(milliseconds: Int64, expected: String) {
+        var writer = JSONWriter()
+        writer.beginArray()
+        writer.seconds(milliseconds: milliseconds)
+        writer.seconds(milliseconds: milliseconds)
+        writer.endArray()
+        #expect(String(decoding: writer.bytes, as: UTF8.self) == "[\(expected),\(expected)]")
+    }
 }
