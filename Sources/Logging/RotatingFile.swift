@@ -368,9 +368,14 @@ struct RotatingFile: ~Copyable {
             return nil
         }
         if let error = append(Span()).error ?? self.seal(.interval, clock.now()) { return error }
+        if lock != nil {
+            do throws(Errno) {
+                stateFile = try LogStateFile(LogState.path(of: options.path), seal.key)
+            } catch { return error }
+            // Has the state written under the new key at the next sync, whether or not a line comes.
+            changes += 1
+        }
         options.seal = seal
-        // It is written at the next sync.
-        stateFile = try? LogStateFile(LogState.path(of: options.path), seal.key)
         return nil
     }
 
