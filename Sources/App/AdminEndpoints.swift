@@ -27,7 +27,9 @@ struct AdminEndpoints: Sendable {
     /// GET /sessions?user=1
     func listSessions(_ request: Request) -> Response {
         guard case .value(let text) = FormParameters.value(of: "user", in: request.query),
-            let number = Int64(String(decoding: text, as: UTF8.self)), let user = UserID(number)
+            let number = Int64(String(decoding: text, as: UTF8.self)),
+            // One spelling of each: no sign, no zeros in front.
+            text.elementsEqual("\(number)".utf8), let user = UserID(number)
         else { return .error(.badRequest, "Invalid user") }
         var writer = JSONWriter()
         writer.beginObject()

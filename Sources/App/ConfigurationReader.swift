@@ -161,7 +161,9 @@ struct ConfigurationReader {
                 settings.add("server.host", "demo mode listens on 127.0.0.1 or ::1 only")
             }
         }
-        login.usersFile = path(string("login.users_file", "users.json"))
+        let file = string("login.users_file", "users.json")
+        if file.isEmpty { settings.add("login.users_file", "cannot be empty") }
+        login.usersFile = path(file)
         login.iterations = integer(
             "login.iterations", PasswordHash.usualIterations, PasswordHash.iterationRange)
         login.throttle.maximumAttempts = integer("login.max_attempts", 5, 0...1000)
@@ -174,7 +176,12 @@ struct ConfigurationReader {
 
     private mutating func readAdmin() -> Configuration.Admin {
         var admin = Configuration.Admin()
-        if let socket = optionalString("admin.socket") { admin.socket = path(socket) }
+        if let socket = optionalString("admin.socket") {
+            if socket.isEmpty {
+                settings.add("admin.socket", "cannot be empty; write null for none")
+            }
+            admin.socket = path(socket)
+        }
         if let text = optionalString("admin.metrics") {
             if let address = SocketAddress(hostAndPort: text) {
                 admin.metrics = address

@@ -165,6 +165,69 @@ struct ConfigurationProblemTests {
                 #"{"log":{"seal_interval":1}}"#,
                 "log.seal_interval: 1 is not a duration; write 1s"
             ),
+            (
+                #"{"token":{"refresh":"never"}}"#,
+                #"token.refresh: "never" is none of "rotate", "extend""#
+            ),
+            (
+                #"{"login":{"mode":"none"}}"#,
+                #"login.mode: "none" is none of "demo", "password""#
+            ),
+            (#"{"login":{"users_file":""}}"#, "login.users_file: cannot be empty"),
+            (#"{"login":{"users_file":null}}"#, "login.users_file: null is not a string"),
+            (
+                #"{"login":{"iterations":999}}"#,
+                "login.iterations: 999 is not from 1000 to 10000000"
+            ),
+            (
+                #"{"login":{"iterations":10000001}}"#,
+                "login.iterations: 10000001 is not from 1000 to 10000000"
+            ),
+            (
+                #"{"login":{"max_attempts":1001}}"#,
+                "login.max_attempts: 1001 is not from 0 to 1000"
+            ),
+            (#"{"login":{"max_attempts":-1}}"#, "login.max_attempts: -1 is not from 0 to 1000"),
+            (#"{"login":{"window":"500ms"}}"#, "login.window: 500ms is not from 1s to 1d"),
+            (#"{"login":{"lockout":"25h"}}"#, "login.lockout: 25h is not from 1s to 1d"),
+            (
+                #"{"login":{"lockout":900}}"#,
+                "login.lockout: 900 is not a duration; write 15m"
+            ),
+            (#"{"admin":{"socket":""}}"#, "admin.socket: cannot be empty; write null for none"),
+            (#"{"admin":{"socket":7}}"#, "admin.socket: 7 is neither a string nor null"),
+            (
+                #"{"admin":{"metrics":"0.0.0.0:9090"}}"#,
+                #"admin.metrics: "0.0.0.0:9090" is not a loopback address; it has no password"#
+            ),
+            (
+                #"{"admin":{"metrics":"[2001:db8::1]:9090"}}"#,
+                #"admin.metrics: "[2001:db8::1]:9090" is not a loopback address; "#
+                    + "it has no password"
+            ),
+            (
+                #"{"admin":{"metrics":"127.0.0.1"}}"#,
+                #"admin.metrics: "127.0.0.1" is not an address and a port; write 127.0.0.1:9090"#
+            ),
+            (
+                #"{"admin":{"metrics":"::1:9090"}}"#,
+                #"admin.metrics: "::1:9090" is not an address and a port; write 127.0.0.1:9090"#
+            ),
+            (
+                #"{"admin":{"metrics":"127.0.0.1:65536"}}"#,
+                #"admin.metrics: "127.0.0.1:65536" is not an address and a port; "#
+                    + "write 127.0.0.1:9090"
+            ),
+            (#"{"state":{"revocations":""}}"#, "state.revocations: cannot be empty"),
+            (#"{"state":{"revocations":null}}"#, "state.revocations: null is not a string"),
+            (
+                #"{"server":{"trusted_proxies":"10.0.0.0/8"}}"#,
+                "server.trusted_proxies: a string is not a list"
+            ),
+            (
+                #"{"server":{"trusted_proxies":["::1",7]}}"#,
+                "server.trusted_proxies[1]: 7 is not a string"
+            ),
             (#"{"log":7}"#, "log: a number is not an object"),
             (#"{"lgo":{}}"#, "lgo: no setting has this name"),
             (#"{"log":{"file":{"maxsize":"1MiB"}}}"#, "log.file.maxsize: no setting has this name"),

@@ -52,6 +52,19 @@ private let settings: [(path: String, value: String, shows: @Sendable (Configura
     ("log.authn_token_verified", "\"sample\"", { $0.verifiedTokens == .sample }),
     ("log.stderr.level", "\"CRITICAL\"", { $0.log.standardErrorLevel == .critical }),
     ("log.on_failure", "\"refuse\"", { $0.onLogFailure == .refuse }),
+    ("token.refresh", "\"extend\"", { $0.refresh == .extend }),
+    ("login.users_file", "\"/tmp/u.json\"", { $0.login.usersFile == "/tmp/u.json" }),
+    ("login.iterations", "1000", { $0.login.iterations == 1000 }),
+    ("login.max_attempts", "0", { $0.login.throttle.maximumAttempts == 0 }),
+    ("login.window", "\"1h\"", { $0.login.throttle.window == .seconds(3600) }),
+    ("login.lockout", "\"1s\"", { $0.login.throttle.lockout == .seconds(1) }),
+    ("admin.socket", "\"/tmp/a.sock\"", { $0.admin.socket == "/tmp/a.sock" }),
+    ("admin.metrics", "\"[::1]:9\"", { $0.admin.metrics?.text == "[::1]:9" }),
+    ("state.revocations", "\"/tmp/r.journal\"", { $0.revocationJournal == "/tmp/r.journal" }),
+    (
+        "server.trusted_proxies", "[\"10.0.0.0/8\",\"::1\"]",
+        { !$0.server.trustedProxies.isEmpty }
+    ),
 ]
 
 /// `{"log":{"level":…}}` for `log.level`.
@@ -116,6 +129,16 @@ struct ConfigurationTests {
         #expect(demo.sealSecret == nil)
         #expect(demo.verifiedTokens == .all)
         #expect(demo.onLogFailure == .serve)
+        #expect(demo.login.mode == .demo)
+        #expect(demo.login.usersFile == "users.json")
+        #expect(demo.login.iterations == 600_000)
+        #expect(demo.login.throttle == LoginThrottle.Options())
+        #expect(demo.refresh == .rotate)
+        #expect(demo.admin.socket == nil)
+        #expect(demo.admin.metrics == nil)
+        // Its key ends with the run, and so do its tokens.
+        #expect(demo.revocationJournal == nil)
+        #expect(demo.server.trustedProxies.isEmpty)
         #expect(
             demo.warnings.map(\.description) == [
                 "token.keys: none: a random key for this run; its tokens end with it",
@@ -173,6 +196,51 @@ struct ConfigurationTests {
                 == "\(folder.path)/a/b.log")
         #expect(
             try load("{\"log\":{\"file\":{\"path\":\"/a/b.log\"}}}").log.path == "/a/b.log")
+    }
+
+    @Test("with a file wants passwords, and without one nobody can have set any")
+    func loginMode() throws {
+        #expect(try load("{}").login.mode == .password)
+        #expect(try load("{\"login\":{\"mode\":\"demo\"}}").login.mode == .demo)
+        #expect(try Configuration.load(file: nil, environment: [:]).login.mode == .demo)
+        let environment = ["GATEHOUSE_LOGIN_MODE": "password"]
+        let password = try Configuration.load(file: nil, environment: environment)
+        #expect(password.login.mode == .password)
+        #expect(!password.warnings.contains { $0.path == "login.mode" })
+        // Who has passwords may listen anywhere.
+        #expect(throws: Never.self) { try load("{\"server\":{\"host\":\"0.0.0.0\"}}") }
+    }
+
+    @Test("keeps what is revoked beside the log, under a name of the log's")
+    func journal() throws {
+        let keys = "\"token\":{\"keys\":[{\"id\":\"k\",\"secret\":\"\(secret)\"}]}"
+        func journal(_ log: String) throws -> String? {
+            try load("{\(keys),\"log\":{\"file\":{\"path\":\"\(log)\"}}}").revocationJournal
+        }
+        let base = folder.path
+        #expect(
+            try load("{\(keys)}").revocationJournal == "\(base)/logs/revocations.journal")
+        #expect(try journal("app.log") == "\(base)/revocations.journal")
+        #expect(try journal("/var/log/app.log") == "/var/log/revocations.journal")
+        #expect(try journal("/var/log/b.log") == "/var/log/b.revocations.journal")
+        #expect(try journal("x/b") == "\(base)/x/b.revocations.journal")
+        let said = "{\(keys),\"state\":{\"revocations\":\"r\"}}"
+        #expect(try load(said).revocationJournal == "\(base)/r")
+        // Keys that end with the process have nothing to remember, unless somebody says so.
+        #expect(try load("{}").revocationJournal == nil)
+        #expect(
+            try load("{\"state\":{\"revocations\":\"r\"}}").revocationJournal == "\(base)/r")
+    }
+
+    @Test("has no socket for the administrator where that is null, or an address in any form")
+    func admin() throws {
+        #expect(try load("{\"admin\":{\"socket\":null,\"metrics\":null}}").admin.socket == nil)
+        let relative = try load("{\"admin\":{\"socket\":\"a.sock\"}}")
+        #expect(relative.admin.socket == folder.path("a.sock"))
+        for text in ["127.0.0.1:9090", "127.1.2.3:0", "[::1]:9090", "localhost:9090"] {
+            let configuration = try load(document("admin.metrics", "\"\(text)\""))
+            #expect(configuration.admin.metrics?.isLoopback == true)
+        }
     }
 
     @Test("signs with the first key and has all of them")

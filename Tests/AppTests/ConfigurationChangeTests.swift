@@ -1,0 +1,74 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import App
+
+private let secret = "0123456789abcdef0123456789ABCDEF"
+
+@Suite("What changes between two configurations")
+struct ConfigurationChangeTests {
+    private let folder = try! TemporaryFolder()
+
+    private func load(_ content: String) throws -> Configuration {
+        try .load(file: folder.file("c.json", content), environment: [:])
+    }
+
+    private func changes(_ old: String, _ new: String) throws -> [String] {
+        try load(old).changes(to: load(new))
+    }
+
+    @Test("is told by the names of the settings, sorted, and both ways")
+    func names() throws {
+        #expect(try changes("{}", "{}") == [])
+        #expect(try changes("{}", #"{"server":{"port":8080}}"#) == [])
+        let other = #"{"server":{"port":1},"log":{"level":"ERROR","areas":{"http":"DEBUG"}}}"#
+        let names = ["log.areas.http", "log.level", "server.port"]
+        #expect(try changes("{}", other) == names)
+        #expect(try changes(other, "{}") == names)
+        #expect(
+            try changes("{}", #"{"server":{"trusted_proxies":["::1"]},"admin":{"socket":"a"}}"#)
+                == ["admin.socket", "server.trusted_proxies"])
+        #expect(
+            try changes("{}", #"{"login":{"mode":"demo","iterations":1000}}"#)
+                == ["login.iterations", "login.mode"])
+    }
+
+    @Test("has a secret that is another one, and never the secret")
+    func secrets() throws {
+        func keys(_ id: String, _ secret: String) -> String {
+            #"{"token":{"keys":[{"id":"\#(id)","secret":"\#(secret)"}]}}"#
+        }
+        #expect(try changes(keys("a", secret), keys("a", secret)) == [])
+        #expect(try changes(keys("a", secret), keys("a", secret + "x")) == ["token.keys[0]"])
+        #expect(try changes(keys("a", secret), keys("b", secret)) == ["token.keys[0].id"])
+        #expect(
+            try changes("{}", #"{"log":{"seal_secret":"\#(secret)"}}"#) == ["log.seal_secret"])
+        // A file whose content is another one, under the name that it had.
+        let file = #"{"log":{"seal_secret_file":"k"}}"#
+        try folder.file("k", secret)
+        let before = try load(file)
+        try folder.file("k", secret + "x")
+        #expect(try before.changes(to: load(file)) == ["log.seal_secret"])
+        #expect(!before.settings.values.contains { $0.contains("0123456789") })
+    }
+
+    @Test("takes effect at once, but for what a process has open")
+    func restart() {
+        for name in [
+            "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
+            "log.file.path", "log.file.level", "log.stderr.level", "log.format",
+            "log.durability", "log.seal", "state.revocations",
+        ] {
+            #expect(Configuration.needsRestart(name), "\(name)")
+        }
+        for name in [
+            "token.keys[0]", "token.ttl", "login.mode", "login.max_attempts", "log.level",
+            "log.areas.http", "log.file.max_size", "log.file.keep", "log.seal_interval",
+            "log.seal_secret", "log.on_failure", "server.max_connections",
+            "server.trusted_proxies",
+        ] {
+            #expect(!Configuration.needsRestart(name), "\(name)")
+        }
+    }
+}
