@@ -67,24 +67,34 @@ package struct Login: Sendable {
             log.record(
                 LoginThrottled(
                     reason: refusal.cause == .account ? "account" : "address",
+                    user: applicant.holder, fingerprint: applicant.fingerprint,
                     until: refusal.until, origin: Origin(request)))
             return .response(TooManyAttempts.response(retryAfter: .seconds(refusal.retryAfter)))
         case .admitted(let ticket):
+            let cutoff = applicant.user.flatMap { revocations.cutoff(user: $0.id.number) }
             return .slow(
                 SlowWork(
-                    .computing, { check(request, passwords, applicant, password, ticket) },
+                    .computing, { check(request, passwords, applicant, password, ticket, cutoff) },
                     refused: { ticket.abandon() }))
         }
     }
 
     private func check(
         _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.Applicant,
-        _ password: String, _ ticket: LoginThrottle.Ticket
+        _ password: String, _ ticket: LoginThrottle.Ticket, _ cutoff: Timestamp?
     ) -> Response {
         guard
             case .accepted(let needsUpgrade) = passwords.authenticator.check(
                 password, of: applicant.user), let user = applicant.user
         else { return turnAway(request, applicant, ticket.failed(at: clock.now())) }
+        // Whoever ends all sessions of a user, having changed the password perhaps, ends those that are
+        // about to begin with the old one.
+        guard revocations.cutoff(user: user.id.number) == cutoff else {
+            ticket.abandon()
+            log.record(
+                LoginFailed(reason: "revoked_meanwhile", user: user.id, origin: Origin(request)))
+            return Self.tryAgain
+        }
         ticket.succeeded()
         if needsUpgrade, let hash = passwords.authenticator.newHash(of: password) {
             passwords.upgrade(user, hash)
@@ -99,18 +109,18 @@ package struct Login: Sendable {
         let origin = Origin(request)
         let reason: StaticString =
             switch applicant.user {
-            case nil: "unknown_user"
+            case nil: applicant.holder == nil ? "unknown_user" : "wrong_user"
             case let user? where user.isDisabled: "disabled"
             default: "wrong_password"
             }
         log.record(
             LoginFailed(
-                reason: reason, user: applicant.user?.id, fingerprint: applicant.fingerprint,
+                reason: reason, user: applicant.holder, fingerprint: applicant.fingerprint,
                 attempts: failure.account.attempts, origin: origin))
         if let until = failure.account.lockedUntil {
             log.record(
                 LoginLocked(
-                    reason: "account", user: applicant.user?.id,
+                    reason: "account", user: applicant.holder,
                     fingerprint: applicant.fingerprint, attempts: failure.account.attempts,
                     until: until, origin: origin))
         }
@@ -147,6 +157,8 @@ package struct Login: Sendable {
     private static let lengthRequired = Response.error(.lengthRequired).audited
     private static let invalidJSON = Response.error(.badRequest, "Invalid JSON").audited
     private static let invalidUserID = Response.error(.badRequest, "Invalid user_id").audited
+    private static let tryAgain = Response.error(.serviceUnavailable, "Busy")
+        .adding("Retry-After", "1").audited
     /// RFC 9110 §15.5.2: a 401 has a challenge.
     private static let invalidCredentials = Response.error(.unauthorized, "Invalid credentials")
         .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).audited

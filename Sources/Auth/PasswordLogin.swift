@@ -24,9 +24,11 @@ package struct PasswordLogin: Sendable {
 
     /// Somebody who wants in, as far as can be said before the password is looked at.
     struct Applicant: Sendable {
-        /// Nil for nobody who is known.
+        /// Whose password is asked for; nil for nobody who is known, and for two people at once.
         let user: User?
+        /// Against which the attempt counts, and whose it is if somebody's.
         let account: LoginThrottle.AccountKey
+        let holder: UserID?
         /// Of a name that nobody has.
         let fingerprint: Fingerprint?
     }
@@ -36,30 +38,27 @@ package struct PasswordLogin: Sendable {
         case .id(let id):
             let user = users[id]
             return Applicant(
-                user: user, account: throttle.account(id, isKnown: user != nil), fingerprint: nil)
-        case .name(let name): return applicant(named: name)
-        case .both(let id, let name):
-            let named = applicant(named: name)
-            // Two people at once are nobody; the attempt counts against the name.
-            return named.user?.id == id
-                ? named
-                : Applicant(user: nil, account: named.account, fingerprint: fingerprint(name))
+                user: user, account: throttle.account(id, isKnown: user != nil), holder: user?.id,
+                fingerprint: nil)
+        case .name(let name): return applicant(named: name, isWanted: { _ in true })
+        case .both(let id, let name): return applicant(named: name, isWanted: { $0.id == id })
         }
     }
 
-    private func applicant(named name: String) -> Applicant {
-        if let user = users.user(named: name) {
-            return Applicant(
-                user: user, account: throttle.account(user.id, isKnown: true), fingerprint: nil)
-        }
+    /// The same work for a name that somebody has and for one that nobody has.
+    private func applicant(named name: String, isWanted: (User) -> Bool) -> Applicant {
+        let user = users.user(named: name)
         let normalized = Array((Username.normalized(name) ?? name).utf8)
+        let unknown = throttle.account(unknownName: normalized.span)
+        let known = throttle.account(user?.id ?? Self.anyID, isKnown: true)
+        let bytes = Array(name.utf8)
+        let fingerprint = Fingerprint(of: bytes.span, key: fingerprintKey)
+        guard let user else {
+            return Applicant(user: nil, account: unknown, holder: nil, fingerprint: fingerprint)
+        }
         return Applicant(
-            user: nil, account: throttle.account(unknownName: normalized.span),
-            fingerprint: fingerprint(name))
+            user: isWanted(user) ? user : nil, account: known, holder: user.id, fingerprint: nil)
     }
 
-    private func fingerprint(_ name: String) -> Fingerprint {
-        let bytes = Array(name.utf8)
-        return Fingerprint(of: bytes.span, key: fingerprintKey)
-    }
+    private static let anyID = UserID(1)!
 }

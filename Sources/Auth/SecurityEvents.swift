@@ -119,6 +119,9 @@ struct LoginLocked: SecurityEvent {
 struct LoginThrottled: SecurityEvent {
     /// `account`, `address` or `session`: whose attempts were too many.
     let reason: StaticString
+    /// Who was to log in: somebody who exists, or a name that nobody has.
+    var user: UserID?
+    var fingerprint: Fingerprint?
     let until: Timestamp
     let origin: Origin
     var level: Level { .warning }
@@ -129,6 +132,8 @@ struct LoginThrottled: SecurityEvent {
     func count(in counters: SecurityCounters) { counters.loginsThrottled.add(reason) }
 
     func write(to line: inout LogLine) {
+        if let user { line.field("user", user.number) }
+        if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
         line.field("reason", reason)
         line.field("until", until.seconds)
         line.fields(origin)

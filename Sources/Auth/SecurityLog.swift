@@ -38,7 +38,7 @@ package final class SecurityCounters: Sendable {
     package let loginsSucceeded = Counter()
     package let loginsFailed = ReasonCounters([
         "unsupported_media_type", "length_required", "invalid_json", "invalid_user_id",
-        "unknown_user", "wrong_password", "disabled",
+        "unknown_user", "wrong_user", "wrong_password", "disabled", "revoked_meanwhile",
     ])
     package let lockouts = Counter()
     package let loginsThrottled = ReasonCounters(["account", "address", "session"])
