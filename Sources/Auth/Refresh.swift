@@ -45,26 +45,26 @@ package struct Refresh: Sendable {
         } catch { return .response(error.response) }
         let claims = presented.claims
         let now = clock.now()
-        if let exchanged = presented.exchanged {
-            return .response(
-                answer(request, claims, issuer.successor(of: claims, exchanged: exchanged), now))
-        }
+        // Whoever asks a second time waits for the same sync as the first: until then nothing is known
+        // to stay.
+        if presented.exchanged != nil { return .slow(.waiting) { exchange(request, claims, now) } }
         // A client in a loop must not fill the table of exchanged tokens.
         if let session = claims.sessionID,
             let wait = limit.wait(beforeRefreshing: session.utf8, at: now)
         {
             log.record(
-                LoginThrottled(reason: "session", until: now + wait, origin: Origin(request)))
+                LoginThrottled(
+                    reason: "session", user: claims.user, until: now + wait,
+                    origin: Origin(request)))
             return .response(TooManyAttempts.response(retryAfter: wait))
+        }
+        // A session that is over has nothing to exchange its token for.
+        guard now < claims.sessionExpires ?? claims.expires else {
+            return .response(answer(request, claims, nil, now))
         }
         switch mode {
         case .extend: return .response(answer(request, claims, issuer.renew(claims, at: now), now))
-        case .rotate:
-            // A session that is over has nothing to exchange its token for.
-            guard now < claims.sessionExpires ?? claims.expires else {
-                return .response(answer(request, claims, nil, now))
-            }
-            return .slow(.waiting) { exchange(request, claims, now) }
+        case .rotate: return .slow(.waiting) { exchange(request, claims, now) }
         }
     }
 
