@@ -17,14 +17,27 @@ extension Revocations {
 
     /// Ends a session, for all its tokens. Returns when it is on the disk.
     func end(_ session: ShortText, of claims: Claims, at now: Timestamp) throws(Errno) {
-        try revoke(
-            [.session(session.bytes)], at: now,
-            until: (claims.sessionExpires ?? claims.expires) + TokenPolicy.maximumLeeway)
+        try revoke([.session(session.bytes)], at: now, until: claims.sessionIsOver(after: now))
     }
 
     /// Ends all sessions of a user that have begun until now.
     func endAll(of user: UserID, at now: Timestamp) throws(Errno) {
-        try revoke([.user(user.number)], at: now, until: now + Self.longest)
+        let cutoff = next(after: cutoff(user: user.number), now)
+        try revoke([.user(user.number)], at: cutoff, until: cutoff + Self.longest)
+    }
+
+    /// Ends everybody's.
+    func endEverything(at now: Timestamp) throws(Errno) {
+        // Nobody is user 0: what is left is everybody's cutoff.
+        let cutoff = next(after: cutoff(user: 0), now)
+        try revoke([.everyone], at: cutoff, until: cutoff + Self.longest)
+    }
+
+    /// A session that begins right after a cutoff begins a millisecond behind it (`TokenIssuer.issue`),
+    /// be that in the future, because a clock was wrong. The next cutoff has to reach it.
+    private func next(after cutoff: Timestamp?, _ now: Timestamp) -> Timestamp {
+        guard let cutoff, cutoff >= now else { return now }
+        return cutoff + Milliseconds(1)
     }
 
     /// What is revoked by time is remembered for longer than any token that was made before is good.
@@ -35,6 +48,12 @@ extension Revocations {
 extension Claims {
     /// When the session of the token began, as far as it says; what is revoked by time goes by this.
     var began: Timestamp? { authenticated ?? issued }
+
+    /// From when on no token of the session is good.
+    func sessionIsOver(after now: Timestamp) -> Timestamp {
+        guard let sessionExpires else { return now + Revocations.longest }
+        return max(sessionExpires, expires) + TokenPolicy.maximumLeeway
+    }
 }
 
 extension ShortText {

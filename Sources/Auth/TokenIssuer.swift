@@ -73,12 +73,14 @@ package struct TokenIssuer: Sendable {
         let end = old.sessionExpires ?? old.expires
         guard second < end else { return nil }
         var claims = Claims(user: old.user, expires: min(second + lifetime, end))
-        claims.issued = second
+        // Of a session that does not say when it began, no token may look as if it had begun now: every
+        // cutoff covers it (`Claims.began`).
+        claims.issued = old.began == nil ? nil : second
         claims.notBefore = second
         claims.tokenID = id
         claims.sessionID = old.sessionID
-        claims.authenticated = old.authenticated ?? old.issued
-        claims.sessionExpires = end
+        claims.authenticated = old.began
+        claims.sessionExpires = old.sessionExpires
         return (tokens.sign(claims), claims)
     }
 
@@ -113,16 +115,15 @@ package enum TokenIdentity {
     /// The claims with a `jti` and a `sid` where the token has none: the first 128 bits of the SHA-256
     /// of all that is signed. Canonical tokens have no second spelling, so each has one such name; it
     /// tells nothing that helps to make a token. Without a session the token is its own, and ends with
-    /// it.
+    /// it. A session that has a name and no end stays without: others of its tokens may live longer.
     package static func completing(_ claims: Claims, of token: Span<UInt8>) -> Claims {
-        guard claims.tokenID == nil || claims.sessionID == nil || claims.sessionExpires == nil
-        else {
-            return claims
-        }
+        guard claims.tokenID == nil || claims.sessionID == nil else { return claims }
         var claims = claims
         if claims.tokenID == nil { claims.tokenID = name(of: token) }
-        if claims.sessionID == nil { claims.sessionID = claims.tokenID }
-        if claims.sessionExpires == nil { claims.sessionExpires = claims.expires }
+        if claims.sessionID == nil {
+            claims.sessionID = claims.tokenID
+            claims.sessionExpires = claims.sessionExpires ?? claims.expires
+        }
         return claims
     }
 
