@@ -316,11 +316,10 @@ struct ServerCommand {
             // Taken by a server that runs, whatever its socket is.
             let revocations = try Revocations(path: path, at: now)
             guard
-                case .revoke(let scope, let until) = RevocationOrder(
+                case .revoke(let target) = RevocationOrder(
                     parsing: order.span, tokens, at: now)
             else { return .software }
-            try revocations.revoke(
-                scope, at: now, until: until, sessionLifetime: configuration.sessionLifetime)
+            try revocations.revoke(target, at: now)
         } catch RevocationsError.inUse {
             // It runs, and does not listen where this configuration says.
             for sentence in failure.sentences { Command.say(sentence) }

@@ -71,8 +71,7 @@ struct Service: Sendable {
         let introspection = Introspection(bearer, users: users, policy: configuration.policy)
         let revocation = AdminRevocation(
             tokens, revocations: parts.revocations, sessions: parts.sessions,
-            log: parts.security, clock: parts.clock,
-            sessionLifetime: configuration.sessionLifetime)
+            log: parts.security, clock: parts.clock)
         let issue = AdminIssue(
             issuer, users: users, revocations: parts.revocations, sessions: parts.sessions,
             log: parts.security, clock: parts.clock)

@@ -1,5 +1,4 @@
 import HTTP
-import JSON
 import JWT
 import Logging
 import POSIX
@@ -7,26 +6,24 @@ import Revocation
 import Time
 
 /// POST /revoke for whoever may use the administrator's socket. A form with `token` revokes that token
-/// (RFC 7009); a JSON object with one of `token`, `token_id`, `session`, `user` and `all` revokes what it
-/// names. On the disk before it is answered.
+/// (RFC 7009) and with it its session; a JSON object with one of `token`, `token_id`, `session`, `user`
+/// and `all` revokes what it names. On the disk before it is answered.
 package struct AdminRevocation: Sendable {
     private let tokens: HS256
     private let revocations: Revocations
     private let sessions: SessionList
     private let log: SecurityLog
     private let clock: WallClock
-    private let sessionLifetime: Milliseconds
 
     package init(
         _ tokens: HS256, revocations: Revocations, sessions: SessionList, log: SecurityLog,
-        clock: WallClock, sessionLifetime: Milliseconds
+        clock: WallClock
     ) {
         self.tokens = tokens
         self.revocations = revocations
         self.sessions = sessions
         self.log = log
         self.clock = clock
-        self.sessionLifetime = sessionLifetime
     }
 
     package func respond(to request: Request) -> Reply {
@@ -34,28 +31,28 @@ package struct AdminRevocation: Sendable {
         case .invalid: .response(Self.invalidRequest)
         // RFC 7009 §2.2: a token that is none needs no revocation.
         case .nothing: .response(Self.done)
-        case .revoke(let scope, let until): .slow(.waiting) { revoke(request, scope, until) }
+        case .revoke(let target): .slow(.waiting) { revoke(request, target) }
         }
     }
 
-    private func revoke(
-        _ request: Request, _ scope: TokenRevoked.Scope, _ expiry: Timestamp?
-    ) -> Response {
+    private func revoke(_ request: Request, _ target: RevocationOrder.Target) -> Response {
         let origin = Origin(request)
         do throws(Errno) {
-            try revocations.revoke(
-                scope, at: clock.now(), until: expiry, sessionLifetime: sessionLifetime)
+            try revocations.revoke(target, at: clock.now())
         } catch {
             log.log.record(RevocationNotStored(error: error, origin: origin))
             return StorageUnavailable.response
         }
-        switch scope {
-        case .token: break
-        case .session(let user, let id): sessions.remove(id, of: user)
+        switch target {
+        case .token(let claims, _, let session): sessions.remove(session, of: claims.user)
+        case .tokenID: break
+        case .session(let id): sessions.remove(id)
         case .user(let user): sessions.removeAll(of: user)
         case .all: sessions.removeAll()
         }
-        log.record(TokenRevoked(scope: scope, by: "admin", origin: origin))
+        for scope in target.scopes {
+            log.record(TokenRevoked(scope: scope, by: "admin", origin: origin))
+        }
         return Self.done
     }
 

@@ -7,17 +7,44 @@ import Time
 
 /// What an administrator wants to be good no longer: the content of POST /revoke.
 package enum RevocationOrder: Sendable {
-    /// - Parameter until: when what is named is over anyhow; nil if that is not known.
-    case revoke(TokenRevoked.Scope, until: Timestamp?)
+    case revoke(Target)
     /// A token that none of our keys has signed.
     case nothing
     case invalid
 
+    package enum Target: Sendable {
+        /// A token that was shown, and its session with it: whoever has the token may have exchanged it
+        /// long ago.
+        case token(Claims, ShortText, session: ShortText)
+        /// An identifier alone does not tell what its token was exchanged for.
+        case tokenID(ShortText)
+        case session(ShortText)
+        case user(UserID)
+        case all
+
+        /// As the log has it.
+        var scopes: [TokenRevoked.Scope] {
+            switch self {
+            case .token(let claims, let token, let session):
+                token == session
+                    ? [.token(claims.user, token)]
+                    : [.token(claims.user, token), .session(claims.user, session)]
+            case .tokenID(let id): [.token(nil, id)]
+            case .session(let id): [.session(nil, id)]
+            case .user(let user): [.user(user)]
+            case .all: [.all]
+            }
+        }
+    }
+
     init(_ request: Request, _ tokens: HS256, at now: Timestamp) {
         self = .invalid
-        if case .token(let token) = TokenParameter(request) {
+        switch ContentType(request) {
+        case .other: return
+        case .form:
+            guard case .token(let token) = TokenParameter(request) else { return }
             self = RevocationOrder(token: token, tokens, at: now)
-        } else if ContentType(request) != .form {
+        case .json, .unnamed:
             self = RevocationOrder(parsing: request.body, tokens, at: now)
         }
     }
@@ -25,22 +52,23 @@ package enum RevocationOrder: Sendable {
     /// - Parameter json: an object with one of `token`, `token_id`, `session`, `user` and `all`.
     package init(parsing json: Span<UInt8>, _ tokens: HS256, at now: Timestamp) {
         self = .invalid
-        guard case .object(let members)? = try? JSONValue(parsing: json),
-            members.count == 1, let member = members.first
-        else { return }
+        guard case .object(var members)? = try? JSONValue(parsing: json) else { return }
+        // RFC 7009 §2.1: of no use here, where there is one kind of token.
+        members.removeAll { $0.name == "token_type_hint" }
+        guard members.count == 1, let member = members.first else { return }
         switch (member.name, member.value) {
         case ("token", .string(let text)):
             self = RevocationOrder(token: Array(text.utf8), tokens, at: now)
         case ("token_id", .string(let text)):
             guard let id = Self.identifier(text) else { return }
-            self = .revoke(.token(nil, id), until: nil)
+            self = .revoke(.tokenID(id))
         case ("session", .string(let text)):
             guard let id = Self.identifier(text) else { return }
-            self = .revoke(.session(nil, id), until: nil)
+            self = .revoke(.session(id))
         case ("user", .number(.integer(let number))):
             guard let user = UserID(number) else { return }
-            self = .revoke(.user(user), until: nil)
-        case ("all", .boolean(true)): self = .revoke(.all, until: nil)
+            self = .revoke(.user(user))
+        case ("all", .boolean(true)): self = .revoke(.all)
         default: return
         }
     }
@@ -52,13 +80,11 @@ package enum RevocationOrder: Sendable {
         do throws(TokenError) { claims = try tokens.verify(token.span, at: now) } catch {
             claims = error.claims
         }
-        guard let claims else {
-            self = .nothing
-            return
-        }
+        self = .nothing
+        guard let claims else { return }
         let named = TokenIdentity.completing(claims, of: token.span)
-        self =
-            named.tokenID.map { .revoke(.token(named.user, $0), until: named.expires) } ?? .nothing
+        guard let id = named.tokenID, let session = named.sessionID else { return }
+        self = .revoke(.token(named, id, session: session))
     }
 
     private static func identifier(_ text: String) -> ShortText? {
@@ -69,18 +95,18 @@ package enum RevocationOrder: Sendable {
 
 extension Revocations {
     /// Revokes what an administrator has named, and returns when that is on the disk.
-    /// - Parameter expiry: when it is over anyhow, if that is known.
-    package func revoke(
-        _ scope: TokenRevoked.Scope, at now: Timestamp, until expiry: Timestamp?,
-        sessionLifetime: Milliseconds
-    ) throws(Errno) {
-        // Whatever has been named by hand may be as young as can be.
-        let until = (expiry ?? now + sessionLifetime) + TokenPolicy.maximumLeeway
-        switch scope {
-        case .token(_, let id): try revoke([.token(id.bytes)], at: now, until: until)
-        case .session(_, let id): try revoke([.session(id.bytes)], at: now, until: until)
+    package func revoke(_ target: RevocationOrder.Target, at now: Timestamp) throws(Errno) {
+        // What is named by hand may be good for as long as anything is.
+        let longest = now + Self.longest
+        switch target {
+        case .token(let claims, let token, let session):
+            try revoke(
+                [.token(token.bytes), .session(session.bytes)], at: now,
+                until: claims.sessionIsOver(after: now))
+        case .tokenID(let id): try revoke([.token(id.bytes)], at: now, until: longest)
+        case .session(let id): try revoke([.session(id.bytes)], at: now, until: longest)
         case .user(let user): try endAll(of: user, at: now)
-        case .all: try revoke([.everyone], at: now, until: now + Self.longest)
+        case .all: try endEverything(at: now)
         }
     }
 }
