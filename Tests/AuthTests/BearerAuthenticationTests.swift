@@ -247,7 +247,8 @@ struct BearerRefusalTests {
 
         let house = try House(now: House.now + .seconds(1800))
         let handler = house.bearer.protecting(resource.respond)
-        #expect(try answer(to: get("Bearer \(house.token())"), by: handler) == tokenExpired)
+        let issued = text(house.issuer.issue(for: UserID(1)!, at: House.now).token)
+        #expect(try answer(to: get("Bearer \(issued)"), by: handler) == tokenExpired)
     }
 
     @Test("is told only that the token is invalid where it is one of another time or for others")

@@ -4,17 +4,43 @@ import Foundation
 import HTTP
 import JWT
 import Logging
+import POSIX
 import Revocation
 import Time
 
-/// The handlers without sockets: a clock that stands still, and a log in a file of its own.
-final class House {
+/// The handlers without sockets: a clock that stands still unless it is put forward, and a log in a file
+/// of its own.
+final class House: Sendable {
     /// 2026-11-21T07:00:00.123Z
     static let now = Timestamp(milliseconds: 1_795_244_400_123)
     static let secret = Array("the secret of key a, 32 bytes up".utf8)
     static let otherSecret = Array("the secret of key b, 32 bytes up".utf8)
     static let fingerprintKey = HMACSHA256.Key(Array("fingerprints".utf8).span)
 
+    /// What a test decides.
+    struct Plan: Sendable {
+        var now = House.now
+        var issuer: String?
+        var audience: String?
+        var requiresSession = false
+        var leeway = Milliseconds(0)
+        var users = UserDirectory.demo
+        var fingerprintKey = House.fingerprintKey
+        /// By id, the first signs.
+        var keys = ["a", "b"]
+        var lifetime = Milliseconds.seconds(1800)
+        var sessionLifetime = Milliseconds.seconds(43200)
+        var refresh = Refresh.Mode.rotate
+        /// Nil for the demo.
+        var throttle: LoginThrottle.Options?
+        var iterations = 1000
+        /// Where revocations are kept; nil for memory.
+        var journal: String?
+        var fileSystem: any FileSystem = SystemFileSystem()
+    }
+
+    let plan: Plan
+    let clock: Clock
     let tokens: HS256
     let log: Logger
     let security: SecurityLog
@@ -23,44 +49,87 @@ final class House {
     let issuer: TokenIssuer
     let login: Login
     let bearer: BearerAuthentication
+    let refresh: Refresh
+    let logout: Logout
+    let introspection: Introspection
+    let revocation: AdminRevocation
+    /// The users whose hashes were to be replaced.
+    let upgrades = Locked<[(user: UserID, hash: PasswordHash)]>([])
     private let folder: URL
 
-    init(
+    convenience init(
         now: Timestamp = House.now, issuer: String? = nil, audience: String? = nil,
         requiresSession: Bool = false, users: UserDirectory = .demo,
         fingerprintKey: HMACSHA256.Key = House.fingerprintKey
     ) throws {
+        try self.init {
+            $0.now = now
+            $0.issuer = issuer
+            $0.audience = audience
+            $0.requiresSession = requiresSession
+            $0.users = users
+            $0.fingerprintKey = fingerprintKey
+        }
+    }
+
+    init(_ change: (inout Plan) -> Void) throws {
+        var plan = Plan()
+        change(&plan)
         let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
         var options = LogOptions(path: folder.appending(path: "app.log").path)
         options.standardErrorLevel = .critical
-        let clock = WallClock.fixed(now)
-        let log = try Logger(options, clock: clock)
-        let keys = KeyRing([
-            KeyRing.Entry(id: "a", secret: Self.secret.span)!,
-            KeyRing.Entry(id: "b", secret: Self.otherSecret.span)!,
-        ])!
-        let tokens = HS256(
-            keys: keys,
-            policy: TokenPolicy(
-                issuer: issuer, audience: audience, leeway: .seconds(0),
-                requiresSession: requiresSession))
-        let tokenIssuer = TokenIssuer(
-            tokens, lifetime: .seconds(1800), sessionLifetime: .seconds(43200))
+        let testClock = Clock(plan.now)
+        let clock = testClock.clock
+        let log = try Logger(options, clock: clock, standardErrorDescriptor: nowhere.number)
+        let keys = KeyRing(
+            plan.keys.map { id in
+                let secret = id == "a" ? Self.secret : Self.otherSecret
+                return KeyRing.Entry(id: id, secret: secret.span)!
+            })!
+        let policy = TokenPolicy(
+            issuer: plan.issuer, audience: plan.audience, leeway: plan.leeway,
+            requiresSession: plan.requiresSession)
+        let tokens = HS256(keys: keys, policy: policy)
+        let issuer = TokenIssuer(
+            tokens, lifetime: plan.lifetime, sessionLifetime: plan.sessionLifetime)
+        let security = SecurityLog(log)
+        let revocations = try Revocations(
+            path: plan.journal, at: plan.now, fileSystem: plan.fileSystem)
+        self.plan = plan
+        self.clock = testClock
         self.folder = folder
         self.log = log
         self.tokens = tokens
-        self.issuer = tokenIssuer
-        let security = SecurityLog(log)
-        let revocations = try Revocations(path: nil, at: now)
+        self.issuer = issuer
         self.security = security
         self.revocations = revocations
+        let upgrades = upgrades
+        let mode: Login.Mode =
+            if let options = plan.throttle {
+                .password(
+                    PasswordLogin(
+                        plan.users,
+                        PasswordAuthenticator(plan.users, iterations: plan.iterations),
+                        LoginThrottle(options), fingerprintKey: plan.fingerprintKey,
+                        upgrade: { user, hash in
+                            upgrades.withLock { $0.append((user.id, hash)) }
+                        }))
+            } else { .demo }
         login = Login(
-            .demo, tokenIssuer, revocations: revocations, sessions: sessions, log: security,
+            mode, issuer, revocations: revocations, sessions: sessions, log: security,
             clock: clock)
         bearer = BearerAuthentication(
-            tokens, users: users, revocations: revocations, log: security, clock: clock,
-            fingerprintKey: fingerprintKey)
+            tokens, users: plan.users, revocations: revocations, log: security, clock: clock,
+            fingerprintKey: plan.fingerprintKey)
+        refresh = Refresh(
+            plan.refresh, bearer, issuer, revocations: revocations, sessions: sessions,
+            limit: RefreshLimit(), log: security, clock: clock)
+        logout = Logout(
+            bearer, revocations: revocations, sessions: sessions, log: security, clock: clock)
+        introspection = Introspection(bearer, users: plan.users, policy: policy)
+        revocation = AdminRevocation(
+            tokens, revocations: revocations, sessions: sessions, log: security, clock: clock)
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
@@ -71,19 +140,65 @@ final class House {
         return try String(contentsOf: folder.appending(path: "app.log"), encoding: .utf8)
     }
 
-    /// The lines about security, without the time that they all have.
+    /// The lines about security, without their time, which is the clock's.
     func events() throws -> [String] {
         try logFile().split(separator: "\n").compactMap { line in
             let start = "2026-11-21T07:00:00.123Z | "
-            guard line.contains(" | security | "), line.hasPrefix(start) else { return nil }
+            guard line.contains(" | security | ") else { return nil }
+            guard clock.hasMoved || line.hasPrefix(start) else { return nil }
             return String(line.dropFirst(start.count))
+        }
+    }
+
+    /// The same of what was recorded since `body` began, without where it came from.
+    func events(of body: () throws -> Void) throws -> [String] {
+        let before = try events().count
+        try body()
+        return try events().dropFirst(before).map {
+            $0.replacing(" | security | ", with: " ")
+                .replacing(" ip=192.0.2.7 rid=r-1", with: "")
         }
     }
 
     /// A token for a session of this user that has just begun.
     func token(for user: Int64 = 1) -> String {
-        text(issuer.issue(for: UserID(user)!, at: Self.now).token)
+        text(issuer.issue(for: UserID(user)!, at: clock.clock.now()).token)
     }
+
+    /// What a token says.
+    func claims(_ token: String) throws -> Claims {
+        try tokens.verify(Array(token.utf8).span, at: clock.clock.now())
+    }
+
+    /// What becomes of a request for the resource.
+    func visit(_ token: String) throws -> Answer {
+        try answer(to: get("Bearer \(token)"), by: bearer.protecting(Resource(plan.users).respond))
+    }
+
+    /// Whether a token opens the door, and if not, the sentence.
+    func verdict(_ token: String) throws -> String {
+        let answer = try visit(token)
+        return answer.status == 200 ? "good" : "\(answer.status) \(answer.sentence)"
+    }
+}
+
+/// Where CRITICAL lines go besides the log.
+private let nowhere = try! FileDescriptor.open("/dev/null", O_WRONLY)
+
+/// Stands still until the test puts it forward, or back.
+final class Clock: Sendable {
+    private let start: Timestamp
+    private let time: Locked<Timestamp>
+
+    init(_ start: Timestamp) {
+        self.start = start
+        time = Locked(start)
+    }
+
+    var clock: WallClock { WallClock { self.time.withLock { $0 } } }
+    var hasMoved: Bool { time.withLock { $0 != start } }
+    func set(_ moment: Timestamp) { time.withLock { $0 = moment } }
+    func advance(_ span: Milliseconds) { time.withLock { $0 = $0 + span } }
 }
 
 /// What a client gets.
@@ -94,9 +209,26 @@ struct Answer: Equatable {
     let content: String
     /// Whether it waits for the log.
     let isAudited: Bool
+
+    /// Of `{"error":"…"}`.
+    var sentence: String { String(content.dropFirst(10).dropLast(2)) }
+
+    /// In the answer to a login or a refresh.
+    var token: String {
+        get throws {
+            guard status == 200, let match = content.firstMatch(of: /"token":"([^"]+)"/) else {
+                throw Misread.noToken
+            }
+            return String(match.1)
+        }
+    }
+
+    func field(_ name: String) -> String? {
+        fields.first { $0.hasPrefix("\(name): ") }.map { String($0.dropFirst(name.count + 2)) }
+    }
 }
 
-enum Misread: Error { case noRequest, noResponse }
+enum Misread: Error { case noRequest, noResponse, noToken }
 
 /// Reads the request from its bytes, has it handled, and reads the response from its bytes.
 func answer(to bytes: String, by handler: Handler) throws -> Answer {
@@ -124,11 +256,13 @@ func answer(to bytes: String, by handler: TwoStepHandler) throws -> Answer {
     let parts = text(sent).split(
         separator: "\r\n\r\n", maxSplits: 1, omittingEmptySubsequences: false)
     let lines = parts[0].split(separator: "\r\n").map(String.init)
-    let common = [
+    var common = [
         "Date: Sat, 21 Nov 2026 07:00:00 GMT", "X-Request-Id: r-1",
         "X-Content-Type-Options: nosniff", "Cache-Control: no-store",
-        "Content-Type: application/json", "Content-Length: \(parts[1].utf8.count)",
     ]
+    if !parts[1].isEmpty {
+        common += ["Content-Type: application/json", "Content-Length: \(parts[1].utf8.count)"]
+    }
     guard common.allSatisfy(lines.contains), let status = Int(lines[0].dropFirst(9).prefix(3))
     else { throw Misread.noResponse }
     return Answer(
@@ -144,6 +278,12 @@ func get(_ authorization: String..., target: String = "/resource") -> String {
 func get(_ authorization: [String], target: String = "/resource") -> String {
     "GET \(target) HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n"
         + authorization.map { "Authorization: \($0)\r\n" }.joined() + "\r\n"
+}
+
+/// A POST without content, with this token.
+func post(to target: String, _ token: String) -> String {
+    "POST \(target) HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n"
+        + "Authorization: Bearer \(token)\r\n\r\n"
 }
 
 /// `POST /login`, with other fields than the length.

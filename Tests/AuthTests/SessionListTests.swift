@@ -1,0 +1,74 @@
+import HTTP
+import JWT
+import Testing
+import Time
+
+@testable import Auth
+
+@Suite("The list of sessions")
+struct SessionListTests {
+    private func claims(_ user: Int64, _ session: String, ends: Int64 = 100) -> Claims {
+        var claims = Claims(user: UserID(user)!, expires: House.now + .seconds(10))
+        claims.sessionID = ShortText(Array(session.utf8).span)
+        claims.sessionExpires = House.now + .seconds(ends)
+        return claims
+    }
+
+    private let client = ClientAddress(Array("192.0.2.7".utf8).span)!
+
+    private func names(
+        _ list: SessionList, _ user: Int64, at seconds: Int64 = 0
+    ) -> [String] {
+        list.sessions(of: UserID(user)!, at: House.now + .seconds(seconds)).map(\.id.string)
+    }
+
+    @Test("has the sessions of a user that are not over, the newest first")
+    func order() {
+        let list = SessionList()
+        for (index, name) in ["a", "b", "c"].enumerated() {
+            list.note(claims(1, name), from: client, at: House.now + .seconds(Int64(index)))
+        }
+        list.note(claims(2, "d"), from: client, at: House.now)
+        list.note(claims(1, "short", ends: 5), from: client, at: House.now)
+        #expect(names(list, 1) == ["c", "b", "a", "short"])
+        list.note(claims(1, "a"), from: client, at: House.now + .seconds(4))
+        #expect(names(list, 1, at: 5) == ["a", "c", "b"])
+        #expect(names(list, 1, at: 100) == [])
+        #expect(names(list, 3) == [])
+        #expect(list.count == 5)
+        list.remove(ShortText(Array("b".utf8).span)!, of: UserID(2)!)
+        #expect(names(list, 1, at: 5) == ["a", "c", "b"])
+        list.remove(ShortText(Array("b".utf8).span)!)
+        #expect(names(list, 1, at: 5) == ["a", "c"])
+        list.removeAll(of: UserID(1)!)
+        #expect(list.count == 1)
+        list.removeAll()
+        #expect(list.count == 0)
+    }
+
+    @Test("forgets a user's oldest past a hundred")
+    func perUser() {
+        let list = SessionList()
+        for number in 0..<250 {
+            list.note(
+                claims(1, "\(number)"), from: client, at: House.now + Milliseconds(Int64(number)))
+        }
+        #expect(list.count == 100)
+        #expect(names(list, 1).first == "249")
+        #expect(names(list, 1).last == "150")
+    }
+
+    @Test("takes no more than there is room for, and makes room of those that are over")
+    func capacity() {
+        let list = SessionList(capacity: 10)
+        for user in 1...30 as ClosedRange<Int64> {
+            list.note(claims(user, "s", ends: user <= 5 ? 5 : 100), from: client, at: House.now)
+        }
+        #expect(list.count == 10)
+        list.note(claims(99, "s"), from: client, at: House.now + .seconds(6))
+        #expect(list.count == 6)
+        #expect(names(list, 99) == ["s"])
+        #expect(names(list, 1) == [])
+        #expect(names(list, 10) == ["s"])
+    }
+}
