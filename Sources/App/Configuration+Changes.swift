@@ -14,7 +14,7 @@ extension Configuration {
     static func needsRestart(_ setting: String) -> Bool {
         [
             "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
-            "log.file.path", "log.file.level", "log.stderr.level", "log.format",
+            "log.file.path", "log.format",
             "log.durability", "log.seal", "state.revocations",
         ].contains(setting)
     }

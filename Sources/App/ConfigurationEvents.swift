@@ -38,7 +38,7 @@ struct ConfigurationReloadFailed: LogEvent {
 
     func write(to line: inout LogLine) {
         line.field("key", problem.path)
-        line.field("reason", problem.sentence)
+        line.field("reason", problem.withoutValue)
     }
 }
 

@@ -35,12 +35,14 @@ package final class Gatehouse: Sendable {
     private struct State {
         /// The one in force.
         var configuration: Configuration
+        var users: UserDirectory
         /// Levels, which can be changed by hand until the next reload.
         var level: Level
         var areas: [Area: Level]
 
-        init(_ configuration: Configuration) {
+        init(_ configuration: Configuration, _ users: UserDirectory) {
             self.configuration = configuration
+            self.users = users
             level = configuration.log.level
             areas = configuration.log.areas
         }
@@ -84,7 +86,7 @@ package final class Gatehouse: Sendable {
         self.source = source
         started = clock.now()
         first = configuration
-        state = Locked(State(configuration))
+        state = Locked(State(configuration, users))
         connect()
         announce(configuration)
     }
@@ -283,7 +285,8 @@ extension Gatehouse {
     private func apply(
         _ new: Configuration, _ users: UserDirectory, replacing old: Configuration
     ) -> AdminEndpoints.ReloadOutcome {
-        let changed = old.changes(to: new).filter { !Configuration.needsRestart($0) }
+        var changed = old.changes(to: new).filter { !Configuration.needsRestart($0) }
+        if users != state.withLock({ $0.users }) { changed.append("users") }
         // Said at each reload, for as long as the file and the process differ.
         let waiting = first.changes(to: new).filter(Configuration.needsRestart)
         let service = Service(new, users, parts)
@@ -298,7 +301,7 @@ extension Gatehouse {
         if let options = first.adminOptions {
             admin?.replace(routes: service.adminRoutes, options: options)
         }
-        state.withLock { $0 = State(new) }
+        state.withLock { $0 = State(new, users) }
         for warning in new.warnings { parts.log.record(ConfigurationWarning(problem: warning)) }
         for name in waiting {
             parts.log.record(
@@ -315,6 +318,7 @@ extension Gatehouse {
         let configuration = state.withLock { $0.configuration }
         // A file that somebody is breaking just now is told of at the next reload.
         guard let users = try? configuration.readUsers() else { return }
+        state.withLock { $0.users = users }
         let service = Service(configuration, users, parts)
         server.replace(routes: service.routes, options: configuration.server)
         if let options = first.adminOptions {
@@ -329,6 +333,9 @@ extension Gatehouse {
             let old = area.flatMap { state.areas[$0] } ?? state.level
             if let area { state.areas[area] = level } else { state.level = level }
             log.levels.set(all: state.level, areas: state.areas)
+            // Or nobody would see it.
+            log.levels.set(
+                file: min(log.levels.file, level), standardError: log.levels.standardError)
             return old
         }
         log.record(LevelChanged(changed: area, from: old, to: level))

@@ -193,9 +193,10 @@ struct UserCommand {
         // Before the password is asked for; what counts is what is there when the user is added.
         try Self.seek(file, making: true) { users in Self.clash(users, username, id) }
         let password = try hash(for: username, username, iterations)
-        let outcome = try Self.update(file, making: true) { users -> Result<User, Failure> in
+        let outcome = try Self.update(file, making: true) {
+            users, nextID -> Result<User, Failure> in
             if let clash = Self.clash(users, username, self.id) { return .failure(clash) }
-            guard let id = self.id ?? Self.nextID(users) else { return .failure(.noID) }
+            guard let id = self.id ?? nextID else { return .failure(.noID) }
             let user = User(id: id, username: username, name: name, password: password)
             users.append(user)
             return .success(user)
@@ -220,7 +221,7 @@ struct UserCommand {
     private func change(
         _ path: String, _ what: String, _ body: (inout [User], Int) -> Void
     ) throws(Failure) -> String {
-        let outcome = try Self.update(UsersFile(path)) { users -> Result<User, Failure> in
+        let outcome = try Self.update(UsersFile(path)) { users, _ -> Result<User, Failure> in
             guard let index = position(users) else { return .failure(.noUser) }
             let user = users[index]
             body(&users, index)
@@ -269,14 +270,10 @@ struct UserCommand {
 
     private static func clash(_ users: [User], _ username: String, _ id: UserID?) -> Failure? {
         if users.contains(where: { $0.username == username }) { return .usernameIsTaken }
-        guard let id else { return nextID(users) == nil ? .noID : nil }
+        guard let id else {
+            return users.contains { $0.id.number == UserID.maximum } ? .noID : nil
+        }
         return users.contains { $0.id == id } ? .idIsTaken : nil
-    }
-
-    /// One more than the highest: an id that somebody had is best not given to somebody else, whose
-    /// tokens may still be about.
-    private static func nextID(_ users: [User]) -> UserID? {
-        UserID((users.map(\.id.number).max() ?? 0) + 1)
     }
 
     private static func seek(
@@ -292,7 +289,8 @@ struct UserCommand {
     }
 
     private static func update<Answer>(
-        _ file: UsersFile, making isMade: Bool = false, _ body: (inout [User]) -> Answer
+        _ file: UsersFile, making isMade: Bool = false,
+        _ body: (inout [User], UserID?) -> Answer
     ) throws(Failure) -> Answer {
         do throws(UsersFileError) {
             return try file.update(making: isMade, body)

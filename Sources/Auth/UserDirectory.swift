@@ -65,7 +65,7 @@ package enum Username {
 }
 
 /// The users that are known, by id and by user name. A value: what changes is another directory.
-package struct UserDirectory: Sendable {
+package struct UserDirectory: Sendable, Equatable {
     private var users: [UserID: User]
     private let ids: [String: UserID]
     /// Of the hash that takes the longest; 0 where nobody has one.

@@ -5,7 +5,8 @@ import POSIX
 
 /// The users, in a file:
 ///
-///     {"users":[{"id":1,"username":"alice","name":"Alice","password":"$pbkdf2-sha256$…","disabled":false}]}
+///     {"next_id":2,"users":[
+///     {"id":1,"username":"alice","name":"Alice","password":"$pbkdf2-sha256$…","disabled":false}]}
 ///
 /// Read strictly: whatever is not understood is a problem, and all of them are told at once. Changed as
 /// a whole: whoever reads it finds the old users or the new ones, also after a power cut. Changes wait
@@ -23,7 +24,9 @@ package struct UsersFile: Sendable {
     }
 
     /// The users, in the file's order.
-    package func read() throws(UsersFileError) -> [User] {
+    package func read() throws(UsersFileError) -> [User] { try readAll().users }
+
+    private func readAll() throws(UsersFileError) -> (users: [User], nextID: Int64) {
         let bytes: [UInt8]
         do throws(Errno) {
             bytes = try contents()
@@ -43,21 +46,30 @@ package struct UsersFile: Sendable {
     package func update<Answer>(
         making isMade: Bool = false, waits: Bool = true, _ change: (inout [User]) -> Answer
     ) throws(UsersFileError) -> Answer {
+        try update(making: isMade, waits: waits) { users, _ in change(&users) }
+    }
+
+    /// The same for whoever adds somebody: with an id that nobody has had, because tokens know users by
+    /// their ids, and those of somebody who is gone may still be about. Nil if there is none left.
+    package func update<Answer>(
+        making isMade: Bool = false, waits: Bool = true,
+        _ change: (_ users: inout [User], _ nextID: UserID?) -> Answer
+    ) throws(UsersFileError) -> Answer {
         let path = try target()
         let lock = try locked(path, waits)
         defer { withExtendedLifetime(lock) {} }
-        let before: [User]
+        let before: (users: [User], nextID: Int64)
         do throws(UsersFileError) {
-            before = try read()
+            before = try readAll()
         } catch {
             guard isMade, error == .cannotRead(.isNotThere) else { throw error }
-            before = []
+            before = ([], 1)
         }
-        var users = before
-        let answer = change(&users)
-        guard users != before else { return answer }
+        var users = before.users
+        let answer = change(&users, UserID(before.nextID))
+        guard users != before.users else { return answer }
         guard users.count <= Self.maximumUsers else { throw .tooManyUsers }
-        let bytes = Self.text(of: users)
+        let bytes = Self.text(of: users, max(before.nextID, Self.nextID(after: users)))
         guard bytes.count <= Self.maximumSize else { throw .tooLarge }
         do throws(Errno) {
             try write(bytes, to: path)
@@ -171,8 +183,8 @@ package struct UsersFile: Sendable {
     }
 
     /// One user a line, for people who compare.
-    private static func text(of users: [User]) -> [UInt8] {
-        var bytes = Array("{\"users\":[".utf8)
+    private static func text(of users: [User], _ nextID: Int64) -> [UInt8] {
+        var bytes = Array("{\"next_id\":\(nextID),\"users\":[".utf8)
         for (index, user) in users.enumerated() {
             var writer = JSONWriter()
             writer.beginObject()
@@ -191,6 +203,10 @@ package struct UsersFile: Sendable {
             bytes += writer.bytes
         }
         return bytes + Array("\n]}\n".utf8)
+    }
+
+    static func nextID(after users: [User]) -> Int64 {
+        (users.lazy.map(\.id.number).max() ?? 0) + 1
     }
 
     /// `.users.json.lock` beside `users.json`.

@@ -7,11 +7,14 @@ struct UsersFileReader {
     private static let maximumProblems = 100
 
     private var problems: [UsersFileProblem] = []
+    /// As it stands in the file.
+    private var nextID: Int64 = 1
     /// Where each id and user name stands first.
     private var ids: [UserID: Int] = [:]
     private var usernames: [String: Int] = [:]
 
-    static func users(in bytes: [UInt8]) throws(UsersFileError) -> [User] {
+    /// - Returns: the users, and the lowest id that nobody has had, as far as the file knows.
+    static func users(in bytes: [UInt8]) throws(UsersFileError) -> (users: [User], nextID: Int64) {
         let root: JSONValue
         do throws(JSONError) {
             root = try JSONValue(parsing: bytes.span)
@@ -22,7 +25,7 @@ struct UsersFileReader {
         var reader = UsersFileReader()
         let users = try reader.read(root)
         guard reader.problems.isEmpty else { throw .invalid(reader.problems) }
-        return users
+        return (users, max(reader.nextID, UsersFile.nextID(after: users)))
     }
 
     private mutating func add(_ place: String, _ sentence: String) {
@@ -37,10 +40,15 @@ struct UsersFileReader {
         }
         var list: JSONValue?
         for member in members {
-            if member.name == "users" {
-                list = member.value
-            } else {
-                add(Self.shown(member.name), "no setting has this name; write users")
+            switch member.name {
+            case "users": list = member.value
+            case "next_id":
+                if case .number(.integer(let number)) = member.value, number > 0 {
+                    nextID = number
+                } else {
+                    add("next_id", "not a whole number above 0")
+                }
+            default: add(Self.shown(member.name), "no setting has this name; write users")
             }
         }
         switch list {

@@ -6,8 +6,31 @@ import Synchronization
 package final class LogLevels: Sendable {
     @usableFromInline let thresholds: Atomic<UInt64>
 
-    package init(all level: Level, areas: [Area: Level] = [:]) {
+    private let sinks: Atomic<UInt16>
+
+    package init(
+        all level: Level, areas: [Area: Level] = [:], file: Level = .debug,
+        standardError: Level = .debug
+    ) {
         thresholds = Atomic(Self.packed(all: level, areas))
+        sinks = Atomic(Self.packed(file, standardError))
+    }
+
+    /// What goes to each of the two, of what is wanted at all.
+    package var file: Level { Self.level(sinks.load(ordering: .relaxed)) }
+    package var standardError: Level { Self.level(sinks.load(ordering: .relaxed) >> 8) }
+
+    package func set(file: Level, standardError: Level) {
+        sinks.store(Self.packed(file, standardError), ordering: .relaxed)
+    }
+
+    private static func packed(_ file: Level, _ standardError: Level) -> UInt16 {
+        UInt16(file.rawValue) | UInt16(standardError.rawValue) << 8
+    }
+
+    private static func level(_ word: UInt16) -> Level {
+        // Sound: nothing else is stored.
+        Level(rawValue: UInt8(truncatingIfNeeded: word))!
     }
 
     package func set(all level: Level, areas: [Area: Level]) {

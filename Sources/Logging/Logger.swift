@@ -36,8 +36,6 @@ package final class Logger: Sendable {
     private let clock: WallClock
     private let fileSystem: any FileSystem
     private let format: LogFormat
-    private let fileLevel: Level
-    private let standardErrorLevel: Level
     private let standardError: StandardErrorSink
     private let syncsPivotal: Bool
     private let retryDelays: ClosedRange<Milliseconds>
@@ -102,10 +100,10 @@ package final class Logger: Sendable {
         _ options: LogOptions, clock: WallClock = .system,
         fileSystem: any FileSystem = SystemFileSystem(), standardErrorDescriptor: CInt = 2
     ) throws(LogOpenError) {
-        levels = LogLevels(all: options.level, areas: options.areas)
+        levels = LogLevels(
+            all: options.level, areas: options.areas, file: options.fileLevel,
+            standardError: options.standardErrorLevel)
         format = options.format
-        fileLevel = options.fileLevel
-        standardErrorLevel = options.standardErrorLevel
         syncsPivotal = options.durability == .synced
         retryDelays = options.retryDelays
         repeats = RepeatFilter()
@@ -161,8 +159,8 @@ package final class Logger: Sendable {
     @usableFromInline
     func recordEnabled(_ event: some LogEvent) {
         let level = event.level
-        let isForFile = level >= fileLevel || event.area == .security && level >= .warning
-        guard isForFile || level >= standardErrorLevel else { return }
+        let isForFile = level >= levels.file || event.area == .security && level >= .warning
+        guard isForFile || level >= levels.standardError else { return }
         if let repetition = event.repetition {
             switch repeats.judge(event, repetition, at: clock.now()) {
             case .pass: break
@@ -200,7 +198,7 @@ package final class Logger: Sendable {
         let isFull = state.withLock { state in
             state.stamp.set(clock.now())
             // While the file cannot be written, what is grave is told to somebody at least.
-            if level >= standardErrorLevel || state.failure != nil && level >= .warning {
+            if level >= levels.standardError || state.failure != nil && level >= .warning {
                 var whole: [UInt8] = []
                 state.stamp.append(line, to: &whole)
                 standardError.append(whole.span)
@@ -395,7 +393,7 @@ package final class Logger: Sendable {
 
     /// - Parameter always: because it is about the file not being there to be read.
     private func tellStandardError(_ event: some LogEvent, always: Bool = false) {
-        guard always || event.level >= standardErrorLevel else { return }
+        guard always || event.level >= levels.standardError else { return }
         standardError.append(LogLine.whole(event, at: clock.now(), format).span)
     }
 
@@ -504,11 +502,12 @@ package final class Logger: Sendable {
         keepUp()
     }
 
-    /// Takes over what may change while the log is open: levels of areas, the files' limits, and the key
+    /// Takes over what may change while the log is open: levels, the files' limits, and the key
     /// that seals them. All else stays as it was opened.
     /// - Returns: why the old key stays in use, if it does.
     package func change(to options: LogOptions) -> Errno? {
         levels.set(all: options.level, areas: options.areas)
+        levels.set(file: options.fileLevel, standardError: options.standardErrorLevel)
         _ = commit()
         takeTurn()
         defer { endTurn() }

@@ -57,7 +57,7 @@ struct ConfigurationChangeTests {
     func restart() {
         for name in [
             "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
-            "log.file.path", "log.file.level", "log.stderr.level", "log.format",
+            "log.file.path", "log.format",
             "log.durability", "log.seal", "state.revocations",
         ] {
             #expect(Configuration.needsRestart(name), "\(name)")

@@ -36,6 +36,14 @@ struct EventTests {
             "WARNING | config | config_reload changed=log.level,token.keys"
         ),
         (
+            ConfigurationReloadFailed(
+                problem: Problem(
+                    path: "log.seal_interval",
+                    sentence: #""s3cret" is "x" is not a duration; write 1s"#)),
+            "ERROR | config | config_reload_fail key=log.seal_interval "
+                + "reason=\"the value is not a duration; write 1s\""
+        ),
+        (
             ConfigurationReloadFailed(problem: problem),
             "ERROR | config | config_reload_fail key=log.level reason=\"is \\\"loud\\\"\""
         ),

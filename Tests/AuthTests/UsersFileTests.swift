@@ -189,6 +189,31 @@ struct UsersFileTests {
         #expect(lock.mode & 0o777 == 0o600)
     }
 
+    @Test("never gives the id of somebody who is gone to somebody else")
+    func nextID() throws {
+        func add(_ username: String) throws -> Int64? {
+            try file.update(making: true) { users, nextID in
+                guard let nextID else { return nil }
+                users.append(User(id: nextID, username: username, name: "N"))
+                return nextID.number
+            }
+        }
+        #expect(try add("a") == 1)
+        #expect(try add("b") == 2)
+        _ = try file.update { users in users.removeAll() }
+        #expect(try add("c") == 3)
+        // An id that was chosen by hand is followed by the next.
+        _ = try file.update { users in
+            users.append(User(id: UserID(17)!, username: "d", name: "N"))
+        }
+        _ = try file.update { users in users.removeLast() }
+        #expect(try add("e") == 18)
+        _ = try file.update { users in
+            users.append(User(id: UserID(UserID.maximum)!, username: "f", name: "N"))
+        }
+        #expect(try add("g") == nil)
+    }
+
     @Test("is not written where nothing was changed")
     func unchanged() throws {
         try folder.file("users.json", "{ \"users\" : [ ] }")
@@ -422,7 +447,7 @@ struct UsersFileTests {
                 if bytes.isEmpty { break }
             }
             do throws(UsersFileError) {
-                let users = try UsersFileReader.users(in: bytes)
+                let users = try UsersFileReader.users(in: bytes).users
                 accepted += 1
                 // What is read is what a directory can be made of.
                 #expect(UserDirectory(users).all.count == users.count)

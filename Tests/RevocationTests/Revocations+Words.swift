@@ -1,3 +1,4 @@
+import Glibc
 import POSIX
 import Revocation
 import TestSupport
@@ -52,7 +53,17 @@ extension TemporaryFolder {
     func revocations(
         at now: Timestamp = noon, fileSystem: any FileSystem = SystemFileSystem()
     ) throws(RevocationsError) -> Revocations {
-        try Revocations(path: journal, at: now, fileSystem: fileSystem)
+        // A process that another test is just starting has our descriptors, and with them the lock of one
+        // that is gone, until it begins its own program.
+        for _ in 0..<200 {
+            do throws(RevocationsError) {
+                return try Revocations(path: journal, at: now, fileSystem: fileSystem)
+            } catch {
+                guard case .inUse = error else { throw error }
+                usleep(5000)
+            }
+        }
+        return try Revocations(path: journal, at: now, fileSystem: fileSystem)
     }
 
     /// The same, as soon as those who used the last one have let go of it.
