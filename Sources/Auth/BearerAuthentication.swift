@@ -144,7 +144,7 @@ package struct BearerAuthentication: Sendable {
                 try revocations.end(session, of: claims, at: now)
             } catch {
                 // In force all the same, until a restart; the journal is tried again with the next.
-                log.log.record(RevocationNotStored(error: error, origin: origin))
+                log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             }
             log.record(
                 TokenRevoked(scope: .session(claims.user, session), by: "reuse", origin: origin))

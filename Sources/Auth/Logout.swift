@@ -53,7 +53,7 @@ package struct Logout: Sendable {
                 sessions.remove(session, of: claims.user)
             }
         } catch {
-            log.log.record(RevocationNotStored(error: error, origin: origin))
+            log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             return StorageUnavailable.response
         }
         log.record(LoggedOut(claims: claims, isEverywhere: isEverywhere, origin: origin))

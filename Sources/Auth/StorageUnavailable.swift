@@ -1,4 +1,5 @@
 import HTTP
+import JWT
 import Logging
 import POSIX
 
@@ -12,6 +13,8 @@ enum StorageUnavailable {
 /// and what was revoked counts until the process ends.
 struct RevocationNotStored: LogEvent {
     let error: Errno
+    /// Whose token, where it was about one.
+    var claims: Claims?
     let origin: Origin
     var level: Level { .error }
     var area: Area { .app }
@@ -19,6 +22,10 @@ struct RevocationNotStored: LogEvent {
 
     func write(to line: inout LogLine) {
         line.field("reason", error.words)
+        if let claims {
+            line.field("user", claims.user.number)
+            if let id = claims.sessionID { line.field("sid", id.utf8) }
+        }
         line.fields(origin)
     }
 }

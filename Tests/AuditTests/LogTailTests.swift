@@ -163,6 +163,8 @@ struct LogTailTests {
         try log.write("")
         let (path, count) = (log.path, 20_000)
         let isDone = Locked(false)
+        // Before there is anything that it could come too late for.
+        var tail = try LogTail(log.options())
         let writer = Running {
             do {
                 var number = 0
@@ -181,7 +183,6 @@ struct LogTailTests {
             } catch { Issue.record(error) }
             isDone.withLock { $0 = true }
         }
-        var tail = try LogTail(log.options())
         var seen: [String] = []
         while !isDone.withLock({ $0 }) { seen += try tail.read() }
         writer.join()
