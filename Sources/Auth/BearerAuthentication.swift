@@ -140,14 +140,18 @@ package struct BearerAuthentication: Sendable {
         let origin = Origin(request)
         log.record(TokenReused(claims: claims, revoked: exchanged, origin: origin))
         if let session = claims.sessionID {
-            do throws(Errno) {
-                try revocations.end(session, of: claims, at: now)
-            } catch {
-                // In force all the same, until a restart; the journal is tried again with the next.
+            // The answer is a refusal, which need not wait for the disk, nor let others wait.
+            let notStored = { @Sendable [log] (error: Errno) in
                 log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             }
-            log.record(
-                TokenRevoked(scope: .session(claims.user, session), by: "reuse", origin: origin))
+            do throws(Errno) {
+                try revocations.endSoon(session, of: claims, at: now, failed: notStored)
+                log.record(
+                    TokenRevoked(
+                        scope: .session(claims.user, session), by: "reuse", origin: origin))
+            } catch {
+                notStored(error)
+            }
         }
         return Refused(response: Self.tokenRevoked)
     }

@@ -76,7 +76,8 @@ package struct Refresh: Sendable {
             exchanged = try revocations.spend(
                 token: id.utf8, expires: claims.expires + TokenPolicy.maximumLeeway, at: now)
         } catch {
-            log.log.record(RevocationNotStored(error: error, claims: claims, origin: Origin(request)))
+            log.log.record(
+                RevocationNotStored(error: error, claims: claims, origin: Origin(request)))
             return StorageUnavailable.response
         }
         // Another worker was faster, by more than the grace.

@@ -20,6 +20,17 @@ extension Revocations {
         try revoke([.session(session.bytes)], at: now, until: claims.sessionIsOver(after: now))
     }
 
+    /// The same without waiting for the disk.
+    /// - Throws: why there was no room, and it goes on.
+    func endSoon(
+        _ session: ShortText, of claims: Claims, at now: Timestamp,
+        failed: @escaping @Sendable (Errno) -> Void
+    ) throws(Errno) {
+        try revokeSoon(
+            [.session(session.bytes)], at: now, until: claims.sessionIsOver(after: now),
+            failed: failed)
+    }
+
     /// Ends all sessions of a user that have begun until now.
     func endAll(of user: UserID, at now: Timestamp) throws(Errno) {
         let cutoff = next(after: cutoff(user: user.number), now)

@@ -82,6 +82,14 @@ package final class SessionList: Sendable {
 
     package func removeAll() { state.withLock { $0 = State() } }
 
+    /// Takes out what is over; to be called now and then.
+    package func tidy(at now: Timestamp) {
+        state.withLock { state in
+            state.tidied = now
+            for user in Array(state.sessions.keys) { Self.filter(&state, user) { $0.ends > now } }
+        }
+    }
+
     /// Takes out what is over; at most once a second, because it looks at all of them.
     private static func makeRoom(_ state: inout State, _ now: Timestamp) {
         guard state.tidied.seconds != now.seconds else { return }

@@ -1,3 +1,4 @@
+import Dispatch
 import POSIX
 import Synchronization
 import Time
@@ -32,6 +33,9 @@ import Time
     private let everyone = Atomic<Int64>(Entry.noTime)
     private let state: Locked<State>
     private let limit: Int
+    /// Writes what nobody waits for.
+    private let flushes = DispatchQueue(label: "gatehouse.revocations")
+    private let isFlushPending = Atomic<Bool>(false)
     /// What the start found in the journal.
     package let start: Start
 
@@ -222,22 +226,53 @@ import Time
     package func revoke(
         _ what: [Revoked], at moment: Timestamp, until: Timestamp
     ) throws(Errno) {
-        var refusal: Errno?
-        let batch = state.withLock { state in
-            for revoked in what {
-                let entry = Entry(
-                    key(revoked), time: moment.milliseconds, until: until.milliseconds)
-                do throws(Errno) {
-                    try set(entry, &state)
-                    state.waiting.keys.insert(entry.key)
-                } catch {
-                    refusal = error
-                }
-            }
-            return state.waiting
+        let (batch, refusal) = state.withLock { state in
+            let refusal = add(what, at: moment, until: until, &state)
+            return (state.waiting, refusal)
         }
         if !what.isEmpty { try settle(batch) }
         if let refusal { throw refusal }
+    }
+
+    /// The same for whoever must not wait for the disk: in force when it returns, and written as soon as
+    /// the journal is free.
+    /// - Parameter failed: called on another thread if it could not be written; then it goes to the disk
+    ///   with whatever is written next.
+    /// - Throws: `noBuffers`, if there was no room and it is not in force.
+    package func revokeSoon(
+        _ what: [Revoked], at moment: Timestamp, until: Timestamp,
+        failed: @escaping @Sendable (Errno) -> Void
+    ) throws(Errno) {
+        let refusal = state.withLock { add(what, at: moment, until: until, &$0) }
+        // One that is pending takes this along.
+        if !isFlushPending.exchange(true, ordering: .acquiringAndReleasing) {
+            flushes.async {
+                self.isFlushPending.store(false, ordering: .releasing)
+                do throws(Errno) { try self.settle(self.state.withLock { $0.waiting }) } catch {
+                    failed(error)
+                }
+            }
+        }
+        if let refusal { throw refusal }
+    }
+
+    /// Puts entries in force, and among those that wait to be written.
+    /// - Returns: why there was no room for one of them.
+    private func add(
+        _ what: [Revoked], at moment: Timestamp, until: Timestamp, _ state: inout State
+    ) -> Errno? {
+        var refusal: Errno?
+        for revoked in what {
+            let entry = Entry(
+                key(revoked), time: moment.milliseconds, until: until.milliseconds)
+            do throws(Errno) {
+                try set(entry, &state)
+                state.waiting.keys.insert(entry.key)
+            } catch {
+                refusal = error
+            }
+        }
+        return refusal
     }
 
     private func key(_ revoked: Revoked) -> EntryKey {

@@ -58,6 +58,16 @@ struct SessionListTests {
         #expect(names(list, 1).last == "150")
     }
 
+    @Test("forgets now and then what is over")
+    func tidying() {
+        let list = SessionList()
+        list.note(claims(1, "short", ends: 5), from: client, at: House.now)
+        list.note(claims(1, "long", ends: 100), from: client, at: House.now)
+        list.tidy(at: House.now + .seconds(6))
+        #expect(list.count == 1)
+        #expect(names(list, 1) == ["long"])
+    }
+
     @Test("takes no more than there is room for, and makes room of those that are over")
     func capacity() {
         let list = SessionList(capacity: 10)

@@ -154,6 +154,35 @@ struct JournalFailureTests {
         #expect(table.count <= spent.count + 1)
     }
 
+    @Test("that nobody waits for is in force at once, and on the disk soon, or says why not")
+    func soon() throws {
+        let isFull = Locked(false)
+        let fileSystem = FileSystemDouble { operation, _ in
+            operation == .write && isFull.withLock { $0 } ? .failed(.noSpace) : .done
+        }
+        let failures = Locked<[Errno]>([])
+        do {
+            let table = try folder.revocations(fileSystem: fileSystem)
+            try table.revokeSoon([.session("a")], at: noon, until: midnight) { error in
+                failures.withLock { $0.append(error) }
+            }
+            #expect(table.finding(session: "a") == .revoked(at: noon))
+            #expect(eventually { table.statistics.unwritten == 0 })
+            isFull.withLock { $0 = true }
+            try table.revokeSoon([.session("b")], at: noon, until: midnight) { error in
+                failures.withLock { $0.append(error) }
+            }
+            #expect(table.finding(session: "b") == .revoked(at: noon))
+            #expect(eventually { failures.withLock { $0 } == [.noSpace] })
+            isFull.withLock { $0 = false }
+            table.sweep(at: noon)
+            #expect(table.statistics.unwritten == 0)
+        }
+        let next = try folder.reopened()
+        #expect(next.finding(session: "a") == .revoked(at: noon))
+        #expect(next.finding(session: "b") == .revoked(at: noon))
+    }
+
     @Test("says so until it can be written again")
     func failure() throws {
         let disk = Disk()
