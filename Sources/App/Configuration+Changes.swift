@@ -9,13 +9,16 @@ extension Configuration {
             .sorted()
     }
 
+    /// Whether it has any keys of its own.
+    var namesKeys: Bool { settings.keys.contains { $0.hasPrefix("token.keys[") } }
+
     /// Settings that a running process cannot change: they name what it has open, or say how a log is
     /// written that is open.
     static func needsRestart(_ setting: String) -> Bool {
         [
             "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
             "log.file.path", "log.format",
-            "log.durability", "log.seal", "state.revocations",
+            "log.durability", "log.seal", "login.mode", "state.revocations",
         ].contains(setting)
     }
 }

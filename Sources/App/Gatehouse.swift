@@ -101,7 +101,10 @@ package final class Gatehouse: Sendable {
         sweep.schedule(
             deadline: .now() + .seconds(Self.sweepInterval),
             repeating: .seconds(Self.sweepInterval), leeway: .seconds(1))
-        sweep.setEventHandler { [parts] in parts.revocations.sweep(at: parts.clock.now()) }
+        sweep.setEventHandler { [parts] in
+            parts.revocations.sweep(at: parts.clock.now())
+            parts.sessions.tidy(at: parts.clock.now())
+        }
         sweep.resume()
         timer.withLock { $0 = sweep }
     }
@@ -123,6 +126,8 @@ package final class Gatehouse: Sendable {
         let isClean = server.stop()
         admin?.stop()
         metrics?.stop()
+        // What could not be written when it was asked for, perhaps can be now.
+        parts.revocations.sweep(at: parts.clock.now())
         parts.log.record(Stopped(isClean: isClean))
         return parts.log.stop()
     }
@@ -266,10 +271,7 @@ extension Gatehouse {
             do throws(Configuration.Invalid) {
                 var new = try Configuration.load(
                     file: source.file, environment: source.environment)
-                if new.keysAreTemporary, old.keysAreTemporary {
-                    // The demo's random key is good for the whole run.
-                    new.keys = old.keys
-                }
+                holdOn(to: old, in: &new)
                 let users = try new.readUsers()
                 return apply(new, users, replacing: old)
             } catch {
@@ -282,13 +284,34 @@ extension Gatehouse {
         }
     }
 
+    /// Keeps what a running process cannot change, and what makes no sense to change.
+    private func holdOn(to old: Configuration, in new: inout Configuration) {
+        // Passwords are asked for by a process from its beginning or not at all: a demo that turned into
+        // more would take its visitors' tokens along, and one that is open to others must not become a
+        // demo.
+        new.login.mode = first.login.mode
+        // A random key is good for the whole run, and nothing that it signed is kept for the next.
+        if first.keysAreTemporary || new.keysAreTemporary {
+            new.keys = old.keys
+            new.keysAreTemporary = first.keysAreTemporary
+        }
+    }
+
+    /// Settings that wait for a restart: what differs from the beginning, said for as long as it does.
+    private func waiting(_ new: Configuration) -> [String] {
+        first.changes(to: new).filter { name in
+            Configuration.needsRestart(name)
+                || name.hasPrefix("token.keys") && (first.keysAreTemporary || !new.namesKeys)
+        }
+    }
+
     private func apply(
         _ new: Configuration, _ users: UserDirectory, replacing old: Configuration
     ) -> AdminEndpoints.ReloadOutcome {
-        var changed = old.changes(to: new).filter { !Configuration.needsRestart($0) }
+        let waiting = waiting(new)
+        var changed = old.changes(to: new).filter { !waiting.contains($0) }
+            .filter { !Configuration.needsRestart($0) }
         if users != state.withLock({ $0.users }) { changed.append("users") }
-        // Said at each reload, for as long as the file and the process differ.
-        let waiting = first.changes(to: new).filter(Configuration.needsRestart)
         let service = Service(new, users, parts)
         parts.throttle.options = new.login.throttle
         parts.refusesUnrecorded.set(new.onLogFailure == .refuse)
@@ -334,8 +357,7 @@ extension Gatehouse {
             if let area { state.areas[area] = level } else { state.level = level }
             log.levels.set(all: state.level, areas: state.areas)
             // Or nobody would see it.
-            log.levels.set(
-                file: min(log.levels.file, level), standardError: log.levels.standardError)
+            log.levels.letThrough(area.map { [$0] } ?? Area.allCases)
             return old
         }
         log.record(LevelChanged(changed: area, from: old, to: level))

@@ -19,6 +19,8 @@ struct LastingParts: Sendable {
     let isStopping = Flag()
     /// `log.on_failure` is `refuse`.
     let refusesUnrecorded: Flag
+    /// There is somebody who asks for the counts.
+    let countsRequests: Bool
     let bell = Bell()
 
     /// - Throws: why the journal cannot be used.
@@ -29,6 +31,7 @@ struct LastingParts: Sendable {
         self.clock = clock
         security = SecurityLog(log)
         revocations = try Revocations(path: configuration.revocationJournal, at: clock.now())
+        countsRequests = configuration.admin.metrics != nil
         throttle = LoginThrottle(configuration.login.throttle)
         refusesUnrecorded = Flag(configuration.onLogFailure == .refuse)
     }

@@ -50,7 +50,7 @@ struct Service: Sendable {
         router.on(.get, "/openapi.json", OpenAPI(configuration).respond)
         router.use(Self.requestLog(parts.log))
         // Nobody pays for counting who has not asked for the counts.
-        if configuration.admin.metrics != nil {
+        if parts.countsRequests {
             router.use(RequestCounting.middleware(parts.requests))
         }
         routes = router.routes()

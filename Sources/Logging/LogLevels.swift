@@ -6,7 +6,9 @@ import Synchronization
 package final class LogLevels: Sendable {
     @usableFromInline let thresholds: Atomic<UInt64>
 
-    private let sinks: Atomic<UInt16>
+    /// A level for the file, one for standard error, and a bit for each area of which the file takes
+    /// whatever is wanted at all.
+    private let sinks: Atomic<UInt32>
 
     package init(
         all level: Level, areas: [Area: Level] = [:], file: Level = .debug,
@@ -16,21 +18,32 @@ package final class LogLevels: Sendable {
         sinks = Atomic(Self.packed(file, standardError))
     }
 
-    /// What goes to each of the two, of what is wanted at all.
-    package var file: Level { Self.level(sinks.load(ordering: .relaxed)) }
-    package var standardError: Level { Self.level(sinks.load(ordering: .relaxed) >> 8) }
+    /// Whether the file takes it, if it is wanted at all.
+    func isForFile(_ level: Level, _ area: Area) -> Bool {
+        let word = sinks.load(ordering: .relaxed)
+        return level.rawValue >= UInt8(truncatingIfNeeded: word)
+            || word & Self.bit(area) != 0 || area == .security && level >= .warning
+    }
+
+    package var standardError: Level {
+        // Sound: nothing else is stored.
+        Level(rawValue: UInt8(truncatingIfNeeded: sinks.load(ordering: .relaxed) >> 8))!
+    }
+
+    /// Until the levels of the sinks are set again, the file takes all of these areas that is wanted.
+    package func letThrough(_ areas: [Area]) {
+        let bits = areas.reduce(0) { $0 | Self.bit($1) }
+        sinks.bitwiseOr(bits, ordering: .relaxed)
+    }
+
+    private static func bit(_ area: Area) -> UInt32 { 1 << (16 + UInt32(area.rawValue)) }
 
     package func set(file: Level, standardError: Level) {
         sinks.store(Self.packed(file, standardError), ordering: .relaxed)
     }
 
-    private static func packed(_ file: Level, _ standardError: Level) -> UInt16 {
-        UInt16(file.rawValue) | UInt16(standardError.rawValue) << 8
-    }
-
-    private static func level(_ word: UInt16) -> Level {
-        // Sound: nothing else is stored.
-        Level(rawValue: UInt8(truncatingIfNeeded: word))!
+    private static func packed(_ file: Level, _ standardError: Level) -> UInt32 {
+        UInt32(file.rawValue) | UInt32(standardError.rawValue) << 8
     }
 
     package func set(all level: Level, areas: [Area: Level]) {

@@ -159,7 +159,7 @@ package final class Logger: Sendable {
     @usableFromInline
     func recordEnabled(_ event: some LogEvent) {
         let level = event.level
-        let isForFile = level >= levels.file || event.area == .security && level >= .warning
+        let isForFile = levels.isForFile(level, event.area)
         guard isForFile || level >= levels.standardError else { return }
         if let repetition = event.repetition {
             switch repeats.judge(event, repetition, at: clock.now()) {

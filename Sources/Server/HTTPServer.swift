@@ -19,9 +19,9 @@ package final class HTTPServer: Sendable {
     private let offload: OffloadQueues
     private let counts = ServerCounts()
 
-    /// How long a worker may take to read its mail: far longer than any batch, but for one whose log
-    /// hangs on a dead disk.
-    private static let replacementTimeout = 2.0
+    /// How long a worker may take to read its mail, in seconds: far longer than any batch, but for one
+    /// whose log hangs on a dead disk.
+    package static let replacementTimeout = 2.0
 
     /// Opens the listeners, and serves from the moment `start` is called.
     /// - Throws: see `SocketAddress.sentence(for:)` for what an operator can make of it.
@@ -76,7 +76,9 @@ package final class HTTPServer: Sendable {
     /// - Returns: whether they have, within two seconds; those that have not will
     ///   when they read their mail. Also false if the server does not serve: not yet, or no more.
     @discardableResult
-    package func replace(routes: RouteTable, options: ServerOptions) -> Bool {
+    package func replace(
+        routes: RouteTable, options: ServerOptions, within seconds: Double = replacementTimeout
+    ) -> Bool {
         let taken = DispatchGroup()
         self.options.withLock { latest in
             latest = options
@@ -85,7 +87,7 @@ package final class HTTPServer: Sendable {
                 worker.mailbox.post(.replace(routes, options, whenTaken: { taken.leave() }))
             }
         }
-        return taken.wait(timeout: .now() + Self.replacementTimeout) == .success
+        return taken.wait(timeout: .now() + seconds) == .success
     }
 
     /// How it is doing; may be asked by any thread.

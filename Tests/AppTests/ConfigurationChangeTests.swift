@@ -58,12 +58,12 @@ struct ConfigurationChangeTests {
         for name in [
             "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
             "log.file.path", "log.format",
-            "log.durability", "log.seal", "state.revocations",
+            "log.durability", "log.seal", "login.mode", "state.revocations",
         ] {
             #expect(Configuration.needsRestart(name), "\(name)")
         }
         for name in [
-            "token.keys[0]", "token.ttl", "login.mode", "login.max_attempts", "log.level",
+            "token.keys[0]", "token.ttl", "login.max_attempts", "log.level",
             "log.areas.http", "log.file.max_size", "log.file.keep", "log.seal_interval",
             "log.seal_secret", "log.on_failure", "server.max_connections",
             "server.trusted_proxies",

@@ -6,6 +6,18 @@ import Testing
 struct MetricsTests {
     private let folder = try! TemporaryFolder()
 
+    /// One with a port for its metrics that nobody has taken in the meantime.
+    private func house() throws -> (House, UInt16) {
+        for _ in 0..<20 {
+            let port = try unusedPort()
+            if let house = try? House(in: folder, ["ADMIN_METRICS": "127.0.0.1:\(port)"]) {
+                return (house, port)
+            }
+            try? FileManager.default.removeItem(atPath: folder.path("app.log"))
+        }
+        throw CocoaError(.featureUnsupported)
+    }
+
     /// The value of each series, by what stands before it.
     private func series(_ port: UInt16) throws -> [String: Double] {
         let client = try Client(port: port)
@@ -23,8 +35,7 @@ struct MetricsTests {
 
     @Test("agrees with what clients were answered")
     func counts() throws {
-        let port = try unusedPort()
-        let house = try House(in: folder, ["ADMIN_METRICS": "127.0.0.1:\(port)"])
+        let (house, port) = try house()
         let token = try house.ask(.login(1)).token
         for _ in 0..<3 { _ = try house.ask(.resource(token)) }
         _ = try house.ask(.resource(token + "x"))
@@ -71,8 +82,7 @@ struct MetricsTests {
 
     @Test("is told on the loopback interface alone, and on no public listener")
     func listener() throws {
-        let port = try unusedPort()
-        let house = try House(in: folder, ["ADMIN_METRICS": "127.0.0.1:\(port)"])
+        let (house, port) = try house()
         #expect(try house.ask("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").status == 404)
         let metrics = try Client(port: port)
         try metrics.send("GET /resource HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -196,6 +196,34 @@ struct ReloadTests {
         #expect(try house.stop() == .exited(0))
     }
 
+    @Test("does not turn a demo into more, nor a key for one run into one that lasts")
+    func demo() throws {
+        let folder = try TemporaryFolder()
+        try folder.file("c.json", #"{"login":{"mode":"demo"},"log":{"file":{"path":"app.log"}}}"#)
+        let house = try House(in: folder, [:], ["--config", "c.json"])
+        let token = try house.ask(.login(1)).token
+        try folder.file("token.key", "a token key of thirty-two bytes!")
+        try folder.file("users.json", #"{"users":[]}"#)
+        try folder.file(
+            "c.json",
+            """
+            {"login":{"mode":"password"},"log":{"file":{"path":"app.log"}},
+             "token":{"ttl":"20m","keys":[{"id":"k","secret_file":"token.key"}]}}
+            """)
+        house.process.kill(SIGHUP)
+        #expect(try eventually { try folder.log().contains("config_reload changed=token.ttl\n") })
+        let log = try folder.log()
+        for name in ["login.mode", "token.keys[0].id"] {
+            #expect(
+                log.contains(
+                    "config_warning key=\(name) reason=\"takes effect at the next start\""))
+        }
+        #expect(try house.ask(.resource(token)).status == 200)
+        let answer = try house.ask(.login(2))
+        #expect(answer.status == 200)
+        #expect(answer.content.contains(#""expires_in":1200"#))
+    }
+
     @Test("reaches the administrator's socket, too, though it takes it away at the next start")
     func admin() throws {
         var plan = Estate.Plan()

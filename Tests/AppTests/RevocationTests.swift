@@ -44,8 +44,9 @@ struct RevocationTests {
             }
             for thread in threads { thread.join() }
             #expect(try house.process.wait() == .killed(by: SIGKILL))
-            known += zip(tokens, fates.withLock { $0 }).map { ($0, $1) }
-            #expect(known.count { $0.fate == .ended } >= moment)
+            let decided = fates.withLock { $0 }
+            known += zip(tokens, decided).map { ($0, $1) }
+            #expect(decided.count { $0 == .ended } >= moment)
 
             // A write that the machine's death has cut short is more than a kill can do.
             let torn = round == 1 ? 21 : 0

@@ -123,20 +123,21 @@ struct SessionTests {
         house.process.kill(SIGKILL)
         try house.process.wait()
         let next = try estate.house()
-        let again = try next.ask(.refresh(token))
-        // A machine may be so busy that the ten seconds are over.
-        if Date().timeIntervalSince(began) < 9 {
-            #expect(again.status == 200)
-            #expect(successors.contains(try again.token))
-            #expect(try next.ask(.resource(token)).status == 200)
-        }
         #expect(try next.ask(.resource(successors.first!)).status == 200)
+        // A machine may be so busy that the ten seconds are over; then asking again would be a replay.
+        guard Date().timeIntervalSince(began) < 5 else { return }
+        let again = try next.ask(.refresh(token))
+        guard Date().timeIntervalSince(began) < 9 else { return }
+        #expect(again.status == 200)
+        #expect(successors.contains(try again.token))
+        #expect(try next.ask(.resource(token)).status == 200)
     }
 
-    @Test("whose old token comes back after its grace has been stolen, and ends")
+    // Ten seconds are long for a test, so that the clock is not waited for by default.
+    @Test(
+        "whose old token comes back after its grace has been stolen, and ends",
+        .enabled(if: Effort.isLong))
     func replay() throws {
-        // Ten seconds are long for a test, so that the clock is not waited for by default.
-        guard Effort.isLong else { return }
         let estate = try Estate()
         let house = try estate.house()
         let old = try house.login("alice").token

@@ -141,7 +141,8 @@ struct ThrottleTests {
         }
         let after = try memory(of: house)
         #expect(failures.withLock { $0 } == [])
-        #expect(Effort.isSanitized || after - before < 4 * 1024, "\(before) kB, then \(after) kB")
+        // The tables are of a fixed size; what grows a little is what threads keep of their own.
+        #expect(Effort.isSanitized || after - before < 8 * 1024, "\(before) kB, then \(after) kB")
         let good = try estate.entries().filter { $0["rid"] == "good" }
         #expect(good.allSatisfy { $0["ip"] == "203.0.113.7" })
         #expect(good.count { $0.event == "authn_login_success" } == 5 * Effort.rounds(3, long: 10))

@@ -46,6 +46,12 @@ final class TestServer: Sendable {
 
     deinit { server.stop() }
 
+    /// Whether all workers have taken them; with the patience of a test.
+    @discardableResult
+    func replace(routes: RouteTable, options: ServerOptions) -> Bool {
+        server.replace(routes: routes, options: options, within: Effort.patience)
+    }
+
     func client(receiveBuffer: CInt? = nil) throws -> Client {
         if case .unix(let path) = server.address.host { return try Client(socket: path) }
         return try Client(port: port, receiveBuffer: receiveBuffer)
