@@ -24,19 +24,28 @@ done <"$root/README.md"
 [ "${#commands[@]}" -gt 10 ] || { echo "no tour in README"; exit 1; }
 
 cd "$root"
-trap 'kill %1 2>/dev/null; rm -f "$out"' EXIT
+folder=
+trap 'kill %1 2>/dev/null; rm -rf "$out" "$folder"' EXIT
 for index in "${!commands[@]}"; do
     command=${commands[$index]}
     case $command in
         'swift build'*) continue ;;
+        'sleep '*)
+            for _ in $(seq 100); do
+                curl -s -o "$out" http://127.0.0.1:8080/health/ready && break
+                sleep 0.1
+            done
+            continue
+            ;;
+        'cd "$(mktemp -d)"') folder=$(mktemp -d); cd "$folder" || exit 1; continue ;;
+        wait) command='wait %1' ;;
         # What it says goes on while others print.
         *' &') eval "${command%&} >/dev/null 2>&1 &"; continue ;;
         PATH=*) PATH=$(dirname "$program"):$PATH; continue ;;
     esac
     eval "$command" >"$out" 2>&1
     status=$?
-    # A job that was ended by a signal is not a command that failed.
-    if [ $status -ne 0 ] && [ "${command%% *}" != wait ]; then
+    if [ $status -ne 0 ]; then
         echo "failed with $status: $command"; cat "$out"; exit 1
     fi
     if [ -n "${expected[$index]}" ]; then
