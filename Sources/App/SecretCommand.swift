@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import JSON
 import JWT
+import Logging
 import POSIX
 import Time
 
@@ -216,8 +217,11 @@ struct KeyAddition {
             else { throw .changed(path) }
             do throws(Errno) {
                 let files = SystemFileSystem()
+                let folder = LogName.folder(of: path)
+                // The secret has its name on the disk before anything speaks of it.
+                try files.synchronizeFolder(folder)
                 try files.rename(temporary, to: path)
-                try? files.synchronizeFolder((path as NSString).deletingLastPathComponent)
+                try files.synchronizeFolder(folder)
             } catch {
                 throw .cannotWrite(path, error)
             }

@@ -160,6 +160,7 @@ package struct UsersFile: Sendable {
             var rest = bytes.span
             while !rest.isEmpty {
                 let count = try fileSystem.write(rest, to: file)
+                guard count > 0 else { throw Errno.noSpace }
                 rest = rest.extracting(count..<rest.count)
             }
             try fileSystem.synchronize(file)

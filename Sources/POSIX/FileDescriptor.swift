@@ -41,11 +41,13 @@ package struct FileDescriptor: ~Copyable, Sendable {
         var done = 0
         while done < bytes.count {
             let rest = bytes.extracting(done..<bytes.count)
-            done += try unsafe rest.withUnsafeBytes { bytes throws(Errno) in
+            let count = try unsafe rest.withUnsafeBytes { bytes throws(Errno) in
                 try retryingOnInterrupt {
                     unsafe pwrite(number, bytes.baseAddress, bytes.count, offset + done)
                 }
             }
+            guard count > 0 else { throw .noSpace }
+            done += count
         }
     }
 

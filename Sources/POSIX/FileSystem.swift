@@ -17,22 +17,25 @@ package protocol FileSystem: Sendable {
 }
 
 extension FileSystem {
-    /// Makes the folder and those above it that are not there.
+    /// Makes the folder and those above it that are not there. What was made is on the disk when this
+    /// returns: or else a power failure took all that was put on the disk in it.
     package func createFolders(_ path: String, mode: mode_t) throws(Errno) {
+        let parent: String? = path.lastIndex(of: "/").map {
+            $0 == path.startIndex ? "/" : String(path[..<$0])
+        }
         do throws(Errno) {
             try createFolder(path, mode: mode)
         } catch {
             switch error {
             case .exists: return
             case .isNotThere:
-                guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
-                    throw error
-                }
-                try createFolders(String(path[..<slash]), mode: mode)
+                guard let parent, parent != "/" else { throw error }
+                try createFolders(parent, mode: mode)
                 try createFolder(path, mode: mode)
             default: throw error
             }
         }
+        try synchronizeFolder(parent ?? ".")
     }
 
     /// Returns when the names in the folder are on the disk.
