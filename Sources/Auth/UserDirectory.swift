@@ -68,6 +68,8 @@ package enum Username {
 package struct UserDirectory: Sendable, Equatable {
     private var users: [UserID: User]
     private let ids: [String: UserID]
+    /// Those who are not disabled: what each verification asks.
+    private let active: Set<UserID>
     /// Of the hash that takes the longest; 0 where nobody has one.
     let maximumIterations: Int
 
@@ -75,6 +77,7 @@ package struct UserDirectory: Sendable, Equatable {
     package init(_ users: [User]) {
         self.users = Dictionary(uniqueKeysWithValues: users.map { ($0.id, $0) })
         ids = Dictionary(uniqueKeysWithValues: users.map { ($0.username, $0.id) })
+        active = Set(users.lazy.filter { !$0.isDisabled }.map(\.id))
         maximumIterations = users.lazy.compactMap(\.password?.iterations).max() ?? 0
     }
 
@@ -85,7 +88,7 @@ package struct UserDirectory: Sendable, Equatable {
     ])
 
     /// Whether somebody has this id who is not disabled.
-    package func contains(_ id: UserID) -> Bool { users[id].map { !$0.isDisabled } ?? false }
+    package func contains(_ id: UserID) -> Bool { active.contains(id) }
 
     /// Whoever has this id, disabled or not.
     package subscript(id: UserID) -> User? { users[id] }
