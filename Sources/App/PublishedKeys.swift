@@ -11,6 +11,8 @@ enum PublishedKeys {
         [
             // README and the example.
             "replace-me-with-the-output-of-gatehouse-secret",
+            // A seal's MAC in README.
+            "deb22c962a0bf50cfbae963ee6bb99c4a5d2ba780ba9d0b269753f9ec0243d3c",
             // Tutorials.
             "secret_key", "SECRET_KEY", "secret", "secret-key", "your-secret-key",
             "your_secret_key",

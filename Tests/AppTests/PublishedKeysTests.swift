@@ -53,6 +53,16 @@ struct PublishedKeysTests {
         for secret in secrets { #expect(try problem(secret) != nil, "\(secret)") }
     }
 
+    @Test("include every word of README that is long enough to be a key")
+    func words() throws {
+        var folder = URL(filePath: #filePath)
+        for _ in 0..<3 { folder.deleteLastPathComponent() }
+        let text = try String(contentsOf: folder.appending(path: "README.md"), encoding: .utf8)
+        let words = text.matches(of: #/[A-Za-z0-9_\-]{32,}/#).map { String($0.0) }
+        #expect(!words.isEmpty)
+        for word in words { #expect(PublishedKeys.contains(Array(word.utf8)), "\(word)") }
+    }
+
     /// What stands as a secret in JSON, and what has the shape of one that `gatehouse secret` prints.
     private static func secrets(in text: String) -> [String] {
         text.matches(of: #/"secret"\s*:\s*"([^"…]+)"/#).map { String($0.1) }
