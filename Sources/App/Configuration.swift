@@ -1,6 +1,7 @@
 import Auth
 import Crypto
 import Foundation
+import Glibc
 import HTTP
 import JSON
 import JWT
@@ -89,7 +90,7 @@ extension Configuration {
             }
             warnings += permissionWarning(path, "configuration")
         }
-        let folder = path.map { ($0 as NSString).deletingLastPathComponent }
+        let folder = path.flatMap { $0.contains("/") ? LogName.folder(of: $0) : nil }
         var reader = ConfigurationReader(
             Settings(root, environment: environment), folder: folder ?? "",
             isFromFile: path != nil)
@@ -107,23 +108,25 @@ extension Configuration {
         }
     }
 
+    /// Waits for nobody: only a regular file is read.
     /// - Throws: a sentence that says what is wrong with the file.
     static func readFile(_ path: String) throws(Problem) -> [UInt8] {
+        var sentence =
+            "is not a regular file; write a file, not a pipe or a device: it is read again at each reload"
         do throws(Errno) {
-            let file = try FileDescriptor.open(path, 0)
-            var bytes: [UInt8] = []
-            var piece = [UInt8](repeating: 0, count: 16 * 1024)
-            while true {
-                var span = piece.mutableSpan
-                let count = try file.read(into: &span)
-                if count == 0 { return bytes }
-                bytes += piece[..<count]
-                guard bytes.count <= maximumFile else { break }
+            // A pipe would keep us waiting for whoever writes to it.
+            let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK)
+            let status = try file.status()
+            // A folder is opened, and has its own error when it is read.
+            if status.isRegularFile || status.isFolder {
+                let bytes = try file.read(upTo: maximumFile)
+                if bytes.count <= maximumFile { return bytes }
+                sentence = "is larger than \(Units.text(size: maximumFile))"
             }
         } catch {
-            throw Problem(path: path, sentence: "cannot be read: \(error.words)")
+            sentence = "cannot be read: \(error.words)"
         }
-        throw Problem(path: path, sentence: "is larger than \(Units.text(size: maximumFile))")
+        throw Problem(path: path, sentence: sentence)
     }
 
     /// Nobody's configuration; somebody's mistake.

@@ -101,15 +101,7 @@ package struct UsersFile: Sendable {
         // Whoever put a pipe there must not keep us waiting.
         let file = try fileSystem.open(path, O_RDONLY | O_NONBLOCK, mode: 0)
         guard try file.status().isRegularFile else { throw Errno(EINVAL) }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 64 * 1024)
-        while bytes.count <= Self.maximumSize {
-            var span = piece.mutableSpan
-            let count = try file.read(into: &span)
-            if count == 0 { break }
-            bytes += piece[..<count]
-        }
-        return bytes
+        return try file.read(upTo: Self.maximumSize)
     }
 
     // MARK: Writing

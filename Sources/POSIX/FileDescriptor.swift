@@ -27,6 +27,19 @@ package struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Reads on to the end, or one byte further than the limit, which is enough to know that there is more.
+    package func read(upTo limit: Int) throws(Errno) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 * 1024)
+        while bytes.count <= limit {
+            var span = piece.mutableSpan
+            let count = try read(into: &span)
+            if count == 0 { break }
+            bytes += piece[..<min(count, limit + 1 - bytes.count)]
+        }
+        return bytes
+    }
+
     /// Writes what the kernel takes, which may be less than all.
     package func write(_ bytes: Span<UInt8>) throws(Errno) -> Int {
         let number = number

@@ -36,6 +36,8 @@ package struct FileStatus: Sendable {
 
     package var isRegularFile: Bool { mode & S_IFMT == S_IFREG }
 
+    package var isFolder: Bool { mode & S_IFMT == S_IFDIR }
+
     package var isSocket: Bool { mode & S_IFMT == S_IFSOCK }
 
     /// Whether users other than the owner and the group may read it.
