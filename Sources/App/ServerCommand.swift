@@ -1,11 +1,7 @@
 import Auth
-import Foundation
-import Glibc
 import JSON
 import JWT
 import Logging
-import POSIX
-import Revocation
 import Time
 
 /// `gatehouse revoke`, `level`, `reload` and `sessions`: what an operator has a running server do, through
@@ -74,9 +70,14 @@ struct ServerCommand {
             case "--all": targets.append(.all)
             case "--user": targets.append(.user(try rest.user(of: argument)))
             case "--session":
-                targets.append(.session(try identifier(rest.value(of: argument), argument)))
+                // An identifier may begin with hyphens.
+                guard let next = rest.popFirst(), !Self.options.contains(next) else {
+                    throw Command.UsageError(
+                        sentence: "--session needs a value; write --session SID")
+                }
+                targets.append(.session(try identifier(next, argument)))
             case "--token":
-                // An identifier may begin with a hyphen, too.
+                // This one, too.
                 guard let next = rest.first, !Self.options.contains(next) else {
                     targets.append(.token)
                     continue
@@ -153,7 +154,7 @@ struct ServerCommand {
         do throws(RunningServer.Failure) {
             switch task {
             case .revoke(let target, let isConfirmed):
-                return try revoke(target, isConfirmed, configuration)
+                return revoke(target, isConfirmed, configuration)
             case .level(let area, let level): try set(area, level, configuration)
             case .reload: try reload(configuration)
             case .sessions(let user): try list(user, configuration)
@@ -179,10 +180,6 @@ struct ServerCommand {
         try RunningServer(configuration).ask("PUT", "/log-level", json: writer.bytes)
         let what = area.map { "log.areas.\($0.name)" } ?? "log.level"
         print("\(what) is \(level.name) until the next reload or restart")
-        let file = configuration.log.fileLevel
-        if level < file {
-            Command.say("log.file.level is \(file.name): what is below it stays out of the file")
-        }
     }
 
     private func reload(_ configuration: Configuration) throws(RunningServer.Failure) {
@@ -221,7 +218,7 @@ struct ServerCommand {
 
     private func revoke(
         _ target: Target, _ isConfirmed: Bool, _ configuration: Configuration
-    ) throws(RunningServer.Failure) -> Command.ExitCode {
+    ) -> Command.ExitCode {
         if case .all = target, !isConfirmed, let refusal = Self.refusalOfAll() { return refusal }
         var writer = JSONWriter()
         writer.beginObject()
@@ -230,7 +227,7 @@ struct ServerCommand {
         case .user(let user):
             writer.name("user")
             writer.integer(user.number)
-            what = "all sessions of user \(user.number) that have begun until now have ended"
+            what = RevocationRequest.ended(user)
         case .session(let id):
             writer.name("session")
             writer.string(id)
@@ -238,7 +235,10 @@ struct ServerCommand {
         case .tokenID(let id):
             writer.name("token_id")
             writer.string(id)
-            what = "token \(VisibleText.of(id)) is revoked"
+            what = """
+                token \(VisibleText.of(id)) is revoked
+                this token alone, not what it was exchanged for; to end its session use --session SID
+                """
         case .all:
             writer.name("all")
             writer.boolean(true)
@@ -256,17 +256,14 @@ struct ServerCommand {
             what = "token \(VisibleText.of(id)) of user \(claims.user.number) is revoked"
         }
         writer.endObject()
-        do throws(RunningServer.Failure) {
-            try RunningServer(configuration).ask("POST", "/revoke", json: writer.bytes)
+        do throws(RevocationRequest.Failure) {
+            let way = try RevocationRequest(writer.bytes, configuration).send()
+            print(what)
+            if let note = way.note { Command.say(note) }
+            return .success
         } catch {
-            switch error {
-            case .noSocket, .unreached(.notRunning):
-                return write(writer.bytes, what, configuration, error)
-            default: throw error
-            }
+            return error.told()
         }
-        print(what)
-        return .success
     }
 
     /// Nil if it may go on.
@@ -295,61 +292,6 @@ struct ServerCommand {
         return claims.map { TokenIdentity.completing($0, of: token.span) }
     }
 
-    /// Without a server the journal is nobody's, and what is written there counts from the next start.
-    private func write(
-        _ order: [UInt8], _ what: String, _ configuration: Configuration,
-        _ failure: RunningServer.Failure
-    ) -> Command.ExitCode {
-        guard let path = configuration.revocationJournal else {
-            Command.say("the keys are made anew at each start, and no token outlives the server")
-            return .configuration
-        }
-        guard Self.isOurs(path) else {
-            Command.say(
-                "no server is running, and \(path) belongs to another user; run this as the user that "
-                    + "the server runs as")
-            return .notPermitted
-        }
-        let now = WallClock.system.now()
-        let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
-        do {
-            // Taken by a server that runs, whatever its socket is.
-            let revocations = try Revocations(path: path, at: now)
-            guard
-                case .revoke(let target) = RevocationOrder(
-                    parsing: order.span, tokens, at: now)
-            else { return .software }
-            try revocations.revoke(target, at: now)
-        } catch RevocationsError.inUse {
-            // It runs, and does not listen where this configuration says.
-            for sentence in failure.sentences { Command.say(sentence) }
-            Command.say("a server has \(path); only it can revoke, or whoever stops it first")
-            return failure.exitCode
-        } catch let error as RevocationsError {
-            Command.say("\(path) \(error.sentence)")
-            return .cannotCreate
-        } catch let error as Errno {
-            Command.say("\(path) cannot be written: \(error.words)")
-            return .inputOutput
-        } catch {
-            return .software
-        }
-        print(what)
-        Command.say(
-            "no server is running: it was written to \(path), which the next start reads; "
-                + "the log has no line of it")
-        return .success
-    }
-
-    /// Whether the server, which runs as the owner of its files, could go on with a journal of ours.
-    private static func isOurs(_ path: String) -> Bool {
-        let folder = (path as NSString).deletingLastPathComponent
-        for place in [path, folder.isEmpty ? "." : folder] {
-            if let status = try? FileStatus(path: place) { return status.owner == geteuid() }
-        }
-        return true
-    }
-
     // MARK: Words
 
     static let help = """
@@ -358,8 +300,9 @@ struct ServerCommand {
 
           revoke --user N        end all sessions that the user has begun until now
           revoke --session SID   end one session; SID as the log and sessions have it
-          revoke --token [JTI]   revoke one token, by its jti; without JTI the token itself is
-                                 read from standard input, never from an argument
+          revoke --token [JTI]   with its jti: this token alone; to end its session use --session
+                                 SID. Without JTI the token itself is read from standard input,
+                                 never from an argument; its session ends, too
           revoke --all [--yes]   end all sessions of everybody; asks first, but with --yes
           level AREA LEVEL       app, http, security, log, config or all; until the next reload
           reload                 read the configuration again; says what changed, and what waits

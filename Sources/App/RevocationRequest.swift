@@ -1,0 +1,145 @@
+import Auth
+import Glibc
+import JSON
+import JWT
+import Logging
+import POSIX
+import Revocation
+import Time
+
+/// Something that an operator wants to be good no longer: told to the running server, or written to the
+/// journal where none runs.
+struct RevocationRequest {
+    /// What POST /revoke takes.
+    private let order: [UInt8]
+    private let configuration: Configuration
+
+    enum Way: Equatable {
+        case server
+        /// Where the next start reads it.
+        case journal(path: String)
+
+        /// For the operator; nil if there is nothing to add.
+        var note: String? {
+            guard case .journal(let path) = self else { return nil }
+            return "no server is running: it was written to \(path), which the next start reads; "
+                + "the log has no line of it"
+        }
+    }
+
+    enum Failure: Error {
+        case server(RunningServer.Failure)
+        case keysAreTemporary
+        case notOurs(path: String)
+        /// A server has the journal, and is not to be reached.
+        case inUse(path: String, RunningServer.Failure)
+        case unusable(path: String, RevocationsError)
+        case notWritten(path: String, Errno)
+        case notUnderstood
+
+        /// One for each thing that is wrong.
+        var sentences: [String] {
+            switch self {
+            case .server(let failure): failure.sentences
+            case .keysAreTemporary:
+                ["the keys are made anew at each start, and no token outlives the server"]
+            case .notOurs(let path):
+                [
+                    "no server is running, and \(path) belongs to another user; run this as the user "
+                        + "that the server runs as"
+                ]
+            case .inUse(let path, let failure):
+                failure.sentences
+                    + ["a server has \(path); only it can revoke, or whoever stops it first"]
+            case .unusable(let path, let error): ["\(path) \(error.sentence)"]
+            case .notWritten(let path, let error):
+                ["\(path) cannot be written: \(error.words)"]
+            case .notUnderstood: ["what was to be revoked is not understood"]
+            }
+        }
+
+        var exitCode: Command.ExitCode {
+            switch self {
+            case .server(let failure), .inUse(_, let failure): failure.exitCode
+            case .keysAreTemporary: .configuration
+            case .notOurs: .notPermitted
+            case .unusable: .cannotCreate
+            case .notWritten: .inputOutput
+            case .notUnderstood: .software
+            }
+        }
+
+        /// Says it, and returns what to exit with.
+        func told() -> Command.ExitCode {
+            for sentence in sentences { Command.say(sentence) }
+            return exitCode
+        }
+    }
+
+    init(_ order: [UInt8], _ configuration: Configuration) {
+        self.order = order
+        self.configuration = configuration
+    }
+
+    /// All sessions of a user that have begun until it is carried out.
+    init(endingSessionsOf user: UserID, _ configuration: Configuration) {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("user")
+        writer.integer(user.number)
+        writer.endObject()
+        self.init(writer.bytes, configuration)
+    }
+
+    static func ended(_ user: UserID) -> String {
+        "all sessions of user \(user.number) that have begun until now have ended"
+    }
+
+    /// When it returns, it is on the disk.
+    func send() throws(Failure) -> Way {
+        do throws(RunningServer.Failure) {
+            try RunningServer(configuration).ask("POST", "/revoke", json: order)
+            return .server
+        } catch {
+            switch error {
+            case .noSocket, .unreached(.notRunning): return try write(error)
+            default: throw .server(error)
+            }
+        }
+    }
+
+    /// Without a server the journal is nobody's, and what is written there counts from the next start.
+    private func write(_ failure: RunningServer.Failure) throws(Failure) -> Way {
+        guard let path = configuration.revocationJournal else { throw .keysAreTemporary }
+        guard Self.isOurs(path) else { throw .notOurs(path: path) }
+        let now = WallClock.system.now()
+        let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
+        let revocations: Revocations
+        do throws(RevocationsError) {
+            // Taken by a server that runs, whatever its socket is.
+            revocations = try Revocations(path: path, at: now)
+        } catch {
+            if case .inUse = error { throw .inUse(path: path, failure) }
+            throw .unusable(path: path, error)
+        }
+        guard case .revoke(let target) = RevocationOrder(parsing: order.span, tokens, at: now)
+        else { throw .notUnderstood }
+        do throws(Errno) {
+            try revocations.revoke(target, at: now)
+        } catch {
+            throw .notWritten(path: path, error)
+        }
+        return .journal(path: path)
+    }
+
+    /// Whether the server, which runs as the owner of its files, could go on with a journal of ours, or
+    /// with a folder that is made for it.
+    private static func isOurs(_ path: String) -> Bool {
+        var place = path
+        while true {
+            if let status = try? FileStatus(path: place) { return status.owner == geteuid() }
+            if place == "/" || place == "." { return true }
+            place = LogName.folder(of: place)
+        }
+    }
+}
