@@ -3,8 +3,9 @@ import Glibc
 import JWT
 import POSIX
 
-/// `gatehouse user …`: who may log in. Changes the users file and nothing else, and has a running server
-/// read it again; one without an admin socket does at SIGHUP.
+/// `gatehouse user …`: who may log in. Changes the users file, and has a running server read it again; one
+/// without an admin socket does at SIGHUP. What takes a user's access away ends the user's sessions, too:
+/// through the server, or in the journal where none runs.
 struct UserCommand {
     private enum Verb: String, CaseIterable {
         case add
@@ -36,9 +37,9 @@ struct UserCommand {
                         + "type the password at the prompt, or give it as a line of standard input")
             case (_, _) where argument.hasPrefix("-") && option != argument:
                 throw Command.UsageError(sentence: "\(option)=…: write \(option) VALUE")
-            case (_, "--config"): configurationPath = try Self.value(of: option, &rest)
+            case (_, "--config"): configurationPath = try rest.value(of: option)
             case (_, "--users-file"), (_, "--username"), (_, "--name"), (_, "--id"):
-                guard values.updateValue(try Self.value(of: option, &rest), forKey: option) == nil
+                guard values.updateValue(try rest.value(of: option), forKey: option) == nil
                 else { throw Command.UsageError(sentence: "\(option) is there twice") }
             case (_, _) where argument.hasPrefix("-"):
                 throw Command.UsageError(sentence: "unknown argument: \(option)")
@@ -100,15 +101,6 @@ struct UserCommand {
         }
     }
 
-    private static func value(
-        of option: String, _ rest: inout ArraySlice<String>
-    ) throws(Command.UsageError) -> String {
-        guard let value = rest.popFirst() else {
-            throw Command.UsageError(sentence: "\(option) needs a value")
-        }
-        return value
-    }
-
     private static let verbs = "user add, set-password, remove, disable, enable or list"
 
     // MARK: Running
@@ -126,9 +118,19 @@ struct UserCommand {
         }
     }
 
+    /// What was done, and to whom.
+    private struct Change {
+        let user: User
+        let what: String
+
+        var sentence: String {
+            "\(VisibleText.of(user.username)) (id \(user.id.number)) \(what)"
+        }
+    }
+
     func run(_ configuration: Configuration) -> Command.ExitCode {
         let settings = Settings(configuration)
-        let changed: String?
+        let changed: Change?
         guard let path = path ?? settings.usersFile else {
             Command.say(
                 "which users file? write --users-file FILE, or --config FILE with login.mode "
@@ -163,51 +165,128 @@ struct UserCommand {
             Command.say("warning: \(warning)")
         }
         guard let changed else { return .success }
-        return tell(changed, path == settings.usersFile ? configuration : nil)
+        let isServers = settings.usersFile.map { Self.isSame(path, $0) } ?? false
+        return tell(changed, isServers ? configuration : nil)
     }
 
-    /// Says what was done, and has the server take it.
+    /// Whether both are one file, however they are written.
+    private static func isSame(_ path: String, _ other: String) -> Bool {
+        guard path != other else { return true }
+        guard let status = try? FileStatus(path: path),
+            let otherStatus = try? FileStatus(path: other)
+        else { return false }
+        return status.isSameFile(as: otherStatus)
+    }
+
+    /// Whether sessions that the user has begun have to end.
+    private var endsSessions: Bool {
+        switch verb {
+        case .setPassword, .disable, .remove: true
+        case .add, .enable, .list: false
+        }
+    }
+
+    /// Says what was done, has the server take it, and ends the user's sessions if they have to.
     /// - Parameter configuration: of the server; nil if it is not its users file.
-    private func tell(_ changed: String, _ configuration: Configuration?) -> Command.ExitCode {
-        if let configuration {
-            do throws(RunningServer.Failure) {
-                _ = try RunningServer(configuration).reload()
-                print("\(changed); the running server has taken it")
-                return .success
-            } catch {
-                switch error {
-                case .noSocket, .unreached(.notRunning): break
-                default:
-                    print("\(changed); the running server has not taken it")
-                    return error.told()
-                }
+    private func tell(_ change: Change, _ configuration: Configuration?) -> Command.ExitCode {
+        let atSignal = "\(change.sentence); a running server takes it at SIGHUP"
+        guard let configuration else {
+            print(atSignal)
+            if endsSessions { sayNext(change.user) }
+            return .success
+        }
+        let isNotRunning: Bool
+        do throws(RunningServer.Failure) {
+            _ = try RunningServer(configuration).reload()
+            print("\(change.sentence); the running server has taken it")
+            return endsSessions ? endSessions(change.user, configuration) : .success
+        } catch {
+            switch error {
+            case .noSocket: isNotRunning = false
+            case .unreached(.notRunning): isNotRunning = true
+            default:
+                print("\(change.sentence); the running server has not taken it")
+                let exitCode = error.told()
+                if endsSessions { sayNext(change.user) }
+                return exitCode
             }
         }
-        print("\(changed); a running server takes it at SIGHUP")
-        return .success
+        guard endsSessions else {
+            print(isNotRunning ? "\(change.sentence); no server is running" : atSignal)
+            return .success
+        }
+        do throws(RevocationRequest.Failure) {
+            let way = try RevocationRequest(
+                endingSessionsOf: change.user.id, configuration
+            ).send()
+            // Whoever has got the journal knows that no server has it.
+            print("\(change.sentence); no server is running")
+            sayEnded(change.user, way)
+            return .success
+        } catch {
+            switch error {
+            case .inUse:
+                print(atSignal)
+                sayNext(change.user)
+                return .success
+            case .keysAreTemporary where isNotRunning:
+                print("\(change.sentence); no server is running")
+                return .success
+            case .keysAreTemporary:
+                print(atSignal)
+                print("sessions that have begun end with the server, whose keys nobody keeps")
+                return .success
+            default:
+                print(isNotRunning ? "\(change.sentence); no server is running" : atSignal)
+                let exitCode = error.told()
+                sayNext(change.user)
+                return exitCode
+            }
+        }
     }
 
-    private func add(_ path: String, _ iterations: Int) throws(Failure) -> String? {
+    private func endSessions(_ user: User, _ configuration: Configuration) -> Command.ExitCode {
+        do throws(RevocationRequest.Failure) {
+            sayEnded(
+                user, try RevocationRequest(endingSessionsOf: user.id, configuration).send())
+            return .success
+        } catch {
+            let exitCode = error.told()
+            sayNext(user)
+            return exitCode
+        }
+    }
+
+    private func sayEnded(_ user: User, _ way: RevocationRequest.Way) {
+        print(RevocationRequest.ended(user.id))
+        if let note = way.note { Command.say(note) }
+    }
+
+    private func sayNext(_ user: User) {
+        print("sessions that have begun go on; next: `gatehouse revoke --user \(user.id.number)`")
+    }
+
+    private func add(_ path: String, _ iterations: Int) throws(Failure) -> Change? {
         guard let username, let name else { return nil }
         let file = UsersFile(path)
         // Before the password is asked for; what counts is what is there when the user is added.
-        try Self.seek(file, making: true) { users in Self.clash(users, username, id) }
+        try Self.seek(file, making: true) { users, ids in Self.clash(users, ids, username, id) }
         let password = try hash(for: username, username, iterations)
         let outcome = try Self.update(file, making: true) {
-            users, nextID -> Result<User, Failure> in
-            if let clash = Self.clash(users, username, self.id) { return .failure(clash) }
-            guard let id = self.id ?? nextID else { return .failure(.noID) }
+            users, ids -> Result<User, Failure> in
+            if let clash = Self.clash(users, ids, username, self.id) { return .failure(clash) }
+            guard let id = self.id ?? ids.next else { return .failure(.noID) }
             let user = User(id: id, username: username, name: name, password: password)
             users.append(user)
             return .success(user)
         }
-        return Self.words(try outcome.get(), "was added")
+        return Change(user: try outcome.get(), what: "was added")
     }
 
-    private func setPassword(_ path: String, _ iterations: Int) throws(Failure) -> String? {
+    private func setPassword(_ path: String, _ iterations: Int) throws(Failure) -> Change? {
         let file = UsersFile(path)
         var found: User?
-        try Self.seek(file) { users in
+        try Self.seek(file) { users, _ in
             found = position(users).map { users[$0] }
             return found == nil ? .noUser : nil
         }
@@ -220,22 +299,23 @@ struct UserCommand {
 
     private func change(
         _ path: String, _ what: String, _ body: (inout [User], Int) -> Void
-    ) throws(Failure) -> String {
+    ) throws(Failure) -> Change {
         let outcome = try Self.update(UsersFile(path)) { users, _ -> Result<User, Failure> in
             guard let index = position(users) else { return .failure(.noUser) }
             let user = users[index]
             body(&users, index)
             return .success(user)
         }
-        return Self.words(try outcome.get(), what)
+        return Change(user: try outcome.get(), what: what)
     }
 
     private func list(_ path: String) throws(Failure) {
         var rows = [["id", "username", "name", "state", "iterations"]]
-        try Self.seek(UsersFile(path)) { users in
+        try Self.seek(UsersFile(path)) { users, _ in
             rows += users.map { user in
                 [
-                    "\(user.id.number)", user.username, user.name, user.state,
+                    "\(user.id.number)", VisibleText.of(user.username),
+                    VisibleText.of(user.name, limit: 256), user.state,
                     user.password.map { "\($0.iterations)" } ?? "-",
                 ]
             }
@@ -251,7 +331,7 @@ struct UserCommand {
     ) throws(Failure) -> PasswordHash {
         let text: String
         do throws(PasswordPrompt.Failure) {
-            text = try PasswordPrompt.newPassword(for: who)
+            text = try PasswordPrompt.newPassword(for: VisibleText.of(who))
         } catch {
             throw .prompt(error)
         }
@@ -268,39 +348,37 @@ struct UserCommand {
         }
     }
 
-    private static func clash(_ users: [User], _ username: String, _ id: UserID?) -> Failure? {
+    private static func clash(
+        _ users: [User], _ ids: UsersFile.FreeIDs, _ username: String, _ id: UserID?
+    ) -> Failure? {
         if users.contains(where: { $0.username == username }) { return .usernameIsTaken }
-        guard let id else {
-            return users.contains { $0.id.number == UserID.maximum } ? .noID : nil
-        }
-        return users.contains { $0.id == id } ? .idIsTaken : nil
+        guard let id else { return ids.next == nil ? .noID : nil }
+        if users.contains(where: { $0.id == id }) { return .idIsTaken }
+        return ids.mayHaveBeenUsed(id) ? .idWasUsed : nil
     }
 
     private static func seek(
-        _ file: UsersFile, making isMade: Bool = false, _ body: ([User]) -> Failure?
+        _ file: UsersFile, making isMade: Bool = false,
+        _ body: ([User], UsersFile.FreeIDs) -> Failure?
     ) throws(Failure) {
-        var users: [User] = []
+        var (users, ids): ([User], UsersFile.FreeIDs) = ([], UsersFile.noIDs)
         do throws(UsersFileError) {
-            users = try file.read()
+            (users, ids) = try file.readAll()
         } catch {
             guard isMade, error == .cannotRead(.isNotThere) else { throw .file(error) }
         }
-        if let failure = body(users) { throw failure }
+        if let failure = body(users, ids) { throw failure }
     }
 
     private static func update<Answer>(
         _ file: UsersFile, making isMade: Bool = false,
-        _ body: (inout [User], UserID?) -> Answer
+        _ body: (inout [User], UsersFile.FreeIDs) -> Answer
     ) throws(Failure) -> Answer {
         do throws(UsersFileError) {
             return try file.update(making: isMade, body)
         } catch {
             throw .file(error)
         }
-    }
-
-    private static func words(_ user: User, _ what: String) -> String {
-        "\(user.username) (id \(user.id.number)) \(what)"
     }
 
     private enum Failure: Error {
@@ -310,6 +388,7 @@ struct UserCommand {
         case noUser
         case usernameIsTaken
         case idIsTaken
+        case idWasUsed
         case noID
 
         func sentences(_ path: String) -> [String] {
@@ -325,7 +404,16 @@ struct UserCommand {
                     "\(path): the user name is taken; `gatehouse user set-password` changes a password"
                 ]
             case .idIsTaken: ["\(path): the id is taken; leave --id out for the next free one"]
-            case .noID: ["\(path): no id is left above the highest; give one with --id"]
+            case .idWasUsed:
+                [
+                    "\(path): the id may have been that of somebody who is gone, whose tokens would "
+                        + "be the new user's; leave --id out for the next free one"
+                ]
+            case .noID:
+                [
+                    "\(path): no id is left above the highest; once no token of a removed user can be "
+                        + "good, take next_id out of the file and give one with --id"
+                ]
             }
         }
 
@@ -340,7 +428,7 @@ struct UserCommand {
             case .file(.inUse): .unavailable
             case .file, .prompt, .password: .data
             case .noUser: .noUser
-            case .usernameIsTaken, .idIsTaken, .noID: .data
+            case .usernameIsTaken, .idIsTaken, .idWasUsed, .noID: .data
             }
         }
     }
@@ -363,6 +451,7 @@ struct UserCommand {
         The password is typed twice at the prompt, or is one line of standard input where that
         is no terminal; it is never an argument. 8 to 1,024 bytes, not the user name, not a
         common one. A running server takes a change at once through admin.socket, else at SIGHUP.
+        set-password, disable and remove end the sessions that the user has begun.
 
         Exit codes: 0 done, 64 wrong arguments, 65 the password or the file will not do, 66 no
         such file, 67 no such user, 73 and 74 not written, 77 not permitted, 78 wrong

@@ -26,7 +26,23 @@ package struct UsersFile: Sendable {
     /// The users, in the file's order.
     package func read() throws(UsersFileError) -> [User] { try readAll().users }
 
-    private func readAll() throws(UsersFileError) -> (users: [User], nextID: Int64) {
+    /// Which ids somebody who is added can have. Tokens know users by their ids, and those of somebody
+    /// who is gone may still be about.
+    package struct FreeIDs: Equatable, Sendable {
+        /// Above all that the file knows of; nil if there is none left.
+        package let next: UserID?
+        /// `next_id` as it stands in the file; nil if it does not.
+        let written: Int64?
+
+        /// Whether the id may have been somebody's who is gone. Of a file without `next_id` nothing is
+        /// known: no.
+        package func mayHaveBeenUsed(_ id: UserID) -> Bool {
+            written.map { id.number < $0 } ?? false
+        }
+    }
+
+    /// The users, in the file's order, and the ids that are left.
+    package func readAll() throws(UsersFileError) -> (users: [User], ids: FreeIDs) {
         let bytes: [UInt8]
         do throws(Errno) {
             bytes = try contents()
@@ -49,27 +65,28 @@ package struct UsersFile: Sendable {
         try update(making: isMade, waits: waits) { users, _ in change(&users) }
     }
 
-    /// The same for whoever adds somebody: with an id that nobody has had, because tokens know users by
-    /// their ids, and those of somebody who is gone may still be about. Nil if there is none left.
+    /// The same for whoever adds somebody, and has to know which ids are left.
     package func update<Answer>(
         making isMade: Bool = false, waits: Bool = true,
-        _ change: (_ users: inout [User], _ nextID: UserID?) -> Answer
+        _ change: (_ users: inout [User], _ ids: FreeIDs) -> Answer
     ) throws(UsersFileError) -> Answer {
         let path = try target()
         let lock = try locked(path, waits)
         defer { withExtendedLifetime(lock) {} }
-        let before: (users: [User], nextID: Int64)
+        let before: (users: [User], ids: FreeIDs)
         do throws(UsersFileError) {
             before = try readAll()
         } catch {
             guard isMade, error == .cannotRead(.isNotThere) else { throw error }
-            before = ([], 1)
+            before = ([], Self.noIDs)
         }
         var users = before.users
-        let answer = change(&users, UserID(before.nextID))
+        let answer = change(&users, before.ids)
         guard users != before.users else { return answer }
         guard users.count <= Self.maximumUsers else { throw .tooManyUsers }
-        let bytes = Self.text(of: users, max(before.nextID, Self.nextID(after: users)))
+        let nextID = max(
+            before.ids.written ?? 1, Self.nextID(after: before.users), Self.nextID(after: users))
+        let bytes = Self.text(of: users, nextID)
         guard bytes.count <= Self.maximumSize else { throw .tooLarge }
         do throws(Errno) {
             try write(bytes, to: path)
@@ -92,6 +109,26 @@ package struct UsersFile: Sendable {
             users[index].password = new
             return true
         }
+    }
+
+    /// Whether a change would probably succeed: asks for permissions alone, and changes nothing. For
+    /// whoever would do work for a change that cannot be written; what counts is the change itself.
+    package var isWritable: Bool {
+        guard let path = try? target(), let file = try? FileStatus(path: path),
+            file.isRegularFile
+        else { return false }
+        // What is written must belong to the same user.
+        guard geteuid() == 0 || file.owner == geteuid() else { return false }
+        let lock = Self.companion(of: path, "lock")
+        if let status = try? fileSystem.status(of: lock) {
+            guard status.isRegularFile, Self.permits(lock, R_OK | W_OK) else { return false }
+        }
+        return Self.permits(Self.folder(of: path), W_OK | X_OK)
+    }
+
+    private static func permits(_ path: String, _ mode: CInt) -> Bool {
+        // By the effective user, as open(2) judges.
+        unsafe faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0
     }
 
     // MARK: Reading
@@ -197,6 +234,9 @@ package struct UsersFile: Sendable {
         }
         return bytes + Array("\n]}\n".utf8)
     }
+
+    /// Of a file that is not there.
+    package static let noIDs = FreeIDs(next: UserID(1), written: nil)
 
     static func nextID(after users: [User]) -> Int64 {
         (users.lazy.map(\.id.number).max() ?? 0) + 1

@@ -8,13 +8,14 @@ struct UsersFileReader {
 
     private var problems: [UsersFileProblem] = []
     /// As it stands in the file.
-    private var nextID: Int64 = 1
+    private var nextID: Int64?
     /// Where each id and user name stands first.
     private var ids: [UserID: Int] = [:]
     private var usernames: [String: Int] = [:]
 
-    /// - Returns: the users, and the lowest id that nobody has had, as far as the file knows.
-    static func users(in bytes: [UInt8]) throws(UsersFileError) -> (users: [User], nextID: Int64) {
+    static func users(
+        in bytes: [UInt8]
+    ) throws(UsersFileError) -> (users: [User], ids: UsersFile.FreeIDs) {
         let root: JSONValue
         do throws(JSONError) {
             root = try JSONValue(parsing: bytes.span)
@@ -25,7 +26,8 @@ struct UsersFileReader {
         var reader = UsersFileReader()
         let users = try reader.read(root)
         guard reader.problems.isEmpty else { throw .invalid(reader.problems) }
-        return (users, max(reader.nextID, UsersFile.nextID(after: users)))
+        let next = max(reader.nextID ?? 1, UsersFile.nextID(after: users))
+        return (users, UsersFile.FreeIDs(next: UserID(next), written: reader.nextID))
     }
 
     private mutating func add(_ place: String, _ sentence: String) {

@@ -126,7 +126,7 @@ struct UserCommandTests {
             typing: "correct horse\r\nand what follows\n", [:])
         #expect(ending == .exited(0))
         #expect(errors == "")
-        #expect(output == "zo\u{EB} (id 1) was added; a running server takes it at SIGHUP\n")
+        #expect(output == "zo\\u{eb} (id 1) was added; a running server takes it at SIGHUP\n")
         let users = try users()
         #expect(users.map(\.id.number) == [1])
         #expect(users.map(\.username) == ["zo\u{EB}"])
@@ -204,6 +204,37 @@ struct UserCommandTests {
         #expect(try users().map(\.id.number) == [2, 3, UserID.maximum])
     }
 
+    @Test("gives nobody the id of somebody who is gone, unless the file knows nothing of that")
+    func usedIDs() throws {
+        try make("alice", "bob", "carol")
+        try UsersFile(folder.path("users.json")).update { users in users.removeFirst(2) }
+        let add = ["add", "--username", "mallory", "--name", "M", "--id", "2"] + place
+        // Before a password is asked for.
+        var (ending, output, errors) = try user(add)
+        #expect(ending == .exited(65))
+        #expect(output == "")
+        #expect(
+            errors
+                == "gatehouse: users.json: the id may have been that of somebody who is gone, whose "
+                + "tokens would be the new user's; leave --id out for the next free one\n")
+        let content = try folder.content("users.json")
+        try folder.file("users.json", content.replacing("\"next_id\":4,", with: ""))
+        (ending, output, errors) = try user(add, typing: "correct horse\n")
+        #expect(ending == .exited(0))
+        #expect(output.hasPrefix("mallory (id 2) was added"))
+    }
+
+    @Test("shows no name that could be taken for another, or for a command to the terminal")
+    func names() throws {
+        try UsersFile(folder.path("users.json")).update(making: true) { users in
+            users = [User(id: UserID(1)!, username: "a\u{202E}b", name: "N\u{200B}")]
+        }
+        let (_, output, _) = try user(["list"] + place)
+        #expect(output.contains("1   a\\u{202e}b  N\\u{200b}  "))
+        let (_, changed, _) = try user(["disable", "--id", "1"] + place)
+        #expect(changed.hasPrefix("a\\u{202e}b (id 1) is disabled"))
+    }
+
     @Test("changes one user, by name or id, and leaves the others as they are")
     func changes() throws {
         try make("alice", "bob", "carol")
@@ -213,12 +244,21 @@ struct UserCommandTests {
             ["set-password", "--id", "2"] + place, typing: "battery staple\n")
         #expect(ending == .exited(0))
         #expect(
-            output == "bob (id 2) has a new password; a running server takes it at SIGHUP\n")
+            output == """
+                bob (id 2) has a new password; a running server takes it at SIGHUP
+                sessions that have begun go on; next: `gatehouse revoke --user 2`
+
+                """)
         #expect(try users()[1].password?.matches(Password("battery staple")!) == true)
 
         (ending, output, _) = try user(["disable", "--username", "carol"] + place)
         #expect(ending == .exited(0))
-        #expect(output == "carol (id 3) is disabled; a running server takes it at SIGHUP\n")
+        #expect(
+            output == """
+                carol (id 3) is disabled; a running server takes it at SIGHUP
+                sessions that have begun go on; next: `gatehouse revoke --user 3`
+
+                """)
         #expect(try users().map(\.isDisabled) == [false, false, true])
 
         (ending, output, _) = try user(["list"] + place)
@@ -237,7 +277,12 @@ struct UserCommandTests {
         #expect(output == "carol (id 3) is enabled; a running server takes it at SIGHUP\n")
         (ending, output, _) = try user(["remove", "--username", "bob"] + place)
         #expect(ending == .exited(0))
-        #expect(output == "bob (id 2) was removed; a running server takes it at SIGHUP\n")
+        #expect(
+            output == """
+                bob (id 2) was removed; a running server takes it at SIGHUP
+                sessions that have begun go on; next: `gatehouse revoke --user 2`
+
+                """)
         #expect(try users() == [before[0], before[2]])
     }
 
@@ -327,7 +372,7 @@ struct UserCommandTests {
         let add = ["add", "--username", "alice", "--name", "Alice"] + place
         var (ending, output, _) = try user(add, typing: "correct horse\n")
         #expect(ending == .exited(0))
-        #expect(output == "alice (id 1) was added; a running server takes it at SIGHUP\n")
+        #expect(output == "alice (id 1) was added; no server is running\n")
 
         let process = try House.start(in: folder, cheap, ["serve"] + place)
         let line = try process.errorLine(containing: "gatehouse: listening on http://")
@@ -345,11 +390,25 @@ struct UserCommandTests {
         (ending, output, _) = try user(
             ["set-password", "--id", "1"] + place, typing: "battery staple\n")
         #expect(ending == .exited(0))
-        #expect(output == "alice (id 1) has a new password; the running server has taken it\n")
+        #expect(
+            output == """
+                alice (id 1) has a new password; the running server has taken it
+                all sessions of user 1 that have begun until now have ended
+
+                """)
         #expect(try status() == 200)
         (ending, output, _) = try user(["disable", "--id", "1"] + place)
-        #expect(output == "alice (id 1) is disabled; the running server has taken it\n")
+        #expect(
+            output == """
+                alice (id 1) is disabled; the running server has taken it
+                all sessions of user 1 that have begun until now have ended
+
+                """)
         #expect(try status() == 401)
+        // One file, however it is written.
+        (_, output, _) = try user(
+            ["enable", "--id", "1", "--users-file", "./users.json"] + place)
+        #expect(output == "alice (id 1) is enabled; the running server has taken it\n")
 
         // Another file is none of its affair.
         (_, output, _) = try user(
@@ -357,6 +416,59 @@ struct UserCommandTests {
             typing: "correct horse\n")
         #expect(output == "x (id 1) was added; a running server takes it at SIGHUP\n")
         process.end()
+    }
+
+    @Test(
+        "that takes access away ends sessions, which begin anew afterwards or not at all",
+        arguments: ["set-password", "disable", "remove"], [true, false])
+    func sessions(verb: String, isRunning: Bool) throws {
+        let estate = try Estate()
+        var house = try estate.house()
+        let (alice, bob) = (try house.login("alice").token, try house.login("bob").token)
+        if !isRunning { try house.stop() }
+        let (ending, output, errors) = try estate.run(
+            ["user", verb, "--username", "alice"], typing: "battery staple\n")
+        #expect(ending == .exited(0))
+        #expect(
+            output.hasSuffix(
+                (isRunning ? "; the running server has taken it" : "; no server is running")
+                    + "\nall sessions of user 1 that have begun until now have ended\n"))
+        #expect(errors.contains("it was written to revocations.journal") == !isRunning)
+        if verb == "disable" {
+            #expect(try estate.run(["user", "enable", "--username", "alice"]).ending == .exited(0))
+        }
+        if !isRunning { house = try estate.house() }
+        #expect(try house.ask(.resource(alice)).verdict == "401 Token revoked")
+        #expect(try house.ask(.resource(bob)).status == 200)
+        let again = try house.login("alice", verb == "disable" ? Estate.password : "battery staple")
+        #expect(again.status == (verb == "remove" ? 401 : 200))
+        if verb != "remove" { #expect(try house.ask(.resource(again.token)).status == 200) }
+    }
+
+    @Test("that cannot end sessions says what does")
+    func unreachable() throws {
+        var plan = Estate.Plan()
+        plan.more = #""admin":{}"#
+        let estate = try Estate(plan)
+        let house = try estate.house()
+        let token = try house.login("alice").token
+        let (ending, output, errors) = try estate.run(["user", "disable", "--id", "1"])
+        #expect(ending == .exited(0))
+        #expect(errors == "")
+        #expect(
+            output == """
+                alice (id 1) is disabled; a running server takes it at SIGHUP
+                sessions that have begun go on; next: `gatehouse revoke --user 1`
+
+                """)
+        #expect(try house.ask(.resource(token)).status == 200)
+        try house.stop()
+        // Nobody has the journal now, so that nobody runs.
+        let stopped = try estate.run(
+            ["user", "set-password", "--id", "1"], typing: "battery staple\n")
+        #expect(stopped.ending == .exited(0))
+        #expect(
+            stopped.output.hasPrefix("alice (id 1) has a new password; no server is running\nall "))
     }
 
     // MARK: At a terminal

@@ -189,11 +189,60 @@ struct UsersFileTests {
         #expect(lock.mode & 0o777 == 0o600)
     }
 
+    @Test("knows which ids may have been somebody's, where it says so")
+    func usedIDs() throws {
+        func used() throws -> [Int64] {
+            let ids = try file.readAll().ids
+            return (1...9).filter { ids.mayHaveBeenUsed(UserID($0)!) }
+        }
+        try folder.file(
+            "users.json", #"{"users":[{"id":5,"username":"a","name":"A"}]}"#)
+        #expect(try used() == [])
+        #expect(try file.readAll().ids.next == UserID(6))
+        _ = try file.update { users in users.removeAll() }
+        #expect(try used() == [1, 2, 3, 4, 5])
+        #expect(try file.readAll().ids.next == UserID(6))
+    }
+
+    @Test("tells beforehand whether it can be changed")
+    func writable() throws {
+        #expect(!file.isWritable)
+        try file.update(making: true) { $0 = [Self.alice] }
+        #expect(file.isWritable)
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path("link"), withDestinationPath: "users.json")
+        #expect(UsersFile(folder.path("link")).isWritable)
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path("loose"), withDestinationPath: "nowhere")
+        #expect(!UsersFile(folder.path("loose")).isWritable)
+        #expect(!UsersFile(folder.path).isWritable)
+        // Where the lock belongs there is something else.
+        let lock = folder.path(".users.json.lock")
+        try FileManager.default.removeItem(atPath: lock)
+        try FileManager.default.createDirectory(
+            atPath: lock, withIntermediateDirectories: false)
+        #expect(!file.isWritable)
+        #expect(throws: UsersFileError.self) { try file.update { $0 = [] } }
+    }
+
+    @Test(
+        "is not said to be writable where permissions are missing", .enabled(if: geteuid() != 0))
+    func unwritable() throws {
+        try file.update(making: true) { $0 = [Self.alice] }
+        chmod(folder.path(".users.json.lock"), 0o400)
+        #expect(!file.isWritable)
+        chmod(folder.path(".users.json.lock"), 0o600)
+        #expect(file.isWritable)
+        chmod(folder.path, 0o500)
+        #expect(!file.isWritable)
+        chmod(folder.path, 0o700)
+    }
+
     @Test("never gives the id of somebody who is gone to somebody else")
     func nextID() throws {
         func add(_ username: String) throws -> Int64? {
-            try file.update(making: true) { users, nextID in
-                guard let nextID else { return nil }
+            try file.update(making: true) { users, ids in
+                guard let nextID = ids.next else { return nil }
                 users.append(User(id: nextID, username: username, name: "N"))
                 return nextID.number
             }
