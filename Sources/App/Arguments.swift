@@ -3,10 +3,21 @@ import JWT
 
 /// Reading what stands behind a command.
 extension ArraySlice<String> {
-    /// What an option is followed by.
-    mutating func value(of option: String) throws(Command.UsageError) -> String {
+    /// What an option is followed by. Not another option, whose own value somebody has forgotten
+    /// to write or did not know of.
+    /// - Parameter kind: how a message calls it.
+    mutating func value(
+        of option: String, _ kind: String = "VALUE"
+    ) throws(Command.UsageError) -> String {
         guard let value = popFirst() else {
-            throw Command.UsageError(sentence: "\(option) needs a value")
+            throw Command.UsageError(
+                sentence: "\(option) needs a \(kind == "VALUE" ? "value" : "file")")
+        }
+        guard !value.hasPrefix("--") else {
+            // Not shown: it may have brought a password along.
+            throw Command.UsageError(
+                sentence: "\(option): another option stands where its value belongs; "
+                    + "write \(option) \(kind)")
         }
         return value
     }

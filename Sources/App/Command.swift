@@ -47,6 +47,10 @@ package struct Command {
     ) throws(UsageError) {
         self.environment = environment
         var rest = arguments[...]
+        while rest.first == "--config" {
+            rest.removeFirst()
+            configurationPath = try rest.value(of: "--config", "FILE")
+        }
         var sawVerb = false
         try readGroup(&rest)
         while let argument = rest.popFirst() {
@@ -54,10 +58,7 @@ package struct Command {
             case "--help", "-h": verb = .help
             case "--version": verb = .version
             case "--config":
-                guard let path = rest.popFirst() else {
-                    throw UsageError(sentence: "--config needs a file")
-                }
-                configurationPath = path
+                configurationPath = try rest.value(of: argument, "FILE")
             case "serve", "check", "secret":
                 guard !sawVerb else {
                     throw UsageError(sentence: "one command at a time: \(argument)")
@@ -69,6 +70,7 @@ package struct Command {
         }
     }
 
+    /// Only `--config` may stand before it.
     /// A command with words and options of its own, if the first word is one; nothing is left then.
     private mutating func readGroup(_ rest: inout ArraySlice<String>) throws(UsageError) {
         guard let word = rest.first else { return }
@@ -111,6 +113,8 @@ package struct Command {
         do throws(UsageError) {
             return try Command(arguments, environment: environment).run()
         } catch {
+            var rest = arguments[...]
+            while rest.first == "--config" { rest = rest.dropFirst(2) }
             say("\(error.sentence)\n\(usage)")
             // Its codes are a matter between it and whoever runs it each night.
             return arguments.starts(with: ["log", "verify"]) ? .cannotTell : .usage

@@ -26,7 +26,7 @@ struct LogCommand {
         while let argument = rest.popFirst() {
             switch (verb, argument) {
             case (_, "--help"), (_, "-h"): return nil
-            case (_, "--config"): configurationPath = try Self.value(of: argument, &rest)
+            case (_, "--config"): configurationPath = try rest.value(of: argument)
             case (nil, _):
                 guard let named = Verb(rawValue: argument) else {
                     throw Command.UsageError(
@@ -34,7 +34,7 @@ struct LogCommand {
                 }
                 verb = named
             case (.verify, "--anchor"):
-                let text = try Self.value(of: argument, &rest)
+                let text = try rest.value(of: argument)
                 guard let anchor = SealHead(text) else {
                     throw Command.UsageError(
                         sentence: "\"\(text)\" is no anchor; write SEQ.MAC, as log head prints it")
@@ -42,7 +42,7 @@ struct LogCommand {
                 anchors.append(anchor)
             case (.verify, "--json"), (.stats, "--json"): asJSON = true
             case (.stats, "--since"):
-                let text = try Self.value(of: argument, &rest)
+                let text = try rest.value(of: argument)
                 guard let moment = Timestamp(since: text, now: WallClock.system.now()) else {
                     throw Command.UsageError(
                         sentence: "\"\(text)\" is no time; write 30m, 7d or 2026-11-21T07:00:00Z")
@@ -71,7 +71,7 @@ struct LogCommand {
             follows = false
             return
         }
-        let text = try Self.value(of: option, &rest)
+        let text = try rest.value(of: option)
         switch option {
         case "--lines":
             guard let count = Int(text), (0...1_000_000).contains(count) else {
@@ -92,15 +92,6 @@ struct LogCommand {
         case "--user": filter.users.append(text)
         default: throw Command.UsageError(sentence: "unknown argument: \(option)")
         }
-    }
-
-    private static func value(
-        of option: String, _ rest: inout ArraySlice<String>
-    ) throws(Command.UsageError) -> String {
-        guard let value = rest.popFirst() else {
-            throw Command.UsageError(sentence: "\(option) needs a value")
-        }
-        return value
     }
 
     // MARK: Running

@@ -20,7 +20,7 @@ struct SecretCommand {
             switch argument {
             // A secret is one whatever the configuration is.
             case "--config": _ = try rest.value(of: argument)
-            case "--add" where file == nil: file = try rest.value(of: argument)
+            case "--add" where file == nil: file = try rest.value(of: argument, "FILE")
             case "--id" where id == nil: id = try rest.value(of: argument)
             default: throw .unknown(argument)
             }

@@ -190,7 +190,7 @@ struct SecretCommandTests {
     @Test(
         "is asked for in other words, and told which",
         arguments: [
-            (["--add"], "--add needs a value"),
+            (["--add"], "--add needs a file"),
             (["--id", "x"], "--id names a key that --add FILE adds"),
             (["--add", "x", "--id", "a b"], "--id: not 1 to 64 of A-Z a-z 0-9 . _ -"),
             (["--add", "x", "--id", ""], "--id: not 1 to 64 of A-Z a-z 0-9 . _ -"),
