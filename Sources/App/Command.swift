@@ -1,6 +1,5 @@
 import Auth
 import Crypto
-import Foundation
 import Glibc
 import Logging
 import POSIX
@@ -47,11 +46,11 @@ package struct Command {
     ) throws(UsageError) {
         self.environment = environment
         var rest = arguments[...]
+        var sawVerb = false
         while rest.first == "--config" {
             rest.removeFirst()
             configurationPath = try rest.value(of: "--config", "FILE")
         }
-        var sawVerb = false
         try readGroup(&rest)
         while let argument = rest.popFirst() {
             switch argument {
@@ -70,8 +69,8 @@ package struct Command {
         }
     }
 
-    /// Only `--config` may stand before it.
     /// A command with words and options of its own, if the first word is one; nothing is left then.
+    /// Only `--config` may stand before it.
     private mutating func readGroup(_ rest: inout ArraySlice<String>) throws(UsageError) {
         guard let word = rest.first else { return }
         switch word {
@@ -113,11 +112,11 @@ package struct Command {
         do throws(UsageError) {
             return try Command(arguments, environment: environment).run()
         } catch {
+            say("\(error.sentence)\n\(usage)")
             var rest = arguments[...]
             while rest.first == "--config" { rest = rest.dropFirst(2) }
-            say("\(error.sentence)\n\(usage)")
             // Its codes are a matter between it and whoever runs it each night.
-            return arguments.starts(with: ["log", "verify"]) ? .cannotTell : .usage
+            return rest.starts(with: ["log", "verify"]) ? .cannotTell : .usage
         }
     }
 
@@ -158,8 +157,12 @@ package struct Command {
 
     private func check() -> ExitCode {
         guard let configuration = load() else { return .configuration }
-        for warning in configuration.warnings { Self.say("warning: \(warning)") }
-        var problems = [Self.logProblem(configuration.log.path)].compactMap(\.self)
+        var warnings = configuration.warnings
+        if configuration.login.mode == .password {
+            warnings += Configuration.permissionWarning(configuration.login.usersFile, "users")
+        }
+        for warning in warnings { Self.say("warning: \(warning)") }
+        var problems = StartCheck.problems(configuration)
         var userCount: Int?
         do throws(Configuration.Invalid) {
             let users = try configuration.readUsers()
@@ -178,23 +181,6 @@ package struct Command {
             "the configuration is good"
                 + (userCount.map { $0 == 1 ? "; 1 user" : "; \($0) users" } ?? ""))
         return .success
-    }
-
-    /// What would keep the log from being opened, as far as one can tell without making anything.
-    private static func logProblem(_ path: String) -> Problem? {
-        var place = path
-        var isFolder: ObjCBool = false
-        // The log and its folder are made where they are not there; what is above them is not.
-        for _ in 0..<2
-        where unsafe !FileManager.default.fileExists(atPath: place, isDirectory: &isFolder) {
-            place = (place as NSString).deletingLastPathComponent
-            if place.isEmpty { place = "." }
-        }
-        guard unsafe FileManager.default.fileExists(atPath: place, isDirectory: &isFolder),
-            isFolder.boolValue == (place != path),
-            FileManager.default.isWritableFile(atPath: place)
-        else { return Problem(path: "log.file.path", sentence: "\(place) cannot be written") }
-        return nil
     }
 
     private func serve() -> ExitCode {

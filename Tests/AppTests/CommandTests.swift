@@ -1,5 +1,6 @@
 import App
 import Foundation
+import Glibc
 import JWT
 import TestSupport
 import Testing
@@ -16,6 +17,28 @@ struct CommandTests {
             (["check", "secret"], "one command at a time: secret"),
             (["serve", "serve"], "one command at a time: serve"), ([""], "unknown argument: "),
             (["--config=x"], "unknown argument: --config=x"),
+            (
+                ["check", "--config", "--help"],
+                "--config: another option stands where its value belongs; write --config FILE"
+            ),
+            (
+                ["--config", "--config", "log", "head"],
+                "--config: another option stands where its value belongs; write --config FILE"
+            ),
+            (
+                ["secret", "--add", "--config", "config.json"],
+                "--add: another option stands where its value belongs; write --add FILE"
+            ),
+            (
+                ["log", "tail", "--lines", "--no-follow"],
+                "--lines: another option stands where its value belongs; write --lines VALUE"
+            ),
+            (
+                ["user", "add", "--username", "--password=hunter2hunter2"],
+                "--username: another option stands where its value belongs; write --username VALUE"
+            ),
+            (["revoke", "--session", "--yes"], "--session needs a value; write --session SID"),
+            (["--config", "c.json", "reload", "now"], "unknown argument: now"),
         ])
     func usage(arguments: [String], sentence: String) throws {
         let (ending, output, errors) = try House.run(arguments, in: folder)
@@ -73,6 +96,26 @@ struct CommandTests {
         for line in lines { #expect(line.count <= 100, "\(line)") }
         for word in words {
             #expect(lines.contains { $0.hasPrefix("  \(word) ") }, "\(word)")
+        }
+    }
+
+    @Test("may name the configuration before its command, or behind it")
+    func configurationFirst() throws {
+        let content = #"{"login":{"mode":"demo"},"log":{"file":{"path":"app.log"}}}"#
+        try folder.file("c.json", content)
+        // The shortest name: NSString's path functions trap at some of one character.
+        try folder.file("c", content)
+        #expect(try House.run(["check", "--config", "c"], in: folder).ending == .exited(0))
+        for (words, code) in [
+            (["check"], 0 as CInt), (["reload"], 78), (["user", "list"], 64),
+            (["log", "head"], 66),
+            (["revoke", "--user", "1"], 78), (["secret"], 0), (["log", "verify", "--x"], 2),
+        ] {
+            let before = try House.run(["--config", "c.json"] + words, in: folder)
+            let behind = try House.run(words + ["--config", "c.json"], in: folder)
+            #expect(before.ending == .exited(code), "\(words): \(before.errors)")
+            #expect(before.ending == behind.ending)
+            #expect(before.errors == behind.errors)
         }
     }
 
@@ -145,6 +188,66 @@ struct CommandTests {
             #expect(ending == .exited(78))
             #expect(errors.contains("gatehouse: log.file.path: \(place) cannot be written\n"))
         }
+    }
+
+    @Test("for a check looks at the journal, the socket and the users, as the start does")
+    func startChecks() throws {
+        try folder.file("users.json", "{\"users\":[]}", mode: 0o644)
+        try folder.file("file", "no journal and no socket")
+        func check(_ admin: String, _ journal: String, _ verb: String = "check") throws -> (
+            ending: ChildProcess.Ending, output: String, errors: String
+        ) {
+            let secret = "a secret of thirty-two bytes and more"
+            try folder.file(
+                "c.json",
+                """
+                {"server":{"port":0},"admin":{"socket":"\(admin)"},
+                 "token":{"keys":[{"id":"a","secret":"\(secret)"}]},
+                 "log":{"file":{"path":"logs/app.log"}},"state":{"revocations":"\(journal)"}}
+                """)
+            return try House.run([verb, "--config", "c.json"], in: folder)
+        }
+        let good = try check("logs/s", "state/deep/journal")
+        #expect(good.ending == .exited(0))
+        #expect(good.output == "the configuration is good; 0 users\n")
+        #expect(
+            good.errors.contains(
+                "warning: users.json: the users file can be read by others; chmod 600 it\n"))
+        // It only looks.
+        #expect(folder.names == ["c.json", "file", "users.json"])
+
+        let long = String(repeating: "x", count: 108)
+        for (admin, journal, sentence) in [
+            (long, "j", "admin.socket: the path of a socket has at most 107 bytes, and this one"),
+            ("missing/s", "j", "admin.socket: missing is no folder that can be written to"),
+            ("file/s", "j", "admin.socket: file is no folder that can be written to"),
+            ("file", "j", "admin.socket: something that is not a socket is at file"),
+            ("s", "file", "state.revocations: the journal file is no journal of revocations"),
+            ("s", ".", "state.revocations: the journal . "),
+            ("s", "file/j", "state.revocations: "),
+        ] {
+            let (ending, _, errors) = try check(admin, journal)
+            #expect(ending == .exited(78))
+            #expect(errors.contains("gatehouse: \(sentence)"), "\(errors)")
+            let served = try check(admin, journal, "serve")
+            #expect([.exited(69), .exited(73)].contains(served.ending), "\(admin) \(journal)")
+        }
+    }
+
+    @Test("does not wait for whoever writes to a pipe", arguments: ["config", "key", "users"])
+    func pipes(what: String) throws {
+        #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+        try folder.file(
+            "c.json",
+            """
+            {"token":{"keys":[{"id":"a","secret_file":"\(what == "key" ? "pipe" : "key")"}]},
+             "login":{"users_file":"pipe"}}
+            """)
+        try folder.file("key", "a secret of thirty-two bytes and more")
+        let (ending, _, errors) = try House.run(
+            ["check", "--config", what == "config" ? "pipe" : "c.json"], in: folder)
+        #expect(ending == .exited(78))
+        #expect(errors.contains(what == "users" ? "cannot be read" : "is not a regular file"))
     }
 
     @Test("to serve where somebody else does ends with 69")
