@@ -363,16 +363,8 @@ struct ConfigurationReader {
             settings.add(place, "needs either \(prefix)secret or \(prefix)secret_file")
             return nil
         }
-        if let byte = bytes.first, bytes.allSatisfy({ $0 == byte }) {
-            settings.add(
-                place, "the secret is one byte over and over; make one with `gatehouse secret`")
-            return nil
-        }
-        if PublishedKeys.contains(bytes) {
-            settings.add(
-                place,
-                "the secret is printed in the documentation; make one with `gatehouse secret`"
-            )
+        if let problem = WeakKeys.problem(bytes) {
+            settings.add(place, problem)
             return nil
         }
         secretMarks[place] = hexadecimal(SHA256.digest(of: bytes.span).span)
