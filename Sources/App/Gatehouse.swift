@@ -74,6 +74,7 @@ package final class Gatehouse: Sendable {
         }
         do throws(StartError) {
             let parts = try Self.parts(configuration, log, clock)
+            parts.users.set(users)
             let service = Service(configuration, users, parts)
             server = try Self.listen(configuration.server, service.routes, parts)
             admin = try Self.adminServer(configuration, service, parts)
@@ -312,6 +313,7 @@ extension Gatehouse {
         var changed = old.changes(to: new).filter { !waiting.contains($0) }
             .filter { !Configuration.needsRestart($0) }
         if users != state.withLock({ $0.users }) { changed.append("users") }
+        parts.users.set(users)
         let service = Service(new, users, parts)
         parts.throttle.options = new.login.throttle
         parts.refusesUnrecorded.set(new.onLogFailure == .refuse)
@@ -342,6 +344,7 @@ extension Gatehouse {
         // A file that somebody is breaking just now is told of at the next reload.
         guard let users = try? configuration.readUsers() else { return }
         state.withLock { $0.users = users }
+        parts.users.set(users)
         let service = Service(configuration, users, parts)
         server.replace(routes: service.routes, options: configuration.server)
         if let options = first.adminOptions {

@@ -13,6 +13,7 @@ struct LastingParts: Sendable {
     let revocations: Revocations
     let sessions = SessionList()
     let throttle: LoginThrottle
+    let users = CurrentUsers()
     let refreshLimit = RefreshLimit()
     let requests = RequestCounting.table()
     let clock: WallClock

@@ -109,7 +109,7 @@ struct Service: Sendable {
             let file = UsersFile(configuration.login.usersFile)
             return .password(
                 PasswordLogin(
-                    users,
+                    users, parts.users,
                     PasswordAuthenticator(users, iterations: configuration.login.iterations),
                     parts.throttle, fingerprintKey: fingerprintKey,
                     upgrade: { user, hash in

@@ -87,9 +87,11 @@ package struct Login: Sendable {
             case .accepted(let needsUpgrade) = passwords.authenticator.check(
                 password, of: applicant.user), let user = applicant.user
         else { return turnAway(request, applicant, ticket.failed(at: clock.now())) }
-        // Whoever ends all sessions of a user, having changed the password perhaps, ends those that are
-        // about to begin with the old one.
-        guard revocations.cutoff(user: user.id.number) == cutoff else {
+        // Whoever changes a password, disables a user or ends all sessions of one means those, too, that
+        // are about to begin with what was good before.
+        guard passwords.current.stillAccept(user),
+            revocations.cutoff(user: user.id.number) == cutoff
+        else {
             ticket.abandon()
             log.record(
                 LoginFailed(reason: "revoked_meanwhile", user: user.id, origin: Origin(request)))

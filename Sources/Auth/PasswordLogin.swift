@@ -4,6 +4,8 @@ import JWT
 /// What a login by password takes: who there is, how passwords are checked, how often one may try.
 package struct PasswordLogin: Sendable {
     let users: UserDirectory
+    /// Who there is when the password has been checked.
+    let current: CurrentUsers
     let authenticator: PasswordAuthenticator
     let throttle: LoginThrottle
     let fingerprintKey: HMACSHA256.Key
@@ -11,11 +13,12 @@ package struct PasswordLogin: Sendable {
     let upgrade: @Sendable (_ user: User, _ hash: PasswordHash) -> Void
 
     package init(
-        _ users: UserDirectory, _ authenticator: PasswordAuthenticator, _ throttle: LoginThrottle,
-        fingerprintKey: HMACSHA256.Key,
+        _ users: UserDirectory, _ current: CurrentUsers, _ authenticator: PasswordAuthenticator,
+        _ throttle: LoginThrottle, fingerprintKey: HMACSHA256.Key,
         upgrade: @escaping @Sendable (_ user: User, _ hash: PasswordHash) -> Void
     ) {
         self.users = users
+        self.current = current
         self.authenticator = authenticator
         self.throttle = throttle
         self.fingerprintKey = fingerprintKey

@@ -55,6 +55,8 @@ final class House: Sendable {
     let revocation: AdminRevocation
     /// The users whose hashes were to be replaced.
     let upgrades = Locked<[(user: UserID, hash: PasswordHash)]>([])
+    /// Who may log in when the password has been checked.
+    let current: CurrentUsers
     private let folder: URL
 
     convenience init(
@@ -105,11 +107,13 @@ final class House: Sendable {
         self.security = security
         self.revocations = revocations
         let upgrades = upgrades
+        let current = CurrentUsers(plan.users)
+        self.current = current
         let mode: Login.Mode =
             if let options = plan.throttle {
                 .password(
                     PasswordLogin(
-                        plan.users,
+                        plan.users, current,
                         PasswordAuthenticator(plan.users, iterations: plan.iterations),
                         LoginThrottle(options), fingerprintKey: plan.fingerprintKey,
                         upgrade: { user, hash in

@@ -317,6 +317,70 @@ struct PasswordLoginTests {
         }
     }
 
+    private static let changes: [(change: String, users: UserDirectory)] = [
+        (
+            "another password",
+            UserDirectory([
+                User(id: UserID(1)!, username: "alice", name: "Alice", password: hash(bobPassword))
+            ])
+        ),
+        (
+            "the same one, set anew",
+            UserDirectory([
+                User(
+                    id: UserID(1)!, username: "alice", name: "Alice", password: hash(alicePassword))
+            ])
+        ),
+        (
+            "no password",
+            UserDirectory([User(id: UserID(1)!, username: "alice", name: "Alice")])
+        ),
+        (
+            "disabled",
+            UserDirectory(
+                users.all.map { user in
+                    var user = user
+                    user.isDisabled = true
+                    return user
+                })
+        ),
+        ("gone", UserDirectory(Array(users.all.dropFirst()))),
+    ]
+
+    @Test("is not good for what was changed while it was checked", arguments: changes)
+    func changedMeanwhile(change: String, changed: UserDirectory) throws {
+        let house = try house(attempts: 1)
+        let events = try house.events {
+            let answer = try answer(
+                to: post(#"{"user_id":1,"password":"correct horse battery"}"#)
+            ) { request in
+                guard case .slow(let work) = house.login.respond(to: request) else {
+                    return .error(.internalServerError)
+                }
+                house.current.set(changed)
+                return work.run()
+            }
+            #expect(answer.status == 503)
+            #expect(answer.field("Retry-After") == "1")
+            #expect(answer.sentence == "Busy")
+            #expect(answer.isAudited)
+        }
+        #expect(events == ["WARNING authn_login_fail user=1 reason=revoked_meanwhile"])
+        #expect(house.sessions.count == 0)
+        // Nobody has failed.
+        house.current.set(users)
+        let again = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+        #expect(again.status == 200)
+    }
+
+    @Test("is good still when somebody else was changed while it was checked")
+    func othersChangedMeanwhile() throws {
+        let house = try house()
+        house.current.set(UserDirectory([users[UserID(1)!]!]))
+        let answer = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+        #expect(answer.status == 200)
+    }
+
     @Test("agrees with the counters about what has happened")
     func counters() throws {
         let house = try house(attempts: 2)
