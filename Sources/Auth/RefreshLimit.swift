@@ -4,17 +4,27 @@ import Time
 /// Keeps a session from being renewed in a loop: each renewal leaves an entry in the table of exchanged
 /// tokens until the old token's end, and a client in a loop would fill it.
 ///
-/// Counts by session in a table of fixed size. Two sessions whose places fall together share a count, so
-/// that a session may be refused earlier than alone, and never later.
+/// Counts by session in a table of fixed size, in which a session has eight places that it may take. A
+/// place belongs to one session, so nobody is refused for what another one did. Where all eight are taken
+/// the one with the fewest renewals is given away: a session may be counted anew, and so be refused later
+/// than alone, but one in a loop keeps its place before those that are not.
 package final class RefreshLimit: Sendable {
     /// Renewals in a window. Clients renew once a token's lifetime; this is for tests, tabs and retries.
     private static let maximum: UInt32 = 600
     private static let window = Milliseconds.seconds(60)
     private static let places = 4096
+    private static let ways = 8
 
     private struct Count {
+        /// A hash of it under this process's key; two sessions with one hash are not to be expected.
+        var session = 0
         var windowEnds = Timestamp(milliseconds: .min)
         var count: UInt32 = 0
+
+        /// A clock that went back ends a window, too.
+        func isOver(at now: Timestamp) -> Bool {
+            now >= windowEnds || windowEnds.milliseconds > (now + RefreshLimit.window).milliseconds
+        }
     }
 
     private let counts = Locked([Count](repeating: Count(), count: RefreshLimit.places))
@@ -24,16 +34,23 @@ package final class RefreshLimit: Sendable {
     /// Counts a renewal.
     /// - Returns: nil if it may go on, else the time until the next one may.
     func wait(beforeRefreshing session: Span<UInt8>, at now: Timestamp) -> Milliseconds? {
-        // Seeded for each process: nobody can choose whom to share a place with.
+        // Seeded for each process: nobody can choose whose places to take.
         var hasher = Hasher()
         for index in session.indices { hasher.combine(session[index]) }
-        let place = Int(UInt(bitPattern: hasher.finalize()) % UInt(Self.places))
+        let hash = hasher.finalize()
+        let first = Int(UInt(bitPattern: hash) % UInt(Self.places / Self.ways)) * Self.ways
         return counts.withLock { counts in
-            // A clock that went back begins a new window.
-            if now >= counts[place].windowEnds
-                || counts[place].windowEnds.milliseconds > (now + Self.window).milliseconds
-            {
-                counts[place] = Count(windowEnds: now + Self.window)
+            var (place, fewest) = (first, UInt32.max)
+            for index in first..<(first + Self.ways) {
+                if counts[index].session == hash {
+                    place = index
+                    break
+                }
+                let count = counts[index].isOver(at: now) ? 0 : counts[index].count
+                if count < fewest { (place, fewest) = (index, count) }
+            }
+            if counts[place].session != hash || counts[place].isOver(at: now) {
+                counts[place] = Count(session: hash, windowEnds: now + Self.window)
             }
             guard counts[place].count < Self.maximum else {
                 return Milliseconds(counts[place].windowEnds.milliseconds - now.milliseconds)
