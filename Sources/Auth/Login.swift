@@ -49,7 +49,9 @@ package struct Login: Sendable {
         case (.noUser, _), (.claimed(.name, _), .demo):
             return refuse(request, "invalid_user_id", Self.invalidUserID)
         case (.claimed(.id(let user), _), .demo), (.claimed(.both(let user, _), _), .demo):
-            return .response(accept(request, user))
+            let now = clock.now()
+            let cutoff = revocations.cutoff(user: user.number)
+            return .response(accept(request, user, at: now, after: cutoff))
         case (.claimed(let identity, let password), .password(let passwords)):
             // No password is a wrong one.
             return admit(request, passwords, passwords.applicant(identity), password ?? "")
@@ -87,6 +89,8 @@ package struct Login: Sendable {
             case .accepted(let needsUpgrade) = passwords.authenticator.check(
                 password, of: applicant.user), let user = applicant.user
         else { return turnAway(request, applicant, ticket.failed(at: clock.now())) }
+        // Read before it is compared what was ended: a later end lies behind this moment.
+        let now = clock.now()
         // Whoever changes a password, disables a user or ends all sessions of one means those, too, that
         // are about to begin with what was good before.
         guard passwords.current.stillAccept(user),
@@ -98,10 +102,13 @@ package struct Login: Sendable {
             return Self.tryAgain
         }
         ticket.succeeded()
+        // First the session, which is then there to be ended, and begins before whatever ends it: another
+        // hash takes as long as the first.
+        let response = accept(request, user.id, at: now, after: cutoff)
         if needsUpgrade, let hash = passwords.authenticator.newHash(of: password) {
             passwords.upgrade(user, hash)
         }
-        return accept(request, user.id)
+        return response
     }
 
     private func turnAway(
@@ -137,10 +144,11 @@ package struct Login: Sendable {
 
     // MARK: Answers
 
-    private func accept(_ request: Request, _ user: UserID) -> Response {
-        let now = clock.now()
-        let (token, claims) = issuer.issue(
-            for: user, at: now, after: revocations.cutoff(user: user.number))
+    /// - Parameter cutoff: until when the user's sessions are ended, as far as was known at `now`.
+    private func accept(
+        _ request: Request, _ user: UserID, at now: Timestamp, after cutoff: Timestamp?
+    ) -> Response {
+        let (token, claims) = issuer.issue(for: user, at: now, after: cutoff)
         let origin = Origin(request)
         sessions.note(claims, from: request.client, at: now)
         log.record(LoginSucceeded(user: user, origin: origin))

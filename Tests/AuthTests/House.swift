@@ -55,6 +55,8 @@ final class House: Sendable {
     let revocation: AdminRevocation
     /// The users whose hashes were to be replaced.
     let upgrades = Locked<[(user: UserID, hash: PasswordHash)]>([])
+    /// What happens while a hash is being replaced.
+    let whileUpgrading = Locked<@Sendable () -> Void>({})
     /// Who may log in when the password has been checked.
     let current: CurrentUsers
     private let folder: URL
@@ -106,7 +108,7 @@ final class House: Sendable {
         self.issuer = issuer
         self.security = security
         self.revocations = revocations
-        let upgrades = upgrades
+        let (upgrades, whileUpgrading) = (upgrades, whileUpgrading)
         let current = CurrentUsers(plan.users)
         self.current = current
         let mode: Login.Mode =
@@ -118,6 +120,7 @@ final class House: Sendable {
                         LoginThrottle(options), fingerprintKey: plan.fingerprintKey,
                         upgrade: { user, hash in
                             upgrades.withLock { $0.append((user.id, hash)) }
+                            whileUpgrading.withLock { $0 }()
                         }))
             } else { .demo }
         login = Login(

@@ -275,6 +275,25 @@ struct PasswordLoginTests {
         #expect(upgrades.first?.hash.matches(Password(alicePassword)!) == true)
     }
 
+    @Test("begins its session before it hashes again, so that it can be ended meanwhile")
+    func revokedWhileUpgrading() throws {
+        let house = try house(iterations: 2000)
+        let (revocations, clock) = (house.revocations, house.clock)
+        let isListed = Locked(false)
+        house.whileUpgrading.withLock {
+            $0 = { [sessions = house.sessions] in
+                isListed.withLock { $0 = sessions.count == 1 }
+                clock.advance(.seconds(2))
+                try? revocations.endAll(of: UserID(1)!, at: clock.clock.now())
+            }
+        }
+        let answer = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+        #expect(house.upgrades.withLock { $0.count } == 1)
+        #expect(isListed.withLock { $0 })
+        clock.advance(.seconds(1))
+        #expect(try house.verdict(answer.token) == "401 Token revoked")
+    }
+
     @Test("asks for no other hash where there is one that is strong enough")
     func noUpgrade() throws {
         let house = try house()
