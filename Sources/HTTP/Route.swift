@@ -32,16 +32,29 @@ package struct SlowWork: Sendable {
         case waiting
     }
 
+    /// Whose turn it is where there is more to do than can be done at once.
+    package enum Precedence: UInt8, Sendable, Comparable {
+        case last, ordinary, first
+
+        package static func < (one: Precedence, other: Precedence) -> Bool {
+            one.rawValue < other.rawValue
+        }
+    }
+
     package let kind: Kind
+    package let precedence: Precedence
     package let run: @Sendable () -> Response
-    /// Called instead of `run` when the waiting room is full; the client is told 503.
+    /// Called instead of `run` when the waiting room is full, or when it had to make room for work that
+    /// comes before it; the client is told 503. On any thread.
     package let refused: @Sendable () -> Void
 
     package init(
-        _ kind: Kind, _ run: @escaping @Sendable () -> Response,
+        _ kind: Kind, precedence: Precedence = .ordinary,
+        _ run: @escaping @Sendable () -> Response,
         refused: @escaping @Sendable () -> Void = {}
     ) {
         self.kind = kind
+        self.precedence = precedence
         self.run = run
         self.refused = refused
     }
@@ -65,7 +78,8 @@ package enum Route: Sendable {
                 case .slow(let work):
                     .slow(
                         SlowWork(
-                            work.kind, { wrap { _ in work.run() }(request) },
+                            work.kind, precedence: work.precedence,
+                            { wrap { _ in work.run() }(request) },
                             refused: work.refused))
                 }
             }

@@ -7,6 +7,8 @@ final class Mailbox: Sendable {
     enum Letter: Sendable {
         /// The response to an offloaded request of the connection with this token.
         case response(Response, token: UInt64)
+        /// An offloaded request of this client, on the connection with this token, had to make room.
+        case displaced(ClientAddress, token: UInt64)
         /// What has been configured anew; `whenTaken` is called once the worker goes by it.
         case replace(RouteTable, ServerOptions, whenTaken: @Sendable () -> Void)
         case stop

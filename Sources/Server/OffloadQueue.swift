@@ -19,24 +19,69 @@ struct OffloadQueues: Sendable {
         }
     }
 
-    /// False, and nothing done, if the waiting room of its kind is full.
-    func submit(_ kind: SlowWork.Kind, _ work: @escaping OffloadQueue.Work) -> Bool {
-        switch kind {
-        case .computing: computing.submit(work)
-        case .waiting: waiting.submit(work)
-        }
+    /// False, and nothing done, if the waiting room of its kind is full; see `OffloadQueue.submit`.
+    func submit(
+        _ work: SlowWork, run: @escaping OffloadQueue.Work,
+        displaced: @escaping OffloadQueue.Work
+    ) -> Bool {
+        let queue =
+            switch work.kind {
+            case .computing: computing
+            case .waiting: waiting
+            }
+        return queue.submit(run, precedence: work.precedence, displaced: displaced)
     }
 }
 
 /// Runs what is slow by nature beside the workers: a few at a time, a few waiting, and no more.
+///
+/// What waits runs in the order of its precedence, and of its arrival within one. Where the waiting room
+/// is full, what comes takes the place of the youngest of the lowest precedence, if its own is higher:
+/// what has waited for long has the better claim. Each fourth turn is the oldest's, whatever its
+/// precedence, so that nothing that waits does so without end.
 final class OffloadQueue: Sendable {
     typealias Work = @Sendable () -> Void
 
+    private struct Entry {
+        let work: Work
+        let precedence: SlowWork.Precedence
+        let displaced: Work
+    }
+
     private struct State {
         var running = 0
-        var waiting: [Work] = []
+        /// In the order of arrival.
+        var waiting: [Entry] = []
+        var turns: UInt64 = 0
         var refused: UInt64 = 0
+
+        /// What is to run next.
+        mutating func next() -> Entry? {
+            guard !waiting.isEmpty else { return nil }
+            turns &+= 1
+            guard !turns.isMultiple(of: OffloadQueue.turnOfTheOldest) else {
+                return waiting.removeFirst()
+            }
+            var chosen = 0
+            for index in waiting.indices
+            where waiting[index].precedence > waiting[chosen].precedence { chosen = index }
+            return waiting.remove(at: chosen)
+        }
+
+        /// Takes out what has to make room for work of this precedence; nil if nothing has.
+        mutating func makeRoom(for precedence: SlowWork.Precedence) -> Entry? {
+            var chosen: Int?
+            var lowest = precedence
+            for index in waiting.indices where waiting[index].precedence < precedence {
+                guard waiting[index].precedence <= lowest else { continue }
+                (chosen, lowest) = (index, waiting[index].precedence)
+            }
+            return chosen.map { waiting.remove(at: $0) }
+        }
     }
+
+    /// A quarter of what is done is enough to empty a waiting room of any kind in time.
+    private static let turnOfTheOldest: UInt64 = 4
 
     private let state = Locked(State())
     private let queue = DispatchQueue(label: "gatehouse.offload", attributes: .concurrent)
@@ -44,23 +89,37 @@ final class OffloadQueue: Sendable {
 
     init(_ limits: QueueLimits) { self.limits = limits }
 
-    /// False, and nothing done, if the waiting room is full.
-    func submit(_ work: @escaping Work) -> Bool {
-        enum Decision { case run, wait, refuse }
+    /// False, and nothing done, if the waiting room is full of what comes before it.
+    /// - Parameter displaced: called instead of `work`, on any thread, if it waited and had to make room.
+    func submit(
+        _ work: @escaping Work, precedence: SlowWork.Precedence = .ordinary,
+        displaced: @escaping Work = {}
+    ) -> Bool {
+        enum Decision {
+            case run, refuse
+            case wait(insteadOf: Entry?)
+        }
         let decision: Decision = state.withLock { state in
             if state.running < limits.width {
                 state.running += 1
                 return .run
             }
-            guard state.waiting.count < limits.waiting else {
+            var victim: Entry?
+            if state.waiting.count >= limits.waiting {
                 state.refused += 1
-                return .refuse
+                victim = state.makeRoom(for: precedence)
+                if victim == nil { return .refuse }
             }
-            state.waiting.append(work)
-            return .wait
+            state.waiting.append(
+                Entry(work: work, precedence: precedence, displaced: displaced))
+            return .wait(insteadOf: victim)
         }
-        if decision == .run { queue.async { self.run(work) } }
-        return decision != .refuse
+        switch decision {
+        case .refuse: return false
+        case .run: queue.async { self.run(work) }
+        case .wait(let victim): victim?.displaced()
+        }
+        return true
     }
 
     /// Does the work, and then what waits, until nothing does.
@@ -69,7 +128,7 @@ final class OffloadQueue: Sendable {
         while let current = work {
             current()
             work = state.withLock { state in
-                guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+                if let next = state.next() { return next.work }
                 state.running -= 1
                 return nil
             }

@@ -241,18 +241,25 @@ final class Worker: @unchecked Sendable {
     ) {
         let token = connection.token
         let mailbox = mailbox
-        connection.awaitsResponse = offload.submit(work.kind) {
-            mailbox.post(.response(work.run(), token: token))
-        }
+        connection.awaitsResponse = offload.submit(
+            work, run: { mailbox.post(.response(work.run(), token: token)) },
+            displaced: {
+                work.refused()
+                mailbox.post(.displaced(client, token: token))
+            })
         if !connection.awaitsResponse {
             work.refused()
-            counts.refused.add()
-            hooks.refused(
-                Refusal(
-                    reason: "busy", status: .serviceUnavailable, client: client,
-                    id: connection.conversation.currentID))
-            complete(Self.busy, connection)
+            refuseForWantOfRoom(client, connection)
         }
+    }
+
+    private func refuseForWantOfRoom(_ client: ClientAddress, _ connection: Connection) {
+        counts.refused.add()
+        hooks.refused(
+            Refusal(
+                reason: "busy", status: .serviceUnavailable, client: client,
+                id: connection.conversation.currentID))
+        complete(Self.busy, connection)
     }
 
     private func refuse(_ connection: Connection, _ error: ParseError) {
@@ -496,6 +503,12 @@ final class Worker: @unchecked Sendable {
                 watch(connection, .read)
                 answer(connection)
             // Requests that came behind it are handled when it is sent.
+            case .displaced(let client, let token):
+                guard let connection = connection(token) else { continue }
+                connection.awaitsResponse = false
+                refuseForWantOfRoom(client, connection)
+                watch(connection, .read)
+                answer(connection)
             case .replace(let routes, let options, let whenTaken):
                 self.routes = routes
                 self.options = options

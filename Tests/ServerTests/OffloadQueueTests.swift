@@ -1,4 +1,5 @@
 import Dispatch
+import HTTP
 import POSIX
 import TestSupport
 import Testing
@@ -47,6 +48,59 @@ struct OffloadQueueTests {
         gate.open()
         #expect(end.wait(timeout: .now() + Effort.patience) == .success)
         #expect(done.all == (0..<50).map { "\($0)" })
+    }
+
+    @Test("runs what comes first by precedence, and each fourth time the oldest")
+    func precedence() {
+        let (queue, gate, done) = (
+            OffloadQueue(QueueLimits(width: 1, waiting: 100)), Gate(), Events()
+        )
+        let end = DispatchSemaphore(value: 0)
+        #expect(queue.submit { gate.pass() })
+        for (precedence, name) in [
+            (SlowWork.Precedence.last, "l"), (.ordinary, "o"), (.first, "f"),
+        ] {
+            for number in 1...3 {
+                let isTaken = queue.submit(
+                    { done.add("\(name)\(number)") }, precedence: precedence)
+                #expect(isTaken)
+            }
+        }
+        let isTaken = queue.submit({ end.signal() }, precedence: .last)
+        #expect(isTaken)
+        gate.open()
+        #expect(end.wait(timeout: .now() + Effort.patience) == .success)
+        #expect(done.all == ["f1", "f2", "f3", "l1", "o1", "o2", "o3", "l2", "l3"])
+    }
+
+    @Test("gives the place of the youngest of the lowest precedence to what comes before it")
+    func displacement() {
+        let (queue, gate, done) = (
+            OffloadQueue(QueueLimits(width: 1, waiting: 4)), Gate(), Events()
+        )
+        let end = DispatchSemaphore(value: 0)
+        func submit(_ name: String, _ precedence: SlowWork.Precedence) -> Bool {
+            queue.submit(
+                {
+                    done.add(name)
+                    end.signal()
+                }, precedence: precedence, displaced: { done.add("not \(name)") })
+        }
+        #expect(queue.submit { gate.pass() })
+        #expect(gate.waitForArrival())
+        #expect(submit("l1", .last) && submit("o1", .ordinary))
+        #expect(submit("l2", .last) && submit("o2", .ordinary))
+        #expect(!submit("l3", .last))
+        #expect(submit("o3", .ordinary))
+        #expect(submit("f1", .first))
+        #expect(!submit("o4", .ordinary))
+        #expect(submit("f2", .first))
+        #expect(done.all == ["not l2", "not l1", "not o3"])
+        #expect(queue.statistics.refused == 5)
+        #expect(queue.statistics.waiting == 4)
+        gate.open()
+        for _ in 0..<4 { #expect(end.wait(timeout: .now() + Effort.patience) == .success) }
+        #expect(done.all.dropFirst(3) == ["f1", "f2", "o1", "o2"])
     }
 
     @Test("without a waiting room still runs what it can")

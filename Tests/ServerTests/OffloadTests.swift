@@ -106,6 +106,47 @@ struct OffloadTests {
         #expect(try clients[1].response().content == "hello")
     }
 
+    @Test("may have to make room; its client is told so, and what it asked for then is answered")
+    func displaced() throws {
+        let (gate, refused) = (Gate(), Events())
+        let server = try TestServer(
+            .forTests { $0.computing = QueueLimits(width: 1, waiting: 1) },
+            routes: { router in
+                for (name, precedence) in [("last", SlowWork.Precedence.last), ("first", .first)] {
+                    router.on(.post, "/\(name)") { request in
+                        let content = Array(text(request.body).utf8)
+                        return .slow(
+                            SlowWork(
+                                .computing, precedence: precedence,
+                                {
+                                    gate.pass()
+                                    return Response(.ok, json: content)
+                                }, refused: { refused.add(name) }))
+                    }
+                }
+            })
+        let clients = try (0..<3).map { _ in try server.client() }
+        try clients[0].send(.post("/last", "runs"))
+        #expect(gate.waitForArrival())
+        try clients[1].send(.post("/last", "waits") + .get("/hello"))
+        // Served after that one's bytes were here.
+        let other = try server.client()
+        try other.send(.get("/hello"))
+        _ = try other.response()
+
+        try clients[2].send(.post("/first", "comes first"))
+        let refusal = try clients[1].response()
+        #expect(refusal.status == 503)
+        #expect(refusal.content == "{\"error\":\"Busy\"}")
+        #expect(refusal["Retry-After"] == "1")
+        #expect(try clients[1].response().content == "hello")
+        #expect(refused.count("last") == 1)
+        gate.open(for: 2)
+        #expect(try clients[0].response().content == "runs")
+        #expect(try clients[2].response().content == "comes first")
+        #expect(refused.count("first") == 0)
+    }
+
     @Test("of another kind does not wait for it, and a refused one is told so")
     func kinds() throws {
         let (gate, refused) = (Gate(), Events())
