@@ -30,6 +30,15 @@ struct AttemptTable {
         return entries[index].refusal(at: now, rule)
     }
 
+    /// Failures within the window and attempts in flight.
+    mutating func spent(
+        by key: UInt64, at now: Timestamp, _ rule: AttemptRule
+    ) -> (failures: Int, inFlight: Int) {
+        guard let index = index(of: key) else { return (0, 0) }
+        entries[index].update(to: now, rule)
+        return (entries[index].failures, Int(entries[index].inFlight))
+    }
+
     /// Counts an attempt as in flight; false if each place that the key could have has attempts of
     /// others in flight.
     mutating func begin(_ key: UInt64, at now: Timestamp, _ rule: AttemptRule) -> Bool {
@@ -103,6 +112,8 @@ struct AttemptTable {
 struct AttemptRule {
     /// At least 1.
     let limit: Int
+    /// Attempts at a time, at least 1.
+    var maximumInFlight = Int.max
     let window: Milliseconds
     let lockout: Milliseconds
 }
@@ -160,13 +171,15 @@ struct AttemptCount {
     func refusal(at now: Timestamp, _ rule: AttemptRule) -> Timestamp? {
         if let lockedUntil { return lockedUntil }
         let failures = failures
-        if failures + Int(inFlight) < rule.limit { return nil }
+        if failures + Int(inFlight) < rule.limit, Int(inFlight) < rule.maximumInFlight {
+            return nil
+        }
         // Under a limit that was higher there can be too many without a lock.
         if failures >= rule.limit { return Timestamp(milliseconds: times[0]) + rule.window }
         return now + Self.moment
     }
 
-    /// Where those in flight could use up all that are allowed, it is worth asking again soon.
+    /// Where those in flight could use up all that are allowed, or are as many as there may be, it is worth asking again soon.
     private static let moment = Milliseconds.seconds(1)
 
     mutating func clear() {

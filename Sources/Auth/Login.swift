@@ -76,7 +76,8 @@ package struct Login: Sendable {
             let cutoff = applicant.user.flatMap { revocations.cutoff(user: $0.id.number) }
             return .slow(
                 SlowWork(
-                    .computing, { check(request, passwords, applicant, password, ticket, cutoff) },
+                    .computing, precedence: ticket.standing.precedence,
+                    { check(request, passwords, applicant, password, ticket, cutoff) },
                     refused: { ticket.abandon() }))
         }
     }
@@ -101,7 +102,7 @@ package struct Login: Sendable {
                 LoginFailed(reason: "revoked_meanwhile", user: user.id, origin: Origin(request)))
             return Self.tryAgain
         }
-        ticket.succeeded()
+        ticket.succeeded(at: now)
         // First the session, which is then there to be ended, and begins before whatever ends it: another
         // hash takes as long as the first.
         let response = accept(request, user.id, at: now, after: cutoff)
@@ -172,4 +173,14 @@ package struct Login: Sendable {
     /// RFC 9110 §15.5.2: a 401 has a challenge.
     private static let invalidCredentials = Response.error(.unauthorized, "Invalid credentials")
         .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).audited
+}
+
+extension LoginThrottle.Standing {
+    fileprivate var precedence: SlowWork.Precedence {
+        switch self {
+        case .suspect: .last
+        case .unknown: .ordinary
+        case .known: .first
+        }
+    }
 }

@@ -45,14 +45,30 @@ package final class LoginThrottle: Sendable {
 
         fileprivate var address: AttemptRule {
             AttemptRule(
-                limit: maximumAttempts * LoginThrottle.addressFactor, window: window,
-                lockout: lockout)
+                limit: maximumAttempts * LoginThrottle.addressFactor,
+                maximumInFlight: LoginThrottle.addressInFlight, window: window, lockout: lockout)
         }
     }
 
     /// Offices and mobile networks have thousands of people behind an address, some of whom mistype;
     /// fifty guesses in five minutes are still none worth making against passwords of eight bytes.
     package static let addressFactor = 10
+
+    /// Attempts of an address at a time. One person has one, an office seldom more than a few, and the room
+    /// for those that wait to be hashed should be filled by no handful of addresses.
+    package static let addressInFlight = 4
+
+    /// What speaks for an address when there is more to hash than can be. Nothing about the account goes
+    /// into it, so that nobody learns from a wait whether there is one.
+    package enum Standing: Sendable, Equatable {
+        /// Has failed within the window, or has another attempt in flight, which counts as a failure here,
+        /// too; if known, has failed as often as an account may.
+        case suspect
+        /// Has done neither; if known, has failed a few times.
+        case unknown
+        /// Somebody has logged in from there within the last days, and nobody has failed.
+        case known
+    }
 
     /// An account that somebody wants to log in to; see `account(_:isKnown:)`.
     package struct AccountKey: Sendable, Equatable {
@@ -110,6 +126,7 @@ package final class LoginThrottle: Sendable {
         /// Of names and ids that nobody has, and of users.
         var accounts: InlineArray<2, AttemptTable>
         var addresses: AttemptTable
+        var known: KnownAddresses
         var refusedForAccount: UInt64 = 0
         var refusedForAddress: UInt64 = 0
     }
@@ -120,7 +137,7 @@ package final class LoginThrottle: Sendable {
 
     /// - Parameter capacity: how many accounts are counted at a time, and as many names that nobody
     ///   has, and twice as many addresses; a power of two, at least 8. As it is, the tables have
-    ///   3.5 MiB. More than so many accounts with a failure in the last window is more than a machine
+    ///   3.75 MiB, with the addresses that are known, as many again. More than so many accounts with a failure in the last window is more than a machine
     ///   of a few cores can hash.
     package init(_ options: Options = Options(), capacity: Int = 8192) {
         precondition(Options.attempts.contains(options.maximumAttempts))
@@ -128,7 +145,8 @@ package final class LoginThrottle: Sendable {
         state = Locked(
             State(
                 options: options, accounts: [accounts, accounts],
-                addresses: AttemptTable(capacity: 2 * capacity)))
+                addresses: AttemptTable(capacity: 2 * capacity),
+                known: KnownAddresses(capacity: 2 * capacity)))
         key = HMACSHA256.Key(RandomBytes.array(count: 32).span)
     }
 
@@ -200,15 +218,19 @@ extension LoginThrottle {
         private let throttle: LoginThrottle
         private let account: AccountKey
         private let address: UInt64
+        /// As it was when the attempt was admitted.
+        package let standing: Standing
         /// Nothing is to be given back: it has been, or nothing was counted.
         private let isSettled: Atomic<Bool>
 
         fileprivate init(
-            _ throttle: LoginThrottle, _ account: AccountKey, _ address: UInt64, isCounted: Bool
+            _ throttle: LoginThrottle, _ account: AccountKey, _ address: UInt64,
+            _ standing: Standing, isCounted: Bool
         ) {
             self.throttle = throttle
             self.account = account
             self.address = address
+            self.standing = standing
             isSettled = Atomic(!isCounted)
         }
 
@@ -222,13 +244,13 @@ extension LoginThrottle {
             settle() ? throttle.fail(account, address, at: now) : .uncounted
         }
 
-        package func succeeded() {
-            if settle() { throttle.end(account, address, clearing: true) }
+        package func succeeded(at now: Timestamp) {
+            if settle() { throttle.succeed(account, address, at: now) }
         }
 
         /// It was not tried: too busy, or the user is disabled.
         package func abandon() {
-            if settle() { throttle.end(account, address, clearing: false) }
+            if settle() { throttle.abandon(account, address) }
         }
 
         deinit { abandon() }
@@ -240,8 +262,10 @@ extension LoginThrottle {
     ) -> Admission {
         let address = hash(of: client)
         switch state.withLock({ $0.admit(account, address, at: now) }) {
-        case .counted: return .admitted(Ticket(self, account, address, isCounted: true))
-        case .uncounted: return .admitted(Ticket(self, account, address, isCounted: false))
+        case .counted(let standing):
+            return .admitted(Ticket(self, account, address, standing, isCounted: true))
+        case .uncounted:
+            return .admitted(Ticket(self, account, address, .unknown, isCounted: false))
         case .refused(let refusal): return .refused(refusal)
         }
     }
@@ -256,7 +280,7 @@ extension LoginThrottle {
                 refusedForAccount: state.refusedForAccount,
                 refusedForAddress: state.refusedForAddress,
                 memory: state.accounts[0].memory + state.accounts[1].memory
-                    + state.addresses.memory)
+                    + state.addresses.memory + state.known.bytes)
         }
     }
 
@@ -264,8 +288,15 @@ extension LoginThrottle {
         state.withLock { $0.fail(account, address, at: now) }
     }
 
-    private func end(_ account: AccountKey, _ address: UInt64, clearing: Bool) {
-        state.withLock { $0.end(account, address, clearing: clearing) }
+    private func succeed(_ account: AccountKey, _ address: UInt64, at now: Timestamp) {
+        state.withLock { state in
+            state.end(account, address, clearing: true)
+            state.known.note(address, at: now)
+        }
+    }
+
+    private func abandon(_ account: AccountKey, _ address: UInt64) {
+        state.withLock { $0.end(account, address, clearing: false) }
     }
 }
 
@@ -282,7 +313,7 @@ extension LoginThrottle.Failure.Count {
 
 extension LoginThrottle.State {
     enum Outcome {
-        case counted
+        case counted(LoginThrottle.Standing)
         case uncounted
         case refused(LoginThrottle.Refusal)
     }
@@ -299,6 +330,7 @@ extension LoginThrottle.State {
         if let until = addresses.refusal(of: address, at: now, addressRule) {
             return refuse(.address, until, at: now)
         }
+        let standing = standing(of: address, at: now)
         guard accounts[account.table].begin(account.hash, at: now, rule) else {
             return refuse(.account, now, at: now)
         }
@@ -306,7 +338,19 @@ extension LoginThrottle.State {
             accounts[account.table].end(account.hash, clearing: false)
             return refuse(.address, now, at: now)
         }
-        return .counted
+        return .counted(standing)
+    }
+
+    private mutating func standing(
+        of address: UInt64, at now: Timestamp
+    ) -> LoginThrottle.Standing {
+        let (failures, inFlight) = addresses.spent(by: address, at: now, options.address)
+        if known.contains(address, at: now) {
+            if failures == 0 { return .known }
+            // Whoever mistypes is not to stand behind a crowd that guesses.
+            return failures < options.maximumAttempts ? .unknown : .suspect
+        }
+        return failures + inFlight == 0 ? .unknown : .suspect
     }
 
     private mutating func refuse(

@@ -148,6 +148,50 @@ struct ThrottleTests {
         #expect(good.count { $0.event == "authn_login_success" } == 5 * Effort.rounds(3, long: 10))
     }
 
+    @Test("from ever new addresses at ever new names keeps nobody out who has logged in before")
+    func crowd() throws {
+        var plan = Estate.Plan()
+        plan.server += #","trusted_proxies":["127.0.0.1"]"#
+        let estate = try Estate(plan)
+        let house = try estate.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
+        let good = String.login(
+            named: "alice", Estate.password, "good", forwarded("203.0.113.7"))
+        #expect(try house.ask(good).status == 200)
+
+        let (isOver, guesses) = (Locked(false), Locked((refused: 0, failed: 0)))
+        let isFull = DispatchSemaphore(value: 0)
+        let crowd = Running {
+            // Whoever waits for it must not do so for ever.
+            defer { isFull.signal() }
+            // More than twice as many as there are places.
+            guard let clients = try? (0..<150).map({ _ in try house.client() }) else { return }
+            for number in 0... {
+                if isOver.withLock({ $0 }) { return }
+                let client = clients[number % clients.count]
+                if number >= clients.count {
+                    guard let status = try? client.response().status else { return }
+                    if status == 503 { isFull.signal() }
+                    guesses.withLock {
+                        if status == 503 { $0.refused += 1 }
+                        if status == 401 { $0.failed += 1 }
+                    }
+                }
+                let address = "10.\(number >> 16).\(number >> 8 & 255).\(number & 255)"
+                let guess = String.login(
+                    named: "n\(number)", "a wrong one", "g", "X-Forwarded-For: \(address)\r\n")
+                guard (try? client.send(guess)) != nil else { return }
+            }
+        }
+        isFull.wait()
+        let answers = try (0..<10).map { _ in try house.ask(good).status }
+        isOver.withLock { $0 = true }
+        crowd.join()
+        #expect(answers == Array(repeating: 200, count: 10))
+        let (refused, failed) = guesses.withLock { $0 }
+        #expect(refused > 0, "the room was full")
+        #expect(failed > 0, "and guesses were made all the same")
+    }
+
     /// In KiB.
     private func memory(of house: House) throws -> Int {
         let status = try String(

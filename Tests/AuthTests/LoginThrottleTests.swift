@@ -52,8 +52,18 @@ extension LoginThrottle {
         switch admit(account, from: client, at: moment(seconds)) {
         case .refused: return false
         case .admitted(let ticket):
-            ticket.succeeded()
+            ticket.succeeded(at: moment(seconds))
             return true
+        }
+    }
+
+    /// Of an address that would try now; nil if it may not.
+    fileprivate func standing(
+        _ account: AccountKey, from client: ClientAddress, at seconds: Double = 0
+    ) -> Standing? {
+        switch admit(account, from: client, at: moment(seconds)) {
+        case .refused: return nil
+        case .admitted(let ticket): return ticket.standing
         }
     }
 
@@ -211,6 +221,82 @@ struct LoginThrottleTests {
         #expect(throttle.statistics(at: moment(0)).refusedForAccount == 1)
     }
 
+    @Test("admits four attempts of an address at a time, whoever they are at")
+    func addressInFlight() {
+        let throttle = LoginThrottle()
+        var tickets: [LoginThrottle.Ticket] = []
+        for number in 1...4 {
+            switch throttle.admit(throttle.user(number), from: address(1), at: moment(0)) {
+            case .refused: Issue.record("refused")
+            case .admitted(let ticket): tickets.append(ticket)
+            }
+        }
+        #expect(throttle.fail(throttle.user(5)) == .refused(.address, after: 1))
+        #expect(throttle.fail(throttle.user(5), from: address(2)) == .failed(1))
+        tickets.removeLast()
+        #expect(throttle.fail(throttle.user(6)) == .failed(1))
+    }
+
+    @Test("knows the addresses from which somebody has logged in, and who has failed there")
+    func standing() {
+        let throttle = LoginThrottle()
+        let (new, failed, known) = (address(1), address(2), address(3))
+        // Whether anybody has the account makes no difference.
+        for account in [throttle.user(1), throttle.name("eve")] {
+            #expect(throttle.standing(account, from: new) == .unknown)
+        }
+        _ = throttle.fail(throttle.user(1), from: failed)
+        for account in [throttle.user(1), throttle.name("eve")] {
+            #expect(throttle.standing(account, from: failed) == .suspect)
+        }
+        #expect(throttle.standing(throttle.user(1), from: failed, at: 300) == .unknown)
+
+        #expect(throttle.succeed(throttle.user(2), from: known))
+        for account in [throttle.user(1), throttle.name("eve")] {
+            #expect(throttle.standing(account, from: known) == .known)
+        }
+        for number in 1...4 {
+            _ = throttle.fail(throttle.name("\(number)"), from: known)
+            #expect(throttle.standing(throttle.user(2), from: known) == .unknown)
+        }
+        _ = throttle.fail(throttle.name("5"), from: known)
+        #expect(throttle.standing(throttle.user(2), from: known) == .suspect)
+        #expect(throttle.standing(throttle.user(2), from: known, at: 300) == .known)
+        let week = 7.0 * 86_400
+        #expect(throttle.standing(throttle.user(2), from: known, at: week - 1) == .known)
+        #expect(throttle.standing(throttle.user(2), from: known, at: week) == .unknown)
+    }
+
+    @Test("takes a second attempt at once for suspect, but not where it knows the address")
+    func standingInFlight() {
+        let throttle = LoginThrottle()
+        for (client, expected) in [
+            (address(1), LoginThrottle.Standing.suspect), (address(2), .known),
+        ] {
+            if expected == .known { #expect(throttle.succeed(throttle.user(1), from: client)) }
+            switch throttle.admit(throttle.user(2), from: client, at: moment(0)) {
+            case .refused: Issue.record("refused")
+            case .admitted(let ticket):
+                #expect(throttle.standing(throttle.user(1), from: client) == expected)
+                ticket.abandon()
+            }
+        }
+    }
+
+    @Test("remembers an address however many fail, and forgets the oldest for want of room")
+    func knownAddresses() {
+        let throttle = LoginThrottle(capacity: 8)
+        #expect(throttle.succeed(throttle.user(1), from: address(1)))
+        for number in 2..<500 { _ = throttle.fail(throttle.user(number), from: address(number)) }
+        #expect(throttle.standing(throttle.user(1), from: address(1)) == .known)
+        for number in 1000..<1500 {
+            let isAdmitted = throttle.succeed(throttle.user(2), from: address(number), at: 1)
+            #expect(isAdmitted)
+        }
+        #expect(throttle.standing(throttle.user(1), from: address(1), at: 1) == .unknown)
+        #expect(throttle.standing(throttle.user(1), from: address(1499), at: 1) == .known)
+    }
+
     @Test("gives an attempt back whose ticket is dropped")
     func dropped() {
         let throttle = LoginThrottle()
@@ -268,7 +354,7 @@ struct LoginThrottleTests {
                     #expect(count <= 5)
                     inFlight.withLock { $0 -= 1 }
                     switch Int.random(in: 0..<3, using: &dice) {
-                    case 0: ticket.succeeded()
+                    case 0: ticket.succeeded(at: moment(0))
                     case 1: ticket.abandon()
                     default: _ = consume ticket
                     }
@@ -347,7 +433,7 @@ struct LoginThrottleTests {
         let throttle = LoginThrottle(capacity: 8)
         func withTickets(_ numbers: Range<Int>, _ body: () -> Void) {
             guard let number = numbers.first else { return body() }
-            switch throttle.admit(throttle.user(number), from: address(1), at: moment(0)) {
+            switch throttle.admit(throttle.user(number), from: address(number), at: moment(0)) {
             case .refused: Issue.record("refused")
             case .admitted(let ticket):
                 withTickets(numbers.dropFirst(), body)
