@@ -30,6 +30,7 @@ package final class Gatehouse: Sendable {
     private let state: Locked<State>
     /// Reloads, one at a time, and never on a worker.
     private let reloads = DispatchQueue(label: "gatehouse.reload")
+    private let upgradeIsPending = Flag()
     private let timer = Locked<(any DispatchSourceTimer)?>(nil)
 
     private struct State {
@@ -237,10 +238,10 @@ extension Gatehouse {
     private func connect() {
         parts.bell.connect(
             reload: { [weak self] in self?.reload() ?? .nothingToRead },
-            usersChanged: { [weak self] in
-                guard let self else { return }
-                // The one who asks is on a queue that the workers wait for.
-                reloads.async { self.reloadUsers() }
+            hashUpgraded: { [weak self] in
+                // One that is pending takes this along.
+                guard let self, !upgradeIsPending.exchange(true) else { return }
+                reloads.async { self.takeUpgrades() }
             },
             changeLevel: { [weak self] area, level in self?.changeLevel(of: area, to: level) },
             metrics: { [weak self] in self?.metricsText() ?? [] })
@@ -338,13 +339,16 @@ extension Gatehouse {
         return .reloaded(changed: changed, waiting: waiting)
     }
 
-    /// The users alone, after this process has changed their file.
-    private func reloadUsers() {
-        let configuration = state.withLock { $0.configuration }
-        // A file that somebody is breaking just now is told of at the next reload.
-        guard let users = try? configuration.readUsers() else { return }
-        state.withLock { $0.users = users }
-        parts.users.set(users)
+    /// The hashes that this process has replaced; what else has become of the users' file since waits for
+    /// a reload.
+    private func takeUpgrades() {
+        _ = upgradeIsPending.exchange(false)
+        guard !parts.isStopping.isSet else { return }
+        let users = parts.users.now
+        let configuration = state.withLock { state in
+            state.users = users
+            return state.configuration
+        }
         let service = Service(configuration, users, parts)
         server.replace(routes: service.routes, options: configuration.server)
         if let options = first.adminOptions {

@@ -46,13 +46,17 @@ final class Flag: Sendable {
 
     var isSet: Bool { flag.load(ordering: .relaxed) }
     func set(_ value: Bool = true) { flag.store(value, ordering: .relaxed) }
+    /// - Returns: what it was.
+    func exchange(_ value: Bool) -> Bool {
+        flag.exchange(value, ordering: .acquiringAndReleasing)
+    }
 }
 
 /// How a handler reaches the house around it, which is made after the handlers are.
 final class Bell: Sendable {
     private struct Answers {
         var reload: @Sendable () -> AdminEndpoints.ReloadOutcome = { .nothingToRead }
-        var usersChanged: @Sendable () -> Void = {}
+        var hashUpgraded: @Sendable () -> Void = {}
         var changeLevel: @Sendable (Area?, Level) -> Void = { _, _ in }
         var metrics: @Sendable () -> [UInt8] = { [] }
     }
@@ -61,19 +65,19 @@ final class Bell: Sendable {
 
     func connect(
         reload: @escaping @Sendable () -> AdminEndpoints.ReloadOutcome,
-        usersChanged: @escaping @Sendable () -> Void,
+        hashUpgraded: @escaping @Sendable () -> Void,
         changeLevel: @escaping @Sendable (Area?, Level) -> Void,
         metrics: @escaping @Sendable () -> [UInt8]
     ) {
         answers.withLock {
             $0 = Answers(
-                reload: reload, usersChanged: usersChanged, changeLevel: changeLevel,
+                reload: reload, hashUpgraded: hashUpgraded, changeLevel: changeLevel,
                 metrics: metrics)
         }
     }
 
     func reload() -> AdminEndpoints.ReloadOutcome { answers.withLock { $0.reload }() }
-    func usersChanged() { answers.withLock { $0.usersChanged }() }
+    func hashUpgraded() { answers.withLock { $0.hashUpgraded }() }
     func changeLevel(_ area: Area?, _ level: Level) {
         answers.withLock { $0.changeLevel }(area, level)
     }

@@ -112,11 +112,13 @@ struct Service: Sendable {
                     users, parts.users,
                     PasswordAuthenticator(users, iterations: configuration.login.iterations),
                     parts.throttle, fingerprintKey: fingerprintKey,
+                    canUpgrade: { file.isWritable },
                     upgrade: { user, hash in
                         guard let old = user.password else { return }
                         // Where the file cannot be written, the old hash goes on being good.
                         if (try? file.replace(old, by: hash, of: user.id)) == true {
-                            parts.bell.usersChanged()
+                            parts.users.upgrade(old, to: hash, of: user.id)
+                            parts.bell.hashUpgraded()
                         }
                     }))
         }

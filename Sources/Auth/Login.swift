@@ -106,7 +106,9 @@ package struct Login: Sendable {
         // First the session, which is then there to be ended, and begins before whatever ends it: another
         // hash takes as long as the first.
         let response = accept(request, user.id, at: now, after: cutoff)
-        if needsUpgrade, let hash = passwords.authenticator.newHash(of: password) {
+        if needsUpgrade, passwords.canUpgrade(),
+            let hash = passwords.authenticator.newHash(of: password)
+        {
             passwords.upgrade(user, hash)
         }
         return response

@@ -9,12 +9,15 @@ package struct PasswordLogin: Sendable {
     let authenticator: PasswordAuthenticator
     let throttle: LoginThrottle
     let fingerprintKey: HMACSHA256.Key
+    /// Whether a hash can be replaced at all; asked before another one is made.
+    let canUpgrade: @Sendable () -> Bool
     /// Has a user's hash replaced by one with as many iterations as are wanted now.
     let upgrade: @Sendable (_ user: User, _ hash: PasswordHash) -> Void
 
     package init(
         _ users: UserDirectory, _ current: CurrentUsers, _ authenticator: PasswordAuthenticator,
         _ throttle: LoginThrottle, fingerprintKey: HMACSHA256.Key,
+        canUpgrade: @escaping @Sendable () -> Bool = { true },
         upgrade: @escaping @Sendable (_ user: User, _ hash: PasswordHash) -> Void
     ) {
         self.users = users
@@ -22,6 +25,7 @@ package struct PasswordLogin: Sendable {
         self.authenticator = authenticator
         self.throttle = throttle
         self.fingerprintKey = fingerprintKey
+        self.canUpgrade = canUpgrade
         self.upgrade = upgrade
     }
 

@@ -49,7 +49,10 @@ final class OffloadQueue: Sendable {
     }
 
     private struct State {
-        var running = 0
+        /// Places at which nothing runs.
+        var free: [Int]
+        var running: Int { width - free.count }
+        let width: Int
         /// In the order of arrival.
         var waiting: [Entry] = []
         var turns: UInt64 = 0
@@ -83,11 +86,17 @@ final class OffloadQueue: Sendable {
     /// A quarter of what is done is enough to empty a waiting room of any kind in time.
     private static let turnOfTheOldest: UInt64 = 4
 
-    private let state = Locked(State())
-    private let queue = DispatchQueue(label: "gatehouse.offload", attributes: .concurrent)
+    private let state: Locked<State>
+    /// One for each that runs at a time. A concurrent queue would share the threads that Dispatch keeps
+    /// for all of them, one for each processor: what waits for the disk would keep passwords waiting.
+    private let places: [DispatchQueue]
     private let limits: QueueLimits
 
-    init(_ limits: QueueLimits) { self.limits = limits }
+    init(_ limits: QueueLimits) {
+        self.limits = limits
+        places = (0..<limits.width).map { DispatchQueue(label: "gatehouse.offload.\($0)") }
+        state = Locked(State(free: Array((0..<limits.width).reversed()), width: limits.width))
+    }
 
     /// False, and nothing done, if the waiting room is full of what comes before it.
     /// - Parameter displaced: called instead of `work`, on any thread, if it waited and had to make room.
@@ -96,14 +105,12 @@ final class OffloadQueue: Sendable {
         displaced: @escaping Work = {}
     ) -> Bool {
         enum Decision {
-            case run, refuse
+            case run(at: Int)
+            case refuse
             case wait(insteadOf: Entry?)
         }
         let decision: Decision = state.withLock { state in
-            if state.running < limits.width {
-                state.running += 1
-                return .run
-            }
+            if let place = state.free.popLast() { return .run(at: place) }
             var victim: Entry?
             if state.waiting.count >= limits.waiting {
                 state.refused += 1
@@ -116,20 +123,20 @@ final class OffloadQueue: Sendable {
         }
         switch decision {
         case .refuse: return false
-        case .run: queue.async { self.run(work) }
+        case .run(let place): places[place].async { self.run(work, at: place) }
         case .wait(let victim): victim?.displaced()
         }
         return true
     }
 
     /// Does the work, and then what waits, until nothing does.
-    private func run(_ first: @escaping Work) {
+    private func run(_ first: @escaping Work, at place: Int) {
         var work: Work? = first
         while let current = work {
             current()
             work = state.withLock { state in
                 if let next = state.next() { return next.work }
-                state.running -= 1
+                state.free.append(place)
                 return nil
             }
         }
