@@ -106,7 +106,9 @@ struct ReplacementTests {
         let client = try server.client()
         try client.send(.get("/blocking"))
         #expect(gate.waitForArrival())
-        #expect(!server.replace(routes: ServerTests.routes("new"), options: .forTests))
+        #expect(
+            !server.server.replace(
+                routes: ServerTests.routes("new"), options: .forTests, within: 0.1))
         gate.open()
         _ = try client.response()
         #expect(server.replace(routes: ServerTests.routes("newer"), options: .forTests))

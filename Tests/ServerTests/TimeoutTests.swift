@@ -123,7 +123,7 @@ struct TimeoutTests {
             count += 1
         }
         #expect(try slow.response().status == 408)
-        #expect(count > 10)
+        #expect(count > (Effort.isSanitized ? 1 : 10))
         try quick.send(.get("/hello"))
         #expect(try quick.response().status == 200)
     }
