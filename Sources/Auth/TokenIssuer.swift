@@ -113,8 +113,9 @@ package struct TokenIssuer: Sendable {
 /// What tokens from elsewhere are called, that have no name of their own.
 package enum TokenIdentity {
     /// The claims with a `jti` and a `sid` where the token has none: the first 128 bits of the SHA-256
-    /// of all that is signed. Canonical tokens have no second spelling, so each has one such name; it
-    /// tells nothing that helps to make a token. Without a session the token is its own, and ends with
+    /// of its signature. Canonical tokens have no second spelling, so each has one such name; it tells
+    /// nothing that helps to make a token. Allocates nothing: with tokens from elsewhere every request
+    /// asks for it. Without a session the token is its own, and ends with
     /// it. A session that has a name and no end stays without: others of its tokens may live longer.
     package static func completing(_ claims: Claims, of token: Span<UInt8>) -> Claims {
         guard claims.tokenID == nil || claims.sessionID == nil else { return claims }
@@ -128,18 +129,20 @@ package enum TokenIdentity {
     }
 
     private static func name(of token: Span<UInt8>) -> ShortText? {
-        var end = token.count
-        while end > 0, token[end - 1] != UInt8(ascii: ".") { end -= 1 }
-        let signed = token.extracting(0..<max(0, end - 1))
-        var round: UInt8 = 0
+        var start = token.count
+        while start > 0, token[start - 1] != UInt8(ascii: ".") { start -= 1 }
+        let signature = token.extracting(start..<token.count)
+        var round = InlineArray<1, UInt8>(repeating: 0)
         while true {
             var hash = SHA256()
-            hash.update(signed)
-            if round > 0 { hash.update([0, round].span) }
+            hash.update(signature)
+            if round[0] > 0 { hash.update(round.span) }
             let digest = hash.finalize()
-            let text = Base64URL.encoded(digest.span.extracting(0..<16))
+            var text = InlineArray<22, UInt8>(repeating: 0)
+            var target = text.mutableSpan
+            Base64URL.encode(digest.span.extracting(0..<16), into: &target)
             if !text.span.looksLikeToken { return ShortText(text.span) }
-            round &+= 1
+            round[0] &+= 1
         }
     }
 }

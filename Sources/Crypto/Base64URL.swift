@@ -52,6 +52,19 @@ package enum Base64URL {
         return bytes
     }
 
+    /// Writes the canonical text of `bytes` to the front of `text`.
+    /// - Precondition: it has room for `encodedCount` characters.
+    package static func encode(_ bytes: Span<UInt8>, into text: inout MutableSpan<UInt8>) {
+        let count = encodedCount(bytes.count)
+        precondition(count <= text.count)
+        unsafe bytes.withUnsafeBufferPointer { bytes in
+            unsafe text.withUnsafeMutableBufferPointer { text in
+                // Sound: there is room for exactly the characters that these bytes make.
+                unsafe encodeGroups(bytes, text.extracting(0..<count))
+            }
+        }
+    }
+
     /// Appends the canonical text of `bytes`.
     package static func encode(_ bytes: Span<UInt8>, appendingTo text: inout [UInt8]) {
         let start = text.count

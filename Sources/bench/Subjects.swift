@@ -18,6 +18,8 @@ struct Subjects {
     let claims: Claims
     let token: [UInt8]
     let requestBytes: [UInt8]
+    /// With a token from elsewhere, which has no identifiers and names no key.
+    let foreignRequestBytes: [UInt8]
     let loginBytes: [UInt8]
     let routes: RouteTable
     let log: Logger
@@ -39,6 +41,13 @@ struct Subjects {
             GET /resource HTTP/1.1\r
             Host: 127.0.0.1:8080\r
             Authorization: Bearer \(bearer)\r
+            \r\n
+            """.utf8)
+        foreignRequestBytes = Array(
+            """
+            GET /resource HTTP/1.1\r
+            Host: 127.0.0.1:8080\r
+            Authorization: Bearer \(Self.foreignToken(key, claims))\r
             \r\n
             """.utf8)
         loginBytes = Array(
@@ -83,6 +92,17 @@ struct Subjects {
             case .slow(let work): return work.run()
             }
         }
+    }
+
+    private static func foreignToken(_ key: HMACSHA256.Key, _ claims: Claims) -> String {
+        let payload = #"{"iss":"gatehouse","user_id":1,"exp":\#(claims.expires.seconds)}"#
+        var token = Base64URL.encoded(Array(#"{"alg":"HS256","typ":"JWT"}"#.utf8).span)
+        token.append(UInt8(ascii: "."))
+        Base64URL.encode(Array(payload.utf8).span, appendingTo: &token)
+        let code = HMACSHA256.code(for: token.span, key: key)
+        token.append(UInt8(ascii: "."))
+        Base64URL.encode(code.span, appendingTo: &token)
+        return String(decoding: token, as: UTF8.self)
     }
 
     func removeLogs() { try? FileManager.default.removeItem(atPath: folder) }
@@ -172,6 +192,15 @@ struct Subjects {
             Benchmark("GET /resource, all but the sockets, 64 a commit") { count in
                 var index = 0
                 converse(requestBytes, count) { conversation, request in
+                    conversation.complete(respond(to: request), date: date)
+                    index += 1
+                    if index % 64 == 0 { blackHole(log.commit() == .written) }
+                }
+                _ = log.commit()
+            },
+            Benchmark("the same with a token from elsewhere") { count in
+                var index = 0
+                converse(foreignRequestBytes, count) { conversation, request in
                     conversation.complete(respond(to: request), date: date)
                     index += 1
                     if index % 64 == 0 { blackHole(log.commit() == .written) }
