@@ -50,7 +50,7 @@ struct AdminEndpoints: Sendable {
             writer.name("seen")
             writer.integer(session.seen.seconds)
             writer.name("ip")
-            writer.string(session.client)
+            writer.string(session.client.utf8)
             writer.endObject()
         }
         writer.endArray()

@@ -50,7 +50,7 @@ package struct AdminIssue: Sendable {
         let now = clock.now()
         let (token, claims) = issuer.issue(
             for: user, at: now, after: revocations.cutoff(user: user.number), lasting: span)
-        sessions.note(claims, from: request.client, at: now)
+        sessions.note(claims, from: request.client, at: now, isNew: true)
         log.record(
             TokenCreated(claims: claims, keyID: issuer.keyID, origin: Origin(request)))
         return TokenResponse.make(token, claims, at: now)

@@ -153,7 +153,7 @@ package struct Login: Sendable {
     ) -> Response {
         let (token, claims) = issuer.issue(for: user, at: now, after: cutoff)
         let origin = Origin(request)
-        sessions.note(claims, from: request.client, at: now)
+        sessions.note(claims, from: request.client, at: now, isNew: true)
         log.record(LoginSucceeded(user: user, origin: origin))
         log.record(TokenCreated(claims: claims, keyID: issuer.keyID, origin: origin))
         return TokenResponse.make(token, claims, at: now)

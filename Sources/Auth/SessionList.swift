@@ -13,14 +13,14 @@ package final class SessionList: Sendable {
     /// Of one user; the one that was seen longest ago makes room.
     private static let perUser = 100
 
-    package struct Session: Sendable, Equatable {
+    package struct Session: Sendable {
         package let id: ShortText
         package let user: UserID
         package let began: Timestamp?
         package let ends: Timestamp
         /// When it was begun or last renewed, and from where.
         package let seen: Timestamp
-        package let client: String
+        package let client: ClientAddress
     }
 
     private struct State {
@@ -45,28 +45,39 @@ package final class SessionList: Sendable {
             .sorted { $0.seen > $1.seen }
     }
 
-    func note(_ claims: Claims, from client: ClientAddress, at now: Timestamp) {
+    /// - Parameter isNew: the session has just begun, so that it cannot stand here yet.
+    func note(
+        _ claims: Claims, from client: ClientAddress, at now: Timestamp, isNew: Bool = false
+    ) {
         guard let id = claims.sessionID else { return }
         let session = Session(
             id: id, user: claims.user, began: claims.authenticated,
-            ends: claims.sessionExpires ?? claims.expires, seen: now, client: client.string)
+            ends: claims.sessionExpires ?? claims.expires, seen: now, client: client)
         state.withLock { state in
-            if let index = state.sessions[claims.user]?.firstIndex(where: { $0.id == id }) {
+            if !isNew,
+                let index = state.sessions[claims.user]?.firstIndex(where: { $0.id == id })
+            {
                 state.sessions[claims.user]![index] = session
                 return
             }
-            if state.count >= capacity { Self.makeRoom(&state, now) }
-            var own = state.sessions[claims.user] ?? []
-            if own.count >= Self.perUser,
-                let oldest = own.indices.min(by: { own[$0].seen < own[$1].seen })
-            {
-                own.remove(at: oldest)
-                state.count -= 1
+            if state.sessions[claims.user]?.count ?? 0 >= Self.perUser {
+                let oldest = Self.oldest(state.sessions[claims.user]!)
+                state.sessions[claims.user]![oldest] = session
+                return
             }
+            if state.count >= capacity { Self.makeRoom(&state, now) }
             guard state.count < capacity else { return }
-            state.sessions[claims.user] = own + [session]
+            state.sessions[claims.user, default: []].append(session)
             state.count += 1
         }
+    }
+
+    private static func oldest(_ sessions: [Session]) -> Int {
+        var oldest = 0
+        for index in sessions.indices where sessions[index].seen < sessions[oldest].seen {
+            oldest = index
+        }
+        return oldest
     }
 
     package func remove(_ id: ShortText, of user: UserID? = nil) {
