@@ -15,6 +15,7 @@ struct LastingParts: Sendable {
     let throttle: LoginThrottle
     let users = CurrentUsers()
     let refreshLimit = RefreshLimit()
+    let refreshLimitInACrowd = RefreshLimit(RefreshLimit.ofUserInACrowd)
     let requests = RequestCounting.table()
     let clock: WallClock
     let isStopping = Flag()

@@ -32,7 +32,8 @@ struct Service: Sendable {
             revocations: parts.revocations, sessions: parts.sessions, log: log, clock: clock)
         let refresh = Refresh(
             configuration.refresh, bearer, issuer, revocations: parts.revocations,
-            sessions: parts.sessions, limit: parts.refreshLimit, log: log, clock: clock)
+            sessions: parts.sessions, limit: parts.refreshLimit,
+            crowdLimit: parts.refreshLimitInACrowd, log: log, clock: clock)
         let logout = Logout(
             bearer, revocations: parts.revocations, sessions: parts.sessions, log: log,
             clock: clock)

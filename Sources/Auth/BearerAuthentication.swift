@@ -204,7 +204,7 @@ extension BearerAuthentication {
     package static let tokenRevoked = Response.error(.unauthorized, "Token revoked")
         .challenging("invalid_token", "The token was revoked")
     static let sessionExpired = Response.error(.unauthorized, "Session expired")
-        .challenging("invalid_token", "The session expired")
+        .challenging("invalid_token", "The token expired")
     package static let userNotFound = Response.error(.notFound, "User not found").audited
 }
 

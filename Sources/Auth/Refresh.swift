@@ -20,12 +20,14 @@ package struct Refresh: Sendable {
     private let revocations: Revocations
     private let sessions: SessionList
     private let limit: RefreshLimit
+    private let crowdLimit: RefreshLimit
     private let log: SecurityLog
     private let clock: WallClock
 
     package init(
         _ mode: Mode, _ bearer: BearerAuthentication, _ issuer: TokenIssuer,
-        revocations: Revocations, sessions: SessionList, limit: RefreshLimit, log: SecurityLog,
+        revocations: Revocations, sessions: SessionList, limit: RefreshLimit,
+        crowdLimit: RefreshLimit = RefreshLimit(RefreshLimit.ofUserInACrowd), log: SecurityLog,
         clock: WallClock
     ) {
         self.mode = mode
@@ -34,6 +36,7 @@ package struct Refresh: Sendable {
         self.revocations = revocations
         self.sessions = sessions
         self.limit = limit
+        self.crowdLimit = crowdLimit
         self.log = log
         self.clock = clock
     }
@@ -49,9 +52,7 @@ package struct Refresh: Sendable {
         // to stay.
         if presented.exchanged != nil { return .slow(.waiting) { exchange(request, claims, now) } }
         // A client in a loop must not fill the table of exchanged tokens.
-        if let session = claims.sessionID,
-            let wait = limit.wait(beforeRefreshing: session.utf8, at: now)
-        {
+        if let wait = wait(before: claims, now) {
             log.record(
                 LoginThrottled(
                     reason: "session", user: claims.user, until: now + wait,
@@ -66,6 +67,16 @@ package struct Refresh: Sendable {
         case .extend: return .response(answer(request, claims, issuer.renew(claims, at: now), now))
         case .rotate: return .slow(.waiting) { exchange(request, claims, now) }
         }
+    }
+
+    private func wait(before claims: Claims, _ now: Timestamp) -> Milliseconds? {
+        if mode == .rotate, revocations.isCrowded,
+            let wait = crowdLimit.wait(beforeRefreshingAnyOf: claims.user.number, at: now)
+        {
+            return wait
+        }
+        guard let session = claims.sessionID else { return nil }
+        return limit.wait(beforeRefreshing: session.utf8, at: now)
     }
 
     /// Puts on the disk that the token is exchanged, and then gives its successor out.

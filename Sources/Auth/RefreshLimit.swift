@@ -9,8 +9,12 @@ import Time
 /// the one with the fewest renewals is given away: a session may be counted anew, and so be refused later
 /// than alone, but one in a loop keeps its place before those that are not.
 package final class RefreshLimit: Sendable {
-    /// Renewals in a window. Clients renew once a token's lifetime; this is for tests, tabs and retries.
-    private static let maximum: UInt32 = 600
+    /// Renewals of a session in a window. Clients renew once a token's lifetime; this is for tests, tabs and
+    /// retries.
+    package static let ofSession: UInt32 = 600
+    /// Those of a user, all sessions together, while the table of exchanged tokens is filling up: or else
+    /// one account with many sessions could fill it for everybody.
+    package static let ofUserInACrowd: UInt32 = 60
     private static let window = Milliseconds.seconds(60)
     private static let places = 4096
     private static let ways = 8
@@ -29,7 +33,18 @@ package final class RefreshLimit: Sendable {
 
     private let counts = Locked([Count](repeating: Count(), count: RefreshLimit.places))
 
-    package init() {}
+    private let maximum: UInt32
+
+    package init(_ maximum: UInt32 = ofSession) { self.maximum = maximum }
+
+    /// The same for all sessions of a user.
+    func wait(beforeRefreshingAnyOf user: Int64, at now: Timestamp) -> Milliseconds? {
+        var bytes = InlineArray<8, UInt8>(repeating: 0)
+        for index in bytes.indices {
+            bytes[index] = UInt8(truncatingIfNeeded: user >> Int64(8 * index))
+        }
+        return wait(beforeRefreshing: bytes.span, at: now)
+    }
 
     /// Counts a renewal.
     /// - Returns: nil if it may go on, else the time until the next one may.
@@ -52,7 +67,7 @@ package final class RefreshLimit: Sendable {
             if counts[place].session != hash || counts[place].isOver(at: now) {
                 counts[place] = Count(session: hash, windowEnds: now + Self.window)
             }
-            guard counts[place].count < Self.maximum else {
+            guard counts[place].count < maximum else {
                 return Milliseconds(counts[place].windowEnds.milliseconds - now.milliseconds)
             }
             counts[place].count += 1

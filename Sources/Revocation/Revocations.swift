@@ -530,6 +530,9 @@ import Time
         }
     }
 
+    /// More than a quarter of what can be known at once is: time to ask less of it.
+    package var isCrowded: Bool { state.withLock { _ in table.count > limit / 4 } }
+
     /// Why the journal could not be written the last time; nil if it could.
     package var failure: Errno? { state.withLock { $0.failure } }
 }

@@ -36,6 +36,7 @@ final class House: Sendable {
         var iterations = 1000
         /// Where revocations are kept; nil for memory.
         var journal: String?
+        var revocationLimit = Revocations.usualLimit
         var fileSystem: any FileSystem = SystemFileSystem()
     }
 
@@ -99,7 +100,8 @@ final class House: Sendable {
             tokens, lifetime: plan.lifetime, sessionLifetime: plan.sessionLifetime)
         let security = SecurityLog(log)
         let revocations = try Revocations(
-            path: plan.journal, at: plan.now, fileSystem: plan.fileSystem)
+            path: plan.journal, at: plan.now, limit: plan.revocationLimit,
+            fileSystem: plan.fileSystem)
         self.plan = plan
         self.clock = testClock
         self.folder = folder

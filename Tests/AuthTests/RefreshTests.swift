@@ -33,7 +33,7 @@ private func refusal(_ sentence: String, _ description: String) -> Answer {
 
 let tokenRevoked = refusal("Token revoked", "The token was revoked")
 private let tokenExpired = refusal("Token expired", "The token expired")
-private let sessionExpired = refusal("Session expired", "The session expired")
+private let sessionExpired = refusal("Session expired", "The token expired")
 
 @Suite("A refresh that rotates")
 struct RotatingRefreshTests {
@@ -455,6 +455,17 @@ struct RefreshLimitTests {
         #expect(limit.wait(beforeRefreshing: session.span, at: House.now + .seconds(60)) == nil)
         // A clock that goes back begins anew.
         #expect(limit.wait(beforeRefreshing: session.span, at: House.now + .seconds(-60)) == nil)
+    }
+
+    @Test("is told to wait for its user's sake where few more can be remembered, and not before")
+    func crowd() throws {
+        let house = try House { $0.revocationLimit = 400 }
+        let (tokens, other) = ((0..<170).map { _ in house.token() }, house.token(for: 2))
+        let answers = try tokens.map { try house.renew($0).status }
+        // A hundred fill a quarter of the table; sixty more are let through.
+        #expect(answers.prefix(161).allSatisfy { $0 == 200 })
+        #expect(answers.suffix(9).allSatisfy { $0 == 429 })
+        #expect(try house.renew(other).status == 200)
     }
 
     @Test("is answered 429, and on record")
