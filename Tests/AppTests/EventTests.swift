@@ -38,6 +38,13 @@ struct EventTests {
         (
             ConfigurationReloadFailed(
                 problem: Problem(
+                    path: "log.format", sentence: #""s3cret" is none of "text", "json""#)),
+            "ERROR | config | config_reload_fail key=log.format "
+                + #"reason="the value is none of \"text\", \"json\"""#
+        ),
+        (
+            ConfigurationReloadFailed(
+                problem: Problem(
                     path: "log.seal_interval",
                     sentence: #""s3cret" is "x" is not a duration; write 1s"#)),
             "ERROR | config | config_reload_fail key=log.seal_interval "
