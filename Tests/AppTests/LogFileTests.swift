@@ -44,7 +44,8 @@ struct LogFileTests {
         let entries = try LogEntry.all(in: files.joined()).map { try #require($0) }
         #expect(files.allSatisfy { $0.hasSuffix("\n") })
         #expect(answered.isSubset(of: entries.compactMap { $0["rid"] }))
-        #expect(entries.count { $0.event == "log_reopen" } == 3)
+        // More, where the server noticed the move by itself before the signal came.
+        #expect(entries.count { $0.event == "log_reopen" } >= 3)
         // What is said of a new file stands before what was recorded while it was opened.
         let times = entries.filter { $0.event != "log_reopen" }.map(\.time)
         #expect(times == times.sorted())
