@@ -71,12 +71,12 @@ struct Echo {
     static func off() throws(PasswordPrompt.Failure) -> Echo {
         var settings = termios()
         guard unsafe tcgetattr(0, &settings) == 0 else { throw .unreadable(Errno(errno)) }
-        unsafe terminalSettings = settings
+        unsafe terminalSettings.initialize(to: settings)
         for number in signals {
             // Sound: it calls nothing but what a signal handler may (signal-safety(7)), and what it reads
             // was written before.
             _ = signal(number) { number in
-                _ = unsafe tcsetattr(0, TCSANOW, &terminalSettings)
+                _ = unsafe tcsetattr(0, TCSANOW, terminalSettings)
                 _ = signal(number, SIG_DFL)
                 raise(number)
             }
@@ -91,11 +91,13 @@ struct Echo {
     }
 
     func restore() {
-        _ = unsafe tcsetattr(0, TCSANOW, &terminalSettings)
+        _ = unsafe tcsetattr(0, TCSANOW, terminalSettings)
         for number in Self.signals + [SIGTSTP] { _ = signal(number, SIG_DFL) }
     }
 }
 
 /// As the terminal was. Written before the handlers that read it are there; the program has one prompt at
-/// a time.
-nonisolated(unsafe) private var terminalSettings = termios()
+/// a time. Allocated, because the compiler makes a global variable of this type three bytes shorter than
+/// what is written into it.
+nonisolated(unsafe) private let terminalSettings = UnsafeMutablePointer<termios>.allocate(
+    capacity: 1)
