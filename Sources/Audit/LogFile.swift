@@ -8,6 +8,8 @@ final class LogFile {
     let descriptor: FileDescriptor
     /// When it was opened.
     let status: FileStatus
+    /// When it was opened, or `measureAgain()` was called; nil for what has none.
+    private(set) var size: Int?
 
     /// - Parameter waits: for somebody who writes, where it is a pipe.
     init(_ path: String, waits: Bool = false) throws(ReadingError) {
@@ -18,6 +20,7 @@ final class LogFile {
                 ? FileDescriptor(owning: retryingOnInterrupt { fcntl(0, F_DUPFD_CLOEXEC, 3) })
                 : .open(path, waits ? O_RDONLY : O_RDONLY | O_NONBLOCK)
             status = try descriptor.status()
+            size = status.isRegularFile ? status.size : nil
         } catch {
             throw ReadingError(path, error)
         }
@@ -40,11 +43,17 @@ final class LogFile {
         (try? FileStatus(path: path))?.isSameFile(as: status) == true
     }
 
-    /// Size when it was opened; nil for what has none.
-    var size: Int? { status.isRegularFile ? status.size : nil }
+    /// Takes in what has been written since it was opened.
+    func measureAgain() throws(ReadingError) {
+        do throws(Errno) {
+            if size != nil { size = try descriptor.status().size }
+        } catch {
+            throw ReadingError(path, error)
+        }
+    }
 
     /// What it holds, unpacked where the name says so, from its beginning. What has been written
-    /// since it was opened is for the next time.
+    /// since it was measured is for the next time.
     func bytes() -> any ByteSource {
         if LogFiles.isPacked(path) { return GzipBytes(self) }
         return size.map { FileBytes(self, upTo: $0) } ?? StreamBytes(self)

@@ -76,6 +76,13 @@ struct VerificationFiles {
         // It may have come since it was looked for.
         let isInPlace = current.map { $0.isAt(log) } ?? ((try? FileStatus(path: log)) == nil)
         guard isInPlace && moved.isSettled || isLastAttempt else { return false }
+        // It was opened before the names were read: what was removed in between is told in what it has
+        // got since then.
+        do throws(ReadingError) {
+            try current?.measureAgain()
+        } catch {
+            problems.append("\(log): \(error.reason)")
+        }
         files = moved.all.map { File($0, name: LogName.base(of: $0.path)) }
         notes += moved.notes
         if files.isEmpty, problems.isEmpty, state == nil {
