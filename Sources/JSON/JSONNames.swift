@@ -1,9 +1,10 @@
 /// The names that a caller knows of an object's members, for telling in one step which of them a
 /// member has.
 ///
-/// Writers keep to an order, and mostly the caller knows it: so the name that follows the last one
-/// is tried first, as the bytes that it would be. Only where that fails is the name read, and looked
-/// up by its key.
+/// A name of up to seven characters is looked up by the word that it fits into, without being read.
+/// For longer ones: writers keep to an order, and mostly the caller knows it, so the name that follows
+/// the last one is tried, as the bytes that it would be. Only where both fail is the name read, and
+/// looked up by its key.
 package struct JSONNames: Sendable {
     private struct Known: Sendable {
         let key: UInt64
@@ -52,6 +53,17 @@ package struct JSONNames: Sendable {
         return nil
     }
 
+    /// The name that has this key and this length; at most eight characters, which the key has whole.
+    func index(ofShort key: UInt64, _ length: Int) -> Int? {
+        var place = JSONText.slot(key)
+        while table[place] >= 0 {
+            let index = table[place]
+            if known[index].key == key, known[index].text.count == length { return index }
+            place = (place + 1) & 63
+        }
+        return nil
+    }
+
     var count: Int { known.count }
 
     /// A name as it is written, colon included.
@@ -83,7 +95,7 @@ extension JSONReader {
     package mutating func nextMember(
         of names: JSONNames, _ progress: inout JSONNames.Progress
     ) throws(JSONError) -> Member? {
-        if let index = skipExpected(names, progress.expected) {
+        if let index = skipShort(names) ?? skipExpected(names, progress.expected) {
             try note(index, &progress)
             return .known(index)
         }
@@ -100,6 +112,17 @@ extension JSONReader {
         guard progress.seen & bit == 0 else { throw JSONError(.duplicateName, at: offset) }
         progress.seen |= bit
         progress.expected = index + 1
+    }
+
+    /// Steps over a name of up to seven characters, if one of these stands here as a writer without
+    /// white space has it, in any order; which one. Not every byte of it is looked at by itself: what
+    /// is a known name, to the byte, is right.
+    private mutating func skipShort(_ names: JSONNames) -> Int? {
+        guard let (key, length) = shortMember() else { return nil }
+        guard let index = names.index(ofShort: key, length) else { return nil }
+        // The quotation marks and the colon.
+        skipMember(count: length + 3)
+        return index
     }
 
     /// Steps over one of the next two names, if it stands here as a writer without white space has

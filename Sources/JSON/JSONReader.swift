@@ -121,6 +121,41 @@ extension JSONReader {
         return name
     }
 
+    /// The next member's name and its length, if it stands here as a writer without white space has
+    /// it, in quotation marks with a colon behind them, and has up to seven bytes; which, nobody has
+    /// looked at.
+    mutating func shortMember() -> (key: UInt64, length: Int)? {
+        // Sound: the bytes that are read are there, as is checked first.
+        unsafe bytes.withUnsafeBytes { bytes in
+            var start = offset
+            if level.hasMembers {
+                guard start < bytes.count, unsafe bytes[start] == UInt8(ascii: ",") else {
+                    return nil
+                }
+                start += 1
+            }
+            guard start + 10 <= bytes.count, unsafe bytes[start] == UInt8(ascii: "\"") else {
+                return nil
+            }
+            let word = unsafe UInt64(
+                littleEndian: bytes.loadUnaligned(fromByteOffset: start + 1, as: UInt64.self))
+            // The high bit of a byte is set where there is a quotation mark; behind the first, perhaps
+            // also elsewhere.
+            let quote = word ^ 0x2222_2222_2222_2222
+            let found = (quote &- 0x0101_0101_0101_0101) & ~quote & 0x8080_8080_8080_8080
+            guard found != 0 else { return nil }
+            let length = found.trailingZeroBitCount / 8
+            guard unsafe bytes[start + length + 2] == UInt8(ascii: ":") else { return nil }
+            return (word & (1 &<< UInt64(8 * length) &- 1), length)
+        }
+    }
+
+    /// Steps over a name that `shortMember` has found.
+    mutating func skipMember(count: Int) {
+        offset += level.hasMembers ? count + 1 : count
+        level.hasMembers = true
+    }
+
     /// Steps over a name and its colon, if they stand here byte for byte; the comma in front of them
     /// too. Does not remember the name: see `JSONNames`.
     mutating func skipMember(_ written: Span<UInt8>) -> Bool {

@@ -40,6 +40,8 @@ struct JSONNamesTests {
             (#"{"exp":{"exp":1,"iat":[{"exp":2}]},"iat":2}"#, "0 1"),
             (#"{"ex":1,"expo":2,"":3,"auth_tim":4,"auth_timf":5}"#, "ex expo  auth_tim auth_timf"),
             (#"{"x":1,"exp":2,"y":3,"iat":4}"#, "x 0 y 1"),
+            (#"{"e\"":1,"exp\"":2,"iat\"exp":3,"\"exp":4}"#, #"e" exp" iat"exp "exp"#),
+            (#"{"iat" :1,"exp": 2 ,"user_id":3 ,"x":4}"#, "1 0 2 x"),
         ] as [(String, String)])
     func found(text: String, expected: String) throws {
         #expect(try members(text).get().joined(separator: " ") == expected)
@@ -62,6 +64,7 @@ struct JSONNamesTests {
         "stand in an object as strict as any other",
         arguments: [
             #"{,"exp":1}"#, #"{"exp":1"iat":2}"#, #"{"exp":1,}"#, #"{"exp":1,,"iat":2}"#,
+            #"{"exp"1:2345678}"#, #"{"iat":1;"exp":2345}"#, #"{"iat":1,exp":2345678}"#,
             #"{"exp" 1}"#, #"{"exp":1"#, #"{"exp":"#, #"{"exp":1,"iat""#, #"{"exp":1} x"#,
         ])
     func strict(text: String) {
