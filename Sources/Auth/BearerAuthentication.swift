@@ -98,7 +98,7 @@ package struct BearerAuthentication: Sendable {
             }
             throw reject(request, token, isRenewal ? error.ofRenewal(at: now) : error, isRenewal)
         }
-        claims = TokenIdentity.completing(claims, of: token)
+        TokenIdentity.complete(&claims, of: token)
         let exchanged = try checkRevocations(request, claims, now)
         guard users.contains(claims.user) else {
             log.record(

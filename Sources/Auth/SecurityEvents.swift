@@ -41,8 +41,7 @@ extension LogLine {
     fileprivate mutating func fields(_ claims: Claims) {
         field("user", claims.user.number)
         if let id = claims.tokenID { field("jti", id.utf8) }
-        // A token without a session is its own.
-        if let id = claims.sessionID, id != claims.tokenID { field("sid", id.utf8) }
+        if let id = claims.sessionID, !claims.isItsOwnSession { field("sid", id.utf8) }
         field("exp", claims.expires.seconds)
     }
 }

@@ -118,14 +118,18 @@ package enum TokenIdentity {
     /// asks for it. Without a session the token is its own, and ends with
     /// it. A session that has a name and no end stays without: others of its tokens may live longer.
     package static func completing(_ claims: Claims, of token: Span<UInt8>) -> Claims {
-        guard claims.tokenID == nil || claims.sessionID == nil else { return claims }
         var claims = claims
+        complete(&claims, of: token)
+        return claims
+    }
+
+    /// The same, where they stand.
+    static func complete(_ claims: inout Claims, of token: Span<UInt8>) {
         if claims.tokenID == nil { claims.tokenID = name(of: token) }
         if claims.sessionID == nil {
             claims.sessionID = claims.tokenID
             claims.sessionExpires = claims.sessionExpires ?? claims.expires
         }
-        return claims
     }
 
     private static func name(of token: Span<UInt8>) -> ShortText? {

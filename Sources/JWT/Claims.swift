@@ -44,4 +44,10 @@ package struct Claims: Sendable, Equatable {
         self.user = user
         self.expires = expires
     }
+
+    /// Whether its session goes by its own name: it is a session of one token.
+    package var isItsOwnSession: Bool {
+        guard let tokenID, let sessionID else { return false }
+        return tokenID == sessionID
+    }
 }

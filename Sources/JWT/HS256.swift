@@ -34,10 +34,18 @@ package struct HS256: TokenVerifier {
     package let policy: TokenPolicy
     private let issuer: [UInt8]
     private let audience: [UInt8]
+    /// The headers that most other libraries write, to the byte, in base64url. They name no key.
+    private let usualHeaders: [[UInt8]]
 
     package init(keys: KeyRing, policy: TokenPolicy) {
         self.keys = keys
         self.policy = policy
+        usualHeaders = [
+            #"{"alg":"HS256","typ":"JWT"}"#, #"{"typ":"JWT","alg":"HS256"}"#, #"{"alg":"HS256"}"#,
+        ].map { header in
+            let bytes = Array(header.utf8)
+            return Base64URL.encoded(bytes.span)
+        }
         issuer = Array((policy.issuer ?? "").utf8)
         audience = Array((policy.audience ?? "").utf8)
     }
@@ -75,6 +83,10 @@ package struct HS256: TokenVerifier {
         for index in keys.entries.indices {
             let own = keys.entries[index].headerSegment
             if segment.isEqual(to: own.span) { return index..<(index + 1) }
+        }
+        // What these say is known without reading it.
+        for header in usualHeaders where segment.isEqual(to: header.span) {
+            return keys.entries.indices
         }
         guard Base64URL.decodedCount(segment.count) <= Self.maximumHeader else {
             throw .malformed
@@ -403,7 +415,7 @@ extension JSONWriter {
 }
 
 extension Span<UInt8> {
-    fileprivate func isEqual(to other: Span<UInt8>) -> Bool {
+    func isEqual(to other: Span<UInt8>) -> Bool {
         guard count == other.count, count > 0 else { return count == other.count }
         // Sound: both have `count` bytes.
         return unsafe withUnsafeBytes { bytes in

@@ -32,8 +32,6 @@ package struct ShortText: Sendable, Equatable {
     package var utf8: Span<UInt8> { storage.span.extracting(0..<Int(count)) }
 
     package static func == (a: ShortText, b: ShortText) -> Bool {
-        guard a.count == b.count else { return false }
-        for index in 0..<Int(a.count) where a.storage[index] != b.storage[index] { return false }
-        return true
+        a.utf8.isEqual(to: b.utf8)
     }
 }
