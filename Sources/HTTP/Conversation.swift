@@ -401,36 +401,41 @@ extension Conversation {
         if response.isAudited, firstAudited == nil {
             firstAudited = Audited(start: output.count, id: id, method: method)
         }
-        output.reserveCapacity(
-            output.count + Self.commonLength + response.fieldLines.count + response.content.count)
-        output.append(literal: response.status.opening)
-        output.append(copying: date.span)
-        output.append(literal: "\r\nX-Request-Id: ")
-        output.append(copying: id.utf8)
-        output.append(
-            literal: "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n")
-        output.append(contentsOf: response.fieldLines)
-        // RFC 9110 §8.6: no Content-Length with 204.
-        if response.status != .noContent {
-            if !response.content.isEmpty {
-                output.append(literal: "Content-Type: ")
-                output.append(literal: response.contentType)
+        let minorVersion = line.minorVersion
+        let id = id
+        let room =
+            Self.commonLength + response.fieldLines.count
+            + response.contentType.utf8CodeUnitCount + response.content.count
+        output.append(addingCapacity: room) { output in
+            output.append(literal: response.status.opening)
+            output.append(copying: date.span)
+            output.append(literal: "\r\nX-Request-Id: ")
+            output.append(copying: id.utf8)
+            output.append(
+                literal: "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n")
+            output.append(copying: response.fieldLines.span)
+            // RFC 9110 §8.6: no Content-Length with 204.
+            if response.status != .noContent {
+                if !response.content.isEmpty {
+                    output.append(literal: "Content-Type: ")
+                    output.append(literal: response.contentType)
+                    output.append(literal: "\r\n")
+                }
+                output.append(literal: "Content-Length: ")
+                output.append(decimal: response.content.count)
                 output.append(literal: "\r\n")
             }
-            output.append(literal: "Content-Length: ")
-            output.append(decimal: response.content.count)
+            if closes {
+                output.append(literal: "Connection: close\r\n")
+            } else if minorVersion == 0 {
+                // RFC 9112 §9.3: an HTTP/1.0 client has to be told.
+                output.append(literal: "Connection: keep-alive\r\n")
+            }
             output.append(literal: "\r\n")
-        }
-        if closes {
-            output.append(literal: "Connection: close\r\n")
-        } else if line.minorVersion == 0 {
-            // RFC 9112 §9.3: an HTTP/1.0 client has to be told.
-            output.append(literal: "Connection: keep-alive\r\n")
-        }
-        output.append(literal: "\r\n")
-        // §9.3.2: the answer to HEAD is that to GET without its content.
-        if method != .head, response.status != .noContent {
-            output.append(contentsOf: response.content)
+            // §9.3.2: the answer to HEAD is that to GET without its content.
+            if method != .head, response.status != .noContent {
+                output.append(copying: response.content.span)
+            }
         }
     }
 
@@ -468,6 +473,8 @@ extension Conversation {
         return true
     }
 
-    /// More than the fields that every response has take.
+    /// More than all of a response takes but for its own fields, its content and the name of its
+    /// type: 51 bytes for the longest status line and `Date: `, 29, 16, 64 for the longest id, 62, 16
+    /// and 2 for the type, 37 for the length, 24 and 2 at the end.
     private static let commonLength = 320
 }

@@ -2,7 +2,7 @@
 /// byte of a head.
 ///
 /// Eight bytes at a time: a word without a control character is passed over with a few operations
-/// on the whole of it. A tab is a control character to that test, and is let through one by one.
+/// on the whole of it. A tab is a control character to that test, and is let through by itself.
 enum LineScanner {
     enum End: Equatable {
         /// A CR LF begins here.
@@ -21,7 +21,11 @@ enum LineScanner {
         var index = start
         while index < end {
             // Sound: eight bytes are there.
-            while index + 8 <= end, unsafe !hasControl(load(bytes, index)) { index += 8 }
+            while index + 8 <= end {
+                let passed = unsafe countBeforeControl(load(bytes, index))
+                index += passed
+                if passed < 8 { break }
+            }
             guard index < end else { break }
             let byte = bytes[index]
             if byte >= 0x20 && byte != 0x7F || byte == 0x09 {
@@ -42,18 +46,19 @@ enum LineScanner {
     @unsafe @inline(__always)
     private static func load(_ bytes: Span<UInt8>, _ index: Int) -> UInt64 {
         unsafe bytes.withUnsafeBytes { buffer in
-            unsafe buffer.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            unsafe UInt64(
+                littleEndian: buffer.loadUnaligned(fromByteOffset: index, as: UInt64.self))
         }
     }
 
-    /// Whether any of eight bytes is below 0x20 or is 0x7F: the high bit of a byte is set where
-    /// subtracting borrows, and masked out where the byte had it to begin with. A borrow can make a
-    /// byte above a real control character look like one, which only costs a second look.
+    /// How many of eight bytes stand before the first that is below 0x20 or is 0x7F: the high bit of a
+    /// byte is set where subtracting borrows, and masked out where the byte had it to begin with. A
+    /// borrow can make bytes behind a real control character look like one, and only the first counts.
     @inline(__always)
-    private static func hasControl(_ word: UInt64) -> Bool {
+    private static func countBeforeControl(_ word: UInt64) -> Int {
         let low = (word &- 0x2020_2020_2020_2020) & ~word
         let deleted = word ^ 0x7F7F_7F7F_7F7F_7F7F
         let del = (deleted &- 0x0101_0101_0101_0101) & ~deleted
-        return (low | del) & 0x8080_8080_8080_8080 != 0
+        return ((low | del) & 0x8080_8080_8080_8080).trailingZeroBitCount / 8
     }
 }

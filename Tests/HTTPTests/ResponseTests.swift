@@ -33,6 +33,22 @@ struct ResponseTests {
                 """)
     }
 
+    @Test("has room for its longest form", arguments: Status.allCases)
+    func longest(status: Status) throws {
+        let id = String(repeating: "r", count: 64)
+        let request = "GET / HTTP/1.0\r\nConnection: keep-alive\r\nX-Request-Id: \(id)\r\n\r\n"
+        let content = [UInt8](repeating: 0x61, count: 100_000)
+        let response = Response(
+            status, text: content, type: "application/openapi+json;version=3.1;charset=utf-8"
+        ).adding("Retry-After", String(repeating: "1", count: 1000))
+        let answer = try exchange(request, response)
+        #expect(answer.contains("\r\nX-Request-Id: \(id)\r\n"))
+        #expect(answer.contains("\r\nConnection: keep-alive\r\n\r\n"))
+        if status != .noContent {
+            #expect(answer.hasSuffix("\r\n\r\na" + String(repeating: "a", count: 99_999)))
+        }
+    }
+
     @Test("may be a refusal with fields of its own")
     func refusal() throws {
         let response = Response.error(.unauthorized, "Token expired")
