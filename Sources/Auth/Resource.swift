@@ -4,11 +4,10 @@ import JWT
 
 /// GET /resource: what a token is good for. Each user's answer is made once, at start-up.
 package struct Resource: Sendable {
-    private let responses: [UserID: Response]
+    private let responses: UserTable<Response>
 
     package init(_ users: UserDirectory) {
-        responses = Dictionary(
-            uniqueKeysWithValues: users.all.map { user in (user.id, Self.response(for: user)) })
+        responses = UserTable(users.all.map { user in (user.id, Self.response(for: user)) })
     }
 
     package func respond(to request: Request, from claims: Claims) -> Response {

@@ -68,8 +68,8 @@ package enum Username {
 package struct UserDirectory: Sendable, Equatable {
     private var users: [UserID: User]
     private let ids: [String: UserID]
-    /// Those who are not disabled: what each verification asks.
-    private let active: Set<UserID>
+    /// Whether each is not disabled: what each verification asks.
+    private let active: UserTable<Bool>
     /// Of the hash that takes the longest; 0 where nobody has one.
     let maximumIterations: Int
 
@@ -77,7 +77,7 @@ package struct UserDirectory: Sendable, Equatable {
     package init(_ users: [User]) {
         self.users = Dictionary(uniqueKeysWithValues: users.map { ($0.id, $0) })
         ids = Dictionary(uniqueKeysWithValues: users.map { ($0.username, $0.id) })
-        active = Set(users.lazy.filter { !$0.isDisabled }.map(\.id))
+        active = UserTable(users.map { ($0.id, !$0.isDisabled) })
         maximumIterations = users.lazy.compactMap(\.password?.iterations).max() ?? 0
     }
 
@@ -88,7 +88,7 @@ package struct UserDirectory: Sendable, Equatable {
     ])
 
     /// Whether somebody has this id who is not disabled.
-    package func contains(_ id: UserID) -> Bool { active.contains(id) }
+    package func contains(_ id: UserID) -> Bool { active[id] ?? false }
 
     /// Whoever has this id, disabled or not.
     package subscript(id: UserID) -> User? { users[id] }
@@ -110,4 +110,7 @@ package struct UserDirectory: Sendable, Equatable {
 
     /// In the order of their ids.
     package var all: [User] { users.values.sorted { $0.id.number < $1.id.number } }
+
+    /// Everything else in it follows from the users.
+    package static func == (a: UserDirectory, b: UserDirectory) -> Bool { a.users == b.users }
 }
