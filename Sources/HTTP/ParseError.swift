@@ -44,12 +44,17 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
     case bodyTimeout
     /// The client ended its side inside a request (RFC 9112 §8).
     case incomplete
+    /// A proxy that is to begin its connections with a PROXY header began one without.
+    case noProxyHeader
+    /// A PROXY header that is not as its specification says.
+    case badProxyHeader
 
     package var status: Status {
         switch self {
         case .badRequestLine, .badTarget, .bareLineEnd, .controlCharacter, .badField,
             .obsoleteFolding, .missingHost, .badHost, .repeatedField, .badLength,
-            .lengthWithCoding, .badCoding, .badChunk, .incomplete:
+            .lengthWithCoding, .badCoding, .badChunk, .incomplete, .noProxyHeader,
+            .badProxyHeader:
             .badRequest
         case .unsupportedVersion: .httpVersionNotSupported
         case .unsupportedCoding: .notImplemented
@@ -87,6 +92,8 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
         case .headTimeout: "head_timeout"
         case .bodyTimeout: "body_timeout"
         case .incomplete: "incomplete"
+        case .noProxyHeader: "no_proxy_header"
+        case .badProxyHeader: "bad_proxy_header"
         }
     }
 
