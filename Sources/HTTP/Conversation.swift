@@ -31,6 +31,8 @@ package struct Conversation: ~Copyable {
     }
 
     private enum Phase {
+        /// In front of the first message.
+        case proxyHeader
         case start
         case requestLine
         case fields
@@ -43,10 +45,10 @@ package struct Conversation: ~Copyable {
     }
 
     private let limits: Limits
-    /// Where the connection comes from.
-    private let peer: ClientAddress
+    /// Where the connection comes from; once a PROXY header is read, where that says.
+    package private(set) var peer: ClientAddress
     /// Whose word about a request's client is taken; nil where the peer's is not.
-    private let proxies: TrustedProxies?
+    private var proxies: TrustedProxies?
     /// Request ids are this and a counter, stirred; see `nextID`.
     private var idState: UInt64
 
@@ -90,10 +92,14 @@ package struct Conversation: ~Copyable {
     ///     through a trusted proxy.
     ///   - seed: makes the request ids of this connection differ from those of others.
     ///   - proxies: what `TrustedProxies.behind` says about this connection.
+    ///   - expectsProxyHeader: those proxies begin their connections with a PROXY header; where nobody is
+    ///     trusted there is none to be read.
     package init(
-        limits: Limits, client: ClientAddress, seed: UInt64, proxies: TrustedProxies? = nil
+        limits: Limits, client: ClientAddress, seed: UInt64, proxies: TrustedProxies? = nil,
+        expectsProxyHeader: Bool = false
     ) {
         self.limits = limits
+        if expectsProxyHeader, proxies != nil { phase = .proxyHeader }
         self.proxies = proxies
         peer = client
         idState = seed
@@ -130,6 +136,7 @@ extension Conversation {
     private mutating func read() throws(ParseError) -> Request? {
         while true {
             switch phase {
+            case .proxyHeader: guard try readProxyHeader() else { return nil }
             case .start: guard try begin() else { return nil }
             case .requestLine:
                 guard let range = try nextLine(limit: start + limits.head, .targetTooLong) else {
@@ -192,7 +199,7 @@ extension Conversation {
     package var standing: Standing {
         let wants: Standing.Wanted =
             switch phase {
-            case .start: cursor < input.count ? .head : .message
+            case .proxyHeader, .start: cursor < input.count ? .head : .message
             case .requestLine: start < input.count ? .head : .message
             case .fields: .head
             case .fixedBody, .chunkedBody: .body
@@ -200,6 +207,23 @@ extension Conversation {
             case .closed: .nothing
             }
         return Standing(wants: wants, unsentCount: unsentCount)
+    }
+
+    /// Steps behind the PROXY header, if all of it is here. The connection is its source's from then on,
+    /// and what the fields of a request say is taken only if that is a trusted proxy, too. Where the
+    /// source is not known the peer stays who it is, but whoever speaks is not the proxy.
+    private mutating func readProxyHeader() throws(ParseError) -> Bool {
+        guard let header = try ProxyHeader.parse(input.span) else { return false }
+        switch header.source {
+        case .address(let address):
+            peer = address.text
+            proxies = proxies?.behind(peer)
+        case .unknown: proxies = nil
+        case .proxy: break
+        }
+        cursor = header.length
+        phase = .start
+        return true
     }
 
     /// Steps to the first byte of a message. §2.2: one empty line before it is forgiven, because
