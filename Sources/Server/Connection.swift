@@ -5,7 +5,6 @@ import POSIX
 /// worker, touched on its queue alone.
 final class Connection {
     let socket: FileDescriptor
-    let client: ClientAddress
     let slot: Int
     /// Its slot and how often that was used before: a token of an earlier connection never fits.
     let token: UInt64
@@ -22,11 +21,10 @@ final class Connection {
     var discarded = 0
 
     init(
-        _ socket: consuming FileDescriptor, _ client: ClientAddress, slot: Int, token: UInt64,
+        _ socket: consuming FileDescriptor, slot: Int, token: UInt64,
         _ conversation: consuming Conversation
     ) {
         self.socket = socket
-        self.client = client
         self.slot = slot
         self.token = token
         self.conversation = conversation

@@ -10,6 +10,8 @@ package struct ServerOptions: Sendable {
     package var maximumConnections = 10_000
     /// Whose word about where a request comes from is taken.
     package var trustedProxies = TrustedProxies.none
+    /// Whether the connections of those begin with a PROXY header; those of others never do.
+    package var expectsProxyHeader = false
     package var limits = Conversation.Limits()
     /// From a message's first byte, or from the connection's beginning, to the end of its head.
     package var headTimeout = Milliseconds.seconds(10)

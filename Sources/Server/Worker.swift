@@ -272,7 +272,7 @@ final class Worker: @unchecked Sendable {
         counts.refused.add()
         hooks.refused(
             Refusal(
-                reason: reason, status: status, client: connection.client,
+                reason: reason, status: status, client: connection.conversation.peer,
                 id: connection.conversation.currentID))
     }
 
@@ -297,7 +297,9 @@ final class Worker: @unchecked Sendable {
     ) {
         let kind: DeadlineList.Kind
         switch standing.wants {
-        case .message: kind = .idle
+        // Until the first request is here, the time for its head runs: neither a PROXY header nor an
+        // empty line puts it off.
+        case .message: kind = deadlines.kind(of: connection.slot) == .head ? .head : .idle
         case .head: kind = .head
         case .body: kind = .body
         case .response, .nothing: return deadlines.clear(connection.slot)
@@ -395,10 +397,11 @@ final class Worker: @unchecked Sendable {
         let token = generation << 32 | UInt64(slot)
         let number = socket.number
         let connection = Connection(
-            socket, client, slot: slot, token: token,
+            socket, slot: slot, token: token,
             Conversation(
                 limits: options.limits, client: client, seed: seeds.next(),
-                proxies: options.trustedProxies.behind(client)))
+                proxies: options.trustedProxies.behind(client),
+                expectsProxyHeader: options.expectsProxyHeader))
         connections[slot] = connection
         counts.begin()
         do throws(Errno) {

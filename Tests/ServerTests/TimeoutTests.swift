@@ -17,6 +17,18 @@ struct TimeoutTests {
         #expect(server.events.all == [])
     }
 
+    @Test("cannot put the end off with an empty line either")
+    func emptyLine() throws {
+        let server = try server {
+            $0.headTimeout = Milliseconds(100)
+            $0.idleTimeout = .seconds(600)
+        }
+        let client = try server.client()
+        try client.send("\r\n")
+        #expect(try client.untilEnd() == "")
+        #expect(server.server.statistics.timeouts.head == 1)
+    }
+
     @Test("with its head is refused")
     func head() throws {
         let server = try server { $0.headTimeout = Milliseconds(100) }
