@@ -96,7 +96,23 @@ struct ConfigurationReader {
         options.writeTimeout = duration("server.write_timeout", .seconds(20), timeouts)
         options.drainTimeout = duration("server.drain_timeout", .seconds(10), timeouts)
         options.trustedProxies = readTrustedProxies()
+        options.expectsProxyHeader = readProxyProtocol(options.trustedProxies)
         return options
+    }
+
+    /// Where nobody is trusted, whoever believed that addresses come this way would be wrong in silence.
+    private mutating func readProxyProtocol(_ proxies: TrustedProxies) -> Bool {
+        let path = "server.proxy_protocol"
+        let isOn = settings.boolean(path, default: false)
+        record[path] = "\(isOn)"
+        let listHasProblems = settings.problems.contains {
+            $0.path.hasPrefix("server.trusted_proxies")
+        }
+        if isOn, proxies.isEmpty, !listHasProblems {
+            settings.add(
+                path, "is read from trusted proxies only; name them in server.trusted_proxies")
+        }
+        return isOn
     }
 
     private mutating func readTrustedProxies() -> TrustedProxies {

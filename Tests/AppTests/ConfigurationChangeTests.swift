@@ -66,7 +66,7 @@ struct ConfigurationChangeTests {
             "token.keys[0]", "token.ttl", "login.max_attempts", "log.level",
             "log.areas.http", "log.file.max_size", "log.file.keep", "log.seal_interval",
             "log.seal_secret", "log.on_failure", "server.max_connections",
-            "server.trusted_proxies",
+            "server.trusted_proxies", "server.proxy_protocol",
         ] {
             #expect(!Configuration.needsRestart(name), "\(name)")
         }

@@ -228,6 +228,19 @@ struct ConfigurationProblemTests {
                 #"{"server":{"trusted_proxies":["::1",7]}}"#,
                 "server.trusted_proxies[1]: 7 is not a string"
             ),
+            (
+                #"{"server":{"proxy_protocol":true}}"#,
+                "server.proxy_protocol: is read from trusted proxies only; name them in "
+                    + "server.trusted_proxies"
+            ),
+            (
+                #"{"server":{"proxy_protocol":"v2"}}"#,
+                "server.proxy_protocol: \"v2\" is neither true nor false"
+            ),
+            (
+                #"{"server":{"proxy_protocol":true,"trusted_proxies":[7]}}"#,
+                "server.trusted_proxies[0]: 7 is not a string"
+            ),
             (#"{"log":7}"#, "log: a number is not an object"),
             (#"{"lgo":{}}"#, "lgo: no setting has this name"),
             (#"{"log":{"file":{"maxsize":"1MiB"}}}"#, "log.file.maxsize: no setting has this name"),

@@ -139,6 +139,7 @@ struct ConfigurationTests {
         // Its key ends with the run, and so do its tokens.
         #expect(demo.revocationJournal == nil)
         #expect(demo.server.trustedProxies.isEmpty)
+        #expect(!demo.server.expectsProxyHeader)
         #expect(
             demo.warnings.map(\.description) == [
                 "token.keys: none: a random key for this run; its tokens end with it",
@@ -196,6 +197,18 @@ struct ConfigurationTests {
                 == "\(folder.path)/a/b.log")
         #expect(
             try load("{\"log\":{\"file\":{\"path\":\"/a/b.log\"}}}").log.path == "/a/b.log")
+    }
+
+    @Test("can ask for PROXY headers where it names who sends them")
+    func proxyProtocol() throws {
+        let file = #"{"server":{"trusted_proxies":["::1"],"proxy_protocol":true}}"#
+        #expect(try load(file).server.expectsProxyHeader)
+        let off = ["GATEHOUSE_SERVER_PROXY_PROTOCOL": "false"]
+        #expect(try !load(file, off).server.expectsProxyHeader)
+        let trusting = #"{"server":{"trusted_proxies":["::1"]}}"#
+        let on = ["GATEHOUSE_SERVER_PROXY_PROTOCOL": "true"]
+        #expect(try load(trusting, on).server.expectsProxyHeader)
+        #expect(throws: Configuration.Invalid.self) { try load("{}", on) }
     }
 
     @Test("with a file wants passwords, and without one nobody can have set any")

@@ -82,6 +82,33 @@ struct ThrottleTests {
             })
     }
 
+    @Test("has the address that the proxy's header names, whatever fields come behind it")
+    func proxyHeader() throws {
+        var plan = Estate.Plan()
+        plan.server += #","trusted_proxies":["127.0.0.1"],"proxy_protocol":true"#
+        plan.login += #","max_attempts":1"#
+        let estate = try Estate(plan)
+        let house = try estate.house()
+        func header(_ address: String) -> String { "PROXY TCP4 \(address) 192.0.2.99 1 443\r\n" }
+        // Ten times as many for an address as for an account.
+        for number in 0..<12 {
+            let fields =
+                forwarded("198.51.100.\(number)") + "Forwarded: for=198.51.100.\(number)\r\n"
+            let answer = try house.ask(
+                header("192.0.2.1") + .login(named: "u\(number)", "a wrong one", "s", fields))
+            #expect(answer.status == (number < 10 ? 401 : 429))
+        }
+        #expect(
+            try house.ask(header("192.0.2.2") + .login(named: "alice")).status == 200)
+        #expect(try house.ask(.login(named: "alice")).status == 400)
+        let entries = try estate.entries().filter { $0["rid"] == "s" }
+        #expect(entries.allSatisfy { $0["ip"] == "192.0.2.1" })
+        #expect(entries.contains { $0.event == "authn_login_lock" && $0["reason"] == "address" })
+        #expect(
+            try estate.events("http_refused").map { "\($0["reason"] ?? "") \($0["ip"] ?? "")" }
+                == ["no_proxy_header 127.0.0.1"])
+    }
+
     @Test("has the address of its peer, whatever it says, where no proxy is trusted")
     func spoofed() throws {
         var plan = Estate.Plan()
