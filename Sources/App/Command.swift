@@ -226,6 +226,7 @@ package struct Command {
     /// usual soft limit of 1,024 is far below `server.max_connections`.
     private static func raiseDescriptorLimit() {
         var limit = rlimit()
+        // Sound: both calls are handed a structure of ours that outlives them.
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
             return
         }

@@ -70,6 +70,8 @@ struct Echo {
 
     static func off() throws(PasswordPrompt.Failure) -> Echo {
         var settings = termios()
+        // Sound: the call fills in a structure of ours; what it is copied to is allocated for one,
+        // and nobody reads it before the handlers are there.
         guard unsafe tcgetattr(0, &settings) == 0 else { throw .unreadable(Errno(errno)) }
         unsafe terminalSettings.initialize(to: settings)
         for number in signals {
@@ -91,13 +93,14 @@ struct Echo {
     }
 
     func restore() {
+        // Sound: `off`, which alone makes an `Echo`, has written what is read here.
         _ = unsafe tcsetattr(0, TCSANOW, terminalSettings)
         for number in Self.signals + [SIGTSTP] { _ = signal(number, SIG_DFL) }
     }
 }
 
-/// As the terminal was. Written before the handlers that read it are there; the program has one prompt at
-/// a time. Allocated, because the compiler makes a global variable of this type three bytes shorter than
-/// what is written into it.
+/// As the terminal was. Sound: written before the handlers that read it are there, and the program has
+/// one prompt at a time. Allocated, because the compiler makes a global variable of this type three bytes
+/// shorter than what is written into it.
 nonisolated(unsafe) private let terminalSettings = UnsafeMutablePointer<termios>.allocate(
     capacity: 1)

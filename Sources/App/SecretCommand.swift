@@ -189,6 +189,7 @@ struct KeyAddition {
             return Added(
                 id: id, secretFile: secretPath, otherKeys: place.ids.count, session: session)
         } catch {
+            // Sound: C gets the path with a zero behind it, for the time of the call.
             _ = unsafe unlink(secretPath)
             throw error
         }
@@ -227,6 +228,7 @@ struct KeyAddition {
             }
             return configuration.sessionLifetime
         } catch {
+            // Sound: C gets the path with a zero behind it, for the time of the call.
             _ = unsafe unlink(temporary)
             throw error
         }
@@ -251,6 +253,7 @@ struct KeyAddition {
                 try file.write(bytes.span, at: 0)
                 try file.synchronize()
             } catch {
+                // Sound: C gets the path with a zero behind it, for the time of the call.
                 _ = unsafe unlink(path)
                 throw error
             }

@@ -21,6 +21,7 @@ enum StandardInput {
             let count: Int
             do throws(Errno) {
                 var span = byte.mutableSpan
+                // Sound: one byte is asked for, and there is room for one.
                 count = try unsafe span.withUnsafeMutableBytes { byte throws(Errno) in
                     try retryingOnInterrupt { unsafe read(0, byte.baseAddress, 1) }
                 }

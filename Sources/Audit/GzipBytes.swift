@@ -26,6 +26,7 @@ final class GzipBytes: ByteSource {
     func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
         if process == nil { process = try start() }
         let number = pipe.fileHandleForReading.fileDescriptor
+        // Sound: no more is asked for than the buffer has room for.
         let count = try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
             try retryingOnInterrupt { unsafe Glibc.read(number, bytes.baseAddress, bytes.count) }
         }

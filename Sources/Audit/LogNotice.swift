@@ -85,6 +85,7 @@ enum LogNotice: Sendable, Equatable {
             guard 0 < line.count, line.count < opening.utf8CodeUnitCount else { return false }
             return opening.withUTF8Buffer { opening in
                 line.indices.allSatisfy { index in
+                    // Sound: an index of the line, which is shorter than the literal.
                     let byte = unsafe opening[index]
                     return byte == UInt8(ascii: "0")
                         ? line[index] &- byte < 10 : line[index] == byte

@@ -33,6 +33,7 @@ struct Output {
     private func wait(for events: Int16, _ milliseconds: CInt) -> CInt {
         var entry = pollfd(fd: descriptor, events: events, revents: 0)
         // A signal ends it early, which does no harm.
+        // Sound: there is one entry, and one is what poll(2) is told.
         _ = unsafe poll(&entry, 1, milliseconds)
         return CInt(entry.revents)
     }

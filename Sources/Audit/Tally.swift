@@ -46,6 +46,7 @@ struct Tally: ~Copyable {
         let value = value.extracting(first: Self.longestValue)
         // Seeded for each process, so that nobody can choose values that share a place.
         var hasher = Hasher()
+        // Sound: the hasher has read the bytes when the closure returns.
         unsafe value.withUnsafeBytes { bytes in unsafe hasher.combine(bytes: bytes) }
         let hash = hasher.finalize()
         var place = hash & (table.count - 1)

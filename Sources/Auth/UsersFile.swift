@@ -128,6 +128,7 @@ package struct UsersFile: Sendable {
 
     private static func permits(_ path: String, _ mode: CInt) -> Bool {
         // By the effective user, as open(2) judges.
+        // Sound: C gets the path with a zero behind it, for the time of the call.
         unsafe faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0
     }
 

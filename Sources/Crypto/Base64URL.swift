@@ -29,9 +29,9 @@ package enum Base64URL {
         guard text.count % 4 != 1 else { throw .invalidLength }
         let count = decodedCount(text.count)
         guard count <= output.count else { throw .tooLong }
+        // Sound: `count` bytes fit, as checked, and groups are counted from `text.count`.
         let isValid = unsafe text.withUnsafeBufferPointer { text in
             unsafe output.withUnsafeMutableBufferPointer { output in
-                // Sound: `count` bytes fit, as checked, and groups are counted from `text.count`.
                 unsafe decodeGroups(text, output.extracting(0..<count))
             }
         }
@@ -57,9 +57,9 @@ package enum Base64URL {
     package static func encode(_ bytes: Span<UInt8>, into text: inout MutableSpan<UInt8>) {
         let count = encodedCount(bytes.count)
         precondition(count <= text.count)
+        // Sound: there is room for exactly the characters that these bytes make.
         unsafe bytes.withUnsafeBufferPointer { bytes in
             unsafe text.withUnsafeMutableBufferPointer { text in
-                // Sound: there is room for exactly the characters that these bytes make.
                 unsafe encodeGroups(bytes, text.extracting(0..<count))
             }
         }
@@ -70,9 +70,9 @@ package enum Base64URL {
         let start = text.count
         text.append(contentsOf: repeatElement(0, count: encodedCount(bytes.count)))
         var target = text.mutableSpan
+        // Sound: there is room for exactly the characters that these bytes make.
         unsafe bytes.withUnsafeBufferPointer { bytes in
             unsafe target.withUnsafeMutableBufferPointer { target in
-                // Sound: there is room for exactly the characters that these bytes make.
                 unsafe encodeGroups(bytes, target.extracting(start...))
             }
         }
@@ -86,12 +86,17 @@ package enum Base64URL {
 
     /// Gathers what is wrong instead of stopping at it: the high bit of any invalid character and
     /// the stray bits end up in one word that is looked at once.
+    ///
+    /// Sound: callers give room for exactly `decodedCount` bytes. Every four characters that are read are
+    /// three of those, and the two or three that may be left are one or two; the eight bytes of a longer
+    /// store are counted before it. The table has a place for each byte.
     private static func decodeGroups(
         _ text: UnsafeBufferPointer<UInt8>, _ output: UnsafeMutableBufferPointer<UInt8>
     ) -> Bool {
         // Without a text there is nothing to decode; with one the buffer is not empty either.
         guard let source = text.baseAddress, let target = output.baseAddress else { return true }
         @inline(__always) func value(_ index: Int) -> UInt32 {
+            // Sound: asked for below `text.count` alone.
             unsafe UInt32(sextets[Int(source[index])])
         }
         var fault: UInt32 = 0
@@ -136,6 +141,8 @@ package enum Base64URL {
         return fault == 0
     }
 
+    /// Sound: callers give room for exactly `encodedCount` characters. Every three bytes that are read are
+    /// four of those, and the one or two that may be left are two or three.
     private static func encodeGroups(
         _ bytes: UnsafeBufferPointer<UInt8>, _ text: UnsafeMutableBufferPointer<UInt8>
     ) {
@@ -144,6 +151,7 @@ package enum Base64URL {
         let characters = unsafe alphabet.utf8Start
         var write = 0
         @inline(__always) func put(_ bits: UInt32) {
+            // Sound: see above; and six bits are the number of one of the 64 characters.
             unsafe text[write] = characters[Int(bits & 63)]
             write += 1
         }

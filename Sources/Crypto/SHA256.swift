@@ -138,7 +138,7 @@ struct SHA256State: Sendable, Equatable {
         a: 0x6a09_e667, b: 0xbb67_ae85, c: 0x3c6e_f372, d: 0xa54f_f53a,
         e: 0x510e_527f, f: 0x9b05_688c, g: 0x1f83_d9ab, h: 0x5be0_cd19)
 
-    /// §6.2.2 for each of `blocks` consecutive 64-byte blocks.
+    /// §6.2.2 for each of `blocks` consecutive 64-byte blocks. Sound where the caller has so many.
     mutating func compress(_ source: UnsafeRawPointer, blocks: Int) {
         guard SHAInstructions.areThere else {
             return unsafe compressPlainly(source, blocks: blocks)
@@ -149,7 +149,7 @@ struct SHA256State: Sendable, Equatable {
         }
     }
 
-    /// The same without instructions that not every processor has.
+    /// The same without instructions that not every processor has; sound under the same condition.
     mutating func compressPlainly(_ source: UnsafeRawPointer, blocks: Int) {
         var source = unsafe source
         for _ in 0..<blocks {

@@ -43,6 +43,7 @@ enum LineScanner {
         return .needsMore(end)
     }
 
+    /// Sound where the caller knows of eight bytes from `index` on, which is not looked at here.
     @unsafe @inline(__always)
     private static func load(_ bytes: Span<UInt8>, _ index: Int) -> UInt64 {
         unsafe bytes.withUnsafeBytes { buffer in

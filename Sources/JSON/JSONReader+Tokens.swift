@@ -148,6 +148,7 @@ extension JSONReader {
                 index += 8
             }
             while index < buffer.count {
+                // Sound: `index` is below the count.
                 let byte = unsafe buffer[index]
                 guard byte >= 0x20, byte < 0x80, byte != UInt8(ascii: "\""),
                     byte != UInt8(ascii: "\\")

@@ -44,6 +44,7 @@ package struct JSONText: Sendable {
                 return key
             }
             func word(_ index: Int) -> UInt64 {
+                // Sound: asked for at `count - 8` at most.
                 unsafe UInt64(
                     littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
             }

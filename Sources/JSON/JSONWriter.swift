@@ -76,6 +76,7 @@ package struct JSONWriter {
 
     package mutating func string(_ value: String) {
         var value = value
+        // Sound: the span does not leave the closure.
         value.withUTF8 { utf8 in string(unsafe utf8.span) }
     }
 

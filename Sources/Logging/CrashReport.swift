@@ -45,6 +45,8 @@ package enum CrashReport {
 
     /// Catches the signals of faults from now on, for this log.
     static func install(_ buffers: (LineBuffer, LineBuffer), _ format: LogFormat) {
+        // Sound: nobody reads it before the handlers are there; the calls below are handed
+        // structures of ours that outlive them.
         unsafe preparation = Preparation(buffers, format)
         for (number, _) in signals {
             var action = sigaction()
@@ -64,6 +66,7 @@ package enum CrashReport {
     fileprivate static func report(_ signal: CInt, _ prepared: Preparation) {
         var alarm = itimerval(
             it_interval: timeval(), it_value: timeval(tv_sec: 0, tv_usec: patience))
+        // Sound: each of these calls is handed a structure on this stack, which outlives it.
         _ = unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &alarm, nil)
         var set = sigset_t()
         unsafe sigemptyset(&set)
@@ -78,6 +81,7 @@ package enum CrashReport {
         second.writeOut(to: number)
         for (signalNumber, text, count) in prepared.lines where signalNumber == signal {
             var time = timespec()
+            // Sound as above.
             unsafe clock_gettime(CLOCK_REALTIME, &time)
             let stamp = Timestamp(
                 milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
@@ -104,12 +108,13 @@ package enum CrashReport {
                 || buffers.1.isUnderway.load(ordering: .sequentiallyConsistent)
             guard isUnderway else { return }
             var pause = timespec(tv_sec: 0, tv_nsec: 2_000_000)
+            // Sound: the call reads a structure on this stack.
             unsafe nanosleep(&pause, nil)
         }
     }
 }
 
-/// Set once, before the first handler is there to read it, and never let go.
+/// Sound: set once, before the first handler is there to read it, and never let go.
 nonisolated(unsafe) private var preparation: CrashReport.Preparation?
 
 /// The handler. Nothing here allocates, locks, or calls what might.
@@ -118,6 +123,7 @@ private func die(_ signal: CInt) {
     guard !CrashReport.hasBegun.exchange(true, ordering: .sequentiallyConsistent) else {
         while true { pause() }
     }
+    // Sound: see there.
     if let prepared = unsafe preparation { CrashReport.report(signal, prepared) }
     // Its default action: the system's own report, a core file where there is to be one.
     Glibc.signal(signal, SIG_DFL)

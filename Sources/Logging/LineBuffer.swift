@@ -23,6 +23,7 @@ import Synchronization
     /// Address space, which becomes memory as it is used.
     init(capacity: Int) {
         self.capacity = capacity
+        // Sound: the kernel chooses an address where nothing else is.
         let place = unsafe mmap(
             nil, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         // Without memory for its lines there is no log, and without a log no server.
@@ -32,6 +33,7 @@ import Synchronization
         unsafe memory = place
     }
 
+    // Sound: mapped with this size, and who could still look has a reference to this object.
     deinit { unsafe munmap(memory, capacity) }
 
     var count: Int { end.load(ordering: .relaxed) - start.load(ordering: .relaxed) }
@@ -66,9 +68,9 @@ import Synchronization
     }
 
     private func copy(_ bytes: Span<UInt8>, to position: Int) {
+        // Sound: `place` has found room.
         unsafe bytes.withUnsafeBytes { source in
             guard let base = source.baseAddress else { return }
-            // Sound: `place` has found room.
             unsafe (memory + position).copyMemory(from: base, byteCount: source.count)
         }
     }
@@ -92,6 +94,8 @@ import Synchronization
         end.store(0, ordering: .releasing)
         start.store(0, ordering: .releasing)
         if used > Self.keptSize {
+            // Sound: it was filled past `keptSize`, so that the mapping is longer; nothing waits
+            // there now.
             unsafe madvise(memory + Self.keptSize, capacity - Self.keptSize, MADV_DONTNEED)
         }
     }
@@ -105,6 +109,7 @@ import Synchronization
     private func compact() {
         let first = start.load(ordering: .relaxed)
         let count = count
+        // Sound: `first + count` is the end of what was put here; memmove(3) lets the two overlap.
         unsafe memmove(memory, memory + first, count)
         start.store(0, ordering: .releasing)
         end.store(count, ordering: .releasing)

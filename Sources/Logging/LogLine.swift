@@ -135,6 +135,7 @@ package struct LogLine: ~Copyable, ~Escapable {
 
     package mutating func field(_ name: StaticString, _ value: String) {
         var value = value
+        // Sound: the span does not leave the closure.
         value.withUTF8 { utf8 in field(name, unsafe utf8.span) }
     }
 
@@ -305,6 +306,7 @@ package struct LogLine: ~Copyable, ~Escapable {
     }
 
     private mutating func put(_ bytes: Span<UInt8>) {
+        // Sound: the bytes are copied before the closure returns.
         unsafe bytes.withUnsafeBufferPointer { unsafe put($0) }
     }
 
@@ -355,7 +357,7 @@ extension UnsafeMutableRawPointer {
 
 extension UnsafeRawBufferPointer {
     /// Whether all bytes pass, looked at eight at a time; the last eight may overlap those before, and
-    /// fewer than eight are filled up with a letter.
+    /// fewer than eight are filled up with a letter. Sound: no load goes past the count.
     @inline(__always)
     fileprivate func allWords(_ pass: (UInt64) -> Bool) -> Bool {
         guard count >= 8 else {

@@ -9,7 +9,7 @@ package struct Repetition: Sendable, Hashable {
 
     package init(_ name: StaticString, _ reason: StaticString, from address: Span<UInt8>) {
         var hasher = Hasher()
-        // A literal is known by its place.
+        // A literal is known by its place. Sound: its address is taken, and nothing is read there.
         unsafe hasher.combine(name.utf8Start)
         unsafe hasher.combine(reason.utf8Start)
         for index in address.indices { hasher.combine(address[index]) }

@@ -108,9 +108,9 @@ package struct SealChain: Sendable {
     }
 
     private static func lineEnd(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+        // Sound: the search stays inside the span, and the pointer inside this closure.
         unsafe bytes.withUnsafeBytes { bytes -> Int? in
             guard let base = bytes.baseAddress else { return nil }
-            // Sound: the search stays inside the span, and the pointer inside this closure.
             let found = unsafe memchr(base + start, 0x0A, bytes.count - start)
             return unsafe found.map { unsafe UnsafeRawPointer($0) - base }
         }
@@ -163,7 +163,7 @@ private enum LineHash {
                 offset += 16
             }
             if offset < bytes.count, bytes.count >= 16 {
-                // The last sixteen bytes, some of them for the second time.
+                // The last sixteen bytes, some of them for the second time. Sound: there are so many.
                 let end = bytes.count - 16
                 let low = unsafe bytes.loadUnaligned(fromByteOffset: end, as: UInt64.self)
                 let high = unsafe bytes.loadUnaligned(fromByteOffset: end + 8, as: UInt64.self)
@@ -173,6 +173,7 @@ private enum LineHash {
                 b ^= b &>> 31
             } else {
                 while offset < bytes.count {
+                    // Sound: `offset` is below the count.
                     a = (a ^ UInt64(unsafe bytes[offset])) &* 0x9E37_79B9_7F4A_7C15
                     a ^= a &>> 29
                     offset += 1

@@ -73,6 +73,7 @@ final class StandardErrorSink: Sendable {
                 // Another program that shares it may have made it non-blocking.
                 guard error == .again else { throw error }
                 var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                // Sound: there is one entry, and one is what poll(2) is told.
                 _ = try retryingOnInterrupt { unsafe poll(&wanted, 1, -1) }
             }
         }

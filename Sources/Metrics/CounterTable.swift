@@ -14,11 +14,13 @@ import Synchronization
 
     init(count: Int) {
         self.count = count
+        // Sound: each place is initialized, once, before anybody has the table.
         unsafe cells = .allocate(capacity: count)
         for index in 0..<count { unsafe (cells + index).initialize(to: Atomic(0)) }
     }
 
     deinit {
+        // Sound: who could still count has a reference to the table.
         unsafe cells.deinitialize(count: count)
         unsafe cells.deallocate()
     }

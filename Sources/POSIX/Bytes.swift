@@ -16,6 +16,7 @@ extension [UInt8] {
 
 /// Writes to a descriptor that somebody else owns; returns what the kernel took.
 package func writeOnce(_ descriptor: CInt, _ bytes: Span<UInt8>) throws(Errno) -> Int {
+    // Sound: the kernel reads as many bytes as there are, during the call.
     try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in
         try retryingOnInterrupt { unsafe write(descriptor, bytes.baseAddress, bytes.count) }
     }

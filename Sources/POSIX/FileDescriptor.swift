@@ -15,6 +15,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     package static func open(
         _ path: String, _ flags: CInt, mode: mode_t = 0
     ) throws(Errno) -> FileDescriptor {
+        // Sound: C gets the path with a zero behind it, for the time of the call.
         FileDescriptor(
             owning: try retryingOnInterrupt { unsafe Glibc.open(path, flags | O_CLOEXEC, mode) })
     }
@@ -22,6 +23,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// Reads at most `buffer.count` bytes; 0 is the end.
     package func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
         let number = number
+        // Sound: no more is asked for than the buffer has room for.
         return try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
             try retryingOnInterrupt { unsafe Glibc.read(number, bytes.baseAddress, bytes.count) }
         }
@@ -43,6 +45,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// Writes what the kernel takes, which may be less than all.
     package func write(_ bytes: Span<UInt8>) throws(Errno) -> Int {
         let number = number
+        // Sound: the kernel reads as many bytes as there are, during the call.
         return try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in
             try retryingOnInterrupt { unsafe Glibc.write(number, bytes.baseAddress, bytes.count) }
         }
@@ -54,6 +57,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
         var done = 0
         while done < bytes.count {
             let rest = bytes.extracting(done..<bytes.count)
+            // Sound: the kernel reads as many bytes as there are, during the call.
             let count = try unsafe rest.withUnsafeBytes { bytes throws(Errno) in
                 try retryingOnInterrupt {
                     unsafe pwrite(number, bytes.baseAddress, bytes.count, offset + done)
@@ -67,6 +71,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// Reads at most `buffer.count` bytes from a place in the file; 0 is the end.
     package func read(into buffer: inout MutableSpan<UInt8>, at offset: Int) throws(Errno) -> Int {
         let number = number
+        // Sound: no more is asked for than the buffer has room for.
         return try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
             try retryingOnInterrupt {
                 unsafe pread(number, bytes.baseAddress, bytes.count, offset)
@@ -105,6 +110,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     package func status() throws(Errno) -> FileStatus {
         var result = stat()
         let number = number
+        // Sound: the call fills in a structure of ours.
         _ = try retryingOnInterrupt { unsafe fstat(number, &result) }
         return FileStatus(result)
     }

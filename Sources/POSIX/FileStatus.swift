@@ -26,6 +26,7 @@ package struct FileStatus: Sendable {
 
     package init(path: String) throws(Errno) {
         var result = stat()
+        // Sound: the call fills in a structure of ours, and gets the path with a zero behind it.
         _ = try retryingOnInterrupt { unsafe stat(path, &result) }
         self.init(result)
     }

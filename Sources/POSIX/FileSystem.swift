@@ -66,14 +66,17 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func rename(_ path: String, to newPath: String) throws(Errno) {
+        // Sound: C gets both paths with a zero behind them, for the time of the call.
         _ = try retryingOnInterrupt { unsafe Glibc.rename(path, newPath) }
     }
 
     package func remove(_ path: String) throws(Errno) {
+        // Sound: C gets the path with a zero behind it, for the time of the call.
         _ = try retryingOnInterrupt { unsafe unlink(path) }
     }
 
     package func names(in folder: String) throws(Errno) -> [String] {
+        // Sound: the stream is closed once, when nothing more is read of it.
         guard let stream = unsafe opendir(folder) else { throw .last }
         defer { unsafe closedir(stream) }
         var names: [String] = []
@@ -96,6 +99,7 @@ package struct SystemFileSystem: FileSystem {
 
     package func status(of path: String) throws(Errno) -> FileStatus {
         var result = stat()
+        // Sound: the call fills in a structure of ours, and gets the path with a zero behind it.
         _ = try retryingOnInterrupt { unsafe lstat(path, &result) }
         return FileStatus(result)
     }
@@ -105,6 +109,7 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func createFolder(_ path: String, mode: mode_t) throws(Errno) {
+        // Sound: C gets the path with a zero behind it, for the time of the call.
         _ = try retryingOnInterrupt { unsafe mkdir(path, mode) }
     }
 }

@@ -17,6 +17,7 @@ import Glibc
         self.value = value
         // What is done under a lock here is short: look again a few times before falling asleep.
         var kind = pthread_mutexattr_t()
+        // Sound: each is initialized once, where it was allocated, before anybody else has it.
         unsafe pthread_mutexattr_init(&kind)
         unsafe pthread_mutexattr_settype(&kind, CInt(PTHREAD_MUTEX_ADAPTIVE_NP))
         unsafe pthread_mutex_init(mutex, &kind)
@@ -25,6 +26,7 @@ import Glibc
     }
 
     deinit {
+        // Sound: whoever could still hold the one or wait for the other has a reference to this object.
         unsafe pthread_cond_destroy(condition)
         unsafe pthread_mutex_destroy(mutex)
         unsafe condition.deallocate()
@@ -33,6 +35,7 @@ import Glibc
 
     @inlinable
     package func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
+        // Sound: made in `init`, and there for as long as this object; the same thread unlocks it.
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         return body(&value)
@@ -44,11 +47,13 @@ import Glibc
     package func waitUntil<Result>(
         _ isReady: (Value) -> Bool, then body: (inout Value) -> Result
     ) -> Result {
+        // Sound as in `withLock`; the mutex is held when the waiting begins.
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while !isReady(value) { unsafe pthread_cond_wait(condition, mutex) }
         return body(&value)
     }
 
+    // Sound: made in `init`, and there for as long as this object.
     package func wakeAll() { unsafe pthread_cond_broadcast(condition) }
 }

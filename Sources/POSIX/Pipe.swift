@@ -8,6 +8,7 @@ package struct Pipe: ~Copyable, Sendable {
     package init() throws(Errno) {
         var ends: InlineArray<2, CInt> = [-1, -1]
         var span = ends.mutableSpan
+        // Sound: pipe(2) fills in two numbers, and there are two.
         _ = try unsafe span.withUnsafeMutableBufferPointer { ends throws(Errno) in
             try retryingOnInterrupt { unsafe pipe(ends.baseAddress) }
         }

@@ -13,6 +13,7 @@ package struct ProcessUsage: Sendable, Equatable {
 
     package static var now: ProcessUsage {
         var usage = rusage()
+        // Sound: the call fills in a structure of ours.
         _ = unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         func nanoseconds(_ time: timeval) -> UInt64 {
             UInt64(clamping: time.tv_sec) * 1_000_000_000 + UInt64(clamping: time.tv_usec) * 1000

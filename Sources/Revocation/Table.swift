@@ -69,6 +69,8 @@ import Synchronization
 
     init() throws(Errno) {
         let count = 1 << Self.placeBits
+        // Sound: each place is initialized, once, before anything is read, and nobody else has them
+        // yet.
         let addresses = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: count)
         for index in 0..<count { unsafe (addresses + index).initialize(to: Atomic(0)) }
         unsafe self.addresses = unsafe addresses
@@ -78,7 +80,8 @@ import Synchronization
     }
 
     deinit {
-        // Nobody reads any more: a reader has a reference to this object.
+        // Sound: nobody reads any more, because a reader has a reference to this object; what was mapped
+        // for a place has the size of the place.
         for index in 0..<(1 << Self.placeBits) {
             let address = unsafe addresses[index].load(ordering: .relaxed)
             guard address != 0 else { continue }
@@ -89,7 +92,8 @@ import Synchronization
         unsafe addresses.deallocate()
     }
 
-    /// The memory of a place, mapped when it is first wanted.
+    /// The memory of a place, mapped when it is first wanted. Sound: `addresses` has room for the number of
+    /// every place, and what the kernel maps is all zeros, which are words.
     private static func words(
         _ place: Place, _ addresses: UnsafeMutablePointer<Atomic<UInt>>
     ) throws(Errno) -> Words {
@@ -177,6 +181,7 @@ import Synchronization
         return answer
     }
 
+    /// Sound: a masked number is that of one of the filter's words, with which the table's memory begins.
     @inline(__always)
     private func filterWord(
         _ words: Words, _ name: KeyedHash.Value?, _ mask: UInt64
@@ -198,7 +203,8 @@ import Synchronization
         return word & bits == bits
     }
 
-    /// Calls `body` for each entry with this name.
+    /// Calls `body` for each entry with this name. Sound: behind the filter there are as many slots of four
+    /// words as the mask has numbers, and the memory stays mapped for as long as this object is there.
     private func find(
         _ words: Words, _ name: KeyedHash.Value, _ mask: UInt64,
         _ body: (_ kind: UInt8, _ time: Int64) -> Void
@@ -232,6 +238,7 @@ import Synchronization
 
     /// The entry with this key, if it is in force.
     func entry(_ key: EntryKey) -> Entry? {
+        // Sound: it is a slot of the table that is there.
         guard let slot = unsafe slot(of: key) else { return nil }
         let entry = unsafe Self.entry(slot)
         return entry?.time == Entry.noTime ? nil : entry
@@ -240,6 +247,7 @@ import Synchronization
     /// Puts an entry in, or changes the one with its key.
     /// - Throws: `noMemory` if the table is full and cannot grow.
     func set(_ entry: Entry) throws(Errno) {
+        // Sound: it is a slot of the table that is there.
         if let slot = unsafe slot(of: entry.key) {
             if unsafe slot[2].load(ordering: .relaxed) == UInt64(bitPattern: Entry.noTime) {
                 vacated -= 1
@@ -260,6 +268,7 @@ import Synchronization
         // Before the entry: whoever finds no bit has looked before it was there.
         kinds.store(
             kinds.load(ordering: .relaxed) | Self.bit(entry.key.kind), ordering: .releasing)
+        // Sound: these are the words of this place, in which there is a free slot.
         unsafe put(entry, try Self.words(place, addresses), place)
         used += 1
         counts[Int(entry.key.kind.rawValue)] += 1
@@ -267,6 +276,7 @@ import Synchronization
 
     /// Takes an entry back.
     func remove(_ key: EntryKey) {
+        // Sound: it is a slot of the table that is there.
         guard let slot = unsafe slot(of: key) else { return }
         let old = unsafe slot[2].exchange(
             UInt64(bitPattern: Entry.noTime), ordering: .acquiringAndReleasing)
@@ -296,7 +306,7 @@ import Synchronization
         (place.capacity, generation.load(ordering: .relaxed))
     }
 
-    /// The entries in force in these slots.
+    /// The entries in force in these slots. Sound: of numbers that are no slots of this place none is left.
     func forEach(in slots: Range<Int>, _ body: (Entry) -> Void) {
         guard let words = unsafe try? Self.words(place, addresses) else { return }
         let first = unsafe words + place.filterCount
@@ -309,7 +319,8 @@ import Synchronization
         }
     }
 
-    /// The slot's entry, in force or not. `Entry` keeps the least time apart for itself.
+    /// The slot's entry, in force or not; sound where the caller has a slot, which is four words. `Entry`
+    /// keeps the least time apart for itself.
     private static func entry(_ slot: Words) -> Entry? {
         let time = Int64(bitPattern: unsafe slot[2].load(ordering: .relaxed))
         let name = KeyedHash.Value(
@@ -321,6 +332,8 @@ import Synchronization
         return entry
     }
 
+    /// Sound: a masked number is that of one of the slots behind the filter. There is always a free one, at
+    /// which the search ends.
     private func slot(of key: EntryKey) -> Words? {
         guard let words = unsafe try? Self.words(place, addresses) else { return nil }
         let slots = unsafe words + place.filterCount
@@ -341,7 +354,8 @@ import Synchronization
         }
     }
 
-    /// Fills a free slot; its first word last.
+    /// Fills a free slot; its first word last. Sound where the words are those of the place, and one of its
+    /// slots is free: masked numbers are those of words of its filter, and of its slots.
     private func put(_ entry: Entry, _ words: Words, _ place: Place) {
         let mask = place.capacity - 1
         let name = entry.key.name
@@ -371,6 +385,8 @@ import Synchronization
         // Of the same size there are two: the one that is not in use.
         let side = sizeLog == place.sizeLog ? 1 - place.side : 0
         let new = Place(sizeLog: sizeLog, side: side)
+        // Sound: the words are those of the place, all zeros, because it is new or was cleared, and there is
+        // room for half as many entries again.
         let words = unsafe try Self.words(new, addresses)
         var counts = InlineArray<6, Int>(repeating: 0)
         var kinds: UInt64 = 0
@@ -380,6 +396,7 @@ import Synchronization
             kinds |= Self.bit(entry.key.kind)
         }
         let old = place
+        // Sound: these are mapped, and of this size; nobody fills a slot there any more.
         let oldWords = unsafe try Self.words(old, addresses)
         let count = generation.load(ordering: .relaxed) >> UInt64(Self.placeBits)
         generation.store(
@@ -390,10 +407,12 @@ import Synchronization
         used = kept
         vacated = 0
         self.counts = counts
+        // Sound as above; what a reader may find there meanwhile is said at the top.
         unsafe Self.clear(oldWords, old)
     }
 
-    /// Hands the memory back; it reads as zeros from then on.
+    /// Hands the memory back; it reads as zeros from then on. Sound where the words are those of the place,
+    /// which has so many.
     private static func clear(_ words: Words, _ place: Place) {
         guard unsafe madvise(words, place.byteCount, CInt(MADV_DONTNEED)) != 0 else { return }
         for index in 0..<(place.byteCount / 8) { unsafe words[index].store(0, ordering: .relaxed) }

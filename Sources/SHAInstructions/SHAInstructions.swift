@@ -13,12 +13,14 @@ package enum SHAInstructions {
     #if arch(x86_64)
         /// As the kernel lists them, which is also how it says that it lets programs use them.
         private static func isListed() -> Bool {
-            // Valgrind shows the machine's list, and does not know these.
+            // Valgrind shows the machine's list, and does not know these. Sound: both texts end with a
+            // zero, and nothing in this program changes its environment.
             if let preloaded = unsafe getenv("LD_PRELOAD"),
                 unsafe strstr(preloaded, "vgpreload") != nil
             {
                 return false
             }
+            // Sound: the stream is closed once, at the end; fgets(3) is told how long the line may be.
             guard let file = unsafe fopen("/proc/cpuinfo", "re") else { return false }
             defer { unsafe fclose(file) }
             var line = [CChar](repeating: 0, count: 8192)
@@ -118,6 +120,7 @@ package enum SHAInstructions {
                 highHalf: Words(abef[1], abef[0], cdgh[1], cdgh[0]))
         }
 
+        /// Sound where the caller has a block of 64 bytes, which are four vectors.
         @inline(__always)
         mutating func compress(_ block: UnsafeRawPointer) {
             unsafe compress(
@@ -210,6 +213,7 @@ package enum SHAInstructions {
 
     extension Words {
         @inline(__always)
+        // Sound: vectors of one size without a meaning of their own.
         fileprivate init(_ vector: __m128i) { self = unsafe unsafeBitCast(vector, to: Words.self) }
     }
 #endif

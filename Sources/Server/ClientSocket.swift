@@ -59,6 +59,7 @@ package struct ClientSocket: ~Copyable {
         let deadline = deadline
         let count = try retryingOnInterrupt {
             var entry = pollfd(fd: number, events: Int16(events), revents: 0)
+            // Sound: there is one entry, and one is what poll(2) is told.
             return unsafe poll(&entry, 1, CInt(clamping: Self.timeLeft(to: deadline).count))
         }
         if count == 0 { throw .timedOut }

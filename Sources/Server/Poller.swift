@@ -9,6 +9,7 @@ import POSIX
     enum Interest { case none, read, write }
 
     private let descriptor: FileDescriptor
+    // Sound: numbers, and no pointer is made of any of them.
     private var events = unsafe [epoll_event](repeating: epoll_event(), count: Poller.batch)
 
     /// Descriptors told at a time: the largest batch that one log write serves.
@@ -37,6 +38,7 @@ import POSIX
         do throws(Errno) {
             return Int(
                 try retryingOnInterrupt {
+                    // Sound: the kernel fills in at most `batch` events, and there are so many.
                     unsafe epoll_wait(number, &events, CInt(Self.batch), milliseconds)
                 })
         } catch {
@@ -46,17 +48,20 @@ import POSIX
     }
 
     /// The token of the `index`-th ready descriptor.
+    // Sound: the number is what `control` has put there; an index that the array does not have traps.
     func token(_ index: Int) -> UInt64 { unsafe events[index].data.u64 }
 
     /// Whether the `index`-th is a connection that is gone in both directions, which is told whatever
     /// the interest is, and told again until it is closed.
     func isHangUp(_ index: Int) -> Bool {
+        // Sound: a number; an index that the array does not have traps.
         unsafe events[index].events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
     }
 
     private func control(
         _ operation: CInt, _ descriptor: CInt, _ interest: Interest, _ token: UInt64
     ) throws(Errno) {
+        // Sound: of the union the number alone is written and read; the kernel copies the event.
         var event = unsafe epoll_event()
         unsafe event.events =
             switch interest {

@@ -41,6 +41,7 @@ enum Socket {
         _ socket: borrowing FileDescriptor, _ address: SocketAddress
     ) throws(Errno) {
         let number = socket.number
+        // Sound: the kernel copies as much as the address has, during the call.
         _ = try retryingOnInterrupt {
             unsafe address.withSocketAddress { pointer, length in
                 unsafe Glibc.connect(number, pointer, length)
@@ -84,6 +85,7 @@ enum Socket {
         let number = listener.number
         // Sockets are read and written with MSG_DONTWAIT, and this process starts no other, so that
         // neither O_NONBLOCK nor FD_CLOEXEC is worth its system call.
+        // Sound: the kernel fills in at most as much as `fill` says that there is room for.
         return FileDescriptor(
             owning: try retryingOnInterrupt {
                 unsafe peer.fill { address, length in unsafe Glibc.accept(number, address, length) }
@@ -95,6 +97,7 @@ enum Socket {
         _ socket: borrowing FileDescriptor, into buffer: inout MutableSpan<UInt8>
     ) throws(Errno) -> Int {
         let number = socket.number
+        // Sound: no more is asked for than the buffer has room for.
         return try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
             try retryingOnInterrupt {
                 unsafe recv(number, bytes.baseAddress, bytes.count, CInt(MSG_DONTWAIT))
@@ -108,6 +111,7 @@ enum Socket {
     ) throws(Errno) -> Int {
         let number = socket.number
         let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        // Sound: the kernel copies as many bytes as there are, during the call.
         return try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in
             try retryingOnInterrupt {
                 unsafe Glibc.send(number, bytes.baseAddress, bytes.count, flags)
@@ -129,6 +133,7 @@ enum Socket {
             try set(socket, CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0)
         }
         let number = socket.number
+        // Sound: the kernel copies as much as the address has, during the call.
         _ = try retryingOnInterrupt {
             unsafe address.withSocketAddress { pointer, length in
                 unsafe Glibc.bind(number, pointer, length)
@@ -143,6 +148,7 @@ enum Socket {
         let number = socket.number
         var time = timeval(
             tv_sec: Int(timeout.count / 1000), tv_usec: Int(timeout.count % 1000) * 1000)
+        // Sound: the kernel copies the value, which has the size that it is told.
         _ = try retryingOnInterrupt {
             unsafe setsockopt(
                 number, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
@@ -154,6 +160,7 @@ enum Socket {
     ) throws(Errno) {
         let number = socket.number
         var value = value
+        // Sound: the kernel copies the value, which has the size that it is told.
         _ = try retryingOnInterrupt {
             unsafe setsockopt(number, level, option, &value, socklen_t(MemoryLayout<CInt>.size))
         }

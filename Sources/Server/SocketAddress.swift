@@ -40,6 +40,7 @@ package struct SocketAddress: Sendable, Equatable {
         guard !text.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
         let text = text == "localhost" ? "127.0.0.1" : text
+        // Sound: sixteen bytes are room for an address of either family.
         if unsafe inet_pton(AF_INET, text, &bytes) == 1 {
             host = .ipv4(Array(bytes[0..<4]))
         } else if unsafe inet_pton(AF_INET6, text, &bytes) == 1 {

@@ -9,7 +9,7 @@ package struct WallClock: Sendable {
     /// The system's clock. It may jump; nothing that measures a span may use it.
     package static let system = WallClock {
         var time = timespec()
-        // Cannot fail: the clock exists and the pointer is good.
+        // Cannot fail: the clock exists. Sound: it fills in a structure of ours.
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(
             milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
@@ -26,6 +26,7 @@ package struct MonotonicTime: Sendable, Hashable, Comparable {
 
     package static var now: MonotonicTime {
         var time = timespec()
+        // Sound: the call fills in a structure of ours.
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return MonotonicTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
