@@ -1,18 +1,21 @@
 import Glibc
+import Synchronization
 
 /// Counts heap allocations, all of which in Swift are `malloc`: `counted_malloc` stands in front of the C library's `malloc` for every
 /// library in the process (Package.swift gives it that name when this program is linked), counts, and
 /// hands on to it.
 ///
-/// Counted without atomics: what is measured runs on one thread.
+/// What is measured runs on one thread; others that allocate meanwhile are counted, too.
 enum Allocations {
-    nonisolated(unsafe) fileprivate(set) static var count = 0
+    fileprivate static let total = Atomic<Int>(0)
+
+    static var count: Int { total.load(ordering: .relaxed) }
 
     /// Whether counting works on this system.
     static var areCounted: Bool {
-        let before = unsafe count
-        unsafe blackHole(Array(repeating: count, count: 100))
-        return unsafe count > before
+        let before = count
+        blackHole(Array(repeating: before, count: 100))
+        return count > before
     }
 }
 
@@ -21,6 +24,7 @@ private func libraryMalloc(_ size: Int) -> UnsafeMutableRawPointer?
 
 @_cdecl("counted_malloc")
 func countedMalloc(_ size: Int) -> UnsafeMutableRawPointer? {
-    unsafe Allocations.count &+= 1
+    Allocations.total.wrappingAdd(1, ordering: .relaxed)
+    // Sound: the C library's own function, under another name and with its signature.
     return unsafe libraryMalloc(size)
 }

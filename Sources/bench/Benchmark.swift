@@ -43,9 +43,9 @@ struct Benchmark {
 
     func allocationsPerRun() -> Double {
         run(2000)
-        let before = unsafe Allocations.count
+        let before = Allocations.count
         run(1000)
-        return Double(unsafe Allocations.count - before) / 1000
+        return Double(Allocations.count - before) / 1000
     }
 
     private func nanoseconds(_ count: Int) -> Double {
