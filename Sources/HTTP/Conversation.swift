@@ -343,9 +343,7 @@ extension Conversation {
     private mutating func dropUnderstood() {
         if phase == .start || phase == .responding {
             if cursor == input.count {
-                // After a large body the buffer goes back; otherwise it stays, and is filled again
-                // without an allocation.
-                if input.capacity > Self.keptCapacity { input = [] }
+                // Filled again without an allocation; a large one has gone already, see `rest`.
                 input.removeAll(keepingCapacity: true)
                 start = 0
                 cursor = 0
@@ -374,8 +372,33 @@ extension Conversation {
         }
     }
 
-    /// A buffer up to this size stays with an idle connection.
-    private static let keptCapacity = 4096
+    /// Gives back what is large, once everything here is answered: thousands of connections may rest
+    /// for minutes, and each keeps no more than what a usual request needs again.
+    private mutating func rest() {
+        switch phase {
+        case .start: guard cursor == input.count else { return }
+        // What came behind a refusal is of no use.
+        case .closed: break
+        default: return
+        }
+        if input.capacity > Self.keptInput || phase == .closed {
+            input = []
+            start = 0
+            cursor = 0
+            scanned = 0
+        }
+        if fields.capacity > Self.keptFields { fields = [] }
+    }
+
+    // A head as browsers send it, an answer with a token, and twice the fields of a browser.
+    private static let keptInput = 2048
+    private static let keptOutput = 1536
+    private static let keptFields = 40
+
+    /// What it holds beside itself.
+    var heldBytes: Int {
+        input.capacity + output.capacity + fields.capacity * MemoryLayout<Field>.stride
+    }
 }
 
 // MARK: - Responses to bytes
@@ -479,9 +502,10 @@ extension Conversation {
         precondition(firstAudited.map { sentCount + count <= $0.start } ?? true)
         sentCount += count
         guard sentCount == output.count else { return }
-        if output.capacity > Self.keptCapacity { output = [] }
+        if output.capacity > Self.keptOutput { output = [] }
         output.removeAll(keepingCapacity: true)
         sentCount = 0
+        rest()
     }
 
     /// Notes that the security log holds every event of the responses that are queued.
