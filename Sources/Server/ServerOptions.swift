@@ -19,7 +19,8 @@ package struct ServerOptions: Sendable {
     package var bodyTimeout = Milliseconds.seconds(20)
     /// Between a response and the next message.
     package var idleTimeout = Milliseconds.seconds(75)
-    /// For a response that the client does not take.
+    /// From the first byte that the client does not take at once to the last one that is queued for
+    /// it, however little it takes at a time.
     package var writeTimeout = Milliseconds.seconds(20)
     /// From the request to stop to the last connection's end.
     package var drainTimeout = Milliseconds.seconds(10)

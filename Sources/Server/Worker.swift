@@ -28,6 +28,8 @@ final class Worker: @unchecked Sendable {
     private static let refusedAtATime = 64
     /// How long accepting pauses when descriptors or memory have run out.
     private static let acceptPause = 0.1
+    /// A twentieth of the shortest timeout that can be configured.
+    private static let timerLeeway = DispatchTimeInterval.milliseconds(5)
 
     let mailbox: Mailbox
     private var options: ServerOptions
@@ -87,11 +89,8 @@ final class Worker: @unchecked Sendable {
         source.setEventHandler { self.serve() }
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.setEventHandler {
-            let now = MonotonicTime.now
-            self.date.update(now)
             self.timerIsFor = .distantFuture
-            self.finishBatch(now: now)
-            self.armTimer()
+            self.serveAtDeadline()
         }
         self.source = source
         self.timer = timer
@@ -127,6 +126,17 @@ final class Worker: @unchecked Sendable {
             finishBatch(now: now)
         }
         // No event will come for these.
+        if !unfinished.isEmpty { queue.async { self.serve() } }
+        armTimer()
+    }
+
+    /// Like a batch of `serve`, which does not wait: what is here by now has come in time.
+    private func serveAtDeadline() {
+        let count = poller.wait(milliseconds: 0)
+        let now = MonotonicTime.now
+        date.update(now)
+        for index in 0..<count { handle(index, now) }
+        finishBatch(now: now)
         if !unfinished.isEmpty { queue.async { self.serve() } }
         armTimer()
     }
@@ -432,6 +442,14 @@ final class Worker: @unchecked Sendable {
         }
     }
 
+    /// Ends an idle connection, unless a request has come on it that was not read yet.
+    /// - Returns: whether it has ended.
+    private func endIfIdle(_ connection: Connection, _ now: MonotonicTime) -> Bool {
+        read(connection, now)
+        if isIdle(connection) { close(connection) }
+        return self.connection(connection.token) == nil
+    }
+
     private func linger(_ connection: Connection, _ now: MonotonicTime) {
         Socket.endSending(connection.socket)
         connection.isLingering = true
@@ -472,6 +490,10 @@ final class Worker: @unchecked Sendable {
     private func expire(_ now: MonotonicTime) {
         while let (slot, kind) = deadlines.removeExpired(now: now) {
             guard let connection = connections[slot] else { continue }
+            if kind == .idle {
+                read(connection, now)
+                guard isIdle(connection) else { continue }
+            }
             counts.add(kind)
             switch kind {
             case .head where connection.conversation.standing.isInsideMessage:
@@ -489,7 +511,7 @@ final class Worker: @unchecked Sendable {
         let now = MonotonicTime.now
         let wait = max(0, next.nanoseconds - now.nanoseconds)
         timer?.schedule(
-            deadline: .now() + .nanoseconds(Int(wait)), leeway: .milliseconds(20))
+            deadline: .now() + .nanoseconds(Int(wait)), leeway: Self.timerLeeway)
     }
 
     // MARK: Mail and the end
