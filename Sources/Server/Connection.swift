@@ -17,6 +17,10 @@ final class Connection {
     /// Everything is sent and sending has ended; what the client still sends is thrown away until
     /// it ends too, because closing now would make the kernel take our last response back from it.
     var isLingering = false
+    /// How often a neighbour was asked to make room for it.
+    var askedForRoom = 0
+    /// It was one too many, and is told so.
+    var isTurnedAway = false
     /// Bytes thrown away while lingering.
     var discarded = 0
 

@@ -72,13 +72,15 @@ struct DeadlineList {
         return slot >= 0 ? slot : nil
     }
 
+    /// When the next deadline of this kind expires.
+    func next(_ kind: Kind) -> MonotonicTime {
+        first(kind).map { entries[$0].expires } ?? .distantFuture
+    }
+
     /// When the next deadline expires.
     var next: MonotonicTime {
         var earliest = MonotonicTime.distantFuture
-        for kind in Kind.allCases {
-            guard let slot = first(kind) else { continue }
-            earliest = min(earliest, entries[slot].expires)
-        }
+        for kind in Kind.allCases { earliest = min(earliest, next(kind)) }
         return earliest
     }
 

@@ -35,16 +35,19 @@ package final class HTTPServer: Sendable {
         var address = options.address
         var workers: [Worker] = []
         let (drained, counts) = (drained, counts)
+        var neighbours: [Neighbour] = []
         if case .unix(let path) = address.host {
             let listener = try Socket.unboundListener()
             file = try SocketFile(path, bindingTo: listener)
+            neighbours.append(try Neighbour())
             workers.append(
                 try Worker(
-                    number: 0, listener: listener, options, routes, hooks, offload, counts,
-                    whenDrained: { drained.leave() }))
+                    number: 0, of: neighbours, listener: listener, options, routes, hooks, offload,
+                    counts, whenDrained: { drained.leave() }))
         } else {
             file = nil
             try Socket.checkUnused(address)
+            for _ in 0..<options.workers { neighbours.append(try Neighbour()) }
             for number in 0..<options.workers {
                 let listener = try Socket.listener(on: address)
                 if address.port == 0 {
@@ -53,8 +56,8 @@ package final class HTTPServer: Sendable {
                 }
                 workers.append(
                     try Worker(
-                        number: number, listener: listener, options, routes, hooks, offload,
-                        counts, whenDrained: { drained.leave() }))
+                        number: number, of: neighbours, listener: listener, options, routes, hooks,
+                        offload, counts, whenDrained: { drained.leave() }))
             }
         }
         self.address = address

@@ -24,12 +24,39 @@ final class ServerCounts: Sendable {
     private let idleTimeouts = Total()
     private let writeTimeouts = Total()
     private let open = Atomic<Int>(0)
+    private let turnedAway = Atomic<Int>(0)
+    private let waiting = Atomic<Int>(0)
 
-    var connections: Int { open.load(ordering: .relaxed) }
+    /// All of them.
+    var connections: Int { served + turnedAway.load(ordering: .relaxed) }
 
-    func begin() { open.add(1, ordering: .relaxed) }
+    /// Those that are not being told that they are too many.
+    var served: Int { open.load(ordering: .relaxed) }
 
-    func end() { open.subtract(1, ordering: .relaxed) }
+    /// Counts a connection that begins; how many are served with it.
+    func begin() -> Int { open.add(1, ordering: .relaxed).newValue }
+
+    /// Counts a connection that has begun as one too many.
+    func turnAway() {
+        tooMany.add()
+        turnedAway.add(1, ordering: .relaxed)
+        open.subtract(1, ordering: .relaxed)
+    }
+
+    func end(_ connection: Connection) {
+        if connection.isTurnedAway {
+            turnedAway.subtract(1, ordering: .relaxed)
+        } else {
+            open.subtract(1, ordering: .relaxed)
+        }
+    }
+
+    /// Whether a worker waits for descriptors or memory, so that it is worth telling that some are free.
+    var someoneWaits: Bool { waiting.load(ordering: .relaxed) > 0 }
+
+    func beginWaiting() { waiting.add(1, ordering: .relaxed) }
+
+    func endWaiting() { waiting.subtract(1, ordering: .relaxed) }
 
     /// Counts a deadline that has expired.
     func add(_ kind: DeadlineList.Kind) {

@@ -53,7 +53,8 @@ package struct ServerHooks: Sendable {
     package var commit: @Sendable (_ mark: inout UInt64) -> Bool
     /// A connection was refused something before any handler saw it.
     package var refused: @Sendable (Refusal) -> Void
-    /// No connection could be accepted; accepting pauses for a moment.
+    /// No connection could be accepted for want of descriptors or memory: an idle one makes room, or
+    /// accepting pauses for a moment. Each worker says so at most once a second.
     package var acceptFailed: @Sendable (Errno) -> Void
 
     package init(

@@ -24,13 +24,21 @@ final class Worker: @unchecked Sendable {
     private static let lingerTimeout = Milliseconds.seconds(2)
     /// Bytes thrown away before a client that goes on sending is cut off.
     private static let discardLimit = 4 * 1024 * 1024
-    /// Connections past the maximum that are being told so.
-    private static let refusedAtATime = 64
-    /// How long accepting pauses when descriptors or memory have run out.
-    private static let acceptPause = 0.1
+    /// Connections past the maximum that wait for room or are being told that there is none.
+    private static let excess = 512
+    /// Idle connections that are looked at to find one that asks for nothing.
+    private static let looks = 64
+    /// How long accepting pauses at most when descriptors or memory have run out: what frees them may
+    /// be nothing that a worker hears of.
+    private static let acceptPause = Milliseconds(100)
+    /// Between two words about that: with idle connections to close, there may be thousands a second.
+    private static let acceptFailurePause = Milliseconds.seconds(1)
     /// A twentieth of the shortest timeout that can be configured.
     private static let timerLeeway = DispatchTimeInterval.milliseconds(5)
 
+    /// Its place among its neighbours.
+    private let number: Int
+    private let neighbours: [Neighbour]
     let mailbox: Mailbox
     private var options: ServerOptions
     private var routes: RouteTable
@@ -57,16 +65,25 @@ final class Worker: @unchecked Sendable {
     private var buffer = ReadBuffer()
     /// Something was recorded that may have no answer to go with.
     private var mustCommit = false
+    /// When accepting is tried again; in the distant future while it does not pause.
+    private var pausedUntil = MonotonicTime.distantFuture
+    private var nextAcceptFailure = MonotonicTime(nanoseconds: 0)
+    /// Connections were closed while a worker waits for descriptors.
+    private var hasFreedDescriptors = false
     private var commitMark: UInt64 = 0
     private var isDraining = false
     private var date = DateField()
     private var seeds = SystemRandomNumberGenerator()
 
     init(
-        number: Int, listener: consuming FileDescriptor, _ options: ServerOptions,
-        _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueues,
-        _ counts: ServerCounts, whenDrained: @escaping @Sendable () -> Void
+        number: Int, of neighbours: [Neighbour], listener: consuming FileDescriptor,
+        _ options: ServerOptions, _ routes: RouteTable, _ hooks: ServerHooks,
+        _ offload: OffloadQueues, _ counts: ServerCounts,
+        whenDrained: @escaping @Sendable () -> Void
     ) throws(Errno) {
+        self.number = number
+        self.neighbours = neighbours
+        mailbox = neighbours[number].mailbox
         self.options = options
         self.routes = routes
         self.hooks = hooks
@@ -75,7 +92,6 @@ final class Worker: @unchecked Sendable {
         self.whenDrained = whenDrained
         queue = DispatchQueue(label: "gatehouse.worker.\(number)")
         poller = try Poller()
-        mailbox = try Mailbox()
         deadlines = DeadlineList { Self.timeout(of: $0, options) }
         let listenerNumber = listener.number
         self.listener = consume listener
@@ -167,6 +183,8 @@ final class Worker: @unchecked Sendable {
         if deadlines.next <= now { expire(now) }
         if !answered.isEmpty || mustCommit {
             mustCommit = false
+            // A client may know its answer, and make a new connection, before this batch ends.
+            publishIdle(at: now, expecting: !answered.isEmpty)
             if !hooks.commit(&commitMark) { retractAnswers() }
             for connection in answered {
                 connection.isAnswered = false
@@ -175,6 +193,8 @@ final class Worker: @unchecked Sendable {
             }
             answered.removeAll(keepingCapacity: true)
         }
+        publishIdle(at: now)
+        if hasFreedDescriptors || pausedUntil <= now { resumeAccepting() }
         if isDraining, connections.count == freeSlots.count { finishDraining() }
     }
 
@@ -366,20 +386,22 @@ final class Worker: @unchecked Sendable {
 
     private func acceptConnections(_ now: MonotonicTime) {
         guard listener != nil else { return }
+        var hasMadeRoom = false
         for _ in 0..<Self.accepts {
             var peer = PeerAddress()
             do throws(Errno) {
                 let socket = try Socket.accept(listener!, &peer)
                 try begin(socket, peer.client, now)
+                hasMadeRoom = false
             } catch {
-                switch error {
-                case .again: return
-                case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBuffers, .noMemory:
-                    return pauseAccepting(error)
-                default:
-                    // The client has gone again, or its network has (accept(2), "Error handling").
-                    continue
-                }
+                if error == .again { return }
+                if Socket.isOfOneConnection(error) { continue }
+                // Out of descriptors or memory. The one that has been idle longest makes room, so that
+                // idle clients keep nobody out; only one, because what becomes free may not be what is
+                // wanting, or be taken by somebody else.
+                tellAcceptFailed(error, now)
+                guard !hasMadeRoom, endOldestIdle(now) else { return pauseAccepting(now) }
+                hasMadeRoom = true
             }
         }
     }
@@ -388,18 +410,9 @@ final class Worker: @unchecked Sendable {
         _ socket: consuming FileDescriptor, _ client: ClientAddress, _ now: MonotonicTime
     ) throws(Errno) {
         counts.accepted.add()
-        var isOneTooMany = false
-        // A few more than the maximum are told why; past those there is no answer at all.
-        guard counts.connections < options.maximumConnections + Self.refusedAtATime else {
+        // Past those that are told why, there is no answer at all.
+        if counts.connections >= options.maximumConnections + Self.excess, !endOldestLingering() {
             return counts.tooMany.add()
-        }
-        if counts.connections >= options.maximumConnections {
-            // The connection that has been idle longest makes room; without one, the new one goes.
-            if let slot = deadlines.first(.idle), let oldest = connections[slot] {
-                close(oldest)
-            } else {
-                isOneTooMany = true
-            }
         }
         let slot = freeSlots.popLast() ?? connections.count
         if slot == connections.count { connections.append(nil) }
@@ -413,33 +426,88 @@ final class Worker: @unchecked Sendable {
                 proxies: options.trustedProxies.behind(client),
                 expectsProxyHeader: options.expectsProxyHeader))
         connections[slot] = connection
-        counts.begin()
+        // Counted first and looked at then, so that two workers never take the same last place.
+        let hasRoom = counts.begin() <= options.maximumConnections || endOldestIdle(now)
+        connection.interest = hasRoom ? .read : .none
         do throws(Errno) {
-            try poller.add(number, .read, token: token)
+            try poller.add(number, connection.interest, token: token)
         } catch {
             close(connection)
             throw error
         }
-        if isOneTooMany {
-            counts.tooMany.add()
-            connection.conversation.fail(Self.tooManyConnections, date: date.text)
-            tell("too_many_connections", .serviceUnavailable, connection)
-            return answer(connection)
-        }
         deadlines.set(slot, .head, now: now)
+        if !hasRoom { askForRoom(connection) }
     }
 
-    /// Out of descriptors or memory: connections wait in the kernel's queue until there are some. The
-    /// one that has been idle longest makes room, so that idle clients keep nobody out.
-    private func pauseAccepting(_ error: Errno) {
-        hooks.acceptFailed(error)
-        if let slot = deadlines.first(.idle), let oldest = connections[slot] { close(oldest) }
-        guard let number = listener?.number else { return }
-        try? poller.change(number, .none, token: Self.listenerToken)
-        queue.asyncAfter(deadline: .now() + Self.acceptPause) {
-            guard self.listener != nil else { return }
-            try? self.poller.change(number, .read, token: Self.listenerToken)
+    // MARK: Room
+
+    /// Asks the neighbour whose oldest connection has been idle longest to end it for this one, which
+    /// waits unread for the answer; refuses it if nobody has an idle one.
+    private func askForRoom(_ connection: Connection) {
+        // Each neighbour once: where all are busy, one may seem to have an idle one again and again.
+        guard connection.askedForRoom < neighbours.count - 1,
+            let neighbour = neighbourWithOldestIdle
+        else { return turnAway(connection) }
+        connection.askedForRoom += 1
+        neighbour.mailbox.post(.makeRoom(forNeighbour: number, token: connection.token))
+    }
+
+    /// Lets the neighbours know how long a connection has been idle here.
+    /// - Parameter expecting: one is about to be.
+    private func publishIdle(at now: MonotonicTime, expecting: Bool = false) {
+        guard neighbours.count > 1 else { return }
+        let expected = expecting ? now + options.idleTimeout : .distantFuture
+        neighbours[number].publish(nextIdleDeadline: min(deadlines.next(.idle), expected))
+    }
+
+    private var neighbourWithOldestIdle: Neighbour? {
+        var (earliest, chosen) = (MonotonicTime.distantFuture, nil as Neighbour?)
+        for index in neighbours.indices where index != number {
+            let deadline = neighbours[index].nextIdleDeadline
+            if deadline < earliest { (earliest, chosen) = (deadline, neighbours[index]) }
         }
+        return chosen
+    }
+
+    private func makeRoom(
+        forNeighbour neighbour: Int, _ token: UInt64?, _ now: MonotonicTime
+    ) {
+        // It may have been made by a connection that has ended since.
+        let hasRoom =
+            token != nil && counts.served <= options.maximumConnections || endOldestIdle(now)
+        // Before the answer, so that nobody asks again for what is not here.
+        publishIdle(at: now)
+        guard let token else { return }
+        neighbours[neighbour].mailbox.post(.room(hasRoom, token: token))
+    }
+
+    private func takeRoom(_ hasRoom: Bool, _ token: UInt64, _ now: MonotonicTime) {
+        guard let connection = connection(token) else { return }
+        if hasRoom || counts.served <= options.maximumConnections || endOldestIdle(now) {
+            watch(connection, .read)
+        } else {
+            askForRoom(connection)
+        }
+    }
+
+    private func turnAway(_ connection: Connection) {
+        connection.isTurnedAway = true
+        counts.turnAway()
+        connection.conversation.fail(Self.tooManyConnections, date: date.text)
+        tell("too_many_connections", .serviceUnavailable, connection)
+        answer(connection)
+    }
+
+    /// Ends the connection that has been idle longest.
+    /// - Returns: false if none is idle.
+    private func endOldestIdle(_ now: MonotonicTime) -> Bool {
+        for _ in 0..<Self.looks {
+            guard let slot = deadlines.first(.idle), let oldest = connections[slot] else {
+                return false
+            }
+            if endIfIdle(oldest, now) { return true }
+        }
+        return false
     }
 
     /// Ends an idle connection, unless a request has come on it that was not read yet.
@@ -448,6 +516,49 @@ final class Worker: @unchecked Sendable {
         read(connection, now)
         if isIdle(connection) { close(connection) }
         return self.connection(connection.token) == nil
+    }
+
+    /// Ends the connection that was answered for good longest ago.
+    private func endOldestLingering() -> Bool {
+        guard let slot = deadlines.first(.linger), let oldest = connections[slot] else {
+            return false
+        }
+        close(oldest)
+        return true
+    }
+
+    private func tellAcceptFailed(_ error: Errno, _ now: MonotonicTime) {
+        guard now >= nextAcceptFailure else { return }
+        nextAcceptFailure = now + Self.acceptFailurePause
+        hooks.acceptFailed(error)
+        mustCommit = true
+    }
+
+    /// Connections wait in the kernel's queue until a connection of any worker ends, or for a moment.
+    private func pauseAccepting(_ now: MonotonicTime) {
+        guard let listener = listener?.number, pausedUntil == .distantFuture else { return }
+        try? poller.change(listener, .none, token: Self.listenerToken)
+        pausedUntil = now + Self.acceptPause
+        counts.beginWaiting()
+        neighbourWithOldestIdle?.mailbox.post(.makeRoom(forNeighbour: number, token: nil))
+    }
+
+    /// Descriptors may be free: accepts again, and has the neighbours do so, if this is known from an
+    /// end of connections here.
+    private func resumeAccepting() {
+        if pausedUntil != .distantFuture {
+            pausedUntil = .distantFuture
+            counts.endWaiting()
+            if let listener = listener?.number {
+                try? poller.change(listener, .read, token: Self.listenerToken)
+            }
+        }
+        guard hasFreedDescriptors else { return }
+        hasFreedDescriptors = false
+        guard counts.someoneWaits else { return }
+        for index in neighbours.indices where index != number {
+            neighbours[index].mailbox.post(.descriptorsAreFree)
+        }
     }
 
     private func linger(_ connection: Connection, _ now: MonotonicTime) {
@@ -474,7 +585,8 @@ final class Worker: @unchecked Sendable {
         connection.conversation.close()
         connections[connection.slot] = nil
         freeSlots.append(connection.slot)
-        counts.end()
+        counts.end(connection)
+        if counts.someoneWaits { hasFreedDescriptors = true }
     }
 
     private func connection(_ token: UInt64) -> Connection? {
@@ -505,7 +617,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func armTimer() {
-        let next = deadlines.next
+        let next = min(deadlines.next, pausedUntil)
         guard next < timerIsFor else { return }
         timerIsFor = next
         let now = MonotonicTime.now
@@ -539,6 +651,9 @@ final class Worker: @unchecked Sendable {
                 self.options = options
                 deadlines.change { Self.timeout(of: $0, options) }
                 whenTaken()
+            case .makeRoom(let neighbour, let token): makeRoom(forNeighbour: neighbour, token, now)
+            case .room(let isThere, let token): takeRoom(isThere, token, now)
+            case .descriptorsAreFree: if pausedUntil != .distantFuture { pausedUntil = now }
             case .stop: drain(now)
             case .abandon: for case .some(let connection) in connections { close(connection) }
             }

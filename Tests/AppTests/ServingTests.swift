@@ -163,17 +163,32 @@ struct ServingTests {
         let house = try House(in: folder, ["SERVER_WORKERS": "1"], descriptorLimit: 48)
         // More than there is room for: the last ones wait in the kernel's queue.
         let clients = try (0..<64).map { _ in try house.client() }
-        for client in clients { try client.send(.get("/health/live")) }
+        // And of those who are in nobody is idle, and makes room.
+        for client in clients { try client.send(.get("/health/live") + "GET /health/l") }
         _ = try house.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
         // Those who are in are served.
         #expect(try clients[0].response().status == 200)
-        try clients[0].send(.get("/health/live"))
+        try clients[0].send("ive HTTP/1.1\r\nHost: h\r\n\r\nGET")
         #expect(try clients[0].response().status == 200)
         #expect(!clients[63].hasReceived())
 
         for client in clients.prefix(40) { client.close() }
         for client in clients.suffix(24) { #expect(try client.response().status == 200) }
         #expect(try folder.content("app.log").contains("http_refused reason=accept_failed"))
+    }
+
+    @Test(
+        "has idle connections make room where there are no descriptors, whichever worker has them")
+    func idleDescriptors() throws {
+        let house = try House(in: folder, ["SERVER_WORKERS": "3"], descriptorLimit: 64)
+        var clients: [Client] = []
+        for _ in 0..<150 {
+            clients.append(try house.client())
+            try clients.last?.send(.get("/health/live"))
+            #expect(try clients.last?.response().status == 200)
+        }
+        _ = try house.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
+        #expect(try clients[0].untilEnd() == "")
     }
 
     #if !DEBUG

@@ -79,6 +79,81 @@ struct ConnectionTests {
         }
     }
 
+    // The worker is held up until a new connection and, behind it, the request have come.
+    @Test("does not make room if it has just asked, though nobody has read that yet")
+    func asksAndStays() throws {
+        let (gate, gated) = (Gate(), Events())
+        let server = try TestServer(
+            .forTests { $0.maximumConnections = 3 },
+            commit: {
+                if gated.count("on") > gated.count("off") { gate.pass() }
+                return true
+            })
+        let (oldest, second, last) = (
+            try server.client(), try server.client(), try server.client()
+        )
+        for client in [oldest, second, last] {
+            try client.send(.get("/hello"))
+            _ = try client.response()
+        }
+        gated.add("on")
+        try last.send(.get("/hello"))
+        #expect(gate.waitForArrival())
+        let new = try server.client()
+        try oldest.send(.get("/other"))
+        gated.add("off")
+        gate.open()
+        try new.send(.get("/hello"))
+        #expect(try new.response().status == 200)
+        #expect(try oldest.response().content == "other")
+        #expect(try second.untilEnd() == "")
+    }
+
+    @Test("of one worker makes room for one of another", arguments: [1, 2, 5])
+    func neighbours(maximum: Int) throws {
+        let server = try TestServer(
+            .forTests {
+                $0.workers = 4
+                $0.maximumConnections = maximum
+            })
+        var clients: [Client] = []
+        for _ in 0..<40 {
+            let client = try server.client()
+            try client.send(.get("/hello"))
+            #expect(try client.response().status == 200)
+            clients.append(client)
+        }
+        #expect(server.server.statistics.tooMany == 0)
+        #expect(eventually { server.server.statistics.connections == maximum })
+        for client in clients { client.endSending() }
+        #expect(eventually { server.server.statistics.connections == 0 })
+    }
+
+    @Test("is refused by every worker if there are too many and none is idle anywhere")
+    func tooManyForAll() throws {
+        let server = try TestServer(
+            .forTests {
+                $0.workers = 4
+                $0.maximumConnections = 3
+            })
+        let busy = try (0..<3).map { _ in try server.client() }
+        for client in busy {
+            try client.send(.get("/hello") + "GET /oth")
+            _ = try client.response()
+        }
+        // More than there may be at a time, of whom nobody goes by himself.
+        let refused = try (0..<100).map { _ in try server.client() }
+        for client in refused { #expect(try client.response().status == 503) }
+        for client in busy {
+            try client.send("er HTTP/1.1\r\nHost: h\r\n\r\n")
+            #expect(try client.response().content == "other")
+        }
+        // Those that are refused take nobody's place.
+        let new = try server.client()
+        try new.send(.get("/hello"))
+        #expect(try new.response().status == 200)
+    }
+
     @Test("is refused if there are too many and none is idle")
     func tooMany() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 2 })

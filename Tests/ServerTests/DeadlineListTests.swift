@@ -39,6 +39,9 @@ struct DeadlineListTests {
             list.set(3, kind, now: at(100))
             #expect(list.kind(of: 3) == kind)
             #expect(list.next == at(100 + duration))
+            for other in DeadlineList.Kind.allCases {
+                #expect(list.next(other) == (other == kind ? list.next : .distantFuture))
+            }
             #expect(list.removeExpired(now: at(99 + duration)) == nil)
             let expired = list.removeExpired(now: at(100 + duration))
             #expect(expired?.slot == 3)
