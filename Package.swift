@@ -108,7 +108,7 @@ let package = Package(
         tests("CryptoTests", ["Crypto", "SHAInstructions"]),
         tests("JSONTests", ["JSON"]),
         tests("POSIXTests", ["POSIX"]),
-        tests("HTTPTests", ["HTTP", "Time"]),
+        tests("HTTPTests", ["HTTP", "POSIX", "Time"]),
         tests("JWTTests", ["JWT", "Crypto", "Time"]),
         tests("LoggingTests", ["Logging", "Crypto", "POSIX", "Time"]),
         tests("ServerTests", ["Server", "HTTP", "POSIX", "Time"]),

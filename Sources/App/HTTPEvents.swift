@@ -2,6 +2,7 @@ import Auth
 import HTTP
 import JWT
 import Logging
+import Time
 
 /// The http area of the log: requests, and what was none.
 
@@ -14,6 +15,14 @@ struct RequestAnswered: LogEvent {
     var level: Level { .debug }
     var area: Area { .http }
     var name: StaticString { "http_request" }
+
+    /// - Parameter start: when the request was handed to its handler.
+    init(_ request: Request, _ response: Response, since start: MonotonicTime) {
+        self.request = request
+        status = response.status
+        byteCount = response.content.count
+        microseconds = (MonotonicTime.now.nanoseconds - start.nanoseconds) / 1000
+    }
 
     func write(to line: inout LogLine) {
         line.field("method", request.method.name)

@@ -176,7 +176,8 @@ struct MetricsPage: Sendable {
     }
 }
 
-/// Counts each answer of the public listener by its route, and how long its handler took.
+/// Counts each request of the public listener by its route and status, once, and how long its answer
+/// took. It is counted when the answer is made, whether or not anybody is there to take it.
 struct RequestCounting: Sendable {
     /// In the order of the labels.
     private static let paths = [
@@ -200,6 +201,31 @@ struct RequestCounting: Sendable {
                 return response
             }
         }
+    }
+
+    /// The same for what may have slow work to do: its time ends where that does, or is refused.
+    static func inTwoSteps(_ metrics: RequestMetrics) -> TwoStepMiddleware {
+        { handler in
+            { request in
+                let start = MonotonicTime.now
+                let route = route(of: request)
+                let reply = handler(request)
+                switch reply {
+                case .response(let response): count(response, of: route, since: start, metrics)
+                case .slow(let work):
+                    return .slow(work.then { count($0, of: route, since: start, metrics) })
+                }
+                return reply
+            }
+        }
+    }
+
+    private static func count(
+        _ response: Response, of route: Int, since start: MonotonicTime, _ metrics: RequestMetrics
+    ) {
+        metrics.count(
+            route: route, status: response.status.code,
+            nanoseconds: MonotonicTime.now.nanoseconds - start.nanoseconds)
     }
 
     /// The place of the path among `paths`; what is none of them has no place.

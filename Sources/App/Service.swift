@@ -49,10 +49,13 @@ struct Service: Sendable {
         router.on(.get, "/health/live", health.live)
         router.on(.get, "/health/ready", health.ready)
         router.on(.get, "/openapi.json", OpenAPI(configuration).respond)
-        router.use(Self.requestLog(parts.log))
+        router.use(
+            Self.requestLog(parts.log), inTwoSteps: Self.requestLogInTwoSteps(parts.log))
         // Nobody pays for counting who has not asked for the counts.
         if parts.countsRequests {
-            router.use(RequestCounting.middleware(parts.requests))
+            router.use(
+                RequestCounting.middleware(parts.requests),
+                inTwoSteps: RequestCounting.inTwoSteps(parts.requests))
         }
         routes = router.routes()
 
@@ -96,7 +99,7 @@ struct Service: Sendable {
             inTwoSteps: { request in
                 .slow(.waiting) { endpoints.reload(request) }
             })
-        router.use(requestLog(parts.log))
+        router.use(requestLog(parts.log), inTwoSteps: requestLogInTwoSteps(parts.log))
         return router.routes()
     }
 
@@ -150,13 +153,27 @@ struct Service: Sendable {
                 guard log.levels.isEnabled(.debug, .http) else { return handler(request) }
                 let start = MonotonicTime.now
                 let response = handler(request)
-                let end = MonotonicTime.now
-                log.record(
-                    RequestAnswered(
-                        request: request, status: response.status,
-                        byteCount: response.content.count,
-                        microseconds: (end.nanoseconds - start.nanoseconds) / 1000))
+                log.record(RequestAnswered(request, response, since: start))
                 return response
+            }
+        }
+    }
+
+    /// The same where there may be slow work to do, which is part of its time.
+    private static func requestLogInTwoSteps(_ log: Logger) -> TwoStepMiddleware {
+        { handler in
+            { request in
+                guard log.levels.isEnabled(.debug, .http) else { return handler(request) }
+                let start = MonotonicTime.now
+                let reply = handler(request)
+                switch reply {
+                case .response(let response):
+                    log.record(RequestAnswered(request, response, since: start))
+                case .slow(let work):
+                    return .slow(
+                        work.then { log.record(RequestAnswered(request, $0, since: start)) })
+                }
+                return reply
             }
         }
     }

@@ -9,6 +9,9 @@ package typealias Middleware = @Sendable (@escaping Handler) -> Handler
 /// is handed back to be done beside it.
 package typealias TwoStepHandler = @Sendable (Request) -> Reply
 
+/// A middleware that sees both steps of one: when the request came, and what became of it in the end.
+package typealias TwoStepMiddleware = @Sendable (@escaping TwoStepHandler) -> TwoStepHandler
+
 /// What a two-step handler gives back.
 package enum Reply: Sendable {
     case response(Response)
@@ -58,6 +61,24 @@ package struct SlowWork: Sendable {
         self.run = run
         self.refused = refused
     }
+
+    /// What the client is told when it is refused.
+    package static let busy = Response.error(.serviceUnavailable, "Busy").adding("Retry-After", "1")
+
+    /// The same, and `answered` is told what the client is, whether it ran or was refused. On any thread.
+    package func then(_ answered: @escaping @Sendable (Response) -> Void) -> SlowWork {
+        SlowWork(
+            kind, precedence: precedence,
+            {
+                let response = run()
+                answered(response)
+                return response
+            },
+            refused: {
+                refused()
+                answered(Self.busy)
+            })
+    }
 }
 
 /// How a request is answered.
@@ -65,13 +86,19 @@ package enum Route: Sendable {
     case onWorker(Handler)
     case inTwoSteps(TwoStepHandler)
 
-    /// The same with a middleware around its answer. Of two steps it stands around the one that
-    /// answers: it cannot keep the first from running, and does not see how long the work waited.
-    func wrapped(_ wrap: @escaping @Sendable (@escaping Handler) -> Handler) -> Route {
+    /// The same with a middleware around its answer.
+    func wrapped(_ wrap: @escaping Middleware, inTwoSteps: @escaping TwoStepMiddleware) -> Route {
         switch self {
         case .onWorker(let handler): .onWorker(wrap(handler))
-        case .inTwoSteps(let begin):
-            .inTwoSteps { request in
+        case .inTwoSteps(let handler): .inTwoSteps(inTwoSteps(handler))
+        }
+    }
+
+    /// A middleware around whichever of two steps answers: it cannot keep the first from running, and
+    /// sees neither how long the work waited nor that it was refused.
+    static func aroundTheAnswer(_ wrap: @escaping Middleware) -> TwoStepMiddleware {
+        { begin in
+            { request in
                 switch begin(request) {
                 case .response(let response):
                     .response(wrap { _ in response }(request))

@@ -14,7 +14,10 @@ package struct RouteTable: Sendable {
     private let connect: Route
     private let notFound: Route
 
-    init(_ paths: [Router.Path], wrap: @escaping @Sendable (@escaping Handler) -> Handler) {
+    init(
+        _ paths: [Router.Path], wrap: @escaping Middleware,
+        wrapTwoSteps: @escaping TwoStepMiddleware
+    ) {
         func always(_ response: Response) -> Route { .onWorker(wrap { _ in response }) }
         func allow(_ methods: [Method]) -> String {
             var names = methods.map { "\($0.name)" }
@@ -23,7 +26,9 @@ package struct RouteTable: Sendable {
             return Set(names).sorted().joined(separator: ", ")
         }
         entries = paths.map { path in
-            let routes = path.routes.map { method, route in (method, route.wrapped(wrap)) }
+            let routes = path.routes.map { method, route in
+                (method, route.wrapped(wrap, inTwoSteps: wrapTwoSteps))
+            }
             let allowed = allow(path.routes.map(\.method))
             return Entry(
                 path: path.text,

@@ -10,6 +10,7 @@ package struct Router {
     /// through adapters, and so is every handler that it returns.
     private struct Layer {
         let wrap: Middleware
+        let wrapTwoSteps: TwoStepMiddleware
     }
 
     struct Path {
@@ -47,17 +48,30 @@ package struct Router {
     }
 
     /// Puts a middleware around every answer, 404 and 405 included; the first is the outermost.
-    package mutating func use(_ middleware: @escaping Middleware) {
-        layers.append(Layer(wrap: middleware))
+    /// - Parameter inTwoSteps: stands around two-step handlers in its place; without one it stands around
+    ///   whichever of their steps answers.
+    package mutating func use(
+        _ middleware: @escaping Middleware, inTwoSteps: TwoStepMiddleware? = nil
+    ) {
+        layers.append(
+            Layer(
+                wrap: middleware, wrapTwoSteps: inTwoSteps ?? Route.aroundTheAnswer(middleware)))
     }
 
     /// The table that serves.
     package func routes() -> RouteTable {
         let layers = layers
-        return RouteTable(paths) { handler in
-            var wrapped = handler
-            for layer in layers.reversed() { wrapped = layer.wrap(wrapped) }
-            return wrapped
-        }
+        return RouteTable(
+            paths,
+            wrap: { handler in
+                var wrapped = handler
+                for layer in layers.reversed() { wrapped = layer.wrap(wrapped) }
+                return wrapped
+            },
+            wrapTwoSteps: { handler in
+                var wrapped = handler
+                for layer in layers.reversed() { wrapped = layer.wrapTwoSteps(wrapped) }
+                return wrapped
+            })
     }
 }

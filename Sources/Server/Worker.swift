@@ -289,7 +289,7 @@ final class Worker: @unchecked Sendable {
             Refusal(
                 reason: "busy", status: .serviceUnavailable, client: client,
                 id: connection.conversation.currentID))
-        complete(Self.busy, connection)
+        complete(SlowWork.busy, connection)
     }
 
     private func refuse(_ connection: Connection, _ error: ParseError) {
@@ -306,7 +306,6 @@ final class Worker: @unchecked Sendable {
                 id: connection.conversation.currentID))
     }
 
-    private static let busy = retrying("Busy")
     private static let logUnavailable = retrying("Log unavailable")
     private static let tooManyConnections = retrying("Too many connections")
 

@@ -1,4 +1,5 @@
 import HTTP
+import POSIX
 import Testing
 
 private struct Answer: Equatable {
@@ -42,6 +43,20 @@ private func saying(_ text: String) -> Handler { { _ in Response(.ok, json: wire
 
 private func slowly(_ handler: @escaping Handler) -> TwoStepHandler {
     { request in .slow(.computing) { handler(request) } }
+}
+
+/// What middleware has seen.
+private final class Seen: Sendable {
+    private let list = Locked<[String]>([])
+
+    func add(_ event: String) { list.withLock { $0.append(event) } }
+
+    func takeAll() -> [String] {
+        list.withLock { list in
+            defer { list = [] }
+            return list
+        }
+    }
 }
 
 private let table: RouteTable = {
@@ -165,6 +180,62 @@ struct RouterTests {
         }
         #expect(try answer(table, "GET /a").isSlow)
         #expect(try !answer(table, "GET /quick").isSlow)
+    }
+
+    @Test("shows both its steps to middleware that wants to see them")
+    func middlewareInTwoSteps() throws {
+        let seen = Seen()
+        var router = Router()
+        router.on(.get, "/slow", inTwoSteps: slowly { _ in Response(.noContent) })
+        router.on(.get, "/quick", inTwoSteps: { _ in .response(Response(.ok)) })
+        router.on(.get, "/worker", { _ in Response(.ok) })
+        router.use(
+            { inner in
+                { request in
+                    seen.add("one step")
+                    return inner(request)
+                }
+            },
+            inTwoSteps: { inner in
+                { request in
+                    seen.add("came")
+                    switch inner(request) {
+                    case .response(let response):
+                        seen.add("\(response.status.code)")
+                        return .response(response)
+                    case .slow(let work):
+                        seen.add("waits")
+                        return .slow(work.then { seen.add("\($0.status.code)") })
+                    }
+                }
+            })
+        let table = router.routes()
+        _ = try answer(table, "GET /quick")
+        #expect(seen.takeAll() == ["came", "200"])
+        _ = try answer(table, "GET /slow")
+        #expect(seen.takeAll() == ["came", "waits", "204"])
+        for line in ["GET /worker", "POST /slow", "GET /nowhere"] {
+            _ = try answer(table, line)
+            #expect(seen.takeAll() == ["one step"])
+        }
+    }
+
+    @Test("tells how slow work ended, whether it ran or was refused")
+    func endOfSlowWork() {
+        let seen = Seen()
+        let work = SlowWork(
+            .waiting, precedence: .first,
+            {
+                seen.add("ran")
+                return Response(.noContent)
+            }, refused: { seen.add("refused") }
+        ).then { seen.add("\($0.status.code)") }
+        #expect(work.kind == .waiting)
+        #expect(work.precedence == .first)
+        #expect(work.run().status == .noContent)
+        #expect(seen.takeAll() == ["ran", "204"])
+        work.refused()
+        #expect(seen.takeAll() == ["refused", "503"])
     }
 
     @Test("may be cut short by middleware")
