@@ -26,17 +26,19 @@ struct MetricsPage: Sendable {
     }
 
     private func requests(_ text: inout MetricsText) {
+        let statistics = server.statistics
         parts.requests.write(
             to: &text, requests: "gatehouse_http_requests_total",
-            duration: "gatehouse_http_request_duration_seconds")
-        let statistics = server.statistics
+            duration: "gatehouse_http_request_duration_seconds",
+            unasked: statistics.answersToNoRequest.map { (status: $0.key.code, count: $0.value) }
+                .sorted { $0.status < $1.status })
         text.counter(
             "gatehouse_http_refused_total",
             "Requests refused before a handler saw them: no HTTP, limits, timeouts, no room.",
             statistics.refused)
         text.counter(
             "gatehouse_http_unrecorded_total",
-            "Responses taken back because they could not be put on record.",
+            "Answers 503 in place of what could not be put on record.",
             statistics.retracted)
     }
 

@@ -12,6 +12,8 @@ package final class RequestMetrics: Sendable {
 
     /// What does not belong to a route, and a status that is none of those that were announced.
     package static let other = "other"
+    /// The route of what was no request.
+    package static let none = "none"
     private static let codes = 100..<600
 
     /// - Parameters:
@@ -19,7 +21,7 @@ package final class RequestMetrics: Sendable {
     ///   - statuses: all that are answered.
     /// - Precondition: the labels differ, and so do the codes, which are from 100 to 599.
     package init(routes: [String], statuses: [Int], bounds: HistogramBounds = .latency) {
-        precondition(Set(routes).count == routes.count && !routes.contains(Self.other))
+        precondition(Set(routes + [Self.other, Self.none]).count == routes.count + 2)
         precondition(Set(statuses).count == statuses.count)
         precondition(statuses.allSatisfy(Self.codes.contains))
         self.routes = routes
@@ -37,7 +39,7 @@ package final class RequestMetrics: Sendable {
     /// Counts a request that was answered.
     /// - Parameters:
     ///   - route: its index among the routes; any other number for a request that has none.
-    ///   - nanoseconds: from the handler's beginning to its end.
+    ///   - nanoseconds: from the request to its answer.
     package func count(route: Int, status: Int, nanoseconds: Int64) {
         let row = (routes.indices.contains(route) ? route : routes.count) * rowLength
         let column =
@@ -56,10 +58,12 @@ package final class RequestMetrics: Sendable {
     }
 
     /// Writes both families. Only what has been asked for yet has a series.
+    /// - Parameter unasked: answers to what was no request, by status; their route is `none`.
     package func write(
-        to text: inout MetricsText, requests: StaticString, duration: StaticString
+        to text: inout MetricsText, requests: StaticString, duration: StaticString,
+        unasked: [(status: Int, count: UInt64)] = []
     ) {
-        text.counter(requests, "Requests that a handler answered, by route and status.") { family in
+        text.counter(requests, "Requests that were answered, by route and status.") { family in
             for row in 0...routes.count {
                 for column in 0...statuses.count {
                     let count = table[row * rowLength + column]
@@ -69,8 +73,11 @@ package final class RequestMetrics: Sendable {
                     family.add(.count(count), ["route": label(row), "status": status])
                 }
             }
+            for (status, count) in unasked {
+                family.add(.count(count), ["route": Self.none, "status": String(status)])
+            }
         }
-        text.histogram(duration, "Time that the handlers of a route took.") { family in
+        text.histogram(duration, "Time from a request to its answer, waits included.") { family in
             for row in 0...routes.count {
                 let value = bounds.value(in: table, at: row * rowLength + statuses.count + 1)
                 if value.count > 0 { family.add(value, ["route": label(row)]) }

@@ -1,4 +1,5 @@
 import HTTP
+import POSIX
 import Synchronization
 
 /// What all workers of a server count together. Nothing here is touched for a request that is
@@ -19,6 +20,7 @@ final class ServerCounts: Sendable {
     /// What was refused before a handler saw it.
     let refused = Total()
     let retracted = Total()
+    private let answersToNoRequest = Locked<[Status: UInt64]>([:])
     private let headTimeouts = Total()
     private let bodyTimeouts = Total()
     private let idleTimeouts = Total()
@@ -58,6 +60,12 @@ final class ServerCounts: Sendable {
 
     func endWaiting() { waiting.subtract(1, ordering: .relaxed) }
 
+    /// Counts what was sent to somebody without a request that a handler had seen, or in place of what it
+    /// had answered.
+    func addAnswerToNoRequest(_ status: Status) {
+        answersToNoRequest.withLock { $0[status, default: 0] += 1 }
+    }
+
     /// Counts a deadline that has expired.
     func add(_ kind: DeadlineList.Kind) {
         switch kind {
@@ -74,6 +82,7 @@ final class ServerCounts: Sendable {
         ServerStatistics(
             connections: connections, accepted: accepted.value, tooMany: tooMany.value,
             refused: refused.value, retracted: retracted.value,
+            answersToNoRequest: answersToNoRequest.withLock { $0 },
             timeouts: ServerStatistics.Timeouts(
                 head: headTimeouts.value, body: bodyTimeouts.value, idle: idleTimeouts.value,
                 write: writeTimeouts.value),

@@ -1,3 +1,5 @@
+import HTTP
+
 /// How a server is doing: numbers of now, and totals since it began. Each is right by itself; they
 /// are not read in one moment.
 package struct ServerStatistics: Sendable, Equatable {
@@ -32,6 +34,9 @@ package struct ServerStatistics: Sendable, Equatable {
     package let refused: UInt64
     /// Refusals that were sent in place of responses that could not be put on record.
     package let retracted: UInt64
+    /// Answers that belong to no handler, by their status: to bytes that were no request, to what came
+    /// too slowly, to connections past the maximum, and in place of what could not be put on record.
+    package let answersToNoRequest: [Status: UInt64]
     package let timeouts: Timeouts
     package let computing: Offload
     package let waiting: Offload

@@ -202,6 +202,7 @@ final class Worker: @unchecked Sendable {
         for connection in answered {
             if connection.conversation.retract(Self.logUnavailable, date: date.text) {
                 counts.retracted.add()
+                counts.addAnswerToNoRequest(.serviceUnavailable)
             }
         }
     }
@@ -300,6 +301,7 @@ final class Worker: @unchecked Sendable {
 
     private func tell(_ reason: StaticString, _ status: Status, _ connection: Connection) {
         counts.refused.add()
+        counts.addAnswerToNoRequest(status)
         hooks.refused(
             Refusal(
                 reason: reason, status: status, client: connection.conversation.peer,

@@ -56,6 +56,7 @@ struct MetricsTests {
             "\(requests){route=\"/resource\",status=\"401\"}": 3,
             "\(requests){route=\"/logout\",status=\"204\"}": 1,
             "\(requests){route=\"other\",status=\"404\"}": 1,
+            "\(requests){route=\"none\",status=\"400\"}": 1,
             "gatehouse_http_request_duration_seconds_count{route=\"/resource\"}": 6,
             "gatehouse_http_refused_total": 1,
             "gatehouse_tokens_issued_total": 1,

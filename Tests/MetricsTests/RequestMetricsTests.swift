@@ -50,6 +50,21 @@ struct RequestMetricsTests {
         #expect(read.value("d_seconds_count", ["route": "other"]) == 4)
     }
 
+    @Test("puts answers to what was no request beside them, without a time")
+    func unasked() throws {
+        metrics.count(route: 0, status: 200, nanoseconds: 1)
+        var text = MetricsText()
+        metrics.write(
+            to: &text, requests: "r_total", duration: "d_seconds",
+            unasked: [(status: 400, count: 3), (status: 408, count: 1)])
+        let read = try PrometheusText(text.bytes)
+        #expect(read["r_total"]?.samples.count == 3)
+        #expect(read.value("r_total", ["route": "none", "status": "400"]) == 3)
+        #expect(read.value("r_total", ["route": "none", "status": "408"]) == 1)
+        #expect(read.value("d_seconds_count", ["route": "/login"]) == 1)
+        #expect(read.value("d_seconds_count", ["route": "none"]) == nil)
+    }
+
     @Test("says nothing as long as nobody asked for anything")
     func nothing() throws { #expect(try text().families == []) }
 

@@ -35,6 +35,7 @@ struct StatisticsTests {
         for _ in 0..<3 { #expect(try server.client().response().status == 503) }
         #expect(server.server.statistics.tooMany == 3)
         #expect(server.server.statistics.refused == 3)
+        #expect(server.server.statistics.answersToNoRequest == [.serviceUnavailable: 3])
     }
 
     @Test("count timeouts by their kind")
@@ -65,6 +66,8 @@ struct StatisticsTests {
         #expect(statistics.timeouts.idle == 1)
         #expect(statistics.timeouts.write == 0)
         #expect(statistics.refused == 1)
+        // Who is let go without a word had no answer.
+        #expect(statistics.answersToNoRequest == [.requestTimeout: 1])
     }
 
     @Test("count clients that do not take their response")
@@ -85,6 +88,9 @@ struct StatisticsTests {
         #expect(try audited.response().status == 503)
         #expect(server.server.statistics.refused == 1)
         #expect(server.server.statistics.retracted == 1)
+        #expect(
+            server.server.statistics.answersToNoRequest
+                == [.badRequest: 1, .serviceUnavailable: 1])
     }
 
     @Test("show the queue of slow work")
@@ -109,6 +115,9 @@ struct StatisticsTests {
         #expect(eventually { server.server.statistics.computing.refused == 2 })
         #expect(server.server.statistics.computing.running == 1)
         #expect(server.server.statistics.computing.waiting == 2)
+        // What is told Busy was a request; whoever counts those has been told.
+        #expect(server.server.statistics.refused == 2)
+        #expect(server.server.statistics.answersToNoRequest == [:])
         gate.open(for: 3)
         #expect(eventually { server.server.statistics.computing.running == 0 })
         #expect(server.server.statistics.computing.waiting == 0)
