@@ -104,6 +104,7 @@ class House:
         self.process = process
         self.url = url
         self.passwords = passwords
+        self.is_stopped = False
 
     def ask(self, path, *arguments, **named):
         return ask(self.url + path, *arguments, **named)
@@ -116,6 +117,13 @@ class House:
         answer = self.ask("/login", "POST", json_body=body)
         expect(answer.status == 200, f"login of {user}: {answer.status} {answer.body!r}")
         return answer.json["token"]
+
+    def stop(self):
+        """Ends it as an operator does; its folder stays for as long as `serving` is open."""
+        expect(self.process.poll() is None, "the server ended by itself")
+        self.process.send_signal(signal.SIGTERM)
+        expect(self.process.wait(PATIENCE) == 0, "the server did not stop cleanly")
+        self.is_stopped = True
 
     def log(self):
         with open(os.path.join(self.folder, "app.log"), encoding="utf-8") as file:
@@ -164,10 +172,10 @@ def serving(program, users=(), **sections):
 
         try:
             url = until(listening, "a start")
-            yield House(folder, process, url, [password for *_, password in users])
-            expect(process.poll() is None, "the server ended by itself")
-            process.send_signal(signal.SIGTERM)
-            expect(process.wait(PATIENCE) == 0, "the server did not stop cleanly")
+            house = House(folder, process, url, [password for *_, password in users])
+            yield house
+            if not house.is_stopped:
+                house.stop()
         finally:
             if process.poll() is None:
                 process.kill()
