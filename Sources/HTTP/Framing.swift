@@ -37,8 +37,7 @@ struct Framing {
             case .contentType: types += 1
             case .connection: readConnection(value)
             case .expect where minorVersion > 0:
-                guard value.isEqualIgnoringCase("100-continue") else { throw .unknownExpectation }
-                expectsContinue = true
+                try readExpect(value)
             case .authorization, .expect, .forwarded, .forwardedFor, .requestID, .other: break
             }
         }
@@ -72,6 +71,21 @@ struct Framing {
             }
         }
         return length
+    }
+
+    /// A list (RFC 9110 §10.1.1), of which one member is known here; empty members mean nothing
+    /// (§5.6.1.2).
+    private mutating func readExpect(_ value: Span<UInt8>) throws(ParseError) {
+        var start = 0
+        for index in 0...value.count where index == value.count || value[index] == 0x2C {
+            let expectation = value.extracting(start..<index).trimmed
+            if expectation.isEqualIgnoringCase("100-continue") {
+                expectsContinue = true
+            } else if expectation.count > 0 {
+                throw .unknownExpectation
+            }
+            start = index + 1
+        }
     }
 
     private mutating func readConnection(_ value: Span<UInt8>) {

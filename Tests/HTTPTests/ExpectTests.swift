@@ -31,7 +31,12 @@ struct ExpectTests {
     }
 
     @Test(
-        "may be written in any case", arguments: ["100-Continue", "100-CONTINUE", " 100-continue "])
+        "may be written in any case, and with more commas than it needs",
+        arguments: [
+            "100-Continue", "100-CONTINUE", " 100-continue ", "100-continue, 100-continue",
+            // RFC 9110 §5.6.1.2: empty members are ignored.
+            ",100-continue", "100-continue , ",
+        ])
     func anyCase(value: String) throws {
         let peer = Peer()
         peer.send("POST / HTTP/1.1\r\nHost: h\r\nExpect:\(value)\r\nContent-Length: 5\r\n\r\n")
@@ -85,14 +90,19 @@ struct ExpectTests {
     }
 
     @Test(
-        "is the only expectation there is",
+        "is the only expectation there is, and there may be none",
         arguments: [
-            "fish", "", "100", "100-continue, fish", "100-continue;q=1", "200-ok", "100 continue",
+            "fish", ",fish", "100", "100-continue, fish", "100-continue;q=1", "200-ok",
+            "100 continue", "100-continue=1",
         ])
     func unknown(value: String) {
         let fields = "Host: h\r\nExpect: \(value)\r\nContent-Length: 5\r\n\r\nhello"
         #expect(reading(of: "POST / HTTP/1.1\r\n\(fields)").refusal == .unknownExpectation)
         #expect(reading(of: "POST / HTTP/1.0\r\n\(fields)").only?.body == "hello")
         #expect(ParseError.unknownExpectation.status.code == 417)
+        for nothing in ["", ",", " , ,"] {
+            let empty = "Host: h\r\nExpect:\(nothing)\r\nContent-Length: 5\r\n\r\nhello"
+            #expect(reading(of: "POST / HTTP/1.1\r\n\(empty)").only?.body == "hello")
+        }
     }
 }
