@@ -232,6 +232,8 @@ extension OpenAPI {
         "URITooLong": error("The request line is too long.", ["URI too long"]),
         "ExpectationFailed": error(
             "An Expect other than 100-continue.", ["Expectation failed"]),
+        "MisdirectedRequest": error(
+            "An https target, and no trusted proxy in between.", ["Misdirected request"]),
         "RequestHeaderFieldsTooLarge": error(
             "Too many header fields, or too long.", ["Request header fields too large"]),
         "NotImplemented": error(

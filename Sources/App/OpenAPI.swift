@@ -207,6 +207,7 @@ struct OpenAPI: Sendable {
         "413": reference("responses", "ContentTooLarge"),
         "414": reference("responses", "URITooLong"),
         "417": reference("responses", "ExpectationFailed"),
+        "421": reference("responses", "MisdirectedRequest"),
         "431": reference("responses", "RequestHeaderFieldsTooLarge"),
         "501": reference("responses", "NotImplemented"),
         "505": reference("responses", "HTTPVersionNotSupported"),

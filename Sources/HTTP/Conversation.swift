@@ -266,6 +266,8 @@ extension Conversation {
     private mutating func finishHead() throws(ParseError) {
         let framing = try Framing(
             fields, input.span, minorVersion: line.minorVersion, maximumBody: limits.body)
+        // RFC 9110 §7.4. This server secures no connection; a trusted proxy in front may have.
+        if line.needsSecurity, proxies == nil { throw .misdirected }
         id = givenID ?? nextID()
         keepsAlive = !framing.wantsClose && (line.minorVersion > 0 || framing.wantsKeepAlive)
         declaresContent = framing.body != .none

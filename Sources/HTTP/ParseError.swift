@@ -34,6 +34,8 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
     case badChunk
     /// An Expect field that asks for anything but 100-continue (RFC 9110 §10.1.1).
     case unknownExpectation
+    /// A target that is `https`, over a connection that nobody has secured (§7.4).
+    case misdirected
     case targetTooLong
     case headTooLarge
     case tooManyFields
@@ -59,6 +61,7 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
         case .unsupportedVersion: .httpVersionNotSupported
         case .unsupportedCoding: .notImplemented
         case .unknownExpectation: .expectationFailed
+        case .misdirected: .misdirectedRequest
         case .targetTooLong: .uriTooLong
         case .headTooLarge, .tooManyFields: .requestHeaderFieldsTooLarge
         case .bodyTooLarge: .contentTooLarge
@@ -85,6 +88,7 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
         case .unsupportedCoding: "unsupported_coding"
         case .badChunk: "bad_chunk"
         case .unknownExpectation: "unknown_expectation"
+        case .misdirected: "misdirected"
         case .targetTooLong: "target_too_long"
         case .headTooLarge: "head_too_large"
         case .tooManyFields: "too_many_fields"

@@ -12,6 +12,7 @@ package enum Status: Int, Sendable, CaseIterable {
     case uriTooLong = 414
     case unsupportedMediaType = 415
     case expectationFailed = 417
+    case misdirectedRequest = 421
     case tooManyRequests = 429
     case requestHeaderFieldsTooLarge = 431
     case internalServerError = 500
@@ -36,6 +37,7 @@ package enum Status: Int, Sendable, CaseIterable {
         case .uriTooLong: "HTTP/1.1 414 URI Too Long\r\nDate: "
         case .unsupportedMediaType: "HTTP/1.1 415 Unsupported Media Type\r\nDate: "
         case .expectationFailed: "HTTP/1.1 417 Expectation Failed\r\nDate: "
+        case .misdirectedRequest: "HTTP/1.1 421 Misdirected Request\r\nDate: "
         case .tooManyRequests: "HTTP/1.1 429 Too Many Requests\r\nDate: "
         case .requestHeaderFieldsTooLarge: "HTTP/1.1 431 Request Header Fields Too Large\r\nDate: "
         case .internalServerError: "HTTP/1.1 500 Internal Server Error\r\nDate: "

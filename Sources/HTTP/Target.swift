@@ -2,6 +2,9 @@
 struct Target {
     let form: Request.Form
     let path: Range<Int>
+    /// Whether it is an `https` URI, which is served over a secured connection and over no other
+    /// (RFC 9110 §7.4).
+    var needsSecurity = false
 
     /// Reads `bytes[range]` as the target of `method`.
     static func parse(
@@ -54,10 +57,12 @@ struct Target {
     ) throws(ParseError) -> Target {
         let whole = bytes.extracting(range)
         var authority = 0
+        var needsSecurity = false
         if whole.count > 7, whole.extracting(0..<7).isEqualIgnoringCase("http://") {
             authority = 7
         } else if whole.count > 8, whole.extracting(0..<8).isEqualIgnoringCase("https://") {
             authority = 8
+            needsSecurity = true
         } else {
             throw .badTarget
         }
@@ -72,9 +77,13 @@ struct Target {
         let rest = (range.lowerBound + end)..<range.upperBound
         if rest.isEmpty {
             // §3.2.4: OPTIONS of a host without a path is OPTIONS *.
-            return Target(form: method == .options ? .asterisk : .path, path: rest)
+            return Target(
+                form: method == .options ? .asterisk : .path, path: rest,
+                needsSecurity: needsSecurity)
         }
-        return try origin(bytes, rest)
+        var target = try origin(bytes, rest)
+        target.needsSecurity = needsSecurity
+        return target
     }
 
     /// RFC 3986 §2.1: a percent sign begins two hexadecimal digits.

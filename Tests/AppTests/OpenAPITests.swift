@@ -24,7 +24,7 @@ struct OpenAPITests {
         try APIDocument(OpenAPI(configuration(mode)).content)
     }
 
-    private static let protocolStatuses = ["408", "413", "414", "417", "431", "501", "505"]
+    private static let protocolStatuses = ["408", "413", "414", "417", "421", "431", "501", "505"]
 
     /// The statuses of each endpoint, beside those of the protocol.
     private static let statuses: [String: [String]] = [
@@ -152,7 +152,7 @@ struct OpenAPITests {
         #expect(document.operations == Self.statuses.keys.sorted())
         for (status, sentence, request) in Self.oddRequests {
             let words = request.split(separator: " ").prefix(2).joined(separator: " ")
-            let operation = String(words.prefix { $0 != "?" })
+            let operation = String(words.prefix { $0 != "?" }).replacing("https://h", with: "")
             let answer = try house.ask(request)
             let place = Comment(rawValue: request.prefix(80).debugDescription)
             #expect(answer.status == status, place)
@@ -191,6 +191,7 @@ struct OpenAPITests {
             417, "Expectation failed",
             "POST /logout/all HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\n\r\n"
         ),
+        (421, "Misdirected request", "GET https://h/resource HTTP/1.1\r\nHost: h\r\n\r\n"),
         (
             431, "Request header fields too large",
             "GET /verify HTTP/1.1\r\nHost: h\r\nA: \(String(repeating: "a", count: 1024))\r\n\r\n"

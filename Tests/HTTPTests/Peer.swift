@@ -5,9 +5,12 @@ import Time
 final class Peer {
     var conversation: Conversation
 
-    init(limits: Conversation.Limits = .init(), seed: UInt64 = 7) {
+    init(
+        limits: Conversation.Limits = .init(), seed: UInt64 = 7, proxies: TrustedProxies? = nil
+    ) {
         let client = ClientAddress(wire("127.0.0.1").span)!
-        conversation = Conversation(limits: limits, client: client, seed: seed)
+        conversation = Conversation(
+            limits: limits, client: client, seed: seed, proxies: proxies)
     }
 
     func send(_ text: String) { send(wire(text)[...]) }

@@ -38,7 +38,8 @@ struct RefusalTests {
             (.missingHost, 400), (.badHost, 400), (.repeatedField, 400), (.badLength, 400),
             (.lengthWithCoding, 400), (.badCoding, 400), (.unsupportedCoding, 501),
             (.badChunk, 400),
-            (.unknownExpectation, 417), (.targetTooLong, 414), (.headTooLarge, 431),
+            (.unknownExpectation, 417), (.misdirected, 421), (.targetTooLong, 414),
+            (.headTooLarge, 431),
             (.tooManyFields, 431), (.bodyTooLarge, 413), (.headTimeout, 408), (.bodyTimeout, 408),
             (.incomplete, 400),
         ] as [(ParseError, Int)])

@@ -78,8 +78,7 @@ struct TargetTests {
     @Test(
         "may be absolute, and is then the path it names",
         arguments: [
-            ("http://h/a", "/a"), ("HTTP://H/a", "/a"), ("https://h/a", "/a"),
-            ("hTTps://h/a", "/a"),
+            ("http://h/a", "/a"), ("HTTP://H/a", "/a"),
             ("http://h:80/a", "/a"), ("http://h:/a", "/a"), ("http://other.example/a", "/a"),
             ("http://[::1]/a", "/a"), ("http://[::1]:8080/a?b", "/a"), ("http://127.0.0.1:1/", "/"),
             ("http://h/a?b=c", "/a"), ("http://%41.example/a", "/a"), ("http://h//a", "//a"),
@@ -103,6 +102,30 @@ struct TargetTests {
         ])
     func badAbsolute(text: String) {
         #expect(target(text).refusal == .badTarget)
+    }
+
+    // RFC 9110 §7.4.
+    @Test(
+        "that is https is served where a trusted proxy has secured the connection, and nowhere else",
+        arguments: ["https://h/resource", "hTTps://h/resource", "https://h:443/resource?a=b"])
+    func secured(text: String) throws {
+        let message = "GET \(text) HTTP/1.1\r\nHost: h\r\n\r\n"
+        #expect(reading(of: message).refusal == .misdirected)
+        #expect(ParseError.misdirected.status.code == 421)
+
+        let proxies = try TrustedProxies(parsing: ["127.0.0.1"])
+        let peer = Peer(proxies: proxies)
+        peer.send(message)
+        #expect(try peer.answer()?.path == "/resource")
+    }
+
+    // What cannot be read is no request that somebody else could serve.
+    @Test("that is https, of a message that is malformed, is refused for that")
+    func securedAndMalformed() {
+        #expect(reading(of: "GET https://h/ HTTP/1.1\r\n\r\n").refusal == .missingHost)
+        #expect(target("https://h", method: "OPTIONS").refusal == .misdirected)
+        #expect(target("https://h?a").refusal == .misdirected)
+        #expect(target("https:///a").refusal == .badTarget)
     }
 
     @Test("that is absolute does not make up for a missing Host")
