@@ -51,6 +51,8 @@ package struct Errno: Error, Equatable, Hashable {
     package static let invalidArgument = Errno(EINVAL)
     /// What should be a socket is something else.
     package static let isNoSocket = Errno(ENOTSOCK)
+    /// Nothing is open under this number.
+    package static let badDescriptor = Errno(EBADF)
     package static let unsupportedFamily = Errno(EAFNOSUPPORT)
 }
 

@@ -24,41 +24,48 @@ package final class HTTPServer: Sendable {
     package static let replacementTimeout = 2.0
 
     /// Opens the listeners, and serves from the moment `start` is called.
+    /// - Parameter inherited: sockets to serve in place of the options' address; of one kind.
     /// - Throws: see `SocketAddress.sentence(for:)` for what an operator can make of it.
     package init(
-        _ options: ServerOptions, routes: RouteTable, hooks: ServerHooks
+        _ options: ServerOptions, inherited: [InheritedSocket] = [], routes: RouteTable,
+        hooks: ServerHooks
     ) throws(Errno) {
         precondition(options.workers > 0)
         self.options = Locked(options)
         let offload = OffloadQueues(options)
         self.offload = offload
-        var address = options.address
-        var workers: [Worker] = []
-        let (drained, counts) = (drained, counts)
-        var neighbours: [Neighbour] = []
-        if case .unix(let path) = address.host {
+        var (address, file): (SocketAddress, SocketFile?) = (options.address, nil)
+        // Of each worker.
+        var listeners: [[Listener]] = []
+        if let first = inherited.first {
+            // Each takes what it can get: which of them a connection goes to is decided when it is made
+            // where there is a socket for each, and when it is taken where they share one.
+            address = first.address
+            listeners = Array(repeating: inherited.map(\.listener), count: options.workers)
+        } else if case .unix(let path) = address.host {
             let listener = try Socket.unboundListener()
             file = try SocketFile(path, bindingTo: listener)
-            neighbours.append(try Neighbour())
+            listeners = [[Listener(listener)]]
+        } else {
+            try Socket.checkUnused(address)
+            for _ in 0..<options.workers {
+                let listener = try Socket.listener(on: address)
+                if address.port == 0, let bound = try Socket.address(of: listener.number) {
+                    address = bound
+                }
+                listeners.append([Listener(listener)])
+            }
+        }
+        self.file = file
+        var neighbours: [Neighbour] = []
+        for _ in listeners { neighbours.append(try Neighbour()) }
+        var workers: [Worker] = []
+        let (drained, counts) = (drained, counts)
+        for (number, listeners) in listeners.enumerated() {
             workers.append(
                 try Worker(
-                    number: 0, of: neighbours, listener: listener, options, routes, hooks, offload,
-                    counts, whenDrained: { drained.leave() }))
-        } else {
-            file = nil
-            try Socket.checkUnused(address)
-            for _ in 0..<options.workers { neighbours.append(try Neighbour()) }
-            for number in 0..<options.workers {
-                let listener = try Socket.listener(on: address)
-                if address.port == 0 {
-                    address = SocketAddress(
-                        host: address.host, port: try Socket.port(of: listener))
-                }
-                workers.append(
-                    try Worker(
-                        number: number, of: neighbours, listener: listener, options, routes, hooks,
-                        offload, counts, whenDrained: { drained.leave() }))
-            }
+                    number: number, of: neighbours, listeners: listeners, options, routes, hooks,
+                    offload, counts, whenDrained: { drained.leave() }))
         }
         self.address = address
         self.workers = workers
@@ -95,6 +102,22 @@ package final class HTTPServer: Sendable {
 
     /// How it is doing; may be asked by any thread.
     package var statistics: ServerStatistics { counts.statistics(offload) }
+
+    /// Asks every worker whether it still works: reads its mail, which it does between two batches.
+    /// - Parameter answered: called by the last of them that answers, which may be never.
+    package func ping(_ answered: @escaping @Sendable () -> Void) {
+        let missing = Locked(workers.count)
+        for worker in workers {
+            worker.mailbox.post(
+                .ping {
+                    let isLast = missing.withLock { missing in
+                        missing -= 1
+                        return missing == 0
+                    }
+                    if isLast { answered() }
+                })
+        }
+    }
 
     /// Stops: no new connections, what was begun is answered, and after `drainTimeout` what is left
     /// is cut off. Returns when no connection is left; must not be called on a worker.

@@ -18,6 +18,8 @@ final class Mailbox: Sendable {
         case room(Bool, token: UInt64)
         /// Somebody has closed connections while this worker waits for descriptors.
         case descriptorsAreFree
+        /// Is anybody there? Called by a worker that still reads its mail.
+        case ping(@Sendable () -> Void)
         case stop
         /// The drain time is over.
         case abandon

@@ -32,6 +32,11 @@ import POSIX
         try control(EPOLL_CTL_MOD, descriptor, interest, token)
     }
 
+    /// Needed only where somebody else has the descriptor open, too: its last end takes it out by itself.
+    func remove(_ descriptor: CInt) throws(Errno) {
+        try control(EPOLL_CTL_DEL, descriptor, .none, 0)
+    }
+
     /// Waits for at most `milliseconds`; how many descriptors are ready.
     mutating func wait(milliseconds: CInt) -> Int {
         let number = descriptor.number

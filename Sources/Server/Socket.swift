@@ -10,12 +10,17 @@ enum Socket {
         let socket = try make(address.family, flags: CInt(SOCK_NONBLOCK.rawValue))
         try set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
         try set(socket, SOL_SOCKET, SO_REUSEPORT, 1)
-        // Accepted sockets inherit it: a response goes out when it is sent, not when the last one
-        // was acknowledged.
-        try set(socket, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        try prepareListener(socket.number, address)
         try bind(socket, address)
         try listen(socket)
         return socket
+    }
+
+    /// What a listener's accepted sockets inherit from it: a response goes out when it is sent, not when
+    /// the last one was acknowledged.
+    static func prepareListener(_ number: CInt, _ address: SocketAddress) throws(Errno) {
+        guard address.family != AF_UNIX else { return }
+        try set(number, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
     /// A socket to become a Unix domain listener; see `SocketFile`.
@@ -28,6 +33,16 @@ enum Socket {
         let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | flags
         return FileDescriptor(
             owning: try retryingOnInterrupt { Glibc.socket(family, type, 0) })
+    }
+
+    /// A Unix domain socket of datagrams.
+    /// - Parameter timeout: how long sending waits for whoever does not read.
+    static func makeDatagram(timeout: Milliseconds) throws(Errno) -> FileDescriptor {
+        let type = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        let socket = FileDescriptor(
+            owning: try retryingOnInterrupt { Glibc.socket(AF_UNIX, type, 0) })
+        try setTimeout(socket, timeout)
+        return socket
     }
 
     static func listen(_ socket: borrowing FileDescriptor) throws(Errno) {
@@ -58,25 +73,25 @@ enum Socket {
         try bind(probe, address)
     }
 
-    /// The port that a socket bound to port 0 was given.
-    static func port(of socket: borrowing FileDescriptor) throws(Errno) -> UInt16 {
-        let number = socket.number
-        var address = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        // Sound: sockaddr_storage is made to be seen as a sockaddr.
-        _ = try unsafe withUnsafeMutablePointer(to: &address) { pointer throws(Errno) in
-            try unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                general throws(Errno) in
-                try retryingOnInterrupt { unsafe getsockname(number, general, &length) }
+    /// The address that a socket is bound to; nil if it has none, or of a family that is not ours.
+    static func address(of number: CInt) throws(Errno) -> SocketAddress? {
+        var address = PeerAddress()
+        _ = try retryingOnInterrupt {
+            unsafe address.fill { general, length in
+                unsafe getsockname(number, general, length)
             }
         }
-        // The port stands at the same place in both families.
-        return unsafe withUnsafeBytes(of: address) { bytes in
-            UInt16(
-                bigEndian: unsafe bytes.load(
-                    fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_port)!,
-                    as: UInt16.self))
+        return address.socketAddress
+    }
+
+    /// A socket's option, of those that are a number.
+    static func option(_ number: CInt, _ level: CInt, _ option: CInt) throws(Errno) -> CInt {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        _ = try retryingOnInterrupt {
+            unsafe getsockopt(number, level, option, &value, &length)
         }
+        return value
     }
 
     static func accept(
@@ -170,7 +185,12 @@ enum Socket {
     private static func set(
         _ socket: borrowing FileDescriptor, _ level: CInt, _ option: CInt, _ value: CInt
     ) throws(Errno) {
-        let number = socket.number
+        try set(socket.number, level, option, value)
+    }
+
+    private static func set(
+        _ number: CInt, _ level: CInt, _ option: CInt, _ value: CInt
+    ) throws(Errno) {
         var value = value
         // Sound: the kernel copies the value, which has the size that it is told.
         _ = try retryingOnInterrupt {

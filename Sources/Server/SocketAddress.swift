@@ -198,6 +198,33 @@ struct PeerAddress {
         }
     }
 
+    /// As an address to listen on; nil for a Unix domain socket without a file, and for other families.
+    var socketAddress: SocketAddress? {
+        // Sound: all of it is there, whatever the family; the kernel leaves the rest zero, as it was.
+        let bytes = unsafe withUnsafeBytes(of: storage) { unsafe [UInt8]($0) }
+        func port(_ offset: Int) -> UInt16 {
+            UInt16(bytes[offset]) << 8 | UInt16(bytes[offset + 1])
+        }
+        switch CInt(storage.ss_family) {
+        case AF_INET:
+            let offset = MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!
+            return SocketAddress(
+                host: .ipv4(Array(bytes[offset..<(offset + 4)])),
+                port: port(MemoryLayout<sockaddr_in>.offset(of: \.sin_port)!))
+        case AF_INET6:
+            let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+            return SocketAddress(
+                host: .ipv6(Array(bytes[offset..<(offset + 16)])),
+                port: port(MemoryLayout<sockaddr_in6>.offset(of: \.sin6_port)!))
+        case AF_UNIX:
+            let path = bytes[MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!...].prefix {
+                $0 != 0
+            }
+            return path.isEmpty ? nil : .unix(path: String(decoding: path, as: UTF8.self))
+        default: return nil
+        }
+    }
+
     /// The address as the log has it: an IPv4 address that comes through an IPv6 socket
     /// (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is written as what it is. Who comes through a Unix
     /// domain socket is `unix`.

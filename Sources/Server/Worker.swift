@@ -13,12 +13,17 @@ import Time
 /// `@unchecked Sendable` is sound: after `start` every stored property that changes is touched only
 /// on `queue`; others reach the worker through its mailbox.
 final class Worker: @unchecked Sendable {
-    private static let listenerToken = UInt64.max
-    private static let mailboxToken = UInt64.max - 1
+    private static let mailboxToken = UInt64.max
+    /// Of the first listener; those of the others are below it.
+    private static let listenerToken = UInt64.max - 1
     /// Batches in a row before Dispatch gets its turn.
     private static let rounds = 256
     /// Connections accepted in a row before those that are here get theirs.
     private static let accepts = 64
+    /// The same of a listener that several workers share: whoever wakes first must leave some.
+    private static let sharedAccepts = 4
+    /// Connections that wait to be accepted when the server stops: as many as `Socket.listen` lets wait.
+    private static let acceptsAtStop = 4096
     /// Unsent bytes past which no further pipelined request of a connection is handled.
     private static let outputLimit = 64 * 1024
     private static let lingerTimeout = Milliseconds.seconds(2)
@@ -49,7 +54,7 @@ final class Worker: @unchecked Sendable {
     private let whenDrained: @Sendable () -> Void
 
     private var poller: Poller
-    private var listener: FileDescriptor?
+    private var listeners: [Listener] = []
     private var source: (any DispatchSourceRead)?
     private var timer: (any DispatchSourceTimer)?
     private var timerIsFor = MonotonicTime.distantFuture
@@ -76,10 +81,9 @@ final class Worker: @unchecked Sendable {
     private var seeds = SystemRandomNumberGenerator()
 
     init(
-        number: Int, of neighbours: [Neighbour], listener: consuming FileDescriptor,
-        _ options: ServerOptions, _ routes: RouteTable, _ hooks: ServerHooks,
-        _ offload: OffloadQueues, _ counts: ServerCounts,
-        whenDrained: @escaping @Sendable () -> Void
+        number: Int, of neighbours: [Neighbour], listeners: [Listener], _ options: ServerOptions,
+        _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueues,
+        _ counts: ServerCounts, whenDrained: @escaping @Sendable () -> Void
     ) throws(Errno) {
         self.number = number
         self.neighbours = neighbours
@@ -93,9 +97,11 @@ final class Worker: @unchecked Sendable {
         queue = DispatchQueue(label: "gatehouse.worker.\(number)")
         poller = try Poller()
         deadlines = DeadlineList { Self.timeout(of: $0, options) }
-        let listenerNumber = listener.number
-        self.listener = consume listener
-        try poller.add(listenerNumber, .read, token: Self.listenerToken)
+        self.listeners = listeners
+        for (index, listener) in listeners.enumerated() {
+            try poller.add(
+                listener.socket.number, .read, token: Self.listenerToken - UInt64(index))
+        }
         try poller.add(mailbox.number, .read, token: Self.mailboxToken)
     }
 
@@ -160,8 +166,11 @@ final class Worker: @unchecked Sendable {
     private func handle(_ index: Int, _ now: MonotonicTime) {
         let token = poller.token(index)
         switch token {
-        case Self.listenerToken: acceptConnections(now)
         case Self.mailboxToken: readMailbox(now)
+        case let token where token > Self.listenerToken - UInt64(listeners.count):
+            let listener = listeners[Int(Self.listenerToken - token)]
+            acceptConnections(
+                from: listener, listener.isShared ? Self.sharedAccepts : Self.accepts, now)
         default:
             guard let connection = connection(token) else { return }
             if connection.isLingering {
@@ -363,10 +372,7 @@ final class Worker: @unchecked Sendable {
             }
             return
         }
-        // A response that was made before the stop did not say that it was the last one.
-        if standing.wants == .nothing || isDraining && standing.wants == .message {
-            return linger(connection, now)
-        }
+        if standing.wants == .nothing { return linger(connection, now) }
         watch(connection, .read)
         if standing.isInsideMessage { unfinished.append(connection) }
         if deadlines.kind(of: connection.slot) == .write { deadlines.clear(connection.slot) }
@@ -385,13 +391,13 @@ final class Worker: @unchecked Sendable {
 
     // MARK: Beginning and ending
 
-    private func acceptConnections(_ now: MonotonicTime) {
-        guard listener != nil else { return }
+    /// - Parameter most: connections, before those that are here get their turn.
+    private func acceptConnections(from listener: Listener, _ most: Int, _ now: MonotonicTime) {
         var hasMadeRoom = false
-        for _ in 0..<Self.accepts {
+        for _ in 0..<most {
             var peer = PeerAddress()
             do throws(Errno) {
-                let socket = try Socket.accept(listener!, &peer)
+                let socket = try Socket.accept(listener.socket, &peer)
                 try begin(socket, peer.client, now)
                 hasMadeRoom = false
             } catch {
@@ -514,6 +520,11 @@ final class Worker: @unchecked Sendable {
     /// Ends an idle connection, unless a request has come on it that was not read yet.
     /// - Returns: whether it has ended.
     private func endIfIdle(_ connection: Connection, _ now: MonotonicTime) -> Bool {
+        // At a stop the idle are ended politely, which takes a moment that there is not now.
+        if connection.isLingering {
+            close(connection)
+            return true
+        }
         read(connection, now)
         if isIdle(connection) { close(connection) }
         return self.connection(connection.token) == nil
@@ -537,8 +548,8 @@ final class Worker: @unchecked Sendable {
 
     /// Connections wait in the kernel's queue until a connection of any worker ends, or for a moment.
     private func pauseAccepting(_ now: MonotonicTime) {
-        guard let listener = listener?.number, pausedUntil == .distantFuture else { return }
-        try? poller.change(listener, .none, token: Self.listenerToken)
+        guard !listeners.isEmpty, pausedUntil == .distantFuture else { return }
+        watchListeners(.none)
         pausedUntil = now + Self.acceptPause
         counts.beginWaiting()
         neighbourWithOldestIdle?.mailbox.post(.makeRoom(forNeighbour: number, token: nil))
@@ -550,15 +561,20 @@ final class Worker: @unchecked Sendable {
         if pausedUntil != .distantFuture {
             pausedUntil = .distantFuture
             counts.endWaiting()
-            if let listener = listener?.number {
-                try? poller.change(listener, .read, token: Self.listenerToken)
-            }
+            watchListeners(.read)
         }
         guard hasFreedDescriptors else { return }
         hasFreedDescriptors = false
         guard counts.someoneWaits else { return }
         for index in neighbours.indices where index != number {
             neighbours[index].mailbox.post(.descriptorsAreFree)
+        }
+    }
+
+    private func watchListeners(_ interest: Poller.Interest) {
+        for (index, listener) in listeners.enumerated() {
+            let token = Self.listenerToken - UInt64(index)
+            try? poller.change(listener.socket.number, interest, token: token)
         }
     }
 
@@ -603,6 +619,10 @@ final class Worker: @unchecked Sendable {
     private func expire(_ now: MonotonicTime) {
         while let (slot, kind) = deadlines.removeExpired(now: now) {
             guard let connection = connections[slot] else { continue }
+            if isDraining, kind == .idle {
+                endIdle(connection, now)
+                continue
+            }
             if kind == .idle {
                 read(connection, now)
                 guard isIdle(connection) else { continue }
@@ -650,27 +670,58 @@ final class Worker: @unchecked Sendable {
             case .replace(let routes, let options, let whenTaken):
                 self.routes = routes
                 self.options = options
-                deadlines.change { Self.timeout(of: $0, options) }
+                if !isDraining { deadlines.change { Self.timeout(of: $0, options) } }
                 whenTaken()
             case .makeRoom(let neighbour, let token): makeRoom(forNeighbour: neighbour, token, now)
             case .room(let isThere, let token): takeRoom(isThere, token, now)
             case .descriptorsAreFree: if pausedUntil != .distantFuture { pausedUntil = now }
+            case .ping(let answer): answer()
             case .stop: drain(now)
             case .abandon: for case .some(let connection) in connections { close(connection) }
             }
         }
     }
 
-    /// Takes the connections that have been made and no more, reads once what has been asked, ends
-    /// the connections that ask for nothing, and lets the others finish the request they are in.
+    /// Takes the connections that have been made and no more, and lets every connection finish the
+    /// request that it is in.
+    ///
+    /// Who asks for nothing may be just about to: a request on its way, when the end is on its way to
+    /// it, would be lost. So an idle connection stays for a moment: a request that still comes is
+    /// answered, with `Connection: close`. Then comes the end, and for another moment what crosses it
+    /// is thrown away, because a reset could take what the client has not read yet. A client whose
+    /// request crosses even that sees an end without an answer, and may ask again (RFC 9112 §9.3.1); the
+    /// longer the moment, the less probable. It cannot be long either: who connects anew meanwhile waits
+    /// for the next process to begin.
     private func drain(_ now: MonotonicTime) {
+        guard !isDraining else { return }
         isDraining = true
-        acceptConnections(now)
-        listener = nil
-        for case .some(let connection) in connections where isIdle(connection) {
-            read(connection, now)
-            if isIdle(connection) { close(connection) }
+        for listener in listeners {
+            if listener.isShared {
+                // It stays open, and what waits in it is for whoever accepts next.
+                try? poller.remove(listener.socket.number)
+            } else {
+                acceptConnections(from: listener, Self.acceptsAtStop, now)
+            }
         }
+        listeners = []
+        let idle = connections.compactMap(\.self).filter(isIdle)
+        // All at once, because deadlines of a kind expire in the order in which they are set.
+        for connection in idle { deadlines.clear(connection.slot) }
+        deadlines.change { kind in
+            kind == .idle ? options.idleTimeoutAtStop : Self.timeout(of: kind, options)
+        }
+        for connection in idle { deadlines.set(connection.slot, .idle, now: now) }
+    }
+
+    /// The moment is over in which an idle connection could still ask for something, or that in which
+    /// what crossed its end was thrown away.
+    private func endIdle(_ connection: Connection, _ now: MonotonicTime) {
+        guard !connection.isLingering else { return close(connection) }
+        read(connection, now)
+        guard isIdle(connection) else { return }
+        linger(connection, now)
+        // Nothing was sent that has to arrive: shorter than after a response.
+        deadlines.set(connection.slot, .idle, now: now)
     }
 
     private func isIdle(_ connection: Connection) -> Bool {
