@@ -3,6 +3,7 @@ import Crypto
 import Glibc
 import Logging
 import POSIX
+import Server
 
 /// What `gatehouse` was asked to do, and doing it. Exit codes are those of sysexits.h.
 package struct Command {
@@ -184,6 +185,14 @@ package struct Command {
     }
 
     private func serve() -> ExitCode {
+        // Before anything else is opened, under a number that was promised to us.
+        let inherited: [InheritedSocket]
+        do throws(InheritedSocket.Failure) {
+            inherited = try InheritedSocket.all(environment, processID: processID())
+        } catch {
+            Self.say(error.sentence)
+            return .configuration
+        }
         do throws(SelfTest.Failure) {
             try SelfTest.run()
         } catch {
@@ -196,12 +205,14 @@ package struct Command {
         let gatehouse: Gatehouse
         do throws(Gatehouse.StartError) {
             let source = Gatehouse.Source(file: configurationPath, environment: environment)
-            gatehouse = try Gatehouse(configuration, source: source)
+            gatehouse = try Gatehouse(
+                configuration, source: source, inherited: inherited,
+                manager: ServiceManager(environment, processID: processID()))
         } catch {
             for sentence in error.sentences { Self.say(sentence) }
             switch error {
             case .log, .revocations: return .cannotCreate
-            case .users: return .configuration
+            case .users, .inherited: return .configuration
             case .listen: return .unavailable
             }
         }

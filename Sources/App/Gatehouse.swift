@@ -31,7 +31,8 @@ package final class Gatehouse: Sendable {
     /// Reloads, one at a time, and never on a worker.
     private let reloads = DispatchQueue(label: "gatehouse.reload")
     private let upgradeIsPending = Flag()
-    private let timer = Locked<(any DispatchSourceTimer)?>(nil)
+    private let timers = Locked<[any DispatchSourceTimer]>([])
+    private let manager: ServiceManager?
 
     private struct State {
         /// The one in force.
@@ -61,10 +62,18 @@ package final class Gatehouse: Sendable {
     }
 
     /// Opens the log, the journal and the listeners; `start` begins to serve.
-    /// - Parameter source: nil for a configuration that cannot be read again.
+    /// - Parameters:
+    ///   - source: nil for a configuration that cannot be read again.
+    ///   - inherited: sockets that are served in place of configured addresses.
+    ///   - manager: who is told how it is doing, if anybody wants to know.
     package init(
-        _ configuration: Configuration, source: Source? = nil, clock: WallClock = .system
+        _ configured: Configuration, source: Source? = nil, inherited: [InheritedSocket] = [],
+        manager: ServiceManager? = nil, clock: WallClock = .system
     ) throws(StartError) {
+        let doors = InheritedDoors(inherited)
+        let problems = doors.problems(configured)
+        guard problems.isEmpty else { throw .inherited(problems) }
+        let configuration = doors.serving(configured)
         // Before the log says that anything has begun.
         let users = try Self.users(of: configuration)
         let log: Logger
@@ -77,15 +86,21 @@ package final class Gatehouse: Sendable {
             let parts = try Self.parts(configuration, log, clock)
             parts.users.set(users)
             let service = Service(configuration, users, parts)
-            server = try Self.listen(configuration.server, service.routes, parts)
-            admin = try Self.adminServer(configuration, service, parts)
-            metrics = try Self.metricsServer(configuration, service, parts)
+            server = try Self.listen(
+                configuration.server, doors.house, service.routes, parts)
+            admin = try configuration.adminOptions.map { options throws(StartError) in
+                try Self.listen(options, doors.admin, service.adminRoutes, parts)
+            }
+            metrics = try configuration.metricsOptions.map { options throws(StartError) in
+                try Self.listen(options, doors.metrics, service.metricsRoutes, parts)
+            }
             self.parts = parts
         } catch {
             _ = log.stop()
             throw error
         }
         self.source = source
+        self.manager = manager
         started = clock.now()
         first = configuration
         state = Locked(State(configuration, users))
@@ -98,17 +113,41 @@ package final class Gatehouse: Sendable {
     package func start() {
         parts.log.startKeepingUp()
         for server in [server, admin, metrics] { server?.start() }
-        let sweep = DispatchSource.makeTimerSource(
-            queue: DispatchQueue(label: "gatehouse.sweep"))
-        sweep.schedule(
-            deadline: .now() + .seconds(Self.sweepInterval),
-            repeating: .seconds(Self.sweepInterval), leeway: .seconds(1))
-        sweep.setEventHandler { [parts] in
+        every(.seconds(Self.sweepInterval), leeway: .seconds(1), "sweep") { [parts] in
             parts.revocations.sweep(at: parts.clock.now())
             parts.sessions.tidy(at: parts.clock.now())
         }
-        sweep.resume()
-        timer.withLock { $0 = sweep }
+        if let manager, let interval = manager.watchdog {
+            let watchdog = Watchdog(
+                ping: { [weak self] answered in self?.ping(answered) },
+                tell: { manager.tell(.alive) })
+            watchdog.tick()
+            every(.milliseconds(Int(interval.count / 2)), leeway: .milliseconds(1), "watchdog") {
+                watchdog.tick()
+            }
+        }
+        manager?.tell(.ready(status: "Listening on \(url)"))
+    }
+
+    private func every(
+        _ interval: DispatchTimeInterval, leeway: DispatchTimeInterval, _ name: String,
+        _ body: @escaping @Sendable () -> Void
+    ) {
+        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "gatehouse.\(name)"))
+        timer.schedule(deadline: .now() + interval, repeating: interval, leeway: leeway)
+        timer.setEventHandler(handler: body)
+        timer.resume()
+        timers.withLock { $0.append(timer) }
+    }
+
+    /// Asks every worker of every listener, one listener after the other.
+    private func ping(_ answered: @escaping @Sendable () -> Void) {
+        // Workers that have nothing left to do read no mail; how long that takes is limited anyway.
+        guard !parts.isStopping.isSet else { return answered() }
+        server.ping { [admin, metrics] in
+            guard let admin else { return metrics?.ping(answered) ?? answered() }
+            admin.ping { metrics?.ping(answered) ?? answered() }
+        }
     }
 
     /// Has the log written to its end if the process dies of a fault of its own; for the one server of
@@ -121,17 +160,28 @@ package final class Gatehouse: Sendable {
         parts.isStopping.set()
         // One that is under way still has something to say.
         reloads.sync {}
-        timer.withLock { timer in
-            timer?.cancel()
-            timer = nil
+        manager?.tell(.stopping(longestStop))
+        // At once, so that a client that keeps its connection is waited for once.
+        let sides = DispatchGroup()
+        for side in [admin, metrics].compactMap(\.self) {
+            DispatchQueue.global().async(group: sides) { side.stop() }
         }
         let isClean = server.stop()
-        admin?.stop()
-        metrics?.stop()
+        sides.wait()
+        timers.withLock { timers in
+            for timer in timers { timer.cancel() }
+            timers = []
+        }
         // What could not be written when it was asked for, perhaps can be now.
         parts.revocations.sweep(at: parts.clock.now())
         parts.log.record(Stopped(isClean: isClean))
         return parts.log.stop()
+    }
+
+    /// How long a stop may take: what the drain may, and what a disk may that is slow.
+    private var longestStop: Milliseconds {
+        let drain = state.withLock { $0.configuration.server.drainTimeout }
+        return Milliseconds(max(drain, ServerOptions().drainTimeout).count + 20_000)
     }
 
     /// Opens the log's path again, for whoever moved the file away.
@@ -156,6 +206,8 @@ extension Gatehouse {
         case revocations(path: String, RevocationsError)
         /// The users cannot be read.
         case users([Problem])
+        /// The sockets that were handed over are not what they should be.
+        case inherited([Problem])
         /// The address cannot be listened on.
         case listen(SocketAddress, Errno)
 
@@ -170,7 +222,7 @@ extension Gatehouse {
                         + (owner.map { " (\($0))" } ?? "")
                 ]
             case .revocations(let path, let error): ["the journal \(path) \(error.sentence)"]
-            case .users(let problems): problems.map(\.description)
+            case .users(let problems), .inherited(let problems): problems.map(\.description)
             case .listen(let address, let error): [address.sentence(for: error)]
             }
         }
@@ -195,27 +247,15 @@ extension Gatehouse {
     }
 
     private static func listen(
-        _ options: ServerOptions, _ routes: RouteTable, _ parts: LastingParts
+        _ options: ServerOptions, _ inherited: [InheritedSocket], _ routes: RouteTable,
+        _ parts: LastingParts
     ) throws(StartError) -> HTTPServer {
         do throws(Errno) {
-            return try HTTPServer(options, routes: routes, hooks: hooks(parts))
+            return try HTTPServer(
+                options, inherited: inherited, routes: routes, hooks: hooks(parts))
         } catch {
             throw .listen(options.address, error)
         }
-    }
-
-    private static func adminServer(
-        _ configuration: Configuration, _ service: Service, _ parts: LastingParts
-    ) throws(StartError) -> HTTPServer? {
-        guard let options = configuration.adminOptions else { return nil }
-        return try listen(options, service.adminRoutes, parts)
-    }
-
-    private static func metricsServer(
-        _ configuration: Configuration, _ service: Service, _ parts: LastingParts
-    ) throws(StartError) -> HTTPServer? {
-        guard let options = configuration.metricsOptions else { return nil }
-        return try listen(options, service.metricsRoutes, parts)
     }
 
     private static func hooks(_ parts: LastingParts) -> ServerHooks {
@@ -268,21 +308,32 @@ extension Gatehouse {
     @discardableResult
     func reload() -> AdminEndpoints.ReloadOutcome {
         reloads.sync {
-            guard let source, !parts.isStopping.isSet else { return .nothingToRead }
-            let old = state.withLock { $0.configuration }
-            do throws(Configuration.Invalid) {
-                var new = try Configuration.load(
-                    file: source.file, environment: source.environment)
-                holdOn(to: old, in: &new)
-                let users = try new.readUsers()
-                return apply(new, users, replacing: old)
-            } catch {
-                for problem in error.problems {
-                    parts.log.record(ConfigurationReloadFailed(problem: problem))
-                }
-                _ = parts.log.commit()
-                return .invalid(error.problems)
+            guard !parts.isStopping.isSet else { return .nothingToRead }
+            // Also where there is nothing to read: who has sent a signal waits for this.
+            manager?.tell(.reloading(.now))
+            let outcome = read()
+            let note =
+                if case .invalid = outcome { "; the last reload failed, see the log" } else { "" }
+            manager?.tell(.ready(status: "Listening on \(url)\(note)"))
+            return outcome
+        }
+    }
+
+    private func read() -> AdminEndpoints.ReloadOutcome {
+        guard let source else { return .nothingToRead }
+        let old = state.withLock { $0.configuration }
+        do throws(Configuration.Invalid) {
+            var new = try Configuration.load(
+                file: source.file, environment: source.environment)
+            holdOn(to: old, in: &new)
+            let users = try new.readUsers()
+            return apply(new, users, replacing: old)
+        } catch {
+            for problem in error.problems {
+                parts.log.record(ConfigurationReloadFailed(problem: problem))
             }
+            _ = parts.log.commit()
+            return .invalid(error.problems)
         }
     }
 

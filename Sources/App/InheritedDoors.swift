@@ -1,0 +1,93 @@
+import POSIX
+import Server
+
+/// Which listener each inherited socket is for: `admin` and `metrics` by these names, all others are the
+/// public one's. Where there is one, it is served, and the address that is configured is not.
+struct InheritedDoors {
+    private(set) var house: [InheritedSocket] = []
+    private(set) var admin: [InheritedSocket] = []
+    private(set) var metrics: [InheritedSocket] = []
+
+    static let none = InheritedDoors([])
+
+    init(_ sockets: [InheritedSocket]) {
+        for socket in sockets {
+            switch socket.name {
+            case "admin": admin.append(socket)
+            case "metrics": metrics.append(socket)
+            default: house.append(socket)
+            }
+        }
+    }
+
+    /// What is wrong with them; the rules are those for addresses that are configured.
+    func problems(_ configuration: Configuration) -> [Problem] {
+        var problems: [Problem] = []
+        func add(_ socket: InheritedSocket, _ path: String, _ sentence: String) {
+            problems.append(
+                Problem(
+                    path: path, sentence: "the inherited socket \(socket.address.text) \(sentence)")
+            )
+        }
+        for socket in house {
+            if socket.address.isFile {
+                add(socket, "server.host", "is a file's; write an address and a port")
+            } else if configuration.login.mode == .demo, !socket.address.isLoopback {
+                add(socket, "server.host", "cannot be: demo mode listens on 127.0.0.1 or ::1 only")
+            }
+        }
+        for socket in metrics where socket.address.isFile || !socket.address.isLoopback {
+            add(socket, "admin.metrics", "is not on a loopback address; it has no password")
+        }
+        for socket in admin {
+            if case .unix(let path) = socket.address.host {
+                // Whoever may write to it may connect (unix(7)).
+                let mode = (try? FileStatus(path: path))?.mode ?? 0o777
+                if mode & 0o002 != 0 {
+                    add(socket, "admin.socket", "is open to everybody; write SocketMode=0600")
+                }
+            } else {
+                add(socket, "admin.socket", "is not a file's; write ListenStream= with a path")
+            }
+        }
+        return problems
+    }
+
+    /// The configuration with the addresses that are served in it.
+    func serving(_ configuration: Configuration) -> Configuration {
+        var result = configuration
+        func take(
+            _ sockets: [InheritedSocket], _ path: String, over configured: SocketAddress?
+        ) -> SocketAddress? {
+            guard let first = sockets.first else { return configured }
+            if let configured, !sockets.contains(where: { $0.address.serves(configured) }) {
+                result.warnings.append(
+                    Problem(
+                        path: path,
+                        sentence: "\(configured.text) is not listened on, but the inherited socket "
+                            + first.address.text))
+            }
+            return first.address
+        }
+        result.server.address =
+            take(house, "server.host", over: configuration.server.address)
+            ?? configuration.server.address
+        result.admin.metrics = take(
+            metrics, "admin.metrics", over: configuration.admin.metrics)
+        let socket = take(
+            admin, "admin.socket", over: configuration.admin.socket.map { .unix(path: $0) })
+        if case .unix(let path)? = socket?.host { result.admin.socket = path }
+        return result
+    }
+}
+
+extension SocketAddress {
+    fileprivate var isFile: Bool {
+        if case .unix = host { true } else { false }
+    }
+
+    /// Whether a socket that is bound to this is what was meant by the other, whose port may be any.
+    fileprivate func serves(_ configured: SocketAddress) -> Bool {
+        host == configured.host && (configured.port == 0 || port == configured.port)
+    }
+}
