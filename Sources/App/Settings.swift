@@ -170,8 +170,12 @@ struct Settings {
             return
         }
         for member in members {
-            let path = path.isEmpty ? member.name : "\(path).\(member.name)"
-            if member.name.contains(".") {
+            let name = member.name.isEmpty ? "\"\"" : member.name
+            let path = path.isEmpty ? name : "\(path).\(name)"
+            if member.name.isEmpty {
+                // It would be the same path without it, and so a second spelling of every key.
+                add(path, "no setting has this name")
+            } else if member.name.contains(".") {
                 // It would be a second spelling of a key, and nobody knew which one counts.
                 add(path, "a name has no dots; write objects in objects")
             } else {

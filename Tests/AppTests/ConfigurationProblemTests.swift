@@ -249,6 +249,9 @@ struct ConfigurationProblemTests {
                 "log.file.size.max: no setting has this name"
             ),
             (#"{"log.level":"INFO"}"#, "log.level: a name has no dots; write objects in objects"),
+            // Not a second spelling of server.port.
+            (#"{"":{"server":{"port":1}}}"#, #""": no setting has this name"#),
+            (#"{"log":{"":1}}"#, #"log."": no setting has this name"#),
             ("[]", "the file must hold one object"), ("null", "the file must hold one object"),
         ])
     func oneProblem(content: String, problem: String) throws {
