@@ -57,6 +57,13 @@ func tests(_ name: String, _ lower: [Target.Dependency]) -> Target {
         name: name, dependencies: lower + ["TestSupport"], swiftSettings: strictTests)
 }
 
+/// What the rules of Tests/FuzzTargets are about.
+let fuzzed = [
+    "App", "Audit", "Auth", "Crypto", "HTTP", "JSON", "JWT", "Logging", "POSIX", "Revocation",
+    "Time",
+    "TestSupport",
+]
+
 let package = Package(
     name: "gatehouse",
     dependencies: [],
@@ -104,6 +111,12 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["POSIX"], path: "Tests/TestSupport",
             swiftSettings: strictTests),
+        .target(
+            name: "FuzzTargets", dependencies: fuzzed.map { .init(stringLiteral: $0) },
+            path: "Tests/FuzzTargets", swiftSettings: strictTests),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], exclude: ["Corpus"],
+            swiftSettings: strictTests),
         tests("TimeTests", ["Time"]),
         tests("CryptoTests", ["Crypto", "SHAInstructions"]),
         tests("JSONTests", ["JSON"]),
@@ -129,3 +142,12 @@ let package = Package(
             ]),
     ]
 )
+
+// Only where it is asked for (Tests/Scripts/fuzz.py): it links with libFuzzer alone, which has the
+// entry point.
+if Context.environment["GATEHOUSE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/FuzzProgram",
+            swiftSettings: strictTests + [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -1,0 +1,93 @@
+import App
+import Glibc
+import JSON
+
+/// The bytes are a configuration file.
+enum ConfigurationRules {
+    @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
+        let path = "\(folder)/config.json"
+        try Files.write(bytes, to: path)
+        let first = outcome(path)
+        switch (first, outcome(path)) {
+        case (.failure(let one), .failure(let other)):
+            try require(one.problems == other.problems, "a second reading finds other problems")
+            try checkProblems(one.problems)
+        case (.success(let one), .success(let other)):
+            try require(one.digest == other.digest, "a second reading has another digest")
+            try checkSaidAgain(bytes, one, "\(folder)/again.json")
+        default: throw Violation("a second reading has another outcome")
+        }
+    }
+
+    private static func outcome(
+        _ path: String, environment: [String: String] = [:]
+    ) -> Result<Configuration, Configuration.Invalid> {
+        Result { () throws(Configuration.Invalid) in
+            try Configuration.load(file: path, environment: environment)
+        }
+    }
+
+    /// Each says where.
+    private static func checkProblems(_ problems: [Problem]) throws(Violation) {
+        try require(!problems.isEmpty, "refused without a reason")
+        for problem in problems {
+            try require(!problem.sentence.isEmpty, "a problem without a sentence")
+            try require(
+                !problem.path.isEmpty || problem.sentence == "the file must hold one object",
+                "a problem without a place: \(problem)")
+        }
+    }
+
+    /// What is accepted is accepted as the same when it is written in another way: as compact JSON,
+    /// and value by value in the environment.
+    private static func checkSaidAgain(
+        _ bytes: [UInt8], _ configuration: Configuration, _ path: String
+    ) throws {
+        guard let root = try? JSONValue(parsing: bytes.span) else {
+            throw Violation("accepted, and no JSON")
+        }
+        // A configuration may name any file: this one is not there when another is read.
+        defer { unlink(path) }
+        try Files.write(JSONRules.canonical(root), to: path)
+        try checkSame(outcome(path), configuration, "written again")
+        var variables: [String: String] = [:]
+        guard collect(root, [], into: &variables) else { return }
+        try Files.write(Array("{}".utf8), to: path)
+        try checkSame(
+            outcome(path, environment: variables), configuration, "in the environment \(variables)")
+    }
+
+    private static func checkSame(
+        _ outcome: Result<Configuration, Configuration.Invalid>, _ expected: Configuration,
+        _ how: String
+    ) throws(Violation) {
+        switch outcome {
+        case .success(let configuration):
+            try require(configuration.digest == expected.digest, "\(how) it is another")
+            try require(
+                configuration.sealSecret == expected.sealSecret,
+                "\(how) it has another secret")
+        case .failure(let error): throw Violation("\(how) it is refused: \(error.problems)")
+        }
+    }
+
+    /// The variable of each setting; false if a value cannot be said in one.
+    private static func collect(
+        _ value: JSONValue, _ path: [String], into variables: inout [String: String]
+    ) -> Bool {
+        if case .object(let members) = value {
+            return members.allSatisfy { collect($0.value, path + [$0.name], into: &variables) }
+        }
+        let name = "GATEHOUSE_" + path.joined(separator: "_").uppercased()
+        // Two settings cannot be one variable.
+        guard variables[name] == nil else { return false }
+        switch value {
+        // The word for none.
+        case .string("null"): return false
+        case .string(let text): variables[name] = text
+        default:
+            variables[name] = String(decoding: JSONRules.canonical(value), as: UTF8.self)
+        }
+        return true
+    }
+}

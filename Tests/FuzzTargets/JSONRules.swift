@@ -1,0 +1,140 @@
+import Foundation
+import JSON
+
+/// The bytes are a text.
+enum JSONRules {
+    static func check(_ bytes: [UInt8]) throws(Violation) {
+        let parsed = outcome { () throws(JSONError) in try JSONValue(parsing: bytes.span) }
+        let skipped = outcome { () throws(JSONError) in
+            var reader = JSONReader(bytes.span)
+            try reader.skipValue()
+            try reader.finish()
+        }
+        switch (parsed, skipped) {
+        case (.success, .failure): throw Violation("read, and not to be skipped")
+        case (.failure(let error), let skipped):
+            try require((0...bytes.count).contains(error.offset), "an error at no place")
+            guard error.reason != .numberOutOfRange else { break }
+            guard case .failure(error) = skipped else { throw Violation("skipped, and not read") }
+        case (.success(let value), .success): try checkValue(value, bytes)
+        }
+        try checkMembers(bytes)
+    }
+
+    /// What was read is written and read again, and is the same to the byte.
+    private static func checkValue(_ value: JSONValue, _ bytes: [UInt8]) throws(Violation) {
+        let text = canonical(value)
+        let again = outcome { () throws(JSONError) in try JSONValue(parsing: text.span) }
+        guard case .success(let reread) = again else {
+            throw Violation("written, it is refused: \(text.shown)")
+        }
+        try require(reread == value, "written, it is another value: \(text.shown)")
+        try require(canonical(reread) == text, "written twice, it differs: \(text.shown)")
+        var writer = JSONWriter()
+        if write(value, to: &writer) {
+            try require(writer.bytes == text, "the writer writes \(writer.bytes.shown)")
+        }
+        // Strict: whatever is read here, others read too.
+        let data = Data(bytes)
+        try require(
+            (try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)) != nil,
+            "Foundation refuses it")
+    }
+
+    // MARK: Writing
+
+    /// In one spelling, fractions included, which JSONWriter does not write.
+    static func canonical(_ value: JSONValue) -> [UInt8] {
+        switch value {
+        case .object(let members):
+            let parts = members.map { quoted($0.name) + [0x3A] + canonical($0.value) }
+            return [0x7B] + parts.joined(separator: [0x2C]) + [0x7D]
+        case .array(let elements):
+            return [0x5B] + elements.map(canonical).joined(separator: [0x2C]) + [0x5D]
+        case .string(let text): return quoted(text)
+        case .number(.integer(let number)): return Array("\(number)".utf8)
+        case .number(.fraction(let number)): return Array("\(number)".utf8)
+        case .boolean(let flag): return Array("\(flag)".utf8)
+        case .null: return Array("null".utf8)
+        }
+    }
+
+    private static func quoted(_ text: String) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.string(text)
+        return writer.bytes
+    }
+
+    /// False if there is a fraction in it.
+    private static func write(_ value: JSONValue, to writer: inout JSONWriter) -> Bool {
+        switch value {
+        case .object(let members):
+            writer.beginObject()
+            for member in members {
+                writer.name(escaping: member.name)
+                guard write(member.value, to: &writer) else { return false }
+            }
+            writer.endObject()
+        case .array(let elements):
+            writer.beginArray()
+            for element in elements {
+                guard write(element, to: &writer) else { return false }
+            }
+            writer.endArray()
+        case .string(let text): writer.string(text)
+        case .number(.integer(let number)): writer.integer(number)
+        case .number(.fraction): return false
+        case .boolean(let flag): writer.boolean(flag)
+        case .null: writer.null()
+        }
+        return true
+    }
+
+    // MARK: Known names
+
+    private static let known = ["iss", "sub", "user_id", "exp", "a", "aud", "a\u{308}", "jti"]
+    private static let names = JSONNames(known)
+
+    /// An object's names are the same, whether they are told from others as bytes or read one by one.
+    private static func checkMembers(_ bytes: [UInt8]) throws(Violation) {
+        let one = outcome { () throws(JSONError) in
+            var reader = JSONReader(bytes.span)
+            var members: [[UInt8]] = []
+            try reader.beginObject()
+            while let name = try reader.nextName() {
+                members.append(reader.bytes(of: name))
+                try reader.skipValue()
+            }
+            try reader.finish()
+            return members
+        }
+        let other = outcome { () throws(JSONError) in
+            var reader = JSONReader(bytes.span)
+            var members: [[UInt8]] = []
+            var progress = JSONNames.Progress()
+            try reader.beginObject()
+            while let member = try reader.nextMember(of: names, &progress) {
+                switch member {
+                case .known(let index): members.append(Array(known[index].utf8))
+                case .other(let name): members.append(reader.bytes(of: name))
+                }
+                try reader.skipValue()
+            }
+            try reader.finish()
+            return members
+        }
+        switch (one, other) {
+        case (.success(let one), .success(let other)):
+            try require(one == other, "two ways to read names differ")
+        case (.failure(let one), .failure(let other)):
+            try require(one.reason == other.reason, "two ways to read names fail differently")
+        default: throw Violation("one of two ways to read names fails")
+        }
+    }
+
+    private static func outcome<Value>(
+        _ body: () throws(JSONError) -> Value
+    ) -> Result<Value, JSONError> {
+        Result { () throws(JSONError) in try body() }
+    }
+}

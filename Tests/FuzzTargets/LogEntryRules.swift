@@ -1,0 +1,117 @@
+import Audit
+import Logging
+import POSIX
+import Time
+
+/// The bytes are a log file.
+enum LogEntryRules {
+    static func check(_ bytes: [UInt8]) throws {
+        let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false).map(Array.init)
+        for line in lines { try checkLine(line) }
+        try checkLines(bytes, lines)
+    }
+
+    private static func checkLine(_ line: [UInt8]) throws(Violation) {
+        if let seal = SealLine(line.span) { try checkSeal(seal, line) }
+        guard let entry = LogEntry(line.span) else { return }
+        let event = Array(copying: entry.event)
+        try require(
+            !event.isEmpty && event.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "an odd event")
+        var fields: [(name: [UInt8], value: [UInt8])] = []
+        entry.forEachField { fields.append((Array(copying: $0), Array(copying: $1))) }
+        for field in fields {
+            guard let name = String(validating: field.name, as: UTF8.self) else { continue }
+            guard let found = entry[name] else { throw Violation("a field is not found") }
+            // The first of its name.
+            let first = fields.first { $0.name == field.name }?.value ?? []
+            try require(
+                Array(found.utf8) == Array(String(decoding: first, as: UTF8.self).utf8),
+                "a field is found as another")
+        }
+        if let value = fields.first?.value { try checkRewritten(entry.time, value) }
+    }
+
+    /// What a line says, written down by the log, is read as the same.
+    private static func checkRewritten(
+        _ time: Timestamp, _ value: [UInt8]
+    ) throws(Violation) {
+        // Years have four digits in the log.
+        guard (0..<253_402_300_800_000) ~= time.milliseconds else { return }
+        for format in LogFormat.allCases {
+            let whole = LogLine.whole(OneField(value: value), at: time, format)
+            let copy = Array(whole.dropLast())
+            guard let entry = LogEntry(copy.span) else {
+                throw Violation("written again, it is not read: \(copy.shown)")
+            }
+            try require(entry.time == time, "written again, it is of another time")
+            var again: [UInt8]?
+            entry.forEachField { name, value in if again == nil { again = Array(copying: value) } }
+            let text = String(decoding: value, as: UTF8.self)
+            let isCut = entry["cut"] != nil
+            try require(
+                isCut || again == (format == .json ? Array(text.utf8) : value),
+                "written again, a value is another: \(copy.shown)")
+        }
+    }
+
+    private struct OneField: LogEvent {
+        let value: [UInt8]
+        var level: Level { .info }
+        var area: Area { .http }
+        var name: StaticString { "http_refused" }
+        func write(to line: inout LogLine) { line.field("value", value.span) }
+    }
+
+    /// A seal has one spelling: what was read of it, put together, is the line.
+    private static func checkSeal(_ seal: SealLine, _ line: [UInt8]) throws(Violation) {
+        let time = String(decoding: seal.time.indices.map { seal.time[$0] }, as: UTF8.self)
+        let digits = String(seal.sum, radix: 16)
+        let sum = String(repeating: "0", count: 16 - digits.count) + digits
+        let head =
+            switch seal.format {
+            case .text: "\(time) | INFO | log | log_seal"
+            case .json: #"{"time":"\#(time)","level":"INFO","area":"log","event":"log_seal""#
+            case .logfmt: "time=\(time) level=INFO area=log event=log_seal"
+            }
+        let isJSON = seal.format == .json
+        func field(_ name: String, _ value: String, isText: Bool = true) -> String {
+            let quoted = isText && isJSON ? "\"\(value)\"" : value
+            return isJSON ? ",\"\(name)\":\(quoted)" : " \(name)=\(quoted)"
+        }
+        let text =
+            head + field("sequence", "\(seal.sequence)", isText: false)
+            + field("n", "\(seal.lineCount)", isText: false) + field("sum", sum)
+            + field("reason", seal.reason.rawValue) + field("key", seal.keyID)
+            + field("previous", seal.previous.text) + field("mac", seal.code.text)
+            + (isJSON ? "}" : "")
+        // Its time is kept as it stands, whatever bytes these are.
+        try require(
+            Array(text.utf8) == line || String(validating: line, as: UTF8.self) == nil,
+            "a seal has another spelling: \(line.shown)")
+        let again = SealHead(seal.head.text)
+        try require(again == seal.head, "a head is read as another")
+    }
+
+    /// Lines are the same whatever the buffer is, and their pieces are all of the bytes.
+    private static func checkLines(_ bytes: [UInt8], _ lines: [[UInt8]]) throws {
+        for size in [1, 2, 7, 64, 4096] {
+            var reader = LineReader(MemoryBytes(bytes), bufferSize: size)
+            var pieces: [UInt8] = []
+            var found: [[UInt8]] = []
+            while let line = try reader.next() {
+                try require(line.offset == pieces.count, "a line at another place")
+                pieces += Array(copying: line.raw)
+                if line.isBeginning {
+                    found.append(Array(copying: line.bytes))
+                } else {
+                    found[found.count - 1] += Array(copying: line.bytes)
+                }
+                try require(line.number == found.count, "a line with another number")
+            }
+            try require(pieces == bytes, "bytes are missing")
+            // Nothing behind the last line end is no line.
+            let expected = lines.last == [] ? Array(lines.dropLast()) : lines
+            try require(found == expected, "in a buffer of \(size) there are other lines")
+        }
+    }
+}

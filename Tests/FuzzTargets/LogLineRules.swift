@@ -1,0 +1,161 @@
+import Audit
+import JSON
+import Logging
+import Time
+
+/// The bytes are an event's fields, one after another: `i` and eight bytes for a number, `t` or `f`, `w`
+/// for a word of the program's own, or `s`, how often (a byte), how long (a byte) and the text.
+enum LogLineRules {
+    static func check(_ bytes: [UInt8]) throws(Violation) {
+        let event = Event(bytes)
+        for format in LogFormat.allCases {
+            let whole = LogLine.whole(event, at: moment, format)
+            try checkForm(whole)
+            let line = Array(whole.dropLast())
+            try require(SealLine(line.span) == nil, "an event passes for a seal: \(line.shown)")
+            try checkFields(line, event, format)
+        }
+    }
+
+    private static let moment = Timestamp(milliseconds: 1_795_244_400_123)
+
+    private enum Value: Equatable, Sendable {
+        case number(Int64)
+        case flag(Bool)
+        case word
+        case text([UInt8])
+    }
+
+    private struct Event: LogEvent {
+        let values: [Value]
+        var level: Level { .warning }
+        var area: Area { .security }
+        var name: StaticString { "authn_login_fail" }
+
+        /// None is one of the line's own: time, level, area, event, cut.
+        static let names: [StaticString] = [
+            "user", "reason", "ip", "rid", "mac", "until", "path", "agent", "scope", "sequence",
+            "q",
+            "fingerprint",
+        ]
+
+        static func name(_ index: Int) -> StaticString { names[index % names.count] }
+
+        init(_ bytes: [UInt8]) {
+            var rest = bytes[...]
+            var values: [Value] = []
+            // In an object no name comes twice.
+            while let kind = rest.popFirst(), values.count < Self.names.count {
+                switch kind {
+                case UInt8(ascii: "i"):
+                    let word = rest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+                    rest = rest.dropFirst(8)
+                    values.append(.number(Int64(bitPattern: word)))
+                case UInt8(ascii: "t"): values.append(.flag(true))
+                case UInt8(ascii: "f"): values.append(.flag(false))
+                case UInt8(ascii: "w"): values.append(.word)
+                default:
+                    let times = Int(rest.popFirst() ?? 1)
+                    let count = Int(rest.popFirst() ?? 0)
+                    let text = Array(rest.prefix(count))
+                    rest = rest.dropFirst(count)
+                    values.append(.text(Array(repeatElement(text, count: times).joined())))
+                }
+            }
+            self.values = values
+        }
+
+        func write(to line: inout LogLine) {
+            for (index, value) in values.enumerated() {
+                let name = Self.name(index)
+                switch value {
+                case .number(let number): line.field(name, number)
+                case .flag(let flag): line.field(name, flag)
+                case .word: line.field(name, "bad_signature" as StaticString)
+                case .text(let text): line.field(name, text.span)
+                }
+            }
+        }
+    }
+
+    // MARK: Rules
+
+    /// One line, not too long, of characters that can be seen.
+    private static func checkForm(_ line: [UInt8]) throws(Violation) {
+        try require(line.last == 0x0A, "no line end")
+        try require(line.count <= Logger.maximumLine, "\(line.count) bytes")
+        guard let text = String(validating: line.dropLast(), as: UTF8.self) else {
+            throw Violation("not UTF-8: \(line.shown)")
+        }
+        for scalar in text.unicodeScalars {
+            let isSeen =
+                switch scalar.value {
+                case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029: false
+                // Unicode's Bidi_Control.
+                case 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: false
+                default: true
+                }
+            try require(isSeen, "U+\(String(scalar.value, radix: 16)) in a line")
+        }
+    }
+
+    /// What was written is read; what was cut says so.
+    private static func checkFields(
+        _ line: [UInt8], _ event: Event, _ format: LogFormat
+    ) throws(Violation) {
+        guard let fields = fields(of: line, format) else {
+            throw Violation("a line that is not read: \(line.shown)")
+        }
+        if format == .json {
+            guard case .object? = try? JSONValue(parsing: line.span) else {
+                throw Violation("not JSON: \(line.shown)")
+            }
+        }
+        let all = event.values.enumerated().map { index, value in
+            (name: "\(Event.name(index))", value: bytes(of: value, format))
+        }
+        if fields.count == all.count,
+            zip(fields, all).allSatisfy({ $0.name == $1.name && $0.value == $1.value })
+        {
+            return
+        }
+        try require(
+            fields.last.map { $0.name == "cut" && $0.value == Array("true".utf8) } ?? false,
+            "fields are missing, and it does not say so: \(line.shown)")
+        // What is left is there in its order, and each the beginning of what it was.
+        var rest = all[...]
+        for field in fields.dropLast() {
+            rest = rest.drop { $0.name != field.name }
+            guard let whole = rest.popFirst() else { throw Violation("a field from nowhere") }
+            try require(
+                whole.value.starts(with: field.value), "another value: \(field.value.shown)")
+        }
+    }
+
+    private static func fields(
+        of line: [UInt8], _ format: LogFormat
+    ) -> [(name: String, value: [UInt8])]? {
+        guard let entry = LogEntry(line.span) else { return nil }
+        guard entry.time == moment, entry.level == .warning, entry.area == .security,
+            entry.format == format,
+            Array(copying: entry.event) == Array("authn_login_fail".utf8)
+        else { return nil }
+        var fields: [(name: String, value: [UInt8])] = []
+        entry.forEachField { name, value in
+            fields.append(
+                (String(decoding: Array(copying: name), as: UTF8.self), Array(copying: value)))
+        }
+        return fields
+    }
+
+    private static func bytes(of value: Value, _ format: LogFormat) -> [UInt8] {
+        switch value {
+        case .number(let number): Array("\(number)".utf8)
+        case .flag(let flag): Array("\(flag)".utf8)
+        case .word: Array("bad_signature".utf8)
+        case .text(let text):
+            // What is no UTF-8 has no place in JSON.
+            format == .json ? Array(String(decoding: text, as: UTF8.self).utf8) : text
+        }
+    }
+}
