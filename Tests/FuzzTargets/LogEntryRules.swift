@@ -19,6 +19,12 @@ enum LogEntryRules {
             !event.isEmpty && event.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "an odd event")
         var fields: [(name: [UInt8], value: [UInt8])] = []
         entry.forEachField { fields.append((Array(copying: $0), Array(copying: $1))) }
+        if entry.format != .json {
+            let words = entry.format == .text ? 7 : 4
+            try require(
+                slowFields(of: line, behind: words).elementsEqual(fields, by: ==),
+                "a slow reader finds other fields")
+        }
         for field in fields {
             guard let name = String(validating: field.name, as: UTF8.self) else { continue }
             guard let found = entry[name] else { throw Violation("a field is not found") }
@@ -29,6 +35,53 @@ enum LogEntryRules {
                 "a field is found as another")
         }
         if let value = fields.first?.value { try checkRewritten(entry.time, value) }
+    }
+
+    /// The fields of a line that was accepted and is no JSON, byte by byte.
+    /// - Parameter words: how many the line begins with.
+    private static func slowFields(
+        of line: [UInt8], behind words: Int
+    ) -> [(name: [UInt8], value: [UInt8])] {
+        var rest = line[...]
+        func take(upTo end: UInt8) -> [UInt8] {
+            let taken = Array(rest.prefix { $0 != end })
+            rest = rest.dropFirst(taken.count + 1)
+            return taken
+        }
+        for _ in 0..<words { _ = take(upTo: UInt8(ascii: " ")) }
+        var fields: [(name: [UInt8], value: [UInt8])] = []
+        while !rest.isEmpty {
+            let name = take(upTo: UInt8(ascii: "="))
+            guard rest.first == UInt8(ascii: "\"") else {
+                fields.append((name, take(upTo: UInt8(ascii: " "))))
+                continue
+            }
+            rest = rest.dropFirst()
+            var value: [UInt8] = []
+            while let byte = rest.popFirst(), byte != UInt8(ascii: "\"") {
+                guard byte == UInt8(ascii: "\\"), let kind = rest.popFirst() else {
+                    value.append(byte)
+                    continue
+                }
+                switch kind {
+                case UInt8(ascii: "x"):
+                    value.append(UInt8(truncatingIfNeeded: number(Array(rest.prefix(2)))))
+                    rest = rest.dropFirst(2)
+                case UInt8(ascii: "u"):
+                    rest = rest.dropFirst()
+                    let scalar = Unicode.Scalar(number(take(upTo: UInt8(ascii: "}"))))
+                    value += scalar.map { Array(String($0).utf8) } ?? []
+                default: value.append(kind)
+                }
+            }
+            rest = rest.dropFirst()
+            fields.append((name, value))
+        }
+        return fields
+    }
+
+    private static func number(_ digits: [UInt8]) -> UInt32 {
+        UInt32(String(decoding: digits, as: UTF8.self), radix: 16) ?? 0
     }
 
     /// What a line says, written down by the log, is read as the same.
