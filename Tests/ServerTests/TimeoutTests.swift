@@ -61,17 +61,6 @@ struct TimeoutTests {
         #expect(count < 100)
     }
 
-    @Test("cannot put the end off with an empty line")
-    func emptyLine() throws {
-        let server = try server {
-            $0.headTimeout = Milliseconds(100)
-            $0.idleTimeout = .seconds(300)
-        }
-        let client = try server.client()
-        try client.send("\r\n")
-        #expect(try client.untilEnd() == "")
-    }
-
     @Test("with its content is refused, after another time than with its head")
     func body() throws {
         let server = try server {
