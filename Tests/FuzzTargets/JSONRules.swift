@@ -23,6 +23,7 @@ enum JSONRules {
 
     /// What was read is written and read again, and is the same to the byte.
     private static func checkValue(_ value: JSONValue, _ bytes: [UInt8]) throws(Violation) {
+        try checkNames(value)
         let text = canonical(value)
         let again = outcome { () throws(JSONError) in try JSONValue(parsing: text.span) }
         guard case .success(let reread) = again else {
@@ -39,6 +40,18 @@ enum JSONRules {
         try require(
             (try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)) != nil,
             "Foundation refuses it")
+    }
+
+    /// No object has a name twice.
+    private static func checkNames(_ value: JSONValue) throws(Violation) {
+        switch value {
+        case .object(let members):
+            let names = Set(members.map { Array($0.name.utf8) })
+            try require(names.count == members.count, "a name that is there twice")
+            for member in members { try checkNames(member.value) }
+        case .array(let elements): for element in elements { try checkNames(element) }
+        case .string, .number, .boolean, .null: break
+        }
     }
 
     // MARK: Writing
