@@ -24,11 +24,9 @@ package struct ServerOptions: Sendable {
     package var writeTimeout = Milliseconds.seconds(20)
     /// From the request to stop to the last connection's end.
     package var drainTimeout = Milliseconds.seconds(10)
-    /// How long a connection that asks for nothing may still ask when the server stops: half a second,
-    /// in which a client that keeps asking asks again, or a tenth of the drain time.
-    var idleTimeoutAtStop: Milliseconds {
-        min(Milliseconds(500), Milliseconds(drainTimeout.count / 10))
-    }
+    /// How long a connection that asks for nothing may still ask when the server stops, if that is not
+    /// more than a tenth of the drain time: a client that keeps asking asks again in half a second.
+    package var lastRequestTimeout = Milliseconds(500)
     /// Slow work that is done at a time and that waits behind it. What computes should leave the workers
     /// a processor; what waits for the disk gains from company, because one sync serves all of it.
     package var computing = QueueLimits(width: 1, waiting: 64)

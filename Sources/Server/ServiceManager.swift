@@ -60,6 +60,9 @@ package final class ServiceManager: Sendable {
         queue.async { self.send(message) }
     }
 
+    /// Returns when all that was told is sent or lost.
+    func finish() { queue.sync {} }
+
     private func send(_ message: Message) {
         let number = socket.number
         let bytes = Array(message.text.utf8)

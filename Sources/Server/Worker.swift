@@ -707,9 +707,9 @@ final class Worker: @unchecked Sendable {
         let idle = connections.compactMap(\.self).filter(isIdle)
         // All at once, because deadlines of a kind expire in the order in which they are set.
         for connection in idle { deadlines.clear(connection.slot) }
-        deadlines.change { kind in
-            kind == .idle ? options.idleTimeoutAtStop : Self.timeout(of: kind, options)
-        }
+        let moment = Milliseconds(
+            min(options.lastRequestTimeout.count, options.drainTimeout.count / 10))
+        deadlines.change { $0 == .idle ? moment : Self.timeout(of: $0, options) }
         for connection in idle { deadlines.set(connection.slot, .idle, now: now) }
     }
 

@@ -40,6 +40,32 @@ struct StopTests {
         #expect(throws: Client.Failure.self) { try server.client() }
     }
 
+    @Test("answers what comes to an idle connection while it stops, and says that it was the last")
+    func requestAtTheEnd() throws {
+        let server = try TestServer(
+            .forTests {
+                $0.drainTimeout = .seconds(3000)
+                $0.lastRequestTimeout = .seconds(300)
+            })
+        let clients = [try server.client(), try server.client()]
+        for client in clients {
+            try client.send(.get("/hello"))
+            _ = try client.response()
+        }
+        let stopping = Stopping(server.server)
+        // It stops once it takes no connections.
+        while let client = try? server.client() { client.close() }
+        for client in clients {
+            try client.send(.get("/hello"))
+            let response = try client.response()
+            #expect(response.content == "hello")
+            #expect(response["Connection"] == "close")
+            #expect(try client.untilEnd() == "")
+            client.close()
+        }
+        #expect(stopping.isDone())
+    }
+
     @Test("may never have started")
     func neverStarted() throws {
         let server = try HTTPServer(

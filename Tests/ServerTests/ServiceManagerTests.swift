@@ -1,0 +1,128 @@
+import Dispatch
+import Glibc
+import HTTP
+import POSIX
+import TestSupport
+import Testing
+import Time
+
+@testable import Server
+
+@Suite("What a service manager is told", .blocking)
+struct ServiceManagerTests {
+    @Test(
+        "is a line for each assignment",
+        arguments: [
+            (.ready(status: "Listening"), "READY=1\nSTATUS=Listening"),
+            // Nothing that is told can say anything else.
+            (.ready(status: "a\nMAINPID=1\r\nb"), "READY=1\nSTATUS=aMAINPID=1b"),
+            (
+                .reloading(MonotonicTime(nanoseconds: 5_000_001_999)),
+                "RELOADING=1\nMONOTONIC_USEC=5000001"
+            ),
+            (
+                .stopping(.seconds(12)),
+                "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=12000000"
+            ),
+            (
+                .stopping(Milliseconds(.max)),
+                "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=9223372036854775000"
+            ),
+            (.alive, "WATCHDOG=1"),
+        ] as [(ServiceManager.Message, String)])
+    func text(_ message: ServiceManager.Message, _ text: String) {
+        #expect(message.text == text)
+    }
+
+    @Test(
+        "goes to an absolute path or to an address without a file",
+        arguments: [
+            ("/run/notify", [UInt8]("/run/notify".utf8) + [0]),
+            ("@notify", [0] + [UInt8]("notify".utf8)),
+            ("@" + String(repeating: "n", count: 106), [0] + [UInt8](repeating: 0x6E, count: 106)),
+        ] as [(String, [UInt8])])
+    func address(_ path: String, _ bytes: [UInt8]) throws {
+        let (address, length) = try #require(ServiceManager.address(path))
+        let raw = withUnsafeBytes(of: address) { [UInt8]($0) }
+        #expect([UInt8](raw[2..<Int(length)]) == bytes)
+        #expect(address.sun_family == sa_family_t(AF_UNIX))
+    }
+
+    @Test(
+        "goes nowhere else",
+        arguments: [
+            "", "/", "@", "run/notify", "vsock:2:1", "/" + String(repeating: "n", count: 107),
+        ])
+    func noAddress(_ path: String) {
+        #expect(ServiceManager.address(path) == nil)
+        #expect(ServiceManager(["NOTIFY_SOCKET": path], processID: 7) == nil)
+    }
+
+    @Test(
+        "includes signs of life if this process is to give them",
+        arguments: [
+            ([:], nil),
+            (["WATCHDOG_USEC": "30000000"], 30_000),
+            (["WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"], 30_000),
+            (["WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "8"], nil),
+            (["WATCHDOG_USEC": "0"], nil),
+            (["WATCHDOG_USEC": "-5000"], nil),
+            (["WATCHDOG_USEC": "soon"], nil),
+            (["WATCHDOG_PID": "7"], nil),
+        ] as [([String: String], Int64?)])
+    func watchdog(_ environment: [String: String], _ milliseconds: Int64?) {
+        #expect(
+            ServiceManager.watchdog(environment, processID: 7)?.count == milliseconds)
+    }
+
+    @Test("comes in the order in which it was told, and is lost where nobody is")
+    func sending() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("notify")
+        let manager = try #require(ServiceManager(["NOTIFY_SOCKET": path], processID: 7))
+        manager.tell(.alive)
+        manager.finish()
+        let socket = try Socket.makeDatagram(timeout: .seconds(1))
+        try Socket.bind(socket, .unix(path: path))
+        manager.tell(.ready(status: "up"))
+        manager.tell(.alive)
+        manager.finish()
+        #expect(try received(socket) == "READY=1\nSTATUS=up")
+        #expect(try received(socket) == "WATCHDOG=1")
+        #expect(throws: Errno.again) { try received(socket) }
+    }
+
+    private func received(_ socket: borrowing FileDescriptor) throws(Errno) -> String {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        var span = bytes.mutableSpan
+        let count = try Socket.receive(socket, into: &span)
+        return String(decoding: bytes[..<count], as: UTF8.self)
+    }
+}
+
+@Suite("A server that is asked whether it lives", .blocking)
+struct PingTests {
+    @Test("answers when all its workers have, and not while one of them hangs")
+    func ping() throws {
+        let gate = Gate()
+        let server = try TestServer(
+            .forTests { $0.workers = 3 },
+            routes: { router in
+                router.on(.get, "/hang") { _ in
+                    gate.pass()
+                    return Response(.ok)
+                }
+            })
+        let answered = DispatchSemaphore(value: 0)
+        server.server.ping { answered.signal() }
+        #expect(answered.wait(timeout: .now() + Effort.patience) == .success)
+        let client = try server.client()
+        try client.send(.get("/hang"))
+        #expect(gate.waitForArrival())
+        server.server.ping { answered.signal() }
+        // The others have long answered when this comes to its end.
+        #expect(answered.wait(timeout: .now() + 0.05) == .timedOut)
+        gate.open()
+        #expect(answered.wait(timeout: .now() + Effort.patience) == .success)
+    }
+}
