@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Runs the server as README's container does: nothing beside it, nobody's root, a file system that is
+read-only but for a volume, the first process of its namespace.
+
+    python3 container.py GATEHOUSE            this build, with the libraries that it needs
+    python3 container.py GATEHOUSE --whole    builds README's static one first (long), which needs none
+
+A stand-in for a container engine, of unshare and chroot. Needs to be root.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import house
+from house import expect
+
+ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
+USER = 65532
+PASSWORD = "correct horse battery staple"
+PATIENCE = 60
+
+
+def recipe():
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        section = file.read().split("\n### In a container\n")[1].split("\n### ")[0]
+    return re.search(r"```dockerfile\n(.*?)```", section, re.DOTALL).group(1)
+
+
+def listed(instruction):
+    """The words of an instruction that has a list."""
+    return json.loads(re.search(rf"\b{instruction} (\[.*\])", recipe()).group(1))
+
+
+def build(folder):
+    """README's own command."""
+    command = re.search(r"RUN (swift build .*?)(?: \\)?\n", recipe()).group(1)
+    subprocess.run([*command.split(), "--scratch-path", folder], cwd=ROOT, check=True,
+                   stdout=subprocess.DEVNULL)
+    program = os.path.join(folder, "release", "gatehouse")
+    subprocess.run(["strip", program], check=True)
+    done = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    expect("not a dynamic executable" in done.stderr, f"it is not static: {done.stdout}")
+    return program
+
+
+def furnish(root, program):
+    """The program, the libraries that it names, and the places that an engine makes."""
+    for name in ("proc", "data", "etc/gatehouse"):
+        os.makedirs(os.path.join(root, name))
+    shutil.copy(program, os.path.join(root, "gatehouse"))
+    done = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    for path in re.findall(r"(/\S+) \(0x", done.stdout):
+        place = root + path
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        shutil.copy(path, place)
+    os.chown(os.path.join(root, "data"), USER, USER)
+
+
+def configure(program, root, port):
+    data, etc = os.path.join(root, "data"), os.path.join(root, "etc/gatehouse")
+    house.add_user(program, data, "alice", "Alice", PASSWORD)
+    settings = {
+        "server": {"host": "0.0.0.0", "port": port},
+        "admin": {"socket": "/data/admin.sock", "metrics": None},
+        "token": {"keys": [{"id": "first", "secret_file": "token.key"}]},
+        "login": {"mode": "password", "users_file": "/data/users.json",
+                  "iterations": house.ITERATIONS},
+        "log": {"file": {"path": "/data/app.log"}}, "state": {"revocations": "/data/journal"}}
+    for name, content in (("config.json", json.dumps(settings)), ("token.key", house.KEY)):
+        with open(os.path.join(etc, name), "w", encoding="utf-8") as file:
+            file.write(content)
+    for folder in (data, etc):
+        for name in os.listdir(folder):
+            os.chown(os.path.join(folder, name), USER, USER)
+            os.chmod(os.path.join(folder, name), 0o600)
+
+
+def live(program):
+    port = house.free_port()
+    with tempfile.TemporaryDirectory() as root:
+        os.chmod(root, 0o755)
+        furnish(root, program)
+        configure(program, root, port)
+        inside = (f"mount --bind {root} {root} && mount --bind {root}/data {root}/data"
+                  f" && mount -o remount,bind,ro {root} && mount -t proc proc {root}/proc"
+                  f' && exec chroot --userspec={USER}:{USER} {root} "$@"')
+        errors = tempfile.TemporaryFile()
+        process = subprocess.Popen(
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", inside, "sh",
+             *listed("ENTRYPOINT")],
+            env={}, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+
+        def answer():
+            if process.poll() is not None:
+                errors.seek(0)
+                raise SystemExit(f"FAILED: it ended: {errors.read().decode()}")
+            try:
+                return house.ask(f"http://127.0.0.1:{port}/health/ready")
+            except OSError:
+                return None
+
+        try:
+            expect(house.until(answer, "a start").status == 200, "it is not ready")
+            with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+                first = int(file.read())
+            check = subprocess.run(
+                ["nsenter", "-t", str(first), "-m", "-p", "-r", "-S", str(USER), "-G", str(USER),
+                 *listed("CMD")],
+                env={}, capture_output=True, text=True, timeout=PATIENCE, check=False)
+            expect(check.returncode == 0, f"the health check: {check.returncode} {check.stderr}")
+            login = house.ask(f"http://127.0.0.1:{port}/login", "POST",
+                              json_body={"username": "alice", "password": PASSWORD})
+            expect(login.status == 200, f"login: {login.status} {login.body}")
+            resource = house.ask(f"http://127.0.0.1:{port}/resource", token=login.json["token"])
+            expect(resource.status == 200, f"resource: {resource.status}")
+            size = os.path.getsize(os.path.join(root, "gatehouse"))
+            os.kill(first, getattr(signal, re.search(r"STOPSIGNAL (\w+)", recipe()).group(1)))
+            expect(process.wait(PATIENCE) == 0, f"it did not stop cleanly: {process.returncode}")
+            with open(os.path.join(root, "data/app.log"), encoding="utf-8") as file:
+                expect("sys_shutdown clean=true" in file.read(), "the log has no end")
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            errors.close()
+    print(f"alone in its root: ready, a login, a resource, a stop ({size / 2**20:.0f} MiB)")
+
+
+def main():
+    if os.geteuid() != 0:
+        return print("not root: left out")
+    live(os.path.abspath(sys.argv[1]))
+    if "--whole" in sys.argv:
+        with tempfile.TemporaryDirectory() as folder:
+            live(build(folder))
+
+
+if __name__ == "__main__":
+    main()
