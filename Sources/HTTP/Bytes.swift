@@ -54,8 +54,8 @@ extension OutputSpan<UInt8> {
     private mutating func append(copying bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count <= freeCapacity)
         guard let source = bytes.baseAddress else { return }
+        // Sound: there is room for the bytes behind those that are here, as was checked.
         unsafe withUnsafeMutableBufferPointer { buffer, count in
-            // Sound: there is room for the bytes behind those that are here, as was checked.
             let target = unsafe UnsafeMutableRawPointer(buffer.baseAddress! + count)
             unsafe target.copyMemory(from: source, byteCount: bytes.count)
             count += bytes.count

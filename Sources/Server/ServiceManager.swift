@@ -67,9 +67,10 @@ package final class ServiceManager: Sendable {
         let number = socket.number
         let bytes = Array(message.text.utf8)
         // One that is lost cannot be helped: nobody is there, or nobody listens.
+        // Sound: sockaddr_un begins with the members of sockaddr, which is what it is for, and the kernel
+        // reads as many bytes of both as it is told.
         _ = try? retryingOnInterrupt {
             unsafe withUnsafePointer(to: address) { pointer in
-                // Sound: sockaddr_un begins with the members of sockaddr, which is what it is for.
                 unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
                     unsafe sendto(
                         number, bytes, bytes.count, CInt(MSG_NOSIGNAL), general, length)

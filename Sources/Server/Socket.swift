@@ -76,6 +76,7 @@ enum Socket {
     /// The address that a socket is bound to; nil if it has none, or of a family that is not ours.
     static func address(of number: CInt) throws(Errno) -> SocketAddress? {
         var address = PeerAddress()
+        // Sound: the kernel is told how much room there is, and writes no more.
         _ = try retryingOnInterrupt {
             unsafe address.fill { general, length in
                 unsafe getsockname(number, general, length)
@@ -88,6 +89,7 @@ enum Socket {
     static func option(_ number: CInt, _ level: CInt, _ option: CInt) throws(Errno) -> CInt {
         var value: CInt = 0
         var length = socklen_t(MemoryLayout<CInt>.size)
+        // Sound: the kernel is told the number's size, and writes no more.
         _ = try retryingOnInterrupt {
             unsafe getsockopt(number, level, option, &value, &length)
         }

@@ -63,6 +63,8 @@ final class Worker: @unchecked Sendable {
     private var freeSlots: [Int] = []
     private var generation: UInt64 = 0
     private var deadlines: DeadlineList
+    /// Connections that the batch has read from, and whose requests are still to be handled.
+    private var received: [Connection] = []
     /// Connections with something to send when the batch is committed.
     private var answered: [Connection] = []
     /// Connections with whole requests left to handle, for which no event will come.
@@ -144,7 +146,7 @@ final class Worker: @unchecked Sendable {
             let now = MonotonicTime.now
             date.update(now)
             if !unfinished.isEmpty { continueUnfinished(now) }
-            for index in 0..<count { handle(index, now) }
+            handleEvents(count, now)
             finishBatch(now: now)
         }
         // No event will come for these.
@@ -157,10 +159,20 @@ final class Worker: @unchecked Sendable {
         let count = poller.wait(milliseconds: 0)
         let now = MonotonicTime.now
         date.update(now)
-        for index in 0..<count { handle(index, now) }
+        handleEvents(count, now)
         finishBatch(now: now)
         if !unfinished.isEmpty { queue.async { self.serve() } }
         armTimer()
+    }
+
+    /// First all reads, then all requests, as later all sends: our instructions and the kernel's
+    /// would throw each other out of the processor's caches with every request.
+    private func handleEvents(_ count: Int, _ now: MonotonicTime) {
+        for index in 0..<count { handle(index, now) }
+        for connection in received where self.connection(connection.token) != nil {
+            handleRequests(connection, now)
+        }
+        received.removeAll(keepingCapacity: true)
     }
 
     private func handle(_ index: Int, _ now: MonotonicTime) {
@@ -180,8 +192,8 @@ final class Worker: @unchecked Sendable {
                 close(connection)
             } else if connection.isAnswered || connection.interest == .write {
                 answer(connection)
-            } else {
-                read(connection, now)
+            } else if receive(connection) {
+                received.append(connection)
             }
         }
     }
@@ -225,18 +237,30 @@ final class Worker: @unchecked Sendable {
     // MARK: Reading
 
     private func read(_ connection: Connection, _ now: MonotonicTime) {
+        if receive(connection) { handleRequests(connection, now) }
+    }
+
+    /// Reads once.
+    /// - Returns: whether bytes have come that are still to be handled.
+    private func receive(_ connection: Connection) -> Bool {
         // While a response is awaited, bytes wait in the kernel.
-        guard !connection.awaitsResponse else { return watch(connection, .none) }
+        guard !connection.awaitsResponse else {
+            watch(connection, .none)
+            return false
+        }
         let count: Int
         do throws(Errno) {
             count = try buffer.fill(from: connection.socket)
         } catch {
             if error != .again { close(connection) }
-            return
+            return false
         }
-        guard count > 0 else { return end(connection) }
+        guard count > 0 else {
+            end(connection)
+            return false
+        }
         buffer.deliver(to: &connection.conversation)
-        handleRequests(connection, now)
+        return true
     }
 
     /// The client has ended its side: a whole request is still answered (it was, before this read);
