@@ -729,8 +729,11 @@ final class Worker: @unchecked Sendable {
         }
         listeners = []
         let idle = connections.compactMap(\.self).filter(isIdle)
-        // All at once, because deadlines of a kind expire in the order in which they are set.
-        for connection in idle { deadlines.clear(connection.slot) }
+        // All at once, because deadlines of a kind expire in the order in which they are set; also
+        // those of connections whose requests this batch has read and not handled yet.
+        for slot in connections.indices where deadlines.kind(of: slot) == .idle {
+            deadlines.clear(slot)
+        }
         let moment = Milliseconds(
             min(options.lastRequestTimeout.count, options.drainTimeout.count / 10))
         deadlines.change { $0 == .idle ? moment : Self.timeout(of: $0, options) }
