@@ -175,6 +175,7 @@ package final class Gatehouse: Sendable {
         // What could not be written when it was asked for, perhaps can be now.
         parts.revocations.sweep(at: parts.clock.now())
         parts.log.record(Stopped(isClean: isClean))
+        manager?.finish()
         return parts.log.stop()
     }
 

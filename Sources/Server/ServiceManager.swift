@@ -61,7 +61,7 @@ package final class ServiceManager: Sendable {
     }
 
     /// Returns when all that was told is sent or lost.
-    func finish() { queue.sync {} }
+    package func finish() { queue.sync {} }
 
     private func send(_ message: Message) {
         let number = socket.number
@@ -101,8 +101,9 @@ package final class ServiceManager: Sendable {
     /// What WATCHDOG_USEC says, if it is meant for this process (sd_watchdog_enabled(3)).
     static func watchdog(_ environment: [String: String], processID: Int32) -> Milliseconds? {
         if let meant = environment["WATCHDOG_PID"], meant != "\(processID)" { return nil }
-        guard let text = environment["WATCHDOG_USEC"], let microseconds = Int64(text),
-            microseconds >= 1000
+        guard let text = environment["WATCHDOG_USEC"],
+            text.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let microseconds = Int64(text),
+            microseconds >= 2000
         else { return nil }
         return Milliseconds(microseconds / 1000)
     }

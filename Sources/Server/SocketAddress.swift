@@ -51,7 +51,6 @@ package struct SocketAddress: Sendable, Equatable {
         self.port = port
     }
 
-    /// Whether it is reached from this machine only.
     /// - Parameter text: `127.0.0.1:9090` or `[::1]:9090`.
     package init?(hostAndPort text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
@@ -68,6 +67,7 @@ package struct SocketAddress: Sendable, Equatable {
         self.init(String(host), port: port)
     }
 
+    /// Whether it is reached from this machine only.
     package var isLoopback: Bool {
         switch host {
         case .ipv4(let bytes): bytes[0] == 127

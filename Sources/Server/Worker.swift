@@ -72,6 +72,8 @@ final class Worker: @unchecked Sendable {
     private var buffer = ReadBuffer()
     /// Something was recorded that may have no answer to go with.
     private var mustCommit = false
+    /// Whether accepting pauses for want of descriptors, which the end of any connection brings.
+    private var waitsForDescriptors = false
     /// When accepting is tried again; in the distant future while it does not pause.
     private var pausedUntil = MonotonicTime.distantFuture
     private var nextAcceptFailure = MonotonicTime(nanoseconds: 0)
@@ -159,6 +161,8 @@ final class Worker: @unchecked Sendable {
         let count = poller.wait(milliseconds: 0)
         let now = MonotonicTime.now
         date.update(now)
+        // A timer may come before the next `serve`: what is whole is handled before more is read.
+        if !unfinished.isEmpty { continueUnfinished(now) }
         handleEvents(count, now)
         finishBatch(now: now)
         if !unfinished.isEmpty { queue.async { self.serve() } }
@@ -193,6 +197,10 @@ final class Worker: @unchecked Sendable {
             } else if connection.isAnswered || connection.interest == .write {
                 answer(connection)
             } else if receive(connection) {
+                // It is not idle any more, though nobody has looked yet at what came.
+                if deadlines.kind(of: connection.slot) == .idle {
+                    deadlines.clear(connection.slot)
+                }
                 received.append(connection)
             }
         }
@@ -220,7 +228,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func retractAnswers() {
-        for connection in answered {
+        for connection in answered where self.connection(connection.token) != nil {
             if connection.conversation.retract(Self.logUnavailable, date: date.text) {
                 counts.retracted.add()
                 counts.addAnswerToNoRequest(.serviceUnavailable)
@@ -326,7 +334,11 @@ final class Worker: @unchecked Sendable {
         complete(SlowWork.busy, connection)
     }
 
+    /// Once: behind its refusal a connection is told nothing more, and no deadline of what was refused
+    /// is left.
     private func refuse(_ connection: Connection, _ error: ParseError) {
+        guard connection.conversation.standing.wants != .nothing else { return }
+        deadlines.clear(connection.slot)
         connection.conversation.fail(error, date: date.text)
         tell(error.reason, error.status, connection)
         answer(connection)
@@ -427,11 +439,15 @@ final class Worker: @unchecked Sendable {
             } catch {
                 if error == .again { return }
                 if Socket.isOfOneConnection(error) { continue }
-                // Out of descriptors or memory. The one that has been idle longest makes room, so that
-                // idle clients keep nobody out; only one, because what becomes free may not be what is
-                // wanting, or be taken by somebody else.
                 tellAcceptFailed(error, now)
-                guard !hasMadeRoom, endOldestIdle(now) else { return pauseAccepting(now) }
+                // Where descriptors lack, the connection that has been idle longest makes room, so that
+                // idle clients keep nobody out; only one, because what becomes free may be taken by
+                // somebody else. What else lacks, no end of a connection brings.
+                let lacksDescriptors =
+                    error == .tooManyOpenFiles || error == .tooManyOpenFilesInSystem
+                guard lacksDescriptors, !hasMadeRoom, endOldestIdle(now) else {
+                    return pauseAccepting(now, forDescriptors: lacksDescriptors)
+                }
                 hasMadeRoom = true
             }
         }
@@ -513,7 +529,8 @@ final class Worker: @unchecked Sendable {
     }
 
     private func takeRoom(_ hasRoom: Bool, _ token: UInt64, _ now: MonotonicTime) {
-        guard let connection = connection(token) else { return }
+        // At a stop it may have been read from all the same.
+        guard let connection = connection(token), waitsForRoom(connection) else { return }
         if hasRoom || counts.served <= options.maximumConnections || endOldestIdle(now) {
             watch(connection, .read)
         } else {
@@ -521,9 +538,15 @@ final class Worker: @unchecked Sendable {
         }
     }
 
+    private func waitsForRoom(_ connection: Connection) -> Bool {
+        connection.askedForRoom > 0 && connection.interest == .none && !connection.isTurnedAway
+            && !connection.isAnswered && !connection.isLingering
+    }
+
     private func turnAway(_ connection: Connection) {
         connection.isTurnedAway = true
         counts.turnAway()
+        deadlines.clear(connection.slot)
         connection.conversation.fail(Self.tooManyConnections, date: date.text)
         tell("too_many_connections", .serviceUnavailable, connection)
         answer(connection)
@@ -570,11 +593,14 @@ final class Worker: @unchecked Sendable {
         mustCommit = true
     }
 
-    /// Connections wait in the kernel's queue until a connection of any worker ends, or for a moment.
-    private func pauseAccepting(_ now: MonotonicTime) {
+    /// Connections wait in the kernel's queue for a moment; where it is descriptors that lack, at most
+    /// until a connection of any worker ends.
+    private func pauseAccepting(_ now: MonotonicTime, forDescriptors: Bool) {
         guard !listeners.isEmpty, pausedUntil == .distantFuture else { return }
         watchListeners(.none)
         pausedUntil = now + Self.acceptPause
+        waitsForDescriptors = forDescriptors
+        guard forDescriptors else { return }
         counts.beginWaiting()
         neighbourWithOldestIdle?.mailbox.post(.makeRoom(forNeighbour: number, token: nil))
     }
@@ -584,7 +610,8 @@ final class Worker: @unchecked Sendable {
     private func resumeAccepting() {
         if pausedUntil != .distantFuture {
             pausedUntil = .distantFuture
-            counts.endWaiting()
+            if waitsForDescriptors { counts.endWaiting() }
+            waitsForDescriptors = false
             watchListeners(.read)
         }
         guard hasFreedDescriptors else { return }
@@ -647,9 +674,21 @@ final class Worker: @unchecked Sendable {
                 endIdle(connection, now)
                 continue
             }
-            if kind == .idle {
+            // What is here by now has come in time, though nobody has read it yet.
+            switch kind {
+            case .idle:
                 read(connection, now)
                 guard isIdle(connection) else { continue }
+            case .head where waitsForRoom(connection):
+                // The neighbour has not answered: its log may hang on a dead disk.
+                turnAway(connection)
+                continue
+            case .head, .body:
+                let wanted = connection.conversation.standing.wants
+                read(connection, now)
+                guard isStill(connection, wanted) else { continue }
+                deadlines.clear(slot)
+            case .write, .linger: break
             }
             counts.add(kind)
             switch kind {
@@ -658,6 +697,19 @@ final class Worker: @unchecked Sendable {
             case .body: refuse(connection, .bodyTimeout)
             case .head, .idle, .write, .linger: close(connection)
             }
+        }
+    }
+
+    /// Whether the connection waits for the rest of the same thing as before: a head whose time is over,
+    /// of which some or nothing is here, or a body.
+    private func isStill(
+        _ connection: Connection, _ wanted: Conversation.Standing.Wanted
+    ) -> Bool {
+        guard self.connection(connection.token) != nil, !connection.isAnswered else { return false }
+        switch connection.conversation.standing.wants {
+        case .message, .head: return wanted == .message || wanted == .head
+        case .body: return wanted == .body
+        case .response, .nothing: return false
         }
     }
 
@@ -683,8 +735,8 @@ final class Worker: @unchecked Sendable {
                 connection.awaitsResponse = false
                 complete(response, connection)
                 watch(connection, .read)
+                // Requests that came behind it are handled when it is sent.
                 answer(connection)
-            // Requests that came behind it are handled when it is sent.
             case .displaced(let client, let token):
                 guard let connection = connection(token) else { continue }
                 connection.awaitsResponse = false
@@ -698,7 +750,7 @@ final class Worker: @unchecked Sendable {
                 whenTaken()
             case .makeRoom(let neighbour, let token): makeRoom(forNeighbour: neighbour, token, now)
             case .room(let isThere, let token): takeRoom(isThere, token, now)
-            case .descriptorsAreFree: if pausedUntil != .distantFuture { pausedUntil = now }
+            case .descriptorsAreFree: if waitsForDescriptors { pausedUntil = now }
             case .ping(let answer): answer()
             case .stop: drain(now)
             case .abandon: for case .some(let connection) in connections { close(connection) }
@@ -729,11 +781,8 @@ final class Worker: @unchecked Sendable {
         }
         listeners = []
         let idle = connections.compactMap(\.self).filter(isIdle)
-        // All at once, because deadlines of a kind expire in the order in which they are set; also
-        // those of connections whose requests this batch has read and not handled yet.
-        for slot in connections.indices where deadlines.kind(of: slot) == .idle {
-            deadlines.clear(slot)
-        }
+        // All at once, because deadlines of a kind expire in the order in which they are set.
+        for connection in idle { deadlines.clear(connection.slot) }
         let moment = Milliseconds(
             min(options.lastRequestTimeout.count, options.drainTimeout.count / 10))
         deadlines.change { $0 == .idle ? moment : Self.timeout(of: $0, options) }
@@ -765,6 +814,16 @@ final class Worker: @unchecked Sendable {
         source.cancel()
         timer?.cancel()
         self.source = nil
+        // Nobody reads it any more, and somebody may wait for an answer.
+        for letter in mailbox.takeAll() {
+            switch letter {
+            case .makeRoom(let neighbour, let token?):
+                neighbours[neighbour].mailbox.post(.room(false, token: token))
+            case .ping(let answer): answer()
+            case .replace(_, _, let whenTaken): whenTaken()
+            default: break
+            }
+        }
         whenDrained()
     }
 }

@@ -109,6 +109,39 @@ struct ConnectionTests {
         #expect(try second.untilEnd() == "")
     }
 
+    @Test("that asks in the very moment when room is wanted stays, and another makes room")
+    func asksInTheSameBatch() throws {
+        let (gate, gated) = (Gate(), Events())
+        let server = try TestServer(
+            .forTests { $0.maximumConnections = 3 },
+            commit: {
+                if gated.count("on") > gated.count("off") { gate.pass() }
+                return true
+            })
+        let (oldest, second, last) = (
+            try server.client(), try server.client(), try server.client()
+        )
+        for client in [oldest, second, last] {
+            try client.send(.get("/hello"))
+            _ = try client.response()
+        }
+        gated.add("on")
+        try last.send(.get("/hello"))
+        #expect(gate.waitForArrival())
+        // Before the connection, so that both come in this order in one batch; and the client's half of
+        // the connection ends behind its request.
+        try oldest.send(.get("/other"))
+        oldest.endSending()
+        let new = try server.client()
+        try new.send(.get("/hello"))
+        gated.add("off")
+        gate.open()
+        #expect(try new.response().status == 200)
+        #expect(try oldest.response().content == "other")
+        #expect(try second.untilEnd() == "")
+        #expect(server.events.all.filter { $0.hasPrefix("refuse") } == [])
+    }
+
     @Test("of one worker makes room for one of another", arguments: [1, 2, 5])
     func neighbours(maximum: Int) throws {
         let server = try TestServer(

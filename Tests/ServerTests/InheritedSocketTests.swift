@@ -3,6 +3,7 @@ import HTTP
 import POSIX
 import TestSupport
 import Testing
+import Time
 
 @testable import Server
 
@@ -39,6 +40,12 @@ private func routes() -> RouteTable {
 
 @Suite("An inherited socket", .blocking)
 struct InheritedSocketTests {
+    /// What is begun has time to end, and nothing idle is waited for.
+    private static let patient = ServerOptions.forTests {
+        $0.drainTimeout = .seconds(300)
+        $0.lastRequestTimeout = Milliseconds(0)
+    }
+
     @Test(
         "is one that this process was meant to have",
         arguments: [
@@ -123,7 +130,11 @@ struct InheritedSocketTests {
         for _ in 0..<3 {
             let inherited = try InheritedSocket.adopt(held.handedOver(), "")
             let server = try HTTPServer(
-                .forTests { $0.workers = 3 }, inherited: [inherited], routes: routes(),
+                .forTests {
+                    $0.workers = 3
+                    $0.drainTimeout = .seconds(300)
+                    $0.lastRequestTimeout = Milliseconds(0)
+                }, inherited: [inherited], routes: routes(),
                 hooks: hooks)
             #expect(server.address == inherited.address)
             server.start()
@@ -150,7 +161,7 @@ struct InheritedSocketTests {
             try InheritedSocket.adopt(second.handedOver(), ""),
         ]
         let server = try HTTPServer(
-            .forTests, inherited: inherited, routes: routes(), hooks: hooks)
+            Self.patient, inherited: inherited, routes: routes(), hooks: hooks)
         server.start()
         for socket in inherited {
             let client = try Client(port: socket.address.port)
@@ -171,7 +182,7 @@ struct InheritedSocketTests {
         let inherited = try InheritedSocket.adopt(dup(unbound.number), "admin")
         #expect(inherited.address == .unix(path: path))
         let server = try HTTPServer(
-            .forTests, inherited: [inherited], routes: routes(), hooks: hooks)
+            Self.patient, inherited: [inherited], routes: routes(), hooks: hooks)
         server.start()
         let client = try Client(socket: path)
         try client.send(.get("/hello"))
