@@ -49,6 +49,8 @@ package struct Conversation: ~Copyable {
     package private(set) var peer: ClientAddress
     /// Whose word about a request's client is taken; nil where the peer's is not.
     private var proxies: TrustedProxies?
+    /// Whether a trusted proxy has made the connection, whoever its client is.
+    private let comesFromProxy: Bool
     /// Request ids are this and a counter, stirred; see `nextID`.
     private var idState: UInt64
 
@@ -101,6 +103,7 @@ package struct Conversation: ~Copyable {
         self.limits = limits
         if expectsProxyHeader, proxies != nil { phase = .proxyHeader }
         self.proxies = proxies
+        comesFromProxy = proxies != nil
         peer = client
         idState = seed
         id = RequestID(0)
@@ -267,7 +270,7 @@ extension Conversation {
         let framing = try Framing(
             fields, input.span, minorVersion: line.minorVersion, maximumBody: limits.body)
         // RFC 9110 §7.4. This server secures no connection; a trusted proxy in front may have.
-        if line.needsSecurity, proxies == nil { throw .misdirected }
+        if line.needsSecurity, !comesFromProxy { throw .misdirected }
         id = givenID ?? nextID()
         keepsAlive = !framing.wantsClose && (line.minorVersion > 0 || framing.wantsKeepAlive)
         declaresContent = framing.body != .none

@@ -58,6 +58,8 @@ struct CorpusTests {
         let onPurpose = [
             // A fragment, quotation marks, bytes above ASCII, user information in a target.
             "005", "009", "014", "027", "rfc9112_target_absolute_userinfo_01",
+            // https, which nobody has secured.
+            "rfc9112_target_absolute_https_01",
             // Another coding before chunked.
             "025", "025_line", "029", "030", "rfc9112_smuggle_gzip_chunked_01",
             "rfc9112_smuggle_te_identity_chunked_01",

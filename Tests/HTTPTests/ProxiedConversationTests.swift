@@ -55,6 +55,14 @@ private func block(_ command: UInt8, _ kind: UInt8, _ block: [UInt8] = []) -> [U
 
 @Suite("A connection with a PROXY header")
 struct ProxiedConversationTests {
+    // RFC 9110 §7.4: the proxy has secured the connection, whose client it names.
+    @Test("may bring https targets")
+    func https() throws {
+        let request = wire("GET https://h/a HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(try clients(line("192.0.2.1") + request) == ["192.0.2.1"])
+        #expect(try clients(request, peer: "192.0.2.1") == ["misdirected 192.0.2.1"])
+    }
+
     @Test("is the client's that the header names, for each of its requests")
     func source() throws {
         #expect(try clients(line("192.0.2.1") + get() + get()) == ["192.0.2.1", "192.0.2.1"])
