@@ -126,6 +126,11 @@ def live(program):
                 expect("sys_shutdown clean=true" in file.read(), "the log has no end")
         finally:
             if process.poll() is None:
+                # With its user the server has lost the tie to its parent's end.
+                path = f"/proc/{process.pid}/task/{process.pid}/children"
+                with open(path, encoding="ascii") as file:
+                    for child in map(int, file.read().split()):
+                        os.kill(child, signal.SIGKILL)
                 process.kill()
                 process.wait()
             errors.close()
@@ -135,6 +140,8 @@ def live(program):
 def main():
     if os.geteuid() != 0:
         return print("not root: left out")
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
+        return print("no mounts of its own: left out")
     live(os.path.abspath(sys.argv[1]))
     if "--whole" in sys.argv:
         with tempfile.TemporaryDirectory() as folder:

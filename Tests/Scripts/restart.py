@@ -159,7 +159,7 @@ class Load:
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 connection = None
-                if is_old and time.monotonic() - idle_since > PUNCTUAL + pause:
+                if is_old and began - idle_since > PUNCTUAL:
                     self.count("late")
                 else:
                     with self.lock:

@@ -320,7 +320,7 @@ def attacks(program, whole):
             for attempt in range(ROUNDS):
                 quiet.append(measure(house, request, 0.8))
                 with attacking(house, kind, [*options, "-u", house.url + path]):
-                    slow[kind] += [measure(house, request, 0.8) for _ in range(35 if whole else 2)]
+                    slow[kind] = [measure(house, request, 0.8) for _ in range(35 if whole else 2)]
                 quiet.append(measure(house, request, 0.8))
                 calm, p99 = statistics.median(quiet), statistics.median(slow[kind])
                 if p99 <= max(P99_RATIO * calm, P99_FLOOR):
@@ -340,7 +340,9 @@ def attacking(house, kind, options):
     what it attacks."""
     before = descriptor_count(house)
     attack = subprocess.Popen(
-        ["sh", "-c", 'while nice -n 19 slowhttptest "$@"; do :; done', "sh",
+        # Not for ever, should this script die.
+        ["timeout", "-s", "KILL", "300", "sh", "-c",
+         'while nice -n 19 slowhttptest "$@" && sleep 0.01; do :; done', "sh",
          kind, "-c", "1000", "-r", "1000", "-l", "60", "-p", "3", *options],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         start_new_session=True)

