@@ -18,7 +18,8 @@ struct FuzzTests {
     @Test("break none either when chance has changed them", arguments: FuzzTarget.all.map(\.name))
     func mutations(name: String) throws {
         let run = try Run(name)
-        let usual = run.target.usualRounds
+        // Under a sanitizer each takes several times as long.
+        let usual = run.target.usualRounds / (Effort.isSanitized ? 3 : 1)
         var dice = Dice(seed: 5)
         for _ in 0..<Effort.rounds(usual, long: usual * 50) {
             try run.check(run.corpus.mutant(&dice))
