@@ -140,8 +140,8 @@ def measure(server, token, connections, seconds, script=None):
     return {
         "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]),
         "cpu": spent / count * 1e6,
-        "p50": microseconds(re.search(r"50%\s+(\S+)", output)[1]),
-        "p99": microseconds(re.search(r"99%\s+(\S+)", output)[1]),
+        "p50": microseconds(re.search(r"(?m)^\s+50%\s+(\S+)", output)[1]),
+        "p99": microseconds(re.search(r"(?m)^\s+99%\s+(\S+)", output)[1]),
     }
 
 
