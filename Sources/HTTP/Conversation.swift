@@ -200,16 +200,18 @@ extension Conversation {
     }
 
     package var standing: Standing {
-        let wants: Standing.Wanted =
-            switch phase {
-            case .proxyHeader, .start: cursor < input.count ? .head : .message
-            case .requestLine: start < input.count ? .head : .message
-            case .fields: .head
-            case .fixedBody, .chunkedBody: .body
-            case .responding: .response
-            case .closed: .nothing
-            }
-        return Standing(wants: wants, unsentCount: unsentCount)
+        mutating get {
+            let wants: Standing.Wanted =
+                switch phase {
+                case .proxyHeader, .start: cursor < input.count ? .head : .message
+                case .requestLine: start < input.count ? .head : .message
+                case .fields: .head
+                case .fixedBody, .chunkedBody: .body
+                case .responding: .response
+                case .closed: .nothing
+                }
+            return Standing(wants: wants, unsentCount: unsentCount)
+        }
     }
 
     /// Steps behind the PROXY header, if all of it is here. The connection is its source's from then on,
@@ -496,10 +498,18 @@ extension Conversation {
 
     // MARK: What goes out
 
-    /// What is queued and not sent yet.
-    package var unsent: Span<UInt8> { output.span.extracting(sentCount..<output.count) }
+    // These, and `standing`, change nothing. They are mutating because the compiler hands a value of
+    // this size to what does not change it as a copy of all its bytes, several times a request.
 
-    package var unsentCount: Int { output.count - sentCount }
+    /// What is queued and not sent yet.
+    package var unsent: Span<UInt8> {
+        @_lifetime(&self)
+        mutating get { output.span.extracting(sentCount..<output.count) }
+    }
+
+    package var unsentCount: Int {
+        mutating get { output.count - sentCount }
+    }
 
     /// Notes that the first `count` bytes of `unsent` are on their way.
     /// - Precondition: no response among them can be taken back any more; see `settle`.

@@ -76,8 +76,9 @@ package struct Response: Sendable {
 
     /// The same, marked as one that has a line in the security log.
     package var audited: Response {
-        var copy = self
-        copy.isAudited = true
-        return copy
+        consuming get {
+            isAudited = true
+            return self
+        }
     }
 }

@@ -1,5 +1,6 @@
-/// Finds the route for each request. Immutable, shared by all workers.
-package struct RouteTable: Sendable {
+/// Finds the route for each request. Immutable, shared by all workers; a class, so that to have it in hand
+/// counts one reference and not one for each route.
+package final class RouteTable: Sendable {
     private struct Entry: Sendable {
         let path: [UInt8]
         let get: Route?
@@ -62,13 +63,15 @@ package struct RouteTable: Sendable {
         case .authority: return connect
         case .path: break
         }
-        for entry in entries where Self.isEqual(request.path, entry.path) {
+        // By its place: an entry in hand would be a copy, with a count of references for each route.
+        for index in entries.indices where Self.isEqual(request.path, entries[index].path) {
             switch request.method {
-            case .get, .head: return entry.get ?? entry.notAllowed
-            case .post: return entry.post ?? entry.notAllowed
-            case .options: return entry.options
+            case .get, .head: return entries[index].get ?? entries[index].notAllowed
+            case .post: return entries[index].post ?? entries[index].notAllowed
+            case .options: return entries[index].options
             case let method:
-                return entry.others.first { $0.method == method }?.route ?? entry.notAllowed
+                let other = entries[index].others.first { $0.method == method }
+                return other?.route ?? entries[index].notAllowed
             }
         }
         return notFound
