@@ -130,8 +130,18 @@ extension Conversation {
             return try read()
         } catch {
             failure = error
+            if phase == .requestLine, asksForHead { line.method = .head }
             throw error
         }
+    }
+
+    /// Whether a request line that was refused, be it for what stands behind it, begins with HEAD: whoever
+    /// asks that way takes whatever follows the fields for another answer.
+    private var asksForHead: Bool {
+        let method: StaticString = "HEAD "
+        guard input.count - start >= method.utf8CodeUnitCount else { return false }
+        return input.span.extracting(start..<(start + method.utf8CodeUnitCount))
+            .isEqual(method)
     }
 
     // In one piece with `next`: a request on its way out is not copied once more.

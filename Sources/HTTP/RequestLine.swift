@@ -1,6 +1,6 @@
 /// `method SP request-target SP HTTP-version` (RFC 9112 §3): one space between each, nothing around.
 struct RequestLine {
-    let method: Method
+    var method: Method
     let form: Request.Form
     private(set) var path: ByteRange
     /// 0 for HTTP/1.0; 1 for HTTP/1.1, which is also how a later 1.x is served (RFC 9110 §2.5).

@@ -90,6 +90,21 @@ struct RefusalTests {
         #expect(reading(of: refused).refusal == .missingHost)
         #expect(reading(of: refused).responses.hasSuffix("Connection: close\r\n\r\n"))
 
+        // RFC 9110 §9.3.2 knows no exception for a request line that is refused.
+        for line in [
+            "HEAD /%zz HTTP/1.1", "HEAD /a#b HTTP/1.1", "HEAD / HTTP/2.0", "HEAD / HTTP/1.1 x",
+            "HEAD  / HTTP/1.1", "HEAD /\u{0}", "HEAD / HTTP/1.1\n",
+            "HEAD /" + String(repeating: "a", count: 20_000),
+        ] {
+            let reading = reading(of: "\(line)\r\nHost: h\r\n\r\n")
+            #expect(reading.refusal != nil)
+            #expect(reading.responses.hasSuffix("Connection: close\r\n\r\n"), "\(line.prefix(20))")
+        }
+        for line in ["HEADER /%zz HTTP/1.1", "head /%zz HTTP/1.1", "HEAD", " HEAD / HTTP/1.1"] {
+            #expect(
+                reading(of: "\(line)\r\n\r\n").responses.hasSuffix("{\"error\":\"Bad request\"}"))
+        }
+
         let good = "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
         for bad in ["\rX", "\0\r\n", "GET\r\n", "GET / HTTP/1.1\r\n\r\n"] {
             #expect(reading(of: good + bad).responses.hasSuffix("{\"error\":\"Bad request\"}"))
