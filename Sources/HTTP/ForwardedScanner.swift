@@ -20,11 +20,13 @@ struct ForwardedScanner: ~Escapable {
     mutating func nextElement() -> Element {
         if isAtEnd { return .end }
         var hasNode = false
+        var isEmpty = true
         var element = Element.noAddress
         while true {
             skipWhiteSpace()
             let name = takeToken()
             if !name.isEmpty {
+                isEmpty = false
                 guard take(UInt8(ascii: "=")) else { return .malformed }
                 var text = NodeText()
                 guard takeValue(into: &text) else { return .malformed }
@@ -36,13 +38,17 @@ struct ForwardedScanner: ~Escapable {
                 }
                 skipWhiteSpace()
             }
-            if take(UInt8(ascii: ";")) { continue }
+            if take(UInt8(ascii: ";")) {
+                isEmpty = false
+                continue
+            }
             if index == value.count {
                 isAtEnd = true
-            } else if !take(UInt8(ascii: ",")) {
-                return .malformed
+                return isEmpty ? .end : element
             }
-            return element
+            guard take(UInt8(ascii: ",")) else { return .malformed }
+            // RFC 9110 §5.6.1.2: elements with nothing in them are no elements.
+            if !isEmpty { return element }
         }
     }
 

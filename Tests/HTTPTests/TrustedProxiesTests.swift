@@ -132,8 +132,8 @@ struct TrustedProxiesTests {
     @Test(
         "is the last address on the way to an element of Forwarded that is none",
         arguments: [
-            ("", peer), ("for=192.0.2.1,", peer), ("for=192.0.2.1, ,for=10.0.0.2", "10.0.0.2"),
-            ("for=192.0.2.1, proto=http", peer), ("for=192.0.2.1, for=unknown", peer),
+            ("for=192.0.2.1, ;", peer), ("for=192.0.2.1, proto=http", peer),
+            ("for=192.0.2.1, for=unknown", peer),
             ("for=192.0.2.1, for=_hidden, for=10.0.0.2", "10.0.0.2"),
             ("for=192.0.2.1, for=\"_SEVKISEK\"", peer), ("for=\"2001:db8::1\"", peer),
             ("for=\"[192.0.2.1]\"", peer), ("for=\"\"", peer),
@@ -153,6 +153,21 @@ struct TrustedProxiesTests {
         #expect(try client(["Forwarded: for=192.0.2.9", "Forwarded: \(value)"]) == expected)
         #expect(
             try client(["Forwarded: \(value)", "Forwarded: for=192.0.2.9"]) == "192.0.2.9")
+    }
+
+    // RFC 9110 §5.6.1.2. X-Forwarded-For is no list by any RFC, and a proxy that knew no address may have
+    // written nothing.
+    @Test(
+        "is not hidden by elements of Forwarded with nothing in them",
+        arguments: [
+            "for=192.0.2.1,", ",for=192.0.2.1", "for=192.0.2.1, ,for=10.0.0.2",
+            "for=192.0.2.1,,\t, ",
+        ])
+    func emptyElements(value: String) throws {
+        #expect(try client(["Forwarded: \(value)"]) == "192.0.2.1")
+        #expect(try client(["Forwarded: \(value)", "Forwarded: "]) == "192.0.2.1")
+        #expect(try client(["Forwarded: for=192.0.2.9", "Forwarded: ,"]) == "192.0.2.9")
+        #expect(try client(["Forwarded: ,", "Forwarded:"]) == Self.peer)
     }
 
     @Test(
