@@ -297,7 +297,11 @@ struct TokenReused: SecurityEvent {
     var level: Level { .critical }
     var area: Area { .security }
     var name: StaticString { "authn_token_reuse" }
-    var repetition: Repetition? { Repetition(name, "reuse", from: origin.client.utf8) }
+    /// Of one session, lest many clients behind one address hide each other.
+    var repetition: Repetition? {
+        guard let session = claims.sessionID else { return nil }
+        return Repetition(name, "reuse", from: origin.client.utf8, about: session.utf8)
+    }
 
     func count(in counters: SecurityCounters) { counters.tokensReused.add() }
 

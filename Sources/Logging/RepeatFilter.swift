@@ -1,18 +1,24 @@
 import POSIX
 import Time
 
-/// What makes one event a repeat of another: its name, its reason, and the address that it came from.
+/// What makes one event a repeat of another: its name, its reason, the address that it came from, and
+/// perhaps what it is about.
 @usableFromInline
 package struct Repetition: Sendable, Hashable {
     /// Seeded for each process: nobody can choose an address that is taken for another's.
     private let hash: Int
 
-    package init(_ name: StaticString, _ reason: StaticString, from address: Span<UInt8>) {
+    package init(
+        _ name: StaticString, _ reason: StaticString, from address: Span<UInt8>,
+        about subject: Span<UInt8>? = nil
+    ) {
         var hasher = Hasher()
         // A literal is known by its place. Sound: its address is taken, and nothing is read there.
         unsafe hasher.combine(name.utf8Start)
         unsafe hasher.combine(reason.utf8Start)
         for index in address.indices { hasher.combine(address[index]) }
+        hasher.combine(subject?.count)
+        if let subject { for index in subject.indices { hasher.combine(subject[index]) } }
         hash = hasher.finalize()
     }
 }

@@ -131,6 +131,25 @@ struct SecurityEventTests {
         #expect(expired.repetition != missing.repetition)
     }
 
+    @Test("that tells of a theft is a repeat of another only about the same session")
+    func thefts() throws {
+        let house = try House { _ in }
+        let tokens = (0..<60).map { _ in house.token() }
+        for token in tokens { try #require(house.logOut(token).status == 204) }
+        let events = try house.events { () throws in
+            for token in tokens { #expect(try house.visit(token) == tokenRevoked) }
+            for _ in 0..<60 { #expect(try house.visit(tokens[0]) == tokenRevoked) }
+        }
+        #expect(events.count == 60 + 19)
+        for token in tokens {
+            let sid = try house.claims(token).sessionID?.string ?? ""
+            #expect(
+                events.contains {
+                    $0.hasPrefix("CRITICAL authn_token_reuse ") && $0.contains("sid=\(sid) ")
+                })
+        }
+    }
+
     @Test("about who may come in from now on is one of those that wait for the disk")
     func pivotal() {
         let names = Set(Self.lines.filter { $0.0.isPivotal }.map { "\($0.0.name)" })
