@@ -36,7 +36,7 @@ package struct PasswordLogin: Sendable {
         /// Against which the attempt counts, and whose it is if somebody's.
         let account: LoginThrottle.AccountKey
         let holder: UserID?
-        /// Of a name that nobody has.
+        /// Of a name or a number that nobody has.
         let fingerprint: Fingerprint?
     }
 
@@ -44,9 +44,11 @@ package struct PasswordLogin: Sendable {
         switch identity {
         case .id(let id):
             let user = users[id]
+            let digits = Array("\(id.number)".utf8)
+            let fingerprint = Fingerprint(of: digits.span, key: fingerprintKey)
             return Applicant(
                 user: user, account: throttle.account(id, isKnown: user != nil), holder: user?.id,
-                fingerprint: nil)
+                fingerprint: user == nil ? fingerprint : nil)
         case .name(let name): return applicant(named: name, isWanted: { _ in true })
         case .both(let id, let name): return applicant(named: name, isWanted: { $0.id == id })
         }

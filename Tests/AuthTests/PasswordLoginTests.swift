@@ -103,7 +103,10 @@ struct PasswordLoginTests {
             #"{"username":"alice","password":"correct horse battery\u0000"}"#,
             "user=1 reason=wrong_password attempts=1"
         ),
-        (#"{"user_id":9,"password":"correct horse battery"}"#, "reason=unknown_user attempts=1"),
+        (
+            #"{"user_id":9,"password":"correct horse battery"}"#,
+            "fingerprint=\(fingerprint(of: "9")) reason=unknown_user attempts=1"
+        ),
         (
             #"{"username":"mallory","password":"correct horse battery"}"#,
             "fingerprint=\(fingerprint(of: "mallory")) reason=unknown_user attempts=1"
@@ -181,7 +184,7 @@ struct PasswordLoginTests {
                 #""username":"mallory""#, "fingerprint=\(fingerprint(of: "mallory")) ",
                 "unknown_user"
             ),
-            (#""user_id":9"#, "", "unknown_user"),
+            (#""user_id":9"#, "fingerprint=\(fingerprint(of: "9")) ", "unknown_user"),
             (#""user_id":3"#, "user=3 ", "disabled"),
             (#""username":"alice","user_id":2"#, "user=1 ", "wrong_user"),
         ] {
