@@ -31,11 +31,12 @@ struct LastingParts: Sendable {
     ) throws(RevocationsError) {
         self.log = log
         self.clock = clock
-        security = SecurityLog(log)
         revocations = try Revocations(path: configuration.revocationJournal, at: clock.now())
         countsRequests = configuration.admin.metrics != nil
         throttle = LoginThrottle(configuration.login.throttle)
-        refusesUnrecorded = Flag(configuration.onLogFailure == .refuse)
+        let refusesUnrecorded = Flag(configuration.onLogFailure == .refuse)
+        self.refusesUnrecorded = refusesUnrecorded
+        security = SecurityLog(log, refusesUnrecorded: { refusesUnrecorded.isSet })
     }
 }
 

@@ -121,7 +121,8 @@ extension OpenAPI {
             "schema": ["type": "string"],
         ],
         "X-Auth-Session": [
-            "description": "Not there for a token of another issuer that has no session.",
+            "description":
+                "The session's name; of a token of another issuer that has none, its own.",
             "schema": ["type": "string"],
         ],
         "X-Auth-Expires": [

@@ -88,7 +88,8 @@ struct Service: Sendable {
         router.on(.post, "/revoke", inTwoSteps: revocation.respond)
         router.on(.post, "/issue", issue.respond)
         router.on(.post, "/standing") { request in
-            TokenStanding.respond(to: request, parts.revocations, users)
+            TokenStanding.respond(
+                to: request, parts.revocations, users, at: parts.clock.now())
         }
         router.on(.get, "/sessions", endpoints.listSessions)
         router.on(.put, "/log-level", endpoints.setLevel)

@@ -241,7 +241,7 @@ private struct Standing {
         }
         do throws(RevocationsError) {
             let revocations = try Revocations(reading: path, at: moment)
-            known = TokenStanding(of: claims, revocations, users)
+            known = TokenStanding(of: claims, revocations, users, at: moment)
             source = "says \(path)"
         } catch {
             source = "\(path) \(error.sentence)"
@@ -254,6 +254,16 @@ private struct Standing {
         guard let known else {
             explanation.add(.unknown, "revoked", source)
             return
+        }
+        let user =
+            users[claims.user].map { VisibleText.of($0.name) } ?? "user \(claims.user.number)"
+        if known.isUserKnown {
+            explanation.add(.good, "user", user)
+        } else {
+            explanation.add(
+                .bad, "user",
+                "\(user) is "
+                    + (users[claims.user]?.isDisabled == true ? "disabled" : "not among the users"))
         }
         let name = "revoked"
         switch known.finding {
@@ -275,16 +285,6 @@ private struct Standing {
                 .bad, name,
                 "exchanged for another \(words(exchanged, moment)), \(source); to present it again "
                     + "ends its session")
-        }
-        let user =
-            users[claims.user].map { VisibleText.of($0.name) } ?? "user \(claims.user.number)"
-        if known.isUserKnown {
-            explanation.add(.good, "user", user)
-        } else {
-            explanation.add(
-                .bad, "user",
-                "\(user) is "
-                    + (users[claims.user]?.isDisabled == true ? "disabled" : "not among the users"))
         }
     }
 
@@ -318,15 +318,15 @@ private struct TokenVerdict {
             }
         case .success(let claims):
             disagrees = explanation.failure != nil
-            if standing?.isRevoked(at: moment) == true {
+            if !(standing?.isUserKnown ?? users.contains(claims.user)) {
+                response = BearerAuthentication.userNotFound
+            } else if standing?.isRevoked(at: moment) == true {
                 response = BearerAuthentication.tokenRevoked
-            } else if standing?.isUserKnown ?? users.contains(claims.user) {
+            } else {
                 // A server that has not read its users again may know one more.
                 response = Resource.response(
                     for: users[claims.user] ?? User(id: claims.user, username: "", name: "…"))
                 isCertain = standing != nil
-            } else {
-                response = BearerAuthentication.userNotFound
             }
         }
         self.isCertain = isCertain

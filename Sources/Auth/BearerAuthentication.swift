@@ -99,7 +99,8 @@ package struct BearerAuthentication: Sendable {
             throw reject(request, token, isRenewal ? error.ofRenewal(at: now) : error, isRenewal)
         }
         TokenIdentity.complete(&claims, of: token)
-        let exchanged = try checkRevocations(request, claims, now)
+        // Before what was revoked: whoever removes a user ends the sessions, too, and that clients still
+        // come with their tokens is no theft.
         guard users.contains(claims.user) else {
             log.record(
                 TokenRejected(
@@ -107,6 +108,7 @@ package struct BearerAuthentication: Sendable {
                     origin: Origin(request)))
             throw Refused(response: Self.userNotFound)
         }
+        let exchanged = try checkRevocations(request, claims, now)
         if verifications.wantsNext {
             log.record(
                 TokenVerified(
@@ -121,7 +123,10 @@ package struct BearerAuthentication: Sendable {
     private func checkRevocations(
         _ request: Request, _ claims: Claims, _ now: Timestamp
     ) throws(Refused) -> Timestamp? {
-        switch revocations.finding(for: claims) {
+        if let began = claims.began, began > now {
+            revocations.noteBeginning(began, at: now)
+        }
+        switch revocations.finding(for: claims, at: now) {
         case nil: return nil
         case .spent(let exchanged) where now < exchanged + Self.grace: return exchanged
         case .spent(let exchanged): throw replay(request, claims, exchanged: exchanged, now)
@@ -186,7 +191,7 @@ extension BearerAuthentication {
     ) -> (level: Level, response: Response) {
         switch error {
         case .expired: (.info, tokenExpired)
-        case .sessionExpired where isRenewal: (.info, sessionExpired)
+        case .sessionExpired where isRenewal: (.warning, sessionExpired)
         case .algorithmNotAllowed: (.error, invalidToken)
         default: (.warning, invalidToken)
         }

@@ -40,9 +40,12 @@ package struct Logout: Sendable {
     private func end(_ request: Request, _ claims: Claims, _ isEverywhere: Bool) -> Response {
         let now = clock.now()
         let origin = Origin(request)
+        let event = LoggedOut(claims: claims, isEverywhere: isEverywhere, origin: origin)
+        let isRecordedFirst = log.refusesUnrecorded
+        if isRecordedFirst, !log.recordNow(event) { return LogUnavailable.response }
         do throws(Errno) {
             if isEverywhere {
-                // A token of a clock that is ahead of ours began after any cutoff that we can set.
+                // A token of a clock that is far ahead of ours began after any cutoff that we set.
                 if let began = claims.began, began > now, let session = claims.sessionID {
                     try revocations.end(session, of: claims, at: now)
                 }
@@ -56,7 +59,7 @@ package struct Logout: Sendable {
             log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             return StorageUnavailable.response
         }
-        log.record(LoggedOut(claims: claims, isEverywhere: isEverywhere, origin: origin))
+        if !isRecordedFirst { log.record(event) }
         return Self.done
     }
 

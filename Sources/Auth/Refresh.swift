@@ -50,7 +50,9 @@ package struct Refresh: Sendable {
         let now = clock.now()
         // Whoever asks a second time waits for the same sync as the first: until then nothing is known
         // to stay.
-        if presented.exchanged != nil { return .slow(.waiting) { exchange(request, claims, now) } }
+        if let exchanged = presented.exchanged {
+            return .slow(.waiting) { exchange(request, claims, now, expecting: exchanged) }
+        }
         // A client in a loop must not fill the table of exchanged tokens.
         if let wait = wait(before: claims, now) {
             log.record(
@@ -65,7 +67,8 @@ package struct Refresh: Sendable {
         }
         switch mode {
         case .extend: return .response(answer(request, claims, issuer.renew(claims, at: now), now))
-        case .rotate: return .slow(.waiting) { exchange(request, claims, now) }
+        case .rotate:
+            return .slow(.waiting) { exchange(request, claims, now, expecting: now) }
         }
     }
 
@@ -80,8 +83,17 @@ package struct Refresh: Sendable {
     }
 
     /// Puts on the disk that the token is exchanged, and then gives its successor out.
-    private func exchange(_ request: Request, _ claims: Claims, _ now: Timestamp) -> Response {
+    /// - Parameter expected: when it was exchanged, unless another worker is faster.
+    private func exchange(
+        _ request: Request, _ claims: Claims, _ now: Timestamp, expecting expected: Timestamp
+    ) -> Response {
         guard let id = claims.tokenID else { return BearerAuthentication.sessionExpired }
+        let issued = issuer.successor(of: claims, exchanged: expected)
+        // A client that is told to come again must find its token as it was.
+        let isRecordedFirst = log.refusesUnrecorded
+        if isRecordedFirst, let issued, !log.recordNow(refreshed(request, claims, issued)) {
+            return LogUnavailable.response
+        }
         let exchanged: Timestamp
         do throws(Errno) {
             exchanged = try revocations.spend(
@@ -95,23 +107,38 @@ package struct Refresh: Sendable {
         guard now < exchanged + BearerAuthentication.grace else {
             return bearer.replay(request, claims, exchanged: exchanged, now).response
         }
+        if isRecordedFirst, exchanged == expected, let issued {
+            return answer(request, issued, now)
+        }
         return answer(request, claims, issuer.successor(of: claims, exchanged: exchanged), now)
     }
 
     private func answer(
         _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued?, _ now: Timestamp
     ) -> Response {
-        let origin = Origin(request)
-        guard let (token, claims) = issued else {
+        guard let issued else {
             log.record(
                 TokenRejected(
-                    reason: "session_expired", level: .info, claims: old, origin: origin))
+                    reason: "session_expired", level: .warning, claims: old,
+                    origin: Origin(request)))
             return BearerAuthentication.sessionExpired
         }
-        sessions.note(claims, from: request.client, at: now)
-        log.record(
-            TokenRefreshed(
-                claims: claims, keyID: issuer.keyID, oldTokenID: old.tokenID, origin: origin))
-        return TokenResponse.make(token, claims, at: now)
+        log.record(refreshed(request, old, issued))
+        return answer(request, issued, now)
+    }
+
+    private func answer(
+        _ request: Request, _ issued: TokenIssuer.Issued, _ now: Timestamp
+    ) -> Response {
+        sessions.note(issued.claims, from: request.client, at: now)
+        return TokenResponse.make(issued.token, issued.claims, at: now)
+    }
+
+    private func refreshed(
+        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued
+    ) -> TokenRefreshed {
+        TokenRefreshed(
+            claims: issued.claims, keyID: issuer.keyID, oldTokenID: old.tokenID,
+            origin: Origin(request))
     }
 }

@@ -5,14 +5,23 @@ import Time
 
 extension Revocations {
     /// What stands against a token whose claims are complete.
-    package func finding(for claims: Claims) -> Finding? {
+    package func finding(for claims: Claims, at now: Timestamp) -> Finding? {
+        var began = claims.began
+        // A token from elsewhere whose session has yet to begin does not say when it did. (One of ours may
+        // be that far ahead: our clock was put back.)
+        let latest = now + TokenPolicy.maximumLeeway
+        if let moment = began, moment > latest, claims.isItsOwnSession { began = nil }
         guard let token = claims.tokenID, let session = claims.sessionID else {
-            return finding(
-                token: nil, session: nil, user: claims.user.number, began: claims.began)
+            return finding(token: nil, session: nil, user: claims.user.number, began: began)
         }
         return finding(
-            token: token.utf8, session: session.utf8, user: claims.user.number,
-            began: claims.began)
+            token: token.utf8, session: session.utf8, user: claims.user.number, began: began)
+    }
+
+    /// Takes note of a token that came, of a session that began ahead of our clock: what is ended by
+    /// time from now on has to reach it. Not of one that is so far ahead that every cutoff covers it.
+    func noteBeginning(_ began: Timestamp, at now: Timestamp) {
+        if began <= now + TokenPolicy.maximumLeeway { noteBeginning(began) }
     }
 
     /// Ends a session, for all its tokens. Returns when it is on the disk.
@@ -47,6 +56,8 @@ extension Revocations {
     /// A session that begins right after a cutoff begins a millisecond behind it (`TokenIssuer.issue`),
     /// be that in the future, because a clock was wrong. The next cutoff has to reach it.
     private func next(after cutoff: Timestamp?, _ now: Timestamp) -> Timestamp {
+        // Another issuer's clock may be ahead of ours, and with it the sessions that began there.
+        let now = max(now, latestBeginning ?? now)
         guard let cutoff, cutoff >= now else { return now }
         return cutoff + Milliseconds(1)
     }

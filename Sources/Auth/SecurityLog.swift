@@ -11,15 +11,32 @@ protocol SecurityEvent: LogEvent {
 package struct SecurityLog: Sendable {
     package let log: Logger
     package let counters: SecurityCounters
+    private let refuses: @Sendable () -> Bool
 
-    package init(_ log: Logger, counters: SecurityCounters = SecurityCounters()) {
+    /// - Parameter refusesUnrecorded: whether nobody is told of what could not be written.
+    package init(
+        _ log: Logger, counters: SecurityCounters = SecurityCounters(),
+        refusesUnrecorded: @escaping @Sendable () -> Bool = { false }
+    ) {
         self.log = log
         self.counters = counters
+        refuses = refusesUnrecorded
     }
 
     func record(_ event: some SecurityEvent) {
         event.count(in: counters)
         log.record(event)
+    }
+
+    /// Whether nobody is told of what could not be written. Then what changes more than an answer says has
+    /// to be written before it is done: nobody would know of it, and be taken for a thief perhaps.
+    var refusesUnrecorded: Bool { refuses() }
+
+    /// Records an event and has it written.
+    /// - Returns: whether it was.
+    func recordNow(_ event: some SecurityEvent) -> Bool {
+        record(event)
+        return log.commit() == .written
     }
 }
 

@@ -9,6 +9,12 @@ enum StorageUnavailable {
         .adding("Retry-After", "1").audited
 }
 
+/// 503 for what has to be in the log first, and cannot be written there.
+enum LogUnavailable {
+    static let response = Response.error(.serviceUnavailable, "Log unavailable")
+        .adding("Retry-After", "1").audited
+}
+
 /// `revocation_failed`: what was revoked or exchanged could not be put on the disk. Its client was told,
 /// and what was revoked counts until the process ends.
 struct RevocationNotStored: LogEvent {

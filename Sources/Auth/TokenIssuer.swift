@@ -72,7 +72,9 @@ package struct TokenIssuer: Sendable {
         let second = Timestamp(seconds: moment.seconds)
         let end = old.sessionExpires ?? old.expires
         guard second < end else { return nil }
-        var claims = Claims(user: old.user, expires: min(second + lifetime, end))
+        // Never earlier: a token from elsewhere may be good for longer than ours.
+        var claims = Claims(
+            user: old.user, expires: min(max(second + lifetime, old.expires), end))
         // Of a session that does not say when it began, no token may look as if it had begun now: every
         // cutoff covers it (`Claims.began`).
         claims.issued = old.began == nil ? nil : second

@@ -12,8 +12,10 @@ package struct TokenStanding: Sendable, Equatable {
     package let isUserKnown: Bool
 
     /// - Parameter claims: complete, as `TokenIdentity` makes them.
-    package init(of claims: Claims, _ revocations: Revocations, _ users: UserDirectory) {
-        finding = revocations.finding(for: claims)
+    package init(
+        of claims: Claims, _ revocations: Revocations, _ users: UserDirectory, at now: Timestamp
+    ) {
+        finding = revocations.finding(for: claims, at: now)
         isUserKnown = users.contains(claims.user)
     }
 
@@ -43,12 +45,12 @@ package struct TokenStanding: Sendable, Equatable {
 
     /// Answers POST /standing.
     package static func respond(
-        to request: Request, _ revocations: Revocations, _ users: UserDirectory
+        to request: Request, _ revocations: Revocations, _ users: UserDirectory, at now: Timestamp
     ) -> Response {
         guard let claims = claims(in: request.body) else {
             return .error(.badRequest, "Invalid request")
         }
-        let standing = TokenStanding(of: claims, revocations, users)
+        let standing = TokenStanding(of: claims, revocations, users, at: now)
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user_known")

@@ -31,6 +31,8 @@ import Time
     private let journal: Journal?
     /// Nobody's tokens that began up to this moment are good; `Entry.noTime` if there is none.
     private let everyone = Atomic<Int64>(Entry.noTime)
+    /// The latest beginning of a session that `noteBeginning` was told of.
+    private let latest = Atomic<Int64>(Entry.noTime)
     private let state: Locked<State>
     private let limit: Int
     /// Writes what nobody waits for.
@@ -213,6 +215,19 @@ import Time
         let answer = table.answer(Table.Question(user: keys.user(user)))
         let cutoff = max(everyone, answer.user)
         return cutoff == Entry.noTime ? nil : Timestamp(milliseconds: cutoff)
+    }
+
+    // MARK: Clocks of others
+
+    /// Takes note of a session that began later than it can have, by our clock: a cutoff that is to cover
+    /// what there is must not be earlier. Forgotten with the process.
+    package func noteBeginning(_ began: Timestamp) {
+        latest.max(began.milliseconds, ordering: .relaxed)
+    }
+
+    package var latestBeginning: Timestamp? {
+        let latest = latest.load(ordering: .relaxed)
+        return latest == Entry.noTime ? nil : Timestamp(milliseconds: latest)
     }
 
     // MARK: Changing

@@ -1,10 +1,11 @@
-import Auth
 import Crypto
 import HTTP
 import JWT
 import Logging
 import Testing
 import Time
+
+@testable import Auth
 
 /// A handler that remembers whom it was called for. Used by one thread.
 private final class Visitors: @unchecked Sendable {
@@ -293,6 +294,19 @@ struct BearerRefusalTests {
             get("Bearer \(expired)"), gets: tokenExpired,
             logs: "INFO",
             "reason=expired user=99 jti=t-1 exp=1 fingerprint=\(fingerprint(of: expired))")
+    }
+
+    @Test("is told so, and called no thief, where the user was removed and the sessions were ended")
+    func removedUser() throws {
+        let house = try House { _ in }
+        let token = house.token(for: 9)
+        try house.revocations.endAll(of: UserID(9)!, at: House.now)
+        let events = try house.events { () throws in #expect(try house.visit(token) == userNotFound)
+        }
+        #expect(
+            events.map { $0.split(separator: " ").prefix(3) } == [
+                ["WARNING", "authn_token_rejected", "reason=unknown_user"]
+            ])
     }
 
     @Test("cannot write a line of its own into the log")

@@ -38,6 +38,9 @@ final class House: Sendable {
         var journal: String?
         var revocationLimit = Revocations.usualLimit
         var fileSystem: any FileSystem = SystemFileSystem()
+        /// Where the log is.
+        var logFileSystem: any FileSystem = SystemFileSystem()
+        var refusesUnrecorded = false
     }
 
     let plan: Plan
@@ -86,7 +89,11 @@ final class House: Sendable {
         options.standardErrorLevel = .critical
         let testClock = Clock(plan.now)
         let clock = testClock.clock
-        let log = try Logger(options, clock: clock, standardErrorDescriptor: nowhere.number)
+        // What failed is tried again with the next line.
+        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        let log = try Logger(
+            options, clock: clock, fileSystem: plan.logFileSystem,
+            standardErrorDescriptor: nowhere.number)
         let keys = KeyRing(
             plan.keys.map { id in
                 let secret = id == "a" ? Self.secret : Self.otherSecret
@@ -98,7 +105,8 @@ final class House: Sendable {
         let tokens = HS256(keys: keys, policy: policy)
         let issuer = TokenIssuer(
             tokens, lifetime: plan.lifetime, sessionLifetime: plan.sessionLifetime)
-        let security = SecurityLog(log)
+        let refusesUnrecorded = plan.refusesUnrecorded
+        let security = SecurityLog(log, refusesUnrecorded: { refusesUnrecorded })
         let revocations = try Revocations(
             path: plan.journal, at: plan.now, limit: plan.revocationLimit,
             fileSystem: plan.fileSystem)

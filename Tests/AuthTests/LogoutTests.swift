@@ -107,6 +107,34 @@ struct LogoutTests {
         }
     }
 
+    @Test(
+        "everywhere ends the sessions, too, that others than the token's began by a clock that is ahead"
+    )
+    func othersAhead() throws {
+        for end in ["user", "everyone"] {
+            let house = try House { _ in }
+            func foreign(_ seconds: Int) -> String {
+                forged(
+                    payload: "{\"user_id\":1,\"iat\":\(1_795_244_400 + seconds),\"exp\":1795260000}"
+                )
+            }
+            let tokens = [3, 200, 5000].map(foreign)
+            for token in tokens { #expect(try house.verdict(token) == "good") }
+            switch end {
+            case "user": #expect(try house.logOut(house.token(), everywhere: true) == Self.done)
+            default: try house.revocations.endEverything(at: House.now)
+            }
+            for token in tokens { #expect(try house.visit(token) == tokenRevoked) }
+            house.clock.advance(.seconds(300))
+            for token in tokens { #expect(try house.visit(token) == tokenRevoked) }
+            // Whoever logs in then is in.
+            let after = try answer(to: post(#"{"user_id":1}"#), by: house.login.respond).token
+            #expect(try house.verdict(after) == "good")
+            // And tokens that began later than any that was seen are good.
+            #expect(try house.verdict(foreign(201)) == "good")
+        }
+    }
+
     @Test("is refused as any request without a good token is")
     func refused() throws {
         let house = try House { _ in }

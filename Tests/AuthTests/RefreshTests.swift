@@ -107,6 +107,56 @@ struct RotatingRefreshTests {
         #expect(try house.visit(second) == tokenRevoked)
     }
 
+    @Test("never shortens a token's life", arguments: Refresh.Mode.allCases)
+    func lasting(mode: Refresh.Mode) throws {
+        let house = try House { $0.refresh = mode }
+        // Of another issuer: its session is itself.
+        let foreign = forged(payload: #"{"user_id":1,"iat":1795244400,"exp":1795249400}"#)
+        #expect(
+            try house.claims(house.renew(foreign).token).expires == house.claims(foreign).expires)
+        // From before the tokens were made shorter.
+        let longer = try House { $0.refresh = mode }
+        let token = longer.token()
+        let shorter = try House {
+            $0.refresh = mode
+            $0.lifetime = .seconds(60)
+        }
+        #expect(
+            try shorter.claims(shorter.renew(token).token).expires == shorter.claims(token).expires)
+    }
+
+    @Test("that is refused because the log cannot be written leaves the token as it was")
+    func unrecorded() throws {
+        let folder = try TemporaryFolder()
+        let disk = Disk()
+        let house = try House {
+            $0.journal = folder.path("journal")
+            $0.logFileSystem = disk.fileSystem
+            $0.refusesUnrecorded = true
+        }
+        let token = house.token()
+        disk.fail(with: .noSpace)
+        let refused = try house.renew(token)
+        #expect(refused.status == 503)
+        #expect(refused.sentence == "Log unavailable")
+        #expect(refused.field("Retry-After") == "1")
+        #expect(refused.isAudited)
+        #expect(try house.logOut(token).sentence == "Log unavailable")
+        #expect(try house.logOut(token, everywhere: true).sentence == "Log unavailable")
+        #expect(house.revocations.count == 0)
+        // Long after the grace.
+        house.clock.advance(.seconds(600))
+        disk.fail(with: nil)
+        let new = try house.renew(token).token
+        #expect(try house.verdict(new) == "good")
+        #expect(try house.renew(token).token == new)
+        let events = try house.events()
+        #expect(events.filter { $0.contains("authn_token_refreshed") }.count == 3)
+        #expect(!events.contains { $0.contains("CRITICAL") })
+        #expect(try house.logOut(new).status == 204)
+        #expect(try house.visit(new) == tokenRevoked)
+    }
+
     @Test("takes a token that comes back later for a stolen one, wherever it comes")
     func replay() throws {
         for (place, wait) in [0, 1, 2, 3, 4].flatMap({ [($0, 10_000), ($0, 600_000)] }) {
@@ -197,7 +247,8 @@ struct RotatingRefreshTests {
         let events = try house.events { () throws in
             #expect(try house.renew(token) == sessionExpired)
         }
-        #expect(events.last?.hasPrefix("INFO authn_token_rejected reason=session_expired ") == true)
+        #expect(
+            events.last?.hasPrefix("WARNING authn_token_rejected reason=session_expired ") == true)
         #expect(try house.verdict(token) == "good")
         house.clock.set(end + .seconds(5))
         #expect(try house.renew(token) == sessionExpired)
