@@ -1,22 +1,41 @@
 import POSIX
 import Server
 
-/// Which listener each inherited socket is for: `admin` and `metrics` by these names, all others are the
-/// public one's. Where there is one, it is served, and the address that is configured is not.
+/// Which listener each inherited socket is for: `admin` and `metrics` by these names, and the public one's
+/// are those that nobody has named. Where there is one, it is served, and the address that is configured
+/// is not.
 struct InheritedDoors {
+    enum Door { case house, admin, metrics }
+
     private(set) var house: [InheritedSocket] = []
     private(set) var admin: [InheritedSocket] = []
     private(set) var metrics: [InheritedSocket] = []
+    /// Somebody has named them, and nothing here is called so: a mistyped `metrics` must not be open to
+    /// the public.
+    private var strangers: [InheritedSocket] = []
 
     static let none = InheritedDoors([])
 
     init(_ sockets: [InheritedSocket]) {
         for socket in sockets {
-            switch socket.name {
-            case "admin": admin.append(socket)
-            case "metrics": metrics.append(socket)
-            default: house.append(socket)
+            switch Self.door(named: socket.name) {
+            case .admin: admin.append(socket)
+            case .metrics: metrics.append(socket)
+            case .house: house.append(socket)
+            case nil: strangers.append(socket)
             }
+        }
+    }
+
+    /// Nil for a name that is nobody's here.
+    static func door(named name: String) -> Door? {
+        switch name {
+        case "admin": .admin
+        case "metrics": .metrics
+        // No names are handed over, or none for this one (sd_listen_fds(3)).
+        case "", "unknown": .house
+        // The socket unit's own, where it has no FileDescriptorName= (systemd.socket(5)).
+        default: name.hasSuffix(".socket") ? .house : nil
         }
     }
 
@@ -27,6 +46,13 @@ struct InheritedDoors {
             problems.append(
                 Problem(
                     path: path, sentence: "the inherited socket \(socket.address.text) \(sentence)")
+            )
+        }
+        for socket in strangers {
+            add(
+                socket, "LISTEN_FDNAMES",
+                "is called \"\(VisibleText.of(socket.name))\", which is not known; "
+                    + "FileDescriptorName= can be admin or metrics, and the public listener has none"
             )
         }
         for socket in house {

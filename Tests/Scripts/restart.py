@@ -361,6 +361,8 @@ def refuses(program):
             (good, {"LISTEN_FDNAMES": "a:b"}, "not as many names"),
             (good, {"LISTEN_FDNAMES": "admin"}, "is not a file's"),
             (everywhere, {"LISTEN_FDNAMES": "metrics"}, "not on a loopback address"),
+            (good, {"LISTEN_FDNAMES": "metric"},
+             '"metric", which is not known; FileDescriptorName= can be admin or metrics'),
         ]
         for handed, variables, sentence in cases:
             supervisor = Supervisor(program, folder, [handed])
