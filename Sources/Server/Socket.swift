@@ -45,10 +45,13 @@ enum Socket {
         return socket
     }
 
-    static func listen(_ socket: borrowing FileDescriptor) throws(Errno) {
+    /// - Parameter backlog: connections that may wait; the kernel lowers it to net.core.somaxconn. It can
+    ///   be changed later, and those that wait by then stay.
+    static func listen(
+        _ socket: borrowing FileDescriptor, backlog: CInt = 4096
+    ) throws(Errno) {
         let number = socket.number
-        // The kernel lowers it to net.core.somaxconn.
-        _ = try retryingOnInterrupt { Glibc.listen(number, 4096) }
+        _ = try retryingOnInterrupt { Glibc.listen(number, backlog) }
     }
 
     /// Connects to a Unix domain socket, for which an interrupted call can simply be made again.

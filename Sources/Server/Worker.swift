@@ -185,6 +185,7 @@ final class Worker: @unchecked Sendable {
         case Self.mailboxToken: readMailbox(now)
         case let token where token > Self.listenerToken - UInt64(listeners.count):
             let listener = listeners[Int(Self.listenerToken - token)]
+            if isDraining { return acceptLast(now) }
             acceptConnections(
                 from: listener, listener.isShared ? Self.sharedAccepts : Self.accepts, now)
         default:
@@ -210,6 +211,7 @@ final class Worker: @unchecked Sendable {
     /// before it is on record.
     private func finishBatch(now: MonotonicTime) {
         if deadlines.next <= now { expire(now) }
+        if isDraining, pausedUntil <= now { acceptLast(now) }
         if !answered.isEmpty || mustCommit {
             mustCommit = false
             // A client may know its answer, and make a new connection, before this batch ends.
@@ -224,7 +226,9 @@ final class Worker: @unchecked Sendable {
         }
         publishIdle(at: now)
         if hasFreedDescriptors || pausedUntil <= now { resumeAccepting() }
-        if isDraining, connections.count == freeSlots.count { finishDraining() }
+        if isDraining, listeners.isEmpty, connections.count == freeSlots.count {
+            finishDraining()
+        }
     }
 
     private func retractAnswers() {
@@ -428,7 +432,11 @@ final class Worker: @unchecked Sendable {
     // MARK: Beginning and ending
 
     /// - Parameter most: connections, before those that are here get their turn.
-    private func acceptConnections(from listener: Listener, _ most: Int, _ now: MonotonicTime) {
+    /// - Returns: false if some may wait for which there are no descriptors.
+    @discardableResult
+    private func acceptConnections(
+        from listener: Listener, _ most: Int, _ now: MonotonicTime
+    ) -> Bool {
         var hasMadeRoom = false
         for _ in 0..<most {
             var peer = PeerAddress()
@@ -437,7 +445,7 @@ final class Worker: @unchecked Sendable {
                 try begin(socket, peer.client, now)
                 hasMadeRoom = false
             } catch {
-                if error == .again { return }
+                if error == .again { return true }
                 if Socket.isOfOneConnection(error) { continue }
                 tellAcceptFailed(error, now)
                 // Where descriptors lack, the connection that has been idle longest makes room, so that
@@ -446,11 +454,13 @@ final class Worker: @unchecked Sendable {
                 let lacksDescriptors =
                     error == .tooManyOpenFiles || error == .tooManyOpenFilesInSystem
                 guard lacksDescriptors, !hasMadeRoom, endOldestIdle(now) else {
-                    return pauseAccepting(now, forDescriptors: lacksDescriptors)
+                    pauseAccepting(now, forDescriptors: lacksDescriptors)
+                    return !lacksDescriptors
                 }
                 hasMadeRoom = true
             }
         }
+        return true
     }
 
     private func begin(
@@ -482,7 +492,8 @@ final class Worker: @unchecked Sendable {
             close(connection)
             throw error
         }
-        deadlines.set(slot, .head, now: now)
+        // At a stop it has no more time than those that are here.
+        deadlines.set(slot, isDraining ? .idle : .head, now: now)
         if !hasRoom { askForRoom(connection) }
     }
 
@@ -608,11 +619,11 @@ final class Worker: @unchecked Sendable {
     /// Descriptors may be free: accepts again, and has the neighbours do so, if this is known from an
     /// end of connections here.
     private func resumeAccepting() {
-        if pausedUntil != .distantFuture {
-            pausedUntil = .distantFuture
-            if waitsForDescriptors { counts.endWaiting() }
-            waitsForDescriptors = false
-            watchListeners(.read)
+        if isDraining, pausedUntil != .distantFuture {
+            // In the next batch: nobody may be waiting any more, and no event would come.
+            pausedUntil = MonotonicTime(nanoseconds: 0)
+        } else {
+            endPause()
         }
         guard hasFreedDescriptors else { return }
         hasFreedDescriptors = false
@@ -620,6 +631,14 @@ final class Worker: @unchecked Sendable {
         for index in neighbours.indices where index != number {
             neighbours[index].mailbox.post(.descriptorsAreFree)
         }
+    }
+
+    private func endPause() {
+        guard pausedUntil != .distantFuture else { return }
+        pausedUntil = .distantFuture
+        if waitsForDescriptors { counts.endWaiting() }
+        waitsForDescriptors = false
+        watchListeners(.read)
     }
 
     private func watchListeners(_ interest: Poller.Interest) {
@@ -753,7 +772,9 @@ final class Worker: @unchecked Sendable {
             case .descriptorsAreFree: if waitsForDescriptors { pausedUntil = now }
             case .ping(let answer): answer()
             case .stop: drain(now)
-            case .abandon: for case .some(let connection) in connections { close(connection) }
+            case .abandon:
+                listeners = []
+                for case .some(let connection) in connections { close(connection) }
             }
         }
     }
@@ -771,15 +792,6 @@ final class Worker: @unchecked Sendable {
     private func drain(_ now: MonotonicTime) {
         guard !isDraining else { return }
         isDraining = true
-        for listener in listeners {
-            if listener.isShared {
-                // It stays open, and what waits in it is for whoever accepts next.
-                try? poller.remove(listener.socket.number)
-            } else {
-                acceptConnections(from: listener, Self.acceptsAtStop, now)
-            }
-        }
-        listeners = []
         let idle = connections.compactMap(\.self).filter(isIdle)
         // All at once, because deadlines of a kind expire in the order in which they are set.
         for connection in idle { deadlines.clear(connection.slot) }
@@ -787,6 +799,23 @@ final class Worker: @unchecked Sendable {
             min(options.lastRequestTimeout.count, options.drainTimeout.count / 10))
         deadlines.change { $0 == .idle ? moment : Self.timeout(of: $0, options) }
         for connection in idle { deadlines.set(connection.slot, .idle, now: now) }
+        // A shared one stays open, and what waits in it is for whoever accepts next.
+        for listener in listeners where listener.isShared {
+            try? poller.remove(listener.socket.number)
+        }
+        // Of its own a worker has one: the place of none that stays is another one's.
+        listeners.removeAll(where: \.isShared)
+        acceptLast(now)
+        for listener in listeners { try? Socket.listen(listener.socket, backlog: 0) }
+    }
+
+    /// Takes the connections that wait at a stop, and closes the listener behind them. Those for which
+    /// there are no descriptors wait until what is here has ended, and nobody joins them (but for one at
+    /// a time, which is what a backlog of 0 means).
+    private func acceptLast(_ now: MonotonicTime) {
+        endPause()
+        let all = listeners
+        listeners = all.filter { !acceptConnections(from: $0, Self.acceptsAtStop, now) }
     }
 
     /// The moment is over in which an idle connection could still ask for something, or that in which

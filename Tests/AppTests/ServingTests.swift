@@ -191,6 +191,70 @@ struct ServingTests {
         #expect(try clients[0].untilEnd() == "")
     }
 
+    /// More clients than there are descriptors for; none of them is idle, and makes room.
+    private func crowd(_ house: House) throws -> [Client] {
+        let clients = try (0..<100).map { _ in try house.client() }
+        for client in clients { try client.send(.get("/health/live") + "GET /health/l") }
+        _ = try house.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
+        return clients
+    }
+
+    /// Takes out one after the other as it is answered.
+    private func each(of clients: [Client], do body: (Client) throws -> Void) throws {
+        var waiting = clients
+        while !waiting.isEmpty {
+            let heard = eventually { waiting.contains { $0.hasReceived() } }
+            try #require(heard, "\(waiting.count) were not answered")
+            for client in waiting where client.hasReceived() {
+                try body(client)
+                client.close()
+            }
+            waiting.removeAll { !$0.isOpen }
+        }
+    }
+
+    @Test("serves everybody in turn where there are no descriptors, whichever worker has them")
+    func descriptorsOfTwo() throws {
+        let house = try House(
+            in: folder, ["SERVER_WORKERS": "2", "SERVER_HEADER_TIMEOUT": "10m"],
+            descriptorLimit: 64)
+        try each(of: try crowd(house)) { client in
+            let answer = try client.response()
+            #expect(answer.status == 200)
+        }
+        #expect(try house.ask(.get("/health/live")).status == 200)
+    }
+
+    @Test(
+        "that stops without descriptors answers those who wait, when there are some",
+        arguments: [1, 2])
+    func stopWithoutDescriptors(workers: Int) throws {
+        let house = try House(
+            in: folder,
+            [
+                "SERVER_WORKERS": "\(workers)", "SERVER_DRAIN_TIMEOUT": "10m",
+                "SERVER_HEADER_TIMEOUT": "10m",
+            ], descriptorLimit: 64)
+        var clients = try crowd(house)
+        #expect(eventually { clients.contains { $0.hasReceived() } })
+        let first = clients.remove(at: try #require(clients.firstIndex { $0.hasReceived() }))
+        _ = try first.response()
+        let rest = "ive HTTP/1.1\r\nHost: h\r\n\r\n"
+        house.process.kill(SIGTERM)
+        // It goes on asking until it hears that the server stops.
+        repeat {
+            try first.send(rest + "GET /health/l")
+        } while try first.response()["Connection"] != "close"
+        first.close()
+        for client in clients { try client.send(rest) }
+        try each(of: clients) { client in
+            let answers = ServerResponse.all(in: try client.untilEnd())
+            #expect(answers.map(\.status).allSatisfy { $0 == 200 })
+            #expect(answers.last?["Connection"] == "close")
+        }
+        #expect(try house.process.wait() == .exited(0))
+    }
+
     #if !DEBUG
         @Test("needs less than 25 MiB after thousands of requests of all kinds")
         func memory() throws {

@@ -80,6 +80,8 @@ package final class Client {
         setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size))
     }
 
+    package var isOpen: Bool { descriptor >= 0 }
+
     // MARK: Sending
 
     package func send(_ text: String) throws(Failure) { try send(Array(text.utf8)) }
