@@ -103,6 +103,9 @@ package final class HTTPServer: Sendable {
     /// How it is doing; may be asked by any thread.
     package var statistics: ServerStatistics { counts.statistics(offload) }
 
+    /// Whether a worker has mail that it has not read; for tests, which want to know that some was posted.
+    var hasUnreadMail: Bool { workers.contains { !$0.mailbox.isEmpty } }
+
     /// Asks every worker whether it still works: reads its mail, which it does between two batches.
     /// - Parameter answered: called by the last of them that answers, which may be never.
     package func ping(_ answered: @escaping @Sendable () -> Void) {

@@ -35,6 +35,8 @@ final class Mailbox: Sendable {
     /// What the poller watches.
     var number: CInt { pipe.readingEnd.number }
 
+    var isEmpty: Bool { letters.withLock(\.isEmpty) }
+
     func post(_ letter: Letter) {
         let wasEmpty = letters.withLock { letters in
             letters.append(letter)
