@@ -7,10 +7,11 @@ struct MetricsTests {
     private let folder = try! TemporaryFolder()
 
     /// One with a port for its metrics that nobody has taken in the meantime.
-    private func house() throws -> (House, UInt16) {
+    private func house(_ settings: [String: String] = [:]) throws -> (House, UInt16) {
         for _ in 0..<20 {
             let port = try unusedPort()
-            if let house = try? House(in: folder, ["ADMIN_METRICS": "127.0.0.1:\(port)"]) {
+            let all = settings.merging(["ADMIN_METRICS": "127.0.0.1:\(port)"]) { old, _ in old }
+            if let house = try? House(in: folder, all) {
                 return (house, port)
             }
             try? FileManager.default.removeItem(atPath: folder.path("app.log"))
@@ -79,6 +80,86 @@ struct MetricsTests {
         #expect(try #require(series["gatehouse_log_lines_total"]) == Double(lines.count))
         let bytes = lines.reduce(0) { $0 + $1.utf8.count + 1 }
         #expect(try #require(series["gatehouse_log_bytes_total"]) == Double(bytes))
+    }
+
+    @Test("agrees with clients that are displaced, that go away, and for whom there is no room")
+    func departures() throws {
+        let (house, port) = try house(["SERVER_MAX_CONNECTIONS": "4", "SERVER_WORKERS": "2"])
+        let live = String.get("/health/live")
+        // What clients have seen, by status.
+        var seen: [Int: Double] = [:]
+        var connections = 0.0
+        func client() throws -> Client {
+            connections += 1
+            return try house.client()
+        }
+        func ask(_ client: Client, _ request: String = live) throws {
+            try client.send(request)
+            seen[try client.response().status, default: 0] += 1
+        }
+        func expectAccount(open: Double, tooMany: Double) throws {
+            let isSo = try eventually { try series(port)["gatehouse_connections"] == open }
+            #expect(isSo)
+            let found = try series(port)
+            let requests = "gatehouse_http_requests_total"
+            let expected = [
+                "\(requests){route=\"/health/live\",status=\"200\"}": seen[200],
+                "gatehouse_http_request_duration_seconds_count{route=\"/health/live\"}": seen[200],
+                "\(requests){route=\"none\",status=\"400\"}": seen[400],
+                "\(requests){route=\"none\",status=\"503\"}": seen[503],
+                "gatehouse_http_refused_total": (seen[400] ?? 0) + (seen[503] ?? 0),
+                "gatehouse_connections_accepted_total": connections,
+                "gatehouse_connections_refused_total": tooMany,
+            ]
+            for (name, value) in expected { #expect(found[name] == value, "\(name)") }
+            for (name, value) in found where name.hasPrefix("gatehouse_timeouts_total") {
+                #expect(value == 0, "\(name)")
+            }
+            let total = found.filter { $0.key.hasPrefix(requests) }.values.reduce(0, +)
+            #expect(total == seen.values.reduce(0, +))
+        }
+
+        // Each new one has the place of one that was idle, of whichever worker.
+        var clients: [Client] = []
+        for _ in 0..<10 {
+            clients.append(try client())
+            try ask(clients[clients.count - 1])
+        }
+        try expectAccount(open: 4, tooMany: 0)
+        let displaced = clients.filter { $0.hasReceived() }
+        #expect(displaced.count == 6)
+        for client in displaced { #expect(try client.untilEnd() == "") }
+        clients.removeAll { client in displaced.contains { $0 === client } }
+        try #require(clients.count == 4)
+
+        // Inside a request: without a word, with a reset, and with an end that leaves time for an answer.
+        let half = "POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{"
+        try clients[0].send(half)
+        clients[0].close()
+        // To the server this is an end of sending, like the last of them: it answers, and nobody sees it.
+        seen[400, default: 0] += 1
+        try clients[1].send(half)
+        clients[1].reset()
+        try clients[2].send(half)
+        clients[2].endSending()
+        try ask(clients[2], "")
+        clients[2].close()
+        // Inside an answer, of which it has seen the beginning.
+        try clients[3].send(live)
+        #expect(clients[3].hasReceived(within: CInt(Effort.patience * 1000)))
+        seen[200, default: 0] += 1
+        clients[3].reset()
+        try expectAccount(open: 0, tooMany: 0)
+
+        // And four that are all inside a request leave no room.
+        let busy = try (0..<4).map { _ in try client() }
+        for client in busy { try ask(client, live + half) }
+        for _ in 0..<3 {
+            let refused = try client()
+            try ask(refused, "")
+            refused.close()
+        }
+        try expectAccount(open: 4, tooMany: 3)
     }
 
     @Test("is told on the loopback interface alone, and on no public listener")
