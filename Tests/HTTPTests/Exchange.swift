@@ -35,7 +35,8 @@ struct Exchange: Equatable {
 
     private mutating func take(from peer: Peer, to method: HTTP.Method? = nil) {
         let text = peer.drain()
-        if !text.isEmpty { answers.append(SentResponse(text: text, method: method)) }
+        guard !text.isEmpty else { return }
+        answers.append(SentResponse(text: text, method: method, isLast: peer.hasEnded))
     }
 
     private static func respond(to request: Request) -> Response {
@@ -66,6 +67,8 @@ struct SentResponse: Equatable {
     let text: String
     /// Of the request; nil for what was answered before there was one.
     let method: HTTP.Method?
+    /// Whether the connection ends behind it.
+    let isLast: Bool
 
     var statusLine: String { lines.first ?? "" }
 

@@ -27,6 +27,9 @@ final class Peer {
         return Message(request)
     }
 
+    /// Whether nothing more is read.
+    var hasEnded: Bool { conversation.standing.wants == .nothing }
+
     func fail(_ error: ParseError) { conversation.fail(error, date: someDate) }
 
     func retract(_ refusal: Response) -> Bool { conversation.retract(refusal, date: someDate) }

@@ -255,12 +255,8 @@ extension Requirement {
             ],
             tests: ["holds for every method, so that the next request is found"]),
         Requirement(
-            "9112 §9.3", "A connection that does not go on says close."
-        ) { answer in
-            // What ends a connection here, beside a client that asked for it.
-            ![400, 413, 414, 417, 421, 431, 501, 505].contains(answer.status)
-                || answer["connection"] == "close"
-        },
+            "9112 §9.3", "A connection that does not go on says close, and no other does."
+        ) { answer in answer.isLast == (answer["connection"] == "close") },
         Requirement(
             "9112 §9.3.2", "Responses come in the order of the requests.",
             [
