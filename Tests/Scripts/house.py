@@ -1,4 +1,7 @@
-"""A built Gatehouse in a folder of its own, for the scripts beside this file."""
+"""A built Gatehouse in a folder of its own, for the scripts beside this file.
+
+    python3 house.py GATEHOUSE    tries that a script which is killed leaves no server behind
+"""
 
 import base64
 import contextlib
@@ -10,6 +13,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -20,6 +24,23 @@ SECOND_KEY = "another key of the scripts under Tests, as long as the first one, 
 PATIENCE = 20
 # Of the passwords' hashes: few, because passwords are not what is tried here.
 ITERATIONS = 1000
+
+
+# What SIGTERM ends at once: other threads would end what they have started in their own time, and one
+# whose `join` was interrupted is not waited for (Python takes it for ended).
+RUNNING = set()
+
+
+def _end(number, _):
+    """Unwinds the script, so that each part of it ends what it has started; once, whoever asks again."""
+    signal.signal(number, signal.SIG_IGN)
+    for process in list(RUNNING):
+        process.terminate()
+    raise SystemExit(128 + number)
+
+
+# SIGINT does so by itself.
+signal.signal(signal.SIGTERM, _end)
 
 
 def expect(condition, what):
@@ -162,6 +183,7 @@ def serving(program, users=(), **sections):
             process = subprocess.Popen(
                 [os.path.abspath(program), "--config", path], cwd=folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        RUNNING.add(process)
 
         def listening():
             with open(errors, encoding="utf-8") as file:
@@ -180,6 +202,7 @@ def serving(program, users=(), **sections):
             if process.poll() is None:
                 process.kill()
                 process.wait()
+            RUNNING.discard(process)
 
 
 def add_user(program, folder, username, name, password):
@@ -190,3 +213,29 @@ def add_user(program, folder, username, name, password):
         input=(password + "\n").encode(), capture_output=True, timeout=PATIENCE, check=False,
         env={"GATEHOUSE_LOGIN_ITERATIONS": str(ITERATIONS)})
     expect(done.returncode == 0, f"user add: {done.stderr.decode()}")
+
+
+def _wait_in_a_house(program):
+    with serving(program) as house:
+        print(house.process.pid, house.folder, flush=True)
+        signal.pause()
+
+
+def _leaves_nothing(program):
+    script = subprocess.Popen([sys.executable, __file__, program, "--wait"],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        pid, folder = script.stdout.readline().split()
+        script.terminate()
+        expect(script.wait(PATIENCE) == 128 + signal.SIGTERM, f"exit code {script.returncode}")
+        # It has waited for the server's end: the number is nobody's any more.
+        expect(not os.path.exists(f"/proc/{pid}"), "the server is still there")
+        expect(not os.path.exists(folder), "its folder is still there")
+    finally:
+        script.kill()
+        script.wait()
+    print("a script that is killed leaves no server behind")
+
+
+if __name__ == "__main__":
+    (_wait_in_a_house if "--wait" in sys.argv else _leaves_nothing)(sys.argv[1])

@@ -282,6 +282,7 @@ def running(command, ports, folder):
     with open(said_path, "wb") as said:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+    house.RUNNING.add(process)
 
     def said():
         with open(said_path, encoding="utf-8", errors="replace") as file:
@@ -306,6 +307,7 @@ def running(command, ports, folder):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        house.RUNNING.discard(process)
 
 
 # Each of these gives the command and its two doors: one as strict as the proxy is by itself, one as

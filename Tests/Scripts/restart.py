@@ -141,7 +141,8 @@ class Load:
         self.is_over = threading.Event()
         ways = ([(True, 0.002)] * 3 + [(True, pause) for pause in (0.05, 0.11, 0.19, 0.23)]
                 + [(False, 0.005)] * 3)
-        self.threads = [threading.Thread(target=self.run, args=way) for way in ways]
+        self.threads = [threading.Thread(target=self.run, args=way, daemon=True)
+                        for way in ways]
         for thread in self.threads:
             thread.start()
 

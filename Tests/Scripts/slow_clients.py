@@ -475,10 +475,14 @@ def load(house, token, seconds):
     wrk = subprocess.Popen(
         ["wrk", "-t1", "-c32", "-d60s", "-H", token, house.url + "/resource"],
         stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    time.sleep(seconds)
-    # It tells what it has counted when it is interrupted, and knows no fractions of a second.
-    wrk.send_signal(signal.SIGINT)
-    said = wrk.communicate(timeout=PATIENCE)[0].decode()
+    try:
+        time.sleep(seconds)
+        # It tells what it has counted when it is interrupted, and knows no fractions of a second.
+        wrk.send_signal(signal.SIGINT)
+        said = wrk.communicate(timeout=PATIENCE)[0].decode()
+    finally:
+        wrk.kill()
+        wrk.wait()
     found = re.search(r"(\d+) requests in", said)
     expect(found and int(found.group(1)) > 0, f"wrk: {said}")
     expect("Non-2xx" not in said, f"wrk: {said}")

@@ -39,6 +39,8 @@ def in_process(run, load, *arguments):
 
     def body():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # At the other process's end.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         here.close()
         try:
             run(load, *arguments)
@@ -46,7 +48,7 @@ def in_process(run, load, *arguments):
         except BaseException:
             there.send((None, traceback.format_exc()))
 
-    process = multiprocessing.get_context("fork").Process(target=body)
+    process = multiprocessing.get_context("fork").Process(target=body, daemon=True)
     process.start()
     there.close()
     return process, here
