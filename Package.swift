@@ -98,7 +98,7 @@ let package = Package(
                 "POSIX", "Metrics", "Time",
             ]),
         // Layer 4: executables, a few lines each.
-        program("gatehouse", ["App"]),
+        program("gatehouse", ["App", "POSIX"]),
         program(
             "bench",
             [

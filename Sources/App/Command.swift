@@ -257,7 +257,7 @@ package struct Command {
 
     // MARK: Words
 
-    static func say(_ text: String) {
+    package static func say(_ text: String) {
         let line = Array("gatehouse: \(text)\n".utf8)
         // Nobody can be told that standard error is gone.
         _ = try? writeOnce(2, line.span)

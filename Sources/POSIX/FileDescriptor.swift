@@ -20,6 +20,22 @@ package struct FileDescriptor: ~Copyable, Sendable {
             owning: try retryingOnInterrupt { unsafe Glibc.open(path, flags | O_CLOEXEC, mode) })
     }
 
+    /// Takes the numbers 0, 1 and 2 where whoever started this process has left them free: the next file
+    /// that is opened would get one of them, and what is meant for standard error would be written into
+    /// it. To be called before anything is opened, and by nobody else.
+    ///
+    /// What takes a number is the root folder, by its place alone (`O_PATH`): it is there in the barest of
+    /// file systems, and every reading and writing fails with EBADF, as if the number were free. /dev/null
+    /// might not be there, and would say that what a command prints were written.
+    package static func occupyStandardNumbers() throws(Errno) {
+        for number in CInt(0)...2 where fcntl(number, F_GETFD) == -1 {
+            // Not closed at an exec, whose program might open a file as well. The lowest free number is
+            // taken, and those below are not free any more.
+            // Sound: C gets the path with a zero behind it, for the time of the call.
+            _ = try retryingOnInterrupt { unsafe Glibc.open("/", __O_PATH) }
+        }
+    }
+
     /// Reads at most `buffer.count` bytes; 0 is the end.
     package func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
         let number = number

@@ -1,5 +1,14 @@
 import App
 import Foundation
+import POSIX
+
+// Before any file is opened, by whomever.
+do throws(Errno) {
+    try FileDescriptor.occupyStandardNumbers()
+} catch {
+    Command.say("standard input, output and error: \(error.words)")
+    exit(EX_OSERR)
+}
 
 // Swift reads them in /proc. Where that is not mounted they are not there, and the program must not
 // run as if nothing had been asked of it.

@@ -53,25 +53,30 @@ final class House: Sendable {
         return ((tests ?? "") as NSString).deletingLastPathComponent + "/gatehouse"
     }()
 
+    /// - Parameter redirection: as the shell takes it, as in `>/dev/full 2>&-`.
     static func start(
         in folder: TemporaryFolder, _ settings: [String: String], _ arguments: [String],
-        _ descriptorLimit: Int? = nil, input: String = "/dev/null"
+        _ descriptorLimit: Int? = nil, input: String = "/dev/null", redirection: String? = nil
     ) throws(ChildProcess.Failure) -> ChildProcess {
         // What the sanitizers and the crash reporter are told, the program has to be told, too.
         var environment = ProcessInfo.processInfo.environment.filter { name, _ in
             name.hasSuffix("SAN_OPTIONS") || name.hasPrefix("SWIFT_")
         }
         for (name, value) in settings { environment["GATEHOUSE_\(name)"] = value }
+        let words =
+            redirection.map { ["/bin/sh", "-c", "exec \"$0\" \"$@\" \($0)", program] }
+            ?? [program]
         return try ChildProcess(
-            program, arguments, environment: environment, folder: folder.path,
+            words[0], words.dropFirst() + arguments, environment: environment, folder: folder.path,
             input: input, descriptorLimit: descriptorLimit)
     }
 
     /// Runs it to its end.
     static func run(
-        _ arguments: [String], in folder: TemporaryFolder, _ settings: [String: String] = [:]
+        _ arguments: [String], in folder: TemporaryFolder, _ settings: [String: String] = [:],
+        redirection: String? = nil
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
-        let process = try start(in: folder, settings, arguments)
+        let process = try start(in: folder, settings, arguments, redirection: redirection)
         let ending = try process.wait()
         return (ending, process.standardOutput, process.standardError)
     }
