@@ -3,6 +3,18 @@ import Glibc
 /// This process's number.
 package func processID() -> Int32 { getpid() }
 
+/// What this process was started with, the program's name first, as the kernel has it.
+package func processArguments() throws(Errno) -> [String] {
+    let bytes = try FileDescriptor.open("/proc/self/cmdline", O_RDONLY).read(upTo: longestArguments)
+    // A zero ends each of them.
+    return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
+        String(decoding: $0, as: UTF8.self)
+    }
+}
+
+/// The kernel takes no more than 6 MiB (execve(2)).
+private let longestArguments = 8 << 20
+
 /// What this process uses, as the kernel counts it (proc(5), getrusage(2)).
 package struct ProcessUsage: Sendable, Equatable {
     /// User and system time.

@@ -50,6 +50,14 @@ struct SystemCallTests {
     }
 }
 
+@Suite("A process")
+struct ProcessTests {
+    @Test("knows what it was started with, also where Swift does not")
+    func arguments() throws {
+        #expect(try processArguments() == CommandLine.arguments)
+    }
+}
+
 @Suite("A descriptor")
 struct FileDescriptorTests {
     // High numbers, which no other test gets meanwhile.

@@ -137,12 +137,25 @@ def live(program):
     print(f"alone in its root: ready, a login, a resource, a stop ({size / 2**20:.0f} MiB)")
 
 
+def blind(program):
+    """Where /proc is not mounted nobody tells it what it was asked."""
+    with tempfile.TemporaryDirectory() as root:
+        furnish(root, program)
+        done = subprocess.run(
+            ["unshare", "--mount", "chroot", root, "/gatehouse", "--version"],
+            env={"PATH": "/usr/sbin:/usr/bin"}, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        expect(done.returncode == 72 and "is /proc mounted?" in done.stderr and not done.stdout,
+               f"without /proc: {done.returncode} {done.stderr}")
+    print("without /proc: refused")
+
+
 def main():
     if os.geteuid() != 0:
         return print("not root: left out")
     if subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
         return print("no mounts of its own: left out")
     live(os.path.abspath(sys.argv[1]))
+    blind(os.path.abspath(sys.argv[1]))
     if "--whole" in sys.argv:
         with tempfile.TemporaryDirectory() as folder:
             live(build(folder))
