@@ -221,6 +221,7 @@ package struct Command {
                 gatehouse.reopenLog()
                 gatehouse.reload()
             }, onReopen: { gatehouse.reopenLog() })
+        Signals.ignoreStrangers()
         gatehouse.catchFaults()
         gatehouse.start()
         Self.say("listening on \(gatehouse.url)")

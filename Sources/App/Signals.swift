@@ -40,6 +40,19 @@ final class Signals {
         signal(SIGXFSZ, SIG_IGN)
     }
 
+    /// Signals that mean nothing to a server, and would end it all the same without a word in the log:
+    /// SIGUSR2 for SIGUSR1 is a slip, and nobody who sends one of the others wants an end, for which there
+    /// is SIGTERM. Those that ask for a core file are the log's (`CrashReport`).
+    static func ignoreStrangers() {
+        for number in [SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR] {
+            signal(number, SIG_IGN)
+        }
+        // glibc has the first two for itself, and begins behind them.
+        for number in __libc_current_sigrtmin()...__libc_current_sigrtmax() {
+            signal(number, SIG_IGN)
+        }
+    }
+
     /// Returns at SIGTERM or SIGINT.
     func wait() { ended.wait() }
 }

@@ -3,8 +3,9 @@ import POSIX
 import Synchronization
 import Time
 
-/// The last words of a process that dies of a fault of its own: what waits in memory is written, and a
-/// `sys_crash` line behind it, by a signal handler.
+/// The last words of a process that dies of a fault of its own, or of a signal that asks for a death that
+/// can be looked at (SIGQUIT, SIGXCPU): what waits in memory is written, and a `sys_crash` line behind it,
+/// by a signal handler.
 ///
 /// Everything here is prepared before, because a handler may neither allocate nor lock: the lines are
 /// made at the start but for the digits of their time, the buffers lie where they always lay, and their
@@ -13,6 +14,7 @@ package enum CrashReport {
     private static let signals: [(number: CInt, name: StaticString)] = [
         (SIGSEGV, "SIGSEGV"), (SIGBUS, "SIGBUS"), (SIGILL, "SIGILL"), (SIGTRAP, "SIGTRAP"),
         (SIGFPE, "SIGFPE"), (SIGABRT, "SIGABRT"), (SIGSYS, "SIGSYS"),
+        (SIGQUIT, "SIGQUIT"), (SIGXCPU, "SIGXCPU"), (SIGSTKFLT, "SIGSTKFLT"),
     ]
     /// From the fault to the end, at most.
     private static let patience = 700_000
@@ -66,6 +68,8 @@ package enum CrashReport {
     fileprivate static func report(_ signal: CInt, _ prepared: Preparation) {
         var alarm = itimerval(
             it_interval: timeval(), it_value: timeval(tv_sec: 0, tv_usec: patience))
+        // Ignored it would end nothing.
+        Glibc.signal(SIGALRM, SIG_DFL)
         // Sound: each of these calls is handed a structure on this stack, which outlives it.
         _ = unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &alarm, nil)
         var set = sigset_t()

@@ -44,10 +44,11 @@ struct LogCrashTests {
     // The sanitizers have plans of their own with these signals.
     @Test(
         "says so and is whole, whatever the fault", .disabled(if: Effort.isSanitized),
-        arguments: [SIGSEGV, SIGABRT, SIGILL, SIGBUS])
+        arguments: [SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGQUIT, SIGXCPU])
     func fault(signal: CInt) throws {
         let names = [
             SIGSEGV: "SIGSEGV", SIGABRT: "SIGABRT", SIGILL: "SIGILL", SIGBUS: "SIGBUS",
+            SIGQUIT: "SIGQUIT", SIGXCPU: "SIGXCPU",
         ]
         for clients in [0, 3] {
             let house = try House(in: folder, quiet)
@@ -73,6 +74,21 @@ struct LogCrashTests {
         #expect(try next.stop() == .exited(0))
         let (ending, report) = try House.verify(in: folder)
         #expect(ending == .exited(0), "\(report)")
+    }
+
+    @Test("goes on when a signal comes that means nothing to a server")
+    func strangers() throws {
+        let house = try House(in: folder, quiet)
+        for number in [
+            SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGPIPE, SIGXFSZ, 34, 50, 64,
+        ] {
+            house.process.kill(number)
+            #expect(try house.ask(.login(1)).status == 200, "\(number)")
+        }
+        #expect(try house.stop() == .exited(0))
+        let text = try folder.log()
+        #expect(text.contains("sys_shutdown clean=true"))
+        #expect(!text.contains("sys_crash"))
     }
 
     @Test("belongs to one server at a time, and to the next once that is gone")

@@ -10,6 +10,7 @@ import Time
 private let signals: [(number: CInt, name: String)] = [
     (SIGSEGV, "SIGSEGV"), (SIGBUS, "SIGBUS"), (SIGILL, "SIGILL"), (SIGTRAP, "SIGTRAP"),
     (SIGFPE, "SIGFPE"), (SIGABRT, "SIGABRT"), (SIGSYS, "SIGSYS"),
+    (SIGQUIT, "SIGQUIT"), (SIGXCPU, "SIGXCPU"), (SIGSTKFLT, "SIGSTKFLT"),
 ]
 
 /// The log of a process that is about to die, with twenty lines that nobody has committed.
@@ -67,6 +68,11 @@ struct CrashReportTests {
             let logger = try dyingLogger(path, format)
             // Dispatch's threads take no SIGABRT but from abort, which is how it comes.
             if number == SIGABRT { abort() }
+            // Nor do they take those that come from outside.
+            var set = sigset_t()
+            sigemptyset(&set)
+            sigaddset(&set, number)
+            pthread_sigmask(SIG_UNBLOCK, &set, nil)
             raise(number)
             withExtendedLifetime(logger) {}
         }
@@ -141,6 +147,8 @@ struct CrashReportTests {
             while write(number, "x", 1) == 1 {}
             _ = fcntl(number, F_SETFL, 0)
             dup2(number, 2)
+            // As a server does.
+            _ = signal(SIGALRM, SIG_IGN)
             raise(SIGSEGV)
             withExtendedLifetime((logger, pipe.readingEnd.number)) {}
         }
