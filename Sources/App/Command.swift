@@ -110,8 +110,9 @@ package struct Command {
 
     /// Runs a command line, and returns what the process exits with.
     package static func run(_ arguments: [String], environment: [String: String]) -> ExitCode {
+        Signals.ignoreBrokenPipes()
         do throws(UsageError) {
-            return try Command(arguments, environment: environment).run()
+            return StandardOutput.finish(try Command(arguments, environment: environment).run())
         } catch {
             say("\(error.sentence)\n\(usage)")
             var rest = arguments[...]
@@ -124,14 +125,14 @@ package struct Command {
     private func run() -> ExitCode {
         switch verb {
         case .help:
-            print(helpText)
+            StandardOutput.show(helpText)
             return .success
         case .version:
-            print("gatehouse \(Gatehouse.version)")
+            StandardOutput.show("gatehouse \(Gatehouse.version)")
             return .success
         case .secret:
             guard let secretCommand else {
-                print(SecretCommand.newSecret())
+                StandardOutput.show(SecretCommand.newSecret())
                 return .success
             }
             return secretCommand.run(environment)
@@ -148,7 +149,6 @@ package struct Command {
             return serverCommand.run(configuration)
         case .log:
             guard let logCommand, let configuration = load() else { return .configuration }
-            Signals.ignoreBrokenPipes()
             Self.raiseDescriptorLimit()
             return logCommand.run(configuration, environment)
         }
@@ -178,7 +178,7 @@ package struct Command {
                 "warning: \(configuration.login.usersFile) has no users; add one with `gatehouse user add`"
             )
         }
-        print(
+        StandardOutput.show(
             "the configuration is good"
                 + (userCount.map { $0 == 1 ? "; 1 user" : "; \($0) users" } ?? ""))
         return .success
@@ -200,7 +200,6 @@ package struct Command {
             return .software
         }
         guard let configuration = load() else { return .configuration }
-        Signals.ignoreBrokenPipes()
         Self.raiseDescriptorLimit()
         let gatehouse: Gatehouse
         do throws(Gatehouse.StartError) {

@@ -115,9 +115,8 @@ struct LogCommand {
         let report =
             files.isEmpty
             ? verifier.verify(log: configuration.log.path) : verifier.verify(files: files)
-        print(
-            asJSON ? String(decoding: report.json, as: UTF8.self) + "\n" : report.text,
-            terminator: "")
+        StandardOutput.write(
+            asJSON ? String(decoding: report.json, as: UTF8.self) + "\n" : report.text)
         return Command.ExitCode(rawValue: report.outcome.exitCode) ?? .software
     }
 
@@ -127,7 +126,7 @@ struct LogCommand {
         do throws(Errno) {
             for key in SealKeys.all(configuration, making: false) {
                 guard let state = try LogState.read(from: path, key) else { continue }
-                print(state.head.text)
+                StandardOutput.show(state.head.text)
                 return .success
             }
             Command.say("\(path): no state that one of the keys has written")

@@ -35,19 +35,19 @@ struct SecretCommand {
 
     func run(_ environment: [String: String]) -> Command.ExitCode {
         guard let file else {
-            print(Self.newSecret())
+            StandardOutput.show(Self.newSecret())
             return .success
         }
         do throws(KeyAddition.Failure) {
             let added = try KeyAddition(to: file, id: id, environment: environment).run()
             let config = VisibleText.of(file, limit: 200)
-            print(
+            StandardOutput.show(
                 """
                 \(added.secretFile) has a new secret; \(config) names it as key \(added.id), in front.
                 next: `gatehouse reload --config \(config)`, or a restart; then it signs new tokens.
                 """)
             if added.otherKeys > 0 {
-                print(
+                StandardOutput.show(
                     """
                     What was signed before is still good. The old key can be taken out of token.keys \
                     \(MomentWords.span(added.session))

@@ -150,7 +150,6 @@ struct ServerCommand {
     // MARK: Running
 
     func run(_ configuration: Configuration) -> Command.ExitCode {
-        Signals.ignoreBrokenPipes()
         do throws(RunningServer.Failure) {
             switch task {
             case .revoke(let target, let isConfirmed):
@@ -179,16 +178,16 @@ struct ServerCommand {
         writer.endObject()
         try RunningServer(configuration).ask("PUT", "/log-level", json: writer.bytes)
         let what = area.map { "log.areas.\($0.name)" } ?? "log.level"
-        print("\(what) is \(level.name) until the next reload or restart")
+        StandardOutput.show("\(what) is \(level.name) until the next reload or restart")
     }
 
     private func reload(_ configuration: Configuration) throws(RunningServer.Failure) {
         let (changed, waiting) = try RunningServer(configuration).reload()
         if changed.isEmpty, waiting.isEmpty {
-            print("read again; no setting has changed")
+            StandardOutput.show("read again; no setting has changed")
         }
-        for name in changed { print("changed: \(name)") }
-        for name in waiting { print("waits for a restart: \(name)") }
+        for name in changed { StandardOutput.show("changed: \(name)") }
+        for name in waiting { StandardOutput.show("waits for a restart: \(name)") }
     }
 
     private func list(
@@ -208,7 +207,7 @@ struct ServerCommand {
             rows.append(
                 [Self.shown(session["session"]?.text)] + times + [Self.shown(session["ip"]?.text)])
         }
-        for line in PlainTable.lines(rows) { print(line) }
+        StandardOutput.show(PlainTable.lines(rows).joined(separator: "\n"))
     }
 
     /// A session's identifier may come from a token of somebody else's making.
@@ -258,7 +257,7 @@ struct ServerCommand {
         writer.endObject()
         do throws(RevocationRequest.Failure) {
             let way = try RevocationRequest(writer.bytes, configuration).send()
-            print(what)
+            StandardOutput.show(what)
             if let note = way.note { Command.say(note) }
             return .success
         } catch {

@@ -85,7 +85,6 @@ struct TokenCommand {
     func run(
         _ configuration: Configuration, _ environment: [String: String]
     ) -> Command.ExitCode {
-        Signals.ignoreBrokenPipes()
         switch verb {
         case .issue: return issue(configuration)
         case .explain:
@@ -117,7 +116,7 @@ struct TokenCommand {
         do throws(RunningServer.Failure) {
             let answer = try RunningServer(configuration).ask("POST", "/issue", json: writer.bytes)
             guard let token = answer["token"]?.text else { return .software }
-            print(token)
+            StandardOutput.show(token)
             return .success
         } catch {
             if case .refused(404, "User not found", _) = error {
@@ -166,9 +165,9 @@ struct TokenCommand {
             longestHead: configuration.server.limits.head)
         standing?.describe(in: &explanation, users, at: moment)
 
-        print("At \(MomentWords.utc(moment)):")
-        for step in explanation.steps { print(Self.line(step, isColored: isColored)) }
-        print(verdict.sentence)
+        StandardOutput.show("At \(MomentWords.utc(moment)):")
+        for step in explanation.steps { StandardOutput.show(Self.line(step, isColored: isColored)) }
+        StandardOutput.show(verdict.sentence)
         return verdict.exitCode
     }
 
@@ -207,8 +206,9 @@ struct TokenCommand {
         token nor its signature is shown.
 
         Exit codes of token explain: 0 it would be accepted, 1 it would not, 64 wrong arguments, 66
-        no token came, 69 whether it was revoked cannot be told, 78 wrong configuration. Of token
-        issue: 0 done, 64, 67 no such user, 69 no server answers, 77 not permitted, 78.
+        no token came, 69 whether it was revoked cannot be told, 74 not written, 78 wrong
+        configuration. Of token issue: 0 done, 64, 67 no such user, 69 no server answers, 74, 77
+        not permitted, 78.
         """
 }
 

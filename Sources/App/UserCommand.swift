@@ -191,28 +191,29 @@ struct UserCommand {
     private func tell(_ change: Change, _ configuration: Configuration?) -> Command.ExitCode {
         let atSignal = "\(change.sentence); a running server takes it at SIGHUP"
         guard let configuration else {
-            print(atSignal)
+            StandardOutput.show(atSignal)
             if endsSessions { sayNext(change.user) }
             return .success
         }
         let isNotRunning: Bool
         do throws(RunningServer.Failure) {
             _ = try RunningServer(configuration).reload()
-            print("\(change.sentence); the running server has taken it")
+            StandardOutput.show("\(change.sentence); the running server has taken it")
             return endsSessions ? endSessions(change.user, configuration) : .success
         } catch {
             switch error {
             case .noSocket: isNotRunning = false
             case .unreached(.notRunning): isNotRunning = true
             default:
-                print("\(change.sentence); the running server has not taken it")
+                StandardOutput.show("\(change.sentence); the running server has not taken it")
                 let exitCode = error.told()
                 if endsSessions { sayNext(change.user) }
                 return exitCode
             }
         }
         guard endsSessions else {
-            print(isNotRunning ? "\(change.sentence); no server is running" : atSignal)
+            StandardOutput.show(
+                isNotRunning ? "\(change.sentence); no server is running" : atSignal)
             return .success
         }
         do throws(RevocationRequest.Failure) {
@@ -220,24 +221,26 @@ struct UserCommand {
                 endingSessionsOf: change.user.id, configuration
             ).send()
             // Whoever has got the journal knows that no server has it.
-            print("\(change.sentence); no server is running")
+            StandardOutput.show("\(change.sentence); no server is running")
             sayEnded(change.user, way)
             return .success
         } catch {
             switch error {
             case .inUse:
-                print(atSignal)
+                StandardOutput.show(atSignal)
                 sayNext(change.user)
                 return .success
             case .keysAreTemporary where isNotRunning:
-                print("\(change.sentence); no server is running")
+                StandardOutput.show("\(change.sentence); no server is running")
                 return .success
             case .keysAreTemporary:
-                print(atSignal)
-                print("sessions that have begun end with the server, whose keys nobody keeps")
+                StandardOutput.show(atSignal)
+                StandardOutput.show(
+                    "sessions that have begun end with the server, whose keys nobody keeps")
                 return .success
             default:
-                print(isNotRunning ? "\(change.sentence); no server is running" : atSignal)
+                StandardOutput.show(
+                    isNotRunning ? "\(change.sentence); no server is running" : atSignal)
                 let exitCode = error.told()
                 sayNext(change.user)
                 return exitCode
@@ -258,12 +261,13 @@ struct UserCommand {
     }
 
     private func sayEnded(_ user: User, _ way: RevocationRequest.Way) {
-        print(RevocationRequest.ended(user.id))
+        StandardOutput.show(RevocationRequest.ended(user.id))
         if let note = way.note { Command.say(note) }
     }
 
     private func sayNext(_ user: User) {
-        print("sessions that have begun go on; next: `gatehouse revoke --user \(user.id.number)`")
+        StandardOutput.show(
+            "sessions that have begun go on; next: `gatehouse revoke --user \(user.id.number)`")
     }
 
     private func add(_ path: String, _ iterations: Int) throws(Failure) -> Change? {
@@ -321,7 +325,7 @@ struct UserCommand {
             }
             return nil
         }
-        for line in PlainTable.lines(rows) { print(line) }
+        StandardOutput.show(PlainTable.lines(rows).joined(separator: "\n"))
     }
 
     // MARK: Parts

@@ -2,15 +2,15 @@ import Glibc
 import POSIX
 
 /// Where a command writes to; the descriptor is somebody else's.
-struct Output {
+package struct Output {
     private let descriptor: CInt
 
-    init(_ descriptor: CInt) { self.descriptor = descriptor }
+    package init(_ descriptor: CInt) { self.descriptor = descriptor }
 
     /// Writes all of it. False if nobody reads it any more, as behind `| head`; the caller ignores
     /// SIGPIPE, or ends by it.
     @discardableResult
-    func write(_ bytes: Span<UInt8>) throws(ReadingError) -> Bool {
+    package func write(_ bytes: Span<UInt8>) throws(ReadingError) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
             do throws(Errno) {

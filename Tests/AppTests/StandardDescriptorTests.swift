@@ -4,6 +4,11 @@ import JWT
 import TestSupport
 import Testing
 
+/// What is said of an output that cannot be written.
+private let failures = [
+    (">/dev/full", "No space left on device"), (">&-", "Bad file descriptor"),
+]
+
 @Suite("Standard input, output and error", .blocking, .serialized)
 struct StandardDescriptorTests {
     private let folder = try! TemporaryFolder()
@@ -26,4 +31,70 @@ struct StandardDescriptorTests {
         let (verdict, report) = try House.verify(in: folder)
         #expect(verdict.isIntact, "\(report)")
     }
+
+    @Test("that cannot be written make a command fail", arguments: failures)
+    func unwritten(redirection: String, reason: String) throws {
+        let house = try House(in: folder)
+        try house.stop()
+        try folder.file(
+            "users.json", #"{"users":[{"id":1,"username":"alice","name":"Alice"}]}"#)
+        for arguments in [
+            ["--help"], ["--version"], ["secret"], ["check"], ["token", "--help"], ["log", "head"],
+            ["log", "verify"], ["log", "verify", "--json"], ["log", "stats"],
+            ["log", "tail", "--no-follow"], ["user", "list", "--users-file", "users.json"],
+        ] {
+            let (ending, _, errors) = try House.run(
+                arguments, in: folder, settings, redirection: redirection)
+            #expect(ending == .exited(74), "\(arguments)")
+            #expect(errors.hasSuffix("gatehouse: cannot write: \(reason)\n"), "\(arguments)")
+        }
+    }
+
+    @Test("that nobody reads any more make a command end in silence")
+    func unread() throws {
+        #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+        for arguments in [["--help"], ["secret"], ["user", "--help"]] {
+            let (ending, _, errors) = try House.run(
+                arguments, in: folder, redirection: "5<>pipe 6>pipe 5<&- >&6 6>&-")
+            #expect(ending == .exited(0), "\(arguments)")
+            #expect(errors == "")
+        }
+    }
+
+    @Test("that cannot be written keep no command from what it has begun", arguments: failures)
+    func begun(redirection: String, reason: String) throws {
+        let estate = try Estate()
+        let house = try estate.house()
+        let token = try house.login("alice").token
+        #expect(try house.ask(.resource(token)).status == 200)
+        func run(_ arguments: String...) throws -> ChildProcess.Ending {
+            let (ending, _, errors) = try House.run(
+                arguments + ["--config", "gatehouse.json"], in: estate.folder,
+                redirection: redirection)
+            #expect(errors.hasSuffix("gatehouse: cannot write: \(reason)\n"), "\(arguments)")
+            return ending
+        }
+        #expect(try run("sessions", "--user", "1") == .exited(74))
+        #expect(try run("level", "http", "DEBUG") == .exited(74))
+        #expect(try run("user", "disable", "--username", "alice") == .exited(74))
+        #expect(try house.ask(.resource(token)).status != 200)
+        #expect(try run("user", "enable", "--username", "alice") == .exited(74))
+        // Not only that the user is known again: the session has ended.
+        #expect(try house.ask(.resource(token)).status == 401)
+        #expect(try run("token", "issue", "--user", "1") == .exited(74))
+    }
+
+    @Test("that cannot be written do not hide what else is wrong")
+    func otherCode() throws {
+        let key = #"{"login":{"mode":"demo"},"token":{"keys":[{"id":"a","secret":"\#(secret)"}]}}"#
+        try folder.file("config.json", key)
+        try folder.file("token", "a.b.c\n")
+        let (ending, _, errors) = try House.run(
+            ["token", "explain", "--config", "config.json"], in: folder,
+            redirection: "<token >/dev/full")
+        #expect(ending == .exited(1))
+        #expect(errors == "gatehouse: cannot write: No space left on device\n")
+    }
 }
+
+private let secret = "0123456789abcdef0123456789ABCDEF"
