@@ -132,9 +132,11 @@ extension Configuration {
     /// Nobody's configuration; somebody's mistake.
     private static let maximumFile = 1 << 20
 
-    /// A file that others can read is no secret.
+    /// A file that others can read is no secret. Of what is no file something else has to be said.
     static func permissionWarning(_ path: String, _ what: String) -> [Problem] {
-        guard let status = try? FileStatus(path: path), status.isReadableByOthers else { return [] }
+        guard let status = try? FileStatus(path: path), status.isRegularFile,
+            status.isReadableByOthers
+        else { return [] }
         return [
             Problem(path: path, sentence: "the \(what) file can be read by others; chmod 600 it")
         ]

@@ -426,7 +426,7 @@ struct UserCommand {
             case .file(.cannotRead(.notPermitted)), .file(.cannotWrite(.notPermitted)),
                 .file(.cannotWrite(.readOnly)), .file(.wouldChangeOwner):
                 .notPermitted
-            case .file(.cannotRead): .noInput
+            case .file(.cannotRead), .file(.notRegular): .noInput
             case .file(.cannotWrite(.noSpace)), .file(.cannotWrite(.inputOutput)): .inputOutput
             case .file(.cannotWrite): .cannotCreate
             case .file(.inUse): .unavailable

@@ -43,12 +43,7 @@ package struct UsersFile: Sendable {
 
     /// The users, in the file's order, and the ids that are left.
     package func readAll() throws(UsersFileError) -> (users: [User], ids: FreeIDs) {
-        let bytes: [UInt8]
-        do throws(Errno) {
-            bytes = try contents()
-        } catch {
-            throw .cannotRead(error)
-        }
+        let bytes = try contents()
         guard bytes.count <= Self.maximumSize else { throw .tooLarge }
         return try UsersFileReader.users(in: bytes)
     }
@@ -135,11 +130,15 @@ package struct UsersFile: Sendable {
     // MARK: Reading
 
     /// One byte more than may be is enough to know.
-    private func contents() throws(Errno) -> [UInt8] {
-        // Whoever put a pipe there must not keep us waiting.
-        let file = try fileSystem.open(path, O_RDONLY | O_NONBLOCK, mode: 0)
-        guard try file.status().isRegularFile else { throw Errno(EINVAL) }
-        return try file.read(upTo: Self.maximumSize)
+    private func contents() throws(UsersFileError) -> [UInt8] {
+        do throws(Errno) {
+            // Whoever put a pipe there must not keep us waiting.
+            let file = try fileSystem.open(path, O_RDONLY | O_NONBLOCK, mode: 0)
+            if try file.status().isRegularFile { return try file.read(upTo: Self.maximumSize) }
+        } catch {
+            throw .cannotRead(error)
+        }
+        throw .notRegular
     }
 
     // MARK: Writing

@@ -4,6 +4,8 @@ import POSIX
 /// Why the users cannot be read or changed.
 package enum UsersFileError: Error, Equatable {
     case cannotRead(Errno)
+    /// A folder, a pipe or a device.
+    case notRegular
     /// What is there is as it was, but for an error of the folder's synchronisation, after which the new
     /// users are there and may not outlive a power cut.
     case cannotWrite(Errno)
@@ -23,6 +25,8 @@ package enum UsersFileError: Error, Equatable {
     package func sentences(_ path: String) -> [String] {
         switch self {
         case .cannotRead(let error): ["\(path): the users cannot be read: \(error.words)"]
+        case .notRegular:
+            ["\(path): is not a regular file; write a file, not a folder, a pipe or a device"]
         case .cannotWrite(let error): ["\(path): the users cannot be written: \(error.words)"]
         case .wouldChangeOwner:
             ["\(path): belongs to another user; run this as that user or as the superuser"]
