@@ -46,8 +46,23 @@ struct Settings {
                 add(path, "\(value.kindName) is not an object")
             }
         }
-        for variable in environment.keys.sorted() where !knownVariables.contains(variable) {
+        for (variable, text) in environment.sorted(by: { $0.key < $1.key })
+        where !knownVariables.contains(variable) && !Self.isOfKubernetes(variable, text) {
             add(variable, "no setting has this name")
+        }
+    }
+
+    /// Whether it is one that Kubernetes gives to each container that runs beside a service of the name
+    /// `gatehouse` ("Environment variables" in its documentation of services): nobody's mistake. An
+    /// operator who writes `GATEHOUSE_PORT=9000` has made one.
+    private static func isOfKubernetes(_ variable: String, _ text: String) -> Bool {
+        switch variable.dropFirst(prefix.count) {
+        case "SERVICE_HOST", "SERVICE_PORT": return true
+        case "PORT": return text.wholeMatch(of: #/(tcp|udp|sctp):\/\/.+/#) != nil
+        case let name:
+            return name.wholeMatch(
+                of: #/SERVICE_PORT_[A-Z0-9_]+|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?/#)
+                != nil
         }
     }
 

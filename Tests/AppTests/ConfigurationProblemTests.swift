@@ -276,11 +276,39 @@ struct ConfigurationProblemTests {
             ("TOKEN_KEYS", "{}", "token.keys: not a list in JSON"),
             ("LOG_FILE", "x", "GATEHOUSE_LOG_FILE: no setting has this name"),
             ("PORT", "80", "GATEHOUSE_PORT: no setting has this name"),
+            ("PORT", "http://10.0.0.1:80", "GATEHOUSE_PORT: no setting has this name"),
         ]
         for (name, value, problem) in cases {
             #expect(try problems(nil, ["GATEHOUSE_" + name: value]) == [problem])
         }
         #expect(try problems(nil, ["gatehouse_port": "80", "GATEHOUS_PORT": "80"]) == [])
+    }
+
+    @Test("is not what Kubernetes says of a service called gatehouse")
+    func kubernetes() throws {
+        let url = "tcp://10.0.171.239:8080"
+        let given = [
+            "SERVICE_HOST": "10.0.171.239", "SERVICE_PORT": "8080", "SERVICE_PORT_HTTP": "8080",
+            "SERVICE_PORT_METRICS_2": "9090", "PORT": url, "PORT_8080_TCP": url,
+            "PORT_8080_TCP_PROTO": "tcp", "PORT_8080_TCP_PORT": "8080",
+            "PORT_8080_TCP_ADDR": "10.0.171.239", "PORT_53_UDP": "udp://10.0.171.239:53",
+            "PORT_53_UDP_PROTO": "udp", "PORT_1_SCTP_ADDR": "10.0.171.239",
+        ]
+        let all = Dictionary(uniqueKeysWithValues: given.map { ("GATEHOUSE_\($0)", $1) })
+        #expect(try problems(nil, all) == [])
+        for url in ["udp://10.0.0.1:53", "sctp://[2001:db8::1]:1"] {
+            #expect(try problems(nil, ["GATEHOUSE_PORT": url]) == [])
+        }
+        for name in [
+            "SERVICE", "SERVICE_HOSTS", "SERVICE_HOST_NAME", "SERVICE_PORT_", "SERVICE_PORT_http",
+            "SERVICE_NAME", "PORT_", "PORT_8080", "PORT_TCP", "PORT_80A_TCP", "PORT_8080_TCP_",
+            "PORT_8080_TCP_HOST", "PORT_8080_HTTP", "PORT_8080_TCP_PORT_2", "PORT_8080_tcp",
+            "X_SERVICE_HOST", "X_PORT_8080_TCP", "SERVER_SERVICE_HOST",
+        ] {
+            let variable = "GATEHOUSE_" + name
+            #expect(
+                try problems(nil, [variable: url]) == ["\(variable): no setting has this name"])
+        }
     }
 
     @Test("is told all at once")
