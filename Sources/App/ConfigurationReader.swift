@@ -239,6 +239,8 @@ struct ConfigurationReader {
         if file.isEmpty { settings.add("log.file.path", "cannot be empty") }
         var options = LogOptions(path: path(file))
         options.level = level("log.level", .info)
+        // An area's own variable stands above it.
+        settings.takeObject("log.areas")
         for area in Area.allCases {
             let path = "log.areas.\(area.name)"
             if settings.raw(path) != nil { options.areas[area] = level(path, options.level) }

@@ -66,12 +66,30 @@ struct Settings {
         }
     }
 
+    /// Takes the object under a path, as JSON, from the environment, if it is there: in place of the
+    /// file's.
+    mutating func takeObject(_ path: String) {
+        let variable = Self.variable(path)
+        knownVariables.insert(variable)
+        guard let text = environment[variable] else { return }
+        guard let object = try? JSONValue(parsing: Array(text.utf8).span), case .object = object
+        else {
+            add(path, "not an object in JSON")
+            return
+        }
+        values = values.filter { $0.key != path && !$0.key.hasPrefix(path + ".") }
+        flatten(object, path: path)
+    }
+
+    private static func variable(_ path: String) -> String {
+        prefix + path.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
+    }
+
     // MARK: Values
 
     /// The raw value of a key; nil if nobody set it.
     mutating func raw(_ path: String) -> Raw? {
-        let variable =
-            Self.prefix + path.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
+        let variable = Self.variable(path)
         known.insert(path)
         knownVariables.insert(variable)
         if let text = environment[variable] { return .text(text) }

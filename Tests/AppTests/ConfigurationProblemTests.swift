@@ -277,6 +277,13 @@ struct ConfigurationProblemTests {
             ("LOG_FILE", "x", "GATEHOUSE_LOG_FILE: no setting has this name"),
             ("PORT", "80", "GATEHOUSE_PORT: no setting has this name"),
             ("PORT", "http://10.0.0.1:80", "GATEHOUSE_PORT: no setting has this name"),
+            ("LOG_AREAS", "DEBUG", "log.areas: not an object in JSON"),
+            ("LOG_AREAS", "[]", "log.areas: not an object in JSON"),
+            ("LOG_AREAS", #"{"disk":"INFO"}"#, "log.areas.disk: no setting has this name"),
+            (
+                "LOG_AREAS", #"{"http":3}"#,
+                "log.areas.http: 3 is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL"
+            ),
         ]
         for (name, value, problem) in cases {
             #expect(try problems(nil, ["GATEHOUSE_" + name: value]) == [problem])

@@ -182,6 +182,24 @@ struct ConfigurationTests {
         #expect(mended.server.address.port == 80)
     }
 
+    @Test("has the areas of the environment in place of the file's, and each area's own above both")
+    func areas() throws {
+        let file = #"{"log":{"areas":{"http":"DEBUG","app":"ERROR"}}}"#
+        let variable = "GATEHOUSE_LOG_AREAS"
+        func areas(_ environment: [String: String]) throws -> [Area: Level] {
+            try load(file, environment).log.areas
+        }
+        #expect(try areas([:]) == [.http: .debug, .app: .error])
+        let json = #"{"http":"WARNING","security":"debug"}"#
+        #expect(try areas([variable: json]) == [.http: .warning, .security: .debug])
+        #expect(try areas([variable: "{}"]) == [:])
+        #expect(
+            try areas([variable: json, variable + "_HTTP": "CRITICAL"])
+                == [.http: .critical, .security: .debug])
+        let none = #"{"log":{"areas":"not looked at"}}"#
+        #expect(try load(none, [variable: json]).log.areas[.http] == .warning)
+    }
+
     @Test("can say null for a text that is not there")
     func null() throws {
         #expect(try load("{\"token\":{\"issuer\":null}}").policy.issuer == nil)
