@@ -173,7 +173,7 @@ struct ConfigurationReader {
                 Problem(
                     path: "login.mode",
                     sentence: "demo: anyone who can connect can log in as anyone"))
-            if !server.address.isLoopback {
+            if !server.address.isForDemo {
                 settings.add("server.host", "demo mode listens on 127.0.0.1 or ::1 only")
             }
         }

@@ -58,7 +58,7 @@ struct InheritedDoors {
         for socket in house {
             if socket.address.isFile {
                 add(socket, "server.host", "is a file's; write an address and a port")
-            } else if configuration.login.mode == .demo, !socket.address.isLoopback {
+            } else if configuration.login.mode == .demo, !socket.address.isForDemo {
                 add(socket, "server.host", "cannot be: demo mode listens on 127.0.0.1 or ::1 only")
             }
         }
@@ -108,6 +108,12 @@ struct InheritedDoors {
 }
 
 extension SocketAddress {
+    /// Whether it is one of the two that the demo, which believes everybody, listens on: what everybody
+    /// knows as this machine's own, and no other of 127.0.0.0/8.
+    var isForDemo: Bool {
+        host == .ipv4([127, 0, 0, 1]) || host == .ipv6([UInt8](repeating: 0, count: 15) + [1])
+    }
+
     fileprivate var isFile: Bool {
         if case .unix = host { true } else { false }
     }

@@ -30,6 +30,14 @@ struct ConfigurationProblemTests {
                 #"{"server":{"host":"example.org"}}"#,
                 #"server.host: "example.org" is not an IP address; write 127.0.0.1 or ::1"#
             ),
+            (
+                #"{"server":{"host":"localhost"}}"#,
+                #"server.host: "localhost" is not an IP address; write 127.0.0.1 or ::1"#
+            ),
+            (
+                #"{"admin":{"metrics":"localhost:9090"}}"#,
+                #"admin.metrics: "localhost:9090" is not an address and a port; write 127.0.0.1:9090"#
+            ),
             (#"{"server":{"host":5}}"#, "server.host: 5 is not a string"),
             (#"{"server":{"port":70000}}"#, "server.port: 70000 is not from 0 to 65535"),
             (#"{"server":{"port":-1}}"#, "server.port: -1 is not from 0 to 65535"),
@@ -482,10 +490,16 @@ struct ConfigurationProblemTests {
 
     @Test("with its address is told, if it is open to others in the demo")
     func demoAddress() throws {
-        for host in ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "::ffff:127.0.0.1"] {
+        for host in [
+            "0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "::ffff:127.0.0.1", "127.0.0.2",
+            "127.255.255.254",
+        ] {
             #expect(
                 try problems("{\"login\":{\"mode\":\"demo\"},\"server\":{\"host\":\"\(host)\"}}")
                     == ["server.host: demo mode listens on 127.0.0.1 or ::1 only"])
+        }
+        for host in ["127.0.0.1", "::1", "0:0:0:0:0:0:0:1"] {
+            #expect(try problems(nil, ["GATEHOUSE_SERVER_HOST": host]) == [])
         }
     }
 
