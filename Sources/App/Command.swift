@@ -278,7 +278,7 @@ package struct Command {
           token issue|explain       one for an operator; why one is good or not; see token --help
           revoke --user N | --session SID | --token [JTI] | --all     end sessions; see revoke --help
           level AREA LEVEL · reload · sessions --user N      of the running server; see revoke --help
-          log verify [FILES] [--anchor SEQ.MAC] [--json]         is it what was written?
+          log verify [FILES] [--anchor SEQ.MAC] [--key-file FILE] [--json]     is it what was written?
           log head   the newest seal, SEQ.MAC: kept elsewhere, it is an anchor
           log stats [FILES] [--since WHEN] [--json]              what is in it
           log tail [--lines N] [--level L] [--area A] [--event E] [--user U] [--no-follow]

@@ -129,6 +129,14 @@ extension Configuration {
         throw Problem(path: path, sentence: sentence)
     }
 
+    /// What a file with a key has in it, without the line end.
+    static func readSecretFile(_ path: String) throws(Problem) -> [UInt8] {
+        var bytes = try readFile(path)
+        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        return bytes
+    }
+
     /// Nobody's configuration; somebody's mistake.
     private static let maximumFile = 1 << 20
 

@@ -362,20 +362,18 @@ struct ConfigurationReader {
     ) -> [UInt8]? {
         // Among others' keys it has a name of its own.
         let place = prefix.isEmpty ? path : "\(path).\(prefix)secret"
-        var bytes: [UInt8]
+        let bytes: [UInt8]
         switch (texts["secret"], texts["secret_file"]) {
         case (let secret?, nil): bytes = Array(secret.utf8)
         case (nil, let file?):
             let file = self.path(file)
             do throws(Problem) {
-                bytes = try Configuration.readFile(file)
+                bytes = try Configuration.readSecretFile(file)
             } catch {
                 // The value is not shown: somebody may have written the secret itself there.
                 settings.add("\(path).\(prefix)secret_file", error.sentence)
                 return nil
             }
-            if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
-            if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
             warnings += Configuration.permissionWarning(file, "key")
         default:
             settings.add(place, "needs either \(prefix)secret or \(prefix)secret_file")
@@ -385,8 +383,12 @@ struct ConfigurationReader {
             settings.add(place, problem)
             return nil
         }
-        secretMarks[place] = hexadecimal(SHA256.digest(of: bytes.span).span)
+        secretMarks[place] = Self.mark(of: bytes)
         return bytes
+    }
+
+    private static func mark(of secret: [UInt8]) -> String {
+        hexadecimal(SHA256.digest(of: secret.span).span)
     }
 
     // MARK: Values, put on the record

@@ -11,6 +11,7 @@ struct LogCommand {
     private var verb = Verb.verify
     private var files: [String] = []
     private var anchors: [SealHead] = []
+    private var keyFiles: [String] = []
     private var asJSON = false
     private var since: Timestamp?
     private var lines = 10
@@ -40,6 +41,7 @@ struct LogCommand {
                         sentence: "\"\(text)\" is no anchor; write SEQ.MAC, as log head prints it")
                 }
                 anchors.append(anchor)
+            case (.verify, "--key-file"): keyFiles.append(try rest.value(of: argument))
             case (.verify, "--json"), (.stats, "--json"): asJSON = true
             case (.stats, "--since"):
                 let text = try rest.value(of: argument)
@@ -106,12 +108,21 @@ struct LogCommand {
     }
 
     private func verify(_ configuration: Configuration) -> Command.ExitCode {
-        let keys = SealKeys.all(configuration, making: false)
-        guard !keys.isEmpty else {
+        let keys = SealKeys.inUse(configuration, making: false)
+        var earlier = SealKeys.earlier(configuration)
+        for path in keyFiles {
+            do throws(Problem) {
+                earlier.append(try SealKeys.named(path))
+            } catch {
+                Command.say("\(error)")
+                return .cannotTell
+            }
+        }
+        guard !keys.isEmpty || !earlier.isEmpty else {
             Command.say("there is no key to check the log with")
             return .cannotTell
         }
-        let verifier = LogVerifier(keys: keys, anchors: anchors)
+        let verifier = LogVerifier(keys: keys, earlier: earlier, anchors: anchors)
         let report =
             files.isEmpty
             ? verifier.verify(log: configuration.log.path) : verifier.verify(files: files)
@@ -124,7 +135,9 @@ struct LogCommand {
     private func head(_ configuration: Configuration) -> Command.ExitCode {
         let path = LogState.path(of: configuration.log.path)
         do throws(Errno) {
-            for key in SealKeys.all(configuration, making: false) {
+            let keys =
+                SealKeys.inUse(configuration, making: false) + SealKeys.earlier(configuration)
+            for key in keys {
                 guard let state = try LogState.read(from: path, key) else { continue }
                 StandardOutput.show(state.head.text)
                 return .success

@@ -10,21 +10,38 @@ enum SealKeys {
     static func completing(_ configuration: Configuration) -> LogOptions {
         var options = configuration.log
         guard configuration.sealsLog else { return options }
-        if let key = all(configuration, making: true).first {
+        if let key = inUse(configuration, making: true).first {
             options.seal = LogOptions.Seal(key: key, interval: configuration.sealInterval)
         }
         return options
     }
 
-    /// The key that seals, and then those that may have sealed before it: with a secret of its own that
-    /// is one, else one for each token key.
+    /// The key that seals, and then those that it is as good as: with a secret of its own there is none
+    /// of those, else there is one for each token key.
     /// - Parameter making: whether to make the demo's key if it is not there.
-    static func all(_ configuration: Configuration, making: Bool) -> [SealKey] {
+    static func inUse(_ configuration: Configuration, making: Bool) -> [SealKey] {
         if let secret = configuration.sealSecret { return [SealKey(secret: secret.span)] }
         if configuration.keysAreTemporary {
             return [demoKey(configuration.log.path, making: making)].compactMap(\.self)
         }
         return configuration.keys.entries.map { SealKey(derivedFrom: $0.key) }
+    }
+
+    /// Those that may have sealed before: what was sealed before the log had a secret of its own is still
+    /// there, but whoever has a token key must not be able to seal anything behind that.
+    static func earlier(_ configuration: Configuration) -> [SealKey] {
+        guard configuration.sealSecret != nil, !configuration.keysAreTemporary else { return [] }
+        return configuration.keys.entries.map { SealKey(derivedFrom: $0.key) }
+    }
+
+    /// The key in a file that is named to `log verify`: of the log's own, or a token key.
+    static func named(_ path: String) throws(Problem) -> SealKey {
+        let secret = try Configuration.readSecretFile(path)
+        guard secret.count >= KeyRing.minimumSecretLength else {
+            throw Problem(path: path, sentence: "has no key in it")
+        }
+        // One derived from a token key is the same.
+        return SealKey(secret: secret.span)
     }
 
     /// The demo's token key ends with its run, and would leave a log that nobody can check. So the seal

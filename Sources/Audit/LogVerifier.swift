@@ -7,14 +7,21 @@ import POSIX
 /// Reads the files once, in bounded memory, whatever they hold; writes nothing, and may run beside the
 /// server.
 package struct LogVerifier: Sendable {
+    /// Those in use, and then those of before.
     private let keys: [SealKey]
+    /// How many of them are in use.
+    private let currentCount: Int
     private let anchors: [SealHead]
 
     /// - Parameters:
-    ///   - keys: the newest first.
+    ///   - keys: those in use, the newest first.
+    ///   - earlier: those that may have sealed before them, and no more since: a seal of theirs behind
+    ///     one of `keys` is a fault, and their word about the log's end proves nothing.
     ///   - anchors: heads that were kept elsewhere; the log must still have them.
-    package init(keys: [SealKey], anchors: [SealHead] = []) {
-        self.keys = keys
+    package init(keys: [SealKey], earlier: [SealKey] = [], anchors: [SealHead] = []) {
+        let ids = Set(keys.map(\.id))
+        self.keys = keys + earlier.filter { !ids.contains($0.id) }
+        currentCount = keys.count
         self.anchors = anchors
     }
 
@@ -73,7 +80,8 @@ package struct LogVerifier: Sendable {
             self.state = state
             reader = VerificationReader(keys: verifier.keys)
             ledger = VerificationLedger(
-                keyIDs: verifier.keys.map(\.id), anchors: verifier.anchors, state: state)
+                keyIDs: verifier.keys.map(\.id), currentCount: verifier.currentCount,
+                anchors: verifier.anchors, state: state)
         }
 
         mutating func read(
@@ -138,12 +146,15 @@ package struct LogVerifier: Sendable {
         private func outcome(isComplete: Bool) -> VerificationReport.Outcome {
             // Seals of other keys alone say nothing about who is right.
             if reader.ourSealCount == 0, reader.foreignSealCount > 0 { return .wrongKey }
-            let isTampered = ledger.faults.contains { $0.kind != .tornLine }
-            if isTampered || ledger.unlistedFaultCount > 0 { return .tampered }
+            if ledger.faults.contains(where: \.kind.isTampering) || ledger.unlistedFaultCount > 0 {
+                return .tampered
+            }
+            if ledger.faults.contains(where: { $0.kind == .wrongKey }) { return .unknownKey }
             if !report.problems.isEmpty { return .unreadable }
             if ledger.sealCount == 0 { return .neverSealed }
-            // Whoever names files knows that they may be a part.
-            if isComplete, !ledger.endIsProven { return .endNotProven }
+            // Whoever names files knows that they may be a part; but not that another could have made
+            // all of them.
+            if isComplete || ledger.isOfEarlierKeys, !ledger.endIsProven { return .endNotProven }
             return tail == nil ? .intact : .unsealed
         }
     }

@@ -14,11 +14,21 @@ struct MovedFiles {
         let file: LogFile
         /// Nil for a file of the log without seals.
         let ends: SealEnds?
+        /// Its seals are of keys that are not known.
+        let isForeign: Bool
 
-        /// Whether the seals of the one follow those of the other at once.
+        init(_ file: LogFile, keyIDs: [String]) {
+            self.file = file
+            let known = SealEnds(of: file, keyIDs: keyIDs)
+            ends = known ?? SealEnds(of: file, keyIDs: nil)
+            isForeign = known == nil
+        }
+
+        /// Whether the seals of the one follow those of the other at once. A key that is not known can
+        /// have been in use before, and not since.
         func isLinked(to other: Part) -> Bool {
             guard let ends, let others = other.ends else { return false }
-            return ends.leads(to: others) || others.leads(to: ends)
+            return ends.leads(to: others) || !isForeign && others.leads(to: ends)
         }
 
         func overlaps(_ other: Part) -> Bool {
@@ -50,8 +60,9 @@ struct MovedFiles {
                 let file = try LogFile(path)
                 let isKnown = (all + candidates.map(\.file)).contains { $0.isSameFile(as: file) }
                 if isKnown { continue }
-                if let ends = SealEnds(of: file, keyIDs: keyIDs) {
-                    candidates.append(Part(file: file, ends: ends))
+                let part = Part(file, keyIDs: keyIDs)
+                if part.ends != nil {
+                    candidates.append(part)
                 } else {
                     left.append(path)
                 }
@@ -60,7 +71,7 @@ struct MovedFiles {
             }
         }
         if !candidates.isEmpty {
-            let own = all.map { Part(file: $0, ends: SealEnds(of: $0, keyIDs: keyIDs)) }
+            let own = all.map { Part($0, keyIDs: keyIDs) }
             let first = current == nil ? nil : own.last?.ends?.sequences.lowerBound
             // What is behind the file that is being written was never moved away from here.
             let limit = first ?? reach.map { $0 &+ 1 } ?? .max
@@ -88,7 +99,8 @@ struct MovedFiles {
         }
         while let index = next({ part in taken.contains { $0.isLinked(to: part) } })
             ?? next({ part in
-                isRotation(part.file.path, of: log) && part.ends?.sequences.upperBound ?? 0 < limit
+                !part.isForeign && isRotation(part.file.path, of: log)
+                    && part.ends?.sequences.upperBound ?? 0 < limit
             })
         {
             taken.append(candidates.remove(at: index))

@@ -10,10 +10,11 @@ struct SealEnds {
 
     /// Nil if there is no seal of these keys, or the numbers go backwards, as in no file that a log
     /// leaves behind.
-    init?(of file: LogFile, keyIDs: [String]) {
+    /// - Parameter keyIDs: nil for seals of any key.
+    init?(of file: LogFile, keyIDs: [String]?) {
         var ends: (first: SealLine, last: SealLine)?
         Self.forEachSeal(in: file) { seal in
-            if keyIDs.contains(seal.keyID) { ends = (ends?.first ?? seal, seal) }
+            if keyIDs?.contains(seal.keyID) ?? true { ends = (ends?.first ?? seal, seal) }
             return true
         }
         guard let (first, last) = ends, first.sequence <= last.sequence else { return nil }

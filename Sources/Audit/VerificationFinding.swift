@@ -117,6 +117,8 @@ struct SealedSegment: Sendable {
 struct FailedSegment: Sendable {
     let seal: SealLine
     let keyIsKnown: Bool
+    /// The seal before it was torn before its line's end, and is one of these lines.
+    let holdsSealBefore: Bool
     var first: Spot
     var last: Spot
     let lineCount: UInt64
@@ -124,6 +126,9 @@ struct FailedSegment: Sendable {
     let opening: LogNotice?
     /// Among the lines is one that looks like a seal with something wrong.
     let holdsDamagedSeal: Bool
+
+    /// What anybody can tell without the key: as many lines, and the same. Proves nothing.
+    var looksRight: Bool { lineCount == seal.lineCount && sum == seal.sum }
 }
 
 struct UnsealedLines: Sendable {

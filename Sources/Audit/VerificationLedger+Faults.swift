@@ -34,10 +34,14 @@ extension VerificationLedger {
                 for item in items { judgeAlone(item) }
                 return
             }
-            begin(
-                with: sequence, after: items.isEmpty ? next?.seal.previous : nil,
-                items.isEmpty ? next?.facts.opening : nil,
-                openingFault: openingFault(items, sequence))
+            if Self.beginsForeign(items) {
+                beginForeign(with: sequence)
+            } else {
+                begin(
+                    with: sequence, after: items.isEmpty ? next?.seal.previous : nil,
+                    items.isEmpty ? next?.facts.opening : nil,
+                    openingFault: openingFault(items, sequence))
+            }
         }
         var walk = Walk(
             code: last?.seal.code ?? (firstSequence == 1 ? SealCode.none : nil),
@@ -49,11 +53,24 @@ extension VerificationLedger {
             )
         }
         if let next {
-            link(next, isLinked: items.isEmpty ? nil : Self.isLinked(items.last, next), &walk)
+            var isForeign = false
+            if case .foreign? = items.last { isForeign = true }
+            link(
+                next, isLinked: items.isEmpty ? nil : Self.isLinked(items.last, next),
+                isForeign: isForeign, &walk)
         } else if let cut = walk.cut {
             reportUncovered(cut)
         }
         reach(max(walk.sequence, next?.seal.sequence ?? 0))
+    }
+
+    private static func beginsForeign(_ items: [Pending]) -> Bool {
+        let first = items.first {
+            if case .unsealed = $0 { return false }
+            return true
+        }
+        if case .foreign? = first { return true }
+        return false
     }
 
     /// The number of the first seal; nil if nothing tells.
@@ -135,16 +152,39 @@ extension VerificationLedger {
                     kind: .edited, first: from, last: to, seals: walk.sequence...walk.sequence,
                     sentence: "the line of a seal was changed so that it is none"))
         case .foreign(let run):
+            let isNext = run.seals.lowerBound == walk.sequence + 1
+            let follows =
+                run.seals.lowerBound > walk.sequence
+                && (!isNext || walk.code == nil || walk.code == run.previous)
             goOn(to: run.seals.lowerBound, run.first, nil, &walk)
             walk.sequence = max(walk.sequence, run.seals.upperBound)
             walk.code = run.code
             (walk.spot, walk.reason) = (run.last, nil)
+            let (kind, sentence) = judgement(run, follows: follows, next)
             add(
                 Fault(
-                    kind: .wrongKey, first: run.first, last: run.last, seals: run.seals,
-                    sentence: "sealed with key \(run.keyID), which is none of those given"))
+                    kind: kind, first: run.first, last: run.last, seals: run.seals,
+                    sentence: sentence))
         case .failed(let segment): judge(segment, follower, next, rest, &walk)
         }
+    }
+
+    /// At the log's beginning or its end, such seals can be those of a key that was changed. Between seals
+    /// of keys that are known they cannot: no key is taken out of use before the one that it replaced.
+    private func judgement(
+        _ run: ForeignSegments, follows: Bool, _ next: SealedSegment?
+    ) -> (VerificationReport.Fault.Kind, String) {
+        let key = "key \(run.keyID), which is none of those given"
+        if !run.looksRight { return (.edited, "not what was sealed, whoever has \(key)") }
+        if !follows { return (.inserted, "seals of \(key), that do not follow those before them") }
+        if last != nil, next != nil {
+            return (.edited, "sealed with \(key), between seals of keys that are")
+        }
+        return (
+            .wrongKey,
+            "sealed with \(key): nobody can judge these lines without it; name the file that has it "
+                + "with --key-file"
+        )
     }
 
     private mutating func judge(
@@ -248,12 +288,16 @@ extension VerificationLedger {
 
     // MARK: Gaps
 
-    private mutating func link(_ next: SealedSegment, isLinked: Bool?, _ walk: inout Walk) {
+    /// - Parameter isForeign: whether nobody has found a fault in what stands before it.
+    private mutating func link(
+        _ next: SealedSegment, isLinked: Bool?, isForeign: Bool, _ walk: inout Walk
+    ) {
         if isLinked != true {
             goOn(to: next.seal.sequence, next.first, next.facts.opening, &walk)
         }
         endCut(&walk)
-        guard isLinked == nil, next.seal.sequence == walk.sequence + 1, let code = walk.code,
+        guard isLinked == nil || isForeign, isLinked != true,
+            next.seal.sequence == walk.sequence + 1, let code = walk.code,
             code != next.seal.previous
         else { return }
         add(

@@ -44,6 +44,41 @@ struct VerificationLedger {
         var seals: ClosedRange<UInt64>
         let previous: SealCode
         var code: SealCode
+        /// As it was before the last seal was added; nil if it has only that one.
+        var before: (last: Spot, code: SealCode)?
+        /// What anybody can tell without the key.
+        var looksRight: Bool
+
+        init(_ segment: FailedSegment) {
+            let seal = segment.seal
+            keyID = seal.keyID
+            (first, last) = (segment.first, segment.last)
+            seals = seal.sequence...seal.sequence
+            (previous, code) = (seal.previous, seal.code)
+            looksRight = segment.looksRight
+        }
+
+        /// False if the segment does not go on from here.
+        mutating func add(_ segment: FailedSegment) -> Bool {
+            let seal = segment.seal
+            guard seal.keyID == keyID, segment.looksRight, looksRight,
+                seal.sequence == seals.upperBound + 1, seal.previous == code
+            else { return false }
+            before = (last, code)
+            last = segment.last
+            seals = seals.lowerBound...seal.sequence
+            code = seal.code
+            return true
+        }
+
+        /// Nil if there was no other.
+        func withoutLast() -> ForeignSegments? {
+            guard let before else { return nil }
+            var rest = self
+            (rest.last, rest.code, rest.before) = (before.last, before.code, nil)
+            rest.seals = seals.lowerBound...(seals.upperBound - 1)
+            return rest
+        }
     }
 
     /// Seals that were passed over.
@@ -107,15 +142,23 @@ struct VerificationLedger {
     /// The state file or an anchor says that nothing is missing behind the last seal.
     private(set) var endIsProven = false
 
-    /// The ids of the keys, the newest first.
+    /// The ids of the keys: those in use, the newest first, and those of before.
     private let keyIDs: [String]
+    /// Those of before alone.
+    private let earlierIDs: Set<String>
+    /// The key in use whose seal was read first.
+    private var currentID: String?
+    /// Seals of earlier keys behind that.
+    private var retired: (first: Spot, last: Spot, seals: ClosedRange<UInt64>, keyID: String)?
     private let state: State?
 
     /// - Parameters:
-    ///   - keyIDs: the newest first.
+    ///   - keyIDs: those in use, the newest first, and those of before.
+    ///   - currentCount: how many are in use; nil for all.
     ///   - anchors: heads that somebody kept.
-    init(keyIDs: [String], anchors: [SealHead], state: State?) {
+    init(keyIDs: [String], currentCount: Int? = nil, anchors: [SealHead], state: State?) {
         self.keyIDs = keyIDs
+        earlierIDs = Set(keyIDs.dropFirst(currentCount ?? keyIDs.count))
         self.state = state
         self.anchors = anchors.map { Anchor(head: $0, isState: false) }
         if let state { self.anchors.append(Anchor(head: state.head, isState: true)) }
@@ -158,22 +201,21 @@ struct VerificationLedger {
 
     /// Seals of another key come by the thousand where a key was taken out of use: they are one fault.
     private mutating func wait(forForeign segment: FailedSegment) {
-        let seal = segment.seal
-        if case .foreign(var run)? = pending.last, run.keyID == seal.keyID,
-            run.seals.upperBound < seal.sequence
-        {
-            run.last = segment.last
-            run.seals = run.seals.lowerBound...seal.sequence
-            run.code = seal.code
-            pending[pending.count - 1] = .foreign(run)
-            return
+        if case .foreign(var run)? = pending.last {
+            if segment.holdsSealBefore { unwait(forForeign: run) }
+            if case .foreign(let rest)? = pending.last { run = rest }
+            if run.add(segment) {
+                pending[pending.count - 1] = .foreign(run)
+                return
+            }
         }
-        wait(
-            for: .foreign(
-                ForeignSegments(
-                    keyID: seal.keyID, first: segment.first, last: segment.last,
-                    seals: seal.sequence...seal.sequence, previous: seal.previous, code: seal.code))
-        )
+        wait(for: .foreign(ForeignSegments(segment)))
+    }
+
+    /// Takes back the last of them: that was no seal, but a line.
+    private mutating func unwait(forForeign run: ForeignSegments) {
+        pending.removeLast()
+        if let rest = run.withoutLast() { pending.append(.foreign(rest)) }
     }
 
     // MARK: Right seals
@@ -189,8 +231,12 @@ struct VerificationLedger {
             pending = []
             note("\(place(segment.first)): lines that look like seals are lines like any other")
         case .withSealBefore:
-            pending = []
-            last = lastButOne
+            if case .foreign(let run)? = pending.last {
+                unwait(forForeign: run)
+            } else {
+                pending = []
+                last = lastButOne
+            }
             note(
                 "\(place(segment.first)): a seal was torn before its line's end, and taken for a line"
             )
@@ -200,6 +246,7 @@ struct VerificationLedger {
             endCopies()
             judgeBorder(before: segment)
             settle(before: segment)
+            judgeKey(of: segment)
             noteSilence(before: segment)
             lastButOne = last
             last = segment
@@ -252,6 +299,42 @@ struct VerificationLedger {
         last = segment
         reach = 1
     }
+
+    /// Whoever has a key that is out of use can still seal with it: what it sealed once stands under the
+    /// seals of the next, but behind those it has no say.
+    private mutating func judgeKey(of segment: SealedSegment) {
+        let (id, sequence) = (segment.seal.keyID, segment.seal.sequence)
+        guard earlierIDs.contains(id) else {
+            endRetired()
+            if currentID == nil {
+                currentID = id
+                if let last {
+                    note(
+                        "\(place(segment.last)): from here on, since \(segment.seal.timeText), the log "
+                            + "is sealed with key \(id), and before with \(last.seal.keyID): whoever "
+                            + "had that key could have written what is before")
+                }
+            }
+            return
+        }
+        guard currentID != nil else { return }
+        retired =
+            retired.map { ($0.first, segment.last, $0.seals.lowerBound...sequence, $0.keyID) }
+            ?? (segment.first, segment.last, sequence...sequence, id)
+    }
+
+    private mutating func endRetired() {
+        guard let retired, let currentID else { return }
+        self.retired = nil
+        add(
+            Fault(
+                kind: .inserted, first: retired.first, last: retired.last, seals: retired.seals,
+                sentence: "sealed with key \(retired.keyID), which was out of use: before it stand "
+                    + "seals of key \(currentID)"))
+    }
+
+    /// The last seal is of a key of before: whoever has that could have written all of this.
+    var isOfEarlierKeys: Bool { last.map { earlierIDs.contains($0.seal.keyID) } ?? false }
 
     private func isNewer(_ keyID: String, than other: String) -> Bool {
         guard let a = keyIDs.firstIndex(of: keyID), let b = keyIDs.firstIndex(of: other) else {
@@ -386,6 +469,16 @@ struct VerificationLedger {
                         + "retention removed it"))
     }
 
+    /// The same where the first seal is of a key that is not known: retention's word about what was before
+    /// cannot be judged either.
+    mutating func beginForeign(with sequence: UInt64) {
+        firstSequence = sequence
+        guard sequence > 1 else { return }
+        note(
+            "begins at seal \(sequence), of a key that was not given: nobody can tell what was before"
+        )
+    }
+
     mutating func reach(_ sequence: UInt64) { reach = sequence }
 
     // MARK: The end
@@ -396,6 +489,7 @@ struct VerificationLedger {
     mutating func end(tail: UnsealedLines?, lineCount: Int, isComplete: Bool) {
         endCopies()
         settle(before: nil)
+        endRetired()
         if let last { reach = max(reach, last.seal.sequence) }
         unlistedFaultCount += unlistedPendingCount
         for gap in oldGaps + gaps { report(gap) }
@@ -482,7 +576,7 @@ struct VerificationLedger {
 
     private mutating func endAnchors(_ tail: UnsealedLines?, at end: Spot) {
         setForeignStateAside()
-        let faultCount = faults.count { $0.kind != .tornLine } + unlistedFaultCount
+        let faultCount = faults.count(where: \.kind.isTampering) + unlistedFaultCount
         let open = anchors.filter { !$0.isSeen }
         if let furthest = open.filter({ $0.head.sequence > reach }).max(by: {
             $0.head.sequence < $1.head.sequence
@@ -521,8 +615,15 @@ struct VerificationLedger {
             }
         }
         guard let last else { return }
-        endIsProven = anchors.contains { $0.isState || $0.head == last.seal.head }
-        if !endIsProven {
+        let stateCounts = state.map { !earlierIDs.contains($0.keyID) } ?? false
+        endIsProven = anchors.contains {
+            $0.isState && stateCounts || $0.head == last.seal.head && !$0.isState
+        }
+        if !endIsProven, isOfEarlierKeys {
+            note(
+                "no seal is of the key in use: until the server writes one, whoever has key "
+                    + "\(last.seal.keyID) could have written all of this")
+        } else if !endIsProven {
             note(
                 "whether lines are missing behind seal \(last.seal.sequence) cannot be told without "
                     + "a state file or an anchor")

@@ -40,6 +40,9 @@ struct VerificationReader {
     /// The right seal that was just read, taken for a line of what follows.
     private var withSealBefore: SealChain?
     private var sealBeforeIsALine = false
+    /// It is of a key that is not known.
+    private var sealBeforeIsForeign = false
+    private var foreignIsBefore = false
 
     private(set) var ourSealCount = 0
     private(set) var foreignSealCount = 0
@@ -103,6 +106,7 @@ struct VerificationReader {
         guard notice == .opened || notice == .mendedTornLine || notice == .recovered else { return }
         withFailures = chain
         sealBeforeIsALine = true
+        sealBeforeIsForeign = foreignIsBefore
     }
 
     /// What a start may write before its own first line: that line itself, torn, and where it needs a
@@ -130,7 +134,7 @@ struct VerificationReader {
         let coded = line.extracting(first: seal.codedCount)
         guard let key = keys[seal.keyID] else {
             foreignSealCount += 1
-            fail(seal, keyIsKnown: false, line, place, report)
+            takeForeign(seal, line, place, report)
             return
         }
         ourSealCount += 1
@@ -164,7 +168,12 @@ struct VerificationReader {
         } else if let chain = withoutFailures, isRight(chain) {
             accept(.withoutFailures, start, all)
         } else if let chain = withFailures, isRight(chain) {
-            accept(sealBeforeIsALine ? .withSealBefore : .withFailures, start, all)
+            if sealBeforeIsForeign {
+                // What stands before that is under seals that nobody has checked.
+                accept(.withSealBefore, first, facts)
+            } else {
+                accept(sealBeforeIsALine ? .withSealBefore : .withFailures, start, all)
+            }
         } else {
             fail(seal, keyIsKnown: true, line, place, report)
             return
@@ -172,27 +181,49 @@ struct VerificationReader {
         var own = chain
         own.update(line)
         withSealBefore = own
+        foreignIsBefore = false
         hasStopped = seal.reason == .stop
         forgetFailures()
         begin(at: Spot(file: file, line: self.line + 1))
     }
 
-    private mutating func fail(
-        _ seal: SealLine, keyIsKnown: Bool, _ line: Span<UInt8>, _ place: Spot,
+    /// One of a key that is not known can be told from a torn one only by what it counts.
+    private mutating func takeForeign(
+        _ seal: SealLine, _ line: Span<UInt8>, _ place: Spot,
         _ report: (VerificationFinding) -> Void
+    ) {
+        var own = chain
+        own.update(line)
+        if sealBeforeIsALine, let withFailures, withFailures.lineCount == seal.lineCount,
+            withFailures.sum == seal.sum
+        {
+            chain = withFailures
+            fail(seal, keyIsKnown: false, holdsSealBefore: true, line, place, report)
+        } else {
+            fail(seal, keyIsKnown: false, line, place, report)
+        }
+        withSealBefore = own
+        foreignIsBefore = true
+    }
+
+    private mutating func fail(
+        _ seal: SealLine, keyIsKnown: Bool, holdsSealBefore: Bool = false, _ line: Span<UInt8>,
+        _ place: Spot, _ report: (VerificationFinding) -> Void
     ) {
         report(
             .failed(
                 FailedSegment(
-                    seal: seal, keyIsKnown: keyIsKnown, first: first, last: place,
-                    lineCount: chain.lineCount, sum: chain.sum, opening: facts.opening,
-                    holdsDamagedSeal: behindDamage != nil)))
+                    seal: seal, keyIsKnown: keyIsKnown, holdsSealBefore: holdsSealBefore,
+                    first: first, last: place, lineCount: chain.lineCount, sum: chain.sum,
+                    opening: facts.opening, holdsDamagedSeal: behindDamage != nil)))
         if withFailures == nil { withFailures = chain }
         withFailures?.update(line)
         if withoutFailures == nil { withoutFailures = chain }
         failedFirst = failedFirst ?? first
         failedFacts.add(facts)
         withSealBefore = nil
+        foreignIsBefore = false
+        if sealBeforeIsForeign { (sealBeforeIsALine, sealBeforeIsForeign) = (false, false) }
         hasStopped = false
         begin(at: Spot(file: file, line: self.line + 1))
     }
@@ -211,7 +242,7 @@ struct VerificationReader {
         withFailures = nil
         failedFacts = SegmentFacts()
         failedFirst = nil
-        sealBeforeIsALine = false
+        (sealBeforeIsALine, sealBeforeIsForeign) = (false, false)
     }
 
     // MARK: Ends

@@ -24,12 +24,14 @@ extension VerificationReport {
         switch outcome {
         case .intact: "intact: every line is sealed, and every seal is right"
         case .tampered:
-            "TAMPERED: \(counted(faults.count { $0.kind != .tornLine } + unlistedFaultCount, "fault"))"
+            "TAMPERED: \(counted(faults.count(where: \.kind.isTampering) + unlistedFaultCount, "fault"))"
         case .unsealed: "intact as far as it is sealed; lines behind the last seal are not sealed"
         case .endNotProven:
-            "intact, end not proven: without a state file of these keys, or an anchor that is the head, "
+            "intact, end not proven: without a state file of the key in use, or an anchor that is the head, "
                 + "nobody can tell whether lines are missing behind the last seal"
         case .wrongKey: "wrong key: there are seals, but none is of a key that was given"
+        case .unknownKey:
+            "cannot tell: lines are sealed with a key that was not given; in the rest there is no fault"
         case .neverSealed: "there is no seal: this log has never been sealed"
         case .unreadable: "not everything could be read; what could shows no fault"
         }

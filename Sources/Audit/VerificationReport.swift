@@ -14,6 +14,9 @@ package struct VerificationReport: Sendable, Equatable {
         case endNotProven
         /// There are seals, and all are of other keys: nothing can be said.
         case wrongKey
+        /// Some lines are sealed with keys that were not given, at the log's beginning or its end;
+        /// everything else is as it should be.
+        case unknownKey
         /// There is no seal at all.
         case neverSealed
         /// Something could not be read, and what could shows no fault.
@@ -24,7 +27,7 @@ package struct VerificationReport: Sendable, Equatable {
             switch self {
             case .intact: 0
             case .tampered: 1
-            case .wrongKey, .neverSealed, .unreadable: 2
+            case .wrongKey, .unknownKey, .neverSealed, .unreadable: 2
             case .unsealed, .endNotProven: 3
             }
         }
@@ -47,8 +50,12 @@ package struct VerificationReport: Sendable, Equatable {
             case missingTail = "missing tail"
             /// No work of a stranger by itself: what a killed process leaves behind.
             case tornLine = "torn line"
+            /// Nobody's work, as far as anybody can tell without the key.
             case wrongKey = "wrong key"
             case anchorMismatch = "anchor mismatch"
+
+            /// Whether somebody has changed the log.
+            package var isTampering: Bool { self != .tornLine && self != .wrongKey }
         }
 
         package let kind: Kind

@@ -127,7 +127,7 @@ struct VerificationTests {
         Change("the first seal's code", ["app.log.000001: lines 1-2: edited (seal 1)"]) {
             $0[0].lines[1].changeDigit(of: "mac")
         },
-        Change("a seal's key", ["app.log.000002: lines 7-11: wrong key (seal 8)"]) {
+        Change("a seal's key", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
             $0[1].lines[10].change("key", from: VerificationLog.key.id, to: "00000000")
         },
         Change("a seal so that it is none", ["app.log.000002: lines 7-11: edited (seal 8)"]) {

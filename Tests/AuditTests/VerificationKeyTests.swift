@@ -1,0 +1,203 @@
+import Crypto
+import Testing
+
+@testable import Audit
+@testable import Logging
+
+/// A log whose key was changed between two files: 12 seals of the old one, then those of the new.
+private let log: VerificationLog = {
+    var log = VerificationLog.whole()
+    log.key = newKey
+    log.start()
+    for batch in 1...3 {
+        log.write(4, "n\(batch)")
+        log.seal()
+    }
+    log.rotate()
+    log.write(4, "n4")
+    log.seal(.stop)
+    return log
+}()
+private let oldKey = VerificationLog.key
+private let newKey = SealKey(secret: Array("the key that came after it, yes.".utf8).span)
+/// The number of the last seal of the old key, and of the line that it stands in.
+private let (oldEnd, oldLines) = (UInt64(16), 22)
+
+@Suite("A log whose key was changed")
+struct VerificationKeyTests {
+    private typealias Files = [VerificationLog.File]
+
+    private func verify(
+        _ files: [VerificationLog.File] = log.files, keys: [SealKey] = [newKey],
+        earlier: [SealKey] = [oldKey], state: SealHead? = log.head, isComplete: Bool = true,
+        anchors: [SealHead] = []
+    ) -> VerificationReport {
+        LogVerifier(keys: keys, earlier: earlier, anchors: anchors).verify(
+            files.map { ($0.name, $0.bytes) }, state: state, isComplete: isComplete)
+    }
+
+    @Test("is intact with both keys, and says where the change was")
+    func intact() {
+        let report = verify()
+        #expect(report.faults == [])
+        #expect(report.outcome == .intact)
+        #expect(report.notes.contains { $0.contains("line 24: from here on, since 2026-11-21T") })
+    }
+
+    @Test("cannot be judged where the old key is not known, and that is said of those lines alone")
+    func unknown() {
+        let report = verify(earlier: [])
+        #expect(report.faults.map(\.kind) == [.wrongKey])
+        #expect(report.faults.first?.first == .init(file: "app.log.000001", line: 1))
+        #expect(report.faults.first?.last == .init(file: "app.log.000003", line: oldLines))
+        #expect(report.faults.first?.seals == 1...oldEnd)
+        #expect(report.outcome == .unknownKey)
+        #expect(report.outcome.exitCode == 2)
+        #expect(report.text.hasSuffix("in the rest there is no fault\n"))
+        // Whatever retention removed of those lines.
+        let rest = verify(Array(log.files[1...]), earlier: [])
+        #expect(rest.outcome == .unknownKey)
+        #expect(
+            rest.notes.contains { $0.contains("begins at seal 7, of a key that was not given") })
+    }
+
+    @Test("cannot be judged where the new key is not known, as to an auditor who has the old one")
+    func outdated() {
+        #expect(verify(keys: [oldKey], earlier: [], state: nil).outcome == .unknownKey)
+        // But its state is in the way of whoever has no key at all.
+        let head = VerificationLog.whole().head
+        var files = VerificationLog.whole().files
+        files[2].lines.removeLast(5)
+        var forged = log.files[2]
+        forged.lines = files[2].lines + forged.lines[22...]
+        files[2] = forged
+        #expect(
+            verify(files, keys: [oldKey], earlier: [], state: head).outcome == .tampered)
+    }
+
+    @Test(
+        "is tampered with, with and without the old key, wherever a line was edited",
+        arguments: [
+            (file: 0, line: 3), (1, 7), (2, 20), (2, 21), (2, 22), (2, 23), (2, 24), (2, 27),
+            (3, 1),
+            (3, 4),
+        ], [true, false])
+    func edits(place: (file: Int, line: Int), oldKeyIsKnown: Bool) {
+        var files = log.files
+        // In the time: a seal stays one.
+        files[place.file].lines[place.line - 1][21] ^= 1
+        let report = verify(files, earlier: oldKeyIsKnown ? [oldKey] : [])
+        let isOldSeal =
+            SealLine(Array(files[place.file].lines[place.line - 1].dropLast()).span).map {
+                $0.keyID == oldKey.id
+            } ?? false
+        // Of a seal's own line nobody can tell without its key.
+        if isOldSeal, !oldKeyIsKnown {
+            #expect(report.outcome == .unknownKey)
+        } else {
+            #expect(report.outcome == .tampered)
+            #expect(report.faults.contains { $0.kind == .edited })
+        }
+    }
+
+    @Test("is tampered with, with and without the old key, wherever lines are missing or moved")
+    func otherChanges() {
+        let changes: [(String, (inout [VerificationLog.File]) -> Void)] = [
+            ("a line", { $0[1].lines.remove(at: 7) }),
+            ("a segment", { $0[1].lines.removeSubrange(6..<11) }),
+            ("a file", { $0.remove(at: 1) }),
+            ("the last lines of the old key", { $0[2].lines.removeSubrange(16..<22) }),
+            ("the first lines of the new key", { $0[2].lines.removeSubrange(22..<24) }),
+            ("a line that was put in", { $0[2].lines.insert($0[2].lines[2], at: 8) }),
+            (
+                "files in another order",
+                { files in
+                    let (a, b) = (files[0].lines, files[1].lines)
+                    (files[0].lines, files[1].lines) = (b, a)
+                }
+            ),
+            ("a seal's key", { $0[3].lines[$0[3].lines.count - 1].replace(newKey.id, "00000000") }),
+        ]
+        for (name, change) in changes {
+            var files = log.files
+            change(&files)
+            for earlier in [[oldKey], []] {
+                #expect(verify(files, earlier: earlier).outcome == .tampered, "\(name)")
+            }
+        }
+    }
+
+    @Test("is tampered with if the old key comes back behind the new one")
+    func back() {
+        var forged = log
+        forged.key = oldKey
+        forged.start()
+        forged.write(3, "forged")
+        forged.seal()
+        forged.seal(.stop)
+        for state in [forged.head, nil] {
+            let report = verify(forged.files, state: state)
+            #expect(report.outcome == .tampered)
+            #expect(report.faults.first?.kind == .inserted)
+            #expect(
+                report.faults.first?.sentence.contains("\(oldKey.id), which was out of use") == true
+            )
+            #expect(report.faults.count == 1)
+        }
+        // As it is if the new one goes on from there.
+        forged.key = newKey
+        forged.start()
+        #expect(verify(forged.files, state: forged.head).outcome == .tampered)
+        // An operator who changes between two token keys may change back.
+        #expect(
+            verify(forged.files, keys: [newKey, oldKey], earlier: [], state: forged.head).outcome
+                == .intact)
+    }
+
+    @Test("proves nothing if all of it is of the old key, whatever state stands beside it")
+    func allOfTheOldKey() {
+        // Whoever has the old key takes away what the new one has sealed, and writes something else.
+        var forged = VerificationLog.whole()
+        forged.start()
+        forged.write(3, "forged")
+        forged.seal(.stop)
+        for isComplete in [true, false] {
+            let files = forged.files.map { ($0.name, $0.bytes) }
+            // The state is the forger's own, too.
+            let report = LogVerifier(keys: [newKey], earlier: [oldKey]).verify(
+                files, state: nil, isComplete: isComplete)
+            #expect(report.outcome == .endNotProven)
+            #expect(report.notes.contains { $0.contains("no seal is of the key in use") })
+        }
+        // With the state that the new key wrote it is found out.
+        #expect(verify(forged.files).outcome == .tampered)
+        // And with an anchor from after the change.
+        #expect(verify(forged.files, state: nil, anchors: [log.head]).outcome == .tampered)
+    }
+
+    @Test("is intact where a process died in the last byte of a seal of a key that is gone")
+    func tornSeal() {
+        for change in [false, true] {
+            var torn = VerificationLog.whole()
+            let end = torn.files[2].bytes.count - 1
+            torn = VerificationLog(continuing: torn.files, cutAt: end)
+            // It goes on from the seal before the one that was torn.
+            if change { torn.key = newKey }
+            torn.start()
+            torn.write(2, "more")
+            torn.seal()
+            torn.key = newKey
+            torn.start()
+            torn.seal(.stop)
+            #expect(verify(torn.files, state: torn.head).outcome == .intact, "\(change)")
+            let report = verify(torn.files, earlier: [], state: torn.head)
+            #expect(report.outcome == .unknownKey, "\(change) \(report.text)")
+        }
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func replace(_ text: String, _ other: String) {
+        self = Array(String(decoding: self, as: UTF8.self).replacing(text, with: other).utf8)
+    }
+}
