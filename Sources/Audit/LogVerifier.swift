@@ -102,9 +102,10 @@ package struct LogVerifier: Sendable {
                 VerificationReport.File(
                     name: file.name, lineCount: reader.lineCountInFile,
                     sealCount: ledger.sealCount - sealCount))
-            if isLast {
-                tail = reader.unsealed
-            } else if let lines = reader.unsealed {
+            guard let lines = reader.unsealed else { return }
+            if isLast, lines.converted == nil {
+                tail = lines
+            } else {
                 ledger.take(.unsealed(lines))
             }
         }

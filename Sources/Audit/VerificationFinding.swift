@@ -131,11 +131,20 @@ struct FailedSegment: Sendable {
     var looksRight: Bool { lineCount == seal.lineCount && sum == seal.sum }
 }
 
+/// Seals that are none any more because somebody has changed how lines end.
+struct ConvertedSeals: Sendable {
+    let first: UInt64
+    var last: UInt64
+    let previous: SealCode
+    var code: SealCode
+}
+
 struct UnsealedLines: Sendable {
     let first: Spot
     let last: Spot
     let isTorn: Bool
     let holdsDamagedSeal: Bool
     let strays: StrayLines?
+    var converted: ConvertedSeals?
     var count: Int { last.line - first.line + 1 }
 }

@@ -65,21 +65,15 @@ extension VerificationLedger {
     }
 
     private static func beginsForeign(_ items: [Pending]) -> Bool {
-        let first = items.first {
-            if case .unsealed = $0 { return false }
-            return true
-        }
-        if case .foreign? = first { return true }
+        if case .foreign? = items.first(where: \.isOfSeals) { return true }
         return false
     }
 
     /// The number of the first seal; nil if nothing tells.
     private static func firstSequence(_ items: [Pending], _ next: SealedSegment?) -> UInt64? {
-        let seals = items.filter {
-            if case .unsealed = $0 { return false }
-            return true
-        }
+        let seals = items.filter(\.isOfSeals)
         guard let first = seals.first else { return next?.seal.sequence }
+        if case .unsealed(let lines) = first, let seals = lines.converted { return seals.first }
         if case .foreign(let run) = first { return run.seals.lowerBound }
         // A failed seal's number counts where the code of its line is confirmed, or nothing else does.
         if case .failed(let failed) = first, failed.seal.sequence > 0 {
@@ -107,7 +101,9 @@ extension VerificationLedger {
             return Follower(sequence: segment.seal.sequence, previous: segment.seal.previous)
         case .foreign(let run):
             return Follower(sequence: run.seals.lowerBound, previous: run.previous)
-        case .unsealed: return follower(of: index + 1, items, next)
+        case .unsealed(let lines):
+            return lines.converted.map { Follower(sequence: $0.first, previous: $0.previous) }
+                ?? follower(of: index + 1, items, next)
         case .damaged: return nil
         }
     }
@@ -116,7 +112,8 @@ extension VerificationLedger {
         switch item {
         case .failed(let segment): segment.seal.code == next.seal.previous
         case .foreign(let run): run.code == next.seal.previous
-        case .damaged, .unsealed, nil: false
+        case .unsealed(let lines): lines.converted?.code == next.seal.previous
+        case .damaged, nil: false
         }
     }
 
@@ -133,7 +130,20 @@ extension VerificationLedger {
         switch item {
         case .unsealed(let lines):
             if let cut = walk.cut { reportUncovered(cut) }
-            walk.cut = lines
+            walk.cut = nil
+            guard let seals = lines.converted else {
+                walk.cut = lines
+                return
+            }
+            goOn(to: seals.first, lines.first, nil, &walk)
+            walk.sequence = max(walk.sequence, seals.last)
+            walk.code = seals.code
+            (walk.spot, walk.reason) = (lines.last, .rotate)
+            add(
+                Fault(
+                    kind: .edited, first: lines.first, last: lines.last,
+                    seals: seals.first...max(seals.first, seals.last),
+                    sentence: "the ends of the lines were changed from LF to CR LF"))
         case .damaged(let from, let to):
             endCut(&walk)
             if let next, next.seal.sequence == walk.sequence + 1 {
@@ -397,6 +407,14 @@ extension VerificationLedger {
             Fault(
                 kind: lines.holdsDamagedSeal ? .edited : .inserted, first: lines.first,
                 last: lines.last, seals: nil, sentence: sentence))
+    }
+}
+
+extension VerificationLedger.Pending {
+    /// Whether a seal stands in it, right or not.
+    fileprivate var isOfSeals: Bool {
+        if case .unsealed(let lines) = self { return lines.converted != nil }
+        return true
     }
 }
 

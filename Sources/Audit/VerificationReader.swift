@@ -32,6 +32,7 @@ struct VerificationReader {
     /// Behind the last line in there that looks like a damaged seal.
     private var behindDamage: (chain: SealChain, first: Spot, facts: SegmentFacts)?
     private var damages: [Spot] = []
+    private var converted: ConvertedSeals?
     /// Since the last right seal, once one has failed behind it.
     private var withoutFailures: SealChain?
     private var withFailures: SealChain?
@@ -90,6 +91,19 @@ struct VerificationReader {
         behindDamage?.chain.update(next.raw)
         withoutFailures?.update(next.raw)
         withFailures?.update(next.raw)
+        if next.isWhole, notice == .seal, next.bytes[next.bytes.count - 1] == 0x0D,
+            let seal = SealLine(next.bytes.extracting(first: next.bytes.count - 1))
+        {
+            converted =
+                converted.map {
+                    ConvertedSeals(
+                        first: $0.first, last: max($0.last, seal.sequence), previous: $0.previous,
+                        code: seal.code)
+                }
+                ?? ConvertedSeals(
+                    first: seal.sequence, last: seal.sequence, previous: seal.previous,
+                    code: seal.code)
+        }
         if next.isWhole, notice == .seal || Self.endsLikeSeal(next.bytes) {
             let behind = Spot(file: file, line: line + 1)
             behindDamage = (SealChain(), behind, SegmentFacts())
@@ -234,6 +248,7 @@ struct VerificationReader {
         facts = SegmentFacts()
         behindDamage = nil
         damages = []
+        converted = nil
         isInsideLine = false
     }
 
@@ -252,6 +267,6 @@ struct VerificationReader {
         guard line >= first.line, first.file == file else { return nil }
         return UnsealedLines(
             first: first, last: Spot(file: file, line: line), isTorn: isInsideLine,
-            holdsDamagedSeal: behindDamage != nil, strays: facts.strays)
+            holdsDamagedSeal: behindDamage != nil, strays: facts.strays, converted: converted)
     }
 }

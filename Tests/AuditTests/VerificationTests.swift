@@ -153,6 +153,18 @@ struct VerificationTests {
             "a full file's last seal so that it is none",
             ["app.log.000001: line 23: truncated (seal 6)"]
         ) { $0[0].lines[22].change("mac", to: "mad") },
+        Change(
+            "the line ends of the first file", ["app.log.000001: lines 1-23: edited (seals 1 to 6)"]
+        ) {
+            $0[0].convertLineEnds()
+        },
+        Change(
+            "the line ends of a file in the middle",
+            ["app.log.000002: lines 1-22: edited (seals 7 to 11)"]
+        ) { $0[1].convertLineEnds() },
+        Change("the line ends of the last file", ["app.log: lines 1-22: edited (seals 12 to 16)"]) {
+            $0[2].convertLineEnds()
+        },
         Change("a line taken out", ["app.log.000002: lines 7-10: deleted (seal 8)"]) {
             $0[1].lines.remove(at: 7)
         },
@@ -358,4 +370,11 @@ extension String {
     }
 
     fileprivate func range(of text: String) -> Range<Index>? { firstRange(of: text) }
+}
+
+extension VerificationLog.File {
+    /// As a program does that thinks of another system.
+    fileprivate mutating func convertLineEnds() {
+        for index in lines.indices { lines[index].insert(0x0D, at: lines[index].count - 1) }
+    }
 }
