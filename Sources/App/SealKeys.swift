@@ -54,7 +54,9 @@ enum SealKeys {
         }
         guard making else { return nil }
         // Beside a pipe or a device nothing is made.
-        let isPlain = (try? FileStatus(path: log).isRegularFile) ?? true
+        let isPlain =
+            (try? FileStatus(path: log).isRegularFile) ?? true
+            && (try? LogBeginning.isLog(log)) ?? true
         let secret = RandomBytes.array(count: 32)
         let text = Array(hexadecimal(secret.span).utf8)
         let fileSystem = SystemFileSystem()

@@ -49,6 +49,8 @@ struct LogLock: ~Copyable {
 /// Why a log cannot be opened.
 package enum LogOpenError: Error, Equatable {
     case failed(Errno)
+    /// There is a file, and it is no log.
+    case isNoLog
     /// Another process has it; its number, if it can be told.
     case inUse(by: Int32?)
 }

@@ -34,6 +34,17 @@ package struct LogState: Sendable, Equatable {
         try readSlots(path, key).max { $0.turn < $1.turn }?.state
     }
 
+    /// Whether the file is a state, of whatever key.
+    static func isState(_ path: String) throws(Errno) -> Bool {
+        let file = try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        var bytes = [UInt8](repeating: 0, count: 2 * slotSize)
+        var span = bytes.mutableSpan
+        let count = try file.read(into: &span)
+        // The first slot is the second to be written.
+        return bytes[..<count].starts(with: title.utf8)
+            || bytes[..<count].dropFirst(slotSize).starts(with: title.utf8)
+    }
+
     fileprivate typealias Slot = (turn: UInt64, state: LogState)
 
     fileprivate static func readSlots(_ path: String, _ key: SealKey) throws(Errno) -> [Slot] {

@@ -95,6 +95,7 @@ struct RotatingFile: ~Copyable {
         let now = clock.now()
         // A pipe or a device has no companions, and nobody's turn to wait for.
         let isPlain = (try? fileSystem.status(of: options.path).isRegularFile) ?? true
+        if isPlain { try Self.checkBeginning(options.path) }
         let lock = isPlain ? try Self.lock(options.path, fileSystem) : nil
         var start: LogStart
         var file: LogDescriptor?
@@ -135,6 +136,12 @@ struct RotatingFile: ~Copyable {
             say(LogFailed(reason: "missing_state", head: head))
         }
         if isPlain { retain(now) }
+    }
+
+    /// Before anything is made beside it.
+    private static func checkBeginning(_ path: String) throws(LogOpenError) {
+        // What cannot be read is told of when it is opened.
+        if (try? LogBeginning.isLog(path)) == false { throw .isNoLog }
     }
 
     private static func lock(

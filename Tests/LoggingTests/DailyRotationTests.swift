@@ -99,7 +99,7 @@ final class DailyRotationTests {
     @Test(
         "takes a file whose first line has no day that it can read for an old one",
         arguments: [
-            "\n", "garbage\n", "2026-11-2\n", "{\"time\":\"\n", "t\n", "2026-11-20T\n", "x",
+            "2\n", "time=2026\n", "2026-11-2\n", "{\"time\":\"\n", "t\n", "2026-11-20T\n", "{",
         ])
     func unknownDay(content: String) throws {
         try folder.file("app.log", content)

@@ -262,7 +262,7 @@ final class RestartTests {
 
     @Test(
         "mends a torn line with a seal's beginning in it, and with no line at all",
-        arguments: ["x", "2026-11-21T07:00:00.123Z | INFO | log | log_seal sequence=9", "\n\nto"])
+        arguments: ["2", "2026-11-21T07:00:00.123Z | INFO | log | log_seal sequence=9", "{\n\nto"])
     func torn(content: String) throws {
         try folder.file("app.log", content)
         try run(0..<1)
