@@ -90,11 +90,9 @@ extension Configuration {
             }
             warnings += permissionWarning(path, "configuration")
         }
-        let folder = path.flatMap { $0.contains("/") ? LogName.folder(of: $0) : nil }
-        var reader = ConfigurationReader(
-            Settings(root, environment: environment), folder: folder ?? "",
-            isFromFile: path != nil)
+        var reader = ConfigurationReader(Settings(root, environment: environment), file: path)
         guard var configuration = reader.read() else { throw Invalid(problems: reader.problems) }
+        warnings += logWarnings(configuration.log.path)
         configuration.warnings = warnings + configuration.warnings
         return configuration
     }
@@ -139,6 +137,28 @@ extension Configuration {
 
     /// Nobody's configuration; somebody's mistake.
     private static let maximumFile = 1 << 20
+
+    /// What a log that is there already is like.
+    private static func logWarnings(_ path: String) -> [Problem] {
+        guard let status = try? FileStatus(path: path) else { return [] }
+        if status.isPipe {
+            return [
+                Problem(
+                    path: "log.file.path",
+                    sentence: "\(path) is a pipe: while nobody reads it, lines wait in memory, and "
+                        + "those past 4 MiB are lost")
+            ]
+        }
+        guard status.isRegularFile, status.isReadableByOthers || status.isWritableByOthers else {
+            return []
+        }
+        let verb = status.isWritableByOthers ? "changed" : "read"
+        return [
+            Problem(
+                path: "log.file.path",
+                sentence: "the log \(path) can be \(verb) by others; chmod 640 it")
+        ]
+    }
 
     /// A file that others can read is no secret. Of what is no file something else has to be said.
     static func permissionWarning(_ path: String, _ what: String) -> [Problem] {

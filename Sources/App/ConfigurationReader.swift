@@ -16,16 +16,19 @@ struct ConfigurationReader {
     private let folder: String
     /// There is a configuration file.
     private let isFromFile: Bool
+    private var places = FilePlaces()
     private var warnings: [Problem] = []
     /// The value of every setting that is no secret, by its path.
     private var record: [String: String] = [:]
     /// What tells one secret from another, by the path of its setting.
     private var secretMarks: [String: String] = [:]
 
-    init(_ settings: Settings, folder: String, isFromFile: Bool) {
+    /// - Parameter file: nil if there is none.
+    init(_ settings: Settings, file: String?) {
         self.settings = settings
-        self.isFromFile = isFromFile
-        self.folder = folder
+        isFromFile = file != nil
+        folder = file.flatMap { $0.contains("/") ? LogName.folder(of: $0) : nil } ?? ""
+        if let file { places.add("the configuration file", file) }
     }
 
     var problems: [Problem] { settings.problems }
@@ -44,6 +47,9 @@ struct ConfigurationReader {
         let onFailure = choice("log.on_failure", Configuration.LogFailurePolicy.serve)
         let seal = readSeal()
         let verified = choice("log.authn_token_verified", VerifiedTokens.all)
+        for problem in places.problems(log: log.path, journal: journal) {
+            settings.add(problem.path, problem.sentence)
+        }
         settings.checkUnknown()
         guard settings.problems.isEmpty, let keys else { return nil }
         var configuration = Configuration(keys: keys, log: log)
@@ -180,6 +186,9 @@ struct ConfigurationReader {
         let file = string("login.users_file", "users.json")
         if file.isEmpty { settings.add("login.users_file", "cannot be empty") }
         login.usersFile = path(file)
+        if login.mode == .password || settings.raw("login.users_file") != nil {
+            places.add("login.users_file", login.usersFile)
+        }
         login.iterations = integer(
             "login.iterations", PasswordHash.usualIterations, PasswordHash.iterationRange)
         login.throttle.maximumAttempts = integer("login.max_attempts", 5, 0...1000)
@@ -197,6 +206,7 @@ struct ConfigurationReader {
                 settings.add("admin.socket", "cannot be empty; write null for none")
             }
             admin.socket = path(socket)
+            places.add("admin.socket", path(socket))
         }
         if let text = optionalString("admin.metrics") {
             if let address = SocketAddress(hostAndPort: text) {
@@ -222,7 +232,9 @@ struct ConfigurationReader {
         let name = string("state.revocations", Self.journalName(forLog: log.path))
         if name.isEmpty { settings.add("state.revocations", "cannot be empty") }
         if keysAreTemporary, !isSaid { return nil }
-        return isSaid ? path(name) : name
+        let journal = isSaid ? path(name) : name
+        places.add("state.revocations", journal)
+        return journal
     }
 
     /// `revocations.journal` beside `app.log`; beside a log of another name one that begins with it, so
@@ -238,6 +250,7 @@ struct ConfigurationReader {
         let file = string("log.file.path", "logs/app.log")
         if file.isEmpty { settings.add("log.file.path", "cannot be empty") }
         var options = LogOptions(path: path(file))
+        places.add("log.file.path", options.path)
         options.level = level("log.level", .info)
         // An area's own variable stands above it.
         settings.takeObject("log.areas")
@@ -367,6 +380,7 @@ struct ConfigurationReader {
         case (let secret?, nil): bytes = Array(secret.utf8)
         case (nil, let file?):
             let file = self.path(file)
+            places.add("\(path).\(prefix)secret_file", file, isSecret: true)
             do throws(Problem) {
                 bytes = try Configuration.readSecretFile(file)
             } catch {

@@ -41,6 +41,12 @@ package struct FileStatus: Sendable {
 
     package var isSocket: Bool { mode & S_IFMT == S_IFSOCK }
 
+    package var isPipe: Bool { mode & S_IFMT == S_IFIFO }
+
+    package var isSymbolicLink: Bool { mode & S_IFMT == S_IFLNK }
+
+    package var isWritableByOthers: Bool { mode & S_IWOTH != 0 }
+
     /// Whether users other than the owner and the group may read it.
     package var isReadableByOthers: Bool { mode & S_IROTH != 0 }
 }

@@ -458,6 +458,44 @@ struct ConfigurationProblemTests {
                 ])
     }
 
+    @Test("is told of each file that two settings name, and of the log's own files")
+    func sharedFiles() throws {
+        let list = #"[{"id":"a","secret":"\#(secret)"}]"#
+        func document(_ log: String, _ journal: String, _ users: String, _ socket: String) -> String
+        {
+            """
+            {"token":{"keys":\(list)},"log":{"file":{"path":"\(log)"}},
+             "state":{"revocations":"\(journal)"},"login":{"users_file":"\(users)"},
+             "admin":{"socket":"\(socket)"}}
+            """
+        }
+        #expect(try problems(document("l", "j", "u", "s")) == [])
+        #expect(
+            try problems(document("c.json", "./x", "x", "y/../x")) == [
+                "admin.socket: is the same file as login.users_file",
+                "log.file.path: is the same file as the configuration file",
+                "state.revocations: is the same file as login.users_file",
+                "state.revocations: is the same file as admin.socket",
+            ])
+        #expect(
+            try problems(document("l", ".l.state", "l.000017", ".l.lock")) == [
+                "login.users_file: is l.000017, a name that the log needs",
+                "admin.socket: is .l.lock, a name that the log needs",
+                "state.revocations: is .l.state, a name that the log needs",
+            ])
+        let folder = try TemporaryFolder()
+        try folder.file("token.key", secret)
+        let environment = [
+            "GATEHOUSE_TOKEN_KEYS":
+                #"[{"id":"a","secret_file":"\#(folder.path("token.key"))"}]"#,
+            "GATEHOUSE_LOG_FILE_PATH": folder.path("./token.key"),
+        ]
+        #expect(
+            try problems(nil, environment) == [
+                "log.file.path: is the same file as token.keys[0].secret_file"
+            ])
+    }
+
     @Test("never shows a secret, wherever it was put by mistake")
     func secrets() throws {
         let contents = [

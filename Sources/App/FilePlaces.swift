@@ -1,0 +1,75 @@
+import Foundation
+import Logging
+import POSIX
+
+/// The files that a configuration names, which must be different ones: a log is renamed and removed,
+/// a journal and the users are replaced, and whatever was there is gone.
+struct FilePlaces {
+    private struct Place {
+        let name: String
+        let path: String
+        /// Only read: two of them may be one.
+        let isSecret: Bool
+    }
+
+    private var places: [Place] = []
+
+    /// - Parameter name: of the setting.
+    mutating func add(_ name: String, _ path: String, isSecret: Bool = false) {
+        places.append(Place(name: name, path: path, isSecret: isSecret))
+    }
+
+    /// - Parameters:
+    ///   - log: the path of the log, which is one of the places.
+    ///   - journal: that of the revocations, if there is one.
+    func problems(log: String, journal: String?) -> [Problem] {
+        var problems: [Problem] = []
+        for (index, place) in places.enumerated() {
+            for other in places[..<index]
+            where !(place.isSecret && other.isSecret) && Self.isSame(place.path, other.path) {
+                problems.append(
+                    Problem(path: place.name, sentence: "is the same file as \(other.name)"))
+            }
+            if place.path != log, let file = Self.ownFile(of: log, place.path) {
+                problems.append(
+                    Problem(path: place.name, sentence: "is \(file), a name that the log needs"))
+            }
+            if let journal, place.path != journal,
+                ["lock", "new"].contains(where: {
+                    Self.isSame(LogName.companion(of: journal, $0), place.path)
+                })
+            {
+                problems.append(
+                    Problem(
+                        path: place.name,
+                        sentence: "is \(place.path), a name that state.revocations needs"))
+            }
+        }
+        return problems
+    }
+
+    /// The path, if it is a full file of the log, or one that the log keeps beside it.
+    private static func ownFile(of log: String, _ path: String) -> String? {
+        let isCompanion = ["lock", "state", "key"].contains {
+            isSame(LogName.companion(of: log, $0), path)
+        }
+        let isFull =
+            LogName.number(of: LogName.base(of: path), log, highest: .max) != nil
+            && isSame(LogName.folder(of: path), LogName.folder(of: log))
+        return isCompanion || isFull ? path : nil
+    }
+
+    /// Whether both lead to one file, or would if it were made.
+    private static func isSame(_ a: String, _ b: String) -> Bool {
+        if let one = try? FileStatus(path: a), let other = try? FileStatus(path: b) {
+            return one.isSameFile(as: other)
+        }
+        return plain(a) == plain(b)
+    }
+
+    private static func plain(_ path: String) -> String {
+        let folder = URL(fileURLWithPath: LogName.folder(of: path), isDirectory: true)
+            .standardizedFileURL.resolvingSymlinksInPath().path
+        return folder + "/" + LogName.base(of: path)
+    }
+}
