@@ -11,7 +11,7 @@ import Time
 enum StartCheck {
     /// All of it at once; but for the users, which are read by whoever counts them.
     static func problems(_ configuration: Configuration) -> [Problem] {
-        log(configuration.log.path)
+        addresses(configuration) + log(configuration)
             + journal(configuration.revocationJournal)
             + socket(
                 configuration.admin.socket,
@@ -19,10 +19,78 @@ enum StartCheck {
                     .map(LogName.folder))
     }
 
-    private static func log(_ path: String) -> [Problem] {
-        let place = lowest(path)
-        return isWritable(place, path)
-            ? [] : [Problem(path: "log.file.path", sentence: "\(place) cannot be written")]
+    private static func addresses(_ configuration: Configuration) -> [Problem] {
+        var problems: [Problem] = []
+        let server = configuration.server.address
+        do throws(Errno) {
+            try server.checkHost()
+        } catch {
+            problems.append(
+                Problem(
+                    path: "server.host", sentence: "cannot be listened on: \(error.words)"))
+        }
+        if let metrics = configuration.admin.metrics, metrics.port != 0,
+            metrics.port == server.port, metrics.host == server.host || server.isWildcard
+        {
+            problems.append(
+                Problem(
+                    path: "admin.metrics",
+                    sentence: "port \(metrics.port) is that of server.port; two listeners need two")
+            )
+        }
+        return problems
+    }
+
+    private static func log(_ configuration: Configuration) -> [Problem] {
+        let path = configuration.log.path
+        func problem(_ sentence: String) -> [Problem] {
+            [Problem(path: "log.file.path", sentence: sentence)]
+        }
+        let fileSystem = SystemFileSystem()
+        guard let status = try? fileSystem.status(of: path) else {
+            // Made with all that is above it.
+            let place = lowest(path, steps: path.utf8.count)
+            guard place != path, isFolder(place), isWritable(place) else {
+                return problem("\(place) cannot be written")
+            }
+            return LogName.folder(of: path) == place ? companions(configuration) : []
+        }
+        if status.isSymbolicLink {
+            return problem("\(path) is a symbolic link; write the path that it leads to")
+        }
+        guard !status.isFolder, !status.isSocket, isWritable(path) else {
+            return problem("\(path) cannot be written")
+        }
+        guard status.isRegularFile else { return [] }
+        do throws(Errno) {
+            guard try LogBeginning.isLog(path) else {
+                return problem(
+                    "\(path) is a file that is no log; move it away, or write another path")
+            }
+        } catch {
+            return problem("\(path) cannot be read: \(error.words)")
+        }
+        return companions(configuration)
+    }
+
+    /// The lock and the state beside the log.
+    private static func companions(_ configuration: Configuration) -> [Problem] {
+        let path = configuration.log.path
+        let kinds = configuration.sealsLog ? ["lock", "state"] : ["lock"]
+        return kinds.compactMap { kind in
+            let place = LogName.companion(of: path, kind)
+            var sentence: String?
+            if let status = try? SystemFileSystem().status(of: place) {
+                if !status.isRegularFile {
+                    sentence = "\(place) is no regular file; the log keeps its \(kind) there"
+                } else if !isWritable(place) {
+                    sentence = "\(place) cannot be written"
+                }
+            } else if !isWritable(LogName.folder(of: path)) {
+                sentence = "\(LogName.folder(of: path)) cannot be written"
+            }
+            return sentence.map { Problem(path: "log.file.path", sentence: $0) }
+        }
     }
 
     private static func journal(_ path: String?) -> [Problem] {
@@ -64,7 +132,8 @@ enum StartCheck {
             ]
         }
         let folder = LogName.folder(of: path)
-        if made.contains(folder), !FileManager.default.fileExists(atPath: folder) { return [] }
+        let isMade = made.contains { $0 == folder || $0.hasPrefix(folder + "/") }
+        if isMade, !FileManager.default.fileExists(atPath: folder) { return [] }
         guard isFolder(folder), FileManager.default.isWritableFile(atPath: folder) else {
             return [
                 Problem(
@@ -78,8 +147,8 @@ enum StartCheck {
     // MARK: Places
 
     /// The path, or its folder, or what is above that: the first of them that is there, or the last after
-    /// so many steps. The log and its folder are made where they are not there.
-    private static func lowest(_ path: String, steps: Int = 2) -> String {
+    /// so many steps.
+    private static func lowest(_ path: String, steps: Int) -> String {
         var place = path
         for _ in 0..<steps where !FileManager.default.fileExists(atPath: place) {
             place = LogName.folder(of: place)
@@ -87,9 +156,8 @@ enum StartCheck {
         return place
     }
 
-    private static func isWritable(_ place: String, _ path: String) -> Bool {
-        FileManager.default.fileExists(atPath: place) && isFolder(place) == (place != path)
-            && FileManager.default.isWritableFile(atPath: place)
+    private static func isWritable(_ path: String) -> Bool {
+        FileManager.default.isWritableFile(atPath: path)
     }
 
     private static func isFolder(_ path: String) -> Bool {

@@ -76,6 +76,12 @@ enum Socket {
         try bind(probe, address)
     }
 
+    /// Binds a port that nobody has asked for, and lets it go.
+    static func checkHost(of address: SocketAddress) throws(Errno) {
+        let probe = try make(address.family)
+        try bind(probe, SocketAddress(host: address.host, port: 0))
+    }
+
     /// The address that a socket is bound to; nil if it has none, or of a family that is not ours.
     static func address(of number: CInt) throws(Errno) -> SocketAddress? {
         var address = PeerAddress()

@@ -66,6 +66,19 @@ package struct SocketAddress: Sendable, Equatable {
         self.init(String(host), port: port)
     }
 
+    /// - Throws: why nothing on this machine can listen at this host, whatever the port.
+    package func checkHost() throws(Errno) {
+        try Socket.checkHost(of: self)
+    }
+
+    /// Whether any address of this machine is meant.
+    package var isWildcard: Bool {
+        switch host {
+        case .ipv4(let bytes), .ipv6(let bytes): bytes.allSatisfy { $0 == 0 }
+        case .unix: false
+        }
+    }
+
     /// Whether it is reached from this machine only.
     package var isLoopback: Bool {
         switch host {

@@ -181,7 +181,7 @@ struct CommandTests {
     func logCheck() throws {
         try folder.file("file", "")
         for (path, place) in [
-            ("missing/folder/app.log", "missing"), ("file/app.log", "file"), (".", "."),
+            ("file/app.log", "file"), (".", "."),
         ] {
             let (ending, _, errors) = try House.run(
                 ["check"], in: folder, ["LOG_FILE_PATH": path])
@@ -209,6 +209,83 @@ struct CommandTests {
             #expect(list.ending == .exited(66))
             #expect(list.errors == "gatehouse: \(sentence)")
         }
+    }
+
+    @Test("for a check and for the start, the log makes the folders that it is in")
+    func deepLog() throws {
+        let settings = ["LOG_FILE_PATH": "a/b/app.log"]
+        #expect(try House.run(["check"], in: folder, settings).ending == .exited(0))
+        #expect(folder.names == [])
+        #expect(try House(in: folder, settings).stop() == .exited(0))
+    }
+
+    @Test(
+        "for a check and for the start, a log that cannot be one is refused",
+        arguments: [
+            ("ln -s x app.log", "app.log is a symbolic link"),
+            ("mkdir .app.log.lock", ".app.log.lock is no regular file"),
+            ("ln -s x .app.log.lock", ".app.log.lock is no regular file"),
+            ("ln -s x .app.log.state", ".app.log.state is no regular file"),
+            ("echo precious >app.log", "app.log is a file that is no log"),
+        ])
+    func noLog(command: String, sentence: String) throws {
+        let shell = try ChildProcess(
+            "/bin/sh", ["-c", command], environment: ["PATH": "/usr/bin:/bin"], folder: folder.path)
+        #expect(try shell.wait() == .exited(0))
+        let names = folder.allNames
+        let settings = ["LOG_FILE_PATH": "app.log", "SERVER_PORT": "0"]
+        let checked = try House.run(["check"], in: folder, settings)
+        #expect(checked.ending == .exited(78))
+        #expect(checked.errors.contains("gatehouse: log.file.path: "))
+        #expect(checked.errors.contains(sentence), "\(checked.errors)")
+        #expect(folder.allNames == names)
+        #expect(try House.run([], in: folder, settings).ending == .exited(73))
+    }
+
+    @Test("for a check and for the start, addresses that cannot be listened on are refused")
+    func badAddresses() throws {
+        try folder.file("users.json", "{\"users\":[]}", mode: 0o600)
+        let port = try House(in: folder).port
+        for (server, sentence) in [
+            ("\"host\":\"192.0.2.1\",\"port\":0", "server.host: cannot be listened on: "),
+            ("\"port\":\(port)", "admin.metrics: port \(port) is that of server.port"),
+        ] {
+            try folder.file(
+                "c.json",
+                """
+                {"server":{\(server)},"admin":{"metrics":"127.0.0.1:\(port)"},
+                 "token":{"keys":[{"id":"a","secret":"a secret of thirty-two bytes and more"}]},
+                 "log":{"file":{"path":"app.log"}}}
+                """)
+            let checked = try House.run(["check", "--config", "c.json"], in: folder)
+            #expect(checked.ending == .exited(78))
+            #expect(checked.errors.contains("gatehouse: \(sentence)"), "\(checked.errors)")
+            let served = try House.run(["--config", "c.json"], in: folder)
+            #expect(served.ending == .exited(69), "\(served.errors)")
+        }
+    }
+
+    @Test("for a check and for the start, a log that others can change or read is warned of")
+    func openLog() throws {
+        for (mode, word) in [(0o666, "changed"), (0o602, "changed"), (0o644, "read")] {
+            try folder.file("app.log", "", mode: mode)
+            let checked = try House.run(["check"], in: folder, ["LOG_FILE_PATH": "app.log"])
+            #expect(
+                checked.errors.contains(
+                    "warning: log.file.path: the log app.log can be \(word) by others; chmod 640 it\n"
+                ))
+            #expect(checked.ending == .exited(0))
+            let house = try House(in: folder)
+            try house.stop()
+            #expect(
+                try folder.content("app.log").contains(
+                    "config_warning key=log.file.path "
+                        + "reason=\"the log app.log can be \(word) by others; chmod 640 it\""))
+        }
+        try folder.remove("app.log")
+        #expect(mkfifo(folder.path("app.log"), 0o600) == 0)
+        let checked = try House.run(["check"], in: folder, ["LOG_FILE_PATH": "app.log"])
+        #expect(checked.errors.contains("warning: log.file.path: app.log is a pipe: while nobody"))
     }
 
     @Test("for a check looks at the journal, the socket and the users, as the start does")
