@@ -24,11 +24,11 @@ struct MovedFiles {
             isForeign = known == nil
         }
 
-        /// Whether the seals of the one follow those of the other at once. A key that is not known can
-        /// have been in use before, and not since.
+        /// Whether the seals of the one follow those of the other at once. What is under a key that is
+        /// not known can stand before this, and not behind it.
         func isLinked(to other: Part) -> Bool {
             guard let ends, let others = other.ends else { return false }
-            return ends.leads(to: others) || !isForeign && others.leads(to: ends)
+            return others.leads(to: ends) || !other.isForeign && ends.leads(to: others)
         }
 
         func overlaps(_ other: Part) -> Bool {

@@ -179,6 +179,35 @@ struct VerificationFilesTests {
         #expect(more.notes.contains { $0.hasPrefix("left alone, with no seals") })
     }
 
+    @Test("those of them that are under a key that is gone are its own as well")
+    func movedUnderAnotherKey() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("app.log")
+        var log = VerificationLog()
+        log.start()
+        for number in 1...3 {
+            log.write(3, "\(number)")
+            log.reopen()
+            if number == 2 { log.key = SealKey(secret: Array("the next key".utf8).span) }
+        }
+        log.seal(.stop)
+        for (name, file) in zip(["app.log.3", "app.log.2", "app.log.1", "app.log"], log.files) {
+            try Data(file.bytes).write(to: URL(filePath: folder.path(name)))
+        }
+        let report = LogVerifier(keys: [log.key]).verify(log: path)
+        #expect(report.outcome == .unknownKey, "\(report.text)")
+        #expect(report.files.count == 4)
+        #expect(report.faults.map(\.last.file) == ["app.log.2"])
+        #expect(
+            LogVerifier(keys: [log.key], earlier: [VerificationLog.key]).verify(log: path).faults
+                == [])
+        // But none is taken for what comes behind the log.
+        try FileManager.default.removeItem(atPath: folder.path("app.log.1"))
+        try FileManager.default.removeItem(atPath: path)
+        let rest = LogVerifier(keys: [log.key]).verify(log: path)
+        #expect(rest.files.map(\.name) == [])
+    }
+
     @Test("what was changed in them is found where it is")
     func movedAndChanged() throws {
         let folder = try TemporaryFolder()

@@ -127,6 +127,24 @@ struct VerificationKeyTests {
         }
     }
 
+    @Test("is tampered with where its end is under a key of nobody's, and the state is there")
+    func forgedEnd() {
+        let whole = VerificationLog.whole()
+        let end = whole.files[2].lines[..<16].joined().count
+        var forged = VerificationLog(continuing: whole.files, cutAt: end)
+        forged.key = newKey
+        for _ in 0..<4 {
+            forged.write(2, "forged")
+            forged.seal()
+        }
+        #expect(
+            verify(forged.files, keys: [oldKey], earlier: [], state: whole.head).outcome
+                == .tampered)
+        // Without it the end could be missing as well; this is said, and is not good either.
+        #expect(
+            verify(forged.files, keys: [oldKey], earlier: [], state: nil).outcome == .unknownKey)
+    }
+
     @Test("is tampered with if the old key comes back behind the new one")
     func back() {
         var forged = log
