@@ -13,7 +13,8 @@ import Time
 ///
 /// A write that fails half-way leaves no half line: the file is cut back to the last whole one, and if
 /// even that fails, the next write begins with a line end and a line that says so. Owned by whoever
-/// holds the logger's write turn; `LogLock` keeps other processes away.
+/// holds the logger's write turn; a `ProcessLock` on `.app.log.lock` beside it keeps other processes
+/// away.
 struct RotatingFile: ~Copyable {
     struct Options: Sendable {
         var path: String
@@ -49,7 +50,7 @@ struct RotatingFile: ~Copyable {
     private let clock: WallClock
     /// Nil while a pipe has no reader yet.
     private var file: LogDescriptor?
-    private var lock: LogLock?
+    private var lock: ProcessLock?
     private var stateFile: LogStateFile?
     /// Nil where the log is not sealed.
     private var chain: SealChain?
@@ -146,14 +147,19 @@ struct RotatingFile: ~Copyable {
 
     private static func lock(
         _ path: String, _ fileSystem: any FileSystem
-    ) throws(LogOpenError) -> LogLock {
+    ) throws(LogOpenError) -> ProcessLock {
+        let lockPath = Self.lockPath(path)
         do throws(Errno) {
             try fileSystem.createFolders(LogName.folder(of: path), mode: 0o750)
-            if let lock = try LogLock(of: path) { return lock }
+            if let lock = try ProcessLock(lockPath) { return lock }
         } catch {
             throw .failed(error)
         }
-        throw .inUse(by: LogLock.owner(of: path))
+        throw .inUse(by: ProcessLock.owner(lockPath))
+    }
+
+    private static func lockPath(_ path: String) -> String {
+        LogName.companion(of: path, "lock")
     }
 
     // MARK: Appending
@@ -604,8 +610,9 @@ struct RotatingFile: ~Copyable {
 
     /// The lock and the state, where the folder has been taken away with them.
     private mutating func takeCompanions() throws(Errno) {
-        if lock?.isInPlace(of: options.path) == false {
-            guard let new = try LogLock(of: options.path) else { throw .again }
+        let lockPath = Self.lockPath(options.path)
+        if lock?.isInPlace(lockPath) == false {
+            guard let new = try ProcessLock(lockPath) else { throw .again }
             lock = consume new
         }
         if let seal = options.seal,

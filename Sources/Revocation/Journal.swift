@@ -26,7 +26,7 @@ final class Journal: @unchecked Sendable {
     private let path: String
     private let fileSystem: any FileSystem
     private let keys: JournalHeader.Keys
-    private var lock: JournalLock
+    private var lock: ProcessLock
     private var file: JournalFile?
     /// Records that are in the file, and on the disk.
     private(set) var count = 0
@@ -39,7 +39,7 @@ final class Journal: @unchecked Sendable {
 
     /// Nothing is opened yet: that is for `replace` or `reopen`.
     init(
-        _ path: String, _ keys: JournalHeader.Keys, _ lock: consuming JournalLock,
+        _ path: String, _ keys: JournalHeader.Keys, _ lock: consuming ProcessLock,
         _ fileSystem: any FileSystem
     ) {
         self.path = path
@@ -58,16 +58,16 @@ final class Journal: @unchecked Sendable {
     /// The lock, and the folder that it is in. Taken before the journal is read.
     static func lock(
         _ path: String, _ fileSystem: any FileSystem
-    ) throws(RevocationsError) -> JournalLock {
+    ) throws(RevocationsError) -> ProcessLock {
         let lockPath = companion(of: path, "lock")
-        let lock: JournalLock?
+        let lock: ProcessLock?
         do throws(Errno) {
             try fileSystem.createFolders(folder(of: path), mode: 0o750)
-            lock = try JournalLock(lockPath)
+            lock = try ProcessLock(lockPath)
         } catch {
             throw .failed(error)
         }
-        guard let lock else { throw .inUse(by: JournalLock.owner(lockPath)) }
+        guard let lock else { throw .inUse(by: ProcessLock.owner(lockPath)) }
         return lock
     }
 
@@ -220,7 +220,7 @@ final class Journal: @unchecked Sendable {
     private func retakeLock() throws(Errno) {
         let lockPath = Self.companion(of: path, "lock")
         guard !lock.isInPlace(lockPath) else { return }
-        guard let new = try JournalLock(lockPath) else { throw .again }
+        guard let new = try ProcessLock(lockPath) else { throw .again }
         lock = consume new
     }
 

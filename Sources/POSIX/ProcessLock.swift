@@ -1,14 +1,13 @@
 import Glibc
-import POSIX
 
-/// What keeps two processes from one journal: a lock on a file beside it, which the kernel takes back
-/// when its owner dies, however that happens. Not on the journal itself: that one is replaced by
-/// another file whenever it is compacted.
-struct JournalLock: ~Copyable {
-    private let file: FileDescriptor
+/// What keeps two processes from one thing: a lock on a file beside it, which the kernel takes back when
+/// its owner dies, however that happens.
+package struct ProcessLock: ~Copyable {
+    let file: FileDescriptor
 
-    /// Nil if another process has it.
-    init?(_ path: String) throws(Errno) {
+    /// - Parameter path: of the file, which is made where it is not there.
+    /// - Returns: nil if another process has it.
+    package init?(_ path: String) throws(Errno) {
         let file = try FileDescriptor.open(
             path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
         let number = file.number
@@ -25,8 +24,14 @@ struct JournalLock: ~Copyable {
         self.file = file
     }
 
+    deinit {
+        // The end of the descriptor alone would leave the lock to a child that was forked meanwhile, until
+        // that has become another program.
+        _ = flock(file.number, LOCK_UN)
+    }
+
     /// The process that has the lock, as it says itself.
-    static func owner(_ path: String) -> Int32? {
+    package static func owner(_ path: String) -> Int32? {
         guard let file = try? FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else {
             return nil
         }
@@ -37,7 +42,7 @@ struct JournalLock: ~Copyable {
     }
 
     /// Whether the lock is still the one that the next process would find.
-    func isInPlace(_ path: String) -> Bool {
+    package func isInPlace(_ path: String) -> Bool {
         guard let ours = try? file.status(), let there = try? FileStatus(path: path) else {
             return false
         }

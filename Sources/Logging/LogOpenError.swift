@@ -1,0 +1,10 @@
+import POSIX
+
+/// Why a log cannot be opened.
+package enum LogOpenError: Error, Equatable {
+    case failed(Errno)
+    /// There is a file, and it is no log.
+    case isNoLog
+    /// Another process has it; its number, if it can be told.
+    case inUse(by: Int32?)
+}
