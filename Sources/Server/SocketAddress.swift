@@ -33,12 +33,13 @@ package struct SocketAddress: Sendable, Equatable {
         SocketAddress(host: .unix(path: path), port: 0)
     }
 
-    /// - Parameter text: an IPv4 or IPv6 address; no name, not even `localhost`, because a name can change
-    ///   its address between a check and its use, and have several.
+    /// - Parameter text: an IPv4 or IPv6 address, or `localhost` for 127.0.0.1; no other names,
+    ///   because a name can change its address between a check and its use, and have several.
     package init?(_ text: String, port: UInt16) {
         // C would read up to it only.
         guard !text.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
+        let text = text == "localhost" ? "127.0.0.1" : text
         // Sound: sixteen bytes are room for an address of either family.
         if unsafe inet_pton(AF_INET, text, &bytes) == 1 {
             host = .ipv4(Array(bytes[0..<4]))

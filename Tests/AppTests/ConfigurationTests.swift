@@ -268,7 +268,7 @@ struct ConfigurationTests {
         #expect(try load("{\"admin\":{\"socket\":null,\"metrics\":null}}").admin.socket == nil)
         let relative = try load("{\"admin\":{\"socket\":\"a.sock\"}}")
         #expect(relative.admin.socket == folder.path("a.sock"))
-        for text in ["127.0.0.1:9090", "127.1.2.3:0", "[::1]:9090"] {
+        for text in ["127.0.0.1:9090", "127.1.2.3:0", "[::1]:9090", "localhost:9090"] {
             let configuration = try load(document("admin.metrics", "\"\(text)\""))
             #expect(configuration.admin.metrics?.isLoopback == true)
         }

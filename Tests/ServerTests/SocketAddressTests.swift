@@ -6,7 +6,7 @@ struct SocketAddressTests {
     @Test(
         "is read from its text, and has one text in a URL",
         arguments: [
-            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "127.0.0.1", true), ("localhost", "127.0.0.1", true),
             ("127.255.0.9", "127.255.0.9", true), ("0.0.0.0", "0.0.0.0", false),
             ("192.0.2.1", "192.0.2.1", false), ("128.0.0.1", "128.0.0.1", false),
             ("::1", "[::1]", true), ("0:0:0:0:0:0:0:1", "[::1]", true), ("::", "[::]", false),
@@ -24,7 +24,7 @@ struct SocketAddressTests {
     @Test(
         "is not a name, nor something like an address",
         arguments: [
-            "", " ", "example.org", "localhost", "127.0.0.1 ", " 127.0.0.1", "127.1", "127.0.0.256",
+            "", " ", "example.org", "LOCALHOST", "127.0.0.1 ", " 127.0.0.1", "127.1", "127.0.0.256",
             "127.0.0.01", "1.2.3.4.5", "[::1]", "::1%lo", ":::", "1::2::3", "::1/128",
             "127.0.0.1:80", "*",
         ])
@@ -37,11 +37,12 @@ struct SocketAddressTests {
     func zero() {
         #expect(SocketAddress("127.0.0.1\0", port: 0) == nil)
         #expect(SocketAddress("::1\0x", port: 0) == nil)
+        #expect(SocketAddress("localhost\0", port: 0) == nil)
     }
 
     @Test("equals another with the same host and port")
     func equality() {
-        #expect(SocketAddress("127.0.0.1", port: 1) == .loopback(port: 1))
+        #expect(SocketAddress("localhost", port: 1) == .loopback(port: 1))
         #expect(SocketAddress("127.0.0.1", port: 2) != .loopback(port: 1))
         #expect(SocketAddress("::1", port: 1) != .loopback(port: 1))
     }
