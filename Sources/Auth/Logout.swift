@@ -42,7 +42,10 @@ package struct Logout: Sendable {
         let origin = Origin(request)
         let event = LoggedOut(claims: claims, isEverywhere: isEverywhere, origin: origin)
         let isRecordedFirst = log.refusesUnrecorded
-        if isRecordedFirst, !log.recordNow(event) { return LogUnavailable.response }
+        if isRecordedFirst, let error = log.recordNow(event) {
+            log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
+            return LogUnavailable.response
+        }
         do throws(Errno) {
             if isEverywhere {
                 // A token of a clock that is far ahead of ours began after any cutoff that we set.
@@ -59,7 +62,9 @@ package struct Logout: Sendable {
             log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             return StorageUnavailable.response
         }
-        if !isRecordedFirst { log.record(event) }
+        // Not to be taken back for what others could not write: it is done.
+        if isRecordedFirst { return Self.done.settled }
+        log.record(event)
         return Self.done
     }
 

@@ -91,26 +91,34 @@ package struct Refresh: Sendable {
         let issued = issuer.successor(of: claims, exchanged: expected)
         // A client that is told to come again must find its token as it was.
         let isRecordedFirst = log.refusesUnrecorded
-        if isRecordedFirst, let issued, !log.recordNow(refreshed(request, claims, issued)) {
-            return LogUnavailable.response
+        if isRecordedFirst, let issued,
+            let error = log.recordNow(refreshed(request, claims, issued))
+        {
+            return notDone(request, claims, error, LogUnavailable.response)
         }
         let exchanged: Timestamp
         do throws(Errno) {
             exchanged = try revocations.spend(
                 token: id.utf8, expires: claims.expires + TokenPolicy.maximumLeeway, at: now)
         } catch {
-            log.log.record(
-                RevocationNotStored(error: error, claims: claims, origin: Origin(request)))
-            return StorageUnavailable.response
+            return notDone(request, claims, error, StorageUnavailable.response)
         }
         // Another worker was faster, by more than the grace.
         guard now < exchanged + BearerAuthentication.grace else {
             return bearer.replay(request, claims, exchanged: exchanged, now).response
         }
         if isRecordedFirst, exchanged == expected, let issued {
-            return answer(request, issued, now)
+            // Not to be taken back for what others could not write: it is done.
+            return answer(request, issued, now).settled
         }
         return answer(request, claims, issuer.successor(of: claims, exchanged: exchanged), now)
+    }
+
+    private func notDone(
+        _ request: Request, _ claims: Claims, _ error: Errno, _ response: Response
+    ) -> Response {
+        log.log.record(RevocationNotStored(error: error, claims: claims, origin: Origin(request)))
+        return response
     }
 
     private func answer(

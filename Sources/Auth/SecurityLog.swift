@@ -1,5 +1,6 @@
 import Logging
 import Metrics
+import POSIX
 
 /// An event of the security area, which is counted where it is recorded: the two never tell different
 /// stories.
@@ -33,10 +34,14 @@ package struct SecurityLog: Sendable {
     var refusesUnrecorded: Bool { refuses() }
 
     /// Records an event and has it written.
-    /// - Returns: whether it was.
-    func recordNow(_ event: some SecurityEvent) -> Bool {
+    /// - Returns: why it could not be; then it stands in the log once that can be written, and behind it
+    ///   has to stand that nothing came of it.
+    func recordNow(_ event: some SecurityEvent) -> Errno? {
+        // If any line is lost meanwhile, it may be this one.
+        var mark = log.statistics.dropped
         record(event)
-        return log.commit() == .written
+        if case .failed(let error) = log.commit(since: &mark) { return error }
+        return nil
     }
 }
 

@@ -15,8 +15,9 @@ enum LogUnavailable {
         .adding("Retry-After", "1").audited
 }
 
-/// `revocation_failed`: what was revoked or exchanged could not be put on the disk. Its client was told,
-/// and what was revoked counts until the process ends.
+/// `revocation_failed`: what was to be revoked or exchanged could not be put on the disk, or, before that,
+/// into the log. Its client was told; what was revoked counts until the process ends, and what had to be in
+/// the log first has not happened, whatever stands there by now.
 struct RevocationNotStored: LogEvent {
     let error: Errno
     /// Whose token, where it was about one.

@@ -81,7 +81,9 @@ package struct TokenIssuer: Sendable {
         claims.notBefore = second
         claims.tokenID = id
         claims.sessionID = old.sessionID
-        claims.authenticated = old.began
+        // A session that got its name here did not begin later than now, whatever another clock says.
+        claims.authenticated =
+            old.isItsOwnSession ? old.began.map { min($0, moment) } : old.began
         claims.sessionExpires = old.sessionExpires
         return (tokens.sign(claims), claims)
     }

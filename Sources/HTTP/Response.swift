@@ -74,6 +74,14 @@ package struct Response: Sendable {
         return copy
     }
 
+    /// The same, marked as one whose line in the security log is written already.
+    package var settled: Response {
+        consuming get {
+            isAudited = false
+            return self
+        }
+    }
+
     /// The same, marked as one that has a line in the security log.
     package var audited: Response {
         consuming get {
