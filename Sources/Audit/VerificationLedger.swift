@@ -201,6 +201,7 @@ struct VerificationLedger {
 
     /// Seals of another key come by the thousand where a key was taken out of use: they are one fault.
     private mutating func wait(forForeign segment: FailedSegment) {
+        watchAnchors(segment)
         if case .foreign(var run)? = pending.last {
             if segment.holdsSealBefore { unwait(forForeign: run) }
             if case .foreign(let rest)? = pending.last { run = rest }
@@ -418,6 +419,19 @@ struct VerificationLedger {
                 anchors[index].isSeen = true
             }
             guard head.sequence == seal.sequence else { continue }
+            if anchors[index].head.code == segment.seal.code {
+                anchors[index].isSeen = true
+            } else if anchors[index].contradiction == nil {
+                anchors[index].contradiction = segment.last
+            }
+        }
+    }
+
+    /// A code that somebody kept is known whatever its key. Not that of the state file, which is of a key
+    /// in use or of nobody's.
+    private mutating func watchAnchors(_ segment: FailedSegment) {
+        for index in anchors.indices
+        where !anchors[index].isState && anchors[index].head.sequence == segment.seal.sequence {
             if anchors[index].head.code == segment.seal.code {
                 anchors[index].isSeen = true
             } else if anchors[index].contradiction == nil {

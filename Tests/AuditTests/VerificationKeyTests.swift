@@ -61,6 +61,19 @@ struct VerificationKeyTests {
             rest.notes.contains { $0.contains("begins at seal 7, of a key that was not given") })
     }
 
+    @Test("has the anchors of a key that is not known, or other ones")
+    func foreignAnchors() throws {
+        let seals = log.files.flatMap(\.lines).compactMap {
+            SealLine(Array($0.dropLast()).span)?.head
+        }
+        #expect(seals.count == 22)
+        #expect(verify(earlier: [], anchors: seals).outcome == .unknownKey)
+        let wrong = SealHead(sequence: 7, code: seals[7].code)
+        let report = verify(earlier: [], anchors: [seals[2], wrong])
+        #expect(report.outcome == .tampered)
+        #expect(report.faults.filter { $0.kind == .anchorMismatch }.map(\.seals) == [7...7])
+    }
+
     @Test("cannot be judged where the new key is not known, as to an auditor who has the old one")
     func outdated() {
         #expect(verify(keys: [oldKey], earlier: [], state: nil).outcome == .unknownKey)
