@@ -35,6 +35,8 @@ struct InheritedDoors {
         // No names are handed over, or none for this one (sd_listen_fds(3)).
         case "", "unknown": .house
         // The socket unit's own, where it has no FileDescriptorName= (systemd.socket(5)).
+        // Slips for the two that are not for the public.
+        case "admin.socket", "metrics.socket": nil
         default: name.hasSuffix(".socket") ? .house : nil
         }
     }

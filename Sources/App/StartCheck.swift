@@ -30,7 +30,7 @@ enum StartCheck {
                     path: "server.host", sentence: "cannot be listened on: \(error.words)"))
         }
         if let metrics = configuration.admin.metrics, metrics.port != 0,
-            metrics.port == server.port, metrics.host == server.host || server.isWildcard
+            metrics.port == server.port, metrics.host == server.host || server.covers(metrics)
         {
             problems.append(
                 Problem(

@@ -72,11 +72,13 @@ package struct SocketAddress: Sendable, Equatable {
         try Socket.checkHost(of: self)
     }
 
-    /// Whether any address of this machine is meant.
-    package var isWildcard: Bool {
-        switch host {
-        case .ipv4(let bytes), .ipv6(let bytes): bytes.allSatisfy { $0 == 0 }
-        case .unix: false
+    /// Whether who listens on this port of this host has it on the other's, too: because all addresses of
+    /// the machine are meant, or, for IPv4, all of that family.
+    package func covers(_ other: SocketAddress) -> Bool {
+        switch (host, other.host) {
+        case (.unix, _), (_, .unix): false
+        case (.ipv4(let bytes), .ipv4), (.ipv6(let bytes), _): bytes.allSatisfy { $0 == 0 }
+        case (.ipv4, .ipv6): false
         }
     }
 

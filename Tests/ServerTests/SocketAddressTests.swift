@@ -40,6 +40,18 @@ struct SocketAddressTests {
         #expect(SocketAddress("localhost\0", port: 0) == nil)
     }
 
+    @Test("has the port of another host, too, if all are meant")
+    func wildcards() throws {
+        for (host, other, isCovered) in [
+            ("0.0.0.0", "127.0.0.1", true), ("0.0.0.0", "::1", false), ("::", "127.0.0.1", true),
+            ("::", "::1", true), ("127.0.0.1", "127.0.0.2", false), ("127.0.0.1", "0.0.0.0", false),
+        ] {
+            let address = try #require(SocketAddress(host, port: 1))
+            #expect(try address.covers(#require(SocketAddress(other, port: 1))) == isCovered)
+        }
+        #expect(!SocketAddress.unix(path: "a").covers(.loopback(port: 1)))
+    }
+
     @Test("equals another with the same host and port")
     func equality() {
         #expect(SocketAddress("localhost", port: 1) == .loopback(port: 1))
