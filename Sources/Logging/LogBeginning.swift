@@ -6,7 +6,7 @@ import POSIX
 ///
 /// A log begins with a time in one of the three spellings, whoever wrote it. What a crash or a cut
 /// leaves of a first line is a beginning of that, and a log whose first lines are no lines at all (the
-/// zeros that a power failure leaves, or something put in) is known by the state beside it.
+/// zeros that a power failure leaves, or something put in) is known by the state or the lock beside it.
 package enum LogBeginning {
     /// - Throws: why the file cannot be read; one that is not there, or no regular file, is no obstacle.
     package static func isLog(_ path: String) throws(Errno) -> Bool {
@@ -21,7 +21,9 @@ package enum LogBeginning {
             guard error != .isNotThere else { return true }
             throw error
         }
-        return (try? LogState.isState(LogState.path(of: path))) ?? false
+        if (try? LogState.isState(LogState.path(of: path))) ?? false { return true }
+        // Where there are no seals, there is no state. The lock is made only for what was a log.
+        return (try? FileStatus(path: LogName.companion(of: path, "lock")))?.isRegularFile ?? false
     }
 
     /// - Parameter beginning: of a file, at least its first 40 bytes if it has so many.

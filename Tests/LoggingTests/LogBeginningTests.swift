@@ -43,7 +43,7 @@ struct LogBeginningTests {
         #expect(folder.allNames == ["app.log"])
     }
 
-    @Test("is taken for a damaged one if the state of a log stands beside it")
+    @Test("is taken for a damaged one if the state or the lock of a log stands beside it")
     func damaged() throws {
         let options = LogOptions(path: folder.path("app.log"))
         for (state, isTaken) in [("gatehouse log state 1 turn=1", true), ("another", false)] {
@@ -51,5 +51,8 @@ struct LogBeginningTests {
             try folder.file(".app.log.state", state)
             #expect(try LogBeginning.isLog(options.path) == isTaken)
         }
+        // One without seals has no state, and has a lock.
+        try folder.file(".app.log.lock", "")
+        #expect(try LogBeginning.isLog(options.path))
     }
 }
