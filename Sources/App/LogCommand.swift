@@ -135,10 +135,13 @@ struct LogCommand {
     private func head(_ configuration: Configuration) -> Command.ExitCode {
         let path = LogState.path(of: configuration.log.path)
         do throws(Errno) {
-            let keys =
-                SealKeys.inUse(configuration, making: false) + SealKeys.earlier(configuration)
-            for key in keys {
+            let inUse = SealKeys.inUse(configuration, making: false)
+            for (index, key) in (inUse + SealKeys.earlier(configuration)).enumerated() {
                 guard let state = try LogState.read(from: path, key) else { continue }
+                if index >= inUse.count {
+                    Command.say(
+                        "\(path): of a key of before; the server has not run with the new one")
+                }
                 StandardOutput.show(state.head.text)
                 return .success
             }
