@@ -5,8 +5,10 @@ import POSIX
 /// removed, and nobody's notes or keys must be.
 ///
 /// A log begins with a time in one of the three spellings, whoever wrote it. What a crash or a cut
-/// leaves of a first line is a beginning of that, and a log whose first lines are no lines at all (the
-/// zeros that a power failure leaves, or something put in) is known by the state or the lock beside it.
+/// leaves of a first line is a beginning of that. A file that is called `.log` is meant to be one,
+/// whatever stands in it: that is sealed as found. And a log of another name whose first lines are no
+/// lines at all (the zeros that a power failure leaves, or something put in) is known by the state or
+/// the lock beside it.
 package enum LogBeginning {
     /// - Throws: why the file cannot be read; one that is not there, or no regular file, is no obstacle.
     package static func isLog(_ path: String) throws(Errno) -> Bool {
@@ -21,6 +23,7 @@ package enum LogBeginning {
             guard error != .isNotThere else { return true }
             throw error
         }
+        if path.hasSuffix(".log") { return true }
         if (try? LogState.isState(LogState.path(of: path))) ?? false { return true }
         // Where there are no seals, there is no state. The lock is made only for what was a log.
         return (try? FileStatus(path: LogName.companion(of: path, "lock")))?.isRegularFile ?? false

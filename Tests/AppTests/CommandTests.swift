@@ -222,18 +222,18 @@ struct CommandTests {
     @Test(
         "for a check and for the start, a log that cannot be one is refused",
         arguments: [
-            ("ln -s x app.log", "app.log is a symbolic link"),
-            ("mkdir .app.log.lock", ".app.log.lock is no regular file"),
-            ("ln -s x .app.log.lock", ".app.log.lock is no regular file"),
-            ("ln -s x .app.log.state", ".app.log.state is no regular file"),
-            ("echo precious >app.log", "app.log is a file that is no log"),
+            ("ln -s x audit", "audit is a symbolic link"),
+            ("mkdir .audit.lock", ".audit.lock is no regular file"),
+            ("ln -s x .audit.lock", ".audit.lock is no regular file"),
+            ("ln -s x .audit.state", ".audit.state is no regular file"),
+            ("echo precious >audit", "audit is a file that is no log"),
         ])
     func noLog(command: String, sentence: String) throws {
         let shell = try ChildProcess(
             "/bin/sh", ["-c", command], environment: ["PATH": "/usr/bin:/bin"], folder: folder.path)
         #expect(try shell.wait() == .exited(0))
         let names = folder.allNames
-        let settings = ["LOG_FILE_PATH": "app.log", "SERVER_PORT": "0"]
+        let settings = ["LOG_FILE_PATH": "audit", "SERVER_PORT": "0"]
         let checked = try House.run(["check"], in: folder, settings)
         #expect(checked.ending == .exited(78))
         #expect(checked.errors.contains("gatehouse: log.file.path: "))

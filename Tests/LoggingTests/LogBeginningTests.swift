@@ -9,8 +9,8 @@ import Time
 struct LogBeginningTests {
     private let folder = try! TemporaryFolder()
 
-    private func open() throws {
-        let options = LogOptions(path: folder.path("app.log"))
+    private func open(_ name: String = "app.log") throws {
+        let options = LogOptions(path: folder.path(name))
         let logger = try Logger(
             options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
         _ = logger.stop()
@@ -37,22 +37,26 @@ struct LogBeginningTests {
             "{\"time\":1}\n", " ",
         ])
     func refused(content: String) throws {
+        try folder.file("notes", content)
+        #expect(throws: LogOpenError.isNoLog) { try open("notes") }
+        #expect(try folder.text("notes") == content)
+        #expect(folder.allNames == ["notes"])
+        // What is called a log is meant to be one.
         try folder.file("app.log", content)
-        #expect(throws: LogOpenError.isNoLog) { try open() }
-        #expect(try folder.text("app.log") == content)
-        #expect(folder.allNames == ["app.log"])
+        try open()
+        #expect(try folder.text("app.log").hasPrefix(content))
     }
 
     @Test("is taken for a damaged one if the state or the lock of a log stands beside it")
     func damaged() throws {
-        let options = LogOptions(path: folder.path("app.log"))
+        let path = folder.path("security")
         for (state, isTaken) in [("gatehouse log state 1 turn=1", true), ("another", false)] {
-            try folder.file("app.log", "\0\0\0\0")
-            try folder.file(".app.log.state", state)
-            #expect(try LogBeginning.isLog(options.path) == isTaken)
+            try folder.file("security", "\0\0\0\0")
+            try folder.file(".security.state", state)
+            #expect(try LogBeginning.isLog(path) == isTaken)
         }
         // One without seals has no state, and has a lock.
-        try folder.file(".app.log.lock", "")
-        #expect(try LogBeginning.isLog(options.path))
+        try folder.file(".security.lock", "")
+        #expect(try LogBeginning.isLog(path))
     }
 }
