@@ -1,0 +1,41 @@
+/// The networks that the limits on a client are counted by. Login throttle, log budget, queue
+/// priority and connection limits all use this one definition.
+///
+/// An IPv4 address counts alone. Of an IPv6 address the first 64 bits count as one address, because
+/// a site has at least that many (RFC 6177 §2); the /56 and the /48 around it may have 4 and 16 times
+/// that limit, so that a client who was given a larger block cannot use each /64 of it in turn. A
+/// client without an address (a Unix domain socket) is a network of its own.
+package struct ClientNetworks: Sendable, Hashable {
+    /// The address that counts as one client; 0 if there is none.
+    private let client: UInt128
+    /// How many networks there are: 1, or 3 for IPv6.
+    package let count: Int
+
+    package init(_ client: ClientAddress) {
+        guard let address = NetworkAddress(client.utf8) else {
+            self.client = 0
+            count = 1
+            return
+        }
+        let client = address.client
+        self.client = client.bits
+        count = client.isIPv4 ? 1 : Self.prefixes.count
+    }
+
+    /// How many times the limit of one address the network at `index` may have.
+    package static func factor(at index: Int) -> Int { prefixes[index].factor }
+
+    /// A number for the network at `index`, the smallest network first. Networks of different sizes
+    /// have different numbers.
+    package subscript(index: Int) -> UInt128 {
+        precondition(index < count)
+        // The length goes into the lowest bits, which no network of 64 bits or fewer has in use.
+        guard count > 1 else { return client }
+        let length = Self.prefixes[index].length
+        return (client >> (128 - length)) << (128 - length) | UInt128(length)
+    }
+
+    private static let prefixes: InlineArray<3, (length: Int, factor: Int)> = [
+        (64, 1), (56, 4), (48, 16),
+    ]
+}

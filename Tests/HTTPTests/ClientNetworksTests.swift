@@ -1,0 +1,45 @@
+import HTTP
+import TestSupport
+import Testing
+
+private func networks(_ text: String) throws -> ClientNetworks {
+    let address = ClientAddress(wire(text).span)
+    return ClientNetworks(try #require(address))
+}
+
+@Suite("ClientNetworks")
+struct ClientNetworksTests {
+    @Test func `an IPv4 address is one network, however it is written`() throws {
+        let plain = try networks("192.0.2.1")
+        #expect(plain.count == 1)
+        #expect(try networks("::ffff:192.0.2.1") == plain)
+        #expect(try networks("64:ff9b::192.0.2.1") == plain)
+        #expect(try networks("192.0.2.2")[0] != plain[0])
+    }
+
+    @Test(arguments: [
+        // Another address of the same /64, /56, /48, and of none of them.
+        ("2001:db8:1:203::ffff", [true, true, true]),
+        ("2001:db8:1:2ff::1", [false, true, true]),
+        ("2001:db8:1:ff03::1", [false, false, true]),
+        ("2001:db8:2:203::1", [false, false, false]),
+    ])
+    func `an IPv6 address is in a 64, a 56 and a 48`(other: String, shared: [Bool]) throws {
+        let here = try networks("2001:db8:1:203::1")
+        let there = try networks(other)
+        #expect(here.count == 3)
+        #expect((0..<3).map { here[$0] == there[$0] } == shared)
+    }
+
+    @Test func `networks of different sizes never share a number`() throws {
+        let here = try networks("2001:db8::")
+        #expect(Set((0..<3).map { here[$0] }).count == 3)
+        #expect((0..<3).map(ClientNetworks.factor) == [1, 4, 16])
+    }
+
+    @Test func `a client without an address is a network of its own`() throws {
+        let unix = try networks("unix")
+        #expect(unix.count == 1)
+        #expect(unix[0] != (try networks("0.0.0.0")[0]))
+    }
+}
