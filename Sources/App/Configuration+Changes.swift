@@ -17,7 +17,7 @@ extension Configuration {
     static func needsRestart(_ setting: String) -> Bool {
         [
             "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
-            "log.file.path", "log.format",
+            "log.file.path", "log.audit", "log.audit.path", "log.format",
             "log.durability", "log.seal", "login.mode", "state.revocations",
         ].contains(setting)
     }

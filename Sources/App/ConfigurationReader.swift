@@ -47,7 +47,9 @@ struct ConfigurationReader {
         let onFailure = choice("log.on_failure", Configuration.LogFailurePolicy.serve)
         let seal = readSeal()
         let verified = choice("log.authn_token_verified", VerifiedTokens.all)
-        for problem in places.problems(log: log.path, journal: journal) {
+        for problem in places.problems(
+            logs: [log.path, log.audit?.path].compactMap(\.self), journal: journal)
+        {
             settings.add(problem.path, problem.sentence)
         }
         settings.checkUnknown()
@@ -258,7 +260,7 @@ struct ConfigurationReader {
             let path = "log.areas.\(area.name)"
             if settings.raw(path) != nil { options.areas[area] = level(path, options.level) }
         }
-        options.fileLevel = level("log.file.level", .info)
+        options.fileLevel = optionalLevel("log.file.level")
         options.standardErrorLevel = level("log.stderr.level", .warning)
         options.maximumSize = size("log.file.max_size", 10 << 20, 4 << 10...1 << 40)
         options.keep = integer("log.file.keep", 30, 0...100_000)
@@ -270,7 +272,40 @@ struct ConfigurationReader {
         options.rotatesDaily = choice("log.file.rotate", RotationTime.daily) == .daily
         options.format = choice("log.format", LogFormat.text)
         options.durability = choice("log.durability", LogOptions.Durability.written)
+        options.audit = readAudit(
+            forLog: options.path, isNamed: settings.raw("log.file.path") != nil)
         return options
+    }
+
+    /// The audit log. Its keys are read where it is switched off, too: they are known, and checked.
+    private mutating func readAudit(forLog log: String, isNamed: Bool) -> LogOptions.Audit? {
+        let isOn = !settings.isNull("log.audit")
+        record["log.audit"] = isOn ? "on" : "null"
+        let isSaid = settings.raw("log.audit.path") != nil
+        let name = string(
+            "log.audit.path", isNamed ? Self.auditName(forLog: log) : "logs/audit.log")
+        if name.isEmpty { settings.add("log.audit.path", "cannot be empty") }
+        var audit = LogOptions.Audit(path: isSaid || !isNamed ? path(name) : name)
+        audit.level = optionalLevel("log.audit.level")
+        audit.maximumSize = size("log.audit.max_size", audit.maximumSize, 4 << 10...1 << 40)
+        audit.keep = integer("log.audit.keep", audit.keep, 0...100_000)
+        let day = Milliseconds.seconds(86_400)
+        audit.keepAge = duration(
+            "log.audit.keep_age", Milliseconds(day.count * 365),
+            .seconds(60)...Milliseconds(day.count * 36_500))
+        audit.keepSize = size("log.audit.keep_size", 1 << 30, 4 << 10...1 << 50)
+        guard isOn else { return nil }
+        places.add("log.audit.path", audit.path)
+        return audit
+    }
+
+    /// `audit.log` beside `app.log`; beside a log of another name one that begins with it, so that two
+    /// servers whose logs are in one folder do not share it.
+    private static func auditName(forLog path: String) -> String {
+        let base = LogName.base(of: path)
+        let stem = base.hasSuffix(".log") ? base.dropLast(4) : base[...]
+        let name = stem == "app" ? "audit.log" : "\(stem).audit.log"
+        return path.contains("/") ? "\(LogName.folder(of: path))/\(name)" : name
     }
 
     private mutating func readSeal() -> (isOn: Bool, interval: Milliseconds, secret: [UInt8]?) {
@@ -434,6 +469,11 @@ struct ConfigurationReader {
             Level.init(name:))
         record[path] = "\(value.name)"
         return value
+    }
+
+    /// Nil if the configuration does not say one.
+    private mutating func optionalLevel(_ path: String) -> Level? {
+        settings.raw(path) == nil ? nil : level(path, .info)
     }
 
     private mutating func duration(

@@ -20,9 +20,9 @@ struct FilePlaces {
     }
 
     /// - Parameters:
-    ///   - log: the path of the log, which is one of the places.
+    ///   - logs: the paths of the logs, each of which is one of the places.
     ///   - journal: that of the revocations, if there is one.
-    func problems(log: String, journal: String?) -> [Problem] {
+    func problems(logs: [String], journal: String?) -> [Problem] {
         var problems: [Problem] = []
         for (index, place) in places.enumerated() {
             for other in places[..<index]
@@ -30,7 +30,8 @@ struct FilePlaces {
                 problems.append(
                     Problem(path: place.name, sentence: "is the same file as \(other.name)"))
             }
-            if place.path != log, let file = Self.ownFile(of: log, place.path) {
+            for log in logs where place.path != log {
+                guard let file = Self.ownFile(of: log, place.path) else { continue }
                 problems.append(
                     Problem(path: place.name, sentence: "is \(file), a name that the log needs"))
             }

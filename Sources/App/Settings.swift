@@ -116,6 +116,18 @@ struct Settings {
         }
     }
 
+    /// Whether the object at a path is switched off: null stands in its place (the word `null` in the
+    /// environment). Any other value that is not an object is a problem.
+    mutating func isNull(_ path: String) -> Bool {
+        switch raw(path) {
+        case .text("null"), .json(.null): return true
+        case nil, .json(.object): return false
+        case .text(let text): add(path, "\"\(text)\" is not null; set the keys under it one by one")
+        case .json(let other): add(path, "\(Self.shown(other)) is neither an object nor null")
+        }
+        return false
+    }
+
     mutating func boolean(_ path: String, default value: Bool) -> Bool {
         switch raw(path) {
         case .text("true"): return true

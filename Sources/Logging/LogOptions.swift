@@ -7,7 +7,8 @@ package struct LogOptions: Sendable {
     package var areas: [Area: Level] = [:]
     package var format = LogFormat.text
     package var path: String
-    package var fileLevel: Level = .info
+    /// The lowest level of the file; nil: whatever `level` and `areas` let through.
+    package var fileLevel: Level?
     /// Bytes.
     package var maximumSize = 10 * 1024 * 1024
     /// Whether a new day (UTC) begins a new file.
@@ -16,7 +17,10 @@ package struct LogOptions: Sendable {
     package var keep = 30
     package var keepAge: Milliseconds?
     package var keepSize: Int?
-    package var standardErrorLevel: Level = .warning
+    /// The lowest level of standard error; nil: whatever `level` and `areas` let through.
+    package var standardErrorLevel: Level? = .warning
+    /// The second file, of evidence events alone; nil for none.
+    package var audit: Audit?
     package var durability = Durability.written
     /// Nil for a log without seals.
     package var seal: Seal?
@@ -24,6 +28,22 @@ package struct LogOptions: Sendable {
     package var retryDelays = Milliseconds(100)...Milliseconds.seconds(1)
 
     package init(path: String) { self.path = path }
+
+    /// What an operator chooses about the audit log. Format, seal, durability and retry delays are
+    /// those of the log.
+    package struct Audit: Sendable {
+        package var path: String
+        /// The lowest level; nil is INFO. It does not depend on `LogOptions.level`.
+        package var level: Level?
+        /// Bytes.
+        package var maximumSize = 10 * 1024 * 1024
+        /// Full files that stay: how many, how long, and how many bytes of them and the current one.
+        package var keep = 1000
+        package var keepAge: Milliseconds? = .seconds(365 * 86_400)
+        package var keepSize: Int? = 1 << 30
+
+        package init(path: String) { self.path = path }
+    }
 
     package enum Durability: String, Sendable, CaseIterable {
         /// Lines are in the file before the answer.

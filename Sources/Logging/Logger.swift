@@ -101,8 +101,8 @@ package final class Logger: Sendable {
         fileSystem: any FileSystem = SystemFileSystem(), standardErrorDescriptor: CInt = 2
     ) throws(LogOpenError) {
         levels = LogLevels(
-            all: options.level, areas: options.areas, file: options.fileLevel,
-            standardError: options.standardErrorLevel)
+            all: options.level, areas: options.areas, file: options.fileLevel ?? .debug,
+            standardError: options.standardErrorLevel ?? .debug)
         format = options.format
         syncsPivotal = options.durability == .synced
         retryDelays = options.retryDelays
@@ -507,7 +507,8 @@ package final class Logger: Sendable {
     /// - Returns: why the old key stays in use, if it does.
     package func change(to options: LogOptions) -> Errno? {
         levels.set(all: options.level, areas: options.areas)
-        levels.set(file: options.fileLevel, standardError: options.standardErrorLevel)
+        levels.set(
+            file: options.fileLevel ?? .debug, standardError: options.standardErrorLevel ?? .debug)
         _ = commit()
         takeTurn()
         defer { endTurn() }
