@@ -141,6 +141,25 @@ struct HMACSHA256Tests {
     }
 }
 
+@Suite("HMAC-SHA256, a selection of Wycheproof")
+struct HMACSHA256SelectionTests {
+    @Test func `finds valid exactly the tags that are called valid`() throws {
+        var expected: [UInt8] = []
+        var verdicts: [String: Int] = [:]
+        for words in try Vectors.lines(of: "hmac.txt", words: 4) {
+            if words[0] == "key" {
+                let whole = code([UInt8](hexadecimal: words[1]), [UInt8](hexadecimal: words[2]))
+                expected = Array(whole.prefix(try #require(Int(words[3])) / 8))
+                continue
+            }
+            let isValid = [UInt8](hexadecimal: words[2]) == expected
+            #expect(isValid == (words[1] == "valid"), "tcId \(words[0])")
+            verdicts[words[1], default: 0] += 1
+        }
+        #expect(verdicts == ["valid": 66, "invalid": 54])
+    }
+}
+
 /// Project Wycheproof, testvectors_v1/hmac_sha256_test.json: modified, truncated and right tags.
 @Suite(
     "HMAC-SHA256, Wycheproof", .enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))

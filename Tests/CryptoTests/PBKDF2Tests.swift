@@ -1,18 +1,19 @@
+import Foundation
 import TestSupport
 import Testing
 
 @testable import Crypto
 
+/// The key by both twins, in hexadecimal.
+private func keys(_ password: [UInt8], _ salt: [UInt8], _ iterations: Int) -> [String] {
+    let used = PBKDF2.key(password: password.span, salt: salt.span, iterations: iterations)
+    let plain = PBKDF2.plainKey(
+        password: password.span, salt: salt.span, iterations: iterations)
+    return [hexadecimal(used.span), hexadecimal(plain.span)]
+}
+
 @Suite("PBKDF2-HMAC-SHA256")
 struct PBKDF2Tests {
-    /// The key by both twins, in hexadecimal.
-    private func keys(_ password: [UInt8], _ salt: [UInt8], _ iterations: Int) -> [String] {
-        let used = PBKDF2.key(password: password.span, salt: salt.span, iterations: iterations)
-        let plain = PBKDF2.plainKey(
-            password: password.span, salt: salt.span, iterations: iterations)
-        return [hexadecimal(used.span), hexadecimal(plain.span)]
-    }
-
     // The first 32 of their 64 bytes, which are the first block.
     @Test(
         "gives the keys of RFC 7914 §11",
@@ -76,6 +77,58 @@ struct PBKDF2Tests {
             }
             let expected = hexadecimal(sum.span)
             #expect(keys(password, salt, iterations) == [expected, expected])
+        }
+    }
+}
+
+@Suite("PBKDF2-HMAC-SHA256, a selection of Wycheproof")
+struct PBKDF2SelectionTests {
+    @Test func `gives every key, or the first 32 bytes of it`() throws {
+        let lines = try Vectors.lines(of: "pbkdf2.txt", words: 5)
+        #expect(lines.count == 27)
+        for words in lines {
+            let keys = keys(
+                [UInt8](hexadecimal: words[1]), [UInt8](hexadecimal: words[2]),
+                try #require(Int(words[3])))
+            #expect(keys.allSatisfy { $0.hasPrefix(words[4]) }, "tcId \(words[0])")
+            #expect(words[4].count >= 32)
+        }
+    }
+}
+
+/// Project Wycheproof, testvectors_v1/pbkdf2_hmacsha256_test.json.
+@Suite(
+    "PBKDF2-HMAC-SHA256, Wycheproof",
+    .enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
+struct PBKDF2VectorTests {
+    private struct File: Decodable {
+        let numberOfTests: Int
+        let testGroups: [Group]
+    }
+
+    private struct Group: Decodable { let tests: [Case] }
+
+    private struct Case: Decodable {
+        let tcId: Int
+        let password: String
+        let salt: String
+        let iterationCount: Int
+        let dk: String
+        let result: String
+    }
+
+    @Test func `gives every key of the file, or the first 32 bytes of it`() throws {
+        let file = try JSONDecoder().decode(
+            File.self, from: Vectors.contents(of: "wycheproof/pbkdf2_hmacsha256_test.json"))
+        let cases = file.testGroups.flatMap(\.tests)
+        #expect(cases.count == file.numberOfTests)
+        for vector in cases {
+            #expect(vector.result == "valid")
+            let keys = keys(
+                [UInt8](hexadecimal: vector.password), [UInt8](hexadecimal: vector.salt),
+                vector.iterationCount)
+            let expected = vector.dk.prefix(64)
+            #expect(keys.allSatisfy { $0.hasPrefix(expected) }, "tcId \(vector.tcId)")
         }
     }
 }

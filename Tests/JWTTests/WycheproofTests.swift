@@ -4,6 +4,28 @@ import JWT
 import TestSupport
 import Testing
 
+@Suite("A token of a selection of Wycheproof")
+struct WycheproofSelectionTests {
+    @Test func `passes the signature exactly where it is called valid`() throws {
+        var verifier: HS256?
+        var verdicts: [String: Int] = [:]
+        for words in try Vectors.lines(of: "hs256.txt", words: 3) {
+            if words[0] == "key" {
+                let secret = try Base64URL.decoded(Array(words[2].utf8).span)
+                verifier = .with(keys: [(words[1], secret)])
+                continue
+            }
+            let outcome = try #require(verifier).outcome(of: Array(words[2].utf8))
+            // The payloads are no claims, so `claims` means that the signature held.
+            #expect((outcome == .failure(.claims)) == (words[1] == "valid"), "tcId \(words[0])")
+            #expect((try? outcome.get()) == nil, "tcId \(words[0])")
+            verdicts[words[1], default: 0] += 1
+        }
+        #expect(verdicts["valid"] == 8)
+        #expect(verdicts["invalid"] == 28)
+    }
+}
+
 /// Project Wycheproof, the HS256 groups of testvectors_v1/json_web_signature_test.json: signatures
 /// over payloads that are mostly no claims, so that `claims` means that the signature held.
 @Suite("A token of Wycheproof", .enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
