@@ -152,9 +152,7 @@ extension Conversation {
             case .proxyHeader: guard try readProxyHeader() else { return nil }
             case .start: guard try begin() else { return nil }
             case .requestLine:
-                guard let range = try nextLine(limit: start + limits.head, .targetTooLong) else {
-                    return nil
-                }
+                guard let range = try nextRequestLine() else { return nil }
                 line = try RequestLine.parse(input.span, range)
                 fields.removeAll(keepingCapacity: true)
                 phase = .fields
@@ -275,6 +273,20 @@ extension Conversation {
             return nil
         case .bareLineEnd: throw .bareLineEnd
         case .controlCharacter: throw .controlCharacter
+        }
+    }
+
+    /// The request line. RFC 9112 §3: where the method alone is too long, 501 is right, and not 414.
+    private mutating func nextRequestLine() throws(ParseError) -> Range<Int>? {
+        let limit = start + limits.head
+        do throws(ParseError) {
+            return try nextLine(limit: limit, .targetTooLong)
+        } catch .targetTooLong {
+            // All but the last byte of the limit are here: a line end may begin at the last one.
+            for index in start..<(limit - 1) where !Grammar.isToken(input[index]) {
+                throw .targetTooLong
+            }
+            throw .methodTooLong
         }
     }
 
@@ -426,13 +438,15 @@ extension Conversation {
     ///   - date: the value of Date (RFC 9110 §6.6.1).
     ///   - closing: the server wants the connection to end with this response.
     ///
-    /// A response that comes when the conversation has ended is dropped.
+    /// A response that comes when the conversation has ended is dropped. 411 always ends it (RFC
+    /// 9112 §6.3): a client that sent content without a length takes the bytes after the head for
+    /// that content, and here they would be the next request.
     package mutating func complete(
         _ response: Response, date: InlineArray<29, UInt8>, closing: Bool = false
     ) {
         guard phase != .closed else { return }
         precondition(phase == .responding, "complete belongs to a request")
-        let closes = closing || !keepsAlive
+        let closes = closing || !keepsAlive || response.status == .lengthRequired
         append(response, to: line.method, date, closes: closes)
         phase = closes ? .closed : .start
         // What is refused before the next request line is here was not asked for with this method,

@@ -34,8 +34,11 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
     case badChunk
     /// An Expect field that asks for anything but 100-continue (RFC 9110 §10.1.1).
     case unknownExpectation
-    /// A target that is `https`, over a connection that nobody has secured (§7.4).
+    /// A target that is `https`, over a connection that nobody has secured (§7.4); or a host that
+    /// `AcceptedHosts` does not accept.
     case misdirected
+    /// A method that is longer than a whole head may be (RFC 9112 §3).
+    case methodTooLong
     case targetTooLong
     case headTooLarge
     case tooManyFields
@@ -59,7 +62,7 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
             .badProxyHeader:
             .badRequest
         case .unsupportedVersion: .httpVersionNotSupported
-        case .unsupportedCoding: .notImplemented
+        case .unsupportedCoding, .methodTooLong: .notImplemented
         case .unknownExpectation: .expectationFailed
         case .misdirected: .misdirectedRequest
         case .targetTooLong: .uriTooLong
@@ -89,6 +92,7 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
         case .badChunk: "bad_chunk"
         case .unknownExpectation: "unknown_expectation"
         case .misdirected: "misdirected"
+        case .methodTooLong: "method_too_long"
         case .targetTooLong: "target_too_long"
         case .headTooLarge: "head_too_large"
         case .tooManyFields: "too_many_fields"

@@ -130,11 +130,11 @@ struct LoginTests {
 struct LoginRefusalTests {
     private func expectRefusal(
         _ request: String, _ status: Int, _ sentence: String, _ reason: String,
-        at location: SourceLocation = #_sourceLocation
+        fields: [String] = [], at location: SourceLocation = #_sourceLocation
     ) throws {
         let house = try House()
         let refusal = Answer(
-            status: status, fields: [], content: #"{"error":"\#(sentence)"}"#, isAudited: true)
+            status: status, fields: fields, content: #"{"error":"\#(sentence)"}"#, isAudited: true)
         let answer = try answer(to: request, by: house.login.respond)
         #expect(answer == refusal, sourceLocation: location)
         #expect(
@@ -222,7 +222,8 @@ struct LoginRefusalTests {
     @Test("for a body that nothing says will come")
     func length() throws {
         let request = "POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n\r\n"
-        try expectRefusal(request, 411, "Length required", "length_required")
+        try expectRefusal(
+            request, 411, "Length required", "length_required", fields: ["Connection: close"])
     }
 
     @Test("leaves nothing of its body in the log")

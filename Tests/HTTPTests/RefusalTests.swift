@@ -39,6 +39,7 @@ struct RefusalTests {
             (.lengthWithCoding, 400), (.badCoding, 400), (.unsupportedCoding, 501),
             (.badChunk, 400),
             (.unknownExpectation, 417), (.misdirected, 421), (.targetTooLong, 414),
+            (.methodTooLong, 501),
             (.headTooLarge, 431),
             (.tooManyFields, 431), (.bodyTooLarge, 413), (.headTimeout, 408), (.bodyTimeout, 408),
             (.incomplete, 400),

@@ -53,6 +53,12 @@ extension Requirement {
                 (get("/a?" + String(repeating: "b", count: 7_980)), .served),
             ]),
         Requirement(
+            "9112 §3", "A method that is longer than any that is known is refused with 501.",
+            [
+                (String(repeating: "A", count: 20_000) + " /a HTTP/1.1\r\n", .ends([501])),
+                (String(repeating: "A", count: 20_000), .ends([501])),
+            ]),
+        Requirement(
             "9112 §3.2", "HTTP/1.1 without Host is refused with 400.",
             [
                 ("GET /a HTTP/1.1\r\n\r\n", .refused), ("GET /a HTTP/1.2\r\n\r\n", .refused),
