@@ -168,7 +168,14 @@ extension OpenAPI {
             "TooManyAttempts": error("Too often.", ["Too many attempts"], headers: retry),
             "LengthRequired": error("Nothing said that content comes.", ["Length required"]),
             "UnsupportedMediaType": error(
-                "A Content-Type that is not JSON.", ["Unsupported media type"]),
+                "A Content-Type that is not JSON, or content that is coded.",
+                ["Unsupported media type"],
+                headers: [
+                    "Accept-Encoding": [
+                        "description": "Where the content is coded.",
+                        "schema": ["const": "identity"],
+                    ]
+                ]),
             "NotReady": notReady,
         ]
         if configuration.login.mode == .password {

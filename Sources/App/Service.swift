@@ -101,6 +101,7 @@ struct Service: Sendable {
                 .slow(.waiting) { endpoints.reload(request) }
             })
         router.use(requestLog(parts.log), inTwoSteps: requestLogInTwoSteps(parts.log))
+        router.refuseContentCodings()
         return router.routes()
     }
 

@@ -35,6 +35,9 @@ package struct Login: Sendable {
     }
 
     package func respond(to request: Request) -> Reply {
+        guard !request.hasContentCoding else {
+            return refuse(request, "unsupported_media_type", Self.unsupportedContentCoding)
+        }
         switch ContentType(request) {
         case .json, .unnamed: break
         case .form, .other:
@@ -167,6 +170,7 @@ package struct Login: Sendable {
     }
 
     private static let unsupportedMediaType = Response.error(.unsupportedMediaType).audited
+    private static let unsupportedContentCoding = Response.unsupportedContentCoding.audited
     private static let lengthRequired = Response.error(.lengthRequired).audited
     private static let invalidJSON = Response.error(.badRequest, "Invalid JSON").audited
     private static let invalidUserID = Response.error(.badRequest, "Invalid user_id").audited

@@ -65,8 +65,8 @@ struct ChunkedBody {
     func readTrailer(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(ParseError) {
         switch try Field.parse(bytes, line).name {
         case .contentLength, .transferEncoding, .host: throw .badField
-        case .authorization, .connection, .contentType, .expect, .forwarded, .forwardedFor,
-            .requestID, .other:
+        case .authorization, .connection, .contentEncoding, .contentType, .expect, .fetchSite,
+            .forwarded, .forwardedFor, .forwardedHost, .origin, .requestID, .other:
             break
         }
     }

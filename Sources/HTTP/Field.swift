@@ -22,8 +22,9 @@ struct ByteRange: Sendable, Equatable {
 
 /// The fields that are looked at here; all others are carried along unread.
 package enum FieldName: Sendable {
-    case authorization, connection, contentLength, contentType, expect, forwarded, forwardedFor
-    case host, requestID, transferEncoding, other
+    case authorization, connection, contentEncoding, contentLength, contentType, expect
+    case fetchSite, forwarded, forwardedFor, forwardedHost, host, origin, requestID
+    case transferEncoding, other
 
     /// Field names are compared without case (RFC 9110 §5.1).
     init(_ bytes: Span<UInt8>) {
@@ -31,13 +32,17 @@ package enum FieldName: Sendable {
             switch bytes.count {
             case 4 where bytes.isEqualIgnoringCase("host"): .host
             case 6 where bytes.isEqualIgnoringCase("expect"): .expect
+            case 6 where bytes.isEqualIgnoringCase("origin"): .origin
             case 9 where bytes.isEqualIgnoringCase("forwarded"): .forwarded
             case 10 where bytes.isEqualIgnoringCase("connection"): .connection
             case 12 where bytes.isEqualIgnoringCase("content-type"): .contentType
             case 12 where bytes.isEqualIgnoringCase("x-request-id"): .requestID
             case 13 where bytes.isEqualIgnoringCase("authorization"): .authorization
             case 14 where bytes.isEqualIgnoringCase("content-length"): .contentLength
+            case 14 where bytes.isEqualIgnoringCase("sec-fetch-site"): .fetchSite
             case 15 where bytes.isEqualIgnoringCase("x-forwarded-for"): .forwardedFor
+            case 16 where bytes.isEqualIgnoringCase("content-encoding"): .contentEncoding
+            case 16 where bytes.isEqualIgnoringCase("x-forwarded-host"): .forwardedHost
             case 17 where bytes.isEqualIgnoringCase("transfer-encoding"): .transferEncoding
             default: .other
             }

@@ -38,7 +38,9 @@ struct Framing {
             case .connection: readConnection(value)
             case .expect where minorVersion > 0:
                 try readExpect(value)
-            case .authorization, .expect, .forwarded, .forwardedFor, .requestID, .other: break
+            case .authorization, .contentEncoding, .expect, .fetchSite, .forwarded,
+                .forwardedFor, .forwardedHost, .origin, .requestID, .other:
+                break
             }
         }
         // RFC 9112 §3.2.

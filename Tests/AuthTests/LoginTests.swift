@@ -218,6 +218,18 @@ struct LoginRefusalTests {
             "unsupported_media_type")
     }
 
+    // RFC 9110 §15.5.16 and §12.5.3.
+    @Test(
+        "for content that is coded, and says which coding is taken",
+        arguments: ["gzip", "br", "identity, gzip", "x"])
+    func coding(value: String) throws {
+        try expectRefusal(
+            post(#"{"user_id":1}"#, "Content-Encoding: \(value)"), 415, "Unsupported media type",
+            "unsupported_media_type", fields: ["Accept-Encoding: identity"])
+        let plain = post(#"{"user_id":1}"#, "Content-Encoding: identity")
+        #expect(try answer(to: plain, by: House().login.respond).status == 200)
+    }
+
     // RFC 9110 §15.5.12.
     @Test("for a body that nothing says will come")
     func length() throws {

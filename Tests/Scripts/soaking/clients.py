@@ -291,7 +291,7 @@ class Clients:
             ("GET", "/metrics", NOT_FOUND), ("POST", "/revoke", NOT_FOUND),
             ("DELETE", "/resource", Expected.error(405, allow=get)),
             ("GET", "/login", Expected.error(405, allow=post)),
-            ("POST", "/verify", Expected.error(405, allow=get)),
+            ("POST", "/resource", Expected.error(405, allow=get)),
             ("PUT", "/logout/all", Expected.error(405, allow=post)),
             ("OPTIONS", "/refresh", Expected(204, allow=post)),
             ("OPTIONS", "*", Expected(204, allow=everything)),
@@ -500,7 +500,9 @@ class Clients:
             ("invalid_user_id", Expected.error(400, "Invalid user_id"), b'{"user_id":1.0}', ()),
             ("invalid_user_id", Expected.error(400, "Invalid user_id"), b"{}", ()),
             ("unsupported_media_type", Expected.error(415), b"{}", ["Content-Type: text/plain"]),
-            ("length_required", Expected.error(411), None, ()),
+            ("unsupported_media_type", Expected.error(415, accept_encoding="identity"), b"{}",
+             ["Content-Encoding: gzip"]),
+            ("length_required", Expected.error(411, closes=True), None, ()),
             ("wrong_password", INVALID_CREDENTIALS,
              json.dumps({"user_id": victim.id, "password": "not that"}).encode(), ()),
             ("disabled", INVALID_CREDENTIALS,
@@ -517,7 +519,13 @@ class Clients:
                 if time.monotonic() < self.disabled_at:
                     continue
                 self.disabled_at = time.monotonic() + LOCKOUT / (ATTEMPTS - 2)
-            await self.ask(connection, "POST", "/login", expected, body=body, fields=fields)
+            if "connection" in expected.fields:
+                # The answer ends the connection.
+                closing = await self.connection(self.fresh_address())
+                await self.ask(closing, "POST", "/login", expected, body=body, fields=fields)
+                await closing.end()
+            else:
+                await self.ask(connection, "POST", "/login", expected, body=body, fields=fields)
             self.tally.login(reason)
         # Forgets the failures, and clears the way for the next round.
         for user in (victim, other):
