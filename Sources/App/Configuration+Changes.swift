@@ -1,4 +1,5 @@
 import Auth
+import HTTP
 import Server
 
 extension Configuration {
@@ -38,13 +39,27 @@ extension Configuration {
         }
     }
 
+    /// Of the public listener. In demo mode there are no passwords, and the host is what tells a
+    /// page of this machine from one of elsewhere.
+    var publicOptions: ServerOptions {
+        var options = server
+        options.acceptedHosts = login.mode == .demo ? .loopback : .any
+        return options
+    }
+
     /// Of the administrator's listener; nil for none.
     var adminOptions: ServerOptions? {
         admin.socket.map { Self.sideDoor(.unix(path: $0)) }
     }
 
     /// Of the listener for metrics; nil for none.
-    var metricsOptions: ServerOptions? { admin.metrics.map(Self.sideDoor) }
+    var metricsOptions: ServerOptions? {
+        admin.metrics.map { address in
+            var options = Self.sideDoor(address)
+            options.acceptedHosts = .loopback(and: [address.urlHost])
+            return options
+        }
+    }
 
     /// A listener for a handful of clients.
     private static func sideDoor(_ address: SocketAddress) -> ServerOptions {

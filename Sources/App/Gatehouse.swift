@@ -87,7 +87,7 @@ package final class Gatehouse: Sendable {
             parts.users.set(users)
             let service = Service(configuration, users, parts)
             server = try Self.listen(
-                configuration.server, doors.house, service.routes, parts)
+                configuration.publicOptions, doors.house, service.routes, parts)
             admin = try configuration.adminOptions.map { options throws(StartError) in
                 try Self.listen(options, doors.admin, service.adminRoutes, parts)
             }
@@ -376,7 +376,7 @@ extension Gatehouse {
             parts.log.record(LogFailed(reason: "cannot seal with the new key: \(error.words)"))
         }
         // A worker that hangs in a write takes them when it reads its mail.
-        server.replace(routes: service.routes, options: new.server)
+        server.replace(routes: service.routes, options: new.publicOptions)
         // Also where the new one has none: until the restart it is open, and must not judge by old keys.
         if let options = first.adminOptions {
             admin?.replace(routes: service.adminRoutes, options: options)
@@ -404,7 +404,7 @@ extension Gatehouse {
             return state.configuration
         }
         let service = Service(configuration, users, parts)
-        server.replace(routes: service.routes, options: configuration.server)
+        server.replace(routes: service.routes, options: configuration.publicOptions)
         if let options = first.adminOptions {
             admin?.replace(routes: service.adminRoutes, options: options)
         }

@@ -241,7 +241,10 @@ extension OpenAPI {
         "ExpectationFailed": error(
             "An Expect other than 100-continue.", ["Expectation failed"]),
         "MisdirectedRequest": error(
-            "An https target, and no trusted proxy in between.", ["Misdirected request"]),
+            """
+            An https target, and no trusted proxy in between; in demo mode also a host other than \
+            127.0.0.1, [::1] and localhost.
+            """, ["Misdirected request"]),
         "RequestHeaderFieldsTooLarge": error(
             "Too many header fields, or too long.", ["Request header fields too large"]),
         "NotImplemented": error(

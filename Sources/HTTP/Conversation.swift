@@ -51,6 +51,8 @@ package struct Conversation: ~Copyable {
     private var proxies: TrustedProxies?
     /// Whether a trusted proxy has made the connection, whoever its client is.
     private let comesFromProxy: Bool
+    /// The hosts that a request may name.
+    private let hosts: AcceptedHosts
     /// Request ids are this and a counter, stirred; see `nextID`.
     private var idState: UInt64
 
@@ -96,11 +98,13 @@ package struct Conversation: ~Copyable {
     ///   - proxies: what `TrustedProxies.behind` says about this connection.
     ///   - expectsProxyHeader: those proxies begin their connections with a PROXY header; where nobody is
     ///     trusted there is none to be read.
+    ///   - hosts: a request that names another host is refused as misdirected.
     package init(
         limits: Limits, client: ClientAddress, seed: UInt64, proxies: TrustedProxies? = nil,
-        expectsProxyHeader: Bool = false
+        expectsProxyHeader: Bool = false, hosts: AcceptedHosts = .any
     ) {
         self.limits = limits
+        self.hosts = hosts
         if expectsProxyHeader, proxies != nil { phase = .proxyHeader }
         self.proxies = proxies
         comesFromProxy = proxies != nil
@@ -295,6 +299,7 @@ extension Conversation {
             fields, input.span, minorVersion: line.minorVersion, maximumBody: limits.body)
         // RFC 9110 §7.4. This server secures no connection; a trusted proxy in front may have.
         if line.needsSecurity, !comesFromProxy { throw .misdirected }
+        if hosts.isRestricted { try checkHost() }
         id = givenID ?? nextID()
         keepsAlive = !framing.wantsClose && (line.minorVersion > 0 || framing.wantsKeepAlive)
         declaresContent = framing.body != .none
@@ -314,6 +319,14 @@ extension Conversation {
         if framing.expectsContinue, bodyIsAwaited, cursor == input.count {
             output.append(literal: "HTTP/1.1 100 Continue\r\n\r\n")
         }
+    }
+
+    /// RFC 9110 §15.5.20.
+    private func checkHost() throws(ParseError) {
+        let range = Authority.range(
+            in: input.span, path: line.path.range, form: line.form, fields: fields)
+        guard let range else { return }
+        guard hosts.accept(input.span.extracting(range)) else { throw .misdirected }
     }
 
     /// Takes the body out of its chunks as far as it is here; true when all of it is.
@@ -353,7 +366,8 @@ extension Conversation {
         let client = proxies?.client(of: fields, input.span, from: peer) ?? peer
         return Request(
             method: line.method, form: line.form, id: id, client: client,
-            declaresContent: declaresContent, bytes: input, fields: fields, pathRange: line.path,
+            declaresContent: declaresContent, isFromProxy: proxies != nil, bytes: input,
+            fields: fields, pathRange: line.path,
             bodyRange: ByteRange(bodyRange))
     }
 

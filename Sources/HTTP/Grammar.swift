@@ -78,12 +78,26 @@ extension Span<UInt8> {
     package func isEqualIgnoringCase(_ lowercase: StaticString) -> Bool {
         guard count == lowercase.utf8CodeUnitCount else { return false }
         for index in indices {
-            let byte = self[index]
-            let folded = byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
             // Sound: the counts are equal.
-            guard unsafe folded == lowercase.utf8Start[index] else { return false }
+            guard unsafe Self.folded(self[index]) == lowercase.utf8Start[index] else {
+                return false
+            }
         }
         return true
+    }
+
+    /// The same bytes, ASCII letters compared without case.
+    func isEqualIgnoringCase(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where Self.folded(self[index]) != Self.folded(other[index]) {
+            return false
+        }
+        return true
+    }
+
+    @inline(__always)
+    private static func folded(_ byte: UInt8) -> UInt8 {
+        byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
     }
 
     /// Without spaces and tabs at both ends (OWS, RFC 9110 §5.6.3).

@@ -16,6 +16,8 @@ package struct Request: Sendable {
     package let client: ClientAddress
     /// Whether a Content-Length or a Transfer-Encoding said that content comes, be it none.
     package let declaresContent: Bool
+    /// Whether a trusted proxy made it, so that the proxy's own fields can be believed.
+    let isFromProxy: Bool
 
     let bytes: [UInt8]
     let fields: [Field]
@@ -35,6 +37,18 @@ package struct Request: Sendable {
         // The parser saw to it that a space ends the target.
         while end < bytes.count, bytes[end] != UInt8(ascii: " ") { end += 1 }
         return bytes.span.extracting((start + 1)..<end)
+    }
+
+    /// The authority that it is for (RFC 9112 §3.3): the target's own, or else that of Host; nil if it
+    /// names neither. It may be empty.
+    var authority: Span<UInt8>? {
+        @_lifetime(borrow self)
+        get {
+            let range = Authority.range(
+                in: bytes.span, path: pathRange.range, form: form, fields: fields)
+            guard let range else { return nil }
+            return bytes.span.extracting(range)
+        }
     }
 
     /// The content, its transfer coding undone.

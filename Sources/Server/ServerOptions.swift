@@ -12,6 +12,8 @@ package struct ServerOptions: Sendable {
     package var trustedProxies = TrustedProxies.none
     /// Whether the connections of those begin with a PROXY header; those of others never do.
     package var expectsProxyHeader = false
+    /// The hosts that a request may name.
+    package var acceptedHosts = AcceptedHosts.any
     package var limits = Conversation.Limits()
     /// From a message's first byte, or from the connection's beginning, to the end of its head.
     package var headTimeout = Milliseconds.seconds(10)

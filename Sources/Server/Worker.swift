@@ -481,7 +481,7 @@ final class Worker: @unchecked Sendable {
             Conversation(
                 limits: options.limits, client: client, seed: seeds.next(),
                 proxies: options.trustedProxies.behind(client),
-                expectsProxyHeader: options.expectsProxyHeader))
+                expectsProxyHeader: options.expectsProxyHeader, hosts: options.acceptedHosts))
         connections[slot] = connection
         // Counted first and looked at then, so that two workers never take the same last place.
         let hasRoom = counts.begin() <= options.maximumConnections || endOldestIdle(now)

@@ -148,7 +148,7 @@ extension String {
         _ path: String, _ content: String = "", _ id: String = "id", _ fields: String = "",
         method: String = "POST"
     ) -> String {
-        "\(method) \(path) HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(id)\r\n\(fields)"
+        "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: \(id)\r\n\(fields)"
             + "Content-Length: \(content.utf8.count)\r\n\r\n\(content)"
     }
 

@@ -98,12 +98,12 @@ extension ChildProcess.Ending {
 
 extension String {
     static func get(_ path: String, _ id: String = "id", _ fields: String = "") -> String {
-        "GET \(path) HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(id)\r\n\(fields)\r\n"
+        "GET \(path) HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: \(id)\r\n\(fields)\r\n"
     }
 
     static func login(_ user: Int, _ id: String = "id") -> String {
         let content = "{\"user_id\":\(user)}"
-        return "POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(id)\r\n"
+        return "POST /login HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: \(id)\r\n"
             + "Content-Type: application/json\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
             + content
     }

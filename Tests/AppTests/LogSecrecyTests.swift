@@ -66,16 +66,17 @@ struct LogSecrecyTests {
             "Content-Length: \(token)", "Connection: \(token)", "Content-Type: \(token)",
             "\(token): x", " \(token)", "\(token)", "Referer: http://h/?token=\(token)",
         ]
-        return fields.map { "GET /resource HTTP/1.1\r\nHost: h\r\n\($0)\r\n\r\n" } + [
-            "GET /resource?access_token=\(token) HTTP/1.1\r\nHost: h\r\n\r\n",
+        return fields.map { "GET /resource HTTP/1.1\r\nHost: localhost\r\n\($0)\r\n\r\n" } + [
+            "GET /resource?access_token=\(token) HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "GET /resource HTTP/1.1\r\nHost: \(token)\r\n\r\n",
-            "GET /resource \(token)\r\nHost: h\r\n\r\n", "\(token) /resource HTTP/1.1\r\n\r\n",
-            "GET \(token) HTTP/1.1\r\nHost: h\r\n\r\n", "\(token)\r\n\r\n",
-            "POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
+            "GET /resource \(token)\r\nHost: localhost\r\n\r\n",
+            "\(token) /resource HTTP/1.1\r\n\r\n",
+            "GET \(token) HTTP/1.1\r\nHost: localhost\r\n\r\n", "\(token)\r\n\r\n",
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
                 + content,
-            "POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: \(token.utf8.count)\r\n\r\n"
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(token.utf8.count)\r\n\r\n"
                 + token,
-            "POST /login HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\(token)\r\n",
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\(token)\r\n",
         ]
     }
 }

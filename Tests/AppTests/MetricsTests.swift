@@ -22,7 +22,7 @@ struct MetricsTests {
     /// The value of each series, by what stands before it.
     private func series(_ port: UInt16) throws -> [String: Double] {
         let client = try Client(port: port)
-        try client.send("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
+        try client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         let response = try client.response()
         #expect(response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8")
         var series: [String: Double] = [:]
@@ -40,11 +40,11 @@ struct MetricsTests {
         let token = try house.ask(.login(1)).token
         for _ in 0..<3 { _ = try house.ask(.resource(token)) }
         _ = try house.ask(.resource(token + "x"))
-        _ = try house.ask("GET /resource HTTP/1.1\r\nHost: h\r\n\r\n")
-        _ = try house.ask("GET /elsewhere HTTP/1.1\r\nHost: h\r\n\r\n")
+        _ = try house.ask("GET /resource HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        _ = try house.ask("GET /elsewhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
         _ = try house.ask("GET /resource HTTP/1.1\r\n\r\n")
         let logout =
-            "POST /logout HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \(token)\r\n"
+            "POST /logout HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(token)\r\n"
             + "Content-Length: 0\r\n\r\n"
         _ = try house.ask(logout)
         _ = try house.ask(.resource(token))
@@ -133,7 +133,7 @@ struct MetricsTests {
         try #require(clients.count == 4)
 
         // Inside a request: without a word, with a reset, and with an end that leaves time for an answer.
-        let half = "POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{"
+        let half = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
         try clients[0].send(half)
         clients[0].close()
         // To the server this is an end of sending, like the last of them: it answers, and nobody sees it.
@@ -165,9 +165,9 @@ struct MetricsTests {
     @Test("is told on the loopback interface alone, and on no public listener")
     func listener() throws {
         let (house, port) = try house()
-        #expect(try house.ask("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").status == 404)
+        #expect(try house.ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 404)
         let metrics = try Client(port: port)
-        try metrics.send("GET /resource HTTP/1.1\r\nHost: h\r\n\r\n")
+        try metrics.send("GET /resource HTTP/1.1\r\nHost: localhost\r\n\r\n")
         #expect(try metrics.response().status == 404)
     }
 }

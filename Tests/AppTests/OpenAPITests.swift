@@ -145,7 +145,7 @@ struct OpenAPITests {
     @Test("has each answer that a server gives to odd requests")
     func liveServer() throws {
         let house = try House(in: folder, ["SERVER_MAX_BODY": "1KiB", "SERVER_MAX_HEADER": "1KiB"])
-        let served = try house.ask("GET /openapi.json HTTP/1.1\r\nHost: h\r\n\r\n")
+        let served = try house.ask("GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
         #expect(served.status == 200)
         #expect(served["Content-Type"] == "application/json")
         let document = try APIDocument(Array(served.content.utf8))
@@ -164,42 +164,42 @@ struct OpenAPITests {
 
     private static let oddRequests: [(status: Int, sentence: String, request: String)] = [
         (400, "Bad request", "GET /health/live HTTP/1.1\r\n\r\n"),
-        (400, "Bad request", "GET /openapi.json HTTP/1.1\r\nHost: h\r\nNo colon\r\n\r\n"),
+        (400, "Bad request", "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nNo colon\r\n\r\n"),
         (
             400, "Invalid request",
-            "GET /verify HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ä\r\n\r\n"
+            "GET /verify HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ä\r\n\r\n"
         ),
-        (401, "Unauthorized", "POST /refresh HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (401, "Unauthorized", "POST /refresh HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         (
             401, "Invalid token",
-            "POST /logout HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer a\r\n\r\n"
+            "POST /logout HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\n\r\n"
         ),
-        (411, "Length required", "POST /login HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (411, "Length required", "POST /login HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         (
             413, "Content too large",
-            "GET /resource HTTP/1.1\r\nHost: h\r\nContent-Length: 1025\r\n\r\n"
+            "GET /resource HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1025\r\n\r\n"
         ),
         (
             414, "URI too long",
-            "GET /health/ready?\(String(repeating: "a", count: 1024)) HTTP/1.1\r\nHost: h\r\n\r\n"
+            "GET /health/ready?\(String(repeating: "a", count: 1024)) HTTP/1.1\r\nHost: localhost\r\n\r\n"
         ),
         (
             415, "Unsupported media type",
-            "POST /login HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"
         ),
         (
             417, "Expectation failed",
-            "POST /logout/all HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\n\r\n"
+            "POST /logout/all HTTP/1.1\r\nHost: localhost\r\nExpect: miracles\r\n\r\n"
         ),
-        (421, "Misdirected request", "GET https://h/resource HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (421, "Misdirected request", "GET https://h/resource HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         (
             431, "Request header fields too large",
-            "GET /verify HTTP/1.1\r\nHost: h\r\nA: \(String(repeating: "a", count: 1024))\r\n\r\n"
+            "GET /verify HTTP/1.1\r\nHost: localhost\r\nA: \(String(repeating: "a", count: 1024))\r\n\r\n"
         ),
         (
             501, "Not implemented",
-            "POST /login HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
         ),
-        (505, "HTTP version not supported", "GET /resource HTTP/2.0\r\nHost: h\r\n\r\n"),
+        (505, "HTTP version not supported", "GET /resource HTTP/2.0\r\nHost: localhost\r\n\r\n"),
     ]
 }

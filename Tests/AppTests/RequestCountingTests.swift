@@ -14,7 +14,7 @@ struct RequestCountingTests {
         let address = Array("127.0.0.1".utf8)
         var conversation = Conversation(
             limits: .init(), client: ClientAddress(address.span)!, seed: 1)
-        let bytes = Array("POST /login HTTP/1.1\r\nHost: h\r\n\r\n".utf8)
+        let bytes = Array("POST /login HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
         conversation.receive(bytes.span)
         let request = try #require(try conversation.next())
         return RequestCounting.inTwoSteps(metrics)(handler)(request)

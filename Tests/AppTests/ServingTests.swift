@@ -105,11 +105,12 @@ struct ServingTests {
             (.login(2), 200, nil), (.login(-2), 400, nil), (.resource("x.y.z"), 401, nil),
             (.get("/resource"), 401, nil), (.get("/nowhere"), 404, nil),
             (.get("/login"), 405, "OPTIONS, POST"), (.get("/health/live"), 200, nil),
-            ("DELETE /resource HTTP/1.1\r\nHost: h\r\n\r\n", 405, "GET, HEAD, OPTIONS"),
-            ("OPTIONS /login HTTP/1.1\r\nHost: h\r\n\r\n", 204, "OPTIONS, POST"),
-            ("HEAD /health/ready HTTP/1.1\r\nHost: h\r\n\r\n", 200, nil),
-            ("HEAD /resource HTTP/1.1\r\nHost: h\r\n\r\n", 401, nil),
-            ("POST /login HTTP/1.1\r\nHost: h\r\n\r\n", 411, nil), ("nonsense\r\n\r\n", 400, nil),
+            ("DELETE /resource HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "GET, HEAD, OPTIONS"),
+            ("OPTIONS /login HTTP/1.1\r\nHost: localhost\r\n\r\n", 204, "OPTIONS, POST"),
+            ("HEAD /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n", 200, nil),
+            ("HEAD /resource HTTP/1.1\r\nHost: localhost\r\n\r\n", 401, nil),
+            ("POST /login HTTP/1.1\r\nHost: localhost\r\n\r\n", 411, nil),
+            ("nonsense\r\n\r\n", 400, nil),
         ]
         for (request, status, allow) in requests {
             let response = try house.ask(request)
@@ -168,7 +169,7 @@ struct ServingTests {
         _ = try house.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
         // Those who are in are served.
         #expect(try clients[0].response().status == 200)
-        try clients[0].send("ive HTTP/1.1\r\nHost: h\r\n\r\nGET")
+        try clients[0].send("ive HTTP/1.1\r\nHost: localhost\r\n\r\nGET")
         #expect(try clients[0].response().status == 200)
         #expect(!clients[63].hasReceived())
 
@@ -239,7 +240,7 @@ struct ServingTests {
         #expect(eventually { clients.contains { $0.hasReceived() } })
         let first = clients.remove(at: try #require(clients.firstIndex { $0.hasReceived() }))
         _ = try first.response()
-        let rest = "ive HTTP/1.1\r\nHost: h\r\n\r\n"
+        let rest = "ive HTTP/1.1\r\nHost: localhost\r\n\r\n"
         house.process.kill(SIGTERM)
         // It goes on asking until it hears that the server stops.
         repeat {

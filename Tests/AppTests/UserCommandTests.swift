@@ -379,7 +379,7 @@ struct UserCommandTests {
         let port = try #require(UInt16(line.split(separator: ":").last ?? ""))
         let content = #"{"username":"alice","password":"battery staple"}"#
         let login =
-            "POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
             + content
         func status() throws -> Int {
             let client = try Client(port: port)

@@ -6,11 +6,12 @@ final class Peer {
     var conversation: Conversation
 
     init(
-        limits: Conversation.Limits = .init(), seed: UInt64 = 7, proxies: TrustedProxies? = nil
+        limits: Conversation.Limits = .init(), seed: UInt64 = 7, proxies: TrustedProxies? = nil,
+        hosts: AcceptedHosts = .any
     ) {
         let client = ClientAddress(wire("127.0.0.1").span)!
         conversation = Conversation(
-            limits: limits, client: client, seed: seed, proxies: proxies)
+            limits: limits, client: client, seed: seed, proxies: proxies, hosts: hosts)
     }
 
     func send(_ text: String) { send(wire(text)[...]) }

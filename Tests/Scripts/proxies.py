@@ -489,8 +489,10 @@ def try_proxy(name, program, gatehouse, corpus):
     started = time.monotonic()
     nonce = secrets.token_hex(8)
     failures = []
+    # With passwords, because a demo answers to names of this machine alone.
     with house.serving(
-        gatehouse, server={"trusted_proxies": ["127.0.0.1"], "workers": 1},
+        gatehouse, users=[("alice", "Alice", "of no consequence")],
+        server={"trusted_proxies": ["127.0.0.1"], "workers": 1},
         log={"level": "DEBUG", "file": {"path": "app.log", "level": "DEBUG"}},
     ) as server, tempfile.TemporaryDirectory() as folder:
         tap = Tap(int(server.url.rsplit(":", 1)[1]), nonce.encode())

@@ -73,7 +73,7 @@ class Connection:
 def login(fields=FIELDS):
     """A request that leaves a line in the log."""
     content = '{"user_id":1}'
-    return (f"POST /login HTTP/1.1\r\nHost: h\r\n{fields}Content-Type: application/json\r\n"
+    return (f"POST /login HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Type: application/json\r\n"
             f"Content-Length: {len(content)}\r\n\r\n{content}").encode()
 
 

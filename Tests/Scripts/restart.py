@@ -252,7 +252,7 @@ def waits_for_the_next(program):
             supervisor.is_ready()
             supervisor.stop()
             with socket.create_connection(listener.getsockname(), PATIENCE) as client:
-                client.sendall(b"GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n")
+                client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 supervisor.start()
                 supervisor.is_ready()
                 expect(client.recv(4096).startswith(b"HTTP/1.1 200 "), "who waited was not served")

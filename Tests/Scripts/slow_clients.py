@@ -48,7 +48,7 @@ def address_of(house):
 
 
 def get(path, *fields):
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: h", *fields, "", ""]).encode()
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *fields, "", ""]).encode()
 
 
 def exchange(connection, request):
@@ -142,7 +142,7 @@ class HalfHead(Slow):
     timeout = "header_timeout"
 
     def begins(self):
-        self.connection.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nX: ")
+        self.connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
 
 
 class TricklingHead(HalfHead):
@@ -161,7 +161,7 @@ class HalfBody(Slow):
     timeout = "body_timeout"
 
     def begins(self):
-        self.connection.sendall(b"POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n{")
+        self.connection.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n{")
 
 
 class TricklingBody(HalfBody):
@@ -423,7 +423,7 @@ def many(program, whole):
         small, fields = get("/resource", token), get(
             "/resource", token, *[f"X-{index}: {'x' * 100}" for index in range(90)])
         body = b'{"user_id":1,"more":"' + b"x" * 60000 + b'"}'
-        large = (f"POST /login HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        large = (f"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
                  + body)
         for request in [small, fields, large] * 100:
             with connect(address_of(crowded)) as connection:
