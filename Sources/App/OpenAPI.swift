@@ -33,9 +33,10 @@ struct OpenAPI: Sendable {
                 "description": .string(
                     """
                     Bodies are JSON in UTF-8. An error's body is exactly {"error":"<sentence>"}. HEAD \
-                    answers as GET does, without a body; OPTIONS answers 204 with Allow; any other \
-                    method 405 `Method not allowed` with Allow, any other path 404 `Not found`. A \
-                    request may bring an X-Request-Id, which its response then has.
+                    answers as GET does, without a body; OPTIONS answers 204 with Allow, but for \
+                    /verify; any other method 405 `Method not allowed` with Allow, any other path \
+                    404 `Not found`. A request may bring an X-Request-Id, which its response then \
+                    has.
                     """),
             ],
             "servers": [["url": "/"]],
@@ -144,6 +145,7 @@ struct OpenAPI: Sendable {
     private static let verify: JSONTree = [
         "operationId": "verify",
         "summary": "Whether a reverse proxy may let a request with this token pass.",
+        "description": "Every other method is answered in the same way.",
         "security": bearer,
         "responses": JSONTree.object([
             (

@@ -45,7 +45,7 @@ struct Service: Sendable {
         router.on(.post, "/refresh", inTwoSteps: refresh.respond)
         router.on(.post, "/logout", inTwoSteps: logout.endSession)
         router.on(.post, "/logout/all", inTwoSteps: logout.endAll)
-        router.on(.get, "/verify", bearer.protecting(Verify(users).respond))
+        router.onEveryMethod("/verify", bearer.protecting(Verify(users).respond))
         router.on(.get, "/health/live", health.live)
         router.on(.get, "/health/ready", health.ready)
         router.on(.get, "/openapi.json", OpenAPI(configuration).respond)

@@ -18,6 +18,15 @@ package enum Method: Sendable, Hashable {
         }
     }
 
+    /// Whether it may change state on the server: every method but the three safe ones that browsers
+    /// send for a page's own needs. TRACE is not among them, because no client needs it.
+    package var changesState: Bool {
+        switch self {
+        case .get, .head, .options: false
+        case .post, .put, .patch, .delete, .connect, .trace, .other: true
+        }
+    }
+
     init(_ bytes: Span<UInt8>) {
         self =
             switch bytes.count {

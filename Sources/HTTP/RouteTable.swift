@@ -8,6 +8,8 @@ package final class RouteTable: Sendable {
         let others: [(method: Method, route: Route)]
         let options: Route
         let notAllowed: Route
+        /// Whether the route answers every method; see `Router.onEveryMethod`.
+        let isVerdict: Bool
     }
 
     private let entries: [Entry]
@@ -27,6 +29,11 @@ package final class RouteTable: Sendable {
             return Set(names).sorted().joined(separator: ", ")
         }
         entries = paths.map { path in
+            if let verdict = path.verdict?.wrapped(wrap, inTwoSteps: wrapTwoSteps) {
+                return Entry(
+                    path: path.text, get: verdict, post: verdict, others: [], options: verdict,
+                    notAllowed: verdict, isVerdict: true)
+            }
             let routes = path.routes.map { method, route in
                 (method, route.wrapped(wrap, inTwoSteps: wrapTwoSteps))
             }
@@ -37,7 +44,8 @@ package final class RouteTable: Sendable {
                 post: routes.first { $0.0 == .post }?.1,
                 others: routes.filter { $0.0 != .get && $0.0 != .post },
                 options: always(Response(.noContent).adding("Allow", allowed)),
-                notAllowed: always(.error(.methodNotAllowed).adding("Allow", allowed)))
+                notAllowed: always(.error(.methodNotAllowed).adding("Allow", allowed)),
+                isVerdict: false)
         }
         let everything = allow(paths.flatMap { $0.routes.map(\.method) })
         wholeServer = always(Response(.noContent).adding("Allow", everything))
@@ -45,15 +53,16 @@ package final class RouteTable: Sendable {
         notFound = always(.error(.notFound))
     }
 
-    /// What there is a handler for, path by path. HEAD and OPTIONS, which follow, are not listed.
+    /// What there is a handler for, path by path. HEAD and OPTIONS, which follow, are not listed;
+    /// of a path that has one handler for every method, only GET is.
     package var endpoints: [(method: Method, path: String)] {
         entries.flatMap { entry in
+            let path = String(decoding: entry.path, as: UTF8.self)
+            if entry.isVerdict { return [(method: Method.get, path: path)] }
             let methods: [Method?] =
                 [entry.get.map { _ in .get }, entry.post.map { _ in .post }]
                 + entry.others.map(\.method)
-            return methods.compactMap { $0 }.map {
-                (method: $0, path: String(decoding: entry.path, as: UTF8.self))
-            }
+            return methods.compactMap { $0 }.map { (method: $0, path: path) }
         }
     }
 
@@ -67,9 +76,9 @@ package final class RouteTable: Sendable {
         for index in entries.indices where Self.isEqual(request.path, entries[index].path) {
             switch request.method {
             case .get, .head: return entries[index].get ?? entries[index].notAllowed
-            case .post: return entries[index].post ?? entries[index].notAllowed
             case .options: return entries[index].options
             case let method:
+                if method == .post { return entries[index].post ?? entries[index].notAllowed }
                 let other = entries[index].others.first { $0.method == method }
                 return other?.route ?? entries[index].notAllowed
             }

@@ -16,6 +16,8 @@ package struct Router {
     struct Path {
         let text: [UInt8]
         var routes: [(method: Method, route: Route)]
+        /// Answers every method, in place of `routes`.
+        var verdict: Route?
     }
 
     package init() {}
@@ -34,6 +36,16 @@ package struct Router {
         add(method, path, .inTwoSteps(handler))
     }
 
+    /// For a path whose 2xx is a verdict about the credentials in the request: the handler answers
+    /// every method, so that no method has a 2xx without them.
+    /// - Precondition: no route for this path yet.
+    package mutating func onEveryMethod(_ path: String, _ handler: @escaping Handler) {
+        precondition(path.hasPrefix("/"), "a path begins with a slash")
+        let text = Array(path.utf8)
+        precondition(!paths.contains { $0.text == text }, "\(path) has a handler already")
+        paths.append(Path(text: text, routes: [], verdict: .onWorker(handler)))
+    }
+
     private mutating func add(_ method: Method, _ path: String, _ route: Route) {
         precondition(path.hasPrefix("/"), "a path begins with a slash")
         precondition(method != .head && method != .options, "HEAD and OPTIONS follow by themselves")
@@ -43,7 +55,8 @@ package struct Router {
             return
         }
         precondition(
-            !paths[index].routes.contains { $0.method == method }, "\(path) has a handler already")
+            paths[index].verdict == nil && !paths[index].routes.contains { $0.method == method },
+            "\(path) has a handler already")
         paths[index].routes.append((method, route))
     }
 

@@ -185,6 +185,10 @@ struct OpenAPITests {
         ),
         (
             415, "Unsupported media type",
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n\r\n"
+        ),
+        (
+            415, "Unsupported media type",
             "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"
         ),
         (
@@ -192,6 +196,7 @@ struct OpenAPITests {
             "POST /logout/all HTTP/1.1\r\nHost: localhost\r\nExpect: miracles\r\n\r\n"
         ),
         (421, "Misdirected request", "GET https://h/resource HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        (421, "Misdirected request", "GET /health/live HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
         (
             431, "Request header fields too large",
             "GET /verify HTTP/1.1\r\nHost: localhost\r\nA: \(String(repeating: "a", count: 1024))\r\n\r\n"

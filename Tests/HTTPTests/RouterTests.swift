@@ -137,6 +137,37 @@ struct RouterTests {
         #expect(try answer(table, "OPTIONS http://h") == server)
     }
 
+    @Test func `of a verdict answers every method that a path can have`() throws {
+        var router = Router()
+        router.onEveryMethod("/verify") { _ in .error(.unauthorized) }
+        router.on(.get, "/other", saying("other"))
+        let table = router.routes()
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get",
+        ] {
+            #expect(try answer(table, "\(method) /verify").status == 401, "\(method)")
+            #expect(try answer(table, "\(method) http://h/verify?a").status == 401, "\(method)")
+        }
+        #expect(try answer(table, "OPTIONS *").allow == "GET, HEAD, OPTIONS")
+        #expect(try answer(table, "CONNECT h:443").status == 405)
+        #expect(table.endpoints.filter { $0.path == "/verify" }.map(\.method) == [.get])
+    }
+
+    @Test func `may refuse content that is coded`() throws {
+        var router = Router()
+        router.on(.post, "/worker", saying("read"))
+        router.on(.post, "/slow", inTwoSteps: slowly(saying("read")))
+        router.refuseContentCodings()
+        let table = router.routes()
+        for path in ["/worker", "/slow"] {
+            let coded = "POST \(path) HTTP/1.1\r\nContent-Encoding: gzip\r\nX:"
+            let sent = try sent(table, coded).text
+            #expect(sent.hasPrefix("HTTP/1.1 415 "))
+            #expect(sent.contains("\r\nAccept-Encoding: identity\r\n"))
+            #expect(try answer(table, "POST \(path)").content == "read")
+        }
+    }
+
     @Test("is none for CONNECT")
     func connect() throws {
         let refused = try answer(table, "CONNECT h:443")
