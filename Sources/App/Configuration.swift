@@ -13,6 +13,8 @@ import Time
 /// Everything an operator decides, checked: whoever holds one can serve with it.
 package struct Configuration: Sendable {
     package var server = ServerOptions()
+    /// Beside the server's own, the origins whose pages may send state-changing requests.
+    package var allowedOrigins = AllowedOrigins.none
     package var keys: KeyRing
     /// The keys were made for this run, because none were configured.
     package var keysAreTemporary = false

@@ -36,6 +36,7 @@ struct ConfigurationReader {
     /// Nil if there are problems.
     mutating func read() -> Configuration? {
         let server = readServer()
+        let origins = readOrigins()
         let (keys, keysAreTemporary) = readKeys()
         let (lifetime, session) = readLifetimes()
         let policy = readPolicy()
@@ -56,6 +57,7 @@ struct ConfigurationReader {
         guard settings.problems.isEmpty, let keys else { return nil }
         var configuration = Configuration(keys: keys, log: log)
         configuration.server = server
+        configuration.allowedOrigins = origins
         configuration.keysAreTemporary = keysAreTemporary
         configuration.tokenLifetime = lifetime
         configuration.sessionLifetime = session
@@ -125,19 +127,22 @@ struct ConfigurationReader {
 
     private mutating func readTrustedProxies() -> TrustedProxies {
         let path = "server.trusted_proxies"
-        let list = settings.list(path) ?? []
-        record[path] = list.map { "\($0)" }.joined(separator: ",")
-        var texts: [String] = []
-        for (index, element) in list.enumerated() {
-            guard case .string(let text) = element else {
-                settings.add("\(path)[\(index)]", "\(Settings.shown(element)) is not a string")
-                continue
-            }
-            texts.append(text)
-        }
-        guard texts.count == list.count else { return .none }
+        guard let texts = strings(path) else { return .none }
         do throws(TrustedProxies.Problems) {
             return try TrustedProxies(parsing: texts)
+        } catch {
+            for problem in error.all {
+                settings.add("\(path)[\(problem.index)]", problem.sentence)
+            }
+            return .none
+        }
+    }
+
+    private mutating func readOrigins() -> AllowedOrigins {
+        let path = "server.cors_origins"
+        guard let texts = strings(path) else { return .none }
+        do throws(AllowedOrigins.Problems) {
+            return try AllowedOrigins(parsing: texts)
         } catch {
             for problem in error.all {
                 settings.add("\(path)[\(problem.index)]", problem.sentence)
@@ -446,6 +451,21 @@ struct ConfigurationReader {
         let value = settings.string(path, default: value)
         record[path] = "\(value)"
         return value
+    }
+
+    /// A list of strings, empty if there is none; nil if an element is not a string.
+    private mutating func strings(_ path: String) -> [String]? {
+        let list = settings.list(path) ?? []
+        record[path] = list.map { "\($0)" }.joined(separator: ",")
+        var texts: [String] = []
+        for (index, element) in list.enumerated() {
+            guard case .string(let text) = element else {
+                settings.add("\(path)[\(index)]", "\(Settings.shown(element)) is not a string")
+                continue
+            }
+            texts.append(text)
+        }
+        return texts.count == list.count ? texts : nil
     }
 
     private mutating func optionalString(_ path: String) -> String? {

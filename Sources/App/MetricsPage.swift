@@ -77,6 +77,12 @@ struct MetricsPage: Sendable {
         text.counter(
             "gatehouse_lockouts_total", "Accounts and addresses that were locked.",
             counters.lockouts.value)
+        text.counter(
+            "gatehouse_cross_site_total",
+            "Requests refused because a page of another site sent them, by the field that says so."
+        ) {
+            Self.add(counters.crossSite, &$0)
+        }
         let throttle = parts.throttle.statistics(at: parts.clock.now())
         text.gauge("gatehouse_locked", "Accounts and addresses that are locked now.") {
             $0.add(.integer(throttle.lockedAccounts), ["kind": "account"])

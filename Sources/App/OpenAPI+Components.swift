@@ -164,6 +164,9 @@ extension OpenAPI {
             "RenewalRefused": error(
                 "No token, or none that is good any more, or its session is over.",
                 unauthorized + ["Session expired"], headers: challenge),
+            "CrossSite": error(
+                "A page of another site sent it, as its Sec-Fetch-Site or Origin says.",
+                ["Cross-site request"]),
             "UserNotFound": error("The token's user is gone.", ["User not found"]),
             "TooManyAttempts": error("Too often.", ["Too many attempts"], headers: retry),
             "LengthRequired": error("Nothing said that content comes.", ["Length required"]),
@@ -248,7 +251,8 @@ extension OpenAPI {
         "RequestHeaderFieldsTooLarge": error(
             "Too many header fields, or too long.", ["Request header fields too large"]),
         "NotImplemented": error(
-            "A transfer coding other than chunked.", ["Not implemented"]),
+            "A transfer coding other than chunked, or a method that is too long.",
+            ["Not implemented"]),
         "HTTPVersionNotSupported": error(
             "Another version of HTTP.", ["HTTP version not supported"]),
         "Unavailable": error(

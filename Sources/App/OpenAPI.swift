@@ -36,7 +36,10 @@ struct OpenAPI: Sendable {
                     answers as GET does, without a body; OPTIONS answers 204 with Allow, but for \
                     /verify; any other method 405 `Method not allowed` with Allow, any other path \
                     404 `Not found`. A request may bring an X-Request-Id, which its response then \
-                    has.
+                    has. A request with any method but GET, HEAD and OPTIONS that a page of \
+                    another site sent is refused with 403, but for /verify: Sec-Fetch-Site is \
+                    neither same-origin nor none, or without that field, Origin is neither of this \
+                    host nor allowed.
                     """),
             ],
             "servers": [["url": "/"]],
@@ -62,6 +65,7 @@ struct OpenAPI: Sendable {
         var responses: JSONTree = [
             "200": reference("responses", "Token"),
             "400": reference("responses", "BadLogin"),
+            "403": reference("responses", "CrossSite"),
             "411": reference("responses", "LengthRequired"),
             "415": reference("responses", "UnsupportedMediaType"),
         ]
@@ -126,6 +130,7 @@ struct OpenAPI: Sendable {
                 ("200", reference("responses", "Token")),
                 ("400", reference("responses", "BadBearerRequest")),
                 ("401", reference("responses", "RenewalRefused")),
+                ("403", reference("responses", "CrossSite")),
                 ("404", reference("responses", "UserNotFound")),
                 ("429", reference("responses", "TooManyAttempts")),
             ]).adding(always),
@@ -137,8 +142,10 @@ struct OpenAPI: Sendable {
             "operationId": .string(id),
             "summary": .string(summary),
             "security": bearer,
-            "responses": JSONTree.object([("204", response("It ended."))])
-                .adding(forBearer).adding(always),
+            "responses": JSONTree.object([
+                ("204", response("It ended.")),
+                ("403", reference("responses", "CrossSite")),
+            ]).adding(forBearer).adding(always),
         ]
     }
 

@@ -49,6 +49,8 @@ struct Service: Sendable {
         router.on(.get, "/health/live", health.live)
         router.on(.get, "/health/ready", health.ready)
         router.on(.get, "/openapi.json", OpenAPI(configuration).respond)
+        let crossSite = CrossSitePolicy(allowing: configuration.allowedOrigins)
+        router.refuseCrossSite(crossSite, by: CrossSiteRefusal(crossSite, log: log).respond)
         router.use(
             Self.requestLog(parts.log), inTwoSteps: Self.requestLogInTwoSteps(parts.log))
         // Nobody pays for counting who has not asked for the counts.

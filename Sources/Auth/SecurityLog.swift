@@ -64,6 +64,7 @@ package final class SecurityCounters: Sendable {
     ])
     package let lockouts = Counter()
     package let loginsThrottled = ReasonCounters(["account", "address", "session"])
+    package let crossSite = ReasonCounters(["fetch_site", "origin", "repeated_field"])
     package let logouts = Counter()
     package let revocations = Counter()
 

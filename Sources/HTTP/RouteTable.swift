@@ -16,9 +16,11 @@ package final class RouteTable: Sendable {
     private let wholeServer: Route
     private let connect: Route
     private let notFound: Route
+    private let crossSitePolicy: CrossSitePolicy?
+    private let crossSite: Route
 
     init(
-        _ paths: [Router.Path], wrap: @escaping Middleware,
+        _ paths: [Router.Path], crossSite: Router.CrossSite?, wrap: @escaping Middleware,
         wrapTwoSteps: @escaping TwoStepMiddleware
     ) {
         func always(_ response: Response) -> Route { .onWorker(wrap { _ in response }) }
@@ -51,6 +53,8 @@ package final class RouteTable: Sendable {
         wholeServer = always(Response(.noContent).adding("Allow", everything))
         connect = always(.error(.methodNotAllowed).adding("Allow", everything))
         notFound = always(.error(.notFound))
+        crossSitePolicy = crossSite?.policy
+        self.crossSite = crossSite.map { .onWorker(wrap($0.answer)) } ?? notFound
     }
 
     /// What there is a handler for, path by path. HEAD and OPTIONS, which follow, are not listed;
@@ -69,7 +73,7 @@ package final class RouteTable: Sendable {
     package func route(for request: Request) -> Route {
         switch request.form {
         case .asterisk: return wholeServer
-        case .authority: return connect
+        case .authority: return refusesAsCrossSite(request) ? crossSite : connect
         case .path: break
         }
         // By its place: an entry in hand would be a copy, with a count of references for each route.
@@ -78,12 +82,18 @@ package final class RouteTable: Sendable {
             case .get, .head: return entries[index].get ?? entries[index].notAllowed
             case .options: return entries[index].options
             case let method:
+                if !entries[index].isVerdict, refusesAsCrossSite(request) { return crossSite }
                 if method == .post { return entries[index].post ?? entries[index].notAllowed }
                 let other = entries[index].others.first { $0.method == method }
                 return other?.route ?? entries[index].notAllowed
             }
         }
-        return notFound
+        return refusesAsCrossSite(request) ? crossSite : notFound
+    }
+
+    private func refusesAsCrossSite(_ request: Request) -> Bool {
+        guard let crossSitePolicy, request.method.changesState else { return false }
+        return crossSitePolicy.refusal(of: request) != nil
     }
 
     private static func isEqual(_ path: Span<UInt8>, _ text: [UInt8]) -> Bool {

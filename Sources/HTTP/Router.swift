@@ -5,6 +5,13 @@
 package struct Router {
     private var paths: [Path] = []
     private var layers: [Layer] = []
+    private var crossSite: CrossSite?
+
+    /// What a state-changing request of another site's page gets, and which requests are such.
+    struct CrossSite {
+        let policy: CrossSitePolicy
+        let answer: Handler
+    }
 
     /// A middleware in a value of its own: a function that stands in an array by itself is called
     /// through adapters, and so is every handler that it returns.
@@ -37,13 +44,22 @@ package struct Router {
     }
 
     /// For a path whose 2xx is a verdict about the credentials in the request: the handler answers
-    /// every method, so that no method has a 2xx without them.
+    /// every method, so that no method has a 2xx without them. The cross-site policy does not
+    /// concern it: a proxy asks on behalf of requests that may be cross-site by right.
     /// - Precondition: no route for this path yet.
     package mutating func onEveryMethod(_ path: String, _ handler: @escaping Handler) {
         precondition(path.hasPrefix("/"), "a path begins with a slash")
         let text = Array(path.utf8)
         precondition(!paths.contains { $0.text == text }, "\(path) has a handler already")
         paths.append(Path(text: text, routes: [], verdict: .onWorker(handler)))
+    }
+
+    /// Answers the state-changing requests that `policy` refuses, on every path, in place of their
+    /// handlers.
+    package mutating func refuseCrossSite(
+        _ policy: CrossSitePolicy, by answer: @escaping Handler
+    ) {
+        crossSite = CrossSite(policy: policy, answer: answer)
     }
 
     private mutating func add(_ method: Method, _ path: String, _ route: Route) {
@@ -75,7 +91,7 @@ package struct Router {
     package func routes() -> RouteTable {
         let layers = layers
         return RouteTable(
-            paths,
+            paths, crossSite: crossSite,
             wrap: { handler in
                 var wrapped = handler
                 for layer in layers.reversed() { wrapped = layer.wrap(wrapped) }

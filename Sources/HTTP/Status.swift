@@ -4,6 +4,7 @@ package enum Status: Int, Sendable, CaseIterable {
     case noContent = 204
     case badRequest = 400
     case unauthorized = 401
+    case forbidden = 403
     case notFound = 404
     case methodNotAllowed = 405
     case requestTimeout = 408
@@ -29,6 +30,7 @@ package enum Status: Int, Sendable, CaseIterable {
         case .noContent: "HTTP/1.1 204 No Content\r\nDate: "
         case .badRequest: "HTTP/1.1 400 Bad Request\r\nDate: "
         case .unauthorized: "HTTP/1.1 401 Unauthorized\r\nDate: "
+        case .forbidden: "HTTP/1.1 403 Forbidden\r\nDate: "
         case .notFound: "HTTP/1.1 404 Not Found\r\nDate: "
         case .methodNotAllowed: "HTTP/1.1 405 Method Not Allowed\r\nDate: "
         case .requestTimeout: "HTTP/1.1 408 Request Timeout\r\nDate: "

@@ -229,6 +229,19 @@ struct ConfigurationProblemTests {
                 "server.trusted_proxies[1]: 7 is not a string"
             ),
             (
+                #"{"server":{"cors_origins":"https://a"}}"#,
+                "server.cors_origins: a string is not a list"
+            ),
+            (
+                #"{"server":{"cors_origins":["https://a",{}]}}"#,
+                "server.cors_origins[1]: an object is not a string"
+            ),
+            (
+                #"{"server":{"cors_origins":["https://A.example"]}}"#,
+                #"server.cors_origins[0]: "https://A.example" has capital letters; browsers write "#
+                    + "https://a.example"
+            ),
+            (
                 #"{"server":{"proxy_protocol":true}}"#,
                 "server.proxy_protocol: is read from trusted proxies only; name them in "
                     + "server.trusted_proxies"

@@ -65,6 +65,7 @@ private let settings: [(path: String, value: String, shows: @Sendable (Configura
         "server.trusted_proxies", "[\"10.0.0.0/8\",\"::1\"]",
         { !$0.server.trustedProxies.isEmpty }
     ),
+    ("server.cors_origins", "[\"https://a.example\"]", { $0.allowedOrigins != .none }),
 ]
 
 /// `{"log":{"level":…}}` for `log.level`.

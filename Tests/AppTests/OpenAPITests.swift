@@ -28,11 +28,11 @@ struct OpenAPITests {
 
     /// The statuses of each endpoint, beside those of the protocol.
     private static let statuses: [String: [String]] = [
-        "POST /login": ["200", "400", "411", "415", "503"],
+        "POST /login": ["200", "400", "403", "411", "415", "503"],
         "GET /resource": ["200", "400", "401", "404", "503"],
-        "POST /refresh": ["200", "400", "401", "404", "429", "503"],
-        "POST /logout": ["204", "400", "401", "404", "503"],
-        "POST /logout/all": ["204", "400", "401", "404", "503"],
+        "POST /refresh": ["200", "400", "401", "403", "404", "429", "503"],
+        "POST /logout": ["204", "400", "401", "403", "404", "503"],
+        "POST /logout/all": ["204", "400", "401", "403", "404", "503"],
         "GET /verify": ["204", "400", "401", "404", "503"],
         "GET /health/live": ["200", "400", "503"],
         "GET /health/ready": ["200", "400", "503"],
@@ -173,6 +173,10 @@ struct OpenAPITests {
         (
             401, "Invalid token",
             "POST /logout HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\n\r\n"
+        ),
+        (
+            403, "Cross-site request",
+            "POST /logout HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n"
         ),
         (411, "Length required", "POST /login HTTP/1.1\r\nHost: localhost\r\n\r\n"),
         (

@@ -99,7 +99,39 @@ struct SecurityEventTests {
             TokenReused(claims: claims, revoked: later, origin: origin),
             "CRITICAL authn_token_reuse user=17 jti=the-token sid=the-session revoked_at=1795245300"
         ),
+        (
+            CrossSiteRequest(.origin, crossSite(["Origin: https://evil.example"])),
+            "WARNING authn_cross_site reason=origin origin=https://evil.example"
+        ),
+        (
+            CrossSiteRequest(.fetchSite, crossSite(["Sec-Fetch-Site: cross-site"])),
+            "WARNING authn_cross_site reason=fetch_site"
+        ),
+        (
+            CrossSiteRequest(.repeatedField, crossSite(["Origin: a b=\"\u{FF}", "Origin: c"])),
+            #"WARNING authn_cross_site reason=repeated_field origin="a b=\"\xff""#
+        ),
+        (
+            CrossSiteRequest(.origin, crossSite(["Origin: https://eyJhbGciOiJIUzI1NiJ9"])),
+            "WARNING authn_cross_site reason=origin origin=hidden"
+        ),
+        (
+            CrossSiteRequest(
+                .origin, crossSite(["Origin: " + String(repeating: "o", count: 9000)])),
+            "WARNING authn_cross_site reason=origin origin=" + String(repeating: "o", count: 280)
+        ),
     ]
+
+    private static func crossSite(_ fields: [String]) -> Request {
+        var conversation = Conversation(limits: .init(), client: origin.client, seed: 7)
+        let text =
+            "POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n"
+            + fields.map { "\($0)\r\n" }.joined() + "\r\n"
+        let bytes = text.unicodeScalars.map { UInt8($0.value) }
+        conversation.receive(bytes.span)
+        guard let request = try? conversation.next() else { preconditionFailure(text) }
+        return request
+    }
 
     private static func digits(_ fingerprint: Fingerprint) -> String {
         String(decoding: (0..<16).map { fingerprint.digits[$0] }, as: UTF8.self)
@@ -120,7 +152,7 @@ struct SecurityEventTests {
         "that is a refusal is a repeat of another by its reason; a success never is")
     func repetitions() {
         for (event, line) in Self.lines {
-            let isRefusal = ["fail", "throttled", "rejected", "reuse"].contains {
+            let isRefusal = ["fail", "throttled", "rejected", "reuse", "site"].contains {
                 "\(event.name)".hasSuffix($0)
             }
             #expect((event.repetition != nil) == isRefusal, "\(line)")

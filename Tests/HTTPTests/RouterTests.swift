@@ -153,6 +153,34 @@ struct RouterTests {
         #expect(table.endpoints.filter { $0.path == "/verify" }.map(\.method) == [.get])
     }
 
+    @Test func `is not found for a state-changing request of another site`() throws {
+        var router = Router()
+        router.on(.post, "/login", inTwoSteps: slowly(saying("login")))
+        router.on(.get, "/resource", saying("resource"))
+        router.on(.delete, "/resource", saying("deleted"))
+        router.onEveryMethod("/verify", saying("verdict"))
+        router.refuseCrossSite(CrossSitePolicy()) { _ in .error(.forbidden, "Cross-site request") }
+        router.use { handler in { handler($0).adding("X-Seen", "yes") } }
+        let table = router.routes()
+        let site = " HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\nX:"
+        for line in [
+            "POST /login", "DELETE /resource", "PUT /resource", "POST /nowhere", "FOO /login",
+            "TRACE /resource", "CONNECT h:443", "POST http://h/login",
+        ] {
+            let sent = try sent(table, line + site).text
+            #expect(sent.hasPrefix("HTTP/1.1 403 Forbidden\r\n"), "\(line)")
+            #expect(sent.contains("\r\nX-Seen: yes\r\n"), "\(line)")
+            #expect(sent.hasSuffix("{\"error\":\"Cross-site request\"}"), "\(line)")
+            #expect(try answer(table, line).status != 403, "\(line)")
+        }
+        for line in ["GET /resource", "HEAD /resource", "OPTIONS /login", "GET /nowhere"] {
+            #expect(try answer(table, line + site) == answer(table, line), "\(line)")
+        }
+        for method in ["GET", "POST", "FOO"] {
+            #expect(try answer(table, "\(method) /verify" + site).status == 200)
+        }
+    }
+
     @Test func `may refuse content that is coded`() throws {
         var router = Router()
         router.on(.post, "/worker", saying("read"))

@@ -1,0 +1,72 @@
+import HTTP
+import Logging
+
+/// The answer to a state-changing request that a page of another site caused: 403, and a line in
+/// the log. The request is not looked at further: neither the throttle nor a password check knows
+/// of it.
+package struct CrossSiteRefusal: Sendable {
+    private let policy: CrossSitePolicy
+    private let log: SecurityLog
+
+    package init(_ policy: CrossSitePolicy, log: SecurityLog) {
+        self.policy = policy
+        self.log = log
+    }
+
+    /// - Precondition: the policy refuses the request.
+    package func respond(to request: Request) -> Response {
+        let refusal = policy.refusal(of: request) ?? .origin
+        log.record(CrossSiteRequest(refusal, request))
+        return Self.response
+    }
+
+    private static let response = Response.error(.forbidden, "Cross-site request").audited
+}
+
+/// `authn_cross_site`: a page of another site has sent a state-changing request through its
+/// visitor's browser.
+struct CrossSiteRequest: SecurityEvent {
+    /// Which field says so.
+    let reason: StaticString
+    /// The page's origin, if the browser says it: at most `maximumOrigin` bytes.
+    let page: [UInt8]?
+    let origin: Origin
+    var level: Level { .warning }
+    var area: Area { .security }
+    var name: StaticString { "authn_cross_site" }
+    var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
+
+    /// A host name has at most 253 characters (RFC 1035 §2.3.4), a scheme and a port a few more.
+    static let maximumOrigin = 280
+
+    init(_ refusal: CrossSitePolicy.Refusal, _ request: Request) {
+        reason = refusal.name
+        origin = Origin(request)
+        guard let value = request.value(of: .origin) else {
+            page = nil
+            return
+        }
+        page =
+            value.looksLikeToken
+            ? Array("hidden".utf8)
+            : (0..<min(value.count, Self.maximumOrigin)).map { value[$0] }
+    }
+
+    func count(in counters: SecurityCounters) { counters.crossSite.add(reason) }
+
+    func write(to line: inout LogLine) {
+        line.field("reason", reason)
+        if let page { line.field("origin", page.span) }
+        line.fields(origin)
+    }
+}
+
+extension CrossSitePolicy.Refusal {
+    fileprivate var name: StaticString {
+        switch self {
+        case .repeatedField: "repeated_field"
+        case .fetchSite: "fetch_site"
+        case .origin: "origin"
+        }
+    }
+}
