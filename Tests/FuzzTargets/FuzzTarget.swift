@@ -27,6 +27,7 @@ package struct FuzzTarget: Sendable {
     package static let all = [
         FuzzTarget("conversation", rounds: 150) { bytes, _ in try ConversationRules.check(bytes) },
         FuzzTarget("proxyheader", rounds: 1000) { bytes, _ in try ProxyHeaderRules.check(bytes) },
+        FuzzTarget("webpolicy", rounds: 300) { bytes, _ in try WebPolicyRules.check(bytes) },
         FuzzTarget("json", rounds: 600) { bytes, _ in try JSONRules.check(bytes) },
         FuzzTarget("base64url", rounds: 3000) { bytes, _ in try Base64URLRules.check(bytes) },
         FuzzTarget("token", rounds: 500) { bytes, _ in try TokenRules.check(bytes) },
