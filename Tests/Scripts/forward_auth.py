@@ -3,8 +3,9 @@
 
     python3 forward_auth.py GATEHOUSE      the built program
 
-Takes the stanzas from README.md, changes nothing in them but addresses and times, and runs nginx, and
-Caddy where it is installed, in front of an application that answers with the headers that it got.
+Takes the stanzas from README.md, changes nothing in them but addresses, times and TLS, and runs nginx,
+Traefik, and Caddy where it is installed, in front of an application that answers with the headers that it
+got. Each runs twice: as README has it, with Gatehouse's own paths open, and without that part.
 """
 
 import collections
@@ -34,12 +35,24 @@ USERS = [("alice", "Älice 100%", "of no consequence"), ("bob", "Bob", "of no co
 # As a field can have it.
 NAME_AS_SENT = "%C3%84lice 100%25"
 FIELDS = ["X-Auth-User-Id", "X-Auth-User-Name", "X-Auth-Session", "X-Auth-Expires"]
+# No application is told these by Gatehouse, and no client may tell it.
+OTHER_FIELDS = ["X-Auth-Scope", "X-Auth-Key-Id"]
+# The name in README's stanzas.
+HOST = "app.example.com"
 
 
-def stanzas(kind):
+def stanzas(kind, heading="### Forward authentication"):
     with open(README, encoding="utf-8") as file:
-        section = file.read().split("\n### Forward authentication\n")[1].split("\n### ")[0]
+        section = file.read().split(f"\n{heading}\n")[1].split("\n### ")[0]
     return re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)
+
+
+def guarding(text):
+    """A stanza without the part that is marked as Gatehouse's own: what is left guards everything."""
+    shorter, count = re.subn(
+        r"\n *# Gatehouse's own:\n.*?(?=\n *# The application's:\n)", "", text, flags=re.DOTALL)
+    expect(count == 1, "README's stanza does not mark one part as Gatehouse's own")
+    return shorter
 
 
 def replaced(text, old, new):
@@ -65,7 +78,7 @@ def application():
             self.end_headers()
             self.wfile.write(seen)
 
-        do_GET = do_POST = do_PUT = do_DELETE = answer
+        do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = do_PROPFIND = answer
 
         def log_message(self, *_):
             pass
@@ -116,47 +129,81 @@ def running(command, folder, port, environment=None):
 
 
 @contextlib.contextmanager
-def nginx(server, application_port, cached_for=None):
-    """nginx with README's stanza, and with that for a cache if verdicts are to be kept so many seconds."""
+def nginx(server, application_port, part=str, cached_for=None):
+    """nginx with README's stanza, and with that for a cache if verdicts are to be kept so many seconds.
+    - part: which part of the stanza.
+    """
     main, cache = stanzas("nginx")
-    port = house.free_port()
-    main = replaced(main, "127.0.0.1:8080", server.url.removeprefix("http://"))
-    main = replaced(main, "127.0.0.1:9000", f"127.0.0.1:{application_port}")
-    main = replaced(main, "listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    main = replaced(part(main), "127.0.0.1:9000", f"127.0.0.1:{application_port}")
     with tempfile.TemporaryDirectory() as folder:
         if cached_for:
             cache = replaced(cache, "/run/nginx-gatehouse", f"{folder}/cache")
             cache = replaced(cache, "204 5s", f"204 {cached_for}s")
             path, rest = cache.split("\n", 1)
             main = path + "\n" + replaced(main, "internal;", "internal;\n" + rest)
-        places = "".join(
-            f"{name}_temp_path {folder}/{name};\n"
-            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        with open(f"{folder}/nginx.conf", "w", encoding="utf-8") as file:
-            file.write(
-                ("user root;\n" if os.geteuid() == 0 else "")
-                + f"daemon off;\nworker_processes 1;\npid {folder}/pid;\n"
-                "error_log stderr warn;\nevents {}\n"
-                f"http {{\naccess_log off;\n{places}{main}}}\n")
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-        command = [program, "-p", folder, "-c", f"{folder}/nginx.conf", "-e", "stderr"]
-        with running(command, folder, port):
+        with nginx_with(main, server, folder) as port:
             yield port
 
 
 @contextlib.contextmanager
-def caddy(server, application_port):
+def nginx_with(main, server, folder):
+    port = house.free_port()
+    main = replaced(main, "127.0.0.1:8080", server.url.removeprefix("http://"))
+    main = replaced(main, "listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    places = "".join(
+        f"{name}_temp_path {folder}/{name};\n"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    with open(f"{folder}/nginx.conf", "w", encoding="utf-8") as file:
+        file.write(
+            ("user root;\n" if os.geteuid() == 0 else "")
+            + f"daemon off;\nworker_processes 1;\npid {folder}/pid;\n"
+            "error_log stderr warn;\nevents {}\n"
+            f"http {{\naccess_log off;\n{places}{main}}}\n")
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    command = [program, "-p", folder, "-c", f"{folder}/nginx.conf", "-e", "stderr"]
+    with running(command, folder, port):
+        yield port
+
+
+@contextlib.contextmanager
+def caddy(server, application_port, part=str):
     [stanza] = stanzas("caddyfile")
+    stanza = part(stanza)
     port = house.free_port()
     stanza = replaced(stanza, "127.0.0.1:8080", server.url.removeprefix("http://"))
     stanza = replaced(stanza, "127.0.0.1:9000", f"127.0.0.1:{application_port}")
-    stanza = replaced(stanza, "app.example.com {", f"http://127.0.0.1:{port} {{")
+    stanza = replaced(stanza, f"{HOST} {{", f"http://{HOST}:{port} {{\nbind 127.0.0.1")
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/Caddyfile", "w", encoding="utf-8") as file:
             file.write("{\nadmin off\nauto_https off\n}\n" + stanza)
         command = ["caddy", "run", "--config", f"{folder}/Caddyfile", "--adapter", "caddyfile"]
         places = {name: folder for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
         with running(command, folder, port, places):
+            yield port
+
+
+@contextlib.contextmanager
+def traefik(server, application_port, part=str):
+    [stanza] = stanzas("yaml")
+    stanza = part(stanza)
+    port = house.free_port()
+    stanza = replaced(stanza, "http://127.0.0.1:8080", server.url)
+    stanza = replaced(stanza, "http://127.0.0.1:9000", f"http://127.0.0.1:{application_port}")
+    stanza = replaced(stanza, "      tls: {}\n", "")
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/dynamic.yml", "w", encoding="utf-8") as file:
+            file.write(stanza)
+        program = os.path.join(os.path.dirname(sys.executable), "traefik")
+        expect(os.path.exists(program), "no Traefik; pip install -r Tests/Scripts/requirements.txt")
+        command = [
+            program,
+            f"--entryPoints.websecure.address=127.0.0.1:{port}",
+            f"--providers.file.filename={folder}/dynamic.yml", "--providers.file.watch=false",
+            "--global.checkNewVersion=false", "--global.sendAnonymousUsage=false",
+        ]
+        with running(command, folder, port, {"HOME": folder}):
+            # It listens before it has read its routers.
+            until(lambda: ask(port).status != 404 or None, "the routers of Traefik")
             yield port
 
 
@@ -168,7 +215,8 @@ def ask(port, method="GET", path="/some/page?q=1", token=None, headers=(), body=
     connection = http.client.HTTPConnection(
         "127.0.0.1", port, timeout=house.PATIENCE, source_address=(CLIENT, 0))
     try:
-        connection.putrequest(method, path)
+        connection.putrequest(method, path, skip_host=True)
+        connection.putheader("Host", HOST)
         for name, value in headers:
             connection.putheader(name, value)
         if token is not None:
@@ -194,7 +242,10 @@ def values(seen, name):
     return [value for other, value in seen["headers"] if other == name.lower()]
 
 
-def check_good(server, port):
+def check_good(server, port, others=()):
+    """
+    - others: further fields about the user, of which the proxy removes a client's.
+    """
     before, logged = time.time(), len(server.log())
     token = server.login(1)
     seen = passed(ask(port, token=token), "a good token")
@@ -212,6 +263,7 @@ def check_good(server, port):
     lies += [(name.replace("-", "_", 1), "5") for name in FIELDS]
     lies += [(name[:3] + name[3:].replace("-", "_"), "6") for name in FIELDS]
     lies += [("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.2")]
+    lies += [(name, "7") for name in (*OTHER_FIELDS, *others)]
     seen = passed(ask(port, token=token, headers=lies), "a good token and lies")
     told = [item for item in seen["headers"] if re.fullmatch("x[-_]auth[-_].*", item[0])]
     expect(sorted(told) == sorted([
@@ -223,6 +275,9 @@ def check_good(server, port):
     for line in verified:
         expect(f" ip={CLIENT} " in line, f"the log has another client: {line}")
 
+    for method in ("OPTIONS", "PATCH", "PROPFIND"):
+        seen = passed(ask(port, method, token=token), method)
+        expect(seen["method"] == method, "another method")
     for method, size in (("POST", 0), ("POST", 5), ("POST", 500_000), ("PUT", 100), ("DELETE", 0)):
         body = os.urandom(size)
         answer = ask(port, method, token=token, body=body)
@@ -245,6 +300,10 @@ def check_refused(server, port, gone, malformed):
 
     now = int(time.time())
     refuse("no token", 401, CHALLENGE)
+    for method in ("OPTIONS", "HEAD", "PUT", "PROPFIND"):
+        refuse(f"{method} without a token", 401, CHALLENGE, method=method)
+    preflight = [("Origin", "https://other.example"), ("Access-Control-Request-Method", "POST")]
+    refuse("a preflight request", 401, CHALLENGE, method="OPTIONS", headers=preflight)
     refuse("no token, with a body", 401, CHALLENGE, method="POST", body=b"x" * 1000)
     refuse("another scheme", 401, CHALLENGE, headers=[("Authorization", "Basic YTpi")])
     refuse("no token at all", 401, INVALID + '"The token is invalid"', token="abc")
@@ -259,6 +318,113 @@ def check_refused(server, port, gone, malformed):
     passed(ask(port, token=old), "before the logout")
     expect(server.ask("/logout", "POST", token=old).status == 204, "the logout")
     refuse("after the logout", 401, INVALID + '"The token was revoked"', token=old)
+
+
+def check_guarding(server, port, gone, malformed):
+    """The same without Gatehouse's own paths: they are the application's, too."""
+    token = check_good(server, port)
+    check_refused(server, port, gone, malformed)
+    for path in ("/login", "/refresh", "/logout", "/logout/all"):
+        expect(ask(port, "POST", path).status == 401, f"{path} is open")
+        passed(ask(port, "POST", path, token=token), f"{path} of the application")
+
+
+def check_pages(port, token, longest):
+    """Whatever a page's address and cookies are, the question about it is a good one.
+    - longest: of a query or a cookie, in bytes, that the proxy itself takes.
+    """
+    for query in ("q=100%", "q=50%off", "a=1&a=2", "%00", "scope=x&max_age=0", "q" * longest):
+        seen = passed(ask(port, path=f"/page?{query}", token=token), f"the query {query[:20]}")
+        expect(seen["path"] == f"/page?{query}", f"another query: {seen['path'][:40]}")
+    cookies = ["a=" + "b" * longest, "a=\"; b=\xff", "a=b"]
+    for cookie in cookies:
+        seen = passed(ask(port, token=token, headers=[("Cookie", cookie)]), "a page with a cookie")
+        expect(len(values(seen, "Cookie")) == 1, "the application has lost a cookie")
+
+
+def log_in(port, headers=(), password="of no consequence", user="alice"):
+    body = json.dumps({"username": user, "password": password}).encode()
+    fields = [("Content-Type", "application/json"), *headers]
+    return ask(port, "POST", "/login", headers=fields, body=body)
+
+
+def check_pages_that_log_in(port):
+    """A page of this very host may log in, those of others may not."""
+    for origin in (f"https://{HOST}", f"http://{HOST}"):
+        expect(log_in(port, [("Origin", origin)]).status == 200, f"a page of {origin}")
+    for origin in ("https://evil.example", "null", f"https://{HOST}.evil.example"):
+        answer = log_in(port, [("Origin", origin), ("X-Forwarded-Host", "evil.example")])
+        expect(answer.status == 403, f"a page of {origin}: {answer.status}")
+        expect(json.loads(answer.body) == {"error": "Cross-site request"}, "another refusal")
+    answer = log_in(port, [("Sec-Fetch-Site", "cross-site")])
+    expect(answer.status == 403, f"a page of another site: {answer.status}")
+
+
+def check_addresses(server, port, logged):
+    """What the log has since a place in it came from the client's address, whatever the client says."""
+    lies = [("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.2")]
+    expect(log_in(port, lies).status == 200, "a login with lies")
+    for line in server.log()[logged:].splitlines():
+        if " | security | " in line:
+            expect(f" ip={CLIENT} " in line, f"the log has another client: {line}")
+
+
+def check_own(server, port):
+    """Gatehouse's own paths are open, and no other is."""
+    logged = len(server.log())
+    answer = log_in(port)
+    expect(answer.status == 200, f"/login: {answer.status} {answer.body!r}")
+    token = json.loads(answer.body)["token"]
+    expect(answer.headers["Cache-Control"] == "no-store", "/login: Cache-Control")
+    passed(ask(port, token=token), "a token of this login")
+    answer = ask(port, "POST", "/refresh", token=token)
+    expect(answer.status == 200, f"/refresh: {answer.status} {answer.body!r}")
+    expect(ask(port, "POST", "/logout", token=token).status == 204, "/logout")
+    expect(ask(port, token=token).status == 401, "a token after the logout")
+    # Of another user: it also ends all tokens that do not say when they began.
+    token = json.loads(log_in(port, user="bob").body)["token"]
+    expect(ask(port, "POST", "/logout/all", token=token).status == 204, "/logout/all")
+    answer = log_in(port, password="a wrong one")
+    expect(answer.status == 401, f"a wrong password: {answer.status}")
+    expect(answer.headers["WWW-Authenticate"] == CHALLENGE, "a wrong password: no challenge")
+
+    check_pages_that_log_in(port)
+    check_addresses(server, port, logged)
+
+    for path in ("/", "/login/", "/loginx", "/login/x", "/logout/", "/logout/all/x", "/refresh/x",
+                 "/verify", "/verify?q", "/_verify", "/resource", "/health/live", "/openapi.json",
+                 "/metrics", "/x/../login/y", "//login/x", "/login%2fx"):
+        status = ask(port, path=path).status
+        expect(status in (400, 401, 403, 404), f"{path} is open: {status}")
+
+
+def check_no_host(port, token, path="/page"):
+    """An old client, or a probe, that sends no Host."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=house.PATIENCE)
+    connection._http_vsn, connection._http_vsn_str = 10, "HTTP/1.0"
+    try:
+        connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Authorization", f"Bearer {token}")
+        connection.endheaders()
+        response = connection.getresponse()
+        expect(response.status == 200, f"HTTP/1.0 without Host: {response.status}")
+        response.read()
+    finally:
+        connection.close()
+
+
+def check_plain(server):
+    """The stanza for a host that is Gatehouse alone."""
+    [stanza, *_] = stanzas("nginx", "## Running it")
+    stanza = replaced(stanza, "sso.example.com", HOST)
+    with tempfile.TemporaryDirectory() as folder, nginx_with(stanza, server, folder) as port:
+        logged = len(server.log())
+        token = json.loads(log_in(port).body)["token"]
+        expect(ask(port, path="/resource", token=token).status == 200, "a good token")
+        expect(ask(port, path="/verify").status == 401, "a verdict without a token")
+        check_pages_that_log_in(port)
+        check_addresses(server, port, logged)
+        check_no_host(port, token, "/resource")
 
 
 def connections(port):
@@ -339,22 +505,36 @@ def check_cache(server, application_port):
 def main():
     program = sys.argv[1]
     trusting = {"trusted_proxies": ["127.0.0.1"]}
+    # Wrong passwords are tried, and not the throttle.
+    patient = {"max_attempts": 0}
     with application() as upstream, house.serving(
-        program, users=USERS, server=trusting
+        program, users=USERS, server=trusting, login=patient
     ) as server:
+        check_plain(server)
         with nginx(server, upstream) as port:
-            check_keepalive(server, port, check_good(server, port))
-            check_refused(server, port, gone=403, malformed=403)
+            token = check_good(server, port)
+            check_keepalive(server, port, token)
+            check_pages(port, token, 7000)
+            check_no_host(port, token)
+            check_own(server, port)
+        with nginx(server, upstream, guarding) as port:
+            check_guarding(server, port, gone=403, malformed=403)
         print("nginx: tokens pass and are refused as README says")
         check_cache(server, upstream)
         print("nginx with a cache: no verdict outlives what README says")
+        proxies = [("Traefik", traefik, 14_000)]
         if shutil.which("caddy"):
-            with caddy(server, upstream) as port:
-                check_good(server, port)
-                check_refused(server, port, gone=404, malformed=400)
-            print("Caddy: tokens pass and are refused as README says")
+            proxies.append(("Caddy", caddy, 20_000))
         else:
             print("Caddy: not installed, not tried")
+        for name, start, longest in proxies:
+            with start(server, upstream) as port:
+                others = ["X-Auth-Anything", "X_Auth_Anything", "x-auth-anything-else"]
+                check_pages(port, check_good(server, port, others), longest)
+                check_own(server, port)
+            with start(server, upstream, guarding) as port:
+                check_guarding(server, port, gone=404, malformed=400)
+            print(f"{name}: tokens pass and are refused as README says")
 
 
 if __name__ == "__main__":
