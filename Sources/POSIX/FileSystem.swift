@@ -4,6 +4,10 @@ import Glibc
 package protocol FileSystem: Sendable {
     func open(_ path: String, _ flags: CInt, mode: mode_t) throws(Errno) -> FileDescriptor
     func write(_ bytes: Span<UInt8>, to file: borrowing FileDescriptor) throws(Errno) -> Int
+    /// Writes all of it at a place in the file.
+    func write(
+        _ bytes: Span<UInt8>, to file: borrowing FileDescriptor, at offset: Int
+    ) throws(Errno)
     func truncate(_ file: borrowing FileDescriptor, to size: Int) throws(Errno)
     func rename(_ path: String, to newPath: String) throws(Errno)
     func remove(_ path: String) throws(Errno)
@@ -17,6 +21,12 @@ package protocol FileSystem: Sendable {
 }
 
 extension FileSystem {
+    package func write(
+        _ bytes: Span<UInt8>, to file: borrowing FileDescriptor, at offset: Int
+    ) throws(Errno) {
+        try file.write(bytes, at: offset)
+    }
+
     /// Makes the folder and those above it that are not there. What was made is on the disk when this
     /// returns: or else a power failure took all that was put on the disk in it.
     package func createFolders(_ path: String, mode: mode_t) throws(Errno) {

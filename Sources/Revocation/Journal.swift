@@ -1,3 +1,4 @@
+import Crypto
 import Glibc
 import POSIX
 
@@ -26,6 +27,14 @@ final class Journal: @unchecked Sendable {
     private let path: String
     private let fileSystem: any FileSystem
     private let keys: JournalHeader.Keys
+    /// Nil if no state is kept.
+    private let stateFile: JournalStateFile?
+    /// The key of the state; it changes with the configuration.
+    private let stateKey: Locked<HMACSHA256.Key?>
+    /// Of the records that are on the disk, and of the header.
+    private var hash = SHA256()
+    /// The extent of a file that the name may still lead to after a power failure.
+    private var previous: JournalExtent?
     private var lock: ProcessLock
     private var file: JournalFile?
     /// Records that are in the file, and on the disk.
@@ -38,10 +47,20 @@ final class Journal: @unchecked Sendable {
     private var isSpoiled = false
 
     /// Nothing is opened yet: that is for `replace` or `reopen`.
+    /// - Parameters:
+    ///   - stateKey: nil to keep no state.
+    ///   - stateTurn: of the state that is there.
+    ///   - previous: the extent of the journal that is there, if the next start may go on with it.
     init(
         _ path: String, _ keys: JournalHeader.Keys, _ lock: consuming ProcessLock,
+        stateKey: HMACSHA256.Key? = nil, stateTurn: UInt64 = 0, previous: JournalExtent? = nil,
         _ fileSystem: any FileSystem
     ) {
+        self.stateKey = Locked(stateKey)
+        stateFile = stateKey.map { _ in
+            JournalStateFile(Self.statePath(of: path), turn: stateTurn, fileSystem)
+        }
+        self.previous = previous
         self.path = path
         self.keys = keys
         self.lock = lock
@@ -85,10 +104,12 @@ final class Journal: @unchecked Sendable {
         try fileSystem.synchronize(file.descriptor)
         self.file = file
         count = found.count
+        hash = found.hash
         mustCut = false
         // Whoever gave it its name may not have come so far.
         mustSyncFolder = true
         try synchronizeFolder()
+        writeState()
     }
 
     /// Whether the file will not do, and another has to take its place.
@@ -127,6 +148,8 @@ final class Journal: @unchecked Sendable {
         }
         mustCut = false
         count += entries.count
+        hash.update(bytes.span)
+        writeState()
     }
 
     private func cut() throws(Errno) {
@@ -139,7 +162,31 @@ final class Journal: @unchecked Sendable {
         guard mustSyncFolder else { return }
         try fileSystem.synchronizeFolder(Self.folder(of: path))
         mustSyncFolder = false
+        previous = nil
     }
+
+    // MARK: The state
+
+    private var extents: [JournalExtent] {
+        guard let file else { return [] }
+        return [previous].compactMap(\.self) + [JournalExtent(file.header, count: count, hash)]
+    }
+
+    /// Says how far the journal has come. What fails is made up for by the next write, or by `keepUp`:
+    /// the state may be behind the journal.
+    private func writeState() {
+        guard let stateFile, let key = stateKey.withLock({ $0 }), isOpen else { return }
+        try? stateFile.write(extents, key, durably: false)
+    }
+
+    /// Puts the state on the disk, under the key that is used now.
+    func keepUp() throws(Errno) {
+        guard let stateFile, let key = stateKey.withLock({ $0 }), isOpen else { return }
+        try stateFile.write(extents, key, durably: true)
+    }
+
+    /// Has the state written under another key from now on.
+    func setStateKey(_ key: HMACSHA256.Key) { stateKey.withLock { $0 = key } }
 
     private func write(_ bytes: [UInt8], to file: JournalFile) throws(Errno) {
         let bytes = bytes
@@ -165,16 +212,25 @@ final class Journal: @unchecked Sendable {
         // Left over from somebody who was killed.
         try? fileSystem.remove(newPath)
         do throws(Errno) {
-            var written: (file: JournalFile, count: Int)?
+            var written: (file: JournalFile, count: Int, hash: SHA256)?
             while written == nil {
                 written = try write(newPath, next)
                 if written == nil { try fileSystem.remove(newPath) }
             }
-            guard let (file, count) = written else { return }
+            guard let (file, count, hash) = written else { return }
             try fileSystem.synchronize(file.descriptor)
+            let old = extents.last ?? previous
+            // On the disk before the name leads to the new file: whichever of the two the next start
+            // finds is one that the state names.
+            if let stateFile, let key = stateKey.withLock({ $0 }) {
+                let new = JournalExtent(file.header, count: count, hash)
+                try stateFile.write([old].compactMap(\.self) + [new], key, durably: true)
+            }
             try fileSystem.rename(newPath, to: path)
+            previous = old
             self.file = file
             self.count = count
+            self.hash = hash
         } catch {
             try? fileSystem.remove(newPath)
             throw error
@@ -184,17 +240,19 @@ final class Journal: @unchecked Sendable {
         isSpoiled = true
         try synchronizeFolder()
         isSpoiled = false
+        writeState()
     }
 
     /// Nil if it has to be begun again.
     private func write(
         _ newPath: String, _ next: (inout [Entry]) -> Progress
-    ) throws(Errno) -> (JournalFile, Int)? {
+    ) throws(Errno) -> (JournalFile, Int, SHA256)? {
         let file = try JournalFile(
             fileSystem.open(
                 newPath, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600),
             JournalHeader(keys))
         var bytes = file.header.bytes
+        var hash = SHA256()
         var count = 0
         var entries: [Entry] = []
         var progress = Progress.more
@@ -207,13 +265,15 @@ final class Journal: @unchecked Sendable {
                 count += 1
             }
             if progress == .done {
-                JournalRecord.appendMark(number: count, file.header, to: &bytes)
+                JournalRecord.appendMark(
+                    number: count, file.header, isGuarded: stateFile != nil, to: &bytes)
                 count += 1
             }
+            hash.update(bytes.span)
             try write(bytes, to: file)
             bytes.removeAll(keepingCapacity: true)
         }
-        return (file, count)
+        return (file, count, hash)
     }
 
     /// The lock, where the folder has been taken away with it.
@@ -226,7 +286,9 @@ final class Journal: @unchecked Sendable {
 
     // MARK: Names
 
-    private static func folder(of path: String) -> String {
+    static func statePath(of path: String) -> String { companion(of: path, "state") }
+
+    static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
@@ -249,5 +311,16 @@ final class JournalFile: Sendable {
         status = try descriptor.status()
         self.descriptor = descriptor
         self.header = header
+    }
+
+    /// An open file that is no journal.
+    final class Opened {
+        let descriptor: FileDescriptor
+        let status: FileStatus
+
+        init(_ descriptor: consuming FileDescriptor) throws(Errno) {
+            status = try descriptor.status()
+            self.descriptor = descriptor
+        }
     }
 }

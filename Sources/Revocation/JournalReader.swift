@@ -1,11 +1,18 @@
+import Crypto
 import Glibc
 import POSIX
 
 /// Reads a journal from beginning to end, in pieces. Whatever its bytes are, it neither traps nor
 /// takes more memory for them.
 enum JournalReader {
-    struct Found: Equatable {
+    struct Found {
         let header: JournalHeader
+        /// It says that there is a `JournalState` of it.
+        var isGuarded = false
+        /// Of the header and the whole records.
+        var hash: SHA256
+        /// The same after as many records as were asked for, in hexadecimal digits.
+        var digests: [Int: String] = [:]
         /// Whole records; the file is good up to and with them.
         var count = 0
         /// Bytes behind them: what is left of a write that was not finished.
@@ -15,9 +22,11 @@ enum JournalReader {
     private static let recordsAtATime = 1024
 
     /// Nil if there is no file.
-    /// - Parameter take: is given each entry, in the order in which they were written.
+    /// - Parameters:
+    ///   - counts: after how many records a digest is wanted.
+    ///   - take: is given each entry, in the order in which they were written.
     static func read(
-        _ path: String, _ fileSystem: any FileSystem,
+        _ path: String, _ fileSystem: any FileSystem, digestsAfter counts: [Int] = [],
         take: (Entry) throws(RevocationsError) -> Void
     ) throws(RevocationsError) -> Found? {
         guard let file = try open(path, fileSystem) else { return nil }
@@ -28,7 +37,9 @@ enum JournalReader {
             // A file gets its name when it is whole, so this is no torn write.
             throw JournalHeader.isBegun(bytes.span) ? .damaged(atByte: 0) : .notAJournal
         }
-        var found = Found(header: header)
+        var found = Found(header: header, hash: SHA256())
+        found.hash.update(bytes.span)
+        if counts.contains(0) { found.digests[0] = hexadecimal(found.hash.finalize().span) }
         var number = 0
         var firstBad: Int?
         var hasMark = false
@@ -43,8 +54,14 @@ enum JournalReader {
                 } else if let record {
                     switch record.content {
                     case .entry(let entry): try take(entry)
-                    case .mark: hasMark = true
+                    case .mark(let isGuarded):
+                        hasMark = true
+                        found.isGuarded = found.isGuarded || isGuarded
                     case .unknown: throw .notAJournal
+                    }
+                    found.hash.update(bytes.span.extracting(offset..<end))
+                    if counts.contains(number + 1) {
+                        found.digests[number + 1] = hexadecimal(found.hash.finalize().span)
                     }
                 } else {
                     guard hasMark else { throw damage(number) }

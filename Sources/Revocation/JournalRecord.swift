@@ -28,7 +28,8 @@ enum JournalRecord {
 
     enum Content: Equatable {
         case entry(Entry)
-        case mark
+        /// - isGuarded: there is a `JournalState` of this journal.
+        case mark(isGuarded: Bool)
         /// Written by a later version.
         case unknown
     }
@@ -42,9 +43,12 @@ enum JournalRecord {
             writeBegan: writeBegan, file, to: &bytes)
     }
 
-    static func appendMark(number: Int, _ file: JournalHeader, to bytes: inout [UInt8]) {
+    /// - Parameter isGuarded: in the name, which versions without a state do not read.
+    static func appendMark(
+        number: Int, _ file: JournalHeader, isGuarded: Bool = false, to bytes: inout [UInt8]
+    ) {
         append(
-            name: KeyedHash.Value(low: 0, high: 0), time: 0, last: UInt64(markKind),
+            name: KeyedHash.Value(low: isGuarded ? 1 : 0, high: 0), time: 0, last: UInt64(markKind),
             number: number, writeBegan: number, file, to: &bytes)
     }
 
@@ -77,7 +81,8 @@ enum JournalRecord {
             if let entry = Entry(name: name, time: time, untilAndKind: last) {
                 Content.entry(entry)
             } else {
-                UInt8(truncatingIfNeeded: last) == markKind ? Content.mark : .unknown
+                UInt8(truncatingIfNeeded: last) == markKind
+                    ? Content.mark(isGuarded: name.low == 1) : .unknown
             }
         return (content, number - distance)
     }

@@ -1,3 +1,4 @@
+import Crypto
 import Dispatch
 import POSIX
 import Synchronization
@@ -47,6 +48,26 @@ import Time
         /// Bytes of a write that was not finished, cut off at the journal's end. Nobody was told that
         /// what they said had been done.
         package var tornBytes = 0
+        package var proof = JournalProof.proven
+    }
+
+    /// How a journal is kept from being cut without notice (`JournalState`).
+    package struct JournalGuard: Sendable {
+        /// The first one signs the state, each of them is accepted. None: no state is kept.
+        package var keys: [HMACSHA256.Key]
+        /// Take the journal as it is, whatever its state says, and end all sessions.
+        package var acceptsAnyJournal: Bool
+        /// How far ahead of the clock a token may be issued: what is ended covers those, too.
+        package var leeway: Milliseconds
+
+        package init(
+            keys: [HMACSHA256.Key] = [], acceptsAnyJournal: Bool = false,
+            leeway: Milliseconds = Milliseconds(0)
+        ) {
+            self.keys = keys
+            self.acceptsAnyJournal = acceptsAnyJournal
+            self.leeway = leeway
+        }
     }
 
     private struct State {
@@ -77,7 +98,7 @@ import Time
     ///     sessions can be ended where no token can be spent any more.
     package init(
         path: String?, at now: Timestamp, limit: Int = usualLimit,
-        fileSystem: any FileSystem = SystemFileSystem()
+        guarded: JournalGuard = JournalGuard(), fileSystem: any FileSystem = SystemFileSystem()
     ) throws(RevocationsError) {
         let table: Table
         do throws(Errno) {
@@ -96,46 +117,97 @@ import Time
         }
 
         let lock = try Journal.lock(path, fileSystem)
-        let (everyone, found) = try Self.read(path, into: table, at: now, fileSystem)
+        let state = try Self.state(of: path, guarded, fileSystem)
+        var (everyone, found) = try Self.read(path, into: table, at: now, state, fileSystem)
+        var proof = JournalProof.accepted
+        if !guarded.acceptsAnyJournal { proof = try state?.judge(found) ?? .proven }
+        let endsAll = proof == .accepted || proof == .foreignKeys
+        if endsAll {
+            // Before anything is written: no start can find such a journal without this entry.
+            let new = Entry(
+                .everyone, time: (now + guarded.leeway).milliseconds, until: Entry.latestUntil)
+            everyone = everyone?.merged(with: new) ?? new
+        }
         keys = found?.header.keys ?? .random()
-        let journal = Journal(path, keys, lock, fileSystem)
+        let journal = Journal(
+            path, keys, lock, stateKey: guarded.keys.first, stateTurn: state?.turn ?? 0,
+            previous: endsAll
+                ? nil : found.map { JournalExtent($0.header, count: $0.count, $0.hash) },
+            fileSystem)
         self.journal = journal
         let entries = table.count + (everyone == nil ? 0 : 1)
-        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0)
+        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
         self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
-        var state = State()
-        state.everyoneUntil = everyone?.until ?? 0
-        self.state = Locked(state)
-        try open(journal, found)
+        var first = State()
+        first.everyoneUntil = everyone?.until ?? 0
+        self.state = Locked(first)
+        try open(journal, endsAll ? nil : found)
     }
 
     /// What a journal says, for somebody who only asks: takes no lock, changes no file, and sees what a
     /// running process has put on the disk until now. What is revoked here is forgotten with it.
     /// - Parameter now: what could be forgotten by then is not there.
     package init(
-        reading path: String, at now: Timestamp, fileSystem: any FileSystem = SystemFileSystem()
+        reading path: String, at now: Timestamp, guarded: JournalGuard = JournalGuard(),
+        fileSystem: any FileSystem = SystemFileSystem()
     ) throws(RevocationsError) {
+        let table: Table
         do throws(Errno) {
             table = try Table()
         } catch {
             throw .failed(error)
         }
-        let (everyone, found) = try Self.read(path, into: table, at: now, fileSystem)
+        self.table = table
+        let (everyone, found, proof) = try Self.readUndisturbed {
+            () throws(RevocationsError) -> (Entry?, JournalReader.Found?, JournalProof) in
+            let state = try Self.state(of: path, guarded, fileSystem)
+            let (everyone, found) = try Self.read(path, into: table, at: now, state, fileSystem)
+            return (everyone, found, try state?.judge(found) ?? .proven)
+        }
         limit = Self.usualLimit
         keys = found?.header.keys ?? .random()
         journal = nil
         let entries = table.count + (everyone == nil ? 0 : 1)
-        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0)
+        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
         self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
         state = Locked(State())
     }
 
+    /// Reads again if the journal seems to be another one than its state says: a running server may
+    /// have replaced it after the state was read.
+    private static func readUndisturbed<Content>(
+        _ read: () throws(RevocationsError) -> Content
+    ) throws(RevocationsError) -> Content {
+        for _ in 0..<3 {
+            do throws(RevocationsError) { return try read() } catch {
+                guard error.isLoss else { throw error }
+            }
+        }
+        return try read()
+    }
+
+    /// What is kept about the journal beside it; nil if none is kept.
+    private static func state(
+        of path: String, _ guarded: JournalGuard, _ fileSystem: any FileSystem
+    ) throws(RevocationsError) -> JournalState.Found? {
+        guard !guarded.keys.isEmpty else { return nil }
+        do throws(Errno) {
+            return try JournalState.read(Journal.statePath(of: path), guarded.keys, fileSystem)
+        } catch {
+            throw .failed(error)
+        }
+    }
+
     /// - Returns: the entry about everyone, and what there is to go on with; nil for no journal.
     private static func read(
-        _ path: String, into table: Table, at now: Timestamp, _ fileSystem: any FileSystem
+        _ path: String, into table: Table, at now: Timestamp, _ state: JournalState.Found?,
+        _ fileSystem: any FileSystem
     ) throws(RevocationsError) -> (everyone: Entry?, found: JournalReader.Found?) {
         var everyone: Entry?
-        let found = try JournalReader.read(path, fileSystem) { entry throws(RevocationsError) in
+        var counts: [Int] = []
+        if case .known(let state)? = state { counts = state.extents.map(\.count) }
+        let found = try JournalReader.read(path, fileSystem, digestsAfter: counts) {
+            entry throws(RevocationsError) in
             guard entry.until > now.milliseconds else { return }
             if entry.key.kind == .everyone {
                 everyone = everyone?.merged(with: entry) ?? entry
@@ -165,6 +237,13 @@ import Time
             }
         }
         state.withLock { $0.journalBytes = journal.byteCount }
+    }
+
+    /// Has the state of the journal written under another key: one that signs tokens from now on.
+    package func setStateKey(_ key: HMACSHA256.Key) {
+        guard let journal else { return }
+        journal.setStateKey(key)
+        flushes.async { self.keepUp(isCompacting: { _ in false }) }
     }
 
     // MARK: Asking
@@ -299,6 +378,16 @@ import Time
         }
     }
 
+    /// Whether this was revoked, or exchanged, and is remembered.
+    package func isKnown(_ what: Revoked) -> Bool {
+        let key = key(what)
+        return state.withLock { state in
+            if entry(key, state) != nil { return true }
+            guard key.kind == .token else { return false }
+            return entry(EntryKey(name: key.name, kind: .spentToken), state) != nil
+        }
+    }
+
     /// Marks a token as exchanged for another one, and returns when that is on the disk. If it throws,
     /// the token is as it was.
     /// - Parameter expires: from when on the token cannot be valid any more.
@@ -388,7 +477,7 @@ import Time
 
     /// Writes what `begin` has taken, and gives the journal back.
     private func write(
-        _ entries: [Entry], _ journal: Journal, isCompacting: Bool
+        _ entries: [Entry], _ journal: Journal, isCompacting: Bool, isKeepingUp: Bool = false
     ) throws(Errno) {
         var failure: Errno?
         var isWritten = false
@@ -409,6 +498,10 @@ import Time
             } catch {
                 failure = error
             }
+        }
+        if isKeepingUp {
+            // What fails is tried again the next time; until then the state is behind.
+            do throws(Errno) { try journal.keepUp() } catch { failure = failure ?? error }
         }
         let outcome: Result<Void, Errno> =
             isWritten || entries.isEmpty && journal.isInPlace
@@ -475,12 +568,21 @@ import Time
     /// when most of it means nothing any more. To be called from time to time.
     package func sweep(at now: Timestamp) {
         forget(until: now.milliseconds)
+        keepUp { written in
+            let live = self.state.withLock { _ in self.table.count + 1 }
+            let dead = written - live
+            return dead > live && dead >= Self.deadRecords
+        }
+    }
+
+    /// Writes what waits, and puts the journal's state on the disk.
+    /// - Parameter isCompacting: told how many records the journal has before what waits is written.
+    private func keepUp(isCompacting: (Int) -> Bool) {
         guard let journal else { return }
         let turn = state.waitUntil({ !$0.isWriting }, then: { begin(&$0) })
-        let live = state.withLock { _ in table.count + 1 }
-        let dead = journal.count - live - turn.count
-        let isMostlyDead = dead > live && dead >= Self.deadRecords
-        try? write(turn, journal, isCompacting: isMostlyDead)
+        try? write(
+            turn, journal, isCompacting: isCompacting(journal.count - turn.count),
+            isKeepingUp: true)
     }
 
     private func forget(until now: Int64) {

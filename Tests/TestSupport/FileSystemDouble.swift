@@ -54,6 +54,17 @@ package final class FileSystemDouble: FileSystem {
         return try real.write(bytes.extracting(0..<((bytes.count + 1) / 2)), to: file)
     }
 
+    /// A short one writes half, and then fails.
+    package func write(
+        _ bytes: Span<UInt8>, to file: borrowing FileDescriptor, at offset: Int
+    ) throws(Errno) {
+        guard case .short = try verdict(.write) else {
+            return try real.write(bytes, to: file, at: offset)
+        }
+        try real.write(bytes.extracting(0..<((bytes.count + 1) / 2)), to: file, at: offset)
+        throw .noSpace
+    }
+
     package func truncate(_ file: borrowing FileDescriptor, to size: Int) throws(Errno) {
         _ = try verdict(.truncate)
         try real.truncate(file, to: size)

@@ -1,0 +1,244 @@
+import Crypto
+import Glibc
+import POSIX
+
+/// How far a journal has been written: which file, how many records, and a digest of all of them.
+struct JournalExtent: Sendable, Equatable {
+    /// `JournalHeader.nonce` in hexadecimal digits.
+    let file: String
+    let count: Int
+    /// SHA-256 of the header and of the records, in hexadecimal digits.
+    let digest: String
+
+    init(_ header: JournalHeader, count: Int, _ hash: SHA256) {
+        let nonce = String(header.nonce, radix: 16)
+        file = String(repeating: "0", count: 16 - nonce.count) + nonce
+        self.count = count
+        digest = hexadecimal(hash.finalize().span)
+    }
+
+    fileprivate init?(file: Substring?, count: Substring?, digest: Substring?) {
+        guard let file, let count = count.flatMap({ Int($0) }), count >= 0, let digest else {
+            return nil
+        }
+        self.file = String(file)
+        self.count = count
+        self.digest = String(digest)
+    }
+
+    /// Whether the file that was read has at least these records, and the same.
+    func isCovered(by found: JournalReader.Found) -> Bool {
+        file == JournalExtent(found.header, count: 0, found.hash).file && found.count >= count
+            && found.digests[count] == digest
+    }
+}
+
+/// What is kept about a journal apart from it, in a small file beside it
+/// (`.revocations.journal.state`): its extent, under a code that needs a key which is in neither file.
+/// A journal that was cut at a record's end looks whole by itself, and would bring revoked tokens back;
+/// held against its state it does not.
+///
+/// Order. Records are on the disk before the state names them, so the state is never ahead of the
+/// journal. It is written with each batch and not synced: what is written survives the death of the
+/// process, and a power failure may take the state back to where it was last synced, which is a minute
+/// ago at most (`Journal.keepUp`). A journal that is then cut within that minute's records is not
+/// noticed; in exchange a revocation costs no second sync. Before a journal is replaced the state names
+/// both files, and is synced.
+///
+/// Two slots are written in turn, each with one write of one disk sector; the newest whole one counts.
+struct JournalState: Equatable {
+    /// The journal's; two while another file takes its place.
+    var extents: [JournalExtent]
+    /// Counts the writes of the file.
+    var turn: UInt64
+
+    static let slotSize = 512
+    private static let title = "gatehouse revocations state 1"
+    /// No file has been written so often; a forged number must not overflow.
+    private static let lastTurn = UInt64(1) << 62
+
+    /// What a file says.
+    enum Found: Equatable {
+        /// There is no file.
+        case missing
+        /// No slot of it is whole.
+        case unreadable
+        /// The newest slot was written under a key that is not among these.
+        case foreign(turn: UInt64)
+        case known(JournalState)
+
+        var turn: UInt64 {
+            switch self {
+            case .missing, .unreadable: 0
+            case .foreign(let turn): turn
+            case .known(let state): state.turn
+            }
+        }
+    }
+
+    static func read(
+        _ path: String, _ keys: [HMACSHA256.Key], _ fileSystem: any FileSystem
+    ) throws(Errno) -> Found {
+        var bytes = [UInt8](repeating: 0, count: 2 * slotSize)
+        do throws(Errno) {
+            let file = try fileSystem.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, mode: 0)
+            guard try file.status().isRegularFile else { return .unreadable }
+            var span = bytes.mutableSpan
+            _ = try file.read(into: &span, at: 0)
+        } catch {
+            if error == .isNotThere { return .missing }
+            throw error
+        }
+        let slots = [bytes[..<slotSize], bytes[slotSize...]].map { parse($0, keys) }
+        return slots.max { $0.turn < $1.turn } ?? .unreadable
+    }
+
+    // MARK: One slot
+
+    func slot(_ key: HMACSHA256.Key) -> [UInt8] {
+        var text = "\(Self.title) turn=\(turn) key=\(Self.mark(of: key))"
+        for (prefix, extent) in zip(["", "next_"], extents) {
+            text += " \(prefix)file=\(extent.file) \(prefix)count=\(extent.count)"
+            text += " \(prefix)digest=\(extent.digest)"
+        }
+        text += " check=\(Self.check(text, key))"
+        let bytes = Array(text.utf8)
+        return bytes + [UInt8](repeating: UInt8(ascii: " "), count: Self.slotSize - 1 - bytes.count)
+            + [UInt8(ascii: "\n")]
+    }
+
+    private static func parse(_ slot: ArraySlice<UInt8>, _ keys: [HMACSHA256.Key]) -> Found {
+        let text = String(decoding: slot, as: UTF8.self)
+        guard text.hasPrefix(title), let end = text.firstRange(of: " check=") else {
+            return .unreadable
+        }
+        var values: [Substring: Substring] = [:]
+        for word in text[..<end.lowerBound].split(separator: " ") {
+            let parts = word.split(separator: "=", maxSplits: 1)
+            if parts.count == 2 { values[parts[0]] = parts[1] }
+        }
+        guard let turn = values["turn"].flatMap({ UInt64($0) }), turn < lastTurn,
+            let mark = values["key"]
+        else { return .unreadable }
+        guard let key = keys.first(where: { Self.mark(of: $0) == mark }) else {
+            return .foreign(turn: turn)
+        }
+        let first = JournalExtent(
+            file: values["file"], count: values["count"], digest: values["digest"])
+        guard let first,
+            text[end.upperBound...].prefix(while: { $0 != " " })
+                == check(String(text[..<end.lowerBound]), key)
+        else { return .unreadable }
+        let next = JournalExtent(
+            file: values["next_file"], count: values["next_count"], digest: values["next_digest"])
+        return .known(JournalState(extents: [first] + [next].compactMap(\.self), turn: turn))
+    }
+
+    /// Tells keys apart, and nothing else about them.
+    static func mark(of key: HMACSHA256.Key) -> String {
+        String(hexadecimal(HMACSHA256.code(for: Array("key".utf8).span, key: key).span).prefix(16))
+    }
+
+    private static func check(_ text: String, _ key: HMACSHA256.Key) -> String {
+        hexadecimal(HMACSHA256.code(for: Array("state \(text)".utf8).span, key: key).span)
+    }
+}
+
+// MARK: - Judging a journal
+
+/// How the journal's content is known to be all that was written.
+package enum JournalProof: Sendable, Equatable {
+    /// By its state; or it is new, or none is kept.
+    case proven
+    /// It is older than its state: a version that kept none has written it.
+    case unproven
+    /// Its state was written under keys that are not configured any more. All sessions have ended.
+    case foreignKeys
+    /// The operator takes it as it is. All sessions have ended.
+    case accepted
+}
+
+extension JournalState.Found {
+    /// Holds a journal against its state.
+    /// - Parameter found: nil if there is no journal.
+    func judge(_ found: JournalReader.Found?) throws(RevocationsError) -> JournalProof {
+        switch self {
+        case .known(let state):
+            let expected = state.extents.map(\.count).max() ?? 0
+            guard let found else { throw .gone(records: expected) }
+            if state.extents.contains(where: { $0.isCovered(by: found) }) { return .proven }
+            let name = JournalExtent(found.header, count: 0, found.hash).file
+            guard let same = state.extents.last(where: { $0.file == name }),
+                same.count > found.count
+            else { throw .exchanged }
+            throw .cut(records: found.count, of: same.count)
+        case .foreign: return .foreignKeys
+        case .missing, .unreadable:
+            // The state is there before a journal is that says so.
+            guard let found else { return .proven }
+            guard !found.isGuarded else { throw .stateMissing }
+            return .unproven
+        }
+    }
+}
+
+// MARK: - Writing
+
+/// The state file. Used by one caller at a time, who has the journal.
+final class JournalStateFile {
+    private let path: String
+    private let fileSystem: any FileSystem
+    private var file: JournalFile.Opened?
+    private var turn: UInt64
+    /// What the newest slot says, and under which key.
+    private var written: [JournalExtent] = []
+    private var writtenMark = ""
+    private var isUnsynced = false
+    /// The file's name may not be on the disk yet.
+    private var isNew = false
+
+    /// - Parameter turn: of the newest slot that is there.
+    init(_ path: String, turn: UInt64, _ fileSystem: any FileSystem) {
+        self.path = path
+        self.turn = turn
+        self.fileSystem = fileSystem
+    }
+
+    /// Writes the extents, unless the file says so already.
+    /// - Parameter durably: return when they are on the disk.
+    func write(
+        _ extents: [JournalExtent], _ key: HMACSHA256.Key, durably: Bool
+    ) throws(Errno) {
+        let file = try openedFile()
+        let mark = JournalState.mark(of: key)
+        if extents != written || mark != writtenMark {
+            let slot = JournalState(extents: extents, turn: turn + 1).slot(key)
+            try fileSystem.write(
+                slot.span, to: file.descriptor, at: Int((turn + 1) % 2) * slot.count)
+            turn += 1
+            written = extents
+            writtenMark = mark
+            isUnsynced = true
+        }
+        guard durably else { return }
+        if isUnsynced { try fileSystem.synchronize(file.descriptor) }
+        isUnsynced = false
+        if isNew { try fileSystem.synchronizeFolder(Journal.folder(of: path)) }
+        isNew = false
+    }
+
+    /// The file that the name leads to; a new one if it was taken away.
+    private func openedFile() throws(Errno) -> JournalFile.Opened {
+        if let file, (try? fileSystem.status(of: path).isSameFile(as: file.status)) == true {
+            return file
+        }
+        isNew = (try? fileSystem.status(of: path)) == nil
+        let opened = try JournalFile.Opened(
+            fileSystem.open(
+                path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600))
+        guard opened.status.isRegularFile else { throw .invalidArgument }
+        written = []
+        file = opened
+        return opened
+    }
+}

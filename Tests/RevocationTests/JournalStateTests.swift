@@ -1,0 +1,382 @@
+import Crypto
+import Foundation
+import Glibc
+import POSIX
+import TestSupport
+import Testing
+import Time
+
+@testable import Revocation
+
+private let firstKey = HMACSHA256.Key(Array("the key of the first test".utf8).span)
+private let secondKey = HMACSHA256.Key(Array("the key of the second test".utf8).span)
+
+extension TemporaryFolder {
+    var state: String { path(".revocations.journal.state") }
+
+    func guardedTable(
+        at now: Timestamp = noon, keys: [HMACSHA256.Key] = [firstKey], accepting: Bool = false,
+        leeway: Milliseconds = Milliseconds(0), fileSystem: any FileSystem = unsynced
+    ) throws(RevocationsError) -> Revocations {
+        try Revocations(
+            path: journal, at: now,
+            guarded: .init(keys: keys, acceptsAnyJournal: accepting, leeway: leeway),
+            fileSystem: fileSystem)
+    }
+
+    fileprivate func bytes(_ path: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: URL(filePath: path)))
+    }
+
+    fileprivate func write(_ bytes: some Sequence<UInt8>, _ path: String) throws {
+        unlink(path)
+        try Data(bytes).write(to: URL(filePath: path))
+    }
+
+    /// A journal with a mark and six records, in three writes, by a process that was killed.
+    fileprivate func killed() throws {
+        let table = try guardedTable()
+        for index in 0..<3 {
+            try table.revoke(
+                [.session("a\(index)"), .session("b\(index)")], at: noon, until: midnight)
+        }
+    }
+}
+
+@Suite("The state of a journal")
+struct JournalStateTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test func `a journal that was written by this version is proven at the next start`() throws {
+        try folder.killed()
+        for _ in 0..<3 {
+            let table = try folder.guardedTable()
+            #expect(table.start == .init(entries: 6, proof: .proven))
+        }
+        #expect(
+            folder.allNames == [
+                ".revocations.journal.lock", ".revocations.journal.state", "revocations.journal",
+            ])
+        #expect(try FileStatus(path: folder.state).mode & 0o777 == 0o600)
+    }
+
+    @Test func `a journal that was cut at any byte of what was acknowledged is refused`() throws {
+        try folder.killed()
+        let whole = try folder.bytes(folder.journal)
+        let state = try folder.bytes(folder.state)
+        #expect(whole.count == Journal.size(ofRecords: 7))
+        for length in stride(from: 88 + 44, to: whole.count, by: 11) {
+            try folder.write(whole.prefix(length), folder.journal)
+            try folder.write(state, folder.state)
+            let records = (length - 88) / 44
+            #expect(throws: RevocationsError.cut(records: records, of: 7)) {
+                try folder.guardedTable()
+            }
+            #expect(throws: RevocationsError.cut(records: records, of: 7)) {
+                try Revocations(
+                    reading: folder.journal, at: noon, guarded: .init(keys: [firstKey]))
+            }
+            // A start that refuses changes nothing.
+            #expect(try folder.bytes(folder.journal) == Array(whole.prefix(length)))
+        }
+        try folder.write(whole, folder.journal)
+        #expect(try folder.guardedTable().start.proof == .proven)
+    }
+
+    @Test func `a journal that is gone, another one, or an earlier one is refused`() throws {
+        try folder.killed()
+        let old = try folder.bytes(folder.journal)
+        // The next start writes another file.
+        try folder.guardedTable().revoke(.session("c"), at: noon)
+        let new = try folder.bytes(folder.journal)
+        let state = try folder.bytes(folder.state)
+        func outcome(_ journal: [UInt8]?) throws -> RevocationsError? {
+            try folder.write(state, folder.state)
+            if let journal {
+                try folder.write(journal, folder.journal)
+            } else {
+                unlink(folder.journal)
+            }
+            do throws(RevocationsError) {
+                _ = try folder.guardedTable()
+                return nil
+            } catch { return error }
+        }
+        #expect(try outcome(nil) == .gone(records: 8))
+        #expect(try outcome(old) == .exchanged)
+        let header = JournalHeader(.random())
+        var empty = header.bytes
+        JournalRecord.appendMark(number: 0, header, to: &empty)
+        #expect(try outcome(empty) == .exchanged)
+        JournalRecord.appendMark(number: 1, header, isGuarded: true, to: &empty)
+        #expect(try outcome(empty) == .exchanged)
+        #expect(try outcome(new) == nil)
+    }
+
+    @Test func `a record that was exchanged for another whole one is found`() throws {
+        try folder.killed()
+        let bytes = try folder.bytes(folder.journal)
+        let state = try folder.bytes(folder.state)
+        let found = JournalHeader(bytes.span.extracting(0..<JournalHeader.size))
+        let header = try #require(found)
+        let entry = Entry(
+            EntryKey(name: KeyedHash.Value(low: 1, high: 2), kind: .token), time: 3,
+            until: midnight.milliseconds)
+        for number in 1..<7 {
+            var record: [UInt8] = []
+            JournalRecord.append(
+                entry, number: number, writeBegan: number - (number - 1) % 2, header, to: &record)
+            var forged = bytes
+            forged.replaceSubrange(
+                Journal.size(ofRecords: number)..<Journal.size(ofRecords: number + 1), with: record)
+            try folder.write(forged, folder.journal)
+            try folder.write(state, folder.state)
+            #expect(throws: RevocationsError.exchanged) { try folder.guardedTable() }
+        }
+    }
+
+    @Test func `a lost or broken state is refused once the journal says that there is one`() throws
+    {
+        try folder.killed()
+        let state = try folder.bytes(folder.state)
+        unlink(folder.state)
+        #expect(throws: RevocationsError.stateMissing) { try folder.guardedTable() }
+        for broken in [[], [UInt8](repeating: 0, count: 1024), Array("text".utf8)] {
+            try folder.write(broken, folder.state)
+            #expect(throws: RevocationsError.stateMissing) { try folder.guardedTable() }
+        }
+        // A changed byte takes its slot away; the other one is older, and no less true.
+        for index in 0..<1024 where state[index] != UInt8(ascii: " ") {
+            var changed = state
+            changed[index] ^= 1
+            try folder.write(changed, folder.state)
+            let found = try JournalState.read(folder.state, [firstKey], SystemFileSystem())
+            if case .known(let known) = found {
+                #expect(known.extents.allSatisfy { $0.count <= 7 })
+            }
+        }
+        try folder.write(state, folder.state)
+        #expect(try folder.guardedTable().start.proof == .proven)
+    }
+
+    @Test func `a journal of a version without a state is accepted once`() throws {
+        do {
+            try folder.revocations(fileSystem: unsynced).revoke(.session("s"), at: noon)
+        }
+        do {
+            let table = try folder.guardedTable()
+            #expect(table.start.proof == .unproven)
+            #expect(table.finding(session: "s") != nil)
+        }
+        #expect(try folder.guardedTable().start.proof == .proven)
+        unlink(folder.state)
+        #expect(throws: RevocationsError.stateMissing) { try folder.guardedTable() }
+    }
+
+    @Test func `an accepted journal ends every session, and is proven from then on`() throws {
+        try folder.killed()
+        let bytes = try folder.bytes(folder.journal)
+        try folder.write(bytes.prefix(Journal.size(ofRecords: 3)), folder.journal)
+        do {
+            let table = try folder.guardedTable(
+                at: minutes(1), accepting: true, leeway: .seconds(5))
+            #expect(table.start.proof == .accepted)
+            let cutoff = minutes(1) + .seconds(5)
+            #expect(table.finding(session: "b1", began: noon) == .revoked(at: cutoff))
+            #expect(table.finding(session: "b1", began: cutoff) == .revoked(at: cutoff))
+        }
+        let next = try folder.guardedTable(at: midnight)
+        #expect(next.start.proof == .proven)
+        #expect(next.finding(session: "b1", began: noon) != nil)
+    }
+
+    @Test func `a state under a key that is not configured any more ends every session`() throws {
+        try folder.killed()
+        do {
+            // The first key still verifies.
+            let table = try folder.guardedTable(keys: [secondKey, firstKey])
+            #expect(table.start.proof == .proven)
+            #expect(table.finding(session: "x", began: noon) == nil)
+        }
+        do {
+            let table = try folder.guardedTable(keys: [secondKey])
+            #expect(table.start.proof == .proven)
+        }
+        do {
+            let table = try folder.guardedTable(at: minutes(1), keys: [firstKey])
+            #expect(table.start.proof == .foreignKeys)
+            #expect(table.finding(session: "x", began: noon) == .revoked(at: minutes(1)))
+        }
+        #expect(try folder.guardedTable(keys: [firstKey]).start.proof == .proven)
+    }
+
+    @Test func `a key that signs from now on signs the state at once`() throws {
+        do {
+            let table = try folder.guardedTable()
+            try table.revoke(.session("s"), at: noon)
+            table.setStateKey(secondKey)
+            let (path, keys) = (folder.state, [secondKey])
+            #expect(
+                try eventually {
+                    if case .known = try JournalState.read(path, keys, SystemFileSystem()) {
+                        return true
+                    }
+                    return false
+                })
+        }
+        #expect(
+            try eventually {
+                do throws(RevocationsError) {
+                    return try folder.guardedTable(keys: [secondKey]).start.proof == .proven
+                } catch {
+                    guard case .inUse = error else { throw error }
+                    return false
+                }
+            })
+    }
+
+    @Test func `a state that is removed while the server runs is written again`() throws {
+        do {
+            let table = try folder.guardedTable()
+            unlink(folder.state)
+            try table.revoke(.session("s"), at: noon)
+        }
+        #expect(try folder.guardedTable().start.proof == .proven)
+        do {
+            let table = try folder.guardedTable()
+            unlink(folder.state)
+            table.sweep(at: noon)
+        }
+        #expect(try folder.guardedTable().start.proof == .proven)
+    }
+
+    @Test func `a number that no file has reached does not overflow`() throws {
+        try folder.killed()
+        for turn in [UInt64.max, UInt64(1) << 62] {
+            let extent = JournalExtent(JournalHeader(.random()), count: 1, SHA256())
+            let slot = JournalState(extents: [extent], turn: turn).slot(secondKey)
+            try folder.write(slot, folder.state)
+            #expect(throws: RevocationsError.stateMissing) { try folder.guardedTable() }
+        }
+    }
+
+    @Test func `a revocation costs one sync, with a state or without one`() throws {
+        let plain = FileSystemDouble()
+        let guarded = FileSystemDouble()
+        let other = try TemporaryFolder()
+        let tables = [
+            try folder.revocations(fileSystem: plain),
+            try other.guardedTable(fileSystem: guarded),
+        ]
+        for (table, fileSystem) in zip(tables, [plain, guarded]) {
+            let before = fileSystem.count(of: .synchronize)
+            for index in 0..<5 { try table.revoke(.session("\(index)"), at: noon) }
+            #expect(fileSystem.count(of: .synchronize) == before + 5)
+        }
+    }
+}
+
+@Suite("A journal with a state, whose process dies")
+struct JournalStateCrashTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    /// From the n-th operation on all fail: what is on the disk by then is what a killed process leaves.
+    /// - Returns: what was acknowledged, and how many operations there were.
+    private func run(failingFrom first: Int, half: Bool) throws -> (Set<String>, count: Int) {
+        let fileSystem = FileSystemDouble { operation, number in
+            if number < first { return operation == .synchronize ? .pretended : .done }
+            return number == first && half && operation == .write
+                ? .short : .failed(.inputOutput)
+        }
+        var acknowledged: Set<String> = []
+        guard let table = try? folder.guardedTable(fileSystem: fileSystem) else {
+            return ([], fileSystem.total)
+        }
+        for index in 0..<4 {
+            if (try? table.revoke(.session("s\(index)"), at: noon)) != nil {
+                acknowledged.insert("s\(index)")
+            }
+        }
+        try? table.revoke((0..<1100).map { .session("t\($0)") }, at: noon, until: evening)
+        // Compacts the journal, in force as it is.
+        table.sweep(at: evening)
+        if (try? table.revoke(.session("u"), at: noon)) != nil { acknowledged.insert("u") }
+        table.setStateKey(firstKey)
+        return (acknowledged, fileSystem.total)
+    }
+
+    @Test func `at any operation is proven at the next start, and has what it acknowledged`() throws
+    {
+        try folder.guardedTable().revoke(.session("before"), at: noon)
+        let start = (
+            try folder.bytes(folder.journal), try folder.bytes(folder.state)
+        )
+        let (all, total) = try run(failingFrom: .max, half: false)
+        // Once it has let go of the files.
+        _ = try open()
+        #expect(all.count == 5)
+        #expect(total > 60)
+        for first in 1...total {
+            for half in [false, true] {
+                try folder.write(start.0, folder.journal)
+                try folder.write(start.1, folder.state)
+                let (acknowledged, _) = try run(failingFrom: first, half: half)
+                let next = try open()
+                #expect(next.start.proof == .proven)
+                #expect(next.finding(session: "before") != nil)
+                for session in acknowledged { #expect(next.finding(session: session) != nil) }
+            }
+        }
+    }
+
+    @Test func `at any operation of an upgrade has what it acknowledged`() throws {
+        try folder.revocations(fileSystem: unsynced).revoke(.session("before"), at: noon)
+        let start = try folder.bytes(folder.journal)
+        for first in 1...40 {
+            try folder.write(start, folder.journal)
+            unlink(folder.state)
+            let (acknowledged, _) = try run(failingFrom: first, half: true)
+            let next = try open()
+            #expect(next.finding(session: "before") != nil)
+            for session in acknowledged { #expect(next.finding(session: session) != nil) }
+        }
+    }
+
+    @Test func `at any operation of an acceptance is not accepted without its cutoff`() throws {
+        try folder.killed()
+        let bytes = try folder.bytes(folder.journal).prefix(Journal.size(ofRecords: 3))
+        let state = try folder.bytes(folder.state)
+        for first in 1...30 {
+            try folder.write(bytes, folder.journal)
+            try folder.write(state, folder.state)
+            let fileSystem = FileSystemDouble { operation, number in
+                if number < first { return operation == .synchronize ? .pretended : .done }
+                return .failed(.inputOutput)
+            }
+            _ = try? folder.guardedTable(accepting: true, fileSystem: fileSystem)
+            do throws(RevocationsError) {
+                let next = try folder.guardedTable()
+                #expect(next.finding(session: "b2", began: noon) == .revoked(at: noon))
+            } catch {
+                #expect(error.isLoss)
+            }
+        }
+    }
+
+    /// As soon as the thread that wrote the state has let go of the lock.
+    private func open() throws -> Revocations {
+        var table: Revocations?
+        #expect(
+            try eventually {
+                do throws(RevocationsError) { table = try folder.guardedTable() } catch {
+                    guard case .inUse = error else { throw error }
+                }
+                return table != nil
+            })
+        return try #require(table)
+    }
+}
