@@ -22,6 +22,7 @@ package struct Configuration: Sendable {
     package var sessionLifetime = Milliseconds.seconds(12 * 3600)
     package var policy = TokenPolicy()
     package var refresh = Refresh.Mode.rotate
+    package var refreshGrace = Refresh.Grace.any
     package var login = Login()
     package var admin = Admin()
     /// Where what is revoked is kept; nil: in memory alone.

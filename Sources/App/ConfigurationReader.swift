@@ -41,6 +41,7 @@ struct ConfigurationReader {
         let (lifetime, session) = readLifetimes()
         let policy = readPolicy()
         let refresh = choice("token.refresh", Refresh.Mode.rotate)
+        let refreshGrace = choice("token.refresh_grace", Refresh.Grace.any)
         let login = readLogin(server)
         let admin = readAdmin()
         let log = readLog()
@@ -63,6 +64,7 @@ struct ConfigurationReader {
         configuration.sessionLifetime = session
         configuration.policy = policy
         configuration.refresh = refresh
+        configuration.refreshGrace = refreshGrace
         configuration.login = login
         configuration.admin = admin
         configuration.revocationJournal = journal

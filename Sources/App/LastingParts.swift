@@ -14,6 +14,7 @@ struct LastingParts: Sendable {
     let sessions = SessionList()
     let throttle: LoginThrottle
     let users = CurrentUsers()
+    let exchangeOrigins = ExchangeOrigins()
     let refreshLimit = RefreshLimit()
     let refreshLimitInACrowd = RefreshLimit(RefreshLimit.ofUserInACrowd)
     let requests = RequestCounting.table()

@@ -59,6 +59,10 @@ struct MetricsPage: Sendable {
         text.counter(
             "gatehouse_tokens_reused_total", "Tokens that came back after they were revoked.",
             counters.tokensReused.value)
+        text.counter(
+            "gatehouse_tokens_shared_total",
+            "Tokens that were exchanged again within the grace period from another network.",
+            counters.tokensShared.value)
     }
 
     private func logins(_ text: inout MetricsText) {

@@ -117,7 +117,8 @@ struct OpenAPI: Sendable {
             case .rotate:
                 """
                 The old token is good for ten seconds more, in which it gives the same new one again; \
-                brought later, it ends the session.
+                brought later\(configuration.refreshGrace == .any ? "" : " or from another network"), \
+                it ends the session.
                 """
             case .extend: "The old token is good until its own end."
             }

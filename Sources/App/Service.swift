@@ -31,8 +31,9 @@ struct Service: Sendable {
             Self.loginMode(configuration, users, parts, fingerprintKey), issuer,
             revocations: parts.revocations, sessions: parts.sessions, log: log, clock: clock)
         let refresh = Refresh(
-            configuration.refresh, bearer, issuer, revocations: parts.revocations,
-            sessions: parts.sessions, limit: parts.refreshLimit,
+            configuration.refresh, configuration.refreshGrace, bearer, issuer,
+            revocations: parts.revocations, sessions: parts.sessions,
+            origins: parts.exchangeOrigins, limit: parts.refreshLimit,
             crowdLimit: parts.refreshLimitInACrowd, log: log, clock: clock)
         let logout = Logout(
             bearer, revocations: parts.revocations, sessions: parts.sessions, log: log,

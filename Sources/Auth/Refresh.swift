@@ -11,10 +11,23 @@ import Time
 /// in which renewing it again gives the same successor: so two tabs cannot log each other out, and an
 /// answer that was lost can be asked for again. Whoever brings it later has a copy, and the session
 /// ends. With `extend` the old token lives on to its own end.
+///
+/// A second renewal from another network within the ten seconds may be one user who changed networks,
+/// or a thief who follows the session. `Grace` says what becomes of it.
 package struct Refresh: Sendable {
     package enum Mode: String, Sendable, CaseIterable { case rotate, extend }
 
+    /// From where a token may be exchanged again.
+    package enum Grace: String, Sendable, CaseIterable {
+        /// From anywhere. From another network it is put on record (`authn_token_shared`).
+        case any
+        /// From the network of the first exchange alone; from another one it is a replay.
+        case sameNetwork = "same_network"
+    }
+
     private let mode: Mode
+    private let grace: Grace
+    private let origins: ExchangeOrigins
     private let bearer: BearerAuthentication
     private let issuer: TokenIssuer
     private let revocations: Revocations
@@ -25,12 +38,15 @@ package struct Refresh: Sendable {
     private let clock: WallClock
 
     package init(
-        _ mode: Mode, _ bearer: BearerAuthentication, _ issuer: TokenIssuer,
-        revocations: Revocations, sessions: SessionList, limit: RefreshLimit,
+        _ mode: Mode, _ grace: Grace, _ bearer: BearerAuthentication, _ issuer: TokenIssuer,
+        revocations: Revocations, sessions: SessionList, origins: ExchangeOrigins,
+        limit: RefreshLimit,
         crowdLimit: RefreshLimit = RefreshLimit(RefreshLimit.ofUserInACrowd), log: SecurityLog,
         clock: WallClock
     ) {
         self.mode = mode
+        self.grace = grace
+        self.origins = origins
         self.bearer = bearer
         self.issuer = issuer
         self.revocations = revocations
@@ -48,18 +64,19 @@ package struct Refresh: Sendable {
         } catch { return .response(error.response) }
         let claims = presented.claims
         let now = clock.now()
-        // Whoever asks a second time waits for the same sync as the first: until then nothing is known
-        // to stay.
-        if let exchanged = presented.exchanged {
-            return .slow(.waiting) { exchange(request, claims, now, expecting: exchanged) }
-        }
-        // A client in a loop must not fill the table of exchanged tokens.
+        // A client in a loop must not fill the table of exchanged tokens, nor the log. Repeats within
+        // the grace period count, too.
         if let wait = wait(before: claims, now) {
             log.record(
                 LoginThrottled(
                     reason: "session", user: claims.user, until: now + wait,
                     origin: Origin(request)))
             return .response(TooManyAttempts.response(retryAfter: wait))
+        }
+        // Whoever asks a second time waits for the same sync as the first: until then nothing is known
+        // to stay.
+        if let exchanged = presented.exchanged {
+            return .slow(.waiting) { exchange(request, claims, now, after: exchanged) }
         }
         // A session that is over has nothing to exchange its token for.
         guard now < claims.sessionExpires ?? claims.expires else {
@@ -68,7 +85,7 @@ package struct Refresh: Sendable {
         switch mode {
         case .extend: return .response(answer(request, claims, issuer.renew(claims, at: now), now))
         case .rotate:
-            return .slow(.waiting) { exchange(request, claims, now, expecting: now) }
+            return .slow(.waiting) { exchange(request, claims, now, after: nil) }
         }
     }
 
@@ -83,17 +100,25 @@ package struct Refresh: Sendable {
     }
 
     /// Puts on the disk that the token is exchanged, and then gives its successor out.
-    /// - Parameter expected: when it was exchanged, unless another worker is faster.
+    /// - Parameter earlier: when it was exchanged, if it was; another worker may be faster.
     private func exchange(
-        _ request: Request, _ claims: Claims, _ now: Timestamp, expecting expected: Timestamp
+        _ request: Request, _ claims: Claims, _ now: Timestamp, after earlier: Timestamp?
     ) -> Response {
+        let expected = earlier ?? now
         guard let id = claims.tokenID else { return BearerAuthentication.sessionExpired }
+        let first = origins.firstClient(exchanging: id.utf8, from: request.client, at: now)
+        let isElsewhere = ClientNetworks(first)[0] != ClientNetworks(request.client)[0]
+        if isElsewhere, grace == .sameNetwork {
+            return bearer.replay(request, claims, exchanged: expected, now).response
+        }
         let issued = issuer.successor(of: claims, exchanged: expected)
         // A client that is told to come again must find its token as it was.
         let isRecordedFirst = log.refusesUnrecorded
         if isRecordedFirst, let issued,
-            let error = log.recordNow(refreshed(request, claims, issued))
+            let error = log.recordNow(
+                refreshed(request, claims, issued, isRepeat: earlier != nil))
         {
+            if earlier == nil { origins.forget(id.utf8, from: request.client) }
             return notDone(request, claims, error, LogUnavailable.response)
         }
         let exchanged: Timestamp
@@ -101,17 +126,23 @@ package struct Refresh: Sendable {
             exchanged = try revocations.spend(
                 token: id.utf8, expires: claims.expires + TokenPolicy.maximumLeeway, at: now)
         } catch {
+            if earlier == nil { origins.forget(id.utf8, from: request.client) }
             return notDone(request, claims, error, StorageUnavailable.response)
         }
         // Another worker was faster, by more than the grace.
         guard now < exchanged + BearerAuthentication.grace else {
             return bearer.replay(request, claims, exchanged: exchanged, now).response
         }
+        if isElsewhere {
+            log.record(TokenShared(claims: claims, other: first, origin: Origin(request)))
+        }
         if isRecordedFirst, exchanged == expected, let issued {
             // Not to be taken back for what others could not write: it is done.
             return answer(request, issued, now).settled
         }
-        return answer(request, claims, issuer.successor(of: claims, exchanged: exchanged), now)
+        return answer(
+            request, claims, issuer.successor(of: claims, exchanged: exchanged), now,
+            isRepeat: earlier != nil || exchanged != now)
     }
 
     private func notDone(
@@ -122,7 +153,8 @@ package struct Refresh: Sendable {
     }
 
     private func answer(
-        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued?, _ now: Timestamp
+        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued?, _ now: Timestamp,
+        isRepeat: Bool = false
     ) -> Response {
         guard let issued else {
             log.record(
@@ -131,7 +163,7 @@ package struct Refresh: Sendable {
                     origin: Origin(request)))
             return BearerAuthentication.sessionExpired
         }
-        log.record(refreshed(request, old, issued))
+        log.record(refreshed(request, old, issued, isRepeat: isRepeat))
         return answer(request, issued, now)
     }
 
@@ -143,10 +175,10 @@ package struct Refresh: Sendable {
     }
 
     private func refreshed(
-        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued
+        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued, isRepeat: Bool
     ) -> TokenRefreshed {
         TokenRefreshed(
             claims: issued.claims, keyID: issuer.keyID, oldTokenID: old.tokenID,
-            origin: Origin(request))
+            isRepeat: isRepeat, origin: Origin(request))
     }
 }

@@ -207,11 +207,18 @@ struct TokenRefreshed: SecurityEvent {
     let keyID: String
     /// Of the token that it takes the place of.
     let oldTokenID: ShortText?
+    /// The old token had been exchanged before, within the grace period.
+    var isRepeat = false
     let origin: Origin
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_token_refreshed" }
     var isPivotal: Bool { true }
+    /// Repeats of one exchange say nothing new; the exchange itself always has its line.
+    var repetition: Repetition? {
+        guard isRepeat, let oldTokenID else { return nil }
+        return Repetition(name, "again", from: origin.client.utf8, about: oldTokenID.utf8)
+    }
 
     func count(in counters: SecurityCounters) { counters.tokensRefreshed.add() }
 
@@ -219,6 +226,34 @@ struct TokenRefreshed: SecurityEvent {
         line.fields(claims)
         line.field("kid", keyID)
         if let oldTokenID { line.field("old_jti", oldTokenID.utf8) }
+        line.fields(origin)
+    }
+}
+
+/// `authn_token_shared`: a token that was exchanged from one network was exchanged again from another
+/// one, within the grace period.
+struct TokenShared: SecurityEvent {
+    /// Of the token that was exchanged.
+    let claims: Claims
+    /// Who exchanged it first.
+    let other: ClientAddress
+    let origin: Origin
+    var level: Level { .warning }
+    var area: Area { .security }
+    var name: StaticString { "authn_token_shared" }
+    /// Of one exchange: one that another session makes is another event.
+    var repetition: Repetition? {
+        guard let id = claims.tokenID else { return nil }
+        return Repetition(name, "shared", from: origin.client.utf8, about: id.utf8)
+    }
+
+    func count(in counters: SecurityCounters) { counters.tokensShared.add() }
+
+    func write(to line: inout LogLine) {
+        line.field("user", claims.user.number)
+        if let id = claims.tokenID { line.field("jti", id.utf8) }
+        if let id = claims.sessionID { line.field("sid", id.utf8) }
+        line.field("other_ip", other.utf8)
         line.fields(origin)
     }
 }

@@ -51,6 +51,7 @@ package final class SecurityCounters: Sendable {
     package let tokensRefreshed = Counter()
     package let tokensVerified = Counter()
     package let tokensReused = Counter()
+    package let tokensShared = Counter()
     /// By reason, in the order of the log's documentation.
     package let tokensRejected = ReasonCounters([
         "missing", "malformed", "too_long", "not_canonical", "alg_not_allowed", "unknown_kid",

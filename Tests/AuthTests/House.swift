@@ -31,6 +31,7 @@ final class House: Sendable {
         var lifetime = Milliseconds.seconds(1800)
         var sessionLifetime = Milliseconds.seconds(43200)
         var refresh = Refresh.Mode.rotate
+        var refreshGrace = Refresh.Grace.any
         /// Nil for the demo.
         var throttle: LoginThrottle.Options?
         var iterations = 1000
@@ -140,8 +141,9 @@ final class House: Sendable {
             tokens, users: plan.users, revocations: revocations, log: security, clock: clock,
             fingerprintKey: plan.fingerprintKey)
         refresh = Refresh(
-            plan.refresh, bearer, issuer, revocations: revocations, sessions: sessions,
-            limit: RefreshLimit(), log: security, clock: clock)
+            plan.refresh, plan.refreshGrace, bearer, issuer, revocations: revocations,
+            sessions: sessions, origins: ExchangeOrigins(), limit: RefreshLimit(), log: security,
+            clock: clock)
         logout = Logout(
             bearer, revocations: revocations, sessions: sessions, log: security, clock: clock)
         introspection = Introspection(bearer, users: plan.users, policy: policy)
@@ -253,8 +255,10 @@ func answer(to bytes: String, by handler: Handler) throws -> Answer {
 }
 
 /// The same; what is slow is done here.
-func answer(to bytes: String, by handler: TwoStepHandler) throws -> Answer {
-    let client = ClientAddress(Array("192.0.2.7".utf8).span)!
+func answer(
+    to bytes: String, from address: String = "192.0.2.7", by handler: TwoStepHandler
+) throws -> Answer {
+    let client = ClientAddress(Array(address.utf8).span)!
     // Room for two tokens of any length.
     let limits = Conversation.Limits(head: 64 * 1024)
     var conversation = Conversation(limits: limits, client: client, seed: 7)

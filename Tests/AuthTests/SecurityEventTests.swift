@@ -96,6 +96,10 @@ struct SecurityEventTests {
             "INFO session_logout user=17 jti=the-token sid=the-session scope=user by=user"
         ),
         (
+            TokenShared(claims: claims, other: origin.client, origin: origin),
+            "WARNING authn_token_shared user=17 jti=the-token sid=the-session other_ip=192.0.2.7"
+        ),
+        (
             TokenReused(claims: claims, revoked: later, origin: origin),
             "CRITICAL authn_token_reuse user=17 jti=the-token sid=the-session revoked_at=1795245300"
         ),
@@ -152,7 +156,8 @@ struct SecurityEventTests {
         "that is a refusal is a repeat of another by its reason; a success never is")
     func repetitions() {
         for (event, line) in Self.lines {
-            let isRefusal = ["fail", "throttled", "rejected", "reuse", "site"].contains {
+            let refusals = ["fail", "throttled", "rejected", "reuse", "site", "shared"]
+            let isRefusal = refusals.contains {
                 "\(event.name)".hasSuffix($0)
             }
             #expect((event.repetition != nil) == isRefusal, "\(line)")

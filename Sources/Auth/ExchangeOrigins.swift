@@ -1,0 +1,93 @@
+import HTTP
+import POSIX
+import Time
+
+/// Which client exchanged a token first, for as long as the token may be exchanged again.
+///
+/// In memory alone: the journal has no room for it, and after a restart within the grace period the
+/// first client that renews again counts as the one that renewed before. The table is bounded;
+/// past its capacity the oldest exchange is forgotten, and its next client counts as the first.
+package final class ExchangeOrigins: Sendable {
+    /// 2,000 exchanges a second for the length of the grace period; about 3 MiB.
+    private static let capacity = 20_000
+
+    private struct Exchange {
+        let client: ClientAddress
+        let moment: Timestamp
+    }
+
+    private struct State {
+        var exchanges: [Int: Exchange] = [:]
+        /// The keys in the order of their exchanges; those before `first` are forgotten.
+        var order: [Int] = []
+        var first = 0
+    }
+
+    private let state = Locked(State())
+    private let capacity: Int
+
+    package init(capacity: Int = ExchangeOrigins.capacity) { self.capacity = max(1, capacity) }
+
+    /// The client that exchanged this token first: the given one if none is known.
+    /// - Parameters:
+    ///   - token: its identifier.
+    ///   - client: who exchanges it at `now`.
+    func firstClient(
+        exchanging token: Span<UInt8>, from client: ClientAddress, at now: Timestamp
+    ) -> ClientAddress {
+        let key = Self.key(token)
+        return state.withLock { state in
+            Self.forgetOld(&state, now)
+            if let known = state.exchanges[key] { return known.client }
+            if state.exchanges.count >= capacity { Self.forgetFirst(&state) }
+            state.exchanges[key] = Exchange(client: client, moment: now)
+            state.order.append(key)
+            return client
+        }
+    }
+
+    /// Takes back an exchange by this client that was not done.
+    func forget(_ token: Span<UInt8>, from client: ClientAddress) {
+        let key = Self.key(token)
+        state.withLock { state in
+            guard let known = state.exchanges[key],
+                ClientNetworks(known.client)[0] == ClientNetworks(client)[0]
+            else { return }
+            // Its place in the order stays, and is passed over.
+            state.exchanges[key] = nil
+        }
+    }
+
+    var count: Int { state.withLock { $0.exchanges.count } }
+
+    /// Seeded for each process: a client cannot choose identifiers whose keys are equal.
+    private static func key(_ token: Span<UInt8>) -> Int {
+        var hasher = Hasher()
+        for index in token.indices { hasher.combine(token[index]) }
+        return hasher.finalize()
+    }
+
+    private static func forgetOld(_ state: inout State, _ now: Timestamp) {
+        while state.first < state.order.count {
+            // A clock that was put back ends a grace period, too.
+            if let exchange = state.exchanges[state.order[state.first]],
+                exchange.moment <= now, now < exchange.moment + BearerAuthentication.grace
+            {
+                break
+            }
+            forgetFirst(&state)
+        }
+    }
+
+    private static func forgetFirst(_ state: inout State) {
+        state.exchanges[state.order[state.first]] = nil
+        state.first += 1
+        if state.first == state.order.count {
+            state.order.removeAll(keepingCapacity: state.order.count <= 1024)
+            state.first = 0
+        } else if state.first > 1024, state.first > state.order.count / 2 {
+            state.order.removeFirst(state.first)
+            state.first = 0
+        }
+    }
+}
