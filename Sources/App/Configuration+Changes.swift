@@ -1,5 +1,8 @@
 import Auth
+import Crypto
 import HTTP
+import JWT
+import Revocation
 import Server
 
 extension Configuration {
@@ -45,6 +48,19 @@ extension Configuration {
         var options = server
         options.acceptedHosts = login.mode == .demo ? .loopback : .any
         return options
+    }
+
+    /// What the journal of revocations is held against at a start. Temporary keys end with their process,
+    /// and so do the tokens that such a journal is about.
+    func journalGuard(acceptsAnyJournal: Bool = false) -> Revocations.JournalGuard {
+        Revocations.JournalGuard(
+            keys: keysAreTemporary ? [] : keys.entries.map { Self.stateKey($0.key) },
+            acceptsAnyJournal: acceptsAnyJournal, leeway: policy.leeway)
+    }
+
+    /// The key of the journal's state, from a key that signs tokens.
+    static func stateKey(_ key: HMACSHA256.Key) -> HMACSHA256.Key {
+        key.derived(label: "gatehouse revocations state v1")
     }
 
     /// Of the administrator's listener; nil for none.

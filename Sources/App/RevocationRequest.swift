@@ -125,7 +125,7 @@ struct RevocationRequest {
         guard case .revoke(let target) = RevocationOrder(parsing: order.span, tokens, at: now)
         else { throw .notUnderstood }
         do throws(Errno) {
-            try revocations.revoke(target, at: now)
+            try revocations.revoke(target, at: now, leeway: tokens.policy.leeway)
         } catch {
             throw .notWritten(path: path, error)
         }

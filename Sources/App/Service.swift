@@ -37,7 +37,7 @@ struct Service: Sendable {
             crowdLimit: parts.refreshLimitInACrowd, log: log, clock: clock)
         let logout = Logout(
             bearer, revocations: parts.revocations, sessions: parts.sessions, log: log,
-            clock: clock)
+            clock: clock, leeway: configuration.policy.leeway)
         let health = Self.health(parts)
 
         var router = Router()
@@ -92,7 +92,7 @@ struct Service: Sendable {
         router.on(.post, "/issue", issue.respond)
         router.on(.post, "/standing") { request in
             TokenStanding.respond(
-                to: request, parts.revocations, users, at: parts.clock.now())
+                to: request, parts.revocations, users)
         }
         router.on(.get, "/sessions", endpoints.listSessions)
         router.on(.put, "/log-level", endpoints.setLevel)

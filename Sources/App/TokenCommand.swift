@@ -144,8 +144,8 @@ struct TokenCommand {
             return .configuration
         }
         guard let token = TokenInput.token() else { return .noInput }
-        let now = WallClock.system.now()
-        let moment = moment ?? now
+        let isNow = moment == nil
+        let moment = moment ?? WallClock.system.now()
         let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
         var explanation = TokenExplanation(token, tokens, at: moment)
         let users: UserDirectory
@@ -158,7 +158,7 @@ struct TokenCommand {
         var standing: Standing?
         if let claims = explanation.claims {
             let named = TokenIdentity.completing(claims, of: token.span)
-            standing = Standing(of: named, configuration, users, at: moment)
+            standing = Standing(of: named, configuration, users, at: moment, isNow: isNow)
         }
         let verdict = TokenVerdict(
             token, explanation, standing?.known, users, at: moment,
@@ -223,13 +223,14 @@ private struct Standing {
     /// - Parameter claims: complete.
     init(
         of claims: Claims, _ configuration: Configuration, _ users: UserDirectory,
-        at moment: Timestamp
+        at moment: Timestamp, isNow: Bool
     ) {
         self.claims = claims
+        let leeway = isNow ? nil : configuration.policy.leeway
         do throws(RunningServer.Failure) {
             let answer = try RunningServer(configuration).ask(
                 "POST", "/standing", json: TokenStanding.question(about: claims))
-            known = TokenStanding(answer)
+            known = TokenStanding(answer)?.inForce(at: moment, leeway: leeway)
             source = known == nil ? "the running server does not say" : "says the running server"
             return
         } catch {
@@ -240,8 +241,10 @@ private struct Standing {
             return
         }
         do throws(RevocationsError) {
-            let revocations = try Revocations(reading: path, at: moment)
-            known = TokenStanding(of: claims, revocations, users, at: moment)
+            let revocations = try Revocations(
+                reading: path, at: moment, guarded: configuration.journalGuard())
+            known = TokenStanding(of: claims, revocations, users)
+                .inForce(at: moment, leeway: leeway)
             source = "says \(path)"
         } catch {
             source = "\(path) \(error.sentence)"

@@ -214,11 +214,10 @@ struct TokenExplanation {
         let mark: Mark = isVouched && payload.fault == nil ? .good : .says
         if let user = payload.user { step(mark, "user_id", "\(user)") }
         if let subject = payload.subject { step(mark, "sub", VisibleText.of(subject)) }
-        let plain: [(String, Timestamp?)] = [
-            ("iat", payload.dates["iat"]), ("auth_time", payload.dates["auth_time"]),
-        ]
-        for (name, moment) in plain {
-            guard let moment else { continue }
+        for name in ["iat", "auth_time"] {
+            // The verifier judges the moment of issue; `lookAtPolicy` shows it with its verdict.
+            if mark == .good, name == payload.nameOfIssue { continue }
+            guard let moment = payload.dates[name] else { continue }
             step(isVouched ? .note : .says, name, words(name, moment))
         }
         if let id = payload.tokenID { step(isVouched ? .note : .says, "jti", VisibleText.of(id)) }
@@ -250,6 +249,9 @@ struct TokenExplanation {
         }
         if let begins = payload.dates["nbf"] {
             check("nbf", "not_yet_valid", begins, begins <= now + policy.leeway)
+        }
+        if let issued = payload.dates[payload.nameOfIssue] {
+            check(payload.nameOfIssue, "not_yet_valid", issued, issued <= now + policy.leeway)
         }
         if let end = payload.dates["sxp"] {
             check("sxp", "session_expired", end, now < end + policy.leeway)
@@ -283,7 +285,7 @@ struct TokenExplanation {
     ) {
         var text = words(name, moment)
         let isWithinLeeway =
-            isGood && (name == "nbf" ? moment > now : moment <= now)
+            isGood && (["exp", "sxp"].contains(name) ? moment <= now : moment > now)
         if isWithinLeeway { text += "; good within the leeway for clocks" }
         if isGood { step(.good, name, text) } else { fail(reason, name, text) }
     }
@@ -354,6 +356,8 @@ private struct Payload {
     private(set) var issuer: String?
     private(set) var audience: [String]?
     private(set) var dates: [String: Timestamp] = [:]
+    /// The claim that says when the token was issued.
+    var nameOfIssue: String { dates["iat"] == nil ? "auth_time" : "iat" }
     private(set) var tokenID: String?
     private(set) var sessionID: String?
     /// Names that mean nothing here.

@@ -50,6 +50,7 @@ package struct AdminIssue: Sendable {
         let now = clock.now()
         let (token, claims) = issuer.issue(
             for: user, at: now, after: revocations.cutoff(user: user.number), lasting: span)
+        revocations.noteBeginning(of: claims)
         sessions.note(claims, from: request.client, at: now, isNew: true)
         log.record(
             TokenCreated(claims: claims, keyID: issuer.keyID, origin: Origin(request)))

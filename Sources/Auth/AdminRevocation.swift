@@ -38,7 +38,8 @@ package struct AdminRevocation: Sendable {
     private func revoke(_ request: Request, _ target: RevocationOrder.Target) -> Response {
         let origin = Origin(request)
         do throws(Errno) {
-            try revocations.revoke(target, at: clock.now())
+            try revocations.revoke(
+                target, at: clock.now(), leeway: tokens.policy.leeway)
         } catch {
             log.log.record(RevocationNotStored(error: error, origin: origin))
             return StorageUnavailable.response

@@ -126,13 +126,14 @@ package struct BearerAuthentication: Sendable {
         if let began = claims.began, began > now {
             revocations.noteBeginning(began, at: now)
         }
-        switch revocations.finding(for: claims, at: now) {
+        switch revocations.finding(for: claims) {
         case nil: return nil
         case .spent(let exchanged) where now < exchanged + Self.grace: return exchanged
         case .spent(let exchanged): throw replay(request, claims, exchanged: exchanged, now)
         case .revoked(let moment):
             log.record(
-                TokenReused(claims: claims, revoked: moment, origin: Origin(request)))
+                TokenReused(
+                    claims: claims, revoked: min(moment, now), origin: Origin(request)))
             throw Refused(response: Self.tokenRevoked)
         }
     }

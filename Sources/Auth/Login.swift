@@ -155,6 +155,7 @@ package struct Login: Sendable {
         _ request: Request, _ user: UserID, at now: Timestamp, after cutoff: Timestamp?
     ) -> Response {
         let (token, claims) = issuer.issue(for: user, at: now, after: cutoff)
+        revocations.noteBeginning(of: claims)
         let origin = Origin(request)
         sessions.note(claims, from: request.client, at: now, isNew: true)
         log.record(LoginSucceeded(user: user, origin: origin))

@@ -13,12 +13,15 @@ package struct Logout: Sendable {
     private let sessions: SessionList
     private let log: SecurityLog
     private let clock: WallClock
+    private let leeway: Milliseconds
 
+    /// - Parameter leeway: of the policy that tokens are verified by.
     package init(
         _ bearer: BearerAuthentication, revocations: Revocations, sessions: SessionList,
-        log: SecurityLog, clock: WallClock
+        log: SecurityLog, clock: WallClock, leeway: Milliseconds
     ) {
         self.bearer = bearer
+        self.leeway = leeway
         self.revocations = revocations
         self.sessions = sessions
         self.log = log
@@ -48,11 +51,7 @@ package struct Logout: Sendable {
         }
         do throws(Errno) {
             if isEverywhere {
-                // A token of a clock that is far ahead of ours began after any cutoff that we set.
-                if let began = claims.began, began > now, let session = claims.sessionID {
-                    try revocations.end(session, of: claims, at: now)
-                }
-                try revocations.endAll(of: claims.user, at: now)
+                try revocations.endAll(of: claims.user, at: now, leeway: leeway)
                 sessions.removeAll(of: claims.user)
             } else if let session = claims.sessionID {
                 try revocations.end(session, of: claims, at: now)

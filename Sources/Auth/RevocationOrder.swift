@@ -95,7 +95,10 @@ package enum RevocationOrder: Sendable {
 
 extension Revocations {
     /// Revokes what an administrator has named, and returns when that is on the disk.
-    package func revoke(_ target: RevocationOrder.Target, at now: Timestamp) throws(Errno) {
+    /// - Parameter leeway: of the policy that tokens are verified by.
+    package func revoke(
+        _ target: RevocationOrder.Target, at now: Timestamp, leeway: Milliseconds
+    ) throws(Errno) {
         // What is named by hand may be good for as long as anything is.
         let longest = now + Self.longest
         switch target {
@@ -105,8 +108,8 @@ extension Revocations {
                 until: claims.sessionIsOver(after: now))
         case .tokenID(let id): try revoke([.token(id.bytes)], at: now, until: longest)
         case .session(let id): try revoke([.session(id.bytes)], at: now, until: longest)
-        case .user(let user): try endAll(of: user, at: now)
-        case .all: try endEverything(at: now)
+        case .user(let user): try endAll(of: user, at: now, leeway: leeway)
+        case .all: try endEverything(at: now, leeway: leeway)
         }
     }
 }

@@ -5,12 +5,8 @@ import Time
 
 extension Revocations {
     /// What stands against a token whose claims are complete.
-    package func finding(for claims: Claims, at now: Timestamp) -> Finding? {
-        var began = claims.began
-        // A token from elsewhere whose session has yet to begin does not say when it did. (One of ours may
-        // be that far ahead: our clock was put back.)
-        let latest = now + TokenPolicy.maximumLeeway
-        if let moment = began, moment > latest, claims.isItsOwnSession { began = nil }
+    package func finding(for claims: Claims) -> Finding? {
+        let began = began(claims)
         guard let token = claims.tokenID, let session = claims.sessionID else {
             return finding(token: nil, session: nil, user: claims.user.number, began: began)
         }
@@ -18,10 +14,27 @@ extension Revocations {
             token: token.utf8, session: session.utf8, user: claims.user.number, began: began)
     }
 
+    /// When the session of a token began, for comparison with cutoffs.
+    ///
+    /// A login right after a cutoff gets a session that begins 1 ms after it (`TokenIssuer.issue`), and
+    /// so later than its tokens say that they were issued. Any other token that says so contradicts
+    /// itself, and the earlier moment counts: `iat` is never past the clock and its leeway.
+    private func began(_ claims: Claims) -> Timestamp? {
+        guard let login = claims.authenticated, let issued = claims.issued, login > issued,
+            let cutoff = cutoff(user: claims.user.number), login == cutoff + Milliseconds(1)
+        else { return claims.began }
+        return login
+    }
+
     /// Takes note of a token that came, of a session that began ahead of our clock: what is ended by
     /// time from now on has to reach it. Not of one that is so far ahead that every cutoff covers it.
     func noteBeginning(_ began: Timestamp, at now: Timestamp) {
         if began <= now + TokenPolicy.maximumLeeway { noteBeginning(began) }
+    }
+
+    /// Takes note of a session that begins here: should the clock be put back, a cutoff still reaches it.
+    func noteBeginning(of claims: Claims) {
+        if let login = claims.authenticated { noteBeginning(login) }
     }
 
     /// Ends a session, for all its tokens. Returns when it is on the disk.
@@ -40,25 +53,29 @@ extension Revocations {
             failed: failed)
     }
 
-    /// Ends all sessions of a user that have begun until now.
-    func endAll(of user: UserID, at now: Timestamp) throws(Errno) {
-        let cutoff = next(after: cutoff(user: user.number), now)
+    /// Ends all sessions of a user: every token that would be accepted at this moment.
+    /// - Parameter leeway: how far ahead of the clock a token may have been issued and be accepted.
+    func endAll(of user: UserID, at now: Timestamp, leeway: Milliseconds) throws(Errno) {
+        let cutoff = next(after: cutoff(user: user.number), now, leeway)
         try revoke([.user(user.number)], at: cutoff, until: cutoff + Self.longest)
     }
 
-    /// Ends everybody's.
-    func endEverything(at now: Timestamp) throws(Errno) {
-        // Nobody is user 0: what is left is everybody's cutoff.
-        let cutoff = next(after: cutoff(user: 0), now)
+    /// The same for all users.
+    func endEverything(at now: Timestamp, leeway: Milliseconds) throws(Errno) {
+        // No user has the id 0: what is left is the cutoff for all.
+        let cutoff = next(after: cutoff(user: 0), now, leeway)
         try revoke([.everyone], at: cutoff, until: cutoff + Self.longest)
     }
 
     /// A session that begins right after a cutoff begins a millisecond behind it (`TokenIssuer.issue`),
     /// be that in the future, because a clock was wrong. The next cutoff has to reach it.
-    private func next(after cutoff: Timestamp?, _ now: Timestamp) -> Timestamp {
-        // Another issuer's clock may be ahead of ours, and with it the sessions that began there.
-        let now = max(now, latestBeginning ?? now)
-        guard let cutoff, cutoff >= now else { return now }
+    private func next(
+        after cutoff: Timestamp?, _ now: Timestamp, _ leeway: Milliseconds
+    ) -> Timestamp {
+        // Another issuer's clock may be ahead of ours by the leeway, and our own may have been put back
+        // since sessions began.
+        let latest = max(now + leeway, latestBeginning ?? now)
+        guard let cutoff, cutoff >= latest else { return latest }
         return cutoff + Milliseconds(1)
     }
 
@@ -69,7 +86,11 @@ extension Revocations {
 
 extension Claims {
     /// When the session of the token began, as far as it says; what is revoked by time goes by this.
-    var began: Timestamp? { authenticated ?? issued }
+    /// A session does not begin after its token was issued: of both moments the earlier one counts.
+    var began: Timestamp? {
+        guard let authenticated, let issued else { return authenticated ?? issued }
+        return min(authenticated, issued)
+    }
 
     /// From when on no token of the session is good.
     func sessionIsOver(after now: Timestamp) -> Timestamp {

@@ -35,12 +35,12 @@ package struct TokenIssuer: Sendable {
         // NumericDates are whole seconds, and so is everything derived from them.
         let second = Timestamp(seconds: now.seconds)
         var began = second
-        // But for a user whose tokens were all revoked within this second: the fraction, which RFC 7519
-        // §2 allows, tells this one from those.
-        if let cutoff, began <= cutoff { began = max(now, cutoff + Milliseconds(1)) }
+        // After a cutoff that is not over yet (`Revocations.endAll`) a session begins right after it, which
+        // tells this one from those that the cutoff covers. NumericDates may have fractions (RFC 7519 §2).
+        if let cutoff, began <= cutoff { began = cutoff + Milliseconds(1) }
         let span = span.map { min($0, sessionLifetime) }
         var claims = Claims(user: user, expires: second + (span ?? lifetime))
-        claims.issued = began
+        claims.issued = second
         claims.notBefore = second
         claims.tokenID = Self.newIdentifier()
         claims.sessionID = Self.newIdentifier()
@@ -83,7 +83,8 @@ package struct TokenIssuer: Sendable {
         claims.sessionID = old.sessionID
         // A session that got its name here did not begin later than now, whatever another clock says.
         claims.authenticated =
-            old.isItsOwnSession ? old.began.map { min($0, moment) } : old.began
+            old.isItsOwnSession
+            ? old.began.map { min($0, moment) } : old.authenticated ?? old.issued
         claims.sessionExpires = old.sessionExpires
         return (tokens.sign(claims), claims)
     }

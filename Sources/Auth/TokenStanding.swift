@@ -13,10 +13,24 @@ package struct TokenStanding: Sendable, Equatable {
 
     /// - Parameter claims: complete, as `TokenIdentity` makes them.
     package init(
-        of claims: Claims, _ revocations: Revocations, _ users: UserDirectory, at now: Timestamp
+        of claims: Claims, _ revocations: Revocations, _ users: UserDirectory
     ) {
-        finding = revocations.finding(for: claims, at: now)
+        finding = revocations.finding(for: claims)
         isUserKnown = users.contains(claims.user)
+    }
+
+    private init(finding: Finding?, isUserKnown: Bool) {
+        self.finding = finding
+        self.isUserKnown = isUserKnown
+    }
+
+    /// The same for a verification at this moment: a cutoff is ahead of the clock by the leeway for
+    /// clocks, and in force at once.
+    /// - Parameter leeway: nil if the moment is now; then whatever is there is in force.
+    package func inForce(at moment: Timestamp, leeway: Milliseconds?) -> TokenStanding {
+        guard case .revoked(let revoked)? = finding, revoked > moment else { return self }
+        if let leeway, revoked > moment + leeway { return self }
+        return TokenStanding(finding: .revoked(at: moment), isUserKnown: isUserKnown)
     }
 
     // MARK: Over the administrator's socket
@@ -35,9 +49,13 @@ package struct TokenStanding: Sendable, Equatable {
             writer.name("sid")
             writer.string(id.utf8)
         }
-        if let began = claims.began {
-            writer.name("began_ms")
-            writer.integer(began.milliseconds)
+        if let issued = claims.issued {
+            writer.name("issued_ms")
+            writer.integer(issued.milliseconds)
+        }
+        if let login = claims.authenticated {
+            writer.name("auth_ms")
+            writer.integer(login.milliseconds)
         }
         writer.endObject()
         return writer.bytes
@@ -45,12 +63,12 @@ package struct TokenStanding: Sendable, Equatable {
 
     /// Answers POST /standing.
     package static func respond(
-        to request: Request, _ revocations: Revocations, _ users: UserDirectory, at now: Timestamp
+        to request: Request, _ revocations: Revocations, _ users: UserDirectory
     ) -> Response {
         guard let claims = claims(in: request.body) else {
             return .error(.badRequest, "Invalid request")
         }
-        let standing = TokenStanding(of: claims, revocations, users, at: now)
+        let standing = TokenStanding(of: claims, revocations, users)
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user_known")
@@ -92,14 +110,16 @@ package struct TokenStanding: Sendable, Equatable {
         guard case .object(let members)? = try? JSONValue(parsing: json) else { return nil }
         var user: UserID?
         var (token, session): (ShortText?, ShortText?)
-        var began: Timestamp?
+        var (issued, login): (Timestamp?, Timestamp?)
         for member in members {
             switch (member.name, member.value) {
             case ("user", .number(.integer(let number))): user = UserID(number)
             case ("jti", .string(let text)): token = ShortText(Array(text.utf8).span)
             case ("sid", .string(let text)): session = ShortText(Array(text.utf8).span)
-            case ("began_ms", .number(.integer(let moment))):
-                began = Timestamp(milliseconds: moment)
+            case ("issued_ms", .number(.integer(let moment))):
+                issued = Timestamp(milliseconds: moment)
+            case ("auth_ms", .number(.integer(let moment))):
+                login = Timestamp(milliseconds: moment)
             default: return nil
             }
         }
@@ -107,7 +127,8 @@ package struct TokenStanding: Sendable, Equatable {
         var claims = Claims(user: user, expires: Timestamp(milliseconds: .max))
         claims.tokenID = token
         claims.sessionID = session
-        claims.issued = began
+        claims.issued = issued
+        claims.authenticated = login
         return claims
     }
 }

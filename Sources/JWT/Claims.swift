@@ -45,6 +45,9 @@ package struct Claims: Sendable, Equatable {
         self.expires = expires
     }
 
+    /// When the token was issued, as far as it says: `iat`, or else `auth_time`.
+    package var issuedOrLogin: Timestamp? { issued ?? authenticated }
+
     /// Whether its session goes by its own name: it is a session of one token.
     package var isItsOwnSession: Bool {
         guard let tokenID, let sessionID else { return false }

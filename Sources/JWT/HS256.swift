@@ -131,6 +131,10 @@ package struct HS256: TokenVerifier {
         if let notBefore = fields.claims.notBefore, notBefore > now + policy.leeway {
             throw .notYetValid(fields.claims)
         }
+        // Revocations by time go by the moment of issue: a token may not name one that is still to come.
+        if let issued = fields.claims.issuedOrLogin, issued > now + policy.leeway {
+            throw .notYetValid(fields.claims)
+        }
         if let end = fields.claims.sessionExpires {
             guard now < end + policy.leeway else { throw .sessionExpired(fields.claims) }
         }

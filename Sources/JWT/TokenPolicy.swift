@@ -9,7 +9,7 @@ package struct TokenPolicy: Sendable {
     package var issuer: String?
     /// `aud`; nil: neither written nor checked.
     package var audience: String?
-    /// How far clocks may be apart: added to `exp`, taken off `nbf`.
+    /// How far clocks may be apart: added to `exp`, taken off `nbf` and `iat`.
     package var leeway: Milliseconds
     /// Refuse tokens without a session (`sid` and `sxp`).
     package var requiresSession: Bool

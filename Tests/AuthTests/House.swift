@@ -1,4 +1,3 @@
-import Auth
 import Crypto
 import Foundation
 import HTTP
@@ -7,6 +6,8 @@ import Logging
 import POSIX
 import Revocation
 import Time
+
+@testable import Auth
 
 /// The handlers without sockets: a clock that stands still unless it is put forward, and a log in a file
 /// of its own.
@@ -145,7 +146,8 @@ final class House: Sendable {
             sessions: sessions, origins: ExchangeOrigins(), limit: RefreshLimit(), log: security,
             clock: clock)
         logout = Logout(
-            bearer, revocations: revocations, sessions: sessions, log: security, clock: clock)
+            bearer, revocations: revocations, sessions: sessions, log: security, clock: clock,
+            leeway: plan.leeway)
         introspection = Introspection(bearer, users: plan.users, policy: policy)
         revocation = AdminRevocation(
             tokens, revocations: revocations, sessions: sessions, log: security, clock: clock)
@@ -340,6 +342,17 @@ func fingerprint(
         let digits = String(code.bytes[index], radix: 16)
         return digits.count == 1 ? "0\(digits)" : digits
     }.joined()
+}
+
+extension Revocations {
+    /// The same with clocks that agree.
+    func endAll(of user: UserID, at now: Timestamp) throws(Errno) {
+        try endAll(of: user, at: now, leeway: Milliseconds(0))
+    }
+
+    func endEverything(at now: Timestamp) throws(Errno) {
+        try endEverything(at: now, leeway: Milliseconds(0))
+    }
 }
 
 func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

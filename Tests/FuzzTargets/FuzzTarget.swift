@@ -36,6 +36,7 @@ package struct FuzzTarget: Sendable {
         FuzzTarget("configuration", rounds: 100, ConfigurationRules.check),
         FuzzTarget("users", rounds: 150, UsersRules.check),
         FuzzTarget("journal", rounds: 150, JournalRules.check),
+        FuzzTarget("revocation", rounds: 150, RevocationRules.check),
         FuzzTarget("seals", rounds: 60) { bytes, _ in try SealRules.check(bytes) },
     ]
 }

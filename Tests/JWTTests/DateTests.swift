@@ -123,12 +123,11 @@ struct IssuedTests {
         #expect(verdict(#""exp":1800000060,"auth_time":\#(value)"#) == "claims")
     }
 
-    // RFC 7519 §4.1.6 gives iat no say in whether a token is good.
-    @Test("are read and decide nothing")
+    @Test("are read, and decide nothing once they are past")
     func dates() throws {
         for (value, milliseconds) in [
-            ("1799999999", 1_799_999_999_000), ("1800086400", 1_800_086_400_000), ("0", 0),
-            ("1799999995.25", 1_799_999_995_250), ("-1e300", .min), ("1e300", .max),
+            ("1799999999", 1_799_999_999_000), ("1800000000", 1_800_000_000_000), ("0", 0),
+            ("1799999995.25", 1_799_999_995_250), ("-1e300", .min),
         ] as [(String, Int64)] {
             let claims = try #require(
                 HS256.plain.claims(
@@ -136,6 +135,41 @@ struct IssuedTests {
             #expect(claims.issued == Timestamp(milliseconds: milliseconds))
             #expect(claims.authenticated == Timestamp(milliseconds: milliseconds))
         }
+    }
+}
+
+@Suite("A token that was issued in the future")
+struct FutureTests {
+    private static let dates: [(members: String, milliseconds: Int64)] = [
+        (#""iat":1800000000"#, 1_800_000_000_000),
+        (#""iat":1800000000.25"#, 1_800_000_000_250),
+        (#""iat":1800000010,"sid":"s","sxp":1900000000"#, 1_800_000_010_000),
+        // Without `iat` the login is the moment of issue.
+        (#""auth_time":1800000003.5,"sid":"s""#, 1_800_000_003_500),
+        (#""auth_time":1,"iat":1800000007,"nbf":1"#, 1_800_000_007_000),
+    ]
+
+    @Test(arguments: dates, [0, 250, 5000, 300_000] as [Int64])
+    func `is not yet valid until the leeway before that moment`(
+        date: (members: String, milliseconds: Int64), leeway: Int64
+    ) {
+        let verifier = HS256.with(leeway: Milliseconds(leeway))
+        let start = date.milliseconds - leeway
+        let members = #""exp":1900000000,"# + date.members
+        #expect(verdict(members, verifier, at: start - 1) == "not_yet_valid")
+        #expect(verdict(members, verifier, at: start) == "good")
+        #expect(verdict(members, verifier, at: start + 1) == "good")
+    }
+
+    @Test func `is never valid if that moment is past any calendar`() {
+        for members in [#""iat":1e300"#, #""iat":9223372036854775807"#, #""auth_time":1e300"#] {
+            #expect(verdict(#""exp":1e300,"# + members) == "not_yet_valid")
+        }
+    }
+
+    @Test func `is refused for its issuer first, and for its end`() {
+        #expect(verdict(#""exp":1,"iat":1900000000"#) == "expired")
+        #expect(verdict(#""exp":1900000000,"iat":1,"auth_time":1800000001"#) == "good")
     }
 }
 
