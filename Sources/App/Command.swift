@@ -3,6 +3,7 @@ import Crypto
 import Glibc
 import Logging
 import POSIX
+import Revocation
 import Server
 
 /// What `gatehouse` was asked to do, and doing it. Exit codes are those of sysexits.h.
@@ -210,6 +211,7 @@ package struct Command {
         } catch {
             for sentence in error.sentences { Self.say(sentence) }
             switch error {
+            case .revocations(_, let error) where error.isLoss: return .configuration
             case .log, .revocations: return .cannotCreate
             case .users, .inherited: return .configuration
             case .listen: return .unavailable

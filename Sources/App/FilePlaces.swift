@@ -36,7 +36,7 @@ struct FilePlaces {
                     Problem(path: place.name, sentence: "is \(file), a name that the log needs"))
             }
             if let journal, place.path != journal,
-                ["lock", "new"].contains(where: {
+                ["lock", "new", "state"].contains(where: {
                     Self.isSame(LogName.companion(of: journal, $0), place.path)
                 })
             {

@@ -237,6 +237,7 @@ extension Gatehouse {
         do throws(RevocationsError) {
             return try LastingParts(configuration, log, clock)
         } catch {
+            if error.isLoss { log.record(RevocationsLost(error: error)) }
             throw .revocations(path: configuration.revocationJournal ?? "", error)
         }
     }
@@ -295,6 +296,8 @@ extension Gatehouse {
         for warning in configuration.warnings { log.record(ConfigurationWarning(problem: warning)) }
         let torn = parts.revocations.start.tornBytes
         if torn > 0 { log.record(JournalMended(byteCount: torn)) }
+        let proof = parts.revocations.start.proof
+        if proof != .proven { log.record(RevocationsUnproven(proof: proof)) }
         log.record(
             Started(
                 version: Self.version, processID: processID(), digest: configuration.digest,
@@ -369,6 +372,9 @@ extension Gatehouse {
             .filter { !Configuration.needsRestart($0) }
         if users != state.withLock({ $0.users }) { changed.append("users") }
         parts.users.set(users)
+        if !new.keysAreTemporary {
+            parts.revocations.setStateKey(Configuration.stateKey(new.keys.signing.key))
+        }
         let service = Service(new, users, parts)
         parts.throttle.options = new.login.throttle
         parts.refusesUnrecorded.set(new.onLogFailure == .refuse)

@@ -32,7 +32,9 @@ struct LastingParts: Sendable {
     ) throws(RevocationsError) {
         self.log = log
         self.clock = clock
-        revocations = try Revocations(path: configuration.revocationJournal, at: clock.now())
+        revocations = try Revocations(
+            path: configuration.revocationJournal, at: clock.now(),
+            guarded: configuration.journalGuard())
         countsRequests = configuration.admin.metrics != nil
         throttle = LoginThrottle(configuration.login.throttle)
         let refusesUnrecorded = Flag(configuration.onLogFailure == .refuse)

@@ -12,7 +12,7 @@ enum StartCheck {
     /// All of it at once; but for the users, which are read by whoever counts them.
     static func problems(_ configuration: Configuration) -> [Problem] {
         addresses(configuration) + log(configuration)
-            + journal(configuration.revocationJournal)
+            + journal(configuration)
             + socket(
                 configuration.admin.socket,
                 made: [configuration.log.path, configuration.revocationJournal].compactMap(\.self)
@@ -93,10 +93,11 @@ enum StartCheck {
         }
     }
 
-    private static func journal(_ path: String?) -> [Problem] {
-        guard let path else { return [] }
+    private static func journal(_ configuration: Configuration) -> [Problem] {
+        guard let path = configuration.revocationJournal else { return [] }
         do throws(RevocationsError) {
-            _ = try Revocations(reading: path, at: WallClock.system.now())
+            _ = try Revocations(
+                reading: path, at: WallClock.system.now(), guarded: configuration.journalGuard())
         } catch {
             return [
                 Problem(

@@ -1,4 +1,5 @@
 import Logging
+import Revocation
 
 /// The app area of the log: the process's own life. `sys_crash` is `Logging`'s, because nobody else
 /// can say it.
@@ -42,5 +43,48 @@ struct JournalMended: LogEvent {
     func write(to line: inout LogLine) {
         line.field("reason", "torn" as StaticString)
         line.field("bytes", Int64(byteCount))
+    }
+}
+
+/// `revocations_lost`: records of the journal are missing, or may be; the start is refused.
+struct RevocationsLost: LogEvent {
+    let error: RevocationsError
+    var level: Level { .critical }
+    var area: Area { .security }
+    var name: StaticString { "revocations_lost" }
+
+    func write(to line: inout LogLine) {
+        switch error {
+        case .gone(let records):
+            line.field("reason", "gone" as StaticString)
+            line.field("expected", Int64(records))
+        case .cut(let records, let expected):
+            line.field("reason", "cut" as StaticString)
+            line.field("records", Int64(records))
+            line.field("expected", Int64(expected))
+        case .stateMissing: line.field("reason", "state_missing" as StaticString)
+        default: line.field("reason", "exchanged" as StaticString)
+        }
+    }
+}
+
+/// `revocations_unproven`: nothing tells whether the journal has all that was written to it.
+struct RevocationsUnproven: LogEvent {
+    let proof: JournalProof
+    var level: Level { proof == .foreignKeys ? .critical : .warning }
+    var area: Area { .security }
+    var name: StaticString { "revocations_unproven" }
+
+    func write(to line: inout LogLine) {
+        let reason: StaticString =
+            switch proof {
+            case .proven: "proven"
+            case .unproven: "no_state"
+            case .foreignKeys: "foreign_keys"
+            case .accepted: "accepted"
+            }
+        line.field("reason", reason)
+        // So that no revoked token is good again.
+        line.field("all_ended", proof == .foreignKeys || proof == .accepted)
     }
 }
