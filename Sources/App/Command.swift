@@ -69,6 +69,9 @@ package struct Command {
             default: throw .unknown(argument)
             }
         }
+        if configurationPath == nil, let path = environment[Settings.fileVariable], !path.isEmpty {
+            configurationPath = path
+        }
     }
 
     /// A command with words and options of its own, if the first word is one; nothing is left then.
@@ -285,7 +288,7 @@ package struct Command {
           log stats [FILES] [--since WHEN] [--json]              what is in it
           log tail [--lines N] [--level L] [--area A] [--event E] [--user U] [--no-follow]
 
-          --config FILE   in JSON; without it the demo runs on 127.0.0.1:8080
+          --config FILE   in JSON, or GATEHOUSE_CONFIG; without it the demo on 127.0.0.1:8080
           --help          this text
           --version       the version
 

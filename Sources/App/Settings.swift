@@ -13,6 +13,8 @@ struct Settings {
     }
 
     private static let prefix = "GATEHOUSE_"
+    /// Names the configuration file, where `--config` does not.
+    static let fileVariable = "GATEHOUSE_CONFIG"
 
     private var values: [String: JSONValue] = [:]
     private let environment: [String: String]
@@ -22,7 +24,10 @@ struct Settings {
 
     /// - Parameter root: the file's content; nil for no file.
     init(_ root: JSONValue?, environment: [String: String]) {
-        self.environment = environment.filter { $0.key.hasPrefix(Self.prefix) }
+        self.environment = environment.filter {
+            $0.key.hasPrefix(Self.prefix) && $0.key != Self.fileVariable
+                && !KubernetesVariable.isOne($0.key, $0.value)
+        }
         guard let root else { return }
         guard case .object = root else {
             problems.append(Problem(path: "", sentence: "the file must hold one object"))
@@ -46,23 +51,8 @@ struct Settings {
                 add(path, "\(value.kindName) is not an object")
             }
         }
-        for (variable, text) in environment.sorted(by: { $0.key < $1.key })
-        where !knownVariables.contains(variable) && !Self.isOfKubernetes(variable, text) {
+        for variable in environment.keys.sorted() where !knownVariables.contains(variable) {
             add(variable, "no setting has this name")
-        }
-    }
-
-    /// Whether it is one that Kubernetes gives to each container that runs beside a service of the name
-    /// `gatehouse` ("Environment variables" in its documentation of services): nobody's mistake. An
-    /// operator who writes `GATEHOUSE_PORT=9000` has made one.
-    private static func isOfKubernetes(_ variable: String, _ text: String) -> Bool {
-        switch variable.dropFirst(prefix.count) {
-        case "SERVICE_HOST", "SERVICE_PORT": return true
-        case "PORT": return text.wholeMatch(of: #/(tcp|udp|sctp):\/\/.+/#) != nil
-        case let name:
-            return name.wholeMatch(
-                of: #/SERVICE_PORT_[A-Z0-9_]+|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?/#)
-                != nil
         }
     }
 

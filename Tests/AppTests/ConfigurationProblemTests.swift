@@ -1,7 +1,9 @@
-import App
 import Foundation
+import Server
 import TestSupport
 import Testing
+
+@testable import App
 
 private let secret = "0123456789abcdef0123456789ABCDEF"
 
@@ -304,30 +306,75 @@ struct ConfigurationProblemTests {
         #expect(try problems(nil, ["gatehouse_port": "80", "GATEHOUS_PORT": "80"]) == [])
     }
 
-    @Test("is not what Kubernetes says of a service called gatehouse")
-    func kubernetes() throws {
+    @Test(
+        arguments: [
+            "GATEHOUSE", "GATEHOUSE_METRICS", "GATEHOUSE_REDIS_MASTER", "GATEHOUSE_API_2",
+            "GATEHOUSE_SERVER", "GATEHOUSE_LOG_FILE", "GATEHOUSE_SERVICE", "GATEHOUSE_PORT",
+            "GATEHOUSE_CONFIG",
+        ])
+    func `is not what Kubernetes says of a service whose name begins with gatehouse`(
+        service: String
+    ) throws {
         let url = "tcp://10.0.171.239:8080"
         let given = [
             "SERVICE_HOST": "10.0.171.239", "SERVICE_PORT": "8080", "SERVICE_PORT_HTTP": "8080",
             "SERVICE_PORT_METRICS_2": "9090", "PORT": url, "PORT_8080_TCP": url,
             "PORT_8080_TCP_PROTO": "tcp", "PORT_8080_TCP_PORT": "8080",
             "PORT_8080_TCP_ADDR": "10.0.171.239", "PORT_53_UDP": "udp://10.0.171.239:53",
-            "PORT_53_UDP_PROTO": "udp", "PORT_1_SCTP_ADDR": "10.0.171.239",
+            "PORT_53_UDP_PROTO": "udp", "PORT_1_SCTP_ADDR": "2001:db8::1",
+            "PORT_1_SCTP": "sctp://[2001:db8::1]:1",
         ]
-        let all = Dictionary(uniqueKeysWithValues: given.map { ("GATEHOUSE_\($0)", $1) })
+        let all = Dictionary(uniqueKeysWithValues: given.map { ("\(service)_\($0)", $1) })
         #expect(try problems(nil, all) == [])
         for url in ["udp://10.0.0.1:53", "sctp://[2001:db8::1]:1"] {
-            #expect(try problems(nil, ["GATEHOUSE_PORT": url]) == [])
+            #expect(try problems(nil, ["\(service)_PORT": url]) == [])
         }
+    }
+
+    @Test func `has each variable that Kubernetes would not make`() throws {
+        let url = "tcp://10.0.171.239:8080"
         for name in [
             "SERVICE", "SERVICE_HOSTS", "SERVICE_HOST_NAME", "SERVICE_PORT_", "SERVICE_PORT_http",
             "SERVICE_NAME", "PORT_", "PORT_8080", "PORT_TCP", "PORT_80A_TCP", "PORT_8080_TCP_",
-            "PORT_8080_TCP_HOST", "PORT_8080_HTTP", "PORT_8080_TCP_PORT_2", "PORT_8080_tcp",
-            "X_SERVICE_HOST", "X_PORT_8080_TCP", "SERVER_SERVICE_HOST",
+            "PORT_8080_TCP_HOST", "PORT_8080_HTTP", "PORT_8080_tcp", "PORT_123456_TCP",
+            "x_PORT", "SERVICE_HOST", "SERVICE_PORT", "API_PORT_80_TCP_ADDR", "PORTS",
         ] {
             let variable = "GATEHOUSE_" + name
             #expect(
                 try problems(nil, [variable: url]) == ["\(variable): no setting has this name"])
+        }
+        for (name, value) in [
+            ("SERVICE_HOST", "example.com"), ("API_SERVICE_PORT", "http"), ("API_PORT", "8080"),
+            ("API_PORT", "tcp://10.0.0.1"), ("API_PORT", "http://10.0.0.1:80"),
+            ("API_PORT_80_TCP", "10.0.0.1:80"), ("API_PORT_80_TCP_PROTO", "TCP"),
+            ("API_PORT_80_TCP_PORT", url), ("API_PORT_80_TCP_ADDR", ""),
+        ] {
+            let variable = "GATEHOUSE_" + name
+            #expect(
+                try problems(nil, [variable: value]) == ["\(variable): no setting has this name"])
+        }
+    }
+
+    @Test func `never is a setting that was taken for a variable of Kubernetes`() throws {
+        // `server.port`, beside a service that is called gatehouse-server.
+        #expect(
+            try problems(nil, ["GATEHOUSE_SERVER_PORT": "eighty"])
+                == [#"server.port: "eighty" is not a whole number"#])
+        #expect(
+            try problems(nil, ["GATEHOUSE_SERVER_PORT": "http://10.0.0.1:80"])
+                == [#"server.port: "http://10.0.0.1:80" is not a whole number"#])
+        let configuration = try Configuration.load(
+            file: nil, environment: ["GATEHOUSE_SERVER_PORT": "8081"])
+        #expect(configuration.server.address.port == 8081)
+        let beside = try Configuration.load(
+            file: nil, environment: ["GATEHOUSE_SERVER_PORT": "tcp://10.0.0.1:8080"])
+        #expect(beside.server.address.port == 8080)
+        // No other setting's variable has such a name.
+        for path in configuration.settings.keys where path != "server.port" {
+            let variable = "GATEHOUSE_" + path.uppercased().replacing(".", with: "_")
+            for value in ["10.0.0.1", "80", "tcp", "tcp://10.0.0.1:80"] {
+                #expect(!KubernetesVariable.isOne(variable, value), "\(path)")
+            }
         }
     }
 

@@ -1,0 +1,52 @@
+/// Environment variables that Kubernetes gives to each container for every service of its namespace
+/// ("Environment variables" in its documentation of services). Those for services whose names begin with
+/// `gatehouse` look like settings, and are passed over.
+///
+/// Name and value have to have the shape. One shape of name is a setting's, too: a service called
+/// `gatehouse-server` makes `GATEHOUSE_SERVER_PORT`, which is `server.port`. Its value decides:
+/// `tcp://10.0.0.1:8080` is no port for a server, and Kubernetes does not write `8080` there.
+enum KubernetesVariable {
+    static func isOne(_ name: String, _ value: String) -> Bool {
+        guard name.hasPrefix("GATEHOUSE_") else { return false }
+        // What follows the service's name, which is `GATEHOUSE` or begins with `GATEHOUSE_`.
+        for start in name.indices.dropFirst("GATEHOUSE".count) where name[start] == "_" {
+            let service = name[..<start]
+            guard service.unicodeScalars.allSatisfy(isPartOfName) else { return false }
+            if isOne(rest: name[name.index(after: start)...], value) { return true }
+        }
+        return false
+    }
+
+    private static func isOne(rest: Substring, _ value: String) -> Bool {
+        if rest == "SERVICE_HOST" { return isAddress(value) }
+        if rest.wholeMatch(of: #/SERVICE_PORT(_[A-Z0-9_]+)?/#) != nil { return isPort(value) }
+        if rest == "PORT" { return isURL(value) }
+        guard let match = rest.wholeMatch(of: #/PORT_[0-9]{1,5}_(TCP|UDP|SCTP)(_[A-Z]+)?/#) else {
+            return false
+        }
+        switch match.2 {
+        case nil: return isURL(value)
+        case "_PROTO": return ["tcp", "udp", "sctp"].contains(value)
+        case "_PORT": return isPort(value)
+        case "_ADDR": return isAddress(value)
+        default: return false
+        }
+    }
+
+    private static func isPartOfName(_ scalar: Unicode.Scalar) -> Bool {
+        ("A"..."Z").contains(scalar) || ("0"..."9").contains(scalar) || scalar == "_"
+    }
+
+    private static func isAddress(_ text: String) -> Bool {
+        text.wholeMatch(of: #/[0-9A-Fa-f:.]+/#) != nil
+    }
+
+    private static func isPort(_ text: String) -> Bool {
+        text.wholeMatch(of: #/[0-9]{1,5}/#) != nil
+    }
+
+    private static func isURL(_ text: String) -> Bool {
+        text.wholeMatch(
+            of: #/(tcp|udp|sctp):\/\/(\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]+):[0-9]{1,5}/#) != nil
+    }
+}
