@@ -1,6 +1,23 @@
 import Auth
 import JWT
 
+extension [String] {
+    /// The arguments with each `--name=value` as two, so that every command takes both spellings.
+    var splittingValues: [String] {
+        flatMap { argument -> [String] in
+            guard argument.hasPrefix("--"), let sign = argument.firstIndex(of: "=") else {
+                return [argument]
+            }
+            let name = argument[..<sign]
+            let isOption =
+                name.count > 2
+                && name.utf8.dropFirst(2).allSatisfy { $0 == 0x2D || (0x61...0x7A).contains($0) }
+            guard isOption else { return [argument] }
+            return [String(name), String(argument[argument.index(after: sign)...])]
+        }
+    }
+}
+
 /// Reading what stands behind a command.
 extension ArraySlice<String> {
     /// What an option is followed by. Not another option, whose own value somebody has forgotten

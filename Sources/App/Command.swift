@@ -47,6 +47,7 @@ package struct Command {
         _ arguments: [String], environment: [String: String]
     ) throws(UsageError) {
         self.environment = environment
+        let arguments = arguments.splittingValues
         var rest = arguments[...]
         var sawVerb = false
         while rest.first == "--config" {
@@ -119,7 +120,7 @@ package struct Command {
             return StandardOutput.finish(try Command(arguments, environment: environment).run())
         } catch {
             say("\(error.sentence)\n\(usage)")
-            var rest = arguments[...]
+            var rest = arguments.splittingValues[...]
             while rest.first == "--config" { rest = rest.dropFirst(2) }
             // Its codes are a matter between it and whoever runs it each night.
             return rest.starts(with: ["log", "verify"]) ? .cannotTell : .usage
@@ -144,13 +145,13 @@ package struct Command {
         case .serve: return serve()
         case .user:
             guard let userCommand, let configuration = load() else { return .configuration }
-            return userCommand.run(configuration)
+            return userCommand.run(configuration, VisibleText(environment))
         case .token:
             guard let tokenCommand, let configuration = load() else { return .configuration }
             return tokenCommand.run(configuration, environment)
         case .server:
             guard let serverCommand, let configuration = load() else { return .configuration }
-            return serverCommand.run(configuration)
+            return serverCommand.run(configuration, VisibleText(environment))
         case .log:
             guard let logCommand, let configuration = load() else { return .configuration }
             Self.raiseDescriptorLimit()
@@ -293,7 +294,8 @@ package struct Command {
           --version       the version
 
         Without FILES the log commands read the configuration's log; - is standard input, a .gz file is
-        unpacked. GATEHOUSE_LOG_FILE_MAX_SIZE overrides log.file.max_size. SIGHUP reloads, SIGUSR1
+        unpacked. --username NAME stands wherever --user N does, and --name=value for --name value.
+        GATEHOUSE_LOG_FILE_MAX_SIZE overrides log.file.max_size. SIGHUP reloads, SIGUSR1
         reopens the log. Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the
         address is taken, 70 self-test failed, 73 the log cannot be opened, 74 not written to its end,
         78 wrong configuration. log verify: 0 intact, 1 tampered, 2 cannot tell, 3 end not proven.

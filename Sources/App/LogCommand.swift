@@ -1,5 +1,6 @@
 import Audit
 import Glibc
+import JWT
 import Logging
 import POSIX
 import Time
@@ -17,6 +18,8 @@ struct LogCommand {
     private var lines = 10
     private var follows = true
     private var filter = LogFilter()
+    /// Users whom the filter names by user name.
+    private var users: [NamedUser] = []
 
     /// Nil if help was asked for.
     /// - Parameter rest: what stands behind `log`.
@@ -71,6 +74,10 @@ struct LogCommand {
     ) throws(Command.UsageError) {
         if option == "--no-follow" {
             follows = false
+            return
+        }
+        if option == "--username" {
+            users.append(try rest.namedUser(of: option))
             return
         }
         let text = try rest.value(of: option)
@@ -173,6 +180,13 @@ struct LogCommand {
         options.follow = follows
         options.isColored = isatty(1) == 1 && environment["NO_COLOR", default: ""].isEmpty
         options.filter = filter
+        for user in users {
+            do throws(NamedUser.Failure) {
+                options.filter.users.append("\(try user.id(configuration).number)")
+            } catch {
+                return error.told(VisibleText(environment))
+            }
+        }
         do throws(ReadingError) {
             try LogTail.run(options, to: 1)
             return .success

@@ -13,6 +13,14 @@ struct RevocationRequest {
     /// What POST /revoke takes.
     private let order: [UInt8]
     private let configuration: Configuration
+    /// For a journal that a start refuses.
+    private let acceptsShortJournal: Bool
+
+    struct Done: Equatable {
+        let way: Way
+        /// What was revoked is something that the server, or the users file, knows of.
+        let isKnown: Bool
+    }
 
     enum Way: Equatable {
         case server
@@ -63,7 +71,7 @@ struct RevocationRequest {
             case .server(let failure), .inUse(_, let failure): failure.exitCode
             case .keysAreTemporary: .configuration
             case .notOurs: .notPermitted
-            case .unusable: .cannotCreate
+            case .unusable(_, let error): error.isLoss ? .configuration : .cannotCreate
             case .notWritten: .inputOutput
             case .notUnderstood: .software
             }
@@ -76,8 +84,11 @@ struct RevocationRequest {
         }
     }
 
-    init(_ order: [UInt8], _ configuration: Configuration) {
+    init(
+        _ order: [UInt8], _ configuration: Configuration, acceptsShortJournal: Bool = false
+    ) {
         self.order = order
+        self.acceptsShortJournal = acceptsShortJournal
         self.configuration = configuration
     }
 
@@ -96,10 +107,10 @@ struct RevocationRequest {
     }
 
     /// When it returns, it is on the disk.
-    func send() throws(Failure) -> Way {
+    func send() throws(Failure) -> Done {
         do throws(RunningServer.Failure) {
-            try RunningServer(configuration).ask("POST", "/revoke", json: order)
-            return .server
+            let answer = try RunningServer(configuration).ask("POST", "/revoke", json: order)
+            return Done(way: .server, isKnown: answer["known"] != .boolean(false))
         } catch {
             switch error {
             case .noSocket, .unreached(.notRunning): return try write(error)
@@ -109,7 +120,7 @@ struct RevocationRequest {
     }
 
     /// Without a server the journal is nobody's, and what is written there counts from the next start.
-    private func write(_ failure: RunningServer.Failure) throws(Failure) -> Way {
+    private func write(_ failure: RunningServer.Failure) throws(Failure) -> Done {
         guard let path = configuration.revocationJournal else { throw .keysAreTemporary }
         guard Self.isOurs(path) else { throw .notOurs(path: path) }
         let now = WallClock.system.now()
@@ -117,19 +128,24 @@ struct RevocationRequest {
         let revocations: Revocations
         do throws(RevocationsError) {
             // Taken by a server that runs, whatever its socket is.
-            revocations = try Revocations(path: path, at: now)
+            revocations = try Revocations(
+                path: path, at: now,
+                guarded: configuration.journalGuard(acceptsAnyJournal: acceptsShortJournal))
         } catch {
             if case .inUse = error { throw .inUse(path: path, failure) }
             throw .unusable(path: path, error)
         }
         guard case .revoke(let target) = RevocationOrder(parsing: order.span, tokens, at: now)
         else { throw .notUnderstood }
+        // Without users that can be read there is none whom it could be told of.
+        let users = (try? configuration.readUsers()) ?? UserDirectory([])
+        let isKnown = target.isKnown(to: users, SessionList(), revocations, at: now)
         do throws(Errno) {
             try revocations.revoke(target, at: now, leeway: tokens.policy.leeway)
         } catch {
             throw .notWritten(path: path, error)
         }
-        return .journal(path: path)
+        return Done(way: .journal(path: path), isKnown: isKnown)
     }
 
     /// Whether the server, which runs as the owner of its files, could go on with a journal of ours, or

@@ -10,7 +10,7 @@ struct ServerCommand {
     enum Verb: String { case revoke, level, reload, sessions }
 
     private enum Target {
-        case user(UserID)
+        case user(NamedUser)
         case session(String)
         case tokenID(String)
         /// On standard input.
@@ -19,10 +19,17 @@ struct ServerCommand {
     }
 
     private enum Task {
-        case revoke(Target, isConfirmed: Bool)
+        case revoke(Target, RevocationOptions)
         case level(Area?, Level)
         case reload
-        case sessions(UserID)
+        case sessions(NamedUser, asJSON: Bool)
+    }
+
+    private struct RevocationOptions {
+        /// The operator need not be asked.
+        var isConfirmed = false
+        /// A journal that a start refuses is taken as it is.
+        var acceptsShortJournal = false
     }
 
     private let task: Task
@@ -43,18 +50,23 @@ struct ServerCommand {
             }
             task = .reload
         case .sessions:
-            var user: UserID?
+            var user: NamedUser?
+            var asJSON = false
             while let argument = rest.popFirst() {
                 switch argument {
                 case "--config": configurationPath = try rest.value(of: argument)
-                case "--user" where user == nil: user = try rest.user(of: argument)
+                case "--json": asJSON = true
+                case _ where user == nil && NamedUser.isOption(argument):
+                    user = try rest.namedUser(of: argument)
                 default: throw .unknown(argument)
                 }
             }
             guard let user else {
-                throw Command.UsageError(sentence: "sessions of whom? write sessions --user N")
+                throw Command.UsageError(
+                    sentence: "missing option --user N or --username NAME; "
+                        + "see gatehouse sessions --help")
             }
-            task = .sessions(user)
+            task = .sessions(user, asJSON: asJSON)
         }
     }
 
@@ -62,23 +74,25 @@ struct ServerCommand {
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
     ) throws(Command.UsageError) -> Task {
         var targets: [Target] = []
-        var isConfirmed = false
+        var options = RevocationOptions()
         while let argument = rest.popFirst() {
             switch argument {
             case "--config": configurationPath = try rest.value(of: argument)
-            case "--yes": isConfirmed = true
+            case "--yes": options.isConfirmed = true
+            case "--accept-short-journal": options.acceptsShortJournal = true
             case "--all": targets.append(.all)
-            case "--user": targets.append(.user(try rest.user(of: argument)))
+            case "--user", "--username":
+                targets.append(.user(try rest.namedUser(of: argument)))
             case "--session":
                 // An identifier may begin with hyphens.
-                guard let next = rest.popFirst(), !Self.options.contains(next) else {
+                guard let next = rest.popFirst(), !Self.allOptions.contains(next) else {
                     throw Command.UsageError(
                         sentence: "--session needs a value; write --session SID")
                 }
                 targets.append(.session(try identifier(next, argument)))
             case "--token":
                 // This one, too.
-                guard let next = rest.first, !Self.options.contains(next) else {
+                guard let next = rest.first, !Self.allOptions.contains(next) else {
                     targets.append(.token)
                     continue
                 }
@@ -93,12 +107,24 @@ struct ServerCommand {
         }
         guard targets.count == 1, let target = targets.first else {
             throw Command.UsageError(
-                sentence: "revoke exactly one of --user N, --session SID, --token [JTI] and --all")
+                sentence: "revoke exactly one of --user N, --username NAME, --session SID, "
+                    + "--token [JTI] and --all")
         }
-        return .revoke(target, isConfirmed: isConfirmed)
+        if options.acceptsShortJournal {
+            guard case .all = target else {
+                throw Command.UsageError(
+                    sentence:
+                        "--accept-short-journal: what is missing in the journal is not known; "
+                        + "write it with --all")
+            }
+        }
+        return .revoke(target, options)
     }
 
-    private static let options = ["--config", "--yes", "--all", "--user", "--session", "--token"]
+    private static let allOptions = [
+        "--config", "--yes", "--all", "--user", "--username", "--session", "--token",
+        "--accept-short-journal",
+    ]
 
     /// A `jti` or `sid`, as they stand in the log.
     private static func identifier(
@@ -149,14 +175,20 @@ struct ServerCommand {
 
     // MARK: Running
 
-    func run(_ configuration: Configuration) -> Command.ExitCode {
+    /// - Parameter names: how names are shown.
+    func run(_ configuration: Configuration, _ names: VisibleText) -> Command.ExitCode {
         do throws(RunningServer.Failure) {
             switch task {
-            case .revoke(let target, let isConfirmed):
-                return revoke(target, isConfirmed, configuration)
+            case .revoke(let target, let options):
+                return revoke(target, options, configuration, names)
             case .level(let area, let level): try set(area, level, configuration)
             case .reload: try reload(configuration)
-            case .sessions(let user): try list(user, configuration)
+            case .sessions(let named, let asJSON):
+                let user: UserID
+                do throws(NamedUser.Failure) { user = try named.id(configuration) } catch {
+                    return error.told(names)
+                }
+                try list(user, asJSON: asJSON, configuration)
             }
             return .success
         } catch {
@@ -191,10 +223,14 @@ struct ServerCommand {
     }
 
     private func list(
-        _ user: UserID, _ configuration: Configuration
+        _ user: UserID, asJSON: Bool, _ configuration: Configuration
     ) throws(RunningServer.Failure) {
         let answer = try RunningServer(configuration).ask("GET", "/sessions?user=\(user.number)")
         let sessions = answer["sessions"]?.elements ?? []
+        guard !asJSON else {
+            StandardOutput.show(String(decoding: Self.json(user, sessions), as: UTF8.self))
+            return
+        }
         guard !sessions.isEmpty else {
             Command.say("no session of user \(user.number) that this server has begun or renewed")
             return
@@ -210,27 +246,64 @@ struct ServerCommand {
         StandardOutput.show(PlainTable.lines(rows).joined(separator: "\n"))
     }
 
+    /// As the server says it.
+    private static func json(_ user: UserID, _ sessions: [JSONValue]) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("user")
+        writer.integer(user.number)
+        writer.name("sessions")
+        writer.beginArray()
+        for session in sessions {
+            writer.beginObject()
+            for name in ["session", "began", "ends", "seen", "ip"] as [StaticString] {
+                if let text = session["\(name)"]?.text {
+                    writer.name(name)
+                    writer.string(text)
+                } else if let number = session["\(name)"]?.integer {
+                    writer.name(name)
+                    writer.integer(number)
+                }
+            }
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return writer.bytes
+    }
+
     /// A session's identifier may come from a token of somebody else's making.
     private static func shown(_ text: String?) -> String { VisibleText.of(text ?? "-") }
 
     // MARK: Revoking
 
     private func revoke(
-        _ target: Target, _ isConfirmed: Bool, _ configuration: Configuration
+        _ target: Target, _ options: RevocationOptions, _ configuration: Configuration,
+        _ names: VisibleText
     ) -> Command.ExitCode {
-        if case .all = target, !isConfirmed, let refusal = Self.refusalOfAll() { return refusal }
+        if case .all = target, !options.isConfirmed, let refusal = Self.refusalOfAll() {
+            return refusal
+        }
         var writer = JSONWriter()
         writer.beginObject()
         let what: String
+        /// What to say of something that is not known, and the exit code.
+        var unknown = (sentence: "", exitCode: Command.ExitCode.success)
         switch target {
-        case .user(let user):
+        case .user(let named):
+            let user: UserID
+            do throws(NamedUser.Failure) { user = try named.id(configuration) } catch {
+                return error.told(names)
+            }
             writer.name("user")
             writer.integer(user.number)
             what = RevocationRequest.ended(user)
+            unknown = ("no such user: \(user.number)", .noUser)
         case .session(let id):
             writer.name("session")
             writer.string(id)
             what = "session \(VisibleText.of(id)) has ended"
+            unknown.sentence = "no such session is known"
         case .tokenID(let id):
             writer.name("token_id")
             writer.string(id)
@@ -238,13 +311,20 @@ struct ServerCommand {
                 token \(VisibleText.of(id)) is revoked
                 this token alone, not what it was exchanged for; to end its session use --session SID
                 """
+            unknown.sentence = "no such token is known"
         case .all:
             writer.name("all")
             writer.boolean(true)
             what = "all sessions of everybody that have begun until now have ended"
         case .token:
             guard let token = TokenInput.token() else { return .data }
-            guard let claims = Self.claims(of: token, configuration) else {
+            let claims: Claims
+            switch Self.claims(of: token, configuration) {
+            case .signed(let signed): claims = signed
+            case .malformed:
+                Command.say("that is not a token: three parts in base64url, with dots between")
+                return .usage
+            case .unsigned:
                 Command.say(
                     "no key of this configuration has signed that; there is nothing to revoke")
                 return .data
@@ -256,10 +336,21 @@ struct ServerCommand {
         }
         writer.endObject()
         do throws(RevocationRequest.Failure) {
-            let way = try RevocationRequest(writer.bytes, configuration).send()
-            StandardOutput.show(what)
-            if let note = way.note { Command.say(note) }
-            return .success
+            let done = try RevocationRequest(
+                writer.bytes, configuration, acceptsShortJournal: options.acceptsShortJournal
+            ).send()
+            if let note = done.way.note { Command.say(note) }
+            guard !done.isKnown else {
+                StandardOutput.show(what)
+                return .success
+            }
+            let sentence = "\(unknown.sentence); recorded all the same"
+            if unknown.exitCode == .success {
+                StandardOutput.show(sentence)
+            } else {
+                Command.say(sentence)
+            }
+            return unknown.exitCode
         } catch {
             return error.told()
         }
@@ -279,16 +370,25 @@ struct ServerCommand {
         return nil
     }
 
+    private enum ShownToken {
+        case signed(Claims)
+        case malformed
+        case unsigned
+    }
+
     /// What a token says that one of the keys has signed, whether or not it is good.
-    private static func claims(of token: [UInt8], _ configuration: Configuration) -> Claims? {
+    private static func claims(of token: [UInt8], _ configuration: Configuration) -> ShownToken {
         let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
         let claims: Claims?
         do throws(TokenError) {
             claims = try tokens.verify(token.span, at: WallClock.system.now())
         } catch {
-            claims = error.claims
+            switch error {
+            case .malformed, .notCanonical, .tooLong: return .malformed
+            default: claims = error.claims
+            }
         }
-        return claims.map { TokenIdentity.completing($0, of: token.span) }
+        return claims.map { .signed(TokenIdentity.completing($0, of: token.span)) } ?? .unsigned
     }
 
     // MARK: Words
@@ -297,7 +397,7 @@ struct ServerCommand {
         gatehouse revoke, level, reload, sessions: what a running server is told, through the socket
         that admin.socket of its configuration names.
 
-          revoke --user N        end all sessions that the user has begun until now
+          revoke --user N        end all sessions the user has begun until now; or --username NAME
           revoke --session SID   end one session; SID as the log and sessions have it
           revoke --token [JTI]   with its jti: this token alone; to end its session use --session
                                  SID. Without JTI the token itself is read from standard input,
@@ -305,14 +405,18 @@ struct ServerCommand {
           revoke --all [--yes]   end all sessions of everybody; asks first, but with --yes
           level AREA LEVEL       app, http, security, log, config or all; until the next reload
           reload                 read the configuration again; says what changed, and what waits
-          sessions --user N      those that this server has begun or renewed
+          sessions --user N      those that this server has begun or renewed; --username NAME,
+                                 --json
 
           --config FILE          the server's own
+          --accept-short-journal with revoke --all: go on with a journal that a start refuses
 
         Without a server, revoke writes to the journal (state.revocations), for the next start; run
-        it as the user that the server runs as.
+        it as the user that the server runs as. What is not known is recorded all the same, and
+        said to be unknown.
 
-        Exit codes: 0 done, 64 wrong arguments, 65 no token, 69 no server answers, 73 and 74 not
-        written, 77 not permitted, 78 wrong configuration, or none with admin.socket.
+        Exit codes: 0 done, 64 wrong arguments or no token, 65 a token of another key, 67 no such
+        user, 69 no server answers, 73 and 74 not written, 77 not permitted, 78 wrong
+        configuration, or none with admin.socket, or a journal that lacks records.
         """
 }

@@ -77,7 +77,7 @@ struct Service: Sendable {
     ) -> RouteTable {
         let introspection = Introspection(bearer, users: users, policy: configuration.policy)
         let revocation = AdminRevocation(
-            tokens, revocations: parts.revocations, sessions: parts.sessions,
+            tokens, users: users, revocations: parts.revocations, sessions: parts.sessions,
             log: parts.security, clock: parts.clock)
         let issue = AdminIssue(
             issuer, users: users, revocations: parts.revocations, sessions: parts.sessions,

@@ -15,7 +15,7 @@ struct TokenCommand {
     private enum Verb: String { case issue, explain }
 
     private let verb: Verb
-    private var user: UserID?
+    private var user: NamedUser?
     private var span: Milliseconds?
     private var moment: Timestamp?
 
@@ -37,7 +37,8 @@ struct TokenCommand {
                     )
                 }
                 verb = named
-            case (.issue, "--user") where user == nil: user = try rest.user(of: argument)
+            case (.issue, _) where user == nil && NamedUser.isOption(argument):
+                user = try rest.namedUser(of: argument)
             case (.issue, "--ttl") where span == nil:
                 span = try Self.span(rest.value(of: argument))
             case (.explain, "--at") where moment == nil:
@@ -55,7 +56,8 @@ struct TokenCommand {
             throw Command.UsageError(sentence: "token what? write token issue or token explain")
         }
         guard verb != .issue || user != nil else {
-            throw Command.UsageError(sentence: "token issue needs --user N, and takes --ttl 10m")
+            throw Command.UsageError(
+                sentence: "token issue needs --user N or --username NAME, and takes --ttl 10m")
         }
         self.verb = verb
     }
@@ -86,18 +88,26 @@ struct TokenCommand {
         _ configuration: Configuration, _ environment: [String: String]
     ) -> Command.ExitCode {
         switch verb {
-        case .issue: return issue(configuration)
+        case .issue: return issue(configuration, VisibleText(environment))
         case .explain:
             let isColored = isatty(1) == 1 && environment["NO_COLOR", default: ""].isEmpty
-            return explain(configuration, isColored: isColored)
+            return explain(configuration, VisibleText(environment), isColored: isColored)
         }
     }
 
     // MARK: Issue
 
     /// By the server that runs, so that its log has it.
-    private func issue(_ configuration: Configuration) -> Command.ExitCode {
-        guard let user else { return .software }
+    private func issue(
+        _ configuration: Configuration, _ names: VisibleText
+    ) -> Command.ExitCode {
+        let user: UserID
+        do throws(NamedUser.Failure) {
+            guard let named = self.user else { return .software }
+            user = try named.id(configuration)
+        } catch {
+            return error.told(names)
+        }
         if let span, configuration.sessionLifetime < span {
             Command.say(
                 "--ttl \(Units.text(span)) is longer than a session "
@@ -135,7 +145,7 @@ struct TokenCommand {
     // MARK: Explain
 
     private func explain(
-        _ configuration: Configuration, isColored: Bool
+        _ configuration: Configuration, _ names: VisibleText, isColored: Bool
     ) -> Command.ExitCode {
         guard !configuration.keysAreTemporary else {
             Command.say(
@@ -163,7 +173,7 @@ struct TokenCommand {
         let verdict = TokenVerdict(
             token, explanation, standing?.known, users, at: moment,
             longestHead: configuration.server.limits.head)
-        standing?.describe(in: &explanation, users, at: moment)
+        standing?.describe(in: &explanation, users, names, at: moment)
 
         StandardOutput.show("At \(MomentWords.utc(moment)):")
         for step in explanation.steps { StandardOutput.show(Self.line(step, isColored: isColored)) }
@@ -193,7 +203,8 @@ struct TokenCommand {
         gatehouse token: a token for an operator, and what is to be thought of one.
 
           token issue --user N [--ttl 10m]   prints a token that the running server issues, and
-                                             logs; its session ends with it if --ttl is there
+                                             logs; its session ends with it if --ttl is there;
+                                             --username NAME in place of --user N
           token explain [--at TIME]          reads a token from standard input, never from an
                                              argument, and says step by step whether it is good
 
@@ -252,14 +263,15 @@ private struct Standing {
     }
 
     func describe(
-        in explanation: inout TokenExplanation, _ users: UserDirectory, at moment: Timestamp
+        in explanation: inout TokenExplanation, _ users: UserDirectory, _ names: VisibleText,
+        at moment: Timestamp
     ) {
         guard let known else {
             explanation.add(.unknown, "revoked", source)
             return
         }
         let user =
-            users[claims.user].map { VisibleText.of($0.name) } ?? "user \(claims.user.number)"
+            users[claims.user].map { names.of($0.name) } ?? "user \(claims.user.number)"
         if known.isUserKnown {
             explanation.add(.good, "user", user)
         } else {

@@ -1,5 +1,6 @@
 import Auth
 import Glibc
+import JSON
 import JWT
 import POSIX
 
@@ -18,6 +19,7 @@ struct UserCommand {
     private let id: UserID?
     private let name: String?
     private let path: String?
+    private let asJSON: Bool
 
     /// Nil if help was asked for.
     /// - Parameter rest: what stands behind `user`.
@@ -26,6 +28,7 @@ struct UserCommand {
     ) throws(Command.UsageError) {
         var verb: Verb?
         var values: [String: String] = [:]
+        var asJSON = false
         while let argument = rest.popFirst() {
             let option = String(argument.prefix { $0 != "=" })
             switch (verb, option) {
@@ -41,6 +44,7 @@ struct UserCommand {
             case (_, "--users-file"), (_, "--username"), (_, "--name"), (_, "--id"):
                 guard values.updateValue(try rest.value(of: option), forKey: option) == nil
                 else { throw Command.UsageError(sentence: "\(option) is there twice") }
+            case (.list, "--json"): asJSON = true
             case (_, _) where argument.hasPrefix("-"):
                 throw Command.UsageError(sentence: "unknown argument: \(option)")
             case (nil, _):
@@ -59,6 +63,7 @@ struct UserCommand {
             throw Command.UsageError(sentence: "user what? write \(Self.verbs)")
         }
         self.verb = verb
+        self.asJSON = asJSON
         path = values["--users-file"]
         name = values["--name"]
         username = try values["--username"].map { text throws(Command.UsageError) in
@@ -122,13 +127,15 @@ struct UserCommand {
     private struct Change {
         let user: User
         let what: String
+        let names: VisibleText
 
         var sentence: String {
-            "\(VisibleText.of(user.username)) (id \(user.id.number)) \(what)"
+            "\(names.of(user.username)) (id \(user.id.number)) \(what)"
         }
     }
 
-    func run(_ configuration: Configuration) -> Command.ExitCode {
+    /// - Parameter names: how names are shown.
+    func run(_ configuration: Configuration, _ names: VisibleText) -> Command.ExitCode {
         let settings = Settings(configuration)
         let changed: Change?
         guard let path = path ?? settings.usersFile else {
@@ -139,22 +146,22 @@ struct UserCommand {
         }
         do throws(Failure) {
             switch verb {
-            case .add: changed = try add(path, settings.iterations)
-            case .setPassword: changed = try setPassword(path, settings.iterations)
+            case .add: changed = try add(path, settings.iterations, names)
+            case .setPassword: changed = try setPassword(path, settings.iterations, names)
             case .remove:
-                changed = try change(path, "was removed") { users, index in
+                changed = try change(path, "was removed", names) { users, index in
                     users.remove(at: index)
                 }
             case .disable:
-                changed = try change(path, "is disabled") { users, index in
+                changed = try change(path, "is disabled", names) { users, index in
                     users[index].isDisabled = true
                 }
             case .enable:
-                changed = try change(path, "is enabled") { users, index in
+                changed = try change(path, "is enabled", names) { users, index in
                     users[index].isDisabled = false
                 }
             case .list:
-                try list(path)
+                try list(path, names)
                 changed = nil
             }
         } catch {
@@ -219,7 +226,7 @@ struct UserCommand {
         do throws(RevocationRequest.Failure) {
             let way = try RevocationRequest(
                 endingSessionsOf: change.user.id, configuration
-            ).send()
+            ).send().way
             // Whoever has got the journal knows that no server has it.
             StandardOutput.show("\(change.sentence); no server is running")
             sayEnded(change.user, way)
@@ -251,7 +258,7 @@ struct UserCommand {
     private func endSessions(_ user: User, _ configuration: Configuration) -> Command.ExitCode {
         do throws(RevocationRequest.Failure) {
             sayEnded(
-                user, try RevocationRequest(endingSessionsOf: user.id, configuration).send())
+                user, try RevocationRequest(endingSessionsOf: user.id, configuration).send().way)
             return .success
         } catch {
             let exitCode = error.told()
@@ -270,12 +277,14 @@ struct UserCommand {
             "sessions that have begun go on; next: `gatehouse revoke --user \(user.id.number)`")
     }
 
-    private func add(_ path: String, _ iterations: Int) throws(Failure) -> Change? {
+    private func add(
+        _ path: String, _ iterations: Int, _ names: VisibleText
+    ) throws(Failure) -> Change? {
         guard let username, let name else { return nil }
         let file = UsersFile(path)
         // Before the password is asked for; what counts is what is there when the user is added.
         try Self.seek(file, making: true) { users, ids in Self.clash(users, ids, username, id) }
-        let password = try hash(for: username, username, iterations)
+        let password = try hash(for: names.of(username), username, iterations)
         let outcome = try Self.update(file, making: true) {
             users, ids -> Result<User, Failure> in
             if let clash = Self.clash(users, ids, username, self.id) { return .failure(clash) }
@@ -284,10 +293,12 @@ struct UserCommand {
             users.append(user)
             return .success(user)
         }
-        return Change(user: try outcome.get(), what: "was added")
+        return Change(user: try outcome.get(), what: "was added", names: names)
     }
 
-    private func setPassword(_ path: String, _ iterations: Int) throws(Failure) -> Change? {
+    private func setPassword(
+        _ path: String, _ iterations: Int, _ names: VisibleText
+    ) throws(Failure) -> Change? {
         let file = UsersFile(path)
         var found: User?
         try Self.seek(file) { users, _ in
@@ -295,14 +306,15 @@ struct UserCommand {
             return found == nil ? .noUser : nil
         }
         guard let found else { return nil }
-        let password = try hash(for: found.username, found.username, iterations)
-        return try change(path, "has a new password") { users, index in
+        let password = try hash(for: names.of(found.username), found.username, iterations)
+        return try change(path, "has a new password", names) { users, index in
             users[index].password = password
         }
     }
 
     private func change(
-        _ path: String, _ what: String, _ body: (inout [User], Int) -> Void
+        _ path: String, _ what: String, _ names: VisibleText,
+        _ body: (inout [User], Int) -> Void
     ) throws(Failure) -> Change {
         let outcome = try Self.update(UsersFile(path)) { users, _ -> Result<User, Failure> in
             guard let index = position(users) else { return .failure(.noUser) }
@@ -310,22 +322,53 @@ struct UserCommand {
             body(&users, index)
             return .success(user)
         }
-        return Change(user: try outcome.get(), what: what)
+        return Change(user: try outcome.get(), what: what, names: names)
     }
 
-    private func list(_ path: String) throws(Failure) {
-        var rows = [["id", "username", "name", "state", "iterations"]]
-        try Self.seek(UsersFile(path)) { users, _ in
-            rows += users.map { user in
-                [
-                    "\(user.id.number)", VisibleText.of(user.username),
-                    VisibleText.of(user.name, limit: 256), user.state,
-                    user.password.map { "\($0.iterations)" } ?? "-",
-                ]
-            }
+    private func list(_ path: String, _ names: VisibleText) throws(Failure) {
+        var users: [User] = []
+        try Self.seek(UsersFile(path)) { found, _ in
+            users = found
             return nil
         }
-        StandardOutput.show(PlainTable.lines(rows).joined(separator: "\n"))
+        guard !asJSON else {
+            StandardOutput.show(String(decoding: Self.json(users), as: UTF8.self))
+            return
+        }
+        let rows = users.map { user in
+            [
+                "\(user.id.number)", names.of(user.username), names.of(user.name, limit: 256),
+                user.state, user.password.map { "\($0.iterations)" } ?? "-",
+            ]
+        }
+        let title = ["id", "username", "name", "state", "iterations"]
+        StandardOutput.show(PlainTable.lines([title] + rows).joined(separator: "\n"))
+    }
+
+    private static func json(_ users: [User]) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("users")
+        writer.beginArray()
+        for user in users {
+            writer.beginObject()
+            writer.name("id")
+            writer.integer(user.id.number)
+            writer.name("username")
+            writer.string(user.username)
+            writer.name("name")
+            writer.string(user.name)
+            writer.name("state")
+            writer.string(user.state)
+            if let password = user.password {
+                writer.name("iterations")
+                writer.integer(Int64(password.iterations))
+            }
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return writer.bytes
     }
 
     // MARK: Parts
@@ -335,7 +378,7 @@ struct UserCommand {
     ) throws(Failure) -> PasswordHash {
         let text: String
         do throws(PasswordPrompt.Failure) {
-            text = try PasswordPrompt.newPassword(for: VisibleText.of(who))
+            text = try PasswordPrompt.newPassword(for: who)
         } catch {
             throw .prompt(error)
         }
@@ -447,7 +490,7 @@ struct UserCommand {
           user disable --username alice                     keeps the user, who gets no token
           user enable --username alice                      undoes that
           user remove --username alice
-          user list                                         who there is; no hashes
+          user list [--json]                                who there is; no hashes
 
           --id N             instead of --username; for add: the id to give
           --users-file FILE  the users file; without it login.users_file of --config FILE

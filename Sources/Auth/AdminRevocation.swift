@@ -7,18 +7,21 @@ import Time
 
 /// POST /revoke for whoever may use the administrator's socket. A form with `token` revokes that token
 /// (RFC 7009) and with it its session; a JSON object with one of `token`, `token_id`, `session`, `user`
-/// and `all` revokes what it names. On the disk before it is answered.
+/// and `all` revokes what it names. On the disk before it is answered, with `{"known":true}`, or false for
+/// what the server has not met: that is recorded all the same.
 package struct AdminRevocation: Sendable {
     private let tokens: HS256
+    private let users: UserDirectory
     private let revocations: Revocations
     private let sessions: SessionList
     private let log: SecurityLog
     private let clock: WallClock
 
     package init(
-        _ tokens: HS256, revocations: Revocations, sessions: SessionList, log: SecurityLog,
-        clock: WallClock
+        _ tokens: HS256, users: UserDirectory, revocations: Revocations, sessions: SessionList,
+        log: SecurityLog, clock: WallClock
     ) {
+        self.users = users
         self.tokens = tokens
         self.revocations = revocations
         self.sessions = sessions
@@ -30,13 +33,14 @@ package struct AdminRevocation: Sendable {
         switch RevocationOrder(request, tokens, at: clock.now()) {
         case .invalid: .response(Self.invalidRequest)
         // RFC 7009 §2.2: a token that is none needs no revocation.
-        case .nothing: .response(Self.done)
+        case .nothing: .response(Self.done(isKnown: false))
         case .revoke(let target): .slow(.waiting) { revoke(request, target) }
         }
     }
 
     private func revoke(_ request: Request, _ target: RevocationOrder.Target) -> Response {
         let origin = Origin(request)
+        let isKnown = target.isKnown(to: users, sessions, revocations, at: clock.now())
         do throws(Errno) {
             try revocations.revoke(
                 target, at: clock.now(), leeway: tokens.policy.leeway)
@@ -54,9 +58,12 @@ package struct AdminRevocation: Sendable {
         for scope in target.scopes {
             log.record(TokenRevoked(scope: scope, by: "admin", origin: origin))
         }
-        return Self.done
+        return Self.done(isKnown: isKnown)
     }
 
-    private static let done = Response(.ok, json: Array("{}".utf8)).audited
+    private static func done(isKnown: Bool) -> Response {
+        Response(.ok, json: Array("{\"known\":\(isKnown)}".utf8)).audited
+    }
+
     private static let invalidRequest = Response.error(.badRequest, "Invalid request")
 }

@@ -22,6 +22,23 @@ package enum RevocationOrder: Sendable {
         case user(UserID)
         case all
 
+        /// Whether it is something that the server has met, as far as it remembers.
+        /// - Parameter sessions: those that this process has begun or renewed.
+        package func isKnown(
+            to users: UserDirectory, _ sessions: SessionList, _ revocations: Revocations,
+            at now: Timestamp
+        ) -> Bool {
+            switch self {
+            // One of the keys has signed it.
+            case .token, .all: true
+            case .tokenID(let id):
+                sessions.isKnown(token: id, at: now) || revocations.isKnown(.token(id.bytes))
+            case .session(let id):
+                sessions.isKnown(id, at: now) || revocations.isKnown(.session(id.bytes))
+            case .user(let id): users[id] != nil
+            }
+        }
+
         /// As the log has it.
         var scopes: [TokenRevoked.Scope] {
             switch self {

@@ -21,6 +21,8 @@ package final class SessionList: Sendable {
         /// When it was begun or last renewed, and from where.
         package let seen: Timestamp
         package let client: ClientAddress
+        /// Tells its newest token; see `mark(of:)`.
+        fileprivate let token: Int
     }
 
     private struct State {
@@ -52,7 +54,8 @@ package final class SessionList: Sendable {
         guard let id = claims.sessionID else { return }
         let session = Session(
             id: id, user: claims.user, began: claims.authenticated,
-            ends: claims.sessionExpires ?? claims.expires, seen: now, client: client)
+            ends: claims.sessionExpires ?? claims.expires, seen: now, client: client,
+            token: Self.mark(of: claims.tokenID))
         state.withLock { state in
             if !isNew,
                 let index = state.sessions[claims.user]?.firstIndex(where: { $0.id == id })
@@ -70,6 +73,31 @@ package final class SessionList: Sendable {
             state.sessions[claims.user, default: []].append(session)
             state.count += 1
         }
+    }
+
+    // MARK: What is known
+
+    /// Whether a session with this identifier is in the list and not over.
+    func isKnown(_ id: ShortText, at now: Timestamp) -> Bool {
+        contains { $0.id == id && $0.ends > now }
+    }
+
+    /// Whether this is the newest token of a session in the list.
+    func isKnown(token: ShortText, at now: Timestamp) -> Bool {
+        let mark = Self.mark(of: token)
+        return contains { $0.token == mark && $0.ends > now }
+    }
+
+    /// For an operator's commands: looks at all of them.
+    private func contains(_ isWanted: (Session) -> Bool) -> Bool {
+        state.withLock { $0.sessions.values.contains { $0.contains(where: isWanted) } }
+    }
+
+    /// A hash under this process's key, which takes a tenth of the room.
+    private static func mark(of token: ShortText?) -> Int {
+        var hasher = Hasher()
+        if let token { for index in token.utf8.indices { hasher.combine(token.utf8[index]) } }
+        return hasher.finalize()
     }
 
     private static func oldest(_ sessions: [Session]) -> Int {

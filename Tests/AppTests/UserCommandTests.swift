@@ -53,7 +53,7 @@ struct UserCommandTests {
             ),
             (["add", "--username"], "--username needs a value"),
             (["add", "--nope"], "unknown argument: --nope"),
-            (["add", "--username=alice"], "--username=…: write --username VALUE"),
+            (["add", "--username=alice"], "user add needs --username and --name, and takes --id"),
             (["list", "--id", "1"], "user list takes --config or --users-file alone"),
             (["remove"], "user remove needs either --username or --id"),
             (

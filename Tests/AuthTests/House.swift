@@ -150,7 +150,8 @@ final class House: Sendable {
             leeway: plan.leeway)
         introspection = Introspection(bearer, users: plan.users, policy: policy)
         revocation = AdminRevocation(
-            tokens, revocations: revocations, sessions: sessions, log: security, clock: clock)
+            tokens, users: plan.users, revocations: revocations, sessions: sessions,
+            log: security, clock: clock)
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }

@@ -1,0 +1,61 @@
+import Auth
+import JWT
+
+/// A user as an option names one: `--user N` or `--username NAME`.
+enum NamedUser: Equatable {
+    case id(UserID)
+    /// Normalised, as `Username` does.
+    case username(String)
+
+    enum Failure: Error {
+        /// The users file cannot be read.
+        case users([Problem])
+        case unknown(username: String)
+
+        /// Says it, and returns what to exit with.
+        func told(_ names: VisibleText) -> Command.ExitCode {
+            switch self {
+            case .users(let problems):
+                for problem in problems { Command.say("\(problem)") }
+                return .configuration
+            case .unknown(let username):
+                Command.say(
+                    "no such user: \(names.of(username)); `gatehouse user list` shows who there is")
+                return .noUser
+            }
+        }
+    }
+
+    /// The id; for a user name, that of the configuration's users.
+    func id(_ configuration: Configuration) throws(Failure) -> UserID {
+        switch self {
+        case .id(let id): return id
+        case .username(let username):
+            let users: UserDirectory
+            do throws(Configuration.Invalid) {
+                users = try configuration.readUsers()
+            } catch {
+                throw .users(error.problems)
+            }
+            guard let user = users.user(named: username) else {
+                throw .unknown(username: username)
+            }
+            return user.id
+        }
+    }
+
+    static func isOption(_ argument: String) -> Bool {
+        argument == "--user" || argument == "--username"
+    }
+}
+
+extension ArraySlice<String> {
+    /// The user whom `--user` or `--username` names.
+    mutating func namedUser(of option: String) throws(Command.UsageError) -> NamedUser {
+        guard option == "--username" else { return .id(try user(of: option)) }
+        guard let username = Username.normalized(try value(of: option)) else {
+            throw Command.UsageError(sentence: "--username: \(Username.rule)")
+        }
+        return .username(username)
+    }
+}
