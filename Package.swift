@@ -62,7 +62,7 @@ func tests(_ name: String, _ lower: [Target.Dependency], data: [String] = []) ->
 /// What the rules of Tests/FuzzTargets are about.
 let fuzzed = [
     "App", "Audit", "Auth", "Crypto", "HTTP", "JSON", "JWT", "Logging", "POSIX", "Revocation",
-    "Time",
+    "Server", "Time",
     "TestSupport",
 ]
 

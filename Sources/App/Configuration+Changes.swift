@@ -82,6 +82,7 @@ extension Configuration {
         var options = ServerOptions()
         options.address = address
         options.maximumConnections = 100
+        options.excessConnections = 32
         return options
     }
 }

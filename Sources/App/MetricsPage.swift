@@ -130,6 +130,15 @@ struct MetricsPage: Sendable {
         text.counter(
             "gatehouse_connections_refused_total", "Connections refused for being too many.",
             statistics.tooMany)
+        text.counter(
+            "gatehouse_connections_evicted_total",
+            "Connections that made room for others, by what they were doing."
+        ) {
+            $0.add(.count(statistics.evicted.idle), ["state": "idle"])
+            $0.add(.count(statistics.evicted.head), ["state": "header"])
+            $0.add(.count(statistics.evicted.body), ["state": "body"])
+            $0.add(.count(statistics.evicted.response), ["state": "response"])
+        }
         text.counter("gatehouse_timeouts_total", "Deadlines that expired, by kind.") {
             $0.add(.count(statistics.timeouts.head), ["kind": "header"])
             $0.add(.count(statistics.timeouts.body), ["kind": "body"])

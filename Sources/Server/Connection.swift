@@ -9,6 +9,11 @@ final class Connection {
     /// Its slot and how often that was used before: a token of an earlier connection never fits.
     let token: UInt64
     var conversation: Conversation
+    let activity: ConnectionActivity
+    /// Nil for a connection that carries the requests of many clients.
+    let networks: ClientNetworks?
+    /// In the server's `ConnectionShares`.
+    var place = -1
     var interest = Poller.Interest.read
     /// An offloaded handler has its request.
     var awaitsResponse = false
@@ -17,8 +22,10 @@ final class Connection {
     /// Everything is sent and sending has ended; what the client still sends is thrown away until
     /// it ends too, because closing now would make the kernel take our last response back from it.
     var isLingering = false
-    /// How often a neighbour was asked to make room for it.
-    var askedForRoom = 0
+    /// How often another worker was asked to end one of its connections for this one.
+    var roomRequests = 0
+    /// The server is full. It is not read from until another connection has made room for it.
+    var waitsForRoom = false
     /// It was one too many, and is told so.
     var isTurnedAway = false
     /// Bytes thrown away while lingering.
@@ -26,11 +33,14 @@ final class Connection {
 
     init(
         _ socket: consuming FileDescriptor, slot: Int, token: UInt64,
-        _ conversation: consuming Conversation
+        _ conversation: consuming Conversation, _ activity: ConnectionActivity,
+        _ networks: ClientNetworks?
     ) {
         self.socket = socket
         self.slot = slot
         self.token = token
         self.conversation = conversation
+        self.activity = activity
+        self.networks = networks
     }
 }

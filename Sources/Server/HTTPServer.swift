@@ -57,15 +57,16 @@ package final class HTTPServer: Sendable {
             }
         }
         self.file = file
-        var neighbours: [Neighbour] = []
-        for _ in listeners { neighbours.append(try Neighbour()) }
+        var mailboxes: [Mailbox] = []
+        for _ in listeners { mailboxes.append(try Mailbox()) }
         var workers: [Worker] = []
         let (drained, counts) = (drained, counts)
+        let shares = Locked(ConnectionShares())
         for (number, listeners) in listeners.enumerated() {
             workers.append(
                 try Worker(
-                    number: number, of: neighbours, listeners: listeners, options, routes, hooks,
-                    offload, counts, whenDrained: { drained.leave() }))
+                    number: number, mailboxes, listeners: listeners, options, routes, hooks,
+                    offload, counts, shares, whenDrained: { drained.leave() }))
         }
         self.address = address
         self.workers = workers

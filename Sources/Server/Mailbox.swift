@@ -11,9 +11,9 @@ final class Mailbox: Sendable {
         case displaced(ClientAddress, token: UInt64)
         /// What has been configured anew; `whenTaken` is called once the worker goes by it.
         case replace(RouteTable, ServerOptions, whenTaken: @Sendable () -> Void)
-        /// A neighbour has no idle connection, and asks for room; with its number and the token of the
-        /// connection that waits for it, or nil if what it lacks are descriptors.
-        case makeRoom(forNeighbour: Int, token: UInt64?)
+        /// A connection of this worker is to end: for the one with this token of another worker, or
+        /// because that worker has no descriptors left.
+        case makeRoom(ConnectionShares.Victim, forWorker: Int, token: UInt64?)
         /// The answer: whether there is room for the connection with this token.
         case room(Bool, token: UInt64)
         /// Somebody has closed connections while this worker waits for descriptors.

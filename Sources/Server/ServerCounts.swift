@@ -25,6 +25,10 @@ final class ServerCounts: Sendable {
     private let bodyTimeouts = Total()
     private let idleTimeouts = Total()
     private let writeTimeouts = Total()
+    private let evictedIdle = Total()
+    private let evictedHeads = Total()
+    private let evictedBodies = Total()
+    private let evictedResponses = Total()
     private let open = Atomic<Int>(0)
     private let turnedAway = Atomic<Int>(0)
     private let waiting = Atomic<Int>(0)
@@ -35,10 +39,10 @@ final class ServerCounts: Sendable {
     /// Those that are not being told that they are too many.
     var served: Int { open.load(ordering: .relaxed) }
 
-    /// Counts a connection that begins; how many are served with it.
-    func begin() -> Int { open.add(1, ordering: .relaxed).newValue }
+    /// Counts a connection that begins.
+    func begin() { open.add(1, ordering: .relaxed) }
 
-    /// Counts a connection that has begun as one too many.
+    /// Counts a connection that is refused, or told that it made room for another.
     func turnAway() {
         tooMany.add()
         turnedAway.add(1, ordering: .relaxed)
@@ -78,6 +82,16 @@ final class ServerCounts: Sendable {
         }
     }
 
+    /// Counts a connection that made room for another one, by what it was doing.
+    func addEvicted(_ kind: ConnectionActivity.Kind) {
+        switch kind {
+        case .lingering, .idle, .answered: evictedIdle.add()
+        case .head: evictedHeads.add()
+        case .body: evictedBodies.add()
+        case .writing, .busy: evictedResponses.add()
+        }
+    }
+
     func statistics(_ offload: OffloadQueues) -> ServerStatistics {
         ServerStatistics(
             connections: connections, accepted: accepted.value, tooMany: tooMany.value,
@@ -86,6 +100,9 @@ final class ServerCounts: Sendable {
             timeouts: ServerStatistics.Timeouts(
                 head: headTimeouts.value, body: bodyTimeouts.value, idle: idleTimeouts.value,
                 write: writeTimeouts.value),
+            evicted: ServerStatistics.Evictions(
+                idle: evictedIdle.value, head: evictedHeads.value, body: evictedBodies.value,
+                response: evictedResponses.value),
             computing: offload.statistics(of: .computing),
             waiting: offload.statistics(of: .waiting))
     }

@@ -8,6 +8,8 @@ package struct ServerOptions: Sendable {
     /// Serial queues that each serve a share of the connections; a Unix domain socket has one.
     package var workers = 1
     package var maximumConnections = 10_000
+    /// Connections past the maximum that are being refused, or wait for another one's end, at most.
+    package var excessConnections = 1024
     /// Whose word about where a request comes from is taken.
     package var trustedProxies = TrustedProxies.none
     /// Whether the connections of those begin with a PROXY header; those of others never do.

@@ -14,6 +14,15 @@ package struct ServerStatistics: Sendable, Equatable {
         package let write: UInt64
     }
 
+    /// Connections that made room for others, by what they were doing.
+    package struct Evictions: Sendable, Equatable {
+        package let idle: UInt64
+        package let head: UInt64
+        package let body: UInt64
+        /// Clients that did not take their response.
+        package let response: UInt64
+    }
+
     /// A queue of slow work.
     package struct Offload: Sendable, Equatable {
         /// Now.
@@ -38,6 +47,7 @@ package struct ServerStatistics: Sendable, Equatable {
     /// too slowly, to connections past the maximum, and in place of what could not be put on record.
     package let answersToNoRequest: [Status: UInt64]
     package let timeouts: Timeouts
+    package let evicted: Evictions
     package let computing: Offload
     package let waiting: Offload
 }

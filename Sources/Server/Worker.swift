@@ -29,10 +29,13 @@ final class Worker: @unchecked Sendable {
     private static let lingerTimeout = Milliseconds.seconds(2)
     /// Bytes thrown away before a client that goes on sending is cut off.
     private static let discardLimit = 4 * 1024 * 1024
-    /// Connections past the maximum that wait for room or are being told that there is none.
-    private static let excess = 512
-    /// Idle connections that are looked at to find one that asks for nothing.
-    private static let looks = 64
+    /// Connections that are chosen one after the other to make room, if a request has just come on
+    /// those before.
+    private static let choices = 64
+    /// How often another worker is asked to make room for a connection, before it is tried again later.
+    private static let roomRequests = 8
+    /// Between two attempts to make room for a connection, while those that are to make it are busy.
+    private static let roomPause = Milliseconds(5)
     /// How long accepting pauses at most when descriptors or memory have run out: what frees them may
     /// be nothing that a worker hears of.
     private static let acceptPause = Milliseconds(100)
@@ -41,15 +44,17 @@ final class Worker: @unchecked Sendable {
     /// A twentieth of the shortest timeout that can be configured.
     private static let timerLeeway = DispatchTimeInterval.milliseconds(5)
 
-    /// Its place among its neighbours.
+    /// Its place in `mailboxes`.
     private let number: Int
-    private let neighbours: [Neighbour]
+    /// Of all workers.
+    private let mailboxes: [Mailbox]
     let mailbox: Mailbox
     private var options: ServerOptions
     private var routes: RouteTable
     private let hooks: ServerHooks
     private let offload: OffloadQueues
     private let counts: ServerCounts
+    private let shares: Locked<ConnectionShares>
     private let queue: DispatchQueue
     private let whenDrained: @Sendable () -> Void
 
@@ -79,24 +84,29 @@ final class Worker: @unchecked Sendable {
     private var nextAcceptFailure = MonotonicTime(nanoseconds: 0)
     /// Connections were closed while a worker waits for descriptors.
     private var hasFreedDescriptors = false
+    /// Connections for which room is looked for again at `nextRoomAttempt`.
+    private var waiting: [UInt64] = []
+    private var nextRoomAttempt = MonotonicTime.distantFuture
     private var commitMark: UInt64 = 0
     private var isDraining = false
     private var date = DateField()
     private var seeds = SystemRandomNumberGenerator()
 
     init(
-        number: Int, of neighbours: [Neighbour], listeners: [Listener], _ options: ServerOptions,
+        number: Int, _ mailboxes: [Mailbox], listeners: [Listener], _ options: ServerOptions,
         _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueues,
-        _ counts: ServerCounts, whenDrained: @escaping @Sendable () -> Void
+        _ counts: ServerCounts, _ shares: Locked<ConnectionShares>,
+        whenDrained: @escaping @Sendable () -> Void
     ) throws(Errno) {
         self.number = number
-        self.neighbours = neighbours
-        mailbox = neighbours[number].mailbox
+        self.mailboxes = mailboxes
+        mailbox = mailboxes[number]
         self.options = options
         self.routes = routes
         self.hooks = hooks
         self.offload = offload
         self.counts = counts
+        self.shares = shares
         self.whenDrained = whenDrained
         queue = DispatchQueue(label: "gatehouse.worker.\(number)")
         poller = try Poller()
@@ -199,9 +209,7 @@ final class Worker: @unchecked Sendable {
                 answer(connection)
             } else if receive(connection) {
                 // It is not idle any more, though nobody has looked yet at what came.
-                if deadlines.kind(of: connection.slot) == .idle {
-                    deadlines.clear(connection.slot)
-                }
+                if deadlines.kind(of: connection.slot) == .idle { clearDeadline(connection) }
                 received.append(connection)
             }
         }
@@ -212,23 +220,27 @@ final class Worker: @unchecked Sendable {
     private func finishBatch(now: MonotonicTime) {
         if deadlines.next <= now { expire(now) }
         if isDraining, pausedUntil <= now { acceptLast(now) }
-        if !answered.isEmpty || mustCommit {
-            mustCommit = false
-            // A client may know its answer, and make a new connection, before this batch ends.
-            publishIdle(at: now, expecting: !answered.isEmpty)
-            if !hooks.commit(&commitMark) { retractAnswers() }
-            for connection in answered {
-                connection.isAnswered = false
-                connection.conversation.settle()
-                send(connection, now)
-            }
-            answered.removeAll(keepingCapacity: true)
+        sendAnswers(now)
+        if nextRoomAttempt <= now {
+            tryAgainToMakeRoom(now)
+            sendAnswers(now)
         }
-        publishIdle(at: now)
         if hasFreedDescriptors || pausedUntil <= now { resumeAccepting() }
         if isDraining, listeners.isEmpty, connections.count == freeSlots.count {
             finishDraining()
         }
+    }
+
+    private func sendAnswers(_ now: MonotonicTime) {
+        guard !answered.isEmpty || mustCommit else { return }
+        mustCommit = false
+        if !hooks.commit(&commitMark) { retractAnswers() }
+        for connection in answered {
+            connection.isAnswered = false
+            connection.conversation.settle()
+            send(connection, now)
+        }
+        answered.removeAll(keepingCapacity: true)
     }
 
     private func retractAnswers() {
@@ -243,6 +255,8 @@ final class Worker: @unchecked Sendable {
     private func answer(_ connection: Connection) {
         guard !connection.isAnswered else { return }
         connection.isAnswered = true
+        // A client may know its answer, and make a new connection, before this batch ends.
+        connection.activity.set(.answered, since: MonotonicTime(nanoseconds: 0))
         answered.append(connection)
     }
 
@@ -287,7 +301,7 @@ final class Worker: @unchecked Sendable {
         do throws(ParseError) {
             while connection.conversation.unsentCount < Self.outputLimit {
                 guard let request = try connection.conversation.next() else { break }
-                deadlines.clear(connection.slot)
+                clearDeadline(connection)
                 switch routes.route(for: request) {
                 case .onWorker(let handler): complete(handler(request), connection)
                 case .inTwoSteps(let handler):
@@ -342,7 +356,7 @@ final class Worker: @unchecked Sendable {
     /// is left.
     private func refuse(_ connection: Connection, _ error: ParseError) {
         guard connection.conversation.standing.wants != .nothing else { return }
-        deadlines.clear(connection.slot)
+        clearDeadline(connection)
         connection.conversation.fail(error, date: date.text)
         tell(error.reason, error.status, connection)
         answer(connection)
@@ -382,12 +396,32 @@ final class Worker: @unchecked Sendable {
         case .message: kind = deadlines.kind(of: connection.slot) == .head ? .head : .idle
         case .head: kind = .head
         case .body: kind = .body
-        case .response, .nothing: return deadlines.clear(connection.slot)
+        case .response, .nothing: return clearDeadline(connection)
         }
         // One that runs already is not put off by another byte.
         if deadlines.kind(of: connection.slot) != kind {
-            deadlines.set(connection.slot, kind, now: now)
+            setDeadline(connection, kind, now)
         }
+    }
+
+    private func setDeadline(
+        _ connection: Connection, _ kind: DeadlineList.Kind, _ now: MonotonicTime
+    ) {
+        deadlines.set(connection.slot, kind, now: now)
+        let activity: ConnectionActivity.Kind =
+            switch kind {
+            case .head: .head
+            case .body: .body
+            case .idle: .idle
+            case .write: .writing
+            case .linger: .lingering
+            }
+        connection.activity.set(activity, since: now)
+    }
+
+    private func clearDeadline(_ connection: Connection) {
+        deadlines.clear(connection.slot)
+        connection.activity.setBusy()
     }
 
     // MARK: Sending
@@ -407,15 +441,17 @@ final class Worker: @unchecked Sendable {
         let standing = connection.conversation.standing
         if standing.unsentCount > 0 {
             watch(connection, .write)
-            if deadlines.kind(of: connection.slot) != .write {
-                deadlines.set(connection.slot, .write, now: now)
+            if deadlines.kind(of: connection.slot) == .write {
+                connection.activity.set(.writing, since: now)
+            } else {
+                setDeadline(connection, .write, now)
             }
             return
         }
         if standing.wants == .nothing { return linger(connection, now) }
         watch(connection, .read)
         if standing.isInsideMessage { unfinished.append(connection) }
-        if deadlines.kind(of: connection.slot) == .write { deadlines.clear(connection.slot) }
+        if deadlines.kind(of: connection.slot) == .write { clearDeadline(connection) }
         setReadingDeadline(connection, standing, now)
     }
 
@@ -453,7 +489,7 @@ final class Worker: @unchecked Sendable {
                 // somebody else. What else lacks, no end of a connection brings.
                 let lacksDescriptors =
                     error == .tooManyOpenFiles || error == .tooManyOpenFilesInSystem
-                guard lacksDescriptors, !hasMadeRoom, endOldestIdle(now) else {
+                guard lacksDescriptors, !hasMadeRoom, freeDescriptor(now) else {
                     pauseAccepting(now, forDescriptors: lacksDescriptors)
                     return !lacksDescriptors
                 }
@@ -467,8 +503,14 @@ final class Worker: @unchecked Sendable {
         _ socket: consuming FileDescriptor, _ client: ClientAddress, _ now: MonotonicTime
     ) throws(Errno) {
         counts.accepted.add()
-        // Past those that are told why, there is no answer at all.
-        if counts.connections >= options.maximumConnections + Self.excess, !endOldestLingering() {
+        // Half of the connections past the maximum are those that are told why. Past that half there is
+        // no answer, and the rest waits for other workers to make room.
+        let isCrowded =
+            counts.connections >= options.maximumConnections + options.excessConnections / 2
+            && !endOldestLingering()
+        if isCrowded,
+            counts.connections >= options.maximumConnections + options.excessConnections
+        {
             return counts.tooMany.add()
         }
         let slot = freeSlots.popLast() ?? connections.count
@@ -476,16 +518,20 @@ final class Worker: @unchecked Sendable {
         generation += 1
         let token = generation << 32 | UInt64(slot)
         let number = socket.number
+        let proxies = options.trustedProxies.behind(client)
         let connection = Connection(
             socket, slot: slot, token: token,
             Conversation(
-                limits: options.limits, client: client, seed: seeds.next(),
-                proxies: options.trustedProxies.behind(client),
-                expectsProxyHeader: options.expectsProxyHeader, hosts: options.acceptedHosts))
+                limits: options.limits, client: client, seed: seeds.next(), proxies: proxies,
+                expectsProxyHeader: options.expectsProxyHeader, hosts: options.acceptedHosts),
+            ConnectionActivity(.head, since: now),
+            // A client of a Unix domain socket has no address, and may be a proxy.
+            proxies == nil && NetworkAddress(client.utf8) != nil ? ClientNetworks(client) : nil)
         connections[slot] = connection
-        // Counted first and looked at then, so that two workers never take the same last place.
-        let hasRoom = counts.begin() <= options.maximumConnections || endOldestIdle(now)
-        connection.interest = hasRoom ? .read : .none
+        counts.begin()
+        let isFull = count(connection) > options.maximumConnections
+        let room = isFull ? makeRoom(for: connection, now) : .found
+        connection.interest = room == .found ? .read : .none
         do throws(Errno) {
             try poller.add(number, connection.interest, token: token)
         } catch {
@@ -494,98 +540,147 @@ final class Worker: @unchecked Sendable {
         }
         // At a stop it has no more time than those that are here.
         deadlines.set(slot, isDraining ? .idle : .head, now: now)
-        if !hasRoom { askForRoom(connection) }
+        guard room == .none else {
+            connection.waitsForRoom = room == .awaited
+            return
+        }
+        if isCrowded {
+            counts.tooMany.add()
+            close(connection)
+        } else {
+            turnAway(connection)
+        }
     }
 
     // MARK: Room
 
-    /// Asks the neighbour whose oldest connection has been idle longest to end it for this one, which
-    /// waits unread for the answer; refuses it if nobody has an idle one.
-    private func askForRoom(_ connection: Connection) {
-        // Each neighbour once: where all are busy, one may seem to have an idle one again and again.
-        guard connection.askedForRoom < neighbours.count - 1,
-            let neighbour = neighbourWithOldestIdle
-        else { return turnAway(connection) }
-        connection.askedForRoom += 1
-        neighbour.mailbox.post(.makeRoom(forNeighbour: number, token: connection.token))
-    }
-
-    /// Lets the neighbours know how long a connection has been idle here.
-    /// - Parameter expecting: one is about to be.
-    private func publishIdle(at now: MonotonicTime, expecting: Bool = false) {
-        guard neighbours.count > 1 else { return }
-        let expected = expecting ? now + options.idleTimeout : .distantFuture
-        neighbours[number].publish(nextIdleDeadline: min(deadlines.next(.idle), expected))
-    }
-
-    private var neighbourWithOldestIdle: Neighbour? {
-        var (earliest, chosen) = (MonotonicTime.distantFuture, nil as Neighbour?)
-        for index in neighbours.indices where index != number {
-            let deadline = neighbours[index].nextIdleDeadline
-            if deadline < earliest { (earliest, chosen) = (deadline, neighbours[index]) }
-        }
-        return chosen
-    }
-
-    private func makeRoom(
-        forNeighbour neighbour: Int, _ token: UInt64?, _ now: MonotonicTime
-    ) {
-        // It may have been made by a connection that has ended since.
-        let hasRoom =
-            token != nil && counts.served <= options.maximumConnections || endOldestIdle(now)
-        // Before the answer, so that nobody asks again for what is not here.
-        publishIdle(at: now)
-        guard let token else { return }
-        neighbours[neighbour].mailbox.post(.room(hasRoom, token: token))
-    }
-
-    private func takeRoom(_ hasRoom: Bool, _ token: UInt64, _ now: MonotonicTime) {
-        // At a stop it may have been read from all the same.
-        guard let connection = connection(token), waitsForRoom(connection) else { return }
-        if hasRoom || counts.served <= options.maximumConnections || endOldestIdle(now) {
-            watch(connection, .read)
-        } else {
-            askForRoom(connection)
+    /// - Returns: how many connections there are with it.
+    private func count(_ connection: Connection) -> Int {
+        shares.withLock { shares in
+            connection.place = shares.add(
+                connection.networks, worker: number, token: connection.token,
+                connection.activity)
+            return shares.count
         }
     }
 
-    private func waitsForRoom(_ connection: Connection) -> Bool {
-        connection.askedForRoom > 0 && connection.interest == .none && !connection.isTurnedAway
-            && !connection.isAnswered && !connection.isLingering
+    private func uncount(_ connection: Connection) {
+        shares.withLock {
+            $0.remove(connection.place, worker: number, token: connection.token)
+        }
     }
 
-    private func turnAway(_ connection: Connection) {
-        connection.isTurnedAway = true
-        counts.turnAway()
-        deadlines.clear(connection.slot)
-        connection.conversation.fail(Self.tooManyConnections, date: date.text)
-        tell("too_many_connections", .serviceUnavailable, connection)
-        answer(connection)
+    private enum Room { case found, awaited, none }
+
+    /// Ends a connection for this one. If another worker has it, this one waits unread for the answer.
+    private func makeRoom(for connection: Connection, _ now: MonotonicTime) -> Room {
+        for _ in 0..<Self.choices {
+            let choice = shares.withLock {
+                connection.roomRequests < Self.roomRequests
+                    ? $0.takeVictim(for: connection.place, worker: number) : .wait
+            }
+            guard case .victim(let victim) = choice else {
+                return choice == .wait ? tryLater(connection, now) : .none
+            }
+            guard victim.worker == number else {
+                connection.roomRequests += 1
+                mailboxes[victim.worker].post(
+                    .makeRoom(victim, forWorker: number, token: connection.token))
+                return .awaited
+            }
+            if end(victim, now) { return .found }
+        }
+        return tryLater(connection, now)
     }
 
-    /// Ends the connection that has been idle longest.
-    /// - Returns: false if none is idle.
-    private func endOldestIdle(_ now: MonotonicTime) -> Bool {
-        for _ in 0..<Self.looks {
-            guard let slot = deadlines.first(.idle), let oldest = connections[slot] else {
+    /// First when the batch has been answered, then every few milliseconds.
+    private func tryLater(_ connection: Connection, _ now: MonotonicTime) -> Room {
+        waiting.append(connection.token)
+        nextRoomAttempt = min(nextRoomAttempt, now)
+        return .awaited
+    }
+
+    private func tryAgainToMakeRoom(_ now: MonotonicTime) {
+        nextRoomAttempt = .distantFuture
+        let tokens = waiting
+        waiting.removeAll(keepingCapacity: true)
+        for token in tokens {
+            connection(token)?.roomRequests = 0
+            takeRoom(false, token, now)
+        }
+        if !waiting.isEmpty { nextRoomAttempt = now + Self.roomPause }
+    }
+
+    /// Ends a connection because there are no descriptors for another.
+    /// - Returns: whether one is free now; another worker may free one later.
+    private func freeDescriptor(_ now: MonotonicTime) -> Bool {
+        for _ in 0..<Self.choices {
+            let choice = shares.withLock { $0.takeVictim(worker: number) }
+            guard case .victim(let victim) = choice else { return false }
+            guard victim.worker == number else {
+                mailboxes[victim.worker].post(.makeRoom(victim, forWorker: number, token: nil))
                 return false
             }
-            if endIfIdle(oldest, now) { return true }
+            if end(victim, now) { return true }
         }
         return false
     }
 
-    /// Ends an idle connection, unless a request has come on it that was not read yet.
+    /// Ends a connection of this worker to make room. It stays, and is counted again, if a request has
+    /// come on it since it was chosen.
     /// - Returns: whether it has ended.
-    private func endIfIdle(_ connection: Connection, _ now: MonotonicTime) -> Bool {
-        // At a stop the idle are ended politely, which takes a moment that there is not now.
-        if connection.isLingering {
-            close(connection)
-            return true
+    private func end(_ victim: ConnectionShares.Victim, _ now: MonotonicTime) -> Bool {
+        guard let connection = connection(victim.token) else { return true }
+        if !connection.isLingering, !connection.awaitsResponse, !connection.isAnswered,
+            connection.interest == .read
+        {
+            // What is here by now has come in time, though it was not read yet.
+            read(connection, now)
+            guard self.connection(victim.token) != nil else { return true }
         }
-        read(connection, now)
-        if isIdle(connection) { close(connection) }
-        return self.connection(connection.token) == nil
+        let standing = connection.conversation.standing
+        let kind = connection.activity.now.kind
+        if isIdle(connection) || connection.isLingering {
+            counts.addEvicted(kind)
+            close(connection)
+        } else if !victim.mayBeUnfinished || connection.isAnswered || standing.wants == .response {
+            _ = count(connection)
+            return false
+        } else {
+            counts.addEvicted(kind)
+            if connection.waitsForRoom || standing.isInsideMessage {
+                turnAway(connection)
+            } else {
+                close(connection)
+            }
+        }
+        return true
+    }
+
+    private func takeRoom(_ hasRoom: Bool, _ token: UInt64, _ now: MonotonicTime) {
+        // At a stop it may have been read from all the same.
+        guard let connection = connection(token), connection.waitsForRoom,
+            !connection.isAnswered, !connection.isLingering
+        else { return }
+        let isFull = shares.withLock { $0.count } > options.maximumConnections
+        switch hasRoom || !isFull ? .found : makeRoom(for: connection, now) {
+        case .found:
+            connection.waitsForRoom = false
+            watch(connection, .read)
+        case .awaited: break
+        case .none: turnAway(connection)
+        }
+    }
+
+    private func turnAway(_ connection: Connection) {
+        connection.isTurnedAway = true
+        connection.waitsForRoom = false
+        counts.turnAway()
+        uncount(connection)
+        clearDeadline(connection)
+        connection.conversation.fail(Self.tooManyConnections, date: date.text)
+        tell("too_many_connections", .serviceUnavailable, connection)
+        answer(connection)
     }
 
     /// Ends the connection that was answered for good longest ago.
@@ -613,10 +708,9 @@ final class Worker: @unchecked Sendable {
         waitsForDescriptors = forDescriptors
         guard forDescriptors else { return }
         counts.beginWaiting()
-        neighbourWithOldestIdle?.mailbox.post(.makeRoom(forNeighbour: number, token: nil))
     }
 
-    /// Descriptors may be free: accepts again, and has the neighbours do so, if this is known from an
+    /// Descriptors may be free: accepts again, and has the other workers do so, if this is known from an
     /// end of connections here.
     private func resumeAccepting() {
         if isDraining, pausedUntil != .distantFuture {
@@ -628,8 +722,8 @@ final class Worker: @unchecked Sendable {
         guard hasFreedDescriptors else { return }
         hasFreedDescriptors = false
         guard counts.someoneWaits else { return }
-        for index in neighbours.indices where index != number {
-            neighbours[index].mailbox.post(.descriptorsAreFree)
+        for index in mailboxes.indices where index != number {
+            mailboxes[index].post(.descriptorsAreFree)
         }
     }
 
@@ -652,7 +746,7 @@ final class Worker: @unchecked Sendable {
         Socket.endSending(connection.socket)
         connection.isLingering = true
         watch(connection, .read)
-        deadlines.set(connection.slot, .linger, now: now)
+        setDeadline(connection, .linger, now)
     }
 
     private func discard(_ connection: Connection) {
@@ -669,6 +763,7 @@ final class Worker: @unchecked Sendable {
     private func close(_ connection: Connection) {
         guard self.connection(connection.token) != nil else { return }
         deadlines.clear(connection.slot)
+        if !connection.isTurnedAway { uncount(connection) }
         connection.conversation.close()
         connections[connection.slot] = nil
         freeSlots.append(connection.slot)
@@ -698,15 +793,15 @@ final class Worker: @unchecked Sendable {
             case .idle:
                 read(connection, now)
                 guard isIdle(connection) else { continue }
-            case .head where waitsForRoom(connection):
-                // The neighbour has not answered: its log may hang on a dead disk.
+            case .head where connection.waitsForRoom:
+                // The other worker has not answered: its log may hang on a dead disk.
                 turnAway(connection)
                 continue
             case .head, .body:
                 let wanted = connection.conversation.standing.wants
                 read(connection, now)
                 guard isStill(connection, wanted) else { continue }
-                deadlines.clear(slot)
+                clearDeadline(connection)
             case .write, .linger: break
             }
             counts.add(kind)
@@ -733,7 +828,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func armTimer() {
-        let next = min(deadlines.next, pausedUntil)
+        let next = min(deadlines.next, pausedUntil, nextRoomAttempt)
         guard next < timerIsFor else { return }
         timerIsFor = next
         let now = MonotonicTime.now
@@ -767,7 +862,9 @@ final class Worker: @unchecked Sendable {
                 self.options = options
                 if !isDraining { deadlines.change { Self.timeout(of: $0, options) } }
                 whenTaken()
-            case .makeRoom(let neighbour, let token): makeRoom(forNeighbour: neighbour, token, now)
+            case .makeRoom(let victim, let worker, let token):
+                let hasRoom = end(victim, now)
+                if let token { mailboxes[worker].post(.room(hasRoom, token: token)) }
             case .room(let isThere, let token): takeRoom(isThere, token, now)
             case .descriptorsAreFree: if waitsForDescriptors { pausedUntil = now }
             case .ping(let answer): answer()
@@ -846,8 +943,8 @@ final class Worker: @unchecked Sendable {
         // Nobody reads it any more, and somebody may wait for an answer.
         for letter in mailbox.takeAll() {
             switch letter {
-            case .makeRoom(let neighbour, let token?):
-                neighbours[neighbour].mailbox.post(.room(false, token: token))
+            case .makeRoom(_, let worker, let token?):
+                mailboxes[worker].post(.room(true, token: token))
             case .ping(let answer): answer()
             case .replace(_, _, let whenTaken): whenTaken()
             default: break

@@ -37,6 +37,9 @@ package struct FuzzTarget: Sendable {
         FuzzTarget("users", rounds: 150, UsersRules.check),
         FuzzTarget("journal", rounds: 150, JournalRules.check),
         FuzzTarget("revocation", rounds: 150, RevocationRules.check),
+        FuzzTarget("connections", rounds: 300) { bytes, _ in
+            try ConnectionSharesRules.check(bytes)
+        },
         FuzzTarget("seals", rounds: 60) { bytes, _ in try SealRules.check(bytes) },
     ]
 }

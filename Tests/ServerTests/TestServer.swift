@@ -52,9 +52,9 @@ final class TestServer: Sendable {
         server.replace(routes: routes, options: options, within: Effort.patience)
     }
 
-    func client(receiveBuffer: CInt? = nil) throws -> Client {
+    func client(receiveBuffer: CInt? = nil, from source: String? = nil) throws -> Client {
         if case .unix(let path) = server.address.host { return try Client(socket: path) }
-        return try Client(port: port, receiveBuffer: receiveBuffer)
+        return try Client(port: port, receiveBuffer: receiveBuffer, from: source)
     }
 
     /// - `GET /hello` and `GET /other`: their names;

@@ -23,9 +23,12 @@ package final class Client {
     private var received: [UInt8] = []
     private var hasEnded = false
 
-    /// - Parameter receiveBuffer: bytes that the kernel keeps for a client that does not read.
+    /// - Parameters:
+    ///   - receiveBuffer: bytes that the kernel keeps for a client that does not read.
+    ///   - source: the IPv4 address that the connection comes from.
     package init(
-        _ host: String = "127.0.0.1", port: UInt16, receiveBuffer: CInt? = nil
+        _ host: String = "127.0.0.1", port: UInt16, receiveBuffer: CInt? = nil,
+        from source: String? = nil
     ) throws(Failure) {
         let isIPv6 = host.contains(":")
         let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
@@ -33,6 +36,7 @@ package final class Client {
         guard descriptor >= 0 else { throw .system(errno) }
         set(SOL_SOCKET, SO_RCVBUF, receiveBuffer)
         set(CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        if let source { try bind(to: source) }
         let result: CInt
         if isIPv6 {
             var address = sockaddr_in6()
@@ -66,6 +70,18 @@ package final class Client {
     }
 
     deinit { close() }
+
+    private func bind(to source: String) throws(Failure) {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        guard inet_pton(AF_INET, source, &address.sin_addr) == 1 else { throw .notAnAddress }
+        let result = withUnsafePointer(to: address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else { throw .system(errno) }
+    }
 
     private func connect<Address>(_ descriptor: CInt, to address: Address) -> CInt {
         withUnsafePointer(to: address) { pointer in

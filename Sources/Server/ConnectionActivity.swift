@@ -1,0 +1,62 @@
+import Synchronization
+import Time
+
+/// What a connection is doing, and since when. The connection's worker writes it; any worker reads it
+/// to choose the connection that makes room for another.
+package final class ConnectionActivity: Sendable {
+    /// In the order in which connections make room.
+    package enum Kind: UInt8, Sendable, CaseIterable, Comparable {
+        /// Its last response is sent; the worker waits for the client's end.
+        case lingering
+        /// Between a response and the next request.
+        case idle
+        /// Its response goes out with the current batch; then it is idle or lingering.
+        case answered
+        /// It has begun, or part of a request's head is here.
+        case head
+        /// Part of a request's body is here.
+        case body
+        /// The client does not take its response.
+        case writing
+        /// A handler has its request. It makes no room.
+        case busy
+
+        package static func < (one: Kind, other: Kind) -> Bool { one.rawValue < other.rawValue }
+
+        /// Whether ending the connection costs the client no request.
+        package var isIdle: Bool { self <= .answered }
+    }
+
+    /// The kind above the time, so that of two values the smaller one makes room first.
+    private let packed: Atomic<UInt64>
+
+    package init(_ kind: Kind, since time: MonotonicTime) {
+        packed = Atomic(Self.pack(kind, time))
+    }
+
+    package func set(_ kind: Kind, since time: MonotonicTime) {
+        packed.store(Self.pack(kind, time), ordering: .relaxed)
+    }
+
+    package func setBusy() {
+        packed.store(UInt64(Kind.busy.rawValue) << Self.timeBits, ordering: .relaxed)
+    }
+
+    package struct Snapshot: Sendable, Comparable {
+        fileprivate let packed: UInt64
+
+        package var kind: Kind { Kind(rawValue: UInt8(packed >> ConnectionActivity.timeBits))! }
+
+        package static func < (one: Snapshot, other: Snapshot) -> Bool { one.packed < other.packed }
+    }
+
+    package var now: Snapshot { Snapshot(packed: packed.load(ordering: .relaxed)) }
+
+    /// Nanoseconds of 36 years fit.
+    private static let timeBits: UInt64 = 60
+
+    private static func pack(_ kind: Kind, _ time: MonotonicTime) -> UInt64 {
+        let time = UInt64(bitPattern: time.nanoseconds) & (1 << timeBits - 1)
+        return UInt64(kind.rawValue) << timeBits | time
+    }
+}

@@ -1,0 +1,397 @@
+import HTTP
+
+/// The connections of a server, counted by the networks of their clients, and the choice of the one
+/// that makes room when the server is full.
+///
+/// The load of a network is its number of connections, for an IPv6 /56 and /48 divided by 4 and 16.
+/// The load of a client is that of its network with the largest. Room is made as follows:
+///
+/// 1. A network with a higher load than the newcomer's gives a connection, the highest load first.
+///    The order within a network is that of `ConnectionActivity.Kind`, then the longest wait.
+/// 2. A network with the newcomer's load, its own included, gives a connection that is idle.
+/// 3. If there is a network with a higher load, and all of its connections are busy, the newcomer
+///    waits. Otherwise it is refused.
+///
+/// Connections of trusted proxies and Unix domain sockets carry the requests of many clients and have
+/// no network. They make room only while idle, and only if they are as many as the newcomer's load.
+/// Their own newcomers have a load of 0.
+///
+/// Each operation takes constant time: a choice looks at no more than `looks` connections, and at no
+/// more than `longLooks` if the first are all busy. What was looked at in vain moves to the end of its
+/// list, so that the next choice looks at others.
+package struct ConnectionShares {
+    /// A connection that is to end. It is not counted any more.
+    package struct Victim: Sendable, Equatable {
+        package let worker: Int
+        package let token: UInt64
+        /// What it was doing when it was chosen.
+        package let kind: ConnectionActivity.Kind
+        /// Whether it may be ended though a request on it is unfinished.
+        package let mayBeUnfinished: Bool
+    }
+
+    package enum Choice: Sendable, Equatable {
+        case victim(Victim)
+        /// A network with a higher load is to make room, and all of its connections are busy.
+        case wait
+        /// The newcomer is to be refused.
+        case none
+    }
+
+    /// Enough to find the connection that has been idle longest in all but very large networks.
+    package static let looks = 128
+    /// More than the queues for slow work hold, so that behind busy connections others are found.
+    package static let longLooks = 2048
+
+    private struct Link {
+        var group = -1
+        var previous = -1
+        var next = -1
+    }
+
+    private struct Entry {
+        var worker = 0
+        var token: UInt64 = 0
+        /// Nil in a place that is free.
+        var activity: ConnectionActivity?
+        /// One for each of the client's networks, the smallest first.
+        var links = InlineArray<3, Link>(repeating: Link())
+        var linkCount = 0
+    }
+
+    private struct Group {
+        var key: UInt128 = 0
+        var level = 0
+        var count = 0
+        var first = -1
+        var last = -1
+        /// Among the groups with as many connections.
+        var previous = -1
+        var next = -1
+    }
+
+    private struct Tiers {
+        /// The first group with so many connections; -1 if there is none.
+        var first: [Int] = [-1]
+        var last: [Int] = [-1]
+        /// The most connections that a group has.
+        var highest = 0
+    }
+
+    private struct Key: Hashable {
+        let network: UInt128
+        let level: Int
+    }
+
+    /// The group of connections without a network.
+    private static let exempt = 0
+    private static let levels = 3
+    /// A load is counted in sixteenths of a connection.
+    private static let unit = 16
+
+    private var entries: [Entry] = []
+    private var freePlaces: [Int] = []
+    private var groups = [Group()]
+    private var freeGroups: [Int] = []
+    private var groupOfKey: [Key: Int] = [:]
+    private var tiers = [Tiers](repeating: Tiers(), count: Self.levels)
+    /// Connections that are counted.
+    package private(set) var count = 0
+
+    package init() {}
+
+    /// Counts a connection.
+    /// - Parameter networks: nil for one that carries the requests of many clients.
+    /// - Returns: its place, which `remove` and `takeVictim` want.
+    package mutating func add(
+        _ networks: ClientNetworks?, worker: Int, token: UInt64, _ activity: ConnectionActivity
+    ) -> Int {
+        let place = freePlaces.popLast() ?? entries.count
+        if place == entries.count { entries.append(Entry()) }
+        entries[place].worker = worker
+        entries[place].token = token
+        entries[place].activity = activity
+        count += 1
+        guard let networks else {
+            entries[place].linkCount = 1
+            append(place, level: 0, to: Self.exempt)
+            return place
+        }
+        entries[place].linkCount = networks.count
+        for level in 0..<networks.count {
+            let group = group(Key(network: networks[level], level: level))
+            removeFromTier(group)
+            append(place, level: level, to: group)
+            addToTier(group)
+        }
+        return place
+    }
+
+    /// Counts a connection no longer. Nothing happens if it is not counted any more.
+    package mutating func remove(_ place: Int, worker: Int, token: UInt64) {
+        guard place < entries.count, entries[place].activity != nil, entries[place].token == token,
+            entries[place].worker == worker
+        else { return }
+        remove(place)
+    }
+
+    /// Chooses a connection that makes room for the one at `place`, and counts it no longer.
+    /// - Parameter worker: the newcomer's.
+    package mutating func takeVictim(for place: Int, worker: Int) -> Choice {
+        takeVictim(load: load(ofEntry: place), newcomer: place, worker: worker)
+    }
+
+    /// The same for a newcomer that is not known yet, because its connection cannot be accepted.
+    package mutating func takeVictim(worker: Int) -> Choice {
+        takeVictim(load: Self.unit, newcomer: -1, worker: worker)
+    }
+
+    // MARK: Choosing
+
+    private struct Search {
+        let newcomer: Int
+        let worker: Int
+        let wantsIdle: Bool
+        var looks = ConnectionShares.looks
+        var busyLooks = ConnectionShares.longLooks
+        var best: (place: Int, activity: ConnectionActivity.Snapshot)?
+
+        var isOver: Bool { looks <= 0 || busyLooks <= 0 }
+    }
+
+    private mutating func takeVictim(load: Int, newcomer: Int, worker: Int) -> Choice {
+        let highest = (0..<Self.levels).map { self.load(count: tiers[$0].highest, level: $0) }
+        let exemptLoad = groups[Self.exempt].count * Self.unit
+        var idle = Search(newcomer: newcomer, worker: worker, wantsIdle: true)
+        if exemptLoad > load, exemptLoad > highest.max() ?? 0 {
+            search(Self.exempt, &idle)
+            if let victim = take(idle) { return .victim(victim) }
+        }
+        for level in (0..<Self.levels).sorted(by: { highest[$0] > highest[$1] })
+        where highest[level] > load {
+            var search = Search(newcomer: newcomer, worker: worker, wantsIdle: false)
+            searchTiers(level: level, above: load, &search)
+            if let victim = take(search) { return .victim(victim) }
+        }
+        idle = Search(newcomer: newcomer, worker: worker, wantsIdle: true)
+        if load > 0 { searchEqual(load, &idle) }
+        if idle.best == nil, exemptLoad >= load { search(Self.exempt, &idle) }
+        if let victim = take(idle) { return .victim(victim) }
+        return highest.contains { $0 > load } ? .wait : .none
+    }
+
+    /// Searches the groups of a level from the highest load down, until one has a connection to give.
+    private mutating func searchTiers(level: Int, above load: Int, _ search: inout Search) {
+        var count = tiers[level].highest
+        while count > 0, self.load(count: count, level: level) > load, !search.isOver {
+            var group = tiers[level].first[count]
+            while group >= 0, !search.isOver {
+                let next = groups[group].next
+                self.search(group, &search)
+                if search.best != nil { return }
+                search.busyLooks -= 1
+                group = next
+            }
+            count -= 1
+            search.busyLooks -= 1
+        }
+    }
+
+    /// Searches the newcomer's own groups with this load, then others with the same.
+    private mutating func searchEqual(_ load: Int, _ search: inout Search) {
+        if search.newcomer >= 0 {
+            for level in 0..<entries[search.newcomer].linkCount {
+                let group = entries[search.newcomer].links[level].group
+                guard group != Self.exempt, self.load(ofGroup: group) == load else { continue }
+                self.search(group, &search)
+            }
+            if search.best != nil { return }
+        }
+        for level in 0..<Self.levels {
+            let perConnection = self.load(count: 1, level: level)
+            guard load.isMultiple(of: perConnection) else { continue }
+            let count = load / perConnection
+            guard count < tiers[level].first.count else { continue }
+            // The groups that were looked at move to the end of their tier.
+            var rounds = Self.looks
+            let end = tiers[level].last[count]
+            var group = tiers[level].first[count]
+            while group >= 0, !search.isOver, rounds > 0 {
+                let next = groups[group].next
+                let isLast = group == end
+                self.search(group, &search)
+                removeFromTier(group)
+                addToTier(group)
+                if isLast { break }
+                group = next
+                rounds -= 1
+            }
+        }
+    }
+
+    /// Looks for a better candidate among the members of a group.
+    private mutating func search(_ group: Int, _ search: inout Search) {
+        let level = groups[group].level
+        var member = groups[group].first
+        var seen = 0
+        let most = groups[group].count
+        var hasFound = false
+        while member >= 0, seen < most, !search.isOver {
+            seen += 1
+            let next = entries[member].links[level].next
+            let activity = entries[member].activity!.now
+            if isCandidate(member, activity, search) {
+                search.looks -= 1
+                hasFound = true
+                if search.best.map({ activity < $0.activity }) ?? true {
+                    search.best = (member, activity)
+                }
+            } else {
+                search.busyLooks -= 1
+            }
+            member = next
+        }
+        // Others are looked at next time.
+        if !hasFound, member >= 0 { rotate(group, level: level, to: member) }
+    }
+
+    private func isCandidate(
+        _ place: Int, _ activity: ConnectionActivity.Snapshot, _ search: Search
+    ) -> Bool {
+        guard place != search.newcomer else { return false }
+        switch activity.kind {
+        case .lingering, .idle: return true
+        // Its worker reads its mail after the batch. The own worker is in the middle of it.
+        case .answered: return entries[place].worker != search.worker
+        case .head, .body, .writing: return !search.wantsIdle
+        case .busy: return false
+        }
+    }
+
+    private mutating func take(_ search: Search) -> Victim? {
+        guard let (place, activity) = search.best else { return nil }
+        let victim = Victim(
+            worker: entries[place].worker, token: entries[place].token, kind: activity.kind,
+            mayBeUnfinished: !search.wantsIdle)
+        remove(place)
+        return victim
+    }
+
+    private func load(count: Int, level: Int) -> Int {
+        count * (Self.unit / ClientNetworks.factor(at: level))
+    }
+
+    private func load(ofGroup group: Int) -> Int {
+        load(count: groups[group].count, level: groups[group].level)
+    }
+
+    private func load(ofEntry place: Int) -> Int {
+        var load = 0
+        for level in 0..<entries[place].linkCount {
+            let group = entries[place].links[level].group
+            if group != Self.exempt { load = max(load, self.load(ofGroup: group)) }
+        }
+        return load
+    }
+
+    // MARK: Lists
+
+    private mutating func group(_ key: Key) -> Int {
+        if let group = groupOfKey[key] { return group }
+        let group = freeGroups.popLast() ?? groups.count
+        if group == groups.count { groups.append(Group()) }
+        groups[group] = Group(key: key.network, level: key.level)
+        groupOfKey[key] = group
+        return group
+    }
+
+    private mutating func append(_ place: Int, level: Int, to group: Int) {
+        let last = groups[group].last
+        entries[place].links[level] = Link(group: group, previous: last, next: -1)
+        if last >= 0 {
+            entries[last].links[level].next = place
+        } else {
+            groups[group].first = place
+        }
+        groups[group].last = place
+        groups[group].count += 1
+    }
+
+    private mutating func remove(_ place: Int) {
+        for level in 0..<entries[place].linkCount {
+            let link = entries[place].links[level]
+            if link.group != Self.exempt { removeFromTier(link.group) }
+            if link.previous >= 0 {
+                entries[link.previous].links[level].next = link.next
+            } else {
+                groups[link.group].first = link.next
+            }
+            if link.next >= 0 {
+                entries[link.next].links[level].previous = link.previous
+            } else {
+                groups[link.group].last = link.previous
+            }
+            groups[link.group].count -= 1
+            guard link.group != Self.exempt else { continue }
+            if groups[link.group].count > 0 {
+                addToTier(link.group)
+            } else {
+                groupOfKey[Key(network: groups[link.group].key, level: level)] = nil
+                freeGroups.append(link.group)
+            }
+        }
+        entries[place].activity = nil
+        entries[place].linkCount = 0
+        freePlaces.append(place)
+        count -= 1
+    }
+
+    /// Makes `place` the first of its group, and appends those before it to the end.
+    private mutating func rotate(_ group: Int, level: Int, to place: Int) {
+        let first = groups[group].first
+        let last = groups[group].last
+        let newLast = entries[place].links[level].previous
+        guard newLast >= 0 else { return }
+        entries[last].links[level].next = first
+        entries[first].links[level].previous = last
+        entries[newLast].links[level].next = -1
+        entries[place].links[level].previous = -1
+        groups[group].first = place
+        groups[group].last = newLast
+    }
+
+    private mutating func addToTier(_ group: Int) {
+        let (level, count) = (groups[group].level, groups[group].count)
+        while tiers[level].first.count <= count {
+            tiers[level].first.append(-1)
+            tiers[level].last.append(-1)
+        }
+        let last = tiers[level].last[count]
+        groups[group].previous = last
+        groups[group].next = -1
+        if last >= 0 { groups[last].next = group } else { tiers[level].first[count] = group }
+        tiers[level].last[count] = group
+        tiers[level].highest = max(tiers[level].highest, count)
+    }
+
+    private mutating func removeFromTier(_ group: Int) {
+        let (level, count) = (groups[group].level, groups[group].count)
+        // A new group is in none yet.
+        guard count > 0 else { return }
+        let (previous, next) = (groups[group].previous, groups[group].next)
+        if previous >= 0 {
+            groups[previous].next = next
+        } else {
+            tiers[level].first[count] = next
+        }
+        if next >= 0 {
+            groups[next].previous = previous
+        } else {
+            tiers[level].last[count] = previous
+        }
+        // A group gains or loses one connection at a time, so that the next tier down has it.
+        if count == tiers[level].highest, tiers[level].first[count] < 0 {
+            tiers[level].highest -= 1
+        }
+    }
+}

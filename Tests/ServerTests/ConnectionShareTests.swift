@@ -1,0 +1,133 @@
+import HTTP
+import Server
+import TestSupport
+import Testing
+import Time
+
+@Suite("A full server", .blocking, .serialized)
+struct ConnectionShareTests {
+    private static let halfHead = "GET /hello HTTP/1.1\r\nX: "
+    private static let halfBody = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1"
+
+    /// Connections of one network that have sent these bytes, which the server has read.
+    private func hold(
+        _ count: Int, _ bytes: String, on server: TestServer, from source: String = "127.8.0.1"
+    ) throws -> [Client] {
+        try (0..<count).map { _ in
+            let client = try server.client(from: source)
+            try client.send(.get("/hello") + bytes)
+            _ = try client.response()
+            return client
+        }
+    }
+
+    @Test(arguments: [1, 4], [halfHead, halfBody])
+    func `serves others while one network holds all connections`(
+        workers: Int, bytes: String
+    ) throws {
+        let server = try TestServer(
+            .forTests {
+                $0.workers = workers
+                $0.maximumConnections = 20
+            })
+        let held = try hold(20, bytes, on: server)
+        for index in 0..<30 {
+            let other = try server.client(from: "127.9.0.\(1 + index % 3)")
+            try other.send(.get("/other"))
+            #expect(try other.response().content == "other")
+        }
+        let evicted = server.server.statistics.evicted
+        #expect(evicted.head + evicted.body > 0)
+        withExtendedLifetime(held) {}
+    }
+
+    @Test func `tells the client whose request it ends why`() throws {
+        let server = try TestServer(.forTests { $0.maximumConnections = 2 })
+        let held = try hold(2, Self.halfHead, on: server)
+        let other = try server.client(from: "127.9.0.1")
+        try other.send(.get("/other"))
+        #expect(try other.response().status == 200)
+        // The oldest of them.
+        let response = try held[0].response()
+        #expect(response.status == 503)
+        #expect(response.content == "{\"error\":\"Too many connections\"}")
+        try held[1].send("x\r\nHost: h\r\n\r\n")
+        #expect(try held[1].response().status == 200)
+    }
+
+    @Test func `ends idle connections of a network first, then heads, then bodies`() throws {
+        let server = try TestServer(.forTests { $0.maximumConnections = 6 })
+        let bodies = try hold(2, Self.halfBody, on: server)
+        let heads = try hold(2, Self.halfHead, on: server)
+        let idle = try hold(2, "", on: server)
+        var others: [Client] = []
+        func evicted() -> [UInt64] {
+            let evicted = server.server.statistics.evicted
+            return [evicted.idle, evicted.head, evicted.body]
+        }
+        var seen: [[UInt64]] = []
+        for index in 1...5 {
+            let other = try server.client(from: "127.9.0.\(index)")
+            try other.send(.get("/hello") + Self.halfHead)
+            #expect(try other.response().status == 200)
+            others.append(other)
+            seen.append(evicted())
+        }
+        #expect(seen == [[1, 0, 0], [2, 0, 0], [2, 1, 0], [2, 2, 0], [2, 2, 1]])
+        // Each network has one connection now, and none is idle.
+        let refused = try server.client(from: "127.9.0.6")
+        #expect(try refused.response().status == 503)
+        withExtendedLifetime((bodies, heads, idle, others)) {}
+    }
+
+    @Test func `ends the connections of a network that takes no responses`() throws {
+        let server = try TestServer(.forTests { $0.maximumConnections = 3 })
+        var held: [Client] = []
+        for _ in 0..<3 {
+            let client = try server.client(receiveBuffer: 4096, from: "127.8.0.1")
+            try client.send(String(repeating: .get("/large"), count: 100))
+            held.append(client)
+        }
+        let other = try server.client(from: "127.9.0.1")
+        #expect(
+            eventually {
+                guard let client = try? server.client(from: "127.9.0.1") else { return false }
+                try? client.send(.get("/other"))
+                return (try? client.response())?.status == 200
+            })
+        #expect(server.server.statistics.evicted.response > 0)
+        withExtendedLifetime((held, other)) {}
+    }
+
+    @Test func `refuses the network that holds most`() throws {
+        let server = try TestServer(.forTests { $0.maximumConnections = 4 })
+        let others = try hold(1, Self.halfHead, on: server, from: "127.9.0.1")
+        let held = try hold(3, Self.halfHead, on: server)
+        for _ in 0..<10 {
+            #expect(try server.client(from: "127.8.0.1").response().status == 503)
+        }
+        for client in others + held {
+            try client.send("x\r\nHost: h\r\n\r\n")
+            #expect(try client.response().content == "hello")
+        }
+    }
+
+    @Test func `ends no request of a trusted proxy, however many connections it has`() throws {
+        let proxies = try TrustedProxies(parsing: ["127.8.0.0/16"])
+        let server = try TestServer(
+            .forTests {
+                $0.maximumConnections = 4
+                $0.trustedProxies = proxies
+            })
+        let held = try hold(4, Self.halfHead, on: server)
+        #expect(try server.client(from: "127.9.0.1").response().status == 503)
+        for client in held {
+            try client.send("x\r\nHost: h\r\n\r\n")
+            #expect(try client.response().content == "hello")
+        }
+        // Now they are idle.
+        let other = try server.client(from: "127.9.0.1")
+        try other.send(.get("/other"))
+        #expect(try other.response().content == "other")
+    }
+}
