@@ -266,6 +266,9 @@ extension Gatehouse {
         let (log, refusesUnrecorded) = (parts.log, parts.refusesUnrecorded)
         return ServerHooks(
             commit: { mark in log.commit(since: &mark) == .written || !refusesUnrecorded.isSet },
+            synchronize: { done in
+                log.synchronize { done($0 == .written || !refusesUnrecorded.isSet) }
+            },
             refused: { refusal in
                 log.record(
                     RequestRefused(

@@ -58,7 +58,7 @@ package struct AdminRevocation: Sendable {
         for scope in target.scopes {
             log.record(TokenRevoked(scope: scope, by: "admin", origin: origin))
         }
-        return Self.done(isKnown: isKnown)
+        return log.deciding(Self.done(isKnown: isKnown))
     }
 
     private static func done(isKnown: Bool) -> Response {

@@ -134,7 +134,7 @@ package struct BearerAuthentication: Sendable {
             log.record(
                 TokenReused(
                     claims: claims, revoked: min(moment, now), origin: Origin(request)))
-            throw Refused(response: Self.tokenRevoked)
+            throw Refused(response: Self.tokenReused)
         }
     }
 
@@ -159,7 +159,7 @@ package struct BearerAuthentication: Sendable {
                 notStored(error)
             }
         }
-        return Refused(response: Self.tokenRevoked)
+        return Refused(response: Self.tokenReused)
     }
 
     private func reject(
@@ -209,6 +209,8 @@ extension BearerAuthentication {
         .challenging("invalid_token", "The token expired")
     package static let tokenRevoked = Response.error(.unauthorized, "Token revoked")
         .challenging("invalid_token", "The token was revoked")
+    /// The event of a reuse is CRITICAL, and on the disk before its answer.
+    private static let tokenReused = tokenRevoked.synced
     static let sessionExpired = Response.error(.unauthorized, "Session expired")
         .challenging("invalid_token", "The token expired")
     package static let userNotFound = Response.error(.notFound, "User not found").audited

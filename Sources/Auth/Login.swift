@@ -160,7 +160,7 @@ package struct Login: Sendable {
         sessions.note(claims, from: request.client, at: now, isNew: true)
         log.record(LoginSucceeded(user: user, origin: origin))
         log.record(TokenCreated(claims: claims, keyID: issuer.keyID, origin: origin))
-        return TokenResponse.make(token, claims, at: now)
+        return log.deciding(TokenResponse.make(token, claims, at: now))
     }
 
     private func refuse(

@@ -62,9 +62,9 @@ package struct Logout: Sendable {
             return StorageUnavailable.response
         }
         // Not to be taken back for what others could not write: it is done.
-        if isRecordedFirst { return Self.done.settled }
+        if isRecordedFirst { return log.deciding(Self.done).settled }
         log.record(event)
-        return Self.done
+        return log.deciding(Self.done)
     }
 
     private static let done = Response(.noContent).audited

@@ -171,7 +171,7 @@ package struct Refresh: Sendable {
         _ request: Request, _ issued: TokenIssuer.Issued, _ now: Timestamp
     ) -> Response {
         sessions.note(issued.claims, from: request.client, at: now)
-        return TokenResponse.make(issued.token, issued.claims, at: now)
+        return log.deciding(TokenResponse.make(issued.token, issued.claims, at: now))
     }
 
     private func refreshed(

@@ -1,3 +1,4 @@
+import HTTP
 import Logging
 import Metrics
 import POSIX
@@ -32,6 +33,12 @@ package struct SecurityLog: Sendable {
     /// Whether nobody is told of what could not be written. Then what changes more than an answer says has
     /// to be written before it is done: nobody would know of it, and be taken for a thief perhaps.
     var refusesUnrecorded: Bool { refuses() }
+
+    /// A response that says who may come in from now on. Where the operator wants it (`log.durability`),
+    /// it waits until its event is on the disk.
+    func deciding(_ response: Response) -> Response {
+        log.syncsPivotal ? response.synced : response
+    }
 
     /// Records an event and has it written.
     /// - Returns: why it could not be; then it stands in the log once that can be written, and behind it

@@ -14,6 +14,9 @@ package struct Response: Sendable {
     /// written.
     package private(set) var isAudited = false
 
+    /// Whether that line must be on the disk before the response leaves.
+    package private(set) var isSynced = false
+
     package init(_ status: Status) { self.status = status }
 
     package init(_ status: Status, json: [UInt8]) {
@@ -78,6 +81,15 @@ package struct Response: Sendable {
     package var settled: Response {
         consuming get {
             isAudited = false
+            return self
+        }
+    }
+
+    /// The same, marked as one whose line in the security log must be on the disk before it leaves.
+    package var synced: Response {
+        consuming get {
+            isAudited = true
+            isSynced = true
             return self
         }
     }

@@ -12,8 +12,6 @@ final class LogWriter: @unchecked Sendable {
     private var batch: LineBuffer
     private let fileSystem: any FileSystem
     private var toldRotationFailure: Errno?
-    /// Lines are in the file that were to be on the disk before anybody was answered.
-    private var owesSync = false
 
     init(
         _ file: consuming RotatingFile, _ batch: LineBuffer, _ fileSystem: any FileSystem
@@ -47,26 +45,18 @@ final class LogWriter: @unchecked Sendable {
         var lines = 0
         /// Whether the event that was to come first is there, too.
         var hasAnnounced = false
-        /// Lines are in the file, but not on the disk, where they have to be.
-        var owesSync = false
     }
 
     /// Writes the batch; what could not be written stays in it.
     /// - Parameters:
     ///   - event: what is to be said before anything else.
-    ///   - mustSync: the batch has to be on the disk, too.
     ///   - lineCount: of the batch.
-    func write(
-        announcing event: (any LogEvent)?, mustSync: Bool, lineCount: Int
-    ) -> Outcome {
-        owesSync = owesSync || mustSync
+    func write(announcing event: (any LogEvent)?, lineCount: Int) -> Outcome {
         let outcome = batch.withBytes { file.append($0, announcing: event) }
         var result = Outcome(error: outcome.error, hasAnnounced: outcome.hasAnnounced)
         result.lines =
             outcome.error == nil ? lineCount : batch.withBytes { $0.lineCount(outcome.written) }
         batch.removeFirst(outcome.written)
-        if outcome.error == nil, owesSync { result.error = synchronize() }
-        result.owesSync = owesSync && outcome.error == nil
         return result
     }
 
@@ -79,14 +69,10 @@ final class LogWriter: @unchecked Sendable {
     }
 
     private func synchronize() -> Errno? {
-        guard let unsynced = file.unsynced() else {
-            owesSync = false
-            return nil
-        }
+        guard let unsynced = file.unsynced() else { return nil }
         do throws(Errno) {
             try RotatingFile.synchronize(unsynced, fileSystem)
             try file.markSynced(unsynced)
-            owesSync = false
             return nil
         } catch {
             return error

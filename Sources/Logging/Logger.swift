@@ -37,7 +37,8 @@ package final class Logger: Sendable {
     private let fileSystem: any FileSystem
     private let format: LogFormat
     private let standardError: StandardErrorSink
-    private let syncsPivotal: Bool
+    /// Whether lines about who may come in are to be on the disk before their answer.
+    package let syncsPivotal: Bool
     private let retryDelays: ClosedRange<Milliseconds>
     private let repeats: RepeatFilter
 
@@ -51,6 +52,7 @@ package final class Logger: Sendable {
     private let settled = Atomic<UInt64>(0)
     private let isBusy = Atomic<Bool>(false)
     private let timer = Locked<(any DispatchSourceTimer)?>(nil)
+    private let syncs = LogSynchronizer()
 
     fileprivate struct State {
         var stamp: LineStamp
@@ -65,10 +67,10 @@ package final class Logger: Sendable {
         var isFinished = false
         /// Bytes on their way to the file; they take room like those that wait.
         var underway = 0
-        /// Among the lines that wait is one that has to be on the disk before its answer.
+        /// Among the lines that wait is one that has to be on the disk soon.
         var mustSync = false
-        /// All lines are written, but some of them are not on the disk, where they have to be.
-        var owesSync = false
+        /// Why lines that have to be on the disk are not there.
+        var owedSyncFailure: Errno?
         /// Writes that failed, since the start.
         var failedWrites: UInt64 = 0
         /// Why the last write failed; nil while all is well.
@@ -122,8 +124,9 @@ package final class Logger: Sendable {
         keepUp()
     }
 
-    /// Why the last attempt to write failed; nil if it did not.
-    package var failure: Errno? { state.withLock { $0.failure } }
+    /// Why the last attempt to write failed, or the last to put on the disk what has to be there; nil if
+    /// neither did.
+    package var failure: Errno? { state.withLock { $0.failure ?? $0.owedSyncFailure } }
 
     /// Since the start, but for what waits now.
     package struct Statistics: Sendable, Equatable {
@@ -232,14 +235,13 @@ package final class Logger: Sendable {
         let mustSync: Bool
         /// What is to be told first, if the last write failed: how many lines were lost.
         let recovery: (dropped: UInt64, error: Errno)?
-        /// It was the sync that failed: nothing is well until it has succeeded.
-        let isRetryOfSync: Bool
     }
 
-    /// Returns when every line recorded before the call is in the file, or could not be written.
+    /// Returns when every line recorded before the call is in the file, or could not be written. Does not
+    /// wait for the disk; see `synchronize`.
     package func commit() -> Outcome {
         let (target, failedWrites, lost, first) = state.withLock { state in
-            let lost = state.dropped > 0 ? state.failure : nil
+            let lost = (state.dropped > 0 ? state.failure : nil) ?? state.owedSyncFailure
             let turn =
                 state.isWriting
                 ? Turn.others : take(&state, upTo: state.recorded, lost, state.failedWrites)
@@ -283,7 +285,7 @@ package final class Logger: Sendable {
             // Whoever waited for a writer that failed does not try the same again at once; nor does
             // anybody before it is time.
             if state.failedWrites != failedWrites || MonotonicTime.now < state.retryTime {
-                let isWritten = state.written >= target && lost == nil && !state.owesSync
+                let isWritten = state.written >= target && lost == nil
                 return .done(isWritten ? .written : .failed(failure))
             }
         }
@@ -300,7 +302,7 @@ package final class Logger: Sendable {
         return Batch(
             lineCount: Int(state.recorded - state.written),
             mustSync: state.mustSync,
-            recovery: state.failure.map { (state.dropped, $0) }, isRetryOfSync: state.owesSync)
+            recovery: state.failure.map { (state.dropped, $0) })
     }
 
     /// The same for somebody whose lines may come from several threads: `.failed` also if any line
@@ -319,13 +321,11 @@ package final class Logger: Sendable {
     private func write(_ batch: Batch) -> Errno? {
         let recovered = batch.recovery.map { dropped, error in
             LogRecovered(
-                reason: batch.isRetryOfSync ? "synced" : "writable",
-                dropped: batch.isRetryOfSync ? nil : Int64(clamping: dropped), error: error.words)
+                reason: "writable", dropped: Int64(clamping: dropped), error: error.words)
         }
-        let outcome = writer.write(
-            announcing: batch.isRetryOfSync ? nil : recovered, mustSync: batch.mustSync,
-            lineCount: batch.lineCount)
+        let outcome = writer.write(announcing: recovered, lineCount: batch.lineCount)
         let hasMore = giveBack(outcome, recovered)
+        if batch.mustSync { beginSync() }
         // What the log has to say of itself is to be read as soon as the file can be written.
         if hasMore { _ = commit() }
         return outcome.error
@@ -347,7 +347,6 @@ package final class Logger: Sendable {
             }
             let isNew = (state.failure == nil) != (outcome.error == nil)
             state.failure = outcome.error
-            state.owesSync = outcome.owesSync
             writer.giveBack(&state.pending)
             guard outcome.error == nil else {
                 state.failedWrites += 1
@@ -425,23 +424,75 @@ package final class Logger: Sendable {
         let unsynced = writer.unsynced()
         _ = giveBack(LogWriter.Outcome(error: error), nil)
         guard let unsynced else { return }
-        // Without the write turn: the disk may take its time.
-        var failure: Errno?
-        do throws(Errno) {
-            try RotatingFile.synchronize(unsynced, fileSystem)
-        } catch {
-            failure = error
-        }
-        takeTurn()
-        if failure == nil { try? writer.markSynced(unsynced) }
+        let failure = synchronize(unsynced)
         let told = state.withLock { state in
             defer { state.syncFailure = failure }
-            return state.syncFailure
+            return state.syncFailure ?? state.owedSyncFailure
         }
-        endTurn()
+        if failure == nil { tellSynced() }
         if let failure, failure != told {
             tellStandardError(LogFailed(reason: "cannot sync: \(failure.words)"))
         }
+    }
+
+    // MARK: The disk
+
+    /// Calls `done` once every line recorded before the call is on the disk, or could not be put there;
+    /// on another thread. One sync serves all who wait for it.
+    package func synchronize(_ done: @escaping @Sendable (Outcome) -> Void) {
+        beginSync(LogSynchronizer.Waiter(target: state.withLock { $0.recorded }, done: done))
+    }
+
+    private func beginSync(_ waiter: LogSynchronizer.Waiter? = nil) {
+        syncs.want(waiter) { self.putOnDisk() }
+    }
+
+    /// - Returns: the number of lines that are on the disk since the start, or why they are not.
+    private func putOnDisk() -> LogSynchronizer.Result {
+        _ = commit()
+        takeTurn()
+        let (written, failure) = state.withLock { ($0.written, $0.failure) }
+        let unsynced = writer.unsynced()
+        endTurn()
+        if let failure { return .failed(failure) }
+        if let unsynced, let error = synchronize(unsynced) {
+            let isNew = state.withLock { state in
+                defer { state.owedSyncFailure = error }
+                return state.owedSyncFailure == nil
+            }
+            if isNew { tellStandardError(LogFailed(reason: error.words), always: true) }
+            return .failed(error)
+        }
+        tellSynced()
+        return .onDisk(written)
+    }
+
+    /// Without the write turn, because the disk may take its time.
+    private func synchronize(_ unsynced: RotatingFile.Unsynced) -> Errno? {
+        syncs.oneAtATime {
+            do throws(Errno) {
+                try RotatingFile.synchronize(unsynced, fileSystem)
+            } catch {
+                return error
+            }
+            takeTurn()
+            try? writer.markSynced(unsynced)
+            endTurn()
+            return nil
+        }
+    }
+
+    /// Says that what has to be on the disk is there again, if it was not.
+    private func tellSynced() {
+        let failure = state.withLock { state in
+            defer { state.owedSyncFailure = nil }
+            return state.owedSyncFailure
+        }
+        guard let failure else { return }
+        let recovered = LogRecovered(reason: "synced", dropped: nil, error: failure.words)
+        keepWhole(recovered)
+        tellStandardError(recovered, always: true)
+        _ = commit()
     }
 
     /// Looks whether the path still leads to the file, and follows it if not.

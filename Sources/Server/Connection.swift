@@ -17,6 +17,12 @@ final class Connection {
     var interest = Poller.Interest.read
     /// An offloaded handler has its request.
     var awaitsResponse = false
+    /// Its response leaves once its event is on the disk. Until then nothing more is read.
+    var awaitsSync = false
+    /// The response is no refusal.
+    var syncsGrant = false
+    /// It waits for a sync that its worker has asked for.
+    var isHeld = false
     /// Stands in the worker's list of connections to send to.
     var isAnswered = false
     /// Everything is sent and sending has ended; what the client still sends is thrown away until

@@ -9,6 +9,9 @@ final class Mailbox: Sendable {
         case response(Response, token: UInt64)
         /// An offloaded request of this client, on the connection with this token, had to make room.
         case displaced(ClientAddress, token: UInt64)
+        /// The events of the responses that wait on these connections are on the disk; false if they
+        /// could not be put there and the responses are to be taken back.
+        case synced([UInt64], Bool)
         /// What has been configured anew; `whenTaken` is called once the worker goes by it.
         case replace(RouteTable, ServerOptions, whenTaken: @Sendable () -> Void)
         /// A connection of this worker is to end: for the one with this token of another worker, or

@@ -58,6 +58,9 @@ package struct ServerHooks: Sendable {
     /// responses is sent; false takes the audited ones of them back.
     /// The mark is the hook's own, one for each worker: what it needs to know of its last call.
     package var commit: @Sendable (_ mark: inout UInt64) -> Bool
+    /// Calls `done`, on any thread, when what was committed before is on the disk; with false if the
+    /// responses that wait for it are to be taken back. Must not wait for that itself.
+    package var synchronize: @Sendable (_ done: @escaping @Sendable (Bool) -> Void) -> Void
     /// A connection was refused something before any handler saw it.
     package var refused: @Sendable (Refusal) -> Void
     /// No connection could be accepted for want of descriptors or memory: an idle one makes room, or
@@ -66,10 +69,14 @@ package struct ServerHooks: Sendable {
 
     package init(
         commit: @escaping @Sendable (_ mark: inout UInt64) -> Bool,
+        synchronize: @escaping @Sendable (_ done: @escaping @Sendable (Bool) -> Void) -> Void = {
+            $0(true)
+        },
         refused: @escaping @Sendable (Refusal) -> Void,
         acceptFailed: @escaping @Sendable (Errno) -> Void
     ) {
         self.commit = commit
+        self.synchronize = synchronize
         self.refused = refused
         self.acceptFailed = acceptFailed
     }

@@ -41,6 +41,8 @@ final class Worker: @unchecked Sendable {
     private static let acceptPause = Milliseconds(100)
     /// Between two words about that: with idle connections to close, there may be thousands a second.
     private static let acceptFailurePause = Milliseconds.seconds(1)
+    /// Responses of a worker that wait for a sync at a time, at most; and an eighth of its connections.
+    private static let mostHeld = 256
     /// A twentieth of the shortest timeout that can be configured.
     private static let timerLeeway = DispatchTimeInterval.milliseconds(5)
 
@@ -72,6 +74,8 @@ final class Worker: @unchecked Sendable {
     private var received: [Connection] = []
     /// Connections with something to send when the batch is committed.
     private var answered: [Connection] = []
+    /// Connections whose responses wait for a sync.
+    private var heldCount = 0
     /// Connections with whole requests left to handle, for which no event will come.
     private var unfinished: [Connection] = []
     private var buffer = ReadBuffer()
@@ -235,21 +239,62 @@ final class Worker: @unchecked Sendable {
         guard !answered.isEmpty || mustCommit else { return }
         mustCommit = false
         if !hooks.commit(&commitMark) { retractAnswers() }
+        var held: [UInt64] = []
         for connection in answered {
             connection.isAnswered = false
+            if connection.awaitsSync, hold(connection, now) {
+                held.append(connection.token)
+                continue
+            }
             connection.conversation.settle()
             send(connection, now)
         }
         answered.removeAll(keepingCapacity: true)
+        if !held.isEmpty {
+            hooks.synchronize { [mailbox, held] in mailbox.post(.synced(held, $0)) }
+        }
     }
 
     private func retractAnswers() {
         for connection in answered where self.connection(connection.token) != nil {
-            if connection.conversation.retract(Self.logUnavailable, date: date.text) {
-                counts.retracted.add()
-                counts.addAnswerToNoRequest(.serviceUnavailable)
-            }
+            retract(connection)
         }
+    }
+
+    private func retract(_ connection: Connection) {
+        guard connection.conversation.retract(Self.logUnavailable, date: date.text) else { return }
+        connection.awaitsSync = false
+        counts.retracted.add()
+        counts.addAnswerToNoRequest(.serviceUnavailable)
+    }
+
+    /// Keeps a response back until its event is on the disk; the connection counts as one whose client
+    /// does not take its response. If too many wait already, as on a disk that hangs, nothing that grants
+    /// anything leaves: such a response is taken back, and a refusal leaves at once.
+    /// - Returns: false if there is something to send.
+    private func hold(_ connection: Connection, _ now: MonotonicTime) -> Bool {
+        guard self.connection(connection.token) != nil else { return true }
+        guard heldCount < max(1, min(Self.mostHeld, options.maximumConnections / 8)) else {
+            if connection.syncsGrant { retract(connection) }
+            connection.awaitsSync = false
+            return false
+        }
+        heldCount += 1
+        connection.isHeld = true
+        watch(connection, .none)
+        setDeadline(connection, .write, now)
+        return true
+    }
+
+    private func release(_ token: UInt64, isOnDisk: Bool, _ now: MonotonicTime) {
+        guard let connection = connection(token), connection.isHeld else { return }
+        heldCount -= 1
+        connection.isHeld = false
+        if !isOnDisk { retract(connection) }
+        connection.awaitsSync = false
+        connection.conversation.settle()
+        clearDeadline(connection)
+        send(connection, now)
     }
 
     private func answer(_ connection: Connection) {
@@ -270,7 +315,7 @@ final class Worker: @unchecked Sendable {
     /// - Returns: whether bytes have come that are still to be handled.
     private func receive(_ connection: Connection) -> Bool {
         // While a response is awaited, bytes wait in the kernel.
-        guard !connection.awaitsResponse else {
+        guard !connection.awaitsResponse, !connection.awaitsSync else {
             watch(connection, .none)
             return false
         }
@@ -299,7 +344,7 @@ final class Worker: @unchecked Sendable {
     /// Handles every whole request that is here.
     private func handleRequests(_ connection: Connection, _ now: MonotonicTime) {
         do throws(ParseError) {
-            while connection.conversation.unsentCount < Self.outputLimit {
+            while connection.conversation.unsentCount < Self.outputLimit, !connection.awaitsSync {
                 guard let request = try connection.conversation.next() else { break }
                 clearDeadline(connection)
                 switch routes.route(for: request) {
@@ -324,6 +369,10 @@ final class Worker: @unchecked Sendable {
 
     private func complete(_ response: Response, _ connection: Connection) {
         connection.conversation.complete(response, date: date.text, closing: isDraining)
+        if response.isSynced {
+            connection.awaitsSync = true
+            connection.syncsGrant = response.status.code < 400
+        }
     }
 
     private func offload(
@@ -764,6 +813,8 @@ final class Worker: @unchecked Sendable {
         guard self.connection(connection.token) != nil else { return }
         deadlines.clear(connection.slot)
         if !connection.isTurnedAway { uncount(connection) }
+        if connection.isHeld { heldCount -= 1 }
+        connection.isHeld = false
         connection.conversation.close()
         connections[connection.slot] = nil
         freeSlots.append(connection.slot)
@@ -857,6 +908,8 @@ final class Worker: @unchecked Sendable {
                 refuseForWantOfRoom(client, connection)
                 watch(connection, .read)
                 answer(connection)
+            case .synced(let tokens, let isOnDisk):
+                for token in tokens { release(token, isOnDisk: isOnDisk, now) }
             case .replace(let routes, let options, let whenTaken):
                 self.routes = routes
                 self.options = options

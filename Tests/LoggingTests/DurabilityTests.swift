@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import POSIX
 import TestSupport
@@ -43,8 +44,8 @@ final class DurabilityTests {
 
     private func fail(_ entries: String...) { failing.withLock { $0 = Set(entries) } }
 
-    @Test("is there when the commit of a pivotal event returns", arguments: [true, false])
-    func pivotal(isSynced: Bool) throws {
+    @Test(arguments: [true, false])
+    func `is put there after the commit of a pivotal event`(isSynced: Bool) throws {
         options.durability = isSynced ? .synced : .written
         let logger = try logger()
         logger.record(Note(1))
@@ -53,46 +54,81 @@ final class DurabilityTests {
         logger.record(Grant(number: 2))
         logger.record(Note(3))
         #expect(logger.commit() == .written)
-        #expect(
-            journal.take()
-                == (isSynced ? ["write app.log", "synchronize app.log"] : ["write app.log"]))
+        #expect(logger.putOnDisk() == .written)
+        #expect(journal.take() == ["write app.log", "synchronize app.log"])
         // Only once.
         #expect(logger.commit() == .written)
+        #expect(logger.putOnDisk() == .written)
         logger.record(Note(4))
         #expect(logger.commit() == .written)
         #expect(journal.take() == ["write app.log"])
     }
 
-    @Test(
-        "is there for a CRITICAL event, whatever was chosen",
-        arguments: LogOptions.Durability.allCases)
-    func critical(durability: LogOptions.Durability) throws {
+    @Test(arguments: LogOptions.Durability.allCases)
+    func `is put there for a CRITICAL event, though nothing waits for it`(
+        durability: LogOptions.Durability
+    ) throws {
         options.durability = durability
         let logger = try logger()
         logger.record(Note(1, level: .critical))
         #expect(logger.commit() == .written)
-        #expect(journal.take() == ["write app.log", "synchronize app.log"])
+        var entries: [String] = []
+        #expect(
+            eventually {
+                entries += journal.take()
+                return entries.contains("synchronize app.log")
+            })
     }
 
-    @Test("is not there where the sync failed; who committed is told, and the next tries again")
-    func failed() throws {
+    @Test func `does not delay a commit while a sync is under way, and one sync serves many`()
+        throws
+    {
+        let (arrived, opened) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let isSlow = Locked(false)
+        let slow = FileSystemJournal { entry in
+            if entry == "synchronize app.log", isSlow.withLock({ $0 }) {
+                arrived.signal()
+                opened.wait()
+            }
+            return nil
+        }
+        let logger = try Logger(
+            options, clock: clock.clock, fileSystem: slow, standardErrorDescriptor: nowhere.number)
+        _ = slow.take()
+        isSlow.withLock { $0 = true }
+        let done = Locked(0)
+        logger.record(Grant(number: 0))
+        #expect(logger.commit() == .written)
+        logger.synchronize { _ in done.withLock { $0 += 1 } }
+        arrived.wait()
+        for number in 1..<20 {
+            logger.record(Grant(number: number))
+            #expect(logger.commit() == .written)
+            logger.synchronize { outcome in
+                if outcome == .written { done.withLock { $0 += 1 } }
+            }
+        }
+        #expect(done.withLock { $0 } == 0)
+        isSlow.withLock { $0 = false }
+        opened.signal()
+        #expect(eventually { done.withLock { $0 } == 20 })
+        #expect(slow.take().count { $0 == "synchronize app.log" } == 2)
+    }
+
+    @Test func `is not there where the sync failed, and the next sync tries again`() throws {
         let logger = try logger()
         fail("synchronize app.log")
         logger.record(Grant(number: 1))
-        #expect(logger.commit() == .failed(.inputOutput))
+        #expect(logger.commit() == .written)
+        #expect(logger.putOnDisk() == .failed(.inputOutput))
         #expect(logger.failure == .inputOutput)
-        #expect(journal.take() == ["write app.log", "synchronize app.log"])
-        for _ in 0..<3 { #expect(logger.commit() == .failed(.inputOutput)) }
-        let retries = journal.take()
-        #expect(retries == [String](repeating: "synchronize app.log", count: 3))
         logger.record(Note(2))
-        #expect(logger.commit() == .failed(.inputOutput))
+        for _ in 0..<3 { #expect(logger.commit() == .failed(.inputOutput)) }
+        #expect(logger.putOnDisk() == .failed(.inputOutput))
         fail()
+        #expect(logger.putOnDisk() == .written)
         #expect(logger.commit() == .written)
         #expect(logger.isHealthy)
-        #expect(journal.take().filter { $0.hasPrefix("synchronize") }.count == 2)
-        #expect(logger.commit() == .written)
-        #expect(journal.take() == [])
         // Once each, and it is said once that it is well again.
         let lines = try folder.lines("app.log").map { $0.dropFirst(27) }
         #expect(
@@ -103,6 +139,18 @@ final class DurabilityTests {
             ])
     }
 
+    @Test func `is well again once keepUp has put it on the disk`() throws {
+        let logger = try logger()
+        fail("synchronize app.log")
+        logger.record(Grant(number: 1))
+        #expect(logger.commit() == .written)
+        #expect(logger.putOnDisk() == .failed(.inputOutput))
+        fail()
+        logger.keepUp()
+        #expect(logger.isHealthy)
+        #expect(try folder.lines("app.log").last?.contains("reason=synced") == true)
+    }
+
     @Test("is there as a whole, though a batch went into several files")
     func severalFiles() throws {
         options.maximumSize = 1000
@@ -110,11 +158,11 @@ final class DurabilityTests {
         fail("synchronize app.log.000001")
         logger.record(Grant(number: 0))
         for number in 1..<20 { logger.record(Note(number, padding: 50)) }
-        #expect(logger.commit() == .failed(.inputOutput))
-        #expect(logger.commit() == .failed(.inputOutput))
+        #expect(logger.commit() == .written)
+        for _ in 0..<2 { #expect(logger.putOnDisk() == .failed(.inputOutput)) }
         _ = journal.take()
         fail()
-        #expect(logger.commit() == .written)
+        #expect(logger.putOnDisk() == .written)
         let entries = journal.take()
         for name in folder.logFiles { #expect(entries.contains("synchronize \(name)")) }
         #expect(entries.contains { $0 == "synchronize " + folder.path.split(separator: "/").last! })
@@ -213,7 +261,9 @@ final class DurabilityTests {
                     logger.keepUp()
                 } else {
                     logger.record(Grant(number: number))
-                    if logger.commit() != .written { Issue.record("not written") }
+                    if logger.commit() != .written || logger.putOnDisk() != .written {
+                        Issue.record("not written")
+                    }
                 }
                 guard let state = try? LogState.read(from: path, sealKey) else { continue }
                 if state.head.sequence < last { Issue.record("the state has gone back") }
@@ -222,5 +272,17 @@ final class DurabilityTests {
         }
         #expect(logger.stop() == 0)
         #expect(try folder.sealedLog().faults == [])
+    }
+}
+
+extension Logger {
+    /// Waits for a sync.
+    fileprivate func putOnDisk() -> Outcome {
+        let outcome = Locked<Outcome?>(nil)
+        synchronize { result in
+            outcome.withLock { $0 = result }
+            outcome.wakeAll()
+        }
+        return outcome.waitUntil({ $0 != nil }, then: { $0! })
     }
 }

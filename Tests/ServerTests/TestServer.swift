@@ -17,6 +17,9 @@ final class TestServer: Sendable {
     ///   - routes: beside those that every test server has, see `commonRoutes`.
     init(
         _ options: ServerOptions = .forTests, commit: @escaping @Sendable () -> Bool = { true },
+        synchronize: @escaping @Sendable (@escaping @Sendable (Bool) -> Void) -> Void = {
+            $0(true)
+        },
         routes: (inout Router) -> Void = { _ in }
     ) throws {
         let events = Events()
@@ -37,6 +40,7 @@ final class TestServer: Sendable {
                     events.add("commit")
                     return commit()
                 },
+                synchronize: synchronize,
                 refused: {
                     events.add("refuse \($0.reason) \($0.status.code) \($0.id.string)")
                 },
@@ -59,6 +63,7 @@ final class TestServer: Sendable {
 
     /// - `GET /hello` and `GET /other`: their names;
     /// - `GET /audited`: the same, with a line in the security log;
+    /// - `GET /synced` and `GET /refused`: 200 and 401 whose line has to be on the disk;
     /// - `GET /large`: 64 KiB;
     /// - `GET /client`: where the request comes from;
     /// - `POST /echo`: the request's content.
@@ -69,6 +74,10 @@ final class TestServer: Sendable {
         }
         let audited = Response(.ok, json: Array("audited".utf8)).audited
         router.on(.get, "/audited") { _ in audited }
+        let synced = Response(.ok, json: Array("synced".utf8)).synced
+        router.on(.get, "/synced") { _ in synced }
+        let refused = Response(.unauthorized, json: Array("refused".utf8)).synced
+        router.on(.get, "/refused") { _ in refused }
         let large = Response(.ok, json: Array(String.large.utf8))
         router.on(.get, "/large") { _ in large }
         router.on(.get, "/client") { Response(.ok, json: Array($0.client.string.utf8)) }
