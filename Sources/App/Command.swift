@@ -21,6 +21,8 @@ package struct Command {
         case noUser = 67
         case unavailable = 69
         case software = 70
+        /// The system lets the process have too few threads, descriptors or too little memory.
+        case system = 71
         case cannotCreate = 73
         case inputOutput = 74
         case notPermitted = 77
@@ -154,7 +156,7 @@ package struct Command {
             return serverCommand.run(configuration, VisibleText(environment))
         case .log:
             guard let logCommand, let configuration = load() else { return .configuration }
-            Self.raiseDescriptorLimit()
+            ResourceLimits.raiseDescriptors()
             return logCommand.run(configuration, environment)
         }
     }
@@ -190,6 +192,20 @@ package struct Command {
     }
 
     private func serve() -> ExitCode {
+        let signals: Signals
+        do throws(Errno) {
+            signals = try Signals()
+        } catch {
+            Self.say("threads: none can be made: \(error.words); raise the limit (ulimit -u)")
+            return .system
+        }
+        let limits = StartLimits.measured()
+        guard limits.descriptors >= StartLimits.fewestDescriptors else {
+            Self.say(
+                "descriptors: \(StartLimits.fewestDescriptors) are needed at least, and the limit is "
+                    + "\(limits.descriptors); raise the limit (ulimit -n, LimitNOFILE=)")
+            return .system
+        }
         // Before anything else is opened, under a number that was promised to us.
         let inherited: [InheritedSocket]
         do throws(InheritedSocket.Failure) {
@@ -204,13 +220,18 @@ package struct Command {
             Self.say("the self-test failed: \(error.check) is computed wrongly")
             return .software
         }
-        guard let configuration = load() else { return .configuration }
-        Self.raiseDescriptorLimit()
+        guard var configuration = load() else { return .configuration }
+        do throws(StartLimits.Shortage) {
+            configuration.warnings += try limits.fit(&configuration)
+        } catch {
+            Self.say(error.sentence)
+            return .system
+        }
         let gatehouse: Gatehouse
         do throws(Gatehouse.StartError) {
             let source = Gatehouse.Source(file: configurationPath, environment: environment)
             gatehouse = try Gatehouse(
-                configuration, source: source, inherited: inherited,
+                configuration, source: source, inherited: inherited, limits: limits,
                 manager: ServiceManager(environment, processID: processID()))
         } catch {
             for sentence in error.sentences { Self.say(sentence) }
@@ -221,35 +242,31 @@ package struct Command {
             case .listen: return .unavailable
             }
         }
-        let signals = Signals(
-            onReload: {
-                gatehouse.reopenLog()
-                gatehouse.reload()
-            }, onReopen: { gatehouse.reopenLog() })
         Signals.ignoreStrangers()
         gatehouse.catchFaults()
         gatehouse.start()
+        signals.serve(
+            Signals.Handlers(
+                reload: {
+                    gatehouse.reopenLog()
+                    gatehouse.reload()
+                },
+                reopen: { gatehouse.reopenLog() },
+                stopTimeout: { gatehouse.drainTimeout },
+                hasten: { gatehouse.hasten() },
+                lastWords: {
+                    let code: ExitCode =
+                        gatehouse.finish(isClean: false) == 0 ? .success : .inputOutput
+                    return code.rawValue
+                }))
         Self.say("listening on \(gatehouse.url)")
-        signals.wait()
+        signals.waitForStop()
         let lost = gatehouse.stop()
         guard lost == 0 else {
             Self.say("\(lost) lines of the log could not be written")
             return .inputOutput
         }
         return .success
-    }
-
-    /// As many descriptors as the system lets this process have: each connection takes one, and the
-    /// usual soft limit of 1,024 is far below `server.max_connections`.
-    private static func raiseDescriptorLimit() {
-        var limit = rlimit()
-        // Sound: both calls are handed a structure of ours that outlives them.
-        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
-            return
-        }
-        limit.rlim_cur = limit.rlim_max
-        // Without it there are fewer connections, and the log says when they run out.
-        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private func load() -> Configuration? {
@@ -297,7 +314,7 @@ package struct Command {
         unpacked. --username NAME stands wherever --user N does, and --name=value for --name value.
         GATEHOUSE_LOG_FILE_MAX_SIZE overrides log.file.max_size. SIGHUP reloads, SIGUSR1
         reopens the log. Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the
-        address is taken, 70 self-test failed, 73 the log cannot be opened, 74 not written to its end,
-        78 wrong configuration. log verify: 0 intact, 1 tampered, 2 cannot tell, 3 end not proven.
+        address is taken, 70 self-test failed, 71 too few threads, descriptors or too little memory,
+        73 the log cannot be opened, 74 not written to its end, 78 wrong configuration. log verify: 0 intact, 1 tampered, 2 cannot tell, 3 end not proven.
         """
 }

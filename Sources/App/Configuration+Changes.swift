@@ -83,6 +83,9 @@ extension Configuration {
         options.address = address
         options.maximumConnections = 100
         options.excessConnections = 32
+        // Operators and a collector of metrics ask one after the other.
+        options.computing.width = 1
+        options.waiting.width = 4
         return options
     }
 }

@@ -15,6 +15,9 @@ package struct Configuration: Sendable {
     package var server = ServerOptions()
     /// Beside the server's own, the origins whose pages may send state-changing requests.
     package var allowedOrigins = AllowedOrigins.none
+    /// `server.workers` and `server.max_connections` were not chosen, and may be made smaller.
+    package var workersAreDefault = true
+    package var connectionsAreDefault = true
     package var keys: KeyRing
     /// The keys were made for this run, because none were configured.
     package var keysAreTemporary = false

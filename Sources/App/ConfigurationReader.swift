@@ -5,6 +5,7 @@ import HTTP
 import JSON
 import JWT
 import Logging
+import POSIX
 import Server
 import Time
 
@@ -62,6 +63,8 @@ struct ConfigurationReader {
         configuration.keysAreTemporary = keysAreTemporary
         configuration.tokenLifetime = lifetime
         configuration.sessionLifetime = session
+        configuration.workersAreDefault = (record["server.workers"] == "0")
+        configuration.connectionsAreDefault = (settings.raw("server.max_connections") == nil)
         configuration.policy = policy
         configuration.refresh = refresh
         configuration.refreshGrace = refreshGrace
@@ -94,9 +97,13 @@ struct ConfigurationReader {
             settings.add("server.host", "\"\(host)\" is not an IP address; write 127.0.0.1 or ::1")
         }
         let workers = integer("server.workers", 0, 0...256)
-        options.workers =
-            workers > 0 ? workers : max(1, ProcessInfo.processInfo.activeProcessorCount)
-        options.computing.width = max(1, ProcessInfo.processInfo.activeProcessorCount - 1)
+        let processors = max(
+            1,
+            min(
+                ProcessInfo.processInfo.activeProcessorCount,
+                ResourceLimits.processorQuota ?? .max))
+        options.workers = workers > 0 ? workers : processors
+        options.computing.width = max(1, processors - 1)
         options.maximumConnections = integer("server.max_connections", 10_000, 1...1_000_000)
         options.limits = Conversation.Limits(
             head: size("server.max_header", 16 << 10, 1 << 10...1 << 20),

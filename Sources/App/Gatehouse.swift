@@ -24,6 +24,7 @@ package final class Gatehouse: Sendable {
     private let metrics: HTTPServer?
     private let parts: LastingParts
     private let source: Source?
+    private let limits: StartLimits
     private let started: Timestamp
     /// The one it was begun with, in which some settings stay.
     private let first: Configuration
@@ -31,6 +32,7 @@ package final class Gatehouse: Sendable {
     /// Reloads, one at a time, and never on a worker.
     private let reloads = DispatchQueue(label: "gatehouse.reload")
     private let upgradeIsPending = Flag()
+    private let hasFinished = Flag()
     private let timers = Locked<[any DispatchSourceTimer]>([])
     private let manager: ServiceManager?
 
@@ -66,9 +68,19 @@ package final class Gatehouse: Sendable {
     ///   - source: nil for a configuration that cannot be read again.
     ///   - inherited: sockets that are served in place of configured addresses.
     ///   - manager: who is told how it is doing, if anybody wants to know.
-    package init(
+    package convenience init(
         _ configured: Configuration, source: Source? = nil, inherited: [InheritedSocket] = [],
         manager: ServiceManager? = nil, clock: WallClock = .system
+    ) throws(StartError) {
+        try self.init(
+            configured, source: source, inherited: inherited, limits: .none, manager: manager,
+            clock: clock)
+    }
+
+    /// - Parameter limits: what a reload has to fit into.
+    init(
+        _ configured: Configuration, source: Source?, inherited: [InheritedSocket],
+        limits: StartLimits, manager: ServiceManager?, clock: WallClock = .system
     ) throws(StartError) {
         let doors = InheritedDoors(inherited)
         let problems = doors.problems(configured)
@@ -100,6 +112,7 @@ package final class Gatehouse: Sendable {
             throw error
         }
         self.source = source
+        self.limits = limits
         self.manager = manager
         started = clock.now()
         first = configuration
@@ -174,15 +187,28 @@ package final class Gatehouse: Sendable {
         }
         // What could not be written when it was asked for, perhaps can be now.
         parts.revocations.sweep(at: parts.clock.now())
-        parts.log.record(Stopped(isClean: isClean))
         manager?.finish()
+        return finish(isClean: isClean)
+    }
+
+    /// Writes the log to its end. May be called while `stop` hangs.
+    /// - Returns: how many lines of the log could not be written.
+    func finish(isClean: Bool) -> Int {
+        if !hasFinished.exchange(true) { parts.log.record(Stopped(isClean: isClean)) }
         return parts.log.stop()
     }
 
+    /// Has a stop that is under way cut off what is left.
+    func hasten() {
+        for side in [server, admin, metrics] { side?.abandon() }
+    }
+
+    /// How long a stop lets clients end what they have begun.
+    var drainTimeout: Milliseconds { state.withLock { $0.configuration.server.drainTimeout } }
+
     /// How long a stop may take: what the drain may, and what a disk may that is slow.
     private var longestStop: Milliseconds {
-        let drain = state.withLock { $0.configuration.server.drainTimeout }
-        return Milliseconds(max(drain, ServerOptions().drainTimeout).count + 20_000)
+        Milliseconds(max(drainTimeout, ServerOptions().drainTimeout).count + 20_000)
     }
 
     /// Opens the log's path again, for whoever moved the file away.
@@ -335,6 +361,7 @@ extension Gatehouse {
             var new = try Configuration.load(
                 file: source.file, environment: source.environment)
             holdOn(to: old, in: &new)
+            new.warnings += limits.fitReload(&new)
             let users = try new.readUsers()
             return apply(new, users, replacing: old)
         } catch {

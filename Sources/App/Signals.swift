@@ -1,37 +1,145 @@
-import Dispatch
 import Glibc
+import POSIX
+import Time
 
-/// Signals as Dispatch sources, caught from the moment this is made: one that comes at once, as from
-/// a supervisor that has changed its mind, is not lost.
-final class Signals {
-    private let ended = DispatchSemaphore(value: 0)
-    private var sources: [any DispatchSourceSignal] = []
-
-    /// - Parameters:
-    ///   - onReload: called at each SIGHUP.
-    ///   - onReopen: called at each SIGUSR1.
-    init(onReload: @escaping @Sendable () -> Void, onReopen: @escaping @Sendable () -> Void) {
-        let ended = ended
-        let registered = DispatchGroup()
-        for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] {
-            // On a queue of its own each, so that a reopen that hangs does not hide the wish to stop.
-            let queue = DispatchQueue(label: "gatehouse.signal.\(number)")
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler {
-                switch number {
-                case SIGHUP: onReload()
-                case SIGUSR1: onReopen()
-                default: ended.signal()
-                }
-            }
-            // A source counts from its registration, which happens on a thread of Dispatch's.
-            registered.enter()
-            source.setRegistrationHandler { registered.leave() }
-            source.resume()
-            sources.append(source)
-        }
-        registered.wait()
+/// The signals that a server is told what to do by. A thread that is made at the start waits for them,
+/// so that a stop needs nothing that the system could refuse by then, and nothing else can hang before
+/// it. Reloading and reopening are done on a second such thread.
+///
+/// A stop has a deadline. If the server has not ended by then, the process writes its last words and
+/// ends; if even that hangs, an alarm ends it.
+final class Signals: Sendable {
+    struct Handlers: Sendable {
+        /// At each SIGHUP.
+        var reload: @Sendable () -> Void
+        /// At each SIGUSR1.
+        var reopen: @Sendable () -> Void
+        /// How long a stop may take that was just asked for.
+        var stopTimeout: @Sendable () -> Milliseconds
+        /// At a second SIGTERM or SIGINT. Must not block.
+        var hasten: @Sendable () -> Void
+        /// Writes what is left when the stop takes too long, and says what the process exits with.
+        var lastWords: @Sendable () -> CInt
     }
+
+    private struct State {
+        /// Nil until the server serves.
+        var handlers: Handlers?
+        var mustStop = false
+        var mustReload = false
+        var mustReopen = false
+    }
+
+    /// From the deadline's end to the alarm: the time that last words have.
+    private static let lastWordsPatience = 150_000
+    /// How long a stop may take after the drain timeout, or after a second signal.
+    private static let patience = Milliseconds(750)
+
+    private let state = Locked(State())
+
+    /// Takes the signals from now on; one that ends the process does so at once until `serve` is
+    /// called. To be made before any other thread, which then does not get the signals either.
+    init() throws(Errno) {
+        var signals = Self.handled
+        // Sound: the call reads a set of ours.
+        _ = unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+        try SystemThread.start { self.wait() }
+        try SystemThread.start { self.maintain() }
+    }
+
+    /// Handles signals in these ways from now on, those included that have come already.
+    func serve(_ handlers: Handlers) {
+        state.withLock { $0.handlers = handlers }
+        state.wakeAll()
+    }
+
+    /// Returns at SIGTERM or SIGINT.
+    func waitForStop() { state.waitUntil(\.mustStop, then: { _ in }) }
+
+    // MARK: The threads
+
+    private static var handled: sigset_t {
+        var signals = sigset_t()
+        // Sound: the calls change a set of ours.
+        unsafe sigemptyset(&signals)
+        for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] { unsafe sigaddset(&signals, number) }
+        return signals
+    }
+
+    private func wait() {
+        var deadline = MonotonicTime.distantFuture
+        while true {
+            switch Self.next(before: deadline) {
+            case nil: endProcess()
+            case SIGHUP?:
+                state.withLock { $0.mustReload = true }
+                state.wakeAll()
+            case SIGUSR1?:
+                state.withLock { $0.mustReopen = true }
+                state.wakeAll()
+            case let number?:
+                guard let handlers = state.withLock({ $0.handlers }) else {
+                    return Self.die(of: number)
+                }
+                let isSecond = state.withLock { state in
+                    defer { state.mustStop = true }
+                    return state.mustStop
+                }
+                let timeout = isSecond ? Milliseconds(0) : handlers.stopTimeout()
+                deadline = min(deadline, .now + timeout + Self.patience)
+                if isSecond { handlers.hasten() }
+                state.wakeAll()
+            }
+        }
+    }
+
+    /// The next signal; nil at the deadline.
+    private static func next(before deadline: MonotonicTime) -> CInt? {
+        var signals = handled
+        while true {
+            let left = max(0, deadline.nanoseconds - MonotonicTime.now.nanoseconds)
+            var timeout = timespec(
+                tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
+            // Sound: the call reads a set and a time of ours, and tells nothing more.
+            let number = unsafe sigtimedwait(&signals, nil, &timeout)
+            if number > 0 { return number }
+            if errno == EAGAIN, deadline <= .now { return nil }
+        }
+    }
+
+    /// As if nothing handled the signal.
+    private static func die(of number: CInt) {
+        // Sound: the calls change and read a set of ours.
+        var signals = handled
+        signal(number, SIG_DFL)
+        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        raise(number)
+    }
+
+    private func endProcess() -> Never {
+        var alarm = itimerval()
+        alarm.it_value.tv_usec = Self.lastWordsPatience
+        // Sound: the handler calls what may be called in one, and the timer is a structure of ours.
+        signal(SIGALRM) { _ in _exit(EX_IOERR) }
+        _ = unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &alarm, nil)
+        let handlers = state.withLock { $0.handlers }
+        _exit(handlers?.lastWords() ?? EX_SOFTWARE)
+    }
+
+    private func maintain() {
+        while true {
+            let (handlers, mustReload, mustReopen) = state.waitUntil(
+                { $0.handlers != nil && ($0.mustReload || $0.mustReopen) },
+                then: { state in
+                    defer { (state.mustReload, state.mustReopen) = (false, false) }
+                    return (state.handlers, state.mustReload, state.mustReopen)
+                })
+            if mustReload { handlers?.reload() }
+            if mustReopen { handlers?.reopen() }
+        }
+    }
+
+    // MARK: Signals that are ignored
 
     /// A client, a terminal or a journal that has gone away, and a file that may not grow, are told by
     /// the write's error.
@@ -52,7 +160,4 @@ final class Signals {
             signal(number, SIG_IGN)
         }
     }
-
-    /// Returns at SIGTERM or SIGINT.
-    func wait() { ended.wait() }
 }

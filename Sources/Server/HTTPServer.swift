@@ -18,6 +18,7 @@ package final class HTTPServer: Sendable {
     private let options: Locked<ServerOptions>
     private let offload: OffloadQueues
     private let counts = ServerCounts()
+    private let isAbandoned = Locked(false)
 
     /// How long a worker may take to read its mail, in seconds: far longer than any batch, but for one
     /// whose log hangs on a dead disk.
@@ -132,10 +133,21 @@ package final class HTTPServer: Sendable {
         file?.remove()
         for worker in workers { worker.mailbox.post(.stop) }
         let seconds = Double(options.withLock { $0.drainTimeout }.count) / 1000
-        if drained.wait(timeout: .now() + seconds) == .success { return true }
+        if drained.wait(timeout: .now() + seconds) == .success {
+            return !isAbandoned.withLock { $0 }
+        }
         for worker in workers { worker.mailbox.post(.abandon) }
         // A worker that hangs in a write to a dead disk must not keep the process.
-        _ = drained.wait(timeout: .now() + 2)
+        _ = drained.wait(timeout: .now() + Self.abandonTimeout)
         return false
     }
+
+    /// Cuts off what is left, so that a stop that is under way returns.
+    package func abandon() {
+        isAbandoned.withLock { $0 = true }
+        for worker in workers { worker.mailbox.post(.abandon) }
+    }
+
+    /// How long workers may take to cut off their connections, in seconds.
+    private static let abandonTimeout = 0.3
 }

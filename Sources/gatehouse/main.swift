@@ -8,6 +8,16 @@ func refuse(_ sentence: String, _ code: CInt) -> Never {
     exit(code)
 }
 
+// Where memory lacks, Swift traps: what reads arguments and configuration must have enough.
+guard StartProbe.canReserve(48 << 20) else {
+    // Without an allocation.
+    let sentence: StaticString =
+        "gatehouse: memory: less than 48 MiB are left; raise the limit (ulimit -v)\n"
+    // Sound: as many bytes are written as the literal has.
+    _ = unsafe write(2, sentence.utf8Start, sentence.utf8CodeUnitCount)
+    exit(EX_OSERR)
+}
+
 // Before any file is opened, by whomever.
 do throws(Errno) {
     try FileDescriptor.occupyStandardNumbers()

@@ -1,0 +1,46 @@
+import Glibc
+
+/// The kernel's limits on this process (getrlimit(2)).
+package enum ResourceLimits {
+    /// Raises the number of descriptors to what the system lets this process have: the usual soft limit
+    /// of 1,024 is below `server.max_connections`.
+    /// - Returns: the number that it may have open.
+    @discardableResult
+    package static func raiseDescriptors() -> Int {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        // Sound: both calls are handed a structure of ours that outlives them.
+        guard unsafe getrlimit(resource, &limit) == 0 else { return 0 }
+        let soft = limit.rlim_cur
+        limit.rlim_cur = limit.rlim_max
+        let isRaised = unsafe setrlimit(resource, &limit) == 0
+        return Int(clamping: isRaised ? limit.rlim_max : soft)
+    }
+
+    /// The processors that a quota of the control group leaves this process (cpu.max, or cfs_quota_us
+    /// of version 1), rounded up; nil if there is no quota.
+    package static var processorQuota: Int? {
+        let folder = "/sys/fs/cgroup"
+        if let text = text("\(folder)/cpu.max") { return quota(cpuMax: text) }
+        guard let quota = text("\(folder)/cpu/cpu.cfs_quota_us"),
+            let period = text("\(folder)/cpu/cpu.cfs_period_us")
+        else { return nil }
+        return self.quota(cpuMax: "\(quota) \(period)")
+    }
+
+    /// - Parameter text: `200000 100000`, or `max 100000` for none.
+    static func quota(cpuMax text: String) -> Int? {
+        let words = text.split { $0 == " " || $0 == "\n" }
+        guard words.count == 2, let quota = Int(words[0]), let period = Int(words[1]), quota > 0,
+            period > 0
+        else { return nil }
+        return quota / period + (quota % period == 0 ? 0 : 1)
+    }
+
+    private static func text(_ path: String) -> String? {
+        guard let file = try? FileDescriptor.open(path, O_RDONLY),
+            let bytes = try? file.read(upTo: 100)
+        else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,116 @@
+import POSIX
+import Server
+import Testing
+
+@testable import App
+
+@Suite("A start under limits")
+struct StartLimitsTests {
+    /// Two workers and one processor to hash with, where nothing is limited.
+    private func configuration() throws -> Configuration {
+        var configuration = try Configuration.load(file: nil, environment: [:])
+        configuration.server.workers = 2
+        configuration.server.computing.width = 1
+        return configuration
+    }
+
+    private func limits(
+        descriptors: Int = 1 << 20, threads: Int = 1000, hasMemory: Bool = true
+    ) -> StartLimits {
+        StartLimits(
+            descriptors: descriptors,
+            threads: { wanted, _ in
+                StartProbe(threads: min(wanted, threads), hasMemory: hasMemory)
+            })
+    }
+
+    @Test func `leaves a configuration that fits as it is`() throws {
+        var configuration = try configuration()
+        #expect(try limits().fit(&configuration).isEmpty)
+        #expect(configuration.server.workers == 2)
+        #expect(configuration.server.maximumConnections == 10_000)
+        #expect(configuration.server.excessConnections == 1024)
+    }
+
+    @Test(arguments: [(26, 1, 16), (25, 1, 15), (12, 1, 2)])
+    func `makes defaults fit the threads that there are`(
+        threads: Int, workers: Int, waiting: Int
+    ) throws {
+        var configuration = try configuration()
+        let warnings = try limits(threads: threads).fit(&configuration)
+        #expect(warnings.map(\.path) == ["server.workers"])
+        #expect(configuration.server.workers == workers)
+        #expect(configuration.server.waiting.width == waiting)
+    }
+
+    @Test func `refuses to start with too few threads for anything`() throws {
+        var configuration = try configuration()
+        let shortage = #expect(throws: StartLimits.Shortage.self) {
+            try limits(threads: 11).fit(&configuration)
+        }
+        #expect(shortage?.sentence.hasPrefix("threads: 12 are needed at least, and 11") == true)
+    }
+
+    @Test func `refuses workers that were chosen and do not fit`() throws {
+        var configuration = try configuration()
+        configuration.workersAreDefault = false
+        let shortage = #expect(throws: StartLimits.Shortage.self) {
+            try limits(threads: 26).fit(&configuration)
+        }
+        #expect(
+            shortage?.sentence.hasPrefix(
+                "server.workers: 2 workers need 27 threads, and 26 can be made; ") == true)
+    }
+
+    @Test func `refuses to start without memory`() throws {
+        var configuration = try configuration()
+        let shortage = #expect(throws: StartLimits.Shortage.self) {
+            try limits(hasMemory: false).fit(&configuration)
+        }
+        #expect(shortage?.sentence.hasPrefix("memory: ") == true)
+    }
+
+    /// 96 and 8 for two workers are not for connections.
+    @Test(arguments: [
+        (11_128, 10_000, 1024), (11_127, 9999, 1024), (1024, 805, 115), (232, 64, 64),
+    ])
+    func `makes the default maximum of connections fit the descriptors`(
+        descriptors: Int, maximum: Int, excess: Int
+    ) throws {
+        var configuration = try configuration()
+        let warnings = try limits(descriptors: descriptors).fit(&configuration)
+        #expect(warnings.isEmpty == (maximum == 10_000))
+        #expect(configuration.server.maximumConnections == maximum)
+        #expect(configuration.server.excessConnections == excess)
+    }
+
+    @Test func `refuses to start with too few descriptors for anything`() throws {
+        var configuration = try configuration()
+        let shortage = #expect(throws: StartLimits.Shortage.self) {
+            try limits(descriptors: 231).fit(&configuration)
+        }
+        #expect(
+            shortage?.sentence.hasPrefix(
+                "descriptors: 232 are needed at least, and the limit is 231") == true)
+    }
+
+    @Test func `refuses a chosen maximum that does not fit, but a reload makes it fit`() throws {
+        var configuration = try configuration()
+        configuration.server.maximumConnections = 1000
+        configuration.connectionsAreDefault = false
+        let shortage = #expect(throws: StartLimits.Shortage.self) {
+            try limits(descriptors: 1167).fit(&configuration)
+        }
+        #expect(
+            shortage?.sentence.hasPrefix(
+                "server.max_connections: 1000 connections need 1168 descriptors, and the limit is "
+                    + "1167") == true)
+        #expect(try limits(descriptors: 1168).fit(&configuration).isEmpty)
+        #expect(configuration.server.maximumConnections == 1000)
+        #expect(configuration.server.excessConnections == 64)
+        configuration.server.excessConnections = 1024
+        let warnings = limits(descriptors: 1167).fitReload(&configuration)
+        #expect(warnings.map(\.path) == ["server.max_connections"])
+        #expect(configuration.server.maximumConnections == 931)
+    }
+}
