@@ -79,7 +79,7 @@ let package = Package(
         room("Metrics"),
         .systemLibrary(name: "CEpoll"),
         // Layer 1: protocol, tokens, events to disk, what is good no longer.
-        room("HTTP"),
+        room("HTTP", ["POSIX"]),
         room("JWT", ["Time", "Crypto", "JSON"]),
         room("Logging", ["Time", "Crypto", "POSIX"], confined),
         room("Revocation", ["Time", "Crypto", "POSIX"]),

@@ -1,9 +1,10 @@
 import JSON
 import JWT
+import POSIX
 
 /// What the body of a login says.
 enum Credentials {
-    case claimed(Identity, password: String?)
+    case claimed(Identity, password: SecretBytes?)
     /// Not one JSON object.
     case notJSON
     /// Neither a `user_id` nor a `username`, or a `user_id` that is no whole number from 1 to 2^53 - 1
@@ -19,7 +20,7 @@ enum Credentials {
     }
 
     init(parsing body: Span<UInt8>) {
-        var (id, name, password): (UserID?, String?, String?)
+        var (id, name, password): (UserID?, String?, SecretBytes?)
         var isFaulty = false
         do throws(JSONError) {
             var reader = JSONReader(body, maximumNames: JSONReader.maximumNamesFromStrangers)
@@ -41,7 +42,7 @@ enum Credentials {
                     }
                     if name == nil { isFaulty = true }
                 } else if reader.isEqual(member, "password"), kind == .string {
-                    password = reader.string(of: try reader.readText())
+                    password = SecretBytes(reader.bytes(of: try reader.readText()))
                 } else {
                     try reader.skipValue()
                 }

@@ -1,6 +1,7 @@
 import HTTP
 import JWT
 import Logging
+import POSIX
 import Revocation
 import Time
 
@@ -57,7 +58,8 @@ package struct Login: Sendable {
             return .response(accept(request, user, at: now, after: cutoff))
         case (.claimed(let identity, let password), .password(let passwords)):
             // No password is a wrong one.
-            return admit(request, passwords, passwords.applicant(identity), password ?? "")
+            return admit(
+                request, passwords, passwords.applicant(identity), password ?? SecretBytes([]))
         }
     }
 
@@ -65,7 +67,7 @@ package struct Login: Sendable {
 
     private func admit(
         _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.Applicant,
-        _ password: String
+        _ password: SecretBytes
     ) -> Reply {
         switch passwords.throttle.admit(applicant.account, from: request.client, at: clock.now()) {
         case .refused(let refusal):
@@ -87,7 +89,7 @@ package struct Login: Sendable {
 
     private func check(
         _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.Applicant,
-        _ password: String, _ ticket: LoginThrottle.Ticket, _ cutoff: Timestamp?
+        _ password: SecretBytes, _ ticket: LoginThrottle.Ticket, _ cutoff: Timestamp?
     ) -> Response {
         guard
             case .accepted(let needsUpgrade) = passwords.authenticator.check(

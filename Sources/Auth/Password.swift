@@ -1,4 +1,5 @@
 import Foundation
+import POSIX
 
 /// A password as it is compared: one spelling of what was typed, whatever keyboard and system it came
 /// from (RFC 8265's OpaqueString: spaces of any kind are U+0020, letters are composed, NFC).
@@ -8,7 +9,7 @@ package struct Password: Sendable {
     /// In bytes of UTF-8, once it is normalised.
     package static let sizes = 8...1024
 
-    private let bytes: [UInt8]
+    private let bytes: SecretBytes
 
     var utf8: Span<UInt8> { bytes.span }
 
@@ -16,7 +17,28 @@ package struct Password: Sendable {
     /// characters, or more than 1,024 bytes. Shorter than a new one may be it can be all the same.
     package init?(_ text: String) {
         guard let bytes = try? Self.normalized(text) else { return nil }
+        self.bytes = SecretBytes(bytes)
+    }
+
+    /// The same from the bytes of a request. ASCII, which is normalised already, never becomes a
+    /// String, which could not be overwritten.
+    package init?(utf8 secret: SecretBytes) {
+        guard let bytes = Self.normalized(secret) else { return nil }
         self.bytes = bytes
+    }
+
+    private static func normalized(_ secret: SecretBytes) -> SecretBytes? {
+        guard secret.count <= 4 * sizes.upperBound else { return nil }
+        let span = secret.span
+        for index in span.indices {
+            let byte = span[index]
+            guard byte < 0x80 else {
+                let text = String(decoding: [UInt8](copying: span), as: UTF8.self)
+                return (try? normalized(text)).map { SecretBytes($0) }
+            }
+            guard byte >= 0x20, byte != 0x7F else { return nil }
+        }
+        return secret.count <= sizes.upperBound ? secret : nil
     }
 
     /// A password that somebody wants to have.
@@ -24,7 +46,8 @@ package struct Password: Sendable {
     /// No rules of composition, which make passwords no better (NIST SP 800-63B §5.1.1.2): long enough,
     /// not the user's name, not what everybody tries first.
     package init(new text: String, for username: String) throws(PasswordError) {
-        bytes = try Self.normalized(text)
+        let bytes = try Self.normalized(text)
+        self.bytes = SecretBytes(bytes)
         guard bytes.count >= Self.sizes.lowerBound else { throw .tooShort }
         let lowered = String(decoding: bytes, as: UTF8.self).lowercased()
         guard lowered != username.lowercased() else { throw .isUsername }

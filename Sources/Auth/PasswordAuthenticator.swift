@@ -1,4 +1,5 @@
 import Crypto
+import POSIX
 
 /// Says whether a password is a user's, and takes the same time whoever the user is, and whether there
 /// is one.
@@ -42,10 +43,13 @@ package struct PasswordAuthenticator: Sendable {
     }
 
     /// - Parameters:
-    ///   - text: the password as it came, of any length.
+    ///   - secret: the password as it came, of any length.
     ///   - user: nil for one that is not known.
-    package func check(_ text: String, of user: User?) -> Outcome {
-        let password = Password(text)
+    package func check(_ secret: SecretBytes, of user: User?) -> Outcome {
+        check(Password(utf8: secret), of: user)
+    }
+
+    private func check(_ password: Password?, of user: User?) -> Outcome {
         guard let password, let hash = user?.password else {
             work(total, password)
             return .refused
@@ -57,9 +61,9 @@ package struct PasswordAuthenticator: Sendable {
     }
 
     /// What a user gets whose hash is due for an upgrade. As much work again as a check.
-    /// - Parameter text: the password that was accepted; nil for one that never is.
-    package func newHash(of text: String) -> PasswordHash? {
-        Password(text).map { PasswordHash(of: $0, iterations: iterations) }
+    /// - Parameter secret: the password that was accepted; nil for one that never is.
+    package func newHash(of secret: SecretBytes) -> PasswordHash? {
+        Password(utf8: secret).map { PasswordHash(of: $0, iterations: iterations) }
     }
 
     /// Iterations that nobody needs. What is called is only known while it runs, so that no optimiser

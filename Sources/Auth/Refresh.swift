@@ -111,9 +111,9 @@ package struct Refresh: Sendable {
         if isElsewhere, grace == .sameNetwork {
             return bearer.replay(request, claims, exchanged: expected, now).response
         }
-        let issued = issuer.successor(of: claims, exchanged: expected)
         // A client that is told to come again must find its token as it was.
         let isRecordedFirst = log.refusesUnrecorded
+        let issued = isRecordedFirst ? issuer.successor(of: claims, exchanged: expected) : nil
         if isRecordedFirst, let issued,
             let error = log.recordNow(
                 refreshed(request, claims, issued, isRepeat: earlier != nil))

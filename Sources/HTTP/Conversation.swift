@@ -1,3 +1,5 @@
+import POSIX
+
 /// One connection's half of HTTP/1.1 (RFC 9112), without the connection: bytes go in, requests come
 /// out; responses go in, bytes come out. Knows HTTP, knows no sockets and no clock, never traps on
 /// input; the requests do not depend on where the bytes were cut.
@@ -82,6 +84,10 @@ package struct Conversation: ~Copyable {
     private var sentCount = 0
     /// The first response whose security events may not be on disk yet.
     private var firstAudited: Audited?
+    /// A token is in the output.
+    private var outputIsSecret = false
+    /// Where the content of the request that is out begins, which ends at the cursor; nil if none is.
+    private var requestedBody: Int?
 
     private struct Audited {
         /// Where it begins in the output.
@@ -112,6 +118,11 @@ package struct Conversation: ~Copyable {
         idState = seed
         id = RequestID(0)
     }
+
+    deinit {
+        overwriteInput()
+        if outputIsSecret { wipe(output, 0..<output.capacity) }
+    }
 }
 
 // MARK: - Bytes to requests
@@ -121,8 +132,18 @@ extension Conversation {
     package mutating func receive(_ bytes: Span<UInt8>) {
         guard phase != .closed else { return }
         dropUnderstood()
+        if !input.isEmpty, input.count + bytes.count > input.capacity { grow(by: bytes.count) }
         // Sound: the buffer is the span's own.
         unsafe bytes.withUnsafeBufferPointer { unsafe input.append(contentsOf: $0) }
+    }
+
+    /// Makes room for more bytes, and leaves no copy of those that are here behind.
+    private mutating func grow(by count: Int) {
+        var larger: [UInt8] = []
+        larger.reserveCapacity(max(input.count + count, 2 * input.capacity))
+        larger.append(contentsOf: input)
+        if requestedBody == nil { wipe(input) }
+        input = larger
     }
 
     /// The next whole request, or nil when more bytes or the response to the last one are needed.
@@ -363,6 +384,7 @@ extension Conversation {
     @inline(__always)
     private mutating func deliver(_ bodyRange: Range<Int>) -> Request {
         phase = .responding
+        requestedBody = bodyRange.lowerBound
         let client = proxies?.client(of: fields, input.span, from: peer) ?? peer
         return Request(
             method: line.method, form: line.form, id: id, client: client,
@@ -386,6 +408,7 @@ extension Conversation {
     private mutating func dropUnderstood() {
         if phase == .start || phase == .responding {
             if cursor == input.count {
+                overwriteBody()
                 // Filled again without an allocation; a large one has gone already, see `rest`.
                 input.removeAll(keepingCapacity: true)
                 start = 0
@@ -393,6 +416,7 @@ extension Conversation {
                 scanned = 0
                 return
             }
+            overwriteBody()
             start = cursor
         }
         if phase == .chunkedBody, cursor > body.end {
@@ -403,7 +427,10 @@ extension Conversation {
             body.closeGap(gap)
         }
         if start > 0 {
+            let end = input.count
             input.removeSubrange(0..<start)
+            // What has moved to the front is not left at the end as well.
+            wipe(input, input.count..<max(input.count, min(end, input.capacity)))
             cursor -= start
             scanned -= start
             body.shift(by: start)
@@ -413,6 +440,19 @@ extension Conversation {
             }
             start = 0
         }
+    }
+
+    /// Overwrites the content of the request that is out, which may be a password.
+    private mutating func overwriteBody() {
+        guard let body = requestedBody else { return }
+        if declaresContent { wipe(input, min(body, cursor)..<cursor) }
+        requestedBody = 0
+    }
+
+    /// Overwrites all that was received, but for the head of a request that is out: its handler may still
+    /// read that.
+    private func overwriteInput() {
+        wipe(input, min(requestedBody ?? 0, input.count)..<input.count)
     }
 
     /// Gives back what is large, once everything here is answered: thousands of connections may rest
@@ -425,6 +465,8 @@ extension Conversation {
         default: return
         }
         if input.capacity > Self.keptInput || phase == .closed {
+            overwriteInput()
+            requestedBody = nil
             input = []
             start = 0
             cursor = 0
@@ -460,6 +502,8 @@ extension Conversation {
     ) {
         guard phase != .closed else { return }
         precondition(phase == .responding, "complete belongs to a request")
+        overwriteBody()
+        requestedBody = nil
         let closes = closing || !keepsAlive || response.status == .lengthRequired
         append(response, to: line.method, date, closes: closes)
         phase = closes ? .closed : .start
@@ -532,6 +576,10 @@ extension Conversation {
                 output.append(copying: response.content.span)
             }
         }
+        if response.isSecret {
+            outputIsSecret = true
+            wipe(response.content)
+        }
     }
 
     // MARK: What goes out
@@ -555,6 +603,8 @@ extension Conversation {
         precondition(firstAudited.map { sentCount + count <= $0.start } ?? true)
         sentCount += count
         guard sentCount == output.count else { return }
+        if outputIsSecret { wipe(output, 0..<output.capacity) }
+        outputIsSecret = false
         if output.capacity > Self.keptOutput { output = [] }
         output.removeAll(keepingCapacity: true)
         sentCount = 0

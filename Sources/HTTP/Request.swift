@@ -51,7 +51,8 @@ package struct Request: Sendable {
         }
     }
 
-    /// The content, its transfer coding undone.
+    /// The content, its transfer coding undone. It is overwritten when the request is answered, or
+    /// its connection ends: to be read on the worker, before slow work begins.
     package var body: Span<UInt8> { bytes.span.extracting(bodyRange.range) }
 
     package var authorizationCount: Int {

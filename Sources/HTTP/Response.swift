@@ -17,6 +17,9 @@ package struct Response: Sendable {
     /// Whether that line must be on the disk before the response leaves.
     package private(set) var isSynced = false
 
+    /// Whether the content is overwritten once it is sent. Such a response is sent once.
+    package private(set) var isSecret = false
+
     package init(_ status: Status) { self.status = status }
 
     package init(_ status: Status, json: [UInt8]) {
@@ -90,6 +93,14 @@ package struct Response: Sendable {
         consuming get {
             isAudited = true
             isSynced = true
+            return self
+        }
+    }
+
+    /// The same, marked as one whose content is overwritten once it is sent.
+    package var secret: Response {
+        consuming get {
+            isSecret = true
             return self
         }
     }

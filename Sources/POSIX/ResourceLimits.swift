@@ -1,6 +1,6 @@
 import Glibc
 
-/// The kernel's limits on this process (getrlimit(2)).
+/// The kernel's limits on this process (getrlimit(2)), and what it keeps of its memory when it dies.
 package enum ResourceLimits {
     /// Raises the number of descriptors to what the system lets this process have: the usual soft limit
     /// of 1,024 is below `server.max_connections`.
@@ -16,6 +16,24 @@ package enum ResourceLimits {
         let isRaised = unsafe setrlimit(resource, &limit) == 0
         return Int(clamping: isRaised ? limit.rlim_max : soft)
     }
+
+    /// Leaves no copy of the memory behind: no core file, and no other process of the same user may
+    /// read it (ptrace(2), /proc/self/mem).
+    package static func keepMemoryPrivate() {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        // Sound: handed a structure of ours that outlives the call.
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        // prctl(2) takes a variable number of arguments, which Swift imports no function with.
+        // Sound: on every architecture that Swift has, integers are passed to such a function as to
+        // one with a fixed number of them, and prctl reads five at most.
+        typealias Control = @convention(c) (CInt, UInt, UInt, UInt, UInt) -> CInt
+        guard let function = unsafe dlsym(nil, "prctl") else { return }
+        let control = unsafe unsafeBitCast(function, to: Control.self)
+        _ = control(setDumpable, 0, 0, 0, 0)
+    }
+
+    /// `PR_SET_DUMPABLE` of <sys/prctl.h>.
+    private static let setDumpable: CInt = 4
 
     /// The processors that a quota of the control group leaves this process (cpu.max, or cfs_quota_us
     /// of version 1), rounded up; nil if there is no quota.

@@ -79,6 +79,8 @@ final class Worker: @unchecked Sendable {
     /// Connections with whole requests left to handle, for which no event will come.
     private var unfinished: [Connection] = []
     private var buffer = ReadBuffer()
+    /// Content has been read since the buffer was last overwritten: perhaps a password.
+    private var bufferHoldsContent = false
     /// Something was recorded that may have no answer to go with.
     private var mustCommit = false
     /// Whether accepting pauses for want of descriptors, which the end of any connection brings.
@@ -229,6 +231,10 @@ final class Worker: @unchecked Sendable {
             tryAgainToMakeRoom(now)
             sendAnswers(now)
         }
+        if bufferHoldsContent {
+            bufferHoldsContent = false
+            buffer.clear()
+        }
         if hasFreedDescriptors || pausedUntil <= now { resumeAccepting() }
         if isDraining, listeners.isEmpty, connections.count == freeSlots.count {
             finishDraining()
@@ -347,6 +353,7 @@ final class Worker: @unchecked Sendable {
             while connection.conversation.unsentCount < Self.outputLimit, !connection.awaitsSync {
                 guard let request = try connection.conversation.next() else { break }
                 clearDeadline(connection)
+                if request.declaresContent { bufferHoldsContent = true }
                 switch routes.route(for: request) {
                 case .onWorker(let handler): complete(handler(request), connection)
                 case .inTwoSteps(let handler):
@@ -444,7 +451,9 @@ final class Worker: @unchecked Sendable {
         // empty line puts it off.
         case .message: kind = deadlines.kind(of: connection.slot) == .head ? .head : .idle
         case .head: kind = .head
-        case .body: kind = .body
+        case .body:
+            kind = .body
+            bufferHoldsContent = true
         case .response, .nothing: return clearDeadline(connection)
         }
         // One that runs already is not put off by another byte.

@@ -8,6 +8,8 @@ func refuse(_ sentence: String, _ code: CInt) -> Never {
     exit(code)
 }
 
+ResourceLimits.keepMemoryPrivate()
+
 // Where memory lacks, Swift traps: what reads arguments and configuration must have enough.
 guard StartProbe.canReserve(48 << 20) else {
     // Without an allocation.

@@ -21,6 +21,17 @@ struct PasswordTests {
         #expect(bytes(Password(one)) == bytes(Password(other)))
     }
 
+    @Test(arguments: [
+        "", "x", "correct horse", "correct\u{A0}horse", "cafe\u{301} noir", "a\nb", "a\u{7F}b",
+        "a\u{0}b", "a\u{85}b", String(repeating: "a", count: 1024),
+        String(repeating: "a", count: 1025), String(repeating: "e\u{301}", count: 512),
+        String(repeating: "a", count: 5000),
+    ])
+    func `from the bytes of a request is the same as from a text`(text: String) {
+        let secret = SecretBytes(Array(text.utf8))
+        #expect(bytes(Password(utf8: secret)) == bytes(Password(text)))
+    }
+
     @Test(
         "is another where a letter, its case or its width is",
         arguments: [
