@@ -241,14 +241,17 @@ struct ConfigurationReader {
         return admin
     }
 
-    /// Where revocations are kept: beside the log unless it is said, and nowhere if the keys end with the
+    /// Where revocations are kept: beside the log unless it is said (not beside a device), and nowhere if the keys end with the
     /// process, because so do all tokens.
     private mutating func readJournal(_ log: LogOptions, keysAreTemporary: Bool) -> String? {
         let isSaid = settings.raw("state.revocations") != nil
-        let name = string("state.revocations", Self.journalName(forLog: log.path))
+        let isBeside = !isSaid && FilePlaces.canBeLog(log.path)
+        let name = string(
+            "state.revocations",
+            isBeside ? Self.journalName(forLog: log.path) : "logs/revocations.journal")
         if name.isEmpty { settings.add("state.revocations", "cannot be empty") }
         if keysAreTemporary, !isSaid { return nil }
-        let journal = isSaid ? path(name) : name
+        let journal = isBeside ? name : path(name)
         places.add("state.revocations", journal)
         return journal
     }
@@ -287,7 +290,8 @@ struct ConfigurationReader {
         options.format = choice("log.format", LogFormat.text)
         options.durability = choice("log.durability", LogOptions.Durability.written)
         options.audit = readAudit(
-            forLog: options.path, isNamed: settings.raw("log.file.path") != nil)
+            forLog: options.path,
+            isNamed: settings.raw("log.file.path") != nil && FilePlaces.canBeLog(options.path))
         return options
     }
 

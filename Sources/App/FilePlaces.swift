@@ -49,13 +49,20 @@ struct FilePlaces {
         return problems
     }
 
+    /// Whether a log can be here: what is not a regular file is none, and nothing is kept beside it.
+    static func canBeLog(_ path: String) -> Bool {
+        (try? FileStatus(path: path))?.isRegularFile ?? true
+    }
+
     /// The path, if it is a full file of the log, or one that the log keeps beside it.
     private static func ownFile(of log: String, _ path: String) -> String? {
         let isCompanion = ["lock", "state", "key"].contains {
             isSame(LogName.companion(of: log, $0), path)
         }
+        let base = LogName.base(of: path)
         let isFull =
-            LogName.number(of: LogName.base(of: path), log, highest: .max) != nil
+            (LogName.number(of: base, log, highest: .max) != nil
+                || LogName.foreignNumber(of: base, log) != nil)
             && isSame(LogName.folder(of: path), LogName.folder(of: log))
         return isCompanion || isFull ? path : nil
     }

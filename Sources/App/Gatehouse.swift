@@ -243,6 +243,10 @@ extension Gatehouse {
             switch self {
             case .log(let path, .failed(let error)):
                 ["cannot open the log \(path): \(error.words)"]
+            case .log(let path, .isNotRegular(let kind)):
+                [
+                    "\(path) is \(kind), and a log is a regular file; write another log.file.path"
+                ]
             case .log(let path, .isNoLog):
                 ["\(path) is a file that is no log; move it away, or write another log.file.path"]
             case .log(let path, .inUse(let owner)):

@@ -58,10 +58,11 @@ enum StartCheck {
         if status.isSymbolicLink {
             return problem("\(path) is a symbolic link; write the path that it leads to")
         }
-        guard !status.isFolder, !status.isSocket, isWritable(path) else {
-            return problem("\(path) cannot be written")
+        guard status.isRegularFile else {
+            return problem(
+                "\(path) is \(status.kind), and a log is a regular file; write another path")
         }
-        guard status.isRegularFile else { return [] }
+        guard isWritable(path) else { return problem("\(path) cannot be written") }
         do throws(Errno) {
             guard try LogBeginning.isLog(path) else {
                 return problem(

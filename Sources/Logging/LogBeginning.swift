@@ -45,6 +45,14 @@ package enum LogBeginning {
         }
     }
 
+    /// The format of a file's first line; nil for what is no whole beginning of a line.
+    static func format(_ line: Span<UInt8>) -> LogFormat? {
+        guard let first = line.count > 0 ? line[0] : nil else { return nil }
+        let format = LogFormat(lineBeginningWith: first)
+        let form = forms[format == .text ? 0 : format == .json ? 1 : 2]
+        return line.count >= form.count && isLog(line.extracting(0..<form.count)) ? format : nil
+    }
+
     /// A zero is any digit.
     private static let forms = [
         "0000-00-00T00:00:00.000Z | ", "{\"time\":\"0000-00-00T00:00:00.000Z\",\"level\":",

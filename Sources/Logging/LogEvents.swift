@@ -12,7 +12,7 @@ struct LogOpened: LogEvent {
 /// `log_rotate`: the first line of a new file; names the full one before it.
 struct LogRotated: LogEvent {
     let file: String
-    /// `size` or `day`.
+    /// `size`, `day` or `format`.
     let reason: StaticString
     var level: Level { .info }
     var area: Area { .log }
@@ -40,6 +40,35 @@ struct LogRetained: LogEvent {
         line.field("file", file)
         if let sequence { line.field("sequence", Int64(clamping: sequence)) }
         line.field("reason", reason)
+    }
+}
+
+/// `log_foreign`: bytes that no server wrote were at the log's path or in its file. They are not
+/// sealed, and a verification names them.
+struct LogForeign: LogEvent {
+    enum Reason: String {
+        /// Another file was at the path.
+        case replaced
+        /// They were behind the seal of a stop, after which a server writes nothing.
+        case afterStop = "after_stop"
+        /// Another process appended them to the file that this process writes.
+        case appended
+        /// The file has a second name, through which others can change it.
+        case linked
+    }
+
+    /// Where they are now.
+    let file: String
+    /// Bytes.
+    let count: Int
+    let reason: Reason
+    var level: Level { .error }
+    var area: Area { .log }
+    var name: StaticString { "log_foreign" }
+    func write(to line: inout LogLine) {
+        line.field("file", file)
+        line.field("n", Int64(count))
+        line.field("reason", reason.rawValue)
     }
 }
 

@@ -1,5 +1,6 @@
 /// The names of a log's files: `app.log`, which is being written; `app.log.000001` and so on, which are
-/// full; and hidden ones beside them, `.app.log.state` and `.app.log.lock`.
+/// full; `app.log.foreign.1` and so on, which no server wrote; and hidden ones beside them,
+/// `.app.log.state` and `.app.log.lock`.
 package enum LogName {
     /// Numbers with more digits than this are a log's own only once it has used up the shorter ones: to
     /// others they are dates.
@@ -26,6 +27,20 @@ package enum LogName {
         else { return nil }
         let number = digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
         return number > 0 && (digits.count == digitCount || number <= highest) ? number : nil
+    }
+
+    /// The path of a file that was moved aside, because no server wrote it.
+    static func foreignPath(of log: String, _ number: Int) -> String { "\(log).foreign.\(number)" }
+
+    /// The number of a file that was moved aside by its name; nil for any other name.
+    package static func foreignNumber(of name: some StringProtocol, _ log: String) -> Int? {
+        let prefix = base(of: log) + ".foreign."
+        guard name.hasPrefix(prefix) else { return nil }
+        let digits = name.utf8.dropFirst(prefix.utf8.count)
+        guard 1...18 ~= digits.count, digits.first != UInt8(ascii: "0"),
+            digits.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 })
+        else { return nil }
+        return digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
     }
 
     /// `logs/app.log` and `state` make `logs/.app.log.state`.

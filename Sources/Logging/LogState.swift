@@ -14,13 +14,22 @@ package struct LogState: Sendable, Equatable {
     package var head: SealHead
     /// The number that the last full file got.
     package var generation: Int
-    /// Bytes of the file up to and with the head's line.
+    /// Bytes of the file up to and with the head's line; 0 if that is in an earlier file.
     package var size: Int
+    /// The file's inode number; nil in a state that an earlier version wrote.
+    package var inode: UInt64?
+    /// The head is the seal of a stop: no server has written anything behind it. The next start
+    /// takes this back before its first line.
+    package var isFinal: Bool
 
-    package init(head: SealHead, generation: Int, size: Int) {
+    package init(
+        head: SealHead, generation: Int, size: Int, inode: UInt64? = nil, isFinal: Bool = false
+    ) {
         self.head = head
         self.generation = generation
         self.size = size
+        self.inode = inode
+        self.isFinal = isFinal
     }
 
     private static let slotSize = 512
@@ -69,6 +78,8 @@ package struct LogState: Sendable, Equatable {
         var text = Array(
             "\(Self.title) turn=\(turn) head=\(head.text) generation=\(generation) size=\(size)"
                 .utf8)
+        if let inode { text += Array(" inode=\(inode)".utf8) }
+        if isFinal { text += Array(" final=1".utf8) }
         text += Array(" check=\(Self.check(text, key))".utf8)
         text += [UInt8](repeating: UInt8(ascii: " "), count: Self.slotSize - 1 - text.count)
         return text + [UInt8(ascii: "\n")]
@@ -96,7 +107,10 @@ package struct LogState: Sendable, Equatable {
             let generation = values["generation"].flatMap({ Int($0) }),
             let size = values["size"].flatMap({ Int($0) })
         else { return nil }
-        return (turn, LogState(head: head, generation: generation, size: size))
+        let state = LogState(
+            head: head, generation: generation, size: size,
+            inode: values["inode"].flatMap { UInt64($0) }, isFinal: values["final"] == "1")
+        return (turn, state)
     }
 }
 
@@ -110,11 +124,34 @@ struct LogStateFile: ~Copyable {
 
     init(_ path: String, _ key: SealKey) throws(Errno) {
         let newest = try LogState.readSlots(path, key).max { $0.turn < $1.turn }
-        file = try FileDescriptor.open(
+        let file = try FileDescriptor.open(
             path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
+        // What another key wrote must not come back when its turn comes again: it would speak of a
+        // file that has changed since.
+        if newest == nil { try SystemFileSystem().truncate(file, to: 0) }
+        self.file = file
         self.key = key
         turn = newest?.turn ?? 0
         state = newest?.state
+    }
+
+    /// Takes back that the log has come to its end, before anything is written behind that.
+    mutating func begin() throws(Errno) {
+        guard var begun = state, begun.isFinal else { return }
+        begun.isFinal = false
+        try write(begun)
+        try file.synchronize()
+    }
+
+    /// Empties the file of a log that goes on without seals: what it says does not hold for long.
+    static func clear(_ path: String) throws(Errno) {
+        do throws(Errno) {
+            let file = try FileDescriptor.open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK)
+            try SystemFileSystem().truncate(file, to: 0)
+        } catch {
+            guard error != .isNotThere else { return }
+            throw error
+        }
     }
 
     /// Whether it is still the file that the next process would find.

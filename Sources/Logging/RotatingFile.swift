@@ -15,6 +15,11 @@ import Time
 /// even that fails, the next write begins with a line end and a line that says so. Owned by whoever
 /// holds the logger's write turn; a `ProcessLock` on `.app.log.lock` beside it keeps other processes
 /// away.
+///
+/// What no server wrote is never sealed as written. The chain takes in only what this process writes,
+/// so other bytes in the file make the next seal fail in a verification. A file of others at the path is
+/// moved aside (`ForeignFile`) and never appended to. What a start finds behind the last seal of a
+/// process that was killed is under a seal with a reason of its own.
 struct RotatingFile: ~Copyable {
     struct Options: Sendable {
         var path: String
@@ -48,9 +53,8 @@ struct RotatingFile: ~Copyable {
     private var options: Options
     private let fileSystem: any FileSystem
     private let clock: WallClock
-    /// Nil while a pipe has no reader yet.
-    private var file: LogDescriptor?
-    private var lock: ProcessLock?
+    private var file: LogDescriptor
+    private var lock: ProcessLock
     private var stateFile: LogStateFile?
     /// Nil where the log is not sealed.
     private var chain: SealChain?
@@ -61,10 +65,18 @@ struct RotatingFile: ~Copyable {
     private var owesStartSeal = true
 
     private var size: Int
+    /// That of the lines that are in the file.
+    private var format: LogFormat
+    /// The last thing in the file is the seal of a stop.
+    private var isFinal = false
     /// The number that the last full file got.
     private(set) var generation: Int
     /// The UTC day of the file's first line, counted from 1970; nil if it is none that we know.
     private var day: Int64?
+    /// Bytes that a start has found.
+    private var foundSize: Int
+    /// The file ends in a seal that only lacks its line end.
+    private var endsInSeal: Bool
     /// The file ends inside a line that could not be taken back.
     private(set) var endsInsideLine: Bool
     /// After a rotation that failed, the size at which the next is tried.
@@ -94,26 +106,35 @@ struct RotatingFile: ~Copyable {
         _ options: Options, _ fileSystem: any FileSystem, clock: WallClock
     ) throws(LogOpenError) {
         let now = clock.now()
-        // A pipe or a device has no companions, and nobody's turn to wait for.
-        let isPlain = (try? fileSystem.status(of: options.path).isRegularFile) ?? true
-        if isPlain { try Self.checkBeginning(options.path) }
-        let lock = isPlain ? try Self.lock(options.path, fileSystem) : nil
+        try Self.checkKind(options.path, fileSystem)
+        try Self.checkBeginning(options.path)
+        let lock = try Self.lock(options.path, fileSystem)
         var start: LogStart
-        var file: LogDescriptor?
+        var file: LogDescriptor
         var stateFile: LogStateFile?
         var hadState = true
+        var foreign: LogForeign?
         do throws(Errno) {
             file = try Self.open(options.path, fileSystem)
-            if isPlain, let seal = options.seal {
-                hadState = (try? FileStatus(path: LogState.path(of: options.path))) != nil
-                stateFile = try LogStateFile(LogState.path(of: options.path), seal.key)
+            let statePath = LogState.path(of: options.path)
+            if let seal = options.seal {
+                hadState = (try? FileStatus(path: statePath)) != nil
+                stateFile = try LogStateFile(statePath, seal.key)
+            } else {
+                try LogStateFile.clear(statePath)
             }
-            start = try LogStart(
-                options.path, isPlain: isPlain, stateFile?.state, options.seal?.key, fileSystem)
+            start = try LogStart(options.path, stateFile?.state, options.seal?.key, fileSystem)
+            foreign = try Self.moveForeign(start, file, options.path, fileSystem)
+            if foreign != nil {
+                file = try Self.open(options.path, fileSystem)
+                start = try LogStart(
+                    options.path, stateFile?.state, options.seal?.key, fileSystem)
+            }
+            // Without it, a kill within the next second has the lines until then moved aside, which
+            // loses none of them.
+            try? stateFile?.begin()
         } catch {
-            // A pipe that nobody reads: lines wait until somebody does.
-            guard error == .noReader else { throw .failed(error) }
-            start = LogStart(head: .none, isSealed: options.seal != nil)
+            throw .failed(error)
         }
         self.file = file
         self.lock = lock
@@ -123,20 +144,59 @@ struct RotatingFile: ~Copyable {
         sealedSize = start.size
         generation = start.generation
         endsInsideLine = start.isTorn
+        endsInSeal = start.endsInSeal
+        foundSize = start.size
         day = start.isOf(now) ? now.day : nil
-        rotationSize = isPlain ? options.maximumSize : .max
+        rotationSize = options.maximumSize
+        format = start.format ?? options.format
         lastSeal = now
         lastRetention = now
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
         say(LogOpened(file: LogName.base(of: options.path)))
+        if let foreign { say(foreign) }
         if start.isMissing { say(LogReopened(reason: "missing", level: .warning)) }
         if start.isMissingTail { say(LogFailed(reason: "missing_tail", head: start.chain?.head)) }
         if !hadState, let head = start.chain?.head, head != .none {
             say(LogFailed(reason: "missing_state", head: head))
         }
-        if isPlain { retain(now) }
+        retain(now)
+    }
+
+    /// Before anything is opened: a device or a pipe is no log, and opening one may do something.
+    private static func checkKind(
+        _ path: String, _ fileSystem: any FileSystem
+    ) throws(LogOpenError) {
+        guard let status = try? fileSystem.status(of: path) else { return }
+        // Opening the other two says what is wrong.
+        guard status.isRegularFile || status.isFolder || status.isSymbolicLink else {
+            throw .isNotRegular(status.kind)
+        }
+    }
+
+    /// Moves aside what a start found and no server wrote.
+    private static func moveForeign(
+        _ start: LogStart, _ file: LogDescriptor, _ path: String, _ fileSystem: any FileSystem
+    ) throws(Errno) -> LogForeign? {
+        switch start.foreign {
+        case nil:
+            guard start.size == 0, file.status.linkCount > 1 else { return nil }
+            return LogForeign(
+                file: try ForeignFile.moveAside(path, of: path, fileSystem), count: 0,
+                reason: .linked)
+        case .file:
+            return LogForeign(
+                file: try ForeignFile.moveAside(path, of: path, fileSystem), count: start.size,
+                reason: .replaced)
+        case .end(let offset):
+            // Where there is no room for a copy they stay, between a stop and a start, where a
+            // verification finds them.
+            let name = try? ForeignFile.moveEnd(of: path, from: offset, fileSystem)
+            return LogForeign(
+                file: name ?? LogName.base(of: path), count: start.size - offset,
+                reason: .afterStop)
+        }
     }
 
     /// Before anything is made beside it.
@@ -186,8 +246,12 @@ struct RotatingFile: ~Copyable {
     private mutating func append(
         _ lines: Span<UInt8>, _ event: (any LogEvent)?, _ now: Timestamp, _ outcome: inout Outcome
     ) -> Errno? {
-        if let error = openIfNecessary() ?? closeTornLine() { return error }
-        if dayIsOver(now) {
+        if let error = closeTornLine() ?? sealFound(now) { return error }
+        if format != options.format, size > 0 {
+            rotate("format", now)
+            // Once: where it fails, two formats in a file are better than lost lines.
+            format = options.format
+        } else if dayIsOver(now) {
             rotate("day", now)
         } else if size > headerSize, owed.count > room {
             rotate("size", now)
@@ -234,14 +298,10 @@ struct RotatingFile: ~Copyable {
     /// Bytes of lines that the file has room for.
     private var room: Int { rotationSize - size - (chain == nil ? 0 : Self.sealRoom) }
 
-    private mutating func openIfNecessary() -> Errno? {
-        guard file == nil else { return nil }
-        do throws(Errno) {
-            file = try Self.open(options.path, fileSystem)
-            return nil
-        } catch {
-            return error
-        }
+    /// What a start has found is under a seal without a line of this process: a verification can
+    /// name its lines.
+    private mutating func sealFound(_ now: Timestamp) -> Errno? {
+        owesStartSeal && size == foundSize ? seal(.found, now) : nil
     }
 
     private mutating func closeTornLine() -> Errno? {
@@ -249,6 +309,15 @@ struct RotatingFile: ~Copyable {
         let end = [UInt8(ascii: "\n")]
         if let error = writeAll(end.span).error { return error }
         endsInsideLine = false
+        if size == foundSize { foundSize += 1 }
+        if endsInSeal {
+            // The last process was killed between the two: nothing was lost.
+            endsInSeal = false
+            size += 1
+            sealedSize = size
+            changes += 1
+            return nil
+        }
         keep(end.span)
         say(LogRecovered(reason: "torn_line"))
         return nil
@@ -285,7 +354,6 @@ struct RotatingFile: ~Copyable {
     }
 
     private func writeAll(_ bytes: Span<UInt8>) -> (count: Int, error: Errno?) {
-        guard let file else { return (0, .noReader) }
         var count = 0
         do throws(Errno) {
             while count < bytes.count {
@@ -301,6 +369,7 @@ struct RotatingFile: ~Copyable {
     /// Takes note of what is in the file now.
     private mutating func keep(_ bytes: Span<UInt8>) {
         size += bytes.count
+        if !bytes.isEmpty { isFinal = false }
         changes += 1
         chain?.update(bytes)
     }
@@ -309,7 +378,6 @@ struct RotatingFile: ~Copyable {
     private mutating func takeBack(_ torn: Span<UInt8>) {
         do throws(Errno) {
             // Not `size`: somebody may have emptied the file, and must not get it back as zeros.
-            guard let file else { return }
             let end = max(0, try file.descriptor.status().size - torn.count)
             try fileSystem.truncate(file.descriptor, to: end)
         } catch {
@@ -346,12 +414,19 @@ struct RotatingFile: ~Copyable {
 
     /// Why a segment is closed before another file begins. What a start has found is never sealed as
     /// what this process has written.
-    private var closingReason: SealChain.Reason { owesStartSeal ? .start : .rotate }
+    private var closingReason: SealChain.Reason {
+        owesStartSeal ? size == foundSize ? .found : .start : .rotate
+    }
 
-    private mutating func seal(_ reason: SealChain.Reason, _ now: Timestamp) -> Errno? {
+    /// - Parameter isForced: also a segment without a line of ours.
+    private mutating func seal(
+        _ reason: SealChain.Reason, _ now: Timestamp, isForced: Bool = false
+    ) -> Errno? {
         guard let seal = options.seal, let chain, !endsInsideLine else { return nil }
-        guard chain.lineCount > 0 || reason == .silence || reason == .stop else { return nil }
-        let (line, head) = chain.seal(reason, key: seal.key, at: now, options.format)
+        guard chain.lineCount > 0 || isForced || reason == .silence || reason == .stop else {
+            return nil
+        }
+        let (line, head) = chain.seal(reason, key: seal.key, at: now, format)
         let (count, error) = writeAll(line.span)
         guard count == line.count else {
             if count > 0 { takeBack(line.span.extracting(0..<count)) }
@@ -360,6 +435,7 @@ struct RotatingFile: ~Copyable {
         size += count
         changes += 1
         sealedSize = size
+        isFinal = reason == .stop
         lastSeal = now
         self.chain?.advance(to: head)
         return nil
@@ -381,13 +457,11 @@ struct RotatingFile: ~Copyable {
             return nil
         }
         if let error = append(Span()).error ?? self.seal(.interval, clock.now()) { return error }
-        if lock != nil {
-            do throws(Errno) {
-                stateFile = try LogStateFile(LogState.path(of: options.path), seal.key)
-            } catch { return error }
-            // Has the state written under the new key at the next sync, whether or not a line comes.
-            changes += 1
-        }
+        do throws(Errno) {
+            stateFile = try LogStateFile(LogState.path(of: options.path), seal.key)
+        } catch { return error }
+        // Has the state written under the new key at the next sync, whether or not a line comes.
+        changes += 1
         options.seal = seal
         return nil
     }
@@ -397,6 +471,7 @@ struct RotatingFile: ~Copyable {
 
     /// Seals what is there, because nothing more comes.
     mutating func finish() -> Errno? {
+        if look() == .grown { sealApartFromForeignBytes(clock.now()) }
         if let error = append(Span()).error { return error }
         return seal(.stop, clock.now())
     }
@@ -404,21 +479,29 @@ struct RotatingFile: ~Copyable {
     // MARK: Rotation
 
     private func dayIsOver(_ now: Timestamp) -> Bool {
-        options.rotatesDaily && day != now.day && size > headerSize && rotationSize != .max
-            && rotationFailure == nil
+        options.rotatesDaily && day != now.day && size > headerSize && rotationFailure == nil
     }
 
     private mutating func rotate(_ reason: StaticString, _ now: Timestamp) {
         let number: Int
         let new: LogDescriptor
         do throws(Errno) {
-            let finding = look()
-            if finding != .same { return try reopen(finding) }
+            switch look() {
+            case .same: break
+            // The file is closed all the same: or else others could keep it from being rotated.
+            case .grown: sealApartFromForeignBytes(now)
+            case let finding: return try reopen(finding)
+            }
             if let error = seal(closingReason, now) { throw error }
             // Whatever has come into the folder meanwhile, no file is written over.
             number = max(generation, try numbers().max() ?? 0) + 1
             let fullPath = LogName.path(of: options.path, number)
             try fileSystem.rename(options.path, to: fullPath)
+            guard try fileSystem.status(of: fullPath).isSameFile(as: file.status) else {
+                // Another process exchanged the file since it was looked at.
+                try moveAside(fullPath, .replaced)
+                return try reopen(.moved)
+            }
             new = try openInPlace(ofFullFile: fullPath)
         } catch {
             // Stay with the old file, and try again a little later.
@@ -449,11 +532,14 @@ struct RotatingFile: ~Copyable {
     private mutating func begin(_ new: LogDescriptor, _ now: Timestamp) {
         retire()
         file = new
+        format = options.format
         size = 0
         headerSize = 0
         sealedSize = 0
         day = now.day
         endsInsideLine = false
+        endsInSeal = false
+        foundSize = 0
         rotationSize = options.maximumSize
         rotationFailure = nil
         folderHasChanged = true
@@ -461,7 +547,7 @@ struct RotatingFile: ~Copyable {
     }
 
     private mutating func retire() {
-        guard let file, syncedChanges != changes else { return }
+        guard syncedChanges != changes else { return }
         retired.append(file)
         if retired.count > Self.retiredAtMost {
             try? fileSystem.synchronize(retired.removeFirst().descriptor)
@@ -525,18 +611,18 @@ struct RotatingFile: ~Copyable {
     // MARK: Somebody else's rotation
 
     enum Finding: String {
-        case same, removed, moved, replaced, truncated
+        case same, removed, moved, replaced, truncated, grown
     }
 
     /// Whether the path still leads to the file that is written.
     private func look() -> Finding {
-        guard let file, file.status.isRegularFile, let ours = try? file.descriptor.status() else {
-            return .same
-        }
+        guard let ours = try? file.descriptor.status() else { return .same }
         do throws(Errno) {
             let there = try fileSystem.status(of: options.path)
             if !there.isSameFile(as: ours) { return .replaced }
-            return ours.size < size ? .truncated : .same
+            if ours.size < size { return .truncated }
+            // Without seals nothing says whose lines they are, and others may share the file.
+            return ours.size > size && chain != nil ? .grown : .same
         } catch {
             guard error == .isNotThere else { return .same }
             return ours.linkCount == 0 ? .removed : .moved
@@ -555,6 +641,9 @@ struct RotatingFile: ~Copyable {
         let finding = look()
         switch finding {
         case .same: say(Self.reopenedBySignal)
+        case .grown:
+            try reopen(finding)
+            say(Self.reopenedBySignal)
         // Whoever rotates the log moves the file, and then says so.
         case .moved, .replaced: try reopen(finding, Self.reopenedBySignal)
         case .removed, .truncated: try reopen(finding)
@@ -568,34 +657,85 @@ struct RotatingFile: ~Copyable {
         _ finding: Finding, _ event: LogReopened? = nil
     ) throws(Errno) {
         let now = clock.now()
-        if finding == .truncated {
+        switch finding {
+        case .grown: return sealApartFromForeignBytes(now)
+        case .truncated:
             // What was not sealed is gone; a segment of what is left, and of what comes now, begins.
-            guard let file else { return }
+            // What is left may be lines of ours since then: it is sealed as found, apart from what
+            // this process writes from now on.
             let found = try LogStart.found(
-                options.path, try LogDescriptor(file.descriptor.duplicate()),
-                after: chain.map { SealChain(after: $0.head) })
+                options.path, after: chain.map { SealChain(after: $0.head) })
             size = found.size
             sealedSize = 0
             headerSize = min(headerSize, size)
             endsInsideLine = found.isTorn
             chain = found.chain
-        } else {
+            (isFinal, endsInSeal) = (false, false)
+            if size > 0 { _ = closeTornLine() ?? seal(.found, now) }
+        default:
             try close(finding, now)
             if finding != .replaced {
                 try fileSystem.createFolders(LogName.folder(of: options.path), mode: 0o750)
             }
-            let new = try Self.open(options.path, fileSystem)
-            let found = try LogStart.found(options.path, new, after: chain)
+            // Before anything is moved: the path may be the log of another process by now.
             try takeCompanions()
-            begin(new, now)
-            size = found.size
-            endsInsideLine = found.isTorn
-            chain = found.chain
-            rotationSize = new.status.isRegularFile ? options.maximumSize : .max
+            begin(try openEmptyFile(), now)
         }
-        // What somebody else has put there is sealed as found, apart from what this process writes.
-        if size > 0 { _ = closeTornLine() ?? seal(.start, now) }
         sayFirst(event ?? LogReopened(reason: finding.word, level: .warning))
+    }
+
+    /// Opens the path, where nothing is but an empty file at most.
+    private mutating func openEmptyFile() throws(Errno) -> LogDescriptor {
+        var there = try? fileSystem.status(of: options.path)
+        // Opening these two fails; they are not the log's to move.
+        if let status = there, status.isFolder || status.isSymbolicLink { there = nil }
+        if there == nil || there?.isEmptyFile == true {
+            let file = try Self.open(options.path, fileSystem)
+            if file.status.isEmptyFile { return file }
+            there = file.status
+        }
+        try moveAside(options.path, there?.isLinkedEmptyFile == true ? .linked : .replaced)
+        return try Self.open(options.path, fileSystem, O_EXCL)
+    }
+
+    private mutating func moveAside(
+        _ path: String, _ reason: LogForeign.Reason
+    ) throws(Errno) {
+        let status = try fileSystem.status(of: path)
+        let name = try ForeignFile.moveAside(path, of: options.path, fileSystem)
+        folderHasChanged = true
+        say(LogForeign(file: name, count: status.size, reason: reason))
+    }
+
+    /// Others have appended to the file. A seal ends the segment in which their bytes are: it covers
+    /// ours alone, so a verification names the lines. What this process writes next is a segment of
+    /// its own.
+    private mutating func sealApartFromForeignBytes(_ now: Timestamp) {
+        guard let status = try? file.descriptor.status(), status.size > size else { return }
+        let count = status.size - size
+        size = status.size
+        endsInsideLine = !endsInLineEnd()
+        endsInSeal = false
+        // A seal that cannot be written now is written with the next lines, and fails all the same.
+        _ =
+            closeTornLine()
+            ?? seal(owesStartSeal ? .found : .interval, now, isForced: true)
+        say(
+            LogForeign(
+                file: LogName.base(of: options.path), count: count, reason: .appended))
+    }
+
+    /// Whether the last byte of the file is a line end; false if it cannot be read.
+    private func endsInLineEnd() -> Bool {
+        guard
+            let reading = try? FileDescriptor.open(
+                options.path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
+            (try? reading.status().isSameFile(as: file.status)) == true
+        else { return false }
+        var byte: [UInt8] = [0]
+        var span = byte.mutableSpan
+        let count = (try? reading.read(into: &span, at: size - 1)) ?? 0
+        return count == 1 && byte[0] == UInt8(ascii: "\n")
     }
 
     /// Ends the segment in the file that is left behind: none reaches into the next.
@@ -611,7 +751,7 @@ struct RotatingFile: ~Copyable {
     /// The lock and the state, where the folder has been taken away with them.
     private mutating func takeCompanions() throws(Errno) {
         let lockPath = Self.lockPath(options.path)
-        if lock?.isInPlace(lockPath) == false {
+        if !lock.isInPlace(lockPath) {
             guard let new = try ProcessLock(lockPath) else { throw .again }
             lock = consume new
         }
@@ -625,7 +765,7 @@ struct RotatingFile: ~Copyable {
     private static func open(
         _ path: String, _ fileSystem: any FileSystem, _ exclusive: CInt = 0
     ) throws(Errno) -> LogDescriptor {
-        // O_NONBLOCK: a pipe that is full, or that nobody reads, must not hold up whoever writes.
+        // O_NONBLOCK: opening a pipe must not wait for a reader.
         try LogDescriptor(
             fileSystem.open(
                 path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | exclusive,
@@ -647,12 +787,14 @@ struct RotatingFile: ~Copyable {
 
     /// Nil if everything is on the disk.
     func unsynced() -> Unsynced? {
-        guard syncedChanges != changes, let file, file.status.isRegularFile else { return nil }
+        guard syncedChanges != changes else { return nil }
         return Unsynced(
             files: retired + [file],
             folder: folderHasChanged ? LogName.folder(of: options.path) : nil, changes: changes,
             state: (chain?.head).map { head in
-                LogState(head: head, generation: generation, size: sealedSize)
+                LogState(
+                    head: head, generation: generation, size: sealedSize,
+                    inode: file.status.inode, isFinal: isFinal)
             },
             doomed: doomIsSealed ? doomed : [])
     }
@@ -677,7 +819,7 @@ struct RotatingFile: ~Copyable {
     }
 
     /// For a signal handler: where lines go; -1 for nowhere.
-    var descriptorNumber: CInt { file?.descriptor.number ?? -1 }
+    var descriptorNumber: CInt { file.descriptor.number }
 
     // MARK: Lines
 
@@ -703,8 +845,15 @@ extension RotatingFile.Finding {
         case .moved: "moved"
         case .replaced: "replaced"
         case .truncated: "truncated"
+        case .grown: "grown"
         }
     }
+}
+
+extension FileStatus {
+    /// An empty regular file that has no second name.
+    fileprivate var isEmptyFile: Bool { isRegularFile && size == 0 && linkCount <= 1 }
+    fileprivate var isLinkedEmptyFile: Bool { isRegularFile && size == 0 && linkCount > 1 }
 }
 
 extension Timestamp {

@@ -21,12 +21,7 @@ package struct SealLine: Sendable {
     package init?(_ line: Span<UInt8>) {
         // The shortest there is; most lines are none.
         guard line.count > 180 else { return nil }
-        let format: LogFormat
-        switch line[0] {
-        case UInt8(ascii: "{"): format = .json
-        case UInt8(ascii: "t"): format = .logfmt
-        default: format = .text
-        }
+        let format = LogFormat(lineBeginningWith: line[0])
         var reader = Reader(line, format)
         guard let time = reader.head(),
             let sequence = reader.number("sequence"), sequence > 0,

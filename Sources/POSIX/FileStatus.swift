@@ -45,6 +45,18 @@ package struct FileStatus: Sendable {
 
     package var isSymbolicLink: Bool { mode & S_IFMT == S_IFLNK }
 
+    /// What it is, in words: `a folder`.
+    package var kind: String {
+        switch mode & S_IFMT {
+        case S_IFREG: "a regular file"
+        case S_IFDIR: "a folder"
+        case S_IFLNK: "a symbolic link"
+        case S_IFSOCK: "a socket"
+        case S_IFIFO: "a named pipe"
+        default: "a device"
+        }
+    }
+
     package var isWritableByOthers: Bool { mode & S_IWOTH != 0 }
 
     /// Whether users other than the owner and the group may read it.

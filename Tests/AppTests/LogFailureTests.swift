@@ -125,34 +125,17 @@ struct LogFailureTests {
         #expect(ending == .exited(0), "\(report)")
     }
 
-    // MARK: A pipe
+    // MARK: No regular file
 
-    // Under a sanitizer too little is logged to fill a pipe.
-    @Test(
-        "because nobody reads the pipe holds up nothing and nobody",
-        .disabled(if: Effort.isSanitized), arguments: [false, true])
-    func pipe(hasReader: Bool) throws {
-        let path = folder.path("pipe")
-        #expect(mkfifo(path, 0o600) == 0)
-        let reader = hasReader ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1
-        defer { if reader >= 0 { close(reader) } }
-        let house = try House(in: folder, quiet.merging(["LOG_FILE_PATH": "pipe"]) { $1 })
-        let load = Load(house, clients: 2, name: "p")
-        load.wait(seconds: Effort.isLong ? 10 : 2)
-        let status = try String(
-            contentsOfFile: "/proc/\(house.process.processID)/status", encoding: .utf8)
-        let moment = Date()
-        #expect(try house.stop() == .exited(74))
-        #expect(Date().timeIntervalSince(moment) < 2)
-        #expect(
-            house.process.standardError.contains(
-                #/gatehouse: \d+ lines of the log could not be written\n/#))
-        let answers = load.end()
-        #expect(answers.statuses == [200])
-        #expect(answers.count > 100)
-        let resident = try #require(status.firstMatch(of: #/VmRSS:\s+(\d+) kB/#))
-        #expect(Effort.isSanitized || Int(resident.1)! < 40 * 1024, "\(resident.1) kB")
-        // Nothing is kept beside it.
-        #expect(folder.allNames == ["pipe"])
+    @Test(arguments: ["/dev/null", "pipe", "folder"])
+    func `a path that is no regular file is refused by check and by a start`(path: String) throws {
+        if path == "pipe" { #expect(mkfifo(folder.path(path), 0o600) == 0) }
+        if path == "folder" { #expect(mkdir(folder.path(path), 0o700) == 0) }
+        let settings = ["LOG_FILE_PATH": path, "SERVER_PORT": "0"]
+        let check = try House.run(["check"], in: folder, settings)
+        #expect(check.0 == .exited(78))
+        #expect(check.2.contains("and a log is a regular file"))
+        #expect(try House.run([], in: folder, settings).0 == .exited(73))
+        #expect(!FileManager.default.fileExists(atPath: "/dev/.null.lock"))
     }
 }

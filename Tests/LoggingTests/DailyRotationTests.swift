@@ -199,15 +199,4 @@ final class DailyRotationTests {
         }
         #expect(folder.names == ["app.log"])
     }
-
-    @Test("leaves a pipe and a device as they are")
-    func device() throws {
-        options.path = "/dev/null"
-        let journal = FileSystemJournal()
-        let logger = try logger(journal)
-        write(1, to: logger)
-        clock.advance(.seconds(86_400))
-        write(2, to: logger)
-        #expect(!journal.take().contains { $0.hasPrefix("rename") })
-    }
 }

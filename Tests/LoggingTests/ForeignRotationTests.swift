@@ -85,10 +85,10 @@ final class ForeignRotationTests {
         if isSealed { #expect(try SealedLog([folder.bytes("logs/app.log")]).faults == []) }
     }
 
-    @Test(
-        "goes on in the one that has taken its place, behind what is there",
-        arguments: ["", "theirs\n", "to"])
-    func replaced(content: String) throws {
+    @Test(arguments: ["", "theirs\n", "to"])
+    func `a file of others in its place is moved aside, and an empty one is used`(
+        content: String
+    ) throws {
         options = options.sealed()
         let logger = try logger()
         write(1...2, to: logger)
@@ -99,25 +99,40 @@ final class ForeignRotationTests {
         #expect(try numbers("old") == [1, 2])
         #expect(try lines("old").last?.contains(" | log_seal ") == true)
         #expect(try numbers("app.log") == [3, 4])
-        let text = try folder.text("logs/app.log")
-        #expect(text.hasPrefix(content))
-        // What was there is sealed as found, and then the log says why it is here.
-        let own = try lines("app.log").filter { $0.hasPrefix(someStamp) }
-        #expect(own[0].contains("log_seal ") == !content.isEmpty)
-        #expect(
-            own[content.isEmpty ? 0 : 1]
-                == someStamp + "WARNING | log | log_reopen reason=replaced")
+        let own = try lines("app.log")
+        #expect(own[0] == someStamp + "WARNING | log | log_reopen reason=replaced")
+        let told =
+            "ERROR | log | log_foreign file=app.log.foreign.1 n=\(content.utf8.count) reason=replaced"
+        #expect(own.contains(someStamp + told) == !content.isEmpty)
         #expect(logger.stop() == 0)
         #expect(
-            try folder.lines("stderr").first?.hasSuffix(
-                "WARNING | log | log_reopen reason=replaced")
-                == true)
+            try folder.lines("stderr").contains { $0.hasSuffix(told) } == !content.isEmpty)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path("logs"))
+        #expect(names.contains("app.log.foreign.1") == !content.isEmpty)
+        if !content.isEmpty { #expect(try folder.text("logs/app.log.foreign.1") == content) }
         let log = SealedLog([try folder.bytes("logs/old"), try folder.bytes("logs/app.log")])
         #expect(log.faults == [])
     }
 
-    @Test("goes on in a copy of itself that has taken its place, and seals what it adds")
-    func replacedByCopy() throws {
+    @Test func `each file of others gets a name of its own`() throws {
+        options = options.sealed()
+        let logger = try logger()
+        try folder.file("logs/app.log.foreign.7", "older\n")
+        for number in 1...3 {
+            try folder.remove("logs/app.log")
+            try folder.file("logs/app.log", "theirs \(number)\n")
+            logger.keepUp()
+            write(number...number, to: logger)
+        }
+        #expect(logger.stop() == 0)
+        #expect(try folder.text("logs/app.log.foreign.7") == "older\n")
+        for number in 1...3 {
+            #expect(
+                try folder.text("logs/app.log.foreign.\(7 + number)") == "theirs \(number)\n")
+        }
+    }
+
+    @Test func `a copy of itself in its place is moved aside`() throws {
         options = options.sealed()
         let logger = try logger()
         for number in 1...3 {
@@ -132,10 +147,69 @@ final class ForeignRotationTests {
         logger.keepUp()
         write(5...5, to: logger)
         #expect(logger.stop() == 0)
-        #expect(try numbers("app.log") == [1, 2, 3, 4, 5])
-        // A seal that closed the old file is missing in the copy, and nothing else is wrong.
-        let faults = SealedLog([try folder.bytes("logs/app.log")]).faults
-        #expect(!faults.contains { $0.contains("the code") })
+        #expect(try folder.bytes("logs/app.log.foreign.1") == bytes)
+        #expect(try numbers("app.log") == [5])
+        #expect(try SealedLog([folder.bytes("logs/app.log")]).faults == [])
+    }
+
+    @Test(arguments: ["pipe", "linked", "socket"])
+    func `what is not an empty file with one name is moved aside`(kind: String) throws {
+        options = options.sealed()
+        let logger = try logger()
+        write(1...1, to: logger)
+        try folder.move("logs/app.log", to: "logs/old")
+        switch kind {
+        case "pipe": #expect(mkfifo(options.path, 0o600) == 0)
+        case "linked":
+            try folder.file("target", "")
+            #expect(link(folder.path("target"), options.path) == 0)
+        default: #expect(mknod(options.path, S_IFSOCK | 0o600, 0) == 0)
+        }
+        logger.keepUp()
+        write(2...2, to: logger)
+        #expect(logger.stop() == 0)
+        #expect(try numbers("app.log") == [2])
+        if kind == "linked" { #expect(try folder.text("target") == "") }
+        let reason = kind == "linked" ? "linked" : "replaced"
+        #expect(
+            try lines("app.log").contains {
+                $0.hasSuffix("log_foreign file=app.log.foreign.1 n=0 reason=\(reason)")
+            })
+    }
+
+    @Test(arguments: ["theirs\n", "to", "a\nb\n"])
+    func `what others append is under no right seal, and what it writes then is`(
+        content: String
+    ) throws {
+        options = options.sealed()
+        let logger = try logger()
+        write(1...2, to: logger)
+        try append(content)
+        logger.keepUp()
+        write(3...4, to: logger)
+        #expect(logger.stop() == 0)
+        #expect(try numbers("app.log") == [1, 2, 3, 4])
+        let told =
+            "ERROR | log | log_foreign file=app.log n=\(content.utf8.count) reason=appended"
+        #expect(try lines("app.log").contains(someStamp + told))
+        // One segment fails, which is that with the bytes of others in it.
+        let faults = try SealedLog([folder.bytes("logs/app.log")]).faults
+        #expect(faults == ["file 0: the code of seal 2 is wrong"])
+    }
+
+    @Test func `what others append before a stop is told by the stop`() throws {
+        options = options.sealed()
+        let logger = try logger()
+        write(1...2, to: logger)
+        try append("theirs\n")
+        #expect(logger.stop() == 0)
+        #expect(try lines("app.log").contains { $0.contains("log_foreign file=app.log n=7 ") })
+        #expect(try lines("app.log").last?.contains("reason=stop") == true)
+    }
+
+    private func append(_ content: String) throws {
+        let file = try FileDescriptor.open(options.path, O_WRONLY | O_APPEND)
+        _ = try file.write(Array(content.utf8).span)
     }
 
     @Test(

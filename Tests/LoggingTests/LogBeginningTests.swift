@@ -26,7 +26,9 @@ struct LogBeginningTests {
     func taken(content: String) throws {
         try folder.file("app.log", content)
         try open()
-        #expect(try folder.text("app.log").hasPrefix(content))
+        // A whole line of another format is followed by a new file.
+        let name = folder.names.contains("app.log.000001") ? "app.log.000001" : "app.log"
+        #expect(try folder.text(name).hasPrefix(content))
     }
 
     @Test(

@@ -73,16 +73,4 @@ final class LogLockTests {
         #expect(throws: LogOpenError.failed(Errno(ELOOP))) { try logger(options) }
         #expect(try folder.text("precious") == "precious\n")
     }
-
-    @Test("is not there for what is no file", arguments: ["device", "pipe"])
-    func notAFile(kind: String) throws {
-        let path = folder.path("app.log")
-        if kind == "pipe" { #expect(mkfifo(path, 0o600) == 0) }
-        let options = LogOptions(path: kind == "pipe" ? path : "/dev/null").sealed()
-        let first = try logger(options)
-        let second = try logger(options)
-        #expect(folder.allNames == (kind == "pipe" ? ["app.log"] : []))
-        withExtendedLifetime((first, second)) {}
-        #expect(access("/dev/.null.lock", F_OK) == -1)
-    }
 }

@@ -76,7 +76,9 @@ final class RestartTests {
         try expectWhole(folder)
         #expect(numbers(try #require(try folder.logLines())) == Array(0..<16))
         let reasons = try folder.sealedLog().seals.map(\.reason)
-        #expect(reasons == [.start, .start, .start, .start, .start, .start, .stop])
+        // What each start has found, and then its own first lines.
+        let expected = [.start] + (0..<5).flatMap { _ in [SealChain.Reason.found, .start] }
+        #expect(reasons == expected + [.stop])
     }
 
     @Test("goes on behind whatever was written when the machine stopped, at any byte")
@@ -99,7 +101,10 @@ final class RestartTests {
             try other.file(".app.log.state", String(decoding: state, as: UTF8.self))
             try run(6..<7, other)
             try expectWhole(other)
-            let isTorn = bytes[offset - 1] != UInt8(ascii: "\n")
+            // A seal that only lacks its line end is as good as whole.
+            let lastLine = bytes[..<offset].split(separator: UInt8(ascii: "\n")).last ?? []
+            let isTorn =
+                bytes[offset - 1] != UInt8(ascii: "\n") && SealLine(lastLine.span) == nil
             // Without what is left of the torn line.
             let found = try complaints(other).filter { $0.contains("=") }
             #expect(found == (isTorn ? ["INFO | log | log_recovered reason=torn_line"] : []))
@@ -113,17 +118,25 @@ final class RestartTests {
         let bytes = try folder.bytes("app.log")
         let state = try folder.bytes(".app.log.state")
         let head = try #require(try folder.sealedLog().seals.last?.head)
-        for offset in [1, bytes.count / 3, bytes.count / 2, bytes.count - 100, bytes.count - 1] {
+        for offset in [1, bytes.count / 3, bytes.count / 2, bytes.count - 100] {
             let other = try TemporaryFolder()
             try other.file("app.log", String(decoding: bytes[..<offset], as: UTF8.self))
             try other.file(".app.log.state", String(decoding: state, as: UTF8.self))
             try run(3..<4, other)
-            let expected = "ERROR | log | log_failed reason=missing_tail sequence=\(head.sequence)"
+            // What holds no seal of ours is not known to be ours.
+            let isKnown = SealedLog([Array(bytes[..<offset])]).seals.count > 0
+            #expect(other.names.contains("app.log.foreign.1") == !isKnown)
+            let expected =
+                isKnown
+                ? "ERROR | log | log_failed reason=missing_tail sequence=\(head.sequence)"
+                : "WARNING | log | log_reopen reason=missing"
+            if !isKnown { try other.remove("app.log.foreign.1") }
             #expect(try complaints(other).contains(expected))
             let log = try other.sealedLog()
             #expect(!log.faults.contains { $0.contains("the code") })
             // It goes on behind what is missing: no number comes twice.
-            #expect(log.seals.last?.sequence == head.sequence + 2)
+            let newer = log.sequences.filter { $0 > head.sequence }
+            #expect(newer == Array((head.sequence + 1)...(head.sequence + UInt64(newer.count))))
             #expect(log.seals.first { $0.sequence == head.sequence + 1 }?.previous == head.code)
         }
     }
@@ -256,8 +269,135 @@ final class RestartTests {
         try run(5..<6)
         let log = try folder.sealedLog()
         #expect(log.faults == [])
-        #expect(log.seals[0].lineCount == 7)
-        #expect(log.sequences == [1, 2])
+        #expect(log.seals.map(\.lineCount) == [6, 1, 1])
+        #expect(log.sequences == [1, 2, 3])
+    }
+
+    // MARK: What no server wrote
+
+    @Test(arguments: [
+        "theirs\n", "2026-11-21T07:00:00.123Z | INFO | log | log_open file=app.log\n",
+    ])
+    func `lines after the seal of a stop are moved out of the log`(content: String) throws {
+        try run(0..<3)
+        let bytes = try folder.text("app.log")
+        try folder.file("app.log", bytes + content)
+        try run(3..<4)
+        #expect(try folder.text("app.log.foreign.1") == content)
+        #expect(try folder.text("app.log").hasPrefix(bytes))
+        try folder.remove("app.log.foreign.1")
+        try expectWhole(folder)
+        #expect(
+            try complaints(folder) == [
+                "ERROR | log | log_foreign file=app.log.foreign.1 n=\(content.utf8.count) "
+                    + "reason=after_stop"
+            ])
+    }
+
+    @Test(arguments: [true, false])
+    func `a file without a seal of ours in the place of a sealed one is moved aside`(
+        isKilled: Bool
+    ) throws {
+        if isKilled {
+            let logger = try logger()
+            write(0..<3, to: logger)
+            clock.advance(.seconds(1))
+            logger.keepUp()
+        } else {
+            try run(0..<3)
+        }
+        try folder.move("app.log", to: "app.log.000001")
+        try folder.file("app.log", "\(someStamp)INFO | app | note n=77\n")
+        try run(3..<4)
+        #expect(try folder.text("app.log.foreign.1").contains("n=77"))
+        try folder.remove("app.log.foreign.1")
+        try expectWhole(folder)
+        #expect(numbers(try #require(try folder.logLines())) == [0, 1, 2, 3])
+    }
+
+    @Test func `the log itself is known under another inode, as in a restored backup`() throws {
+        for isKilled in [true, false] {
+            do {
+                let logger = try logger()
+                write(0..<3, to: logger)
+                logger.keepUp()
+                write(3..<4, to: logger)
+                if !isKilled { #expect(logger.stop() == 0) }
+            }
+            let bytes = try folder.bytes("app.log")
+            try folder.remove("app.log")
+            try folder.file("app.log", String(decoding: bytes, as: UTF8.self))
+            try run(4..<5)
+            #expect(folder.names == ["app.log"])
+            try expectWhole(folder)
+        }
+    }
+
+    @Test func `lines of a process that was killed stay in place`() throws {
+        for round in 0..<3 {
+            // At once, and after the state was written.
+            let logger = try logger()
+            write(round * 10..<round * 10 + 3, to: logger)
+            if round > 0 { logger.keepUp() }
+            write(round * 10 + 3..<round * 10 + 4, to: logger)
+        }
+        try run(30..<31)
+        #expect(folder.names == ["app.log"])
+        try expectWhole(folder)
+    }
+
+    @Test func `a seal of another key behind a stop is no reason to keep lines`() throws {
+        try run(0..<3)
+        let bytes = try folder.text("app.log")
+        let other = SealKey(secret: Array("another key".utf8).span)
+        var chain = SealChain(
+            after: try #require(try folder.sealedLog().seals.last).head)
+        let line = LogLine.whole(Note(9), at: someTime, .text)
+        chain.update(line.span)
+        let seal = chain.seal(.interval, key: other, at: someTime, .text).line
+        try folder.file("app.log", bytes + String(decoding: line + seal, as: UTF8.self))
+        try run(3..<4)
+        #expect(
+            try folder.text("app.log.foreign.1") == String(decoding: line + seal, as: UTF8.self))
+        try folder.remove("app.log.foreign.1")
+        try expectWhole(folder)
+    }
+
+    @Test func `lines of a time without seals stay in place when seals are switched on again`()
+        throws
+    {
+        let sealed = options
+        try run(0..<3)
+        options.seal = nil
+        try run(3..<6)
+        options = sealed
+        try run(6..<9)
+        #expect(folder.names == ["app.log"])
+        #expect(numbers(try #require(try folder.logLines())) == Array(0..<9))
+        #expect(try folder.sealedLog().faults == [])
+    }
+
+    // MARK: Formats
+
+    @Test(arguments: [true, false])
+    func `a change of the format begins a new file`(isKilled: Bool) throws {
+        var expected = 0
+        for (round, format) in [LogFormat.text, .json, .logfmt, .logfmt, .text].enumerated() {
+            options.format = format
+            let logger = try logger()
+            write(round..<round + 1, to: logger)
+            if !isKilled { #expect(logger.stop() == 0) }
+            if round > 0, round != 3 { expected += 1 }
+            #expect(folder.logFiles.count == expected + 1)
+        }
+        for name in folder.logFiles {
+            let starts = Set(try folder.lines(name).map { $0.first })
+            #expect(starts.count == 1)
+        }
+        #expect(
+            try folder.lines("app.log")[0].hasSuffix(
+                "log_rotate file=app.log.000003 reason=format"))
+        #expect(try folder.sealedLog().faults == [])
     }
 
     @Test(

@@ -1,0 +1,71 @@
+import Glibc
+import POSIX
+
+/// Takes bytes that no server wrote out of the log's place: they go to `app.log.foreign.1`, `.2` and
+/// so on, where an operator can read them and no server seals them.
+enum ForeignFile {
+    /// Renames what is at the path, whatever it is.
+    /// - Returns: the new name, without its folder.
+    static func moveAside(
+        _ path: String, of log: String, _ fileSystem: any FileSystem
+    ) throws(Errno) -> String {
+        let target = try unusedPath(of: log, fileSystem)
+        try fileSystem.rename(path, to: target)
+        return LogName.base(of: target)
+    }
+
+    /// Copies the end of the log's file to a new file, and then cuts it off the log. A process that
+    /// dies in between leaves both; the next start repeats it.
+    /// - Returns: the new file's name, without its folder.
+    static func moveEnd(
+        of log: String, from offset: Int, _ fileSystem: any FileSystem
+    ) throws(Errno) -> String {
+        let source = try FileDescriptor.open(log, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+        let target = try unusedPath(of: log, fileSystem)
+        do throws(Errno) {
+            let copy = try fileSystem.open(
+                target, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            try copyBytes(of: source, from: offset, to: copy, fileSystem)
+            try fileSystem.synchronize(copy)
+            try fileSystem.synchronizeFolder(LogName.folder(of: log))
+        } catch {
+            if error != .exists { try? fileSystem.remove(target) }
+            throw error
+        }
+        let file = try fileSystem.open(
+            log, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK, mode: 0)
+        guard try file.status().isSameFile(as: source.status()) else { throw .again }
+        try fileSystem.truncate(file, to: offset)
+        try fileSystem.synchronize(file)
+        return LogName.base(of: target)
+    }
+
+    private static func copyBytes(
+        of source: borrowing FileDescriptor, from offset: Int, to target: borrowing FileDescriptor,
+        _ fileSystem: any FileSystem
+    ) throws(Errno) {
+        var buffer = [UInt8](repeating: 0, count: 128 * 1024)
+        var position = offset
+        while true {
+            var space = buffer.mutableSpan
+            let count = try source.read(into: &space, at: position)
+            guard count > 0 else { return }
+            position += count
+            var written = 0
+            while written < count {
+                written += try fileSystem.write(
+                    buffer.span.extracting(written..<count), to: target)
+            }
+        }
+    }
+
+    /// Behind the highest number in the folder: what was moved aside before is not replaced.
+    private static func unusedPath(
+        of log: String, _ fileSystem: any FileSystem
+    ) throws(Errno) -> String {
+        let numbers = try fileSystem.names(in: LogName.folder(of: log)).compactMap {
+            LogName.foreignNumber(of: $0, log)
+        }
+        return LogName.foreignPath(of: log, (numbers.max() ?? 0) + 1)
+    }
+}
