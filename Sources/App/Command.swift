@@ -157,7 +157,8 @@ package struct Command {
         case .log:
             guard let logCommand, let configuration = load() else { return .configuration }
             ResourceLimits.raiseDescriptors()
-            return logCommand.run(configuration, environment)
+            return logCommand.run(
+                configuration, isConfigured: configurationPath != nil, environment)
         }
     }
 
@@ -302,19 +303,19 @@ package struct Command {
           revoke --user N | --session SID | --token [JTI] | --all     end sessions; see revoke --help
           level AREA LEVEL · reload · sessions --user N      of the running server; see revoke --help
           log verify [FILES] [--anchor SEQ.MAC] [--key-file FILE] [--json]     is it what was written?
-          log head   the newest seal, SEQ.MAC: kept elsewhere, it is an anchor
-          log stats [FILES] [--since WHEN] [--json]              what is in it
-          log tail [--lines N] [--level L] [--area A] [--event E] [--user U] [--no-follow]
+          log head   the newest seal of each log, SEQ.MAC: kept elsewhere, it is an anchor
+          log stats [FILES] [--audit] [--since WHEN] [--json]    what is in it
+          log tail [FILE] [--audit] [--lines N] [--level L] [--area A] [--event E] [--user U]
+                   [--no-follow]
 
           --config FILE   in JSON, or GATEHOUSE_CONFIG; without it the demo on 127.0.0.1:8080
           --help          this text
           --version       the version
 
-        Without FILES the log commands read the configuration's log; - is standard input, a .gz file is
-        unpacked. --username NAME stands wherever --user N does, and --name=value for --name value.
-        GATEHOUSE_LOG_FILE_MAX_SIZE overrides log.file.max_size. SIGHUP reloads, SIGUSR1
-        reopens the log. Exit codes: 0 done, 64 wrong arguments, 66 a log file cannot be read, 69 the
-        address is taken, 70 self-test failed, 71 too few threads, descriptors or too little memory,
-        73 the log cannot be opened, 74 not written to its end, 78 wrong configuration. log verify: 0 intact, 1 tampered, 2 cannot tell, 3 end not proven.
+        Without FILES, log verify and head are about both logs, stats and tail about app.log (--audit:
+        audit.log); - is standard input. --username NAME stands wherever --user N does.
+        GATEHOUSE_LOG_FILE_MAX_SIZE overrides log.file.max_size. SIGHUP reloads, SIGUSR1 reopens the
+        log. Exit codes: 0 done, 64 wrong arguments, 66 no log file, 69 address taken, 71 limits too
+        small, 73 log cannot be opened, 74 output lost, 77 not permitted, 78 wrong configuration.
         """
 }

@@ -5,7 +5,8 @@ import Logging
 import POSIX
 import Time
 
-/// `gatehouse log …`: what a log says, and whether it can be believed.
+/// `gatehouse log …`: what a log says, and whether it can be believed. Without files it is about both
+/// logs of the configuration, or about the first where events would be counted or shown twice.
 struct LogCommand {
     private enum Verb: String { case verify, head, stats, tail }
 
@@ -14,6 +15,8 @@ struct LogCommand {
     private var anchors: [SealHead] = []
     private var keyFiles: [String] = []
     private var asJSON = false
+    /// The audit log in place of the log.
+    private var isAboutAudit = false
     private var since: Timestamp?
     private var lines = 10
     private var follows = true
@@ -39,11 +42,16 @@ struct LogCommand {
                 verb = named
             case (.verify, "--anchor"):
                 let text = try rest.value(of: argument)
-                guard let anchor = SealHead(text) else {
-                    throw Command.UsageError(
-                        sentence: "\"\(text)\" is no anchor; write SEQ.MAC, as log head prints it")
+                // Several where it is all that `log head` has printed.
+                let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
+                for word in words.isEmpty ? [text] : words {
+                    guard let anchor = SealHead(word) else {
+                        throw Command.UsageError(
+                            sentence:
+                                "\"\(text)\" is no anchor; write SEQ.MAC, as log head prints it")
+                    }
+                    anchors.append(anchor)
                 }
-                anchors.append(anchor)
             case (.verify, "--key-file"): keyFiles.append(try rest.value(of: argument))
             case (.verify, "--json"), (.stats, "--json"): asJSON = true
             case (.stats, "--since"):
@@ -53,8 +61,12 @@ struct LogCommand {
                         sentence: "\"\(text)\" is no time; write 30m, 7d or 2026-11-21T07:00:00Z")
                 }
                 since = moment
+            case (.stats, "--audit"), (.tail, "--audit"), (.head, "--audit"),
+                (.verify, "--audit"):
+                isAboutAudit = true
             case (.tail, _) where argument.hasPrefix("-"):
                 try readTailOption(argument, &rest)
+            case (.tail, _) where files.isEmpty: files.append(argument)
             case (.verify, _), (.stats, _):
                 guard argument == "-" || !argument.hasPrefix("-") else {
                     throw Command.UsageError(sentence: "unknown argument: \(argument)")
@@ -105,21 +117,47 @@ struct LogCommand {
 
     // MARK: Running
 
-    func run(_ configuration: Configuration, _ environment: [String: String]) -> Command.ExitCode {
+    /// - Parameter isConfigured: whether a configuration file was named.
+    func run(
+        _ configuration: Configuration, isConfigured: Bool, _ environment: [String: String]
+    ) -> Command.ExitCode {
+        if isAboutAudit, configuration.log.audit == nil {
+            Command.say("log.audit is null: there is no audit log")
+            return verb == .verify ? .cannotTell : .noInput
+        }
         switch verb {
-        case .verify: verify(configuration)
-        case .head: head(configuration)
-        case .stats: stats(configuration)
-        case .tail: tail(configuration, environment)
+        case .verify: return verify(configuration, isConfigured: isConfigured)
+        case .head: return head(configuration)
+        case .stats: return stats(configuration)
+        case .tail: return tail(configuration, environment)
         }
     }
 
-    private func verify(_ configuration: Configuration) -> Command.ExitCode {
-        let keys = SealKeys.inUse(configuration, making: false)
+    /// The paths of the logs that a command without files is about: one if one was asked for.
+    private func logs(_ configuration: Configuration) -> [String] {
+        let audit = configuration.log.audit?.path
+        if isAboutAudit { return [audit].compactMap(\.self) }
+        // A server of an earlier version has left none.
+        let isThere = audit.map {
+            (try? FileStatus(path: $0)) != nil
+                || (try? FileStatus(path: LogState.path(of: $0))) != nil
+        }
+        return [configuration.log.path, isThere == true ? audit : nil].compactMap(\.self)
+    }
+
+    private func verify(
+        _ configuration: Configuration, isConfigured: Bool
+    ) -> Command.ExitCode {
+        var keys = SealKeys.inUse(configuration, making: false)
         var earlier = SealKeys.earlier(configuration)
+        // The demo's key says nothing about a log that is checked with a key that is named.
+        let areInUse =
+            !isConfigured && configuration.keysAreTemporary && configuration.sealSecret == nil
+        if areInUse, !keyFiles.isEmpty { (earlier, keys) = (keys, []) }
         for path in keyFiles {
             do throws(Problem) {
-                earlier.append(try SealKeys.named(path))
+                let key = try SealKeys.named(path)
+                if areInUse { keys.append(key) } else { earlier.append(key) }
             } catch {
                 Command.say("\(error)")
                 return .cannotTell
@@ -130,17 +168,48 @@ struct LogCommand {
             return .cannotTell
         }
         let verifier = LogVerifier(keys: keys, earlier: earlier, anchors: anchors)
-        let report =
-            files.isEmpty
-            ? verifier.verify(log: configuration.log.path) : verifier.verify(files: files)
+        let reports: VerificationReports
+        if files.isEmpty {
+            reports = verifier.verify(logs: logs(configuration))
+        } else {
+            reports = verifier.verify(groups: groups(configuration))
+        }
         StandardOutput.write(
-            asJSON ? String(decoding: report.json, as: UTF8.self) + "\n" : report.text)
-        return Command.ExitCode(rawValue: report.outcome.exitCode) ?? .software
+            asJSON ? String(decoding: reports.json, as: UTF8.self) + "\n" : reports.text)
+        return Command.ExitCode(rawValue: reports.exitCode) ?? .software
+    }
+
+    /// The files that are named: those of the audit log are a chain of their own.
+    private func groups(_ configuration: Configuration) -> [[String]] {
+        guard let audit = configuration.log.audit.map({ LogName.base(of: $0.path) }) else {
+            return [files]
+        }
+        let log = LogName.base(of: configuration.log.path)
+        func isOf(_ log: String, _ path: String) -> Bool {
+            let name = LogName.base(of: path)
+            return name == log || name.hasPrefix(log + ".") || name.hasPrefix(log + "-")
+        }
+        // One name may begin with the other: the longer one is meant.
+        let audits = files.filter {
+            isOf(audit, $0) && !(log.count > audit.count && isOf(log, $0))
+        }
+        let others = files.filter { !audits.contains($0) }
+        return [others, audits].filter { !$0.isEmpty }
+    }
+
+    /// One line for each log.
+    private func head(_ configuration: Configuration) -> Command.ExitCode {
+        var code = Command.ExitCode.success
+        for log in logs(configuration) {
+            let result = head(of: log, configuration)
+            if result != .success { code = result }
+        }
+        return code
     }
 
     /// The state is written each second, so the log may be further by now; never behind.
-    private func head(_ configuration: Configuration) -> Command.ExitCode {
-        let path = LogState.path(of: configuration.log.path)
+    private func head(of log: String, _ configuration: Configuration) -> Command.ExitCode {
+        let path = LogState.path(of: log)
         do throws(Errno) {
             let inUse = SealKeys.inUse(configuration, making: false)
             for (index, key) in (inUse + SealKeys.earlier(configuration)).enumerated() {
@@ -159,9 +228,17 @@ struct LogCommand {
         return .noInput
     }
 
+    /// Of the keys that decide which files are part of a log.
+    private func keyIDs(_ configuration: Configuration) -> [String] {
+        (SealKeys.inUse(configuration, making: false) + SealKeys.earlier(configuration)).map(\.id)
+    }
+
+    /// About one log: an event of the audit log is in the log, too.
     private func stats(_ configuration: Configuration) -> Command.ExitCode {
+        let log = logs(configuration)[0]
         var options = LogStatistics.Options(
-            files: files.isEmpty ? .log(path: configuration.log.path) : .named(files))
+            files: files.isEmpty
+                ? .log(path: log, keyIDs: keyIDs(configuration)) : .named(files))
         options.since = since
         options.asJSON = asJSON
         do throws(ReadingError) {
@@ -175,7 +252,8 @@ struct LogCommand {
     private func tail(
         _ configuration: Configuration, _ environment: [String: String]
     ) -> Command.ExitCode {
-        var options = LogTail.Options(path: configuration.log.path)
+        var options = LogTail.Options(path: files.first ?? logs(configuration)[0])
+        options.keyIDs = keyIDs(configuration)
         options.lines = lines
         options.follow = follows
         options.isColored = isatty(1) == 1 && environment["NO_COLOR", default: ""].isEmpty

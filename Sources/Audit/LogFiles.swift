@@ -15,6 +15,9 @@ struct LogFiles {
     /// Paths of other files whose names begin with the log's, in the order of the names: whoever
     /// moves logs away by himself calls them `app.log.1` or `app.log-20261121`.
     let others: [String]
+    /// Paths of those that the log moved aside, because no server wrote them, in the order of their
+    /// numbers.
+    let foreign: [String]
 
     /// - Parameter highest: the highest number known to have been given: longer ones than that may
     ///   be dates (see `LogName`).
@@ -30,18 +33,22 @@ struct LogFiles {
         let base = LogName.base(of: log)
         var full: [Int: Full] = [:]
         var others: [String] = []
+        var foreign: [(number: Int, path: String)] = []
         for name in names.sorted() where name.hasPrefix(base) {
             let rest = name.dropFirst(base.count)
             let path = log + rest
             if let number = LogName.number(of: Self.unpacked(name), log, highest: highest) {
                 // As it was comes first.
                 if full[number] == nil { full[number] = Full(number: number, path: path) }
+            } else if let number = LogName.foreignNumber(of: Self.unpacked(name), log) {
+                foreign.append((number, path))
             } else if rest.first == "." || rest.first == "-" {
                 others.append(path)
             }
         }
         self.full = full.values.sorted { $0.number < $1.number }
         self.others = others
+        self.foreign = foreign.sorted { ($0.number, $0.path) < ($1.number, $1.path) }.map(\.path)
     }
 
     static func isPacked(_ path: String) -> Bool { path.hasSuffix(".gz") }

@@ -16,6 +16,8 @@ enum LogNotice: Sendable, Equatable {
     case recovered
     /// `log_retention`: everything up to this seal has been removed.
     case removed(through: UInt64)
+    /// `log_foreign`: bytes that no server wrote, and the file where they are.
+    case foreign(file: String)
 
     /// A line that only a file's beginning has.
     var beginsFile: Bool {
@@ -30,31 +32,38 @@ enum LogNotice: Sendable, Equatable {
     init?(_ line: Span<UInt8>) {
         guard line.count > Self.shortest else { return nil }
         let place: Int
-        let (info, warning): (StaticString, StaticString)
+        let (info, warning, error): (StaticString, StaticString, StaticString)
         switch line[0] {
         case UInt8(ascii: "{"):
             place = 33
             info = "\",\"level\":\"INFO\",\"area\":\"log\",\"event\":\"log_"
             warning = "\",\"level\":\"WARNING\",\"area\":\"log\",\"event\":\"log_"
+            error = "\",\"level\":\"ERROR\",\"area\":\"log\",\"event\":\"log_"
         case UInt8(ascii: "t"):
             place = 29
             info = " level=INFO area=log event=log_"
             warning = " level=WARNING area=log event=log_"
+            error = " level=ERROR area=log event=log_"
         default:
             place = 24
             info = " | INFO | log | log_"
             warning = " | WARNING | log | log_"
+            error = " | ERROR | log | log_"
         }
         let isInfo = line.has(info, at: place)
-        guard isInfo || line.has(warning, at: place) else { return nil }
-        let name = place + (isInfo ? info : warning).utf8CodeUnitCount
+        let isError = !isInfo && line.has(error, at: place)
+        guard isInfo || isError || line.has(warning, at: place) else { return nil }
+        let name = place + (isInfo ? info : isError ? error : warning).utf8CodeUnitCount
         func isNamed(_ event: StaticString) -> Bool {
             let end = name + event.utf8CodeUnitCount
             guard line.has(event, at: name) else { return false }
             return end == line.count || line[end] == UInt8(ascii: line[0] == 0x7B ? "\"" : " ")
         }
         func value(_ field: String) -> String? { LogEntry(line)?[field] }
-        if isNamed("reopen") {
+        if isError {
+            guard isNamed("foreign"), let file = value("file") else { return nil }
+            self = .foreign(file: file)
+        } else if isNamed("reopen") {
             self = .reopened
         } else if !isInfo {
             return nil

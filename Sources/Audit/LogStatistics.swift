@@ -10,8 +10,8 @@ package struct LogStatistics: ~Copyable {
     /// What an operator chooses.
     package struct Options: Sendable {
         package enum Files: Sendable {
-            /// The log of this path: its full files and the one that is being written.
-            case log(path: String)
+            /// The log of this path: the same files as `LogVerifier` reads with these keys.
+            case log(path: String, keyIDs: [String]? = nil)
             /// These: `-` is standard input, `….gz` goes through gzip(1).
             case named([String])
         }
@@ -51,7 +51,7 @@ package struct LogStatistics: ~Copyable {
     package static func run(_ options: Options, to output: CInt) throws(ReadingError) {
         var statistics = LogStatistics(since: options.since)
         switch options.files {
-        case .log(let path): try statistics.readLog(path)
+        case .log(let path, let keyIDs): try statistics.readLog(path, keyIDs)
         case .named(let paths):
             for path in paths { try statistics.read(LogFile(path, waits: true)) }
         }
@@ -61,19 +61,11 @@ package struct LogStatistics: ~Copyable {
 
     // MARK: Reading
 
-    /// The full files are looked for when the one that is being written is already open, so that a
-    /// rotation meanwhile takes no line away and shows none twice.
-    mutating func readLog(_ path: String) throws(ReadingError) {
-        let written = try LogFile.ifThere(path)
-        let full = try LogFiles(of: path).full
-        if written == nil, full.isEmpty { throw .file(path: path, .isNotThere) }
-        for file in full {
-            // The log may have removed its oldest file since it was found.
-            guard let file = try LogFile.ifThere(file.path) else { continue }
-            if let written, file.isSameFile(as: written) { continue }
-            try read(file)
-        }
-        if let written { try read(written) }
+    mutating func readLog(_ path: String, _ keyIDs: [String]? = nil) throws(ReadingError) {
+        let set = LogSet(of: path, keyIDs: keyIDs)
+        if let problem = set.problems.first { throw problem.error }
+        if set.files.isEmpty { throw .file(path: path, .isNotThere) }
+        for file in set.files { try read(file) }
     }
 
     mutating func read(_ file: LogFile) throws(ReadingError) {

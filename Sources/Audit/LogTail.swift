@@ -15,6 +15,9 @@ import POSIX
 ///
 /// The path is opened before the full files are listed. If it is rotated between the two, it is among
 /// them under its number, and known by its inode.
+///
+/// Where the file at the path has too few lines for the beginning, the others of the log are read
+/// first, those that were moved or packed too (`LogSet`); they are all open from the start.
 package struct LogTail: ~Copyable {
     /// What an operator chooses.
     package struct Options: Sendable {
@@ -27,6 +30,9 @@ package struct LogTail: ~Copyable {
         /// Colours lines by their level, with ANSI escapes.
         package var isColored = false
         package var filter = LogFilter()
+        /// Of the keys that the log is sealed with; nil to take any for one of them. They decide which
+        /// of the files that were moved away are part of the log.
+        package var keyIDs: [String]?
 
         package init(path: String) { self.path = path }
     }
@@ -49,39 +55,77 @@ package struct LogTail: ~Copyable {
     private var isInsideLine = false
     /// Full files up to this number are read, or older than what was asked for.
     private var number = 0
+    /// What is read before the open file.
+    private var earlier: [Earlier] = []
+    /// Of the first of them.
+    private var earlierLines: LineReader?
+
+    private struct Earlier {
+        let file: LogFile
+        /// Where the first line begins that is given out; 0 for a packed file.
+        var offset: Int
+        /// Lines of a packed file that are passed over, of those that pass the filter.
+        var skipped = 0
+    }
 
     /// Finds where the last lines begin.
     /// - Throws: also if there is no file, unless it is to be waited for.
     package init(_ options: Options) throws(ReadingError) {
         self.options = options
-        let current = try Self.openFile(options.path)
-        var full = try fullFiles()
-        if let current,
-            let own = full.firstIndex(where: { $0.status.isSameFile(as: current.status) })
-        {
-            // Rotated just now, and followed by those after it, which come later.
-            full.removeSubrange(own...)
-        }
-        if current == nil, full.isEmpty, !options.follow {
+        let set = LogSet(of: options.path, keyIDs: options.keyIDs)
+        if let problem = set.problems.first { throw problem.error }
+        if set.files.isEmpty, !options.follow {
             throw .file(path: options.path, .isNotThere)
         }
-        number = full.last?.number ?? 0
+        var files = set.files
+        number = files.compactMap { LogFiles.name(of: $0.path).number }.max() ?? 0
+        // A file that was moved away may still be written to, until the next one has a line.
+        let isLastOpen = set.current == nil || set.current?.size == 0
+        if set.current != nil, isLastOpen, files.count > 1 { files.removeLast() }
         var missing = options.lines
-        if let found = current {
-            let end = try LastLines.find(missing, in: found, endsOpen: true, options.filter)
+        if let last = files.last, !LogFiles.isPacked(last.path) {
+            guard last.status.isRegularFile else { throw .notAFile(path: last.path) }
+            files.removeLast()
+            let end = try LastLines.find(missing, in: last, endsOpen: true, options.filter)
             missing -= end.count
             offset = end.offset
-            open = found
+            open = last
+            if isLastOpen, let full = LogFiles.name(of: last.path).number { number = full }
         }
-        for file in full.reversed() where missing > 0 {
-            guard let found = try Self.openFile(file.path) else { break }
-            let end = try LastLines.find(missing, in: found, endsOpen: false, options.filter)
-            missing -= end.count
-            guard end.count > 0 else { continue }
-            offset = end.offset
-            number = file.number
-            open = found
+        while missing > 0, let file = files.popLast() {
+            let found = try lastLines(missing, in: file)
+            guard found.count > 0 else { continue }
+            missing -= found.count
+            earlier.insert(found.earlier, at: 0)
         }
+    }
+
+    private func lastLines(
+        _ count: Int, in file: LogFile
+    ) throws(ReadingError) -> (earlier: Earlier, count: Int) {
+        if !LogFiles.isPacked(file.path) {
+            let end = try LastLines.find(count, in: file, endsOpen: false, options.filter)
+            return (Earlier(file: file, offset: end.offset), end.count)
+        }
+        var lines = LineReader(file.bytes())
+        var total = 0
+        do throws(Errno) {
+            while let line = try lines.next() {
+                if accepts(line) { total += 1 }
+            }
+        } catch {
+            throw ReadingError(file.path, error)
+        }
+        let skipped = max(0, total - count)
+        return (Earlier(file: file, offset: 0, skipped: skipped), total - skipped)
+    }
+
+    /// Whether `give` shows the line.
+    private func accepts(_ line: borrowing LineReader.Line) -> Bool {
+        guard line.isShort else { return false }
+        if options.filter.isEmpty { return true }
+        guard let entry = LogEntry(line.bytes) else { return false }
+        return options.filter.accepts(entry)
     }
 
     /// Follows the log until `pause`, which is called whenever there is nothing more, returns false,
@@ -107,6 +151,9 @@ package struct LogTail: ~Copyable {
     /// Appends the lines that have come, each with its line end.
     package mutating func poll(into output: inout [UInt8]) throws(ReadingError) -> Progress {
         var budget = Self.bytesInOnePoll
+        while !earlier.isEmpty {
+            guard try drainEarlier(&budget, into: &output) else { return .behind }
+        }
         while true {
             guard try drain(&budget, into: &output) else { return .behind }
             guard let next = try findNext() else { return .caughtUp }
@@ -121,6 +168,39 @@ package struct LogTail: ~Copyable {
     }
 
     // MARK: Reading
+
+    /// Gives out the lines of the first of the earlier files. False if the budget was not enough.
+    private mutating func drainEarlier(
+        _ budget: inout Int, into output: inout [UInt8]
+    ) throws(ReadingError) -> Bool {
+        let file = earlier[0].file
+        var lines: LineReader
+        if let begun = earlierLines.take() {
+            lines = begun
+        } else {
+            let offset = earlier[0].offset
+            lines = LineReader(offset > 0 ? FileBytes(file, from: offset) : file.bytes())
+        }
+        do throws(Errno) {
+            while budget > 0 {
+                guard let line = try lines.next() else {
+                    earlier.removeFirst()
+                    return true
+                }
+                budget -= line.raw.count
+                guard accepts(line) else { continue }
+                if earlier[0].skipped > 0 {
+                    earlier[0].skipped -= 1
+                } else {
+                    give(line.bytes, to: &output)
+                }
+            }
+        } catch {
+            throw ReadingError(file.path, error)
+        }
+        earlierLines = consume lines
+        return false
+    }
 
     /// Gives out the open file's lines up to its end. False if the budget was not enough.
     /// - Parameter isEnd: also a last line without an end.

@@ -30,6 +30,37 @@ package struct LogVerifier: Sendable {
         verify(VerificationFiles(log: path, keys: keys))
     }
 
+    /// Several logs, each as `verify(log:)` does it. An anchor need be in one of them.
+    package func verify(logs paths: [String]) -> VerificationReports {
+        let runs = paths.map { path in
+            let files = VerificationFiles(log: path, keys: keys)
+            return (name: path, run: run(over: files), isComplete: files.isComplete)
+        }
+        return end(runs)
+    }
+
+    /// Several groups of files, each as `verify(files:)` does it. An anchor need be in one of them.
+    package func verify(groups: [[String]]) -> VerificationReports {
+        let runs = groups.map { paths in
+            let files = VerificationFiles(paths: paths, keys: keys)
+            return (name: paths[0], run: run(over: files), isComplete: files.isComplete)
+        }
+        return end(runs)
+    }
+
+    private func end(
+        _ runs: [(name: String, run: Run, isComplete: Bool)]
+    ) -> VerificationReports {
+        let seen = runs.map(\.run.seenAnchors)
+        var reports = VerificationReports()
+        for (index, (name, run, isComplete)) in runs.enumerated() {
+            var excused: Set<Int> = []
+            for other in seen.indices where other != index { excused.formUnion(seen[other]) }
+            reports.add(name, run.end(isComplete: isComplete, excused: excused))
+        }
+        return reports
+    }
+
     /// These files, `-` being standard input: they may be a part of a log.
     package func verify(files paths: [String]) -> VerificationReport {
         verify(VerificationFiles(paths: paths, keys: keys))
@@ -55,6 +86,10 @@ package struct LogVerifier: Sendable {
     }
 
     private func verify(_ files: VerificationFiles) -> VerificationReport {
+        run(over: files).end(isComplete: files.isComplete)
+    }
+
+    private func run(over files: VerificationFiles) -> Run {
         var run = Run(self, files.state)
         run.report.problems = files.problems
         run.report.notes = files.notes
@@ -63,16 +98,18 @@ package struct LogVerifier: Sendable {
             var lines = LineReader(file.file.bytes())
             run.read(file.facts, &lines, isLast: index == last)
         }
-        return run.end(isComplete: files.isComplete)
+        run.addForeign(files.foreign)
+        return run
     }
 
     /// One verification.
-    private struct Run: ~Copyable {
+    private struct Run {
         private let verifier: LogVerifier
         private let state: VerificationLedger.State?
         private var reader: VerificationReader
         private var ledger: VerificationLedger
         private var tail: UnsealedLines?
+        private var foreign: [VerificationReport.Fault] = []
         var report = VerificationReport()
 
         init(_ verifier: LogVerifier, _ state: VerificationLedger.State?) {
@@ -110,7 +147,30 @@ package struct LogVerifier: Sendable {
             }
         }
 
-        consuming func end(isComplete: Bool) -> VerificationReport {
+        /// Files that are beside the log and not part of it.
+        mutating func addForeign(_ files: [(name: String, size: Int)]) {
+            foreign = files.map { file in
+                VerificationReport.Fault(
+                    kind: .foreign, first: VerificationReport.Place(file: file.name, line: 0),
+                    last: VerificationReport.Place(file: file.name, line: 0), seals: nil,
+                    sentence: "no server wrote this (\(counted(file.size, "byte"))): it was in the "
+                        + "log's place, and a server moved it aside; remove it once it is examined")
+            }
+        }
+
+        /// The places of the anchors that are in this log, among those of the verifier.
+        var seenAnchors: Set<Int> { ledger.seenAnchors }
+
+        /// - Parameter excused: anchors that are in another log, by their places.
+        func end(isComplete: Bool, excused: Set<Int> = []) -> VerificationReport {
+            var run = self
+            return run.finish(isComplete, excused)
+        }
+
+        private mutating func finish(
+            _ isComplete: Bool, _ excused: Set<Int>
+        ) -> VerificationReport {
+            ledger.excuseAnchors(excused)
             ledger.end(tail: tail, lineCount: reader.lineCountInFile, isComplete: isComplete)
             report.lineCount = reader.lineCount
             report.sealCount = ledger.sealCount
@@ -130,7 +190,9 @@ package struct LogVerifier: Sendable {
                     kind: $0.kind, first: place($0.first), last: place($0.last), seals: $0.seals,
                     sentence: $0.sentence)
             }
-            report.unlistedFaultCount = ledger.unlistedFaultCount
+            let room = VerificationReport.mostFaults - report.faults.count
+            report.faults += foreign.prefix(max(0, room))
+            report.unlistedFaultCount = ledger.unlistedFaultCount + max(0, foreign.count - room)
             report.outcome = outcome(isComplete: isComplete)
             // Without the key, everything else would be guesses.
             if report.outcome == .wrongKey {
@@ -147,12 +209,13 @@ package struct LogVerifier: Sendable {
         private func outcome(isComplete: Bool) -> VerificationReport.Outcome {
             // Seals of other keys alone say nothing about who is right.
             if reader.ourSealCount == 0, reader.foreignSealCount > 0 { return .wrongKey }
-            if ledger.faults.contains(where: \.kind.isTampering) || ledger.unlistedFaultCount > 0 {
+            if report.faults.contains(where: \.kind.isTampering) || report.unlistedFaultCount > 0 {
                 return .tampered
             }
             if ledger.faults.contains(where: { $0.kind == .wrongKey }) { return .unknownKey }
             if !report.problems.isEmpty { return .unreadable }
             if ledger.sealCount == 0 { return .neverSealed }
+            if ledger.faults.contains(where: { $0.kind == .notProven }) { return .notProven }
             // Whoever names files knows that they may be a part; but not that another could have made
             // all of them.
             if isComplete || ledger.isOfEarlierKeys, !ledger.endIsProven { return .endNotProven }

@@ -1,5 +1,6 @@
 import Logging
 import POSIX
+import Time
 
 /// The files of a log that somebody else has moved away and left beside it, as logrotate(8) does:
 /// `app.log.1`, `app.log.2.gz`, `app.log-20261121`.
@@ -8,7 +9,8 @@ import POSIX
 /// the log if its seals lead up to one that does, or on from it. One that was cut at an end leads
 /// nowhere: with the name that a rotation gives it is still taken, so that the fault is found where
 /// it is. In no case may its numbers meet those of another file of the log, as a copy's would. What is
-/// wrongly left alone is missing in the log, so no change stays hidden by it.
+/// wrongly left alone is missing in the log, so no change stays hidden by it. Where nothing has a seal,
+/// the name and the content decide, and the time of the first line gives the place.
 struct MovedFiles {
     private struct Part {
         let file: LogFile
@@ -17,10 +19,10 @@ struct MovedFiles {
         /// Its seals are of keys that are not known.
         let isForeign: Bool
 
-        init(_ file: LogFile, keyIDs: [String]) {
+        init(_ file: LogFile, keyIDs: [String]?) {
             self.file = file
             let known = SealEnds(of: file, keyIDs: keyIDs)
-            ends = known ?? SealEnds(of: file, keyIDs: nil)
+            ends = keyIDs == nil ? known : known ?? SealEnds(of: file, keyIDs: nil)
             isForeign = known == nil
         }
 
@@ -48,13 +50,15 @@ struct MovedFiles {
     ///   - full: the log's full files, in their order.
     ///   - current: the one that is being written.
     ///   - reach: the number that the state file has.
+    ///   - keyIDs: of the keys that are known; nil to take any for known.
     init(
         of log: String, among paths: [String], full: [LogFile], current: LogFile?, reach: UInt64?,
-        keyIDs: [String]
+        keyIDs: [String]?
     ) {
         all = full + [current].compactMap(\.self)
         var candidates: [Part] = []
         var left: [String] = []
+        var unsealed: [LogFile] = []
         for path in paths {
             do throws(ReadingError) {
                 let file = try LogFile(path)
@@ -63,6 +67,8 @@ struct MovedFiles {
                 let part = Part(file, keyIDs: keyIDs)
                 if part.ends != nil {
                     candidates.append(part)
+                } else if Self.isRotation(path, of: log), FirstLine.time(of: file) != nil {
+                    unsealed.append(file)
                 } else {
                     left.append(path)
                 }
@@ -79,6 +85,14 @@ struct MovedFiles {
             isSettled = isSettled && moved.allSatisfy { $0.file.isAt($0.file.path) }
             all = Self.order(own, moved, hasCurrent: current != nil)
             left += candidates.map(\.file.path)
+        }
+        if !unsealed.isEmpty {
+            if candidates.isEmpty, all.allSatisfy({ Part($0, keyIDs: keyIDs).ends == nil }) {
+                isSettled = isSettled && unsealed.allSatisfy { $0.isAt($0.path) }
+                all = Self.orderByTime(unsealed + full, current)
+            } else {
+                left = (left + unsealed.map(\.path)).sorted()
+            }
         }
         if !left.isEmpty {
             let names = left.prefix(3).map { LogName.base(of: $0) }.joined(separator: ", ")
@@ -112,6 +126,15 @@ struct MovedFiles {
     private static func isRotation(_ path: String, of log: String) -> Bool {
         let rest = LogFiles.unpacked(path).utf8.dropFirst(log.utf8.count + 1)
         return !rest.isEmpty && rest.allSatisfy { $0 &- 0x30 < 10 || $0 == UInt8(ascii: "-") }
+    }
+
+    /// By the times of their first lines; the one that is being written is the last.
+    private static func orderByTime(_ files: [LogFile], _ current: LogFile?) -> [LogFile] {
+        let keyed = files.enumerated().map { index, file in
+            (time: FirstLine.time(of: file)?.milliseconds ?? 0, index: index, file: file)
+        }
+        return keyed.sorted { ($0.time, $0.index) < ($1.time, $1.index) }.map(\.file)
+            + [current].compactMap(\.self)
     }
 
     /// By their first seals. One without any stays behind the one before it, and the one that is being

@@ -21,6 +21,8 @@ struct VerificationFiles {
     /// What could not be opened.
     private(set) var problems: [String] = []
     private(set) var notes: [String] = []
+    /// Names and sizes of files that were moved aside, because no server wrote them.
+    private(set) var foreign: [(name: String, size: Int)] = []
     private(set) var state: VerificationLedger.State?
     /// The number that the last full file got, by the state file.
     private var generation = 0
@@ -29,67 +31,27 @@ struct VerificationFiles {
 
     // MARK: A log by its path
 
-    /// The log, all of its full files, and those that somebody else has moved away from beside it.
+    /// The log, all of its full files, and those that were moved away from beside it.
     init(log: String, keys: [SealKey]) {
-        // Whenever a file has been rotated or removed meanwhile, what was opened may not fit together:
-        // once more. A log where that happens this often in a row is none to speak of.
-        for attempt in 1...16 where open(log, keys, isLastAttempt: attempt == 16) { break }
-        isComplete = true
-    }
-
-    /// False if the log has changed meanwhile.
-    private mutating func open(_ log: String, _ keys: [SealKey], isLastAttempt: Bool) -> Bool {
-        files = []
-        problems = []
-        notes = []
-        // Before the files: the log may be further then, and never behind.
-        readState(of: log, keys)
-        var current: LogFile?
-        do throws(ReadingError) {
-            // A server that died while it rotated leaves none.
-            current = try LogFile.ifThere(log)
-        } catch {
-            problems.append("\(log): \(error.reason)")
+        var told = VerificationFiles()
+        let set = LogSet(of: log, keyIDs: keys.map(\.id)) {
+            told = VerificationFiles()
+            told.readState(of: log, keys)
+            return LogSet.State(
+                reach: told.state?.head.sequence, generation: told.generation)
         }
-        let names: LogFiles
-        do throws(ReadingError) {
-            names = try LogFiles(of: log, highest: generation)
-        } catch {
-            problems.append("\(LogName.folder(of: log)): \(error.reason)")
-            return true
-        }
-        var full: [LogFile] = []
-        for path in names.full.map(\.path) {
-            do throws(ReadingError) {
-                let file = try LogFile(path)
-                // Rotated since it was opened as the log.
-                if let current, current.isSameFile(as: file), !isLastAttempt { return false }
-                full.append(file)
-            } catch {
-                guard !error.isNotThere || isLastAttempt else { return false }
-                problems.append("\(path): \(error.reason)")
-            }
-        }
-        let moved = MovedFiles(
-            of: log, among: names.others, full: full, current: current,
-            reach: state?.head.sequence, keyIDs: keys.map(\.id))
-        // It may have come since it was looked for.
-        let isInPlace = current.map { $0.isAt(log) } ?? ((try? FileStatus(path: log)) == nil)
-        guard isInPlace && moved.isSettled || isLastAttempt else { return false }
-        // It was opened before the names were read: what was removed in between is told in what it has
-        // got since then.
-        do throws(ReadingError) {
-            try current?.measureAgain()
-        } catch {
-            problems.append("\(log): \(error.reason)")
-        }
-        files = moved.all.map { File($0, name: LogName.base(of: $0.path)) }
-        notes += moved.notes
+        self = told
+        files = set.files.map { File($0, name: LogName.base(of: $0.path)) }
+        problems += set.problems.map { "\($0.path): \($0.error.reason)" }
+        notes += set.notes
+        foreign = set.foreign
         if files.isEmpty, problems.isEmpty, state == nil {
             problems.append("\(log): \(Errno.isNotThere.words)")
         }
-        return true
+        isComplete = true
     }
+
+    private init() {}
 
     // MARK: Files by their paths
 

@@ -16,14 +16,39 @@ struct StrayLines: Sendable {
     var count = 1
 }
 
+/// Lines under the seal of a start that were there before it: a server that was killed wrote them, or
+/// anyone who can write the file.
+struct FoundLines: Sendable {
+    var first: Spot
+    var last: Spot
+
+    /// - Parameter end: the line after the last; nil is returned if that is the first.
+    init?(first: Spot, upTo end: Spot) {
+        guard first.file == end.file, first.line < end.line else { return nil }
+        self.first = first
+        last = Spot(file: end.file, line: end.line - 1)
+    }
+
+    var count: Int { last.line - first.line + 1 }
+
+    static func joining(_ a: FoundLines?, _ b: FoundLines?) -> FoundLines? {
+        guard var joined = a, let b else { return a ?? b }
+        joined.first = min(joined.first, b.first)
+        joined.last = max(joined.last, b.last)
+        return joined
+    }
+}
+
 /// What stands under one seal, as its lines tell.
 struct SegmentFacts: Sendable {
     /// The file's first line, if the segment begins with it.
     var opening: LogNotice?
     /// Starts of a server.
     var startCount = 0
-    /// Lines that a start found and sealed: nobody vouches for them but the process that found them.
-    var foundCount = 0
+    /// Lines that a start found and sealed: no process can tell who wrote them.
+    var found: FoundLines?
+    /// Where a server says that it found bytes that no server wrote, and the file where they are.
+    var foreign: [(spot: Spot, file: String)] = []
     var mendedCount = 0
     /// How far retention has removed the log, by the server's own word.
     var removedThrough: UInt64?
@@ -31,13 +56,19 @@ struct SegmentFacts: Sendable {
     var foundRemovedThrough: UInt64?
     var strays: StrayLines?
 
-    mutating func take(_ notice: LogNotice, after lineCount: UInt64) {
+    /// - Parameters:
+    ///   - spot: the notice's line.
+    ///   - first: the first line of the segment.
+    ///   - lineCount: lines of the segment before this one.
+    mutating func take(_ notice: LogNotice, at spot: Spot, first: Spot, after lineCount: UInt64) {
         switch notice {
         case .opened:
             startCount += 1
             // A start that needs a new file at once begins that with its own line.
-            foundCount = lineCount == 1 && isFileWhole ? 0 : Int(clamping: lineCount)
+            let isOwn = lineCount == 0 || lineCount == 1 && isFileWhole
+            found = isOwn ? nil : FoundLines(first: first, upTo: spot)
             disbelieveRemoval()
+        case .foreign(let file): if foreign.count < 100 { foreign.append((spot, file)) }
         case .mendedTornLine: mendedCount += 1
         case .removed(let sequence): removedThrough = Self.further(removedThrough, sequence)
         case .seal, .reopened, .rotated, .recovered: break
@@ -47,9 +78,14 @@ struct SegmentFacts: Sendable {
     /// The writer seals its word about a removal at once, with a seal of its own reason, and removes
     /// nothing before. And a start that has sealed what it found before its own line vouches for none
     /// of it.
-    mutating func close(with seal: SealLine) {
+    /// - Parameters:
+    ///   - spot: the seal's line.
+    ///   - first: the first line of the segment.
+    mutating func close(with seal: SealLine, at spot: Spot, first: Spot) {
         if seal.reason != .rotate { disbelieveRemoval() }
-        if seal.reason == .start, startCount == 0 { foundCount = Int(clamping: seal.lineCount) }
+        if seal.reason == .found || seal.reason == .start && startCount == 0 {
+            found = FoundLines(first: first, upTo: spot)
+        }
     }
 
     private mutating func disbelieveRemoval() {
@@ -68,7 +104,8 @@ struct SegmentFacts: Sendable {
 
     mutating func add(_ other: SegmentFacts) {
         startCount += other.startCount
-        foundCount += other.foundCount
+        found = FoundLines.joining(found, other.found)
+        foreign += other.foreign.prefix(100 - min(100, foreign.count))
         mendedCount += other.mendedCount
         removedThrough = Self.further(removedThrough, other.removedThrough)
         foundRemovedThrough = Self.further(foundRemovedThrough, other.foundRemovedThrough)

@@ -139,6 +139,8 @@ struct VerificationLedger {
     private var copies: (first: Spot, last: Spot, seals: ClosedRange<UInt64>)?
     private var anchors: [Anchor]
     private var silences: (count: Int, first: String)?
+    private var found: [Fault] = []
+    private var unlistedFoundCount = 0
     /// The state file or an anchor says that nothing is missing behind the last seal.
     private(set) var endIsProven = false
 
@@ -162,6 +164,16 @@ struct VerificationLedger {
         self.state = state
         self.anchors = anchors.map { Anchor(head: $0, isState: false) }
         if let state { self.anchors.append(Anchor(head: state.head, isState: true)) }
+    }
+
+    /// The places of the anchors that were seen, among those that were given.
+    var seenAnchors: Set<Int> {
+        Set(anchors.indices.filter { anchors[$0].isSeen && !anchors[$0].isState })
+    }
+
+    /// Drops anchors by their places, but for those that are in this log.
+    mutating func excuseAnchors(_ places: Set<Int>) {
+        anchors = anchors.enumerated().filter { !places.contains($0) || $1.isSeen }.map(\.element)
     }
 
     mutating func beginFile(_ file: File) { files.append(file) }
@@ -243,6 +255,7 @@ struct VerificationLedger {
             )
         }
         facts.add(segment.facts)
+        addFound(segment)
         guard let last, segment.seal.sequence <= last.seal.sequence else {
             endCopies()
             judgeBorder(before: segment)
@@ -440,6 +453,36 @@ struct VerificationLedger {
         }
     }
 
+    /// Takes note of the lines that a start found and sealed.
+    private mutating func addFound(_ segment: SealedSegment) {
+        guard let lines = segment.facts.found else { return }
+        guard found.count < VerificationReport.mostFaults / 2 else {
+            unlistedFoundCount += lines.count
+            return
+        }
+        let sequence = segment.seal.sequence
+        found.append(
+            Fault(
+                kind: .notProven, first: lines.first, last: lines.last, seals: sequence...sequence,
+                sentence: "\(counted(lines.count, "line")) that a server found unsealed when it "
+                    + "started: a server that was killed wrote them, or others did"))
+    }
+
+    /// They are no tampering, so they take no room from what is.
+    private mutating func addFoundFaults() {
+        let room = max(0, VerificationReport.mostFaults - faults.count)
+        let tampered = faults.filter(\.kind.isTampering)
+        // Lines that no server can have written are one fault.
+        found.removeAll { lines in
+            tampered.contains { $0.first <= lines.first && lines.last <= $0.last }
+        }
+        faults += found.prefix(room)
+        let rest = found.dropFirst(room).count
+        if rest > 0 || unlistedFoundCount > 0 {
+            note("and more lines that a server found unsealed when it started")
+        }
+    }
+
     // MARK: Numbers
 
     /// Takes note of seals that are not there.
@@ -511,6 +554,7 @@ struct VerificationLedger {
         if let tail { endTail(tail) }
         endAnchors(tail, at: tail?.last ?? Spot(file: max(files.count - 1, 0), line: lineCount))
         addNotes()
+        addFoundFaults()
         faults.sort { ($0.first, $0.last) < ($1.first, $1.last) }
     }
 
@@ -576,7 +620,8 @@ struct VerificationLedger {
         note(
             "\(counted(tail.count, "line")) behind the last seal "
                 + (tail.count == 1 ? "is not sealed" : "are not sealed")
-        )
+                + ": \(place(tail.first))"
+                + (tail.count == 1 ? "" : " to \(tail.last.line)"))
         if tail.isTorn {
             add(
                 Fault(
@@ -660,10 +705,8 @@ struct VerificationLedger {
 
     private mutating func addNotes() {
         if facts.startCount > 0 { note(counted(facts.startCount, "start") + " of a server") }
-        if facts.foundCount > 0 {
-            note(
-                "\(counted(facts.foundCount, "line")) that a server found unsealed when it started: "
-                    + "what a killed one left, or anybody")
+        for (spot, file) in facts.foreign {
+            note("\(place(spot)): bytes that no server wrote were found then, and are in \(file)")
         }
         if facts.mendedCount > 0 { note(counted(facts.mendedCount, "torn line") + " declared") }
         if let silences {

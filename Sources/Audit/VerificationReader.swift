@@ -81,9 +81,10 @@ struct VerificationReader {
         considerSealBefore(notice)
         if let notice {
             if line == 1 { facts.opening = notice }
-            facts.take(notice, after: chain.lineCount)
-            if let count = behindDamage?.chain.lineCount {
-                behindDamage?.facts.take(notice, after: count)
+            let place = Spot(file: file, line: line)
+            facts.take(notice, at: place, first: first, after: chain.lineCount)
+            if let count = behindDamage?.chain.lineCount, let start = behindDamage?.first {
+                behindDamage?.facts.take(notice, at: place, first: start, after: count)
             }
         }
         if hasStopped, next.isBeginning { considerStray(next.bytes, notice) }
@@ -157,7 +158,7 @@ struct VerificationReader {
         }
         func accept(_ way: SealedSegment.Way, _ first: Spot, _ facts: SegmentFacts) {
             var facts = facts
-            facts.close(with: seal)
+            facts.close(with: seal, at: place, first: first)
             report(
                 .sealed(
                     SealedSegment(seal: seal, way: way, first: first, last: place, facts: facts)))

@@ -6,6 +6,12 @@ extension VerificationReport {
     package var json: [UInt8] {
         var writer = JSONWriter(capacity: 1024)
         writer.beginObject()
+        writeMembers(to: &writer)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    func writeMembers(to writer: inout JSONWriter) {
         writer.name("outcome")
         writer.string(outcome.rawValue)
         writer.name("exit")
@@ -44,8 +50,6 @@ extension VerificationReport {
         writer.string("head", head?.text)
         writer.string("from", from)
         writer.string("to", to)
-        writer.endObject()
-        return writer.bytes
     }
 }
 

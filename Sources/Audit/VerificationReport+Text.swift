@@ -26,6 +26,9 @@ extension VerificationReport {
         case .tampered:
             "TAMPERED: \(counted(faults.count(where: \.kind.isTampering) + unlistedFaultCount, "fault"))"
         case .unsealed: "intact as far as it is sealed; lines behind the last seal are not sealed"
+        case .notProven:
+            "intact, but not all of it is proven: a start found lines that were not sealed, written "
+                + "by a server that was killed or by others; they are named above"
         case .endNotProven:
             "intact, end not proven: without a state file of the key in use, or an anchor that is the head, "
                 + "nobody can tell whether lines are missing behind the last seal"

@@ -120,4 +120,15 @@ struct LogKeyTests {
             }
         }
     }
+
+    @Test func `a key that is named without a configuration is the key in use`() throws {
+        try configure("old", seal: true)
+        try run()
+        let (ending, output, errors) = try House.run(
+            ["log", "verify", "--key-file", "seal.key", "app.log"], in: folder, [:])
+        #expect(ending == .exited(0), "\(output + errors)")
+        let other = try House.run(
+            ["log", "verify", "--key-file", "old.key", "app.log"], in: folder, [:])
+        #expect(other.0 == .exited(2))
+    }
 }

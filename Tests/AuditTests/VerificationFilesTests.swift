@@ -228,6 +228,46 @@ struct VerificationFilesTests {
         #expect(try faults("app.log.3") { $0.removeAll() } == ["app.log.2 missing file"])
     }
 
+    // MARK: Moved aside
+
+    @Test func `a file that was moved aside is named, and is no part of the log`() throws {
+        try folder.file("app.log.foreign.2", "theirs\n")
+        let report = verifier.verify(log: path)
+        #expect(report.outcome == .tampered)
+        #expect(report.faults.map(\.kind) == [.foreign])
+        #expect(report.faults.map(\.first.file) == ["app.log.foreign.2"])
+        #expect(report.files.map(\.name) == ["app.log.000001", "app.log.000002", "app.log"])
+        try FileManager.default.removeItem(atPath: folder.path("app.log.foreign.2"))
+        #expect(verifier.verify(log: path).outcome == .intact)
+    }
+
+    @Test func `an anchor of one log is no fault of another`() throws {
+        var audit = VerificationLog()
+        audit.start()
+        audit.write(2, "x")
+        audit.seal(.stop)
+        let auditPath = folder.path("audit.log")
+        try Data(audit.files[0].bytes).write(to: URL(filePath: auditPath))
+        var state = try LogStateFile(LogState.path(of: auditPath), VerificationLog.key)
+        try state.write(LogState(head: audit.head, generation: 0, size: 0))
+        let logs = [path, auditPath]
+        for anchors in [[log.head], [audit.head], [audit.head, log.head]] {
+            let verifier = LogVerifier(keys: [VerificationLog.key], anchors: anchors)
+            let reports = verifier.verify(logs: logs)
+            #expect(reports.exitCode == 0, "\(reports.text)")
+            #expect(String(decoding: reports.json, as: UTF8.self).contains("\"logs\":[{"))
+        }
+        let wrong = SealHead(sequence: 1, code: SealCode.none)
+        #expect(
+            LogVerifier(keys: [VerificationLog.key], anchors: [wrong]).verify(logs: logs).exitCode
+                == 1)
+        // The worse of the two decides.
+        try folder.file("audit.log.foreign.1", "theirs\n")
+        let reports = verifier.verify(logs: logs)
+        #expect(reports.exitCode == 1)
+        #expect(reports.all.map(\.report.outcome) == [.intact, .tampered])
+    }
+
     @Test("a state of a key before is no word about a log that begins at 1")
     func foreignState() throws {
         let folder = try TemporaryFolder()

@@ -26,7 +26,10 @@ struct VerificationRunsTests {
         #expect(report.outcome == .unsealed)
         #expect(report.outcome.exitCode == 3)
         #expect(report.faults == [])
-        #expect(report.notes.contains("3 lines behind the last seal are not sealed"))
+        #expect(
+            report.notes.contains {
+                $0.hasPrefix("3 lines behind the last seal are not sealed: app.log: line ")
+            })
     }
 
     @Test("a server that was killed leaves a torn line, and nobody is accused")
@@ -53,14 +56,13 @@ struct VerificationRunsTests {
         log.write(2, "and more")
         log.seal(.stop)
         let report = verify(log)
-        #expect(report.outcome == .intact)
-        #expect(report.faults == [])
+        #expect(report.outcome == .notProven)
+        #expect(report.outcome.exitCode == 3)
+        #expect(report.faults.map(\.kind) == [.notProven])
+        #expect(report.faults[0].sentence.hasPrefix("3 lines that a server found unsealed"))
+        #expect(report.faults[0].last.line - report.faults[0].first.line == 2)
         #expect(report.notes.contains("3 starts of a server"))
         #expect(report.notes.contains("1 torn line declared"))
-        #expect(
-            report.notes.contains(
-                "3 lines that a server found unsealed when it started: what a killed one left, or "
-                    + "anybody"))
     }
 
     @Test("lines between a stop and the next start are nobody's", arguments: [false, true])
@@ -115,7 +117,7 @@ struct VerificationRunsTests {
         #expect(verify(log).outcome == .unsealed)
         log.start()
         log.seal(.stop)
-        #expect(verify(log).outcome == .intact, "\(verify(log).text)")
+        #expect(verify(log).outcome == .notProven, "\(verify(log).text)")
         log.put(Array("2026-11-21T07:00:00.123Z | INFO | log | log_opf\n".utf8))
         #expect(verify(log).outcome == .tampered)
     }
@@ -132,7 +134,8 @@ struct VerificationRunsTests {
             #expect(verify(next).faults.allSatisfy { $0.kind == .tornLine })
             next.start()
             next.seal(.stop)
-            #expect(verify(next).outcome == .intact, "\(cut): \(verify(next).text)")
+            let report = verify(next)
+            #expect([.intact, .notProven].contains(report.outcome), "\(cut): \(report.text)")
         }
     }
 
@@ -149,8 +152,8 @@ struct VerificationRunsTests {
             next.write(2, "after")
             next.seal(.stop)
             let report = verify(next)
-            #expect(report.outcome == .intact, "\(end): \(report.text)")
-            #expect(report.faults == [], "\(end): \(report.text)")
+            #expect([.intact, .notProven].contains(report.outcome), "\(end): \(report.text)")
+            #expect(report.faults.allSatisfy { $0.kind == .notProven }, "\(report.text)")
         }
     }
 

@@ -1,0 +1,85 @@
+import Foundation
+import Logging
+import POSIX
+import TestSupport
+import Testing
+
+@testable import Audit
+
+/// A log without seals, whose files logrotate(8) has moved and packed.
+@Suite("The files of a log")
+struct LogSetTests {
+    private let folder: TemporaryFolder
+    private var path: String { folder.path("app.log") }
+
+    init() throws {
+        folder = try TemporaryFolder()
+        try write("app.log.2", 11, 1...3)
+        try pack("app.log.2")
+        try write("app.log.1", 12, 4...6)
+        try write("app.log", 13, 7...8)
+        try folder.file("app.log.bak", "notes\n")
+        try folder.file("app.log.foreign.1", line(10, 99))
+    }
+
+    private func line(_ day: Int, _ number: Int) -> String {
+        "2026-11-\(day)T07:00:00.123Z | INFO | app | note n=\(number)\n"
+    }
+
+    private func write(_ name: String, _ day: Int, _ numbers: ClosedRange<Int>) throws {
+        try folder.file(name, numbers.map { line(day, $0) }.joined())
+    }
+
+    private func pack(_ name: String) throws {
+        let process = try Process.run(
+            URL(filePath: "/usr/bin/env"), arguments: ["gzip", folder.path(name)])
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+    }
+
+    private func numbers(_ bytes: [UInt8]) -> [Int] {
+        String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
+            line.firstRange(of: " n=").flatMap { Int(line[$0.upperBound...]) }
+        }
+    }
+
+    @Test func `files that were moved and packed are part of it, in the order of their lines`() {
+        let set = LogSet(of: path, keyIDs: nil)
+        #expect(
+            set.files.map { LogName.base(of: $0.path) } == ["app.log.2.gz", "app.log.1", "app.log"])
+        #expect(set.foreign.map(\.name) == ["app.log.foreign.1"])
+        #expect(set.problems.isEmpty)
+    }
+
+    @Test func `all of them are counted`() throws {
+        var statistics = LogStatistics()
+        try statistics.readLog(path)
+        #expect(statistics.lines == 8)
+        #expect(statistics.unreadable == 0)
+    }
+
+    @Test(arguments: 0...9)
+    func `the last lines are shown from all of them`(count: Int) throws {
+        var options = LogTail.Options(path: path)
+        options.lines = count
+        var tail = try LogTail(options)
+        var bytes: [UInt8] = []
+        #expect(try tail.poll(into: &bytes) == .caughtUp)
+        #expect(numbers(bytes) == Array((1...8).suffix(count)))
+        bytes = []
+        let file = try FileDescriptor.open(path, O_WRONLY | O_APPEND)
+        _ = try file.write(Array(line(13, 9).utf8).span)
+        #expect(try tail.poll(into: &bytes) == .caughtUp)
+        #expect(numbers(bytes) == [9])
+    }
+
+    @Test func `a filter counts in packed files too`() throws {
+        var options = LogTail.Options(path: path)
+        options.lines = 5
+        options.filter.events = ["note"]
+        var tail = try LogTail(options)
+        var bytes: [UInt8] = []
+        _ = try tail.poll(into: &bytes)
+        #expect(numbers(bytes) == Array(4...8))
+    }
+}
