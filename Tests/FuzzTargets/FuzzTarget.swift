@@ -41,6 +41,7 @@ package struct FuzzTarget: Sendable {
             try ConnectionSharesRules.check(bytes)
         },
         FuzzTarget("seals", rounds: 60) { bytes, _ in try SealRules.check(bytes) },
+        FuzzTarget("forgedlog", rounds: 40, ForgedLogRules.check),
     ]
 }
 
