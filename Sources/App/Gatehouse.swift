@@ -92,7 +92,9 @@ package final class Gatehouse: Sendable {
         do throws(LogOpenError) {
             log = try Logger(SealKeys.completing(configuration), clock: clock)
         } catch {
-            throw .log(path: configuration.log.path, error)
+            var path = configuration.log.path
+            if case .audit = error { path = configuration.log.audit?.path ?? path }
+            throw .log(path: path, error)
         }
         do throws(StartError) {
             let parts = try Self.parts(configuration, log, clock)
@@ -241,22 +243,29 @@ extension Gatehouse {
         /// One for each problem.
         package var sentences: [String] {
             switch self {
-            case .log(let path, .failed(let error)):
-                ["cannot open the log \(path): \(error.words)"]
-            case .log(let path, .isNotRegular(let kind)):
-                [
-                    "\(path) is \(kind), and a log is a regular file; write another log.file.path"
-                ]
-            case .log(let path, .isNoLog):
-                ["\(path) is a file that is no log; move it away, or write another log.file.path"]
-            case .log(let path, .inUse(let owner)):
-                [
-                    "the log \(path) is in use by another process"
-                        + (owner.map { " (\($0))" } ?? "")
-                ]
+            case .log(let path, .audit(let error)):
+                [Self.sentence(path, error, setting: "log.audit.path")]
+            case .log(let path, let error):
+                [Self.sentence(path, error, setting: "log.file.path")]
             case .revocations(let path, let error): ["the journal \(path) \(error.sentence)"]
             case .users(let problems), .inherited(let problems): problems.map(\.description)
             case .listen(let address, let error): [address.sentence(for: error)]
+            }
+        }
+
+        private static func sentence(
+            _ path: String, _ error: LogOpenError, setting: String
+        ) -> String {
+            switch error {
+            case .failed(let error): "cannot open the log \(path): \(error.words)"
+            case .isNotRegular(let kind):
+                "\(path) is \(kind), and a log is a regular file; write another \(setting)"
+            case .isNoLog:
+                "\(path) is a file that is no log; move it away, or write another \(setting)"
+            case .inUse(let owner):
+                "the log \(path) is in use by another process"
+                    + (owner.map { " (\($0))" } ?? "")
+            case .audit(let error): sentence(path, error, setting: setting)
             }
         }
     }
@@ -451,17 +460,34 @@ extension Gatehouse {
     }
 
     /// Until the next reload.
+    /// - Parameter area: nil for all, also those that have a level of their own.
     private func changeLevel(of area: Area?, to level: Level) {
         let log = parts.log
-        let old = state.withLock { state in
-            let old = area.flatMap { state.areas[$0] } ?? state.level
-            if let area { state.areas[area] = level } else { state.level = level }
+        let changes = state.withLock { state in
+            let changes: [LevelChanged]
+            if let area {
+                changes = [
+                    LevelChanged(
+                        changed: area, from: state.areas[area] ?? state.level, to: level)
+                ]
+                state.areas[area] = level
+            } else {
+                changes =
+                    [LevelChanged(changed: nil, from: state.level, to: level)]
+                    + Area.allCases.compactMap { area in
+                        state.areas[area].map {
+                            LevelChanged(changed: area, from: $0, to: level)
+                        }
+                    }
+                state.level = level
+                state.areas = [:]
+            }
             log.levels.set(all: state.level, areas: state.areas)
             // Or nobody would see it.
             log.levels.letThrough(area.map { [$0] } ?? Area.allCases)
-            return old
+            return changes
         }
-        log.record(LevelChanged(changed: area, from: old, to: level))
+        for change in changes { log.record(change) }
         _ = log.commit()
     }
 

@@ -15,6 +15,7 @@ struct RequestAnswered: LogEvent {
     var level: Level { .debug }
     var area: Area { .http }
     var name: StaticString { "http_request" }
+    var isPerRequest: Bool { true }
 
     /// - Parameter start: when the request was handed to its handler.
     init(_ request: Request, _ response: Response, since start: MonotonicTime) {
@@ -46,7 +47,7 @@ struct RequestRefused: LogEvent {
     var level: Level { .warning }
     var area: Area { .http }
     var name: StaticString { "http_refused" }
-    var repetition: Repetition? { Repetition(name, reason, from: origin.address) }
+    var source: LogSource? { origin.source(reason) }
 
     func write(to line: inout LogLine) {
         line.field("reason", reason)
@@ -61,6 +62,8 @@ struct AcceptFailed: LogEvent {
     var level: Level { .warning }
     var area: Area { .http }
     var name: StaticString { "http_refused" }
+    /// Nobody knows whose connections there are too many of.
+    var source: LogSource? { LogSource("accept_failed") }
 
     func write(to line: inout LogLine) {
         line.field("reason", "accept_failed")

@@ -158,19 +158,43 @@ struct MetricsPage: Sendable {
     }
 
     private func log(_ text: inout MetricsText) {
-        let statistics = parts.log.statistics
+        var files = [("app", parts.log.statistics)]
+        if let audit = parts.log.auditStatistics { files.append(("audit", audit)) }
+        func add(
+            _ family: inout MetricSamples, _ value: (Logger.Statistics) -> UInt64
+        ) {
+            for (name, statistics) in files {
+                family.add(.count(value(statistics)), ["file": name])
+            }
+        }
+        text.counter("gatehouse_log_lines_total", "Lines accepted, by file.") {
+            add(&$0, \.lines)
+        }
+        text.counter("gatehouse_log_bytes_total", "Bytes of those lines.") { add(&$0, \.bytes) }
         text.counter(
-            "gatehouse_log_lines_total", "Lines accepted for the log's file.", statistics.lines)
-        text.counter("gatehouse_log_bytes_total", "Bytes of those lines.", statistics.bytes)
+            "gatehouse_log_suppressed_total",
+            "Refusals that a summary counts, because there were too many for a line each."
+        ) { add(&$0, \.suppressed) }
         text.counter(
-            "gatehouse_log_dropped_total", "Lines that found no room and are lost.",
-            statistics.dropped)
+            "gatehouse_log_dropped_total", "Lines that found no room and are lost."
+        ) { add(&$0, \.dropped) }
         text.counter(
-            "gatehouse_log_write_failures_total", "Writes to the log's file that failed.",
-            statistics.failedWrites)
+            "gatehouse_log_write_failures_total", "Writes to the file that failed."
+        ) { add(&$0, \.failedWrites) }
+        text.gauge("gatehouse_log_waiting", "Lines that are not in the file yet.") {
+            add(&$0, \.waiting)
+        }
+        let now = parts.clock.now()
         text.gauge(
-            "gatehouse_log_waiting", "Lines that are not in the file yet.",
-            .count(statistics.waiting))
+            "gatehouse_log_oldest_line_seconds",
+            "Age of the oldest line that is kept; none while this process has removed no file."
+        ) {
+            for (name, statistics) in files {
+                guard let oldest = statistics.oldest else { continue }
+                let age = max(0, now.milliseconds - oldest.milliseconds) / 1000
+                $0.add(.integer(Int(age)), ["file": name])
+            }
+        }
     }
 
     /// The names that other programs' metrics have, too.

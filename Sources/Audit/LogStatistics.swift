@@ -5,7 +5,7 @@ import Time
 /// What is in a log: how many events of each kind, reason, user and address, and when.
 ///
 /// Memory is bounded whatever the log holds: see `Tally` and `TimeHistogram`. A line that says
-/// `suppressed=N` is the last of N events like it that have no line of their own.
+/// `suppressed=N` stands for N events of its kind that have no line of their own.
 package struct LogStatistics: ~Copyable {
     /// What an operator chooses.
     package struct Options: Sendable {

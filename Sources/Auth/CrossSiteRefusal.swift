@@ -34,7 +34,7 @@ struct CrossSiteRequest: SecurityEvent {
     var level: Level { .warning }
     var area: Area { .security }
     var name: StaticString { "authn_cross_site" }
-    var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
+    var source: LogSource? { origin.source(reason) }
 
     /// A host name has at most 253 characters (RFC 1035 §2.3.4), a scheme and a port a few more.
     static let maximumOrigin = 280

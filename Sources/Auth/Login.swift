@@ -160,8 +160,10 @@ package struct Login: Sendable {
         revocations.noteBeginning(of: claims)
         let origin = Origin(request)
         sessions.note(claims, from: request.client, at: now, isNew: true)
-        log.record(LoginSucceeded(user: user, origin: origin))
-        log.record(TokenCreated(claims: claims, keyID: issuer.keyID, origin: origin))
+        let isDemo = if case .demo = mode { true } else { false }
+        log.record(LoginSucceeded(user: user, origin: origin, isDemo: isDemo))
+        log.record(
+            TokenCreated(claims: claims, keyID: issuer.keyID, origin: origin, isDemo: isDemo))
         return log.deciding(TokenResponse.make(token, claims, at: now))
     }
 

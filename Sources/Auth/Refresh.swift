@@ -69,7 +69,7 @@ package struct Refresh: Sendable {
         if let wait = wait(before: claims, now) {
             log.record(
                 LoginThrottled(
-                    reason: "session", user: claims.user, until: now + wait,
+                    reason: "session", user: claims.user, hasToken: true, until: now + wait,
                     origin: Origin(request)))
             return .response(TooManyAttempts.response(retryAfter: wait))
         }
@@ -116,7 +116,7 @@ package struct Refresh: Sendable {
         let issued = isRecordedFirst ? issuer.successor(of: claims, exchanged: expected) : nil
         if isRecordedFirst, let issued,
             let error = log.recordNow(
-                refreshed(request, claims, issued, isRepeat: earlier != nil))
+                refreshed(request, claims, issued))
         {
             if earlier == nil { origins.forget(id.utf8, from: request.client) }
             return notDone(request, claims, error, LogUnavailable.response)
@@ -141,8 +141,7 @@ package struct Refresh: Sendable {
             return answer(request, issued, now).settled
         }
         return answer(
-            request, claims, issuer.successor(of: claims, exchanged: exchanged), now,
-            isRepeat: earlier != nil || exchanged != now)
+            request, claims, issuer.successor(of: claims, exchanged: exchanged), now)
     }
 
     private func notDone(
@@ -153,8 +152,7 @@ package struct Refresh: Sendable {
     }
 
     private func answer(
-        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued?, _ now: Timestamp,
-        isRepeat: Bool = false
+        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued?, _ now: Timestamp
     ) -> Response {
         guard let issued else {
             log.record(
@@ -163,7 +161,7 @@ package struct Refresh: Sendable {
                     origin: Origin(request)))
             return BearerAuthentication.sessionExpired
         }
-        log.record(refreshed(request, old, issued, isRepeat: isRepeat))
+        log.record(refreshed(request, old, issued))
         return answer(request, issued, now)
     }
 
@@ -175,10 +173,10 @@ package struct Refresh: Sendable {
     }
 
     private func refreshed(
-        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued, isRepeat: Bool
+        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued
     ) -> TokenRefreshed {
         TokenRefreshed(
             claims: issued.claims, keyID: issuer.keyID, oldTokenID: old.tokenID,
-            isRepeat: isRepeat, origin: Origin(request))
+            origin: Origin(request))
     }
 }

@@ -50,10 +50,13 @@ extension LogLine {
 struct LoginSucceeded: SecurityEvent {
     let user: UserID
     let origin: Origin
+    /// Nobody asked for a password.
+    var isDemo = false
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_login_success" }
     var isPivotal: Bool { true }
+    var source: LogSource? { isDemo ? origin.sourceOfDemo() : nil }
 
     func count(in counters: SecurityCounters) { counters.loginsSucceeded.add() }
 
@@ -76,7 +79,7 @@ struct LoginFailed: SecurityEvent {
     var level: Level { .warning }
     var area: Area { .security }
     var name: StaticString { "authn_login_fail" }
-    var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
+    var source: LogSource? { origin.source(reason, user: user) }
 
     func count(in counters: SecurityCounters) { counters.loginsFailed.add(reason) }
 
@@ -102,6 +105,7 @@ struct LoginLocked: SecurityEvent {
     var level: Level { .warning }
     var area: Area { .security }
     var name: StaticString { "authn_login_lock" }
+    var source: LogSource? { origin.source(reason, user: user) }
 
     func count(in counters: SecurityCounters) { counters.lockouts.add() }
 
@@ -122,12 +126,14 @@ struct LoginThrottled: SecurityEvent {
     /// Who was to log in: somebody who exists, or a name that nobody has.
     var user: UserID?
     var fingerprint: Fingerprint?
+    /// It was a renewal, with a token of this user.
+    var hasToken = false
     let until: Timestamp
     let origin: Origin
     var level: Level { .warning }
     var area: Area { .security }
     var name: StaticString { "authn_login_throttled" }
-    var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
+    var source: LogSource? { origin.source(reason, user: user, hasToken: hasToken) }
 
     func count(in counters: SecurityCounters) { counters.loginsThrottled.add(reason) }
 
@@ -145,10 +151,13 @@ struct TokenCreated: SecurityEvent {
     let claims: Claims
     let keyID: String
     let origin: Origin
+    /// Nobody asked for a password.
+    var isDemo = false
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_token_created" }
     var isPivotal: Bool { true }
+    var source: LogSource? { isDemo ? origin.sourceOfDemo() : nil }
 
     func count(in counters: SecurityCounters) { counters.tokensIssued.add() }
 
@@ -167,6 +176,9 @@ struct TokenVerified: SecurityEvent {
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_token_verified" }
+    var isPerRequest: Bool { true }
+    /// One token can cause as many as its client likes.
+    var evidence: Evidence { .no }
 
     func count(in counters: SecurityCounters) { counters.tokensVerified.add() }
 
@@ -189,7 +201,9 @@ struct TokenRejected: SecurityEvent {
     let origin: Origin
     var area: Area { .security }
     var name: StaticString { "authn_token_rejected" }
-    var repetition: Repetition? { Repetition(name, reason, from: origin.client.utf8) }
+    var source: LogSource? {
+        origin.source(reason, user: claims?.user, hasToken: claims != nil)
+    }
 
     func count(in counters: SecurityCounters) { counters.tokensRejected.add(reason) }
 
@@ -214,10 +228,15 @@ struct TokenRefreshed: SecurityEvent {
     var area: Area { .security }
     var name: StaticString { "authn_token_refreshed" }
     var isPivotal: Bool { true }
-    /// Repeats of one exchange say nothing new; the exchange itself always has its line.
-    var repetition: Repetition? {
-        guard isRepeat, let oldTokenID else { return nil }
-        return Repetition(name, "again", from: origin.client.utf8, about: oldTokenID.utf8)
+    /// A client can ask for the same exchange again and again: it has one line a second.
+    var source: LogSource? {
+        guard let old = oldTokenID, let new = claims.tokenID else { return nil }
+        return LogSource("repeated", user: claims.user.number, about: old.utf8, and: new.utf8)
+    }
+    /// One token is good for as many renewals as its client likes.
+    var evidence: Evidence {
+        guard let session = claims.sessionID ?? oldTokenID else { return .yes }
+        return .onceAnHour(for: session.utf8)
     }
 
     func count(in counters: SecurityCounters) { counters.tokensRefreshed.add() }
@@ -241,11 +260,7 @@ struct TokenShared: SecurityEvent {
     var level: Level { .warning }
     var area: Area { .security }
     var name: StaticString { "authn_token_shared" }
-    /// Of one exchange: one that another session makes is another event.
-    var repetition: Repetition? {
-        guard let id = claims.tokenID else { return nil }
-        return Repetition(name, "shared", from: origin.client.utf8, about: id.utf8)
-    }
+    var source: LogSource? { origin.source("shared", user: claims.user, hasToken: true) }
 
     func count(in counters: SecurityCounters) { counters.tokensShared.add() }
 
@@ -332,11 +347,7 @@ struct TokenReused: SecurityEvent {
     var level: Level { .critical }
     var area: Area { .security }
     var name: StaticString { "authn_token_reuse" }
-    /// Of one session, lest many clients behind one address hide each other.
-    var repetition: Repetition? {
-        guard let session = claims.sessionID else { return nil }
-        return Repetition(name, "reuse", from: origin.client.utf8, about: session.utf8)
-    }
+    var source: LogSource? { origin.source("reuse", user: claims.user, hasToken: true) }
 
     func count(in counters: SecurityCounters) { counters.tokensReused.add() }
 

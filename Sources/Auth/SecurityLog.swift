@@ -45,7 +45,7 @@ package struct SecurityLog: Sendable {
     ///   has to stand that nothing came of it.
     func recordNow(_ event: some SecurityEvent) -> Errno? {
         // If any line is lost meanwhile, it may be this one.
-        var mark = log.statistics.dropped
+        var mark = log.droppedLines
         record(event)
         if case .failed(let error) = log.commit(since: &mark) { return error }
         return nil

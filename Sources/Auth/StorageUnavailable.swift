@@ -26,6 +26,9 @@ struct RevocationNotStored: LogEvent {
     var level: Level { .error }
     var area: Area { .app }
     var name: StaticString { "revocation_failed" }
+    var source: LogSource? {
+        origin.source("storage", user: claims?.user, hasToken: claims != nil)
+    }
 
     func write(to line: inout LogLine) {
         line.field("reason", error.words)

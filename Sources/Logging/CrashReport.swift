@@ -22,13 +22,19 @@ package enum CrashReport {
     /// A whole line in a place of its own; longer than any of ours.
     private typealias Line = InlineArray<256, UInt8>
 
+    /// The two that a log writes from.
+    typealias Buffers = (LineBuffer, LineBuffer)
+
+    enum Slot { case log, audit }
+
     fileprivate final class Preparation: Sendable {
-        let buffers: (LineBuffer, LineBuffer)
+        /// Of the log, and of the audit log if there is one.
+        let buffers: [Buffers]
         let lines: [(number: CInt, text: InlineArray<256, UInt8>, count: Int)]
         /// Where the time stands in them.
         let timeOffset: Int
 
-        init(_ buffers: (LineBuffer, LineBuffer), _ format: LogFormat) {
+        init(_ buffers: [Buffers], _ format: LogFormat) {
             self.buffers = buffers
             lines = signals.map { number, name in
                 let event = Crashed(signal: name, processID: POSIX.processID())
@@ -45,8 +51,8 @@ package enum CrashReport {
         }
     }
 
-    /// Catches the signals of faults from now on, for this log.
-    static func install(_ buffers: (LineBuffer, LineBuffer), _ format: LogFormat) {
+    /// Catches the signals of faults from now on, for these logs.
+    static func install(_ buffers: [Buffers], _ format: LogFormat) {
         // Sound: nobody reads it before the handlers are there; the calls below are handed
         // structures of ours that outlive them.
         unsafe preparation = Preparation(buffers, format)
@@ -60,9 +66,15 @@ package enum CrashReport {
     }
 
     /// Where lines go now; -1 for nowhere.
-    static func setDescriptor(_ number: CInt) { descriptor.store(number, ordering: .relaxed) }
+    static func setDescriptor(_ number: CInt, of slot: Slot) {
+        switch slot {
+        case .log: descriptor.store(number, ordering: .relaxed)
+        case .audit: auditDescriptor.store(number, ordering: .relaxed)
+        }
+    }
 
     fileprivate static let descriptor = Atomic<CInt>(-1)
+    fileprivate static let auditDescriptor = Atomic<CInt>(-1)
     fileprivate static let hasBegun = Atomic<Bool>(false)
 
     fileprivate static func report(_ signal: CInt, _ prepared: Preparation) {
@@ -77,12 +89,14 @@ package enum CrashReport {
         unsafe sigaddset(&set, SIGALRM)
         unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
 
-        let number = descriptor.load(ordering: .relaxed)
-        waitForWriter(prepared.buffers)
-        let (a, b) = prepared.buffers
-        let (first, second) = b.isUnderway.load(ordering: .relaxed) ? (b, a) : (a, b)
-        first.writeOut(to: number)
-        second.writeOut(to: number)
+        for (index, buffers) in prepared.buffers.enumerated() {
+            waitForWriter(buffers)
+            let (a, b) = buffers
+            let (first, second) = b.isUnderway.load(ordering: .relaxed) ? (b, a) : (a, b)
+            let number = descriptor(index)
+            first.writeOut(to: number)
+            second.writeOut(to: number)
+        }
         for (signalNumber, text, count) in prepared.lines where signalNumber == signal {
             var time = timespec()
             // Sound as above.
@@ -93,10 +107,18 @@ package enum CrashReport {
             var line = text
             // Every format has the 24 characters of a time behind `timeOffset`.
             for index in 0..<24 { line[prepared.timeOffset + index] = stamp[index] }
-            _ = try? writeOnce(number, line.span.extracting(0..<count))
-            fdatasync(number)
+            for index in prepared.buffers.indices {
+                let number = descriptor(index)
+                _ = try? writeOnce(number, line.span.extracting(0..<count))
+                fdatasync(number)
+            }
             _ = try? writeOnce(2, line.span.extracting(0..<count))
         }
+    }
+
+    private static func descriptor(_ index: Int) -> CInt {
+        index == 0
+            ? descriptor.load(ordering: .relaxed) : auditDescriptor.load(ordering: .relaxed)
     }
 
     /// Keeps whoever would write from now on waiting for the end.

@@ -24,7 +24,8 @@ struct LogRotated: LogEvent {
 }
 
 /// `log_retention`: full files that the log itself removes, the oldest up to this one. Written before
-/// they go, so that whoever verifies the log knows why it begins where it does.
+/// they go, so that whoever verifies the log knows why it begins where it does. A WARNING where the
+/// lines that stay are few.
 struct LogRetained: LogEvent {
     let count: Int
     let file: String
@@ -32,7 +33,10 @@ struct LogRetained: LogEvent {
     let sequence: UInt64?
     /// `count`, `age` or `size`.
     let reason: StaticString
-    var level: Level { .info }
+    /// Seconds since the oldest line that stays.
+    var history: Int64?
+    var isShort = false
+    var level: Level { isShort ? .warning : .info }
     var area: Area { .log }
     var name: StaticString { "log_retention" }
     func write(to line: inout LogLine) {
@@ -40,6 +44,7 @@ struct LogRetained: LogEvent {
         line.field("file", file)
         if let sequence { line.field("sequence", Int64(clamping: sequence)) }
         line.field("reason", reason)
+        if let history { line.field("history", history) }
     }
 }
 

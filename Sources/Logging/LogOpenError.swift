@@ -9,4 +9,6 @@ package enum LogOpenError: Error, Equatable {
     case isNoLog
     /// Another process has it; its number, if it can be told.
     case inUse(by: Int32?)
+    /// It is the audit log that cannot be.
+    indirect case audit(LogOpenError)
 }

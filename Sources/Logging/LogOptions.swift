@@ -27,6 +27,9 @@ package struct LogOptions: Sendable {
     /// How long to wait before a write that failed is tried again: at first, and at most.
     package var retryDelays = Milliseconds(100)...Milliseconds.seconds(1)
 
+    /// A log that has to remove lines younger than this says so at WARNING.
+    var leastHistory: Milliseconds?
+
     package init(path: String) { self.path = path }
 
     /// What an operator chooses about the audit log. Format, seal, durability and retry delays are
@@ -43,6 +46,27 @@ package struct LogOptions: Sendable {
         package var keepSize: Int? = 1 << 30
 
         package init(path: String) { self.path = path }
+    }
+
+    /// What the audit log's own file is opened with; nil if there is none.
+    ///
+    /// It has few lines, and a seal is longer than most: with one every ten seconds at most, seals are a
+    /// tenth of what a flood of refusals may write.
+    func ofAudit() -> LogOptions? {
+        guard let audit else { return nil }
+        var options = self
+        options.path = audit.path
+        options.maximumSize = audit.maximumSize
+        options.rotatesDaily = false
+        options.keep = audit.keep
+        options.keepAge = audit.keepAge
+        options.keepSize = audit.keepSize
+        options.audit = nil
+        options.leastHistory = .seconds(86_400)
+        if let seal {
+            options.seal = Seal(key: seal.key, interval: max(seal.interval, .seconds(10)))
+        }
+        return options
     }
 
     package enum Durability: String, Sendable, CaseIterable {

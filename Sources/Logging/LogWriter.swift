@@ -115,6 +115,7 @@ final class LogWriter: @unchecked Sendable {
     var buffer: LineBuffer { batch }
 
     var head: SealHead? { file.head }
+    var oldest: Timestamp? { file.oldest }
     var descriptorNumber: CInt { file.descriptorNumber }
 }
 

@@ -16,6 +16,10 @@ import Time
 /// Failure. Lines that could not be written stay in memory, in order, up to `capacity`; past that,
 /// new lines are counted instead of kept, and the first line that can be written again says how many
 /// there were. `commit` tells its caller the truth each time.
+///
+/// Audit. Evidence goes to a second file, too, which is a logger of its own: it is handed lines that are
+/// formatted, and shares nothing else with the first. What clients can cause as often as they like,
+/// `LineLimits` judges for both.
 @usableFromInline
 package final class Logger: Sendable {
     /// Bytes that wait in memory at most. At 200 bytes a line, twenty thousand lines.
@@ -40,7 +44,13 @@ package final class Logger: Sendable {
     /// Whether lines about who may come in are to be on the disk before their answer.
     package let syncsPivotal: Bool
     private let retryDelays: ClosedRange<Milliseconds>
-    private let repeats: RepeatFilter
+    private let limits: LineLimits
+    /// The second file, of evidence alone.
+    private let audit: Logger?
+    /// What the second file was last told of its own options.
+    private let auditOptions: Locked<LogOptions.Audit?>
+    /// What tells this file from the other in messages; empty for the first.
+    private let label: String
 
     /// Guards the buffer and the counters. Never held during a system call on the file.
     private let state: Locked<State>
@@ -51,6 +61,8 @@ package final class Logger: Sendable {
     /// the lock.
     private let settled = Atomic<UInt64>(0)
     private let isBusy = Atomic<Bool>(false)
+    /// Nothing waits, and nothing has failed: for those who have written nothing here.
+    private let isSettled = Atomic<Bool>(true)
     private let timer = Locked<(any DispatchSourceTimer)?>(nil)
     private let syncs = LogSynchronizer()
 
@@ -87,6 +99,8 @@ package final class Logger: Sendable {
         /// The same since the start, and why the last of them found none.
         var droppedEver: UInt64 = 0
         var dropReason = Errno.noBuffers
+        /// About when the oldest line was written that stays; nil while nothing was removed.
+        var oldest: Timestamp?
     }
 
     /// What `commit` says.
@@ -97,21 +111,35 @@ package final class Logger: Sendable {
         case failed(Errno)
     }
 
-    /// Opens the file, and puts the first line into it.
-    package init(
+    /// Opens the file, and that of the audit log if there is one, and puts the first line into each.
+    package convenience init(
         _ options: LogOptions, clock: WallClock = .system,
         fileSystem: any FileSystem = SystemFileSystem(), standardErrorDescriptor: CInt = 2
     ) throws(LogOpenError) {
-        levels = LogLevels(
+        let levels = LogLevels(
             all: options.level, areas: options.areas, file: options.fileLevel ?? .debug,
-            standardError: options.standardErrorLevel ?? .debug)
+            standardError: options.standardErrorLevel,
+            audit: options.audit.map { $0.level ?? .info })
+        try self.init(
+            options, clock, fileSystem, levels,
+            StandardErrorSink(descriptor: standardErrorDescriptor), label: "")
+    }
+
+    /// - Parameter label: empty for the first file, which opens the second.
+    private init(
+        _ options: LogOptions, _ clock: WallClock, _ fileSystem: any FileSystem,
+        _ levels: LogLevels, _ standardError: StandardErrorSink, label: String
+    ) throws(LogOpenError) {
+        self.levels = levels
+        self.label = label
+        self.standardError = standardError
+        self.clock = clock
+        self.fileSystem = fileSystem
         format = options.format
         syncsPivotal = options.durability == .synced
         retryDelays = options.retryDelays
-        repeats = RepeatFilter()
-        self.clock = clock
-        self.fileSystem = fileSystem
-        standardError = StandardErrorSink(descriptor: standardErrorDescriptor)
+        limits = LineLimits(hasAudit: options.audit != nil, at: clock.now())
+        auditOptions = Locked(options.audit)
         let rotating = try RotatingFile(
             RotatingFile.Options(options), fileSystem, clock: clock)
         // Room for what waits, and for what the logger itself insists on saying.
@@ -121,12 +149,26 @@ package final class Logger: Sendable {
                 stamp: LineStamp(options.format), pending: LineBuffer(capacity: capacity),
                 retryDelay: options.retryDelays.lowerBound))
         writer = LogWriter(rotating, LineBuffer(capacity: capacity), fileSystem)
+        // Before the first line is written: a start that fails here leaves an empty log.
+        if let options = options.ofAudit() {
+            do throws(LogOpenError) {
+                audit = try Logger(
+                    options, clock, fileSystem, levels, standardError,
+                    label: LogName.base(of: options.path) + ": ")
+            } catch {
+                throw .audit(error)
+            }
+        } else {
+            audit = nil
+        }
         keepUp()
     }
 
-    /// Why the last attempt to write failed, or the last to put on the disk what has to be there; nil if
-    /// neither did.
-    package var failure: Errno? { state.withLock { $0.failure ?? $0.owedSyncFailure } }
+    /// Why the last attempt to write either file failed, or the last to put on the disk what has to be
+    /// there; nil if none did.
+    package var failure: Errno? {
+        state.withLock { $0.failure ?? $0.owedSyncFailure } ?? audit?.failure
+    }
 
     /// Since the start, but for what waits now.
     package struct Statistics: Sendable, Equatable {
@@ -139,40 +181,57 @@ package final class Logger: Sendable {
         package var failedWrites: UInt64
         /// Lines that are not in the file yet.
         package var waiting: UInt64
+        /// Lines that the limits on what clients can cause kept out; summaries tell of them.
+        package var suppressed: UInt64
+        /// About when the oldest line was written that stays; nil while this process has removed none.
+        package var oldest: Timestamp?
     }
 
-    package var statistics: Statistics {
+    package var statistics: Statistics { statistics(suppressed: limits.suppressed.log) }
+
+    /// Of the audit log; nil if there is none.
+    package var auditStatistics: Statistics? {
+        audit?.statistics(suppressed: limits.suppressed.audit)
+    }
+
+    private func statistics(suppressed: UInt64) -> Statistics {
         state.withLock {
             Statistics(
                 lines: $0.recorded, bytes: $0.recordedBytes, dropped: $0.droppedEver,
-                failedWrites: $0.failedWrites, waiting: $0.recorded - $0.written)
+                failedWrites: $0.failedWrites, waiting: $0.recorded - $0.written,
+                suppressed: suppressed, oldest: $0.oldest)
         }
     }
 
     // MARK: Record
 
     /// Keeps the event as a line, if its level and area are wanted. Inlinable, so that an event that
-    /// nobody wants costs its caller one load.
+    /// nobody wants costs its caller two loads.
     @inlinable
     package func record(_ event: some LogEvent) {
-        guard levels.isEnabled(event.level, event.area) else { return }
+        guard
+            levels.isEnabled(event.level, event.area)
+                || levels.isForAudit(event.level, event.area)
+        else { return }
         recordEnabled(event)
     }
 
     @usableFromInline
     func recordEnabled(_ event: some LogEvent) {
         let level = event.level
-        let isForFile = levels.isForFile(level, event.area)
-        guard isForFile || level >= levels.standardError else { return }
-        if let repetition = event.repetition {
-            switch repeats.judge(event, repetition, at: clock.now()) {
-            case .pass: break
-            case .passAfter(let summary): record(summary)
-            case .hold: return
-            }
+        var sinks = Sinks()
+        if levels.isEnabled(level, event.area) {
+            sinks.file = levels.isForFile(level, event.area)
+            sinks.standardError =
+                levels.isForStandardError(level) && !(event.isPerRequest && levels.hasNoFloor)
+        }
+        if audit != nil, levels.isForAudit(level, event.area) { sinks.audit = isEvidence(event) }
+        guard sinks.isAny else { return }
+        let mustSync = level == .critical || syncsPivotal && event.isPivotal
+        if let source = event.source {
+            return recordLimited(event, source, &sinks, mustSync: mustSync)
         }
 
-        let mustSync = level == .critical || syncsPivotal && event.isPivotal
         // Nearly all lines fit; a longer one takes a second pass, on the heap.
         var memory = InlineArray<1024, UInt8>(repeating: 0)
         var line = LogLine(memory.mutableSpan, format)
@@ -180,33 +239,116 @@ package final class Logger: Sendable {
         let count = line.count
         let lacksRoom = line.lacksRoom
         if !lacksRoom {
-            keep(memory.span.extracting(0..<count), level, isForFile, mustSync: mustSync)
+            keep(memory.span.extracting(0..<count), level, sinks, mustSync: mustSync)
         } else {
-            recordLong(event, isForFile, mustSync: mustSync)
+            recordLong(event, sinks, mustSync: mustSync)
+        }
+    }
+
+    /// Where a line goes.
+    private struct Sinks {
+        var file = false
+        var standardError = false
+        var audit = false
+        var isAny: Bool { file || standardError || audit }
+    }
+
+    private func isEvidence(_ event: some LogEvent) -> Bool {
+        switch event.evidence {
+        case .no: false
+        case .yes: true
+        case .firstInHour(let subject): limits.isFirst(of: subject, at: clock.now())
         }
     }
 
     /// A line that did not fit on the stack.
-    private func recordLong(_ event: some LogEvent, _ isForFile: Bool, mustSync: Bool) {
+    private func recordLong(_ event: some LogEvent, _ sinks: Sinks, mustSync: Bool) {
         var memory = [UInt8](repeating: 0, count: LogLine.maximumCount)
         var line = LogLine(memory.mutableSpan, format)
         line.write(event)
         let count = line.count
-        keep(memory.span.extracting(0..<count), event.level, isForFile, mustSync: mustSync)
+        keep(memory.span.extracting(0..<count), event.level, sinks, mustSync: mustSync)
     }
 
+    /// A line of which there may be too many.
+    private func recordLimited(
+        _ event: some LogEvent, _ source: LogSource, _ sinks: inout Sinks, mustSync: Bool
+    ) {
+        let now = clock.now()
+        let verdict = limits.judge(
+            event, source, isForLog: sinks.file || sinks.standardError, isForAudit: sinks.audit,
+            at: now)
+        if !verdict.isForLog { (sinks.file, sinks.standardError) = (false, false) }
+        sinks.audit = verdict.audit != nil
+        guard sinks.isAny else { return }
+        let count = recordShort(event, sinks, mustSync: mustSync)
+        if let admission = verdict.audit {
+            limits.settle(admission, source, byteCount: count, at: now)
+        }
+    }
+
+    /// Keeps a line that is cut where it would be longer than one that is budgeted may be.
+    /// - Returns: the bytes of the whole line.
+    @discardableResult
+    private func recordShort(_ event: some LogEvent, _ sinks: Sinks, mustSync: Bool) -> Int {
+        var memory = InlineArray<1024, UInt8>(repeating: 0)
+        var whole = memory.mutableSpan
+        var line = LogLine(
+            whole._mutatingExtracting(
+                0..<(LineBudget.maximumLine - LineStamp.maximumLength - 1)), format)
+        line.write(event)
+        let count = line.count
+        keep(memory.span.extracting(0..<count), event.level, sinks, mustSync: mustSync)
+        return count + LineStamp.maximumLength + 1
+    }
+
+    private func recordSummaries(all: Bool) {
+        let now = clock.now()
+        let summaries = limits.takeSummaries(at: now, all: all)
+        for summary in summaries.log {
+            var sinks = Sinks()
+            if levels.isEnabled(summary.level, summary.area) {
+                sinks.file = levels.isForFile(summary.level, summary.area)
+                sinks.standardError = levels.isForStandardError(summary.level)
+            }
+            if sinks.isAny { recordShort(summary, sinks, mustSync: false) }
+        }
+        for summary in summaries.audit {
+            let count = recordShort(summary, Sinks(audit: true), mustSync: false)
+            limits.settle(.summary, nil, byteCount: count, at: now)
+        }
+    }
+
+    private func keep(_ line: Span<UInt8>, _ level: Level, _ sinks: Sinks, mustSync: Bool) {
+        if sinks.audit, let audit {
+            // Standard error gets it once.
+            let isTold = sinks.standardError || sinks.file
+            audit.keep(
+                line, level, mustSync: mustSync, isForFile: true,
+                isForStandardError: false, isToldOfFailure: !isTold)
+        }
+        if sinks.file || sinks.standardError {
+            keep(
+                line, level, mustSync: mustSync, isForFile: sinks.file,
+                isForStandardError: sinks.standardError, isToldOfFailure: true)
+        }
+    }
+
+    /// - Parameter isToldOfFailure: while the file cannot be written, a grave line is told to somebody at
+    ///   least.
     private func keep(
-        _ line: Span<UInt8>, _ level: Level, _ isForFile: Bool, mustSync: Bool
+        _ line: Span<UInt8>, _ level: Level, mustSync: Bool, isForFile: Bool,
+        isForStandardError: Bool, isToldOfFailure: Bool
     ) {
         let isFull = state.withLock { state in
             state.stamp.set(clock.now())
-            // While the file cannot be written, what is grave is told to somebody at least.
-            if level >= levels.standardError || state.failure != nil && level >= .warning {
+            if isForStandardError || isToldOfFailure && state.failure != nil && level >= .warning {
                 var whole: [UInt8] = []
                 state.stamp.append(line, to: &whole)
                 standardError.append(whole.span)
             }
             guard isForFile else { return false }
+            isSettled.store(false, ordering: .relaxed)
             let waiting = state.pending.count + state.underway
             guard waiting + line.count + LineStamp.maximumLength + 1 <= Self.capacity else {
                 state.dropped += 1
@@ -217,7 +359,7 @@ package final class Logger: Sendable {
             state.add(line, mustSync)
             return state.pending.count >= Self.writeThreshold && state.failure == nil
         }
-        if isFull { _ = commit() }
+        if isFull { _ = commitFile() }
     }
 
     // MARK: Commit
@@ -237,9 +379,16 @@ package final class Logger: Sendable {
         let recovery: (dropped: UInt64, error: Errno)?
     }
 
-    /// Returns when every line recorded before the call is in the file, or could not be written. Does not
-    /// wait for the disk; see `synchronize`.
+    /// Returns when every line recorded before the call is in its files, or could not be written.
+    /// Does not wait for the disk; see `synchronize`.
     package func commit() -> Outcome {
+        let outcome = commitFile()
+        guard let audit, !audit.isSettled.load(ordering: .acquiring) else { return outcome }
+        let second = audit.commitFile()
+        return outcome == .written ? second : outcome
+    }
+
+    private func commitFile() -> Outcome {
         let (target, failedWrites, lost, first) = state.withLock { state in
             let lost = (state.dropped > 0 ? state.failure : nil) ?? state.owedSyncFailure
             let turn =
@@ -310,10 +459,20 @@ package final class Logger: Sendable {
     /// and somebody else's commit may have reported it meanwhile.
     package func commit(since mark: inout UInt64) -> Outcome {
         let outcome = commit()
-        let (dropped, reason) = state.withLock { ($0.droppedEver, $0.dropReason) }
+        var (dropped, reason) = state.withLock { ($0.droppedEver, $0.dropReason) }
+        if let audit {
+            let (more, auditReason) = audit.state.withLock { ($0.droppedEver, $0.dropReason) }
+            if more > 0, dropped + more != mark { reason = auditReason }
+            dropped += more
+        }
         guard dropped != mark else { return outcome }
         mark = dropped
         return .failed(reason)
+    }
+
+    /// Lines that found no room in either file, since the start: a mark for `commit(since:)`.
+    package var droppedLines: UInt64 {
+        state.withLock { $0.droppedEver } + (audit?.droppedLines ?? 0)
     }
 
     /// Writes what the writer has taken, and gives the turn back.
@@ -327,7 +486,7 @@ package final class Logger: Sendable {
         let hasMore = giveBack(outcome, recovered)
         if batch.mustSync { beginSync() }
         // What the log has to say of itself is to be read as soon as the file can be written.
-        if hasMore { _ = commit() }
+        if hasMore { _ = commitFile() }
         return outcome.error
     }
 
@@ -335,9 +494,10 @@ package final class Logger: Sendable {
     private func giveBack(_ outcome: LogWriter.Outcome, _ recovered: LogRecovered?) -> Bool {
         let rotationFailure = writer.takeRotationFailure()
         let news = writer.takeNews()
-        CrashReport.setDescriptor(writer.descriptorNumber)
+        CrashReport.setDescriptor(writer.descriptorNumber, of: crashSlot)
         let (isNew, dropped) = state.withLock { state in
             state.isWriting = false
+            state.oldest = writer.oldest
             isBusy.store(false, ordering: .relaxed)
             state.underway = 0
             state.written += UInt64(outcome.lines)
@@ -357,6 +517,9 @@ package final class Logger: Sendable {
                 return (isNew, UInt64(0))
             }
             defer { state.dropped = 0 }
+            if state.written == state.recorded, state.dropped == 0, state.owedSyncFailure == nil {
+                isSettled.store(true, ordering: .releasing)
+            }
             return (isNew, state.dropped)
         }
         state.wakeAll()
@@ -364,10 +527,10 @@ package final class Logger: Sendable {
         for event in news { tellStandardError(event) }
         // A file that cannot be rotated goes on past its size; the operator has to know.
         if let rotationFailure {
-            record(LogFailed(reason: "cannot rotate: \(rotationFailure.words)"))
+            tell(LogFailed(reason: "\(label)cannot rotate: \(rotationFailure.words)"))
         }
         if let error = outcome.error {
-            if isNew { tellStandardError(LogFailed(reason: error.words), always: true) }
+            if isNew { tellStandardError(LogFailed(reason: label + error.words), always: true) }
             return false
         }
         let owesWord = isNew && recovered != nil && !outcome.hasAnnounced
@@ -379,6 +542,11 @@ package final class Logger: Sendable {
         return dropped > 0 || rotationFailure != nil || owesWord
     }
 
+    /// Records what this file has to say of itself. The audit log has no levels to ask.
+    private func tell(_ event: some LogEvent) {
+        if label.isEmpty { record(event) } else { insist(event) }
+    }
+
     /// Keeps a line whatever the levels are and however little room there is.
     private func insist(_ event: some LogEvent) {
         keepWhole(event)
@@ -387,12 +555,15 @@ package final class Logger: Sendable {
 
     private func keepWhole(_ event: some LogEvent) {
         let line = LogLine.whole(event, at: clock.now(), format)
-        state.withLock { state in state.addWhole(line.span) }
+        state.withLock { state in
+            state.addWhole(line.span)
+            isSettled.store(false, ordering: .relaxed)
+        }
     }
 
     /// - Parameter always: because it is about the file not being there to be read.
     private func tellStandardError(_ event: some LogEvent, always: Bool = false) {
-        guard always || event.level >= levels.standardError else { return }
+        guard always || levels.isForStandardError(event.level) else { return }
         standardError.append(LogLine.whole(event, at: clock.now(), format).span)
     }
 
@@ -414,9 +585,15 @@ package final class Logger: Sendable {
     /// failed, and puts all of it on the disk.
     package func keepUp() {
         guard !state.withLock({ $0.isFinished }) else { return }
-        for event in repeats.takeSummaries(before: clock.now()) { record(event) }
+        recordSummaries(all: false)
+        keepFileUp()
+        audit?.keepFileUp()
+    }
+
+    private func keepFileUp() {
+        guard !state.withLock({ $0.isFinished }) else { return }
         reopenIfGone()
-        _ = commit()
+        _ = commitFile()
         takeTurn()
         let isWell = state.withLock { $0.failure == nil && !$0.isFinished }
         guard isWell else { return endTurn() }
@@ -431,15 +608,22 @@ package final class Logger: Sendable {
         }
         if failure == nil { tellSynced() }
         if let failure, failure != told {
-            tellStandardError(LogFailed(reason: "cannot sync: \(failure.words)"))
+            tellStandardError(LogFailed(reason: "\(label)cannot sync: \(failure.words)"))
         }
     }
 
     // MARK: The disk
 
-    /// Calls `done` once every line recorded before the call is on the disk, or could not be put there;
-    /// on another thread. One sync serves all who wait for it.
+    /// Calls `done` once every line recorded before the call is on the disk, in both files, or could
+    /// not be put there; on another thread. One sync of a file serves all who wait for it.
     package func synchronize(_ done: @escaping @Sendable (Outcome) -> Void) {
+        guard let audit else { return synchronizeFile(done) }
+        synchronizeFile { outcome in
+            audit.synchronizeFile { done(outcome == .written ? $0 : outcome) }
+        }
+    }
+
+    private func synchronizeFile(_ done: @escaping @Sendable (Outcome) -> Void) {
         beginSync(LogSynchronizer.Waiter(target: state.withLock { $0.recorded }, done: done))
     }
 
@@ -449,7 +633,7 @@ package final class Logger: Sendable {
 
     /// - Returns: the number of lines that are on the disk since the start, or why they are not.
     private func putOnDisk() -> LogSynchronizer.Result {
-        _ = commit()
+        _ = commitFile()
         takeTurn()
         let (written, failure) = state.withLock { ($0.written, $0.failure) }
         let unsynced = writer.unsynced()
@@ -458,9 +642,10 @@ package final class Logger: Sendable {
         if let unsynced, let error = synchronize(unsynced) {
             let isNew = state.withLock { state in
                 defer { state.owedSyncFailure = error }
+                isSettled.store(false, ordering: .releasing)
                 return state.owedSyncFailure == nil
             }
-            if isNew { tellStandardError(LogFailed(reason: error.words), always: true) }
+            if isNew { tellStandardError(LogFailed(reason: label + error.words), always: true) }
             return .failed(error)
         }
         tellSynced()
@@ -492,7 +677,7 @@ package final class Logger: Sendable {
         let recovered = LogRecovered(reason: "synced", dropped: nil, error: failure.words)
         keepWhole(recovered)
         tellStandardError(recovered, always: true)
-        _ = commit()
+        _ = commitFile()
     }
 
     /// Looks whether the path still leads to the file, and follows it if not.
@@ -508,7 +693,7 @@ package final class Logger: Sendable {
         state.withLock { $0.reopenFailure = failure }
         endTurn()
         if let failure, failure != told {
-            record(LogFailed(reason: "cannot reopen: \(failure.words)"))
+            tell(LogFailed(reason: "\(label)cannot reopen: \(failure.words)"))
         }
     }
 
@@ -520,7 +705,7 @@ package final class Logger: Sendable {
 
     /// Gives the write turn back after something that wrote no lines.
     private func endTurn() {
-        CrashReport.setDescriptor(writer.descriptorNumber)
+        CrashReport.setDescriptor(writer.descriptorNumber, of: crashSlot)
         writer.end()
         state.withLock { $0.isWriting = false }
         state.wakeAll()
@@ -531,16 +716,32 @@ package final class Logger: Sendable {
     /// Lets the process have last words if it dies of a fault of its own. For one logger a process.
     package func installCrashReport() {
         takeTurn()
-        let buffers = (state.withLock { $0.pending }, writer.buffer)
-        CrashReport.install(buffers, format)
-        CrashReport.setDescriptor(writer.descriptorNumber)
+        audit?.takeTurn()
+        CrashReport.install([buffers] + (audit.map { [$0.buffers] } ?? []), format)
+        audit?.endTurn()
         endTurn()
     }
 
-    /// Opens the file's path again: somebody else has moved the file away.
-    /// - Throws: why it cannot be opened; then the old file stays in use.
+    private var buffers: CrashReport.Buffers { (state.withLock { $0.pending }, writer.buffer) }
+    private var crashSlot: CrashReport.Slot { label.isEmpty ? .log : .audit }
+
+    /// Opens the paths of both files again: another program has moved the files away.
+    /// - Throws: why one cannot be opened; then the old file stays in use.
     package func reopen() throws(Errno) {
-        _ = commit()
+        var failure: Errno?
+        for file in [self, audit].compactMap(\.self) {
+            do throws(Errno) {
+                try file.reopenFile()
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+        keepUp()
+    }
+
+    private func reopenFile() throws(Errno) {
+        _ = commitFile()
         takeTurn()
         var failure: Errno?
         do throws(Errno) {
@@ -550,17 +751,28 @@ package final class Logger: Sendable {
         }
         endTurn()
         if let failure { throw failure }
-        keepUp()
     }
 
     /// Takes over what may change while the log is open: levels, the files' limits, and the key
-    /// that seals them. All else stays as it was opened.
+    /// that seals them. All else stays as it was opened, also whether there is an audit log.
     /// - Returns: why the old key stays in use, if it does.
     package func change(to options: LogOptions) -> Errno? {
+        var options = options
+        auditOptions.withLock { current in
+            if let current { options.audit = options.audit ?? current }
+            current = current == nil ? nil : options.audit
+        }
         levels.set(all: options.level, areas: options.areas)
         levels.set(
-            file: options.fileLevel ?? .debug, standardError: options.standardErrorLevel ?? .debug)
-        _ = commit()
+            file: options.fileLevel ?? .debug, standardError: options.standardErrorLevel,
+            audit: audit == nil ? nil : options.audit?.level ?? .info)
+        let error = changeFile(to: options)
+        guard let audit, let own = options.ofAudit() else { return error }
+        return audit.changeFile(to: own) ?? error
+    }
+
+    private func changeFile(to options: LogOptions) -> Errno? {
+        _ = commitFile()
         takeTurn()
         defer { endTurn() }
         return writer.change(to: RotatingFile.Options(options))
@@ -573,6 +785,9 @@ package final class Logger: Sendable {
         return writer.head
     }
 
+    /// The same of the audit log.
+    package var auditHead: SealHead? { audit?.head }
+
     /// Writes what is left, to both sinks, and seals it.
     /// - Returns: how many lines could not be written and are lost with this process.
     package func stop() -> Int {
@@ -580,9 +795,15 @@ package final class Logger: Sendable {
             timer?.cancel()
             timer = nil
         }
+        recordSummaries(all: true)
+        let lost = stopFile() + (audit?.stopFile() ?? 0)
+        standardError.flush(within: 1)
+        return lost
+    }
+
+    private func stopFile() -> Int {
         state.withLock { $0.retryTime = MonotonicTime(nanoseconds: 0) }
-        for event in repeats.takeSummaries(before: nil) { record(event) }
-        _ = commit()
+        _ = commitFile()
         takeTurn()
         let wasFinished = state.withLock { $0.isFinished }
         let isFinished = wasFinished || writer.finish() == nil
@@ -590,8 +811,7 @@ package final class Logger: Sendable {
         for event in writer.takeNews() { tellStandardError(event) }
         endTurn()
         // Nothing stands behind the seal that says so, not even last words.
-        if isFinished { CrashReport.setDescriptor(-1) }
-        standardError.flush(within: 1)
+        if isFinished { CrashReport.setDescriptor(-1, of: crashSlot) }
         return state.withLock { state in
             Int(clamping: state.recorded - state.written + state.dropped)
         }
@@ -605,7 +825,7 @@ extension RotatingFile.Options {
             rotatesDaily: options.rotatesDaily,
             retention: Retention(
                 keep: options.keep, keepAge: options.keepAge, keepSize: options.keepSize),
-            format: options.format, seal: options.seal)
+            format: options.format, seal: options.seal, leastHistory: options.leastHistory)
     }
 }
 

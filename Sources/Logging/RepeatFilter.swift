@@ -1,117 +1,78 @@
 import POSIX
 import Time
 
-/// What makes one event a repeat of another: its name, its reason, the address that it came from, and
-/// perhaps what it is about.
-@usableFromInline
-package struct Repetition: Sendable, Hashable {
-    /// Seeded for each process: nobody can choose an address that is taken for another's.
-    private let hash: Int
+/// Which lines of refusals the log gets. Twenty of a kind a second are written for each network, four
+/// and sixteen times as many for the larger networks around it, and 1,000 for all together; the rest is
+/// counted, and one line a second for each kind says how many there were. So a client that is refused
+/// in a loop cannot fill the disk, nor bury what else happens.
+struct RepeatFilter {
+    /// Lines of one kind and address in a second; the same for one user.
+    private static let limit = 20
+    private static let limitOfAll = 1000
+    /// Networks and users that are watched in one second.
+    private static let capacity = 8192
 
-    package init(
-        _ name: StaticString, _ reason: StaticString, from address: Span<UInt8>,
-        about subject: Span<UInt8>? = nil
-    ) {
-        var hasher = Hasher()
-        // A literal is known by its place. Sound: its address is taken, and nothing is read there.
-        unsafe hasher.combine(name.utf8Start)
-        unsafe hasher.combine(reason.utf8Start)
-        for index in address.indices { hasher.combine(address[index]) }
-        hasher.combine(subject?.count)
-        if let subject { for index in subject.indices { hasher.combine(subject[index]) } }
-        hash = hasher.finalize()
-    }
-}
-
-/// Lets twenty repeats of an event a second through, and counts the rest: one line a second says how
-/// many there were. So a client that is refused in a loop cannot fill the disk, nor bury what else
-/// happens. For events that declare a `repetition`, which those about success do not.
-final class RepeatFilter: Sendable {
-    /// Lines of one event from one address in a second, before they are counted instead.
-    fileprivate static let limit = 20
-    /// Of events and addresses that are watched at a time. Past it, lines are written as without a
-    /// filter.
-    private static let capacity = 4096
-
-    fileprivate struct Window {
-        var second: Int64
+    private struct Window {
+        var second = Int64.min
         var count = 0
-        /// The last one that was not let through.
-        var latest: (any LogEvent)?
     }
 
-    private struct State {
-        var windows: [Repetition: Window] = [:]
-        /// When room was last made.
-        var tidied = Int64.min
-    }
+    private var windows = FixedTable(capacity: Self.capacity, empty: Window())
+    private(set) var suppressed = SuppressedLines()
 
-    private let state = Locked(State())
-
-    enum Verdict {
-        case pass
-        /// Pass, but say first what was held back in an earlier second.
-        case passAfter(Repeated)
-        case hold
-    }
-
-    func judge(_ event: some LogEvent, _ repetition: Repetition, at now: Timestamp) -> Verdict {
-        let second = now.seconds
-        return state.withLock { state in
-            guard var window = state.windows[repetition] else {
-                if state.windows.count >= Self.capacity, state.tidied != second {
-                    state.windows = state.windows.filter {
-                        $0.value.second == second || $0.value.latest != nil
-                    }
-                    state.tidied = second
+    /// Whether the line may be written.
+    mutating func admit(
+        _ name: StaticString, _ source: LogSource, _ level: Level, _ area: Area, at now: Int64
+    ) -> Bool {
+        let kind = suppressed[suppressed.kind(name, source.reason, level, area)].hash
+        let second = now / 1000
+        var places = InlineArray<5, Int>(repeating: 0)
+        var count = 0
+        func take(_ key: UInt64, _ limit: Int, _ windows: inout FixedTable<Window>) -> Bool {
+            // Where all places are in use in this second there are too many lines anyway.
+            let place = windows.place(of: LogSource.hash(kind, key), Window()) {
+                $0.second == second ? nil : $0.second
+            }
+            guard let place else { return false }
+            if windows[place].second != second { windows[place] = Window(second: second) }
+            guard windows[place].count < limit else { return false }
+            places[count] = place
+            count += 1
+            return true
+        }
+        if let subject = source.subject {
+            guard take(subject, 1, &windows) else { return false }
+        } else {
+            guard take(1, Self.limitOfAll, &windows) else { return false }
+            if source.hasToken, let user = source.user {
+                guard take(LogSource.hash(user, 3), Self.limit, &windows) else { return false }
+            }
+            for index in 0..<source.networkCount {
+                let network = source.networks[index]
+                guard take(network.hash, Self.limit * network.factor, &windows) else {
+                    return false
                 }
-                guard state.windows.count < Self.capacity else { return .pass }
-                state.windows[repetition] = Window(second: second, count: 1)
-                return .pass
             }
-            defer { state.windows[repetition] = window }
-            if window.second != second {
-                let summary = window.summary
-                window = Window(second: second, count: 1)
-                return summary.map(Verdict.passAfter) ?? .pass
-            }
-            window.count += 1
-            guard window.count > Self.limit else { return .pass }
-            window.latest = event
-            return .hold
         }
+        for index in 0..<count { windows[places[index]].count += 1 }
+        return true
     }
 
-    /// What was held back in seconds that are over, or in all of them; forgotten here.
-    func takeSummaries(before now: Timestamp?) -> [Repeated] {
-        let second = now?.seconds
-        return state.withLock { state in
-            var summaries: [Repeated] = []
-            for (repetition, window) in state.windows where window.second != second {
-                if let summary = window.summary { summaries.append(summary) }
-                state.windows[repetition] = nil
-            }
-            return summaries
-        }
+    mutating func add(
+        _ name: StaticString, _ source: LogSource, _ level: Level, _ area: Area, at now: Int64
+    ) {
+        let kind = suppressed.kind(name, source.reason, level, area)
+        suppressed.add(kind, source, level, at: now)
     }
-}
 
-extension RepeatFilter.Window {
-    var summary: Repeated? {
-        latest.map { Repeated(event: $0, suppressed: Int64(count - RepeatFilter.limit)) }
+    /// The summary of a kind whose second is over; nil if there is none left.
+    mutating func takeSummary(at now: Int64) -> LinesSuppressed? {
+        suppressed.due { since, _ in since / 1000 != now / 1000 }
+            .map { suppressed.take($0, at: now) }
     }
-}
 
-/// The last of several events that have no line of their own, saying how many they were.
-struct Repeated: LogEvent {
-    let event: any LogEvent
-    let suppressed: Int64
-    var level: Level { event.level }
-    var area: Area { event.area }
-    var name: StaticString { event.name }
-
-    func write(to line: inout LogLine) {
-        event.write(to: &line)
-        line.field("suppressed", suppressed)
+    /// A summary whether or not its second is over, because nothing comes after it.
+    mutating func takeLastSummary(at now: Int64) -> LinesSuppressed? {
+        suppressed.due { _, _ in true }.map { suppressed.take($0, at: now) }
     }
 }

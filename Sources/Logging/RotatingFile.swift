@@ -30,6 +30,8 @@ struct RotatingFile: ~Copyable {
         var retention = Retention()
         var format = LogFormat.text
         var seal: LogOptions.Seal?
+        /// To remove lines younger than this is a WARNING; nil where it is not.
+        var leastHistory: Milliseconds?
     }
 
     /// What became of a batch.
@@ -93,6 +95,8 @@ struct RotatingFile: ~Copyable {
     private var doomed: [Int] = []
     private var doomIsSealed = false
     private var lastRetention: Timestamp
+    /// About when the oldest line that stays was written; nil while nothing was removed.
+    private(set) var oldest: Timestamp?
     /// Full files whose last lines may not be on the disk yet.
     private var retired: [LogDescriptor] = []
     private var folderHasChanged = false
@@ -572,10 +576,15 @@ struct RotatingFile: ~Copyable {
         doomed = excess.files.map(\.number)
         doomIsSealed = false
         let path = LogName.path(of: options.path, last.number)
+        // The last line of the last file that goes is just older than the first that stays.
+        let history = Milliseconds(max(0, now.milliseconds - last.modified))
+        oldest = Timestamp(milliseconds: min(last.modified, now.milliseconds))
         say(
             LogRetained(
                 count: doomed.count, file: LogName.base(of: path),
-                sequence: (try? LogStart.lastSeal(in: path))?.sequence, reason: reason))
+                sequence: (try? LogStart.lastSeal(in: path))?.sequence, reason: reason,
+                history: options.leastHistory == nil ? nil : history.wholeSeconds,
+                isShort: options.leastHistory.map { history < $0 } ?? false))
     }
 
     private mutating func synchronizeAndRemove() {

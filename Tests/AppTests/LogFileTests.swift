@@ -140,7 +140,7 @@ struct LogFileTests {
         #expect(try house.stop() == .exited(0))
 
         // Full files by number, then the one that was written last.
-        let names = folder.names.filter { $0 != "app.log" } + ["app.log"]
+        let names = folder.logFiles
         #expect(names.count > 10)
         let files = try names.map { try folder.content($0) }
         #expect(files.allSatisfy { $0.utf8.count <= 4096 && $0.hasSuffix("\n") })
@@ -163,6 +163,6 @@ struct LogFileTests {
         load.wait(for: 300)
         _ = load.end()
         #expect(try house.stop() == .exited(0))
-        #expect(folder.names.count == 4)
+        #expect(folder.logFiles.count == 4)
     }
 }

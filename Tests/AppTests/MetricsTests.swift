@@ -68,7 +68,9 @@ struct MetricsTests {
             "gatehouse_logins_total{outcome=\"success\"}": 1,
             "gatehouse_logouts_total": 1,
             "gatehouse_revocation_entries{kind=\"session\"}": 1,
-            "gatehouse_log_dropped_total": 0,
+            "gatehouse_log_dropped_total{file=\"app\"}": 0,
+            "gatehouse_log_dropped_total{file=\"audit\"}": 0,
+            "gatehouse_log_suppressed_total{file=\"audit\"}": 0,
         ]
         for (name, value) in expected { #expect(series[name] == Double(value), "\(name)") }
         #expect(try #require(series["process_resident_memory_bytes"]) > 1_000_000)
@@ -77,9 +79,10 @@ struct MetricsTests {
         let lines = try folder.log().split(separator: "\n").filter {
             !$0.contains(" | log | ")
         }
-        #expect(try #require(series["gatehouse_log_lines_total"]) == Double(lines.count))
+        #expect(
+            try #require(series["gatehouse_log_lines_total{file=\"app\"}"]) == Double(lines.count))
         let bytes = lines.reduce(0) { $0 + $1.utf8.count + 1 }
-        #expect(try #require(series["gatehouse_log_bytes_total"]) == Double(bytes))
+        #expect(try #require(series["gatehouse_log_bytes_total{file=\"app\"}"]) == Double(bytes))
     }
 
     @Test("agrees with clients that are displaced, that go away, and for whom there is no room")

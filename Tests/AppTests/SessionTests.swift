@@ -118,7 +118,11 @@ struct SessionTests {
         #expect(successors.count == 1)
         // One record of 44 bytes: it was spent once.
         #expect(estate.folder.size("revocations.journal") == size + 44)
-        #expect(try estate.entries().count { $0.event == "authn_token_refreshed" } == 100)
+        // The same exchange has one line a second, and what it stands for is counted.
+        let lines = try estate.entries().filter { $0.event == "authn_token_refreshed" }
+        let own = lines.filter { $0["suppressed"] == nil }
+        #expect((1...99).contains(own.count))
+        #expect(Set(own.map { $0.time.prefix(19) }).count == own.count)
 
         house.process.kill(SIGKILL)
         try house.process.wait()

@@ -5,24 +5,7 @@ import TestSupport
 import Testing
 import Time
 
-/// An event that may be repeated: `refused n=… address=…`.
-private struct Refused: LogEvent {
-    var reason: StaticString = "wrong_password"
-    var address = "192.0.2.1"
-    let number: Int
-    var level: Level { .warning }
-    var area: Area { .security }
-    var name: StaticString { "refused" }
-    var repetition: Repetition? { Repetition(name, reason, from: Array(address.utf8).span) }
-
-    func write(to line: inout LogLine) {
-        line.field("n", Int64(number))
-        line.field("reason", reason)
-        line.field("address", address)
-    }
-}
-
-@Suite("Events that are repeated")
+@Suite("Refusals in the log")
 final class RepeatFilterTests {
     let folder: TemporaryFolder
     let clock = TestClock(Timestamp(seconds: 1_795_244_400))
@@ -41,128 +24,179 @@ final class RepeatFilterTests {
         return try folder.lines("app.log").filter { $0.contains("refused") }
     }
 
-    private func number(_ name: String, in line: String) -> Int? {
-        line.firstRange(of: " \(name)=").flatMap {
-            Int(line[$0.upperBound...].prefix { $0 != " " })
-        }
+    /// That every one of `count` events has a line or is counted in one.
+    private func expectAll(_ count: Int, _ lines: [String]) {
+        let suppressed = lines.compactMap { number("suppressed", in: $0) }
+        #expect(lines.count - suppressed.count + suppressed.reduce(0, +) == count)
     }
 
-    @Test("are written twenty times a second; the rest of that second is one line, from the next")
-    func next() throws {
+    @Test func `twenty lines of a kind and network are written in a second`() throws {
         let logger = try logger()
-        for number in 0..<100 { logger.record(Refused(number: number)) }
+        for number in 0..<100 { logger.record(Refused(number)) }
         #expect(try lines(of: logger).map { number("n", in: $0) } == Array(0..<20))
         clock.advance(.seconds(1))
-        logger.record(Refused(number: 100))
-        let lines = try lines(of: logger)
-        #expect(lines.count == 22)
-        #expect(
-            lines[20].hasSuffix(
-                "refused n=99 reason=wrong_password address=192.0.2.1 suppressed=80"))
-        #expect(lines[21].hasSuffix("refused n=100 reason=wrong_password address=192.0.2.1"))
-        // The next second has its own twenty.
-        for number in 101..<130 { logger.record(Refused(number: number)) }
-        #expect(try self.lines(of: logger).count == 22 + 19)
+        for number in 100..<130 { logger.record(Refused(number)) }
+        #expect(try lines(of: logger).map { number("n", in: $0) } == Array(0..<20) + (100..<120))
     }
 
-    @Test(
-        "are counted in a line when the second is over, though no other comes", arguments: [1, 9])
-    func keepUp(seconds: Int64) throws {
+    @Test(arguments: [1, 9])
+    func `one line says how many were not written when their second is over`(
+        seconds: Int64
+    ) throws {
         let logger = try logger()
-        for number in 0..<21 { logger.record(Refused(number: number)) }
+        for number in 0..<30 { logger.record(Refused(number, user: Int64(number % 5))) }
         logger.keepUp()
         #expect(try lines(of: logger).count == 20)
         clock.advance(.seconds(seconds))
         logger.keepUp()
-        #expect(
-            try lines(of: logger).last?.hasSuffix(
-                " n=20 reason=wrong_password "
-                    + "address=192.0.2.1 suppressed=1") == true)
         logger.keepUp()
-        #expect(try lines(of: logger).count == 21)
+        #expect(
+            try lines(of: logger).dropFirst(20).map { $0.drop { $0 != "W" } } == [
+                "WARNING | security | refused reason=wrong_password suppressed=10 networks=1 "
+                    + "users=5"
+            ])
     }
 
-    @Test("are counted in a line before the log ends")
-    func stop() throws {
+    @Test func `the last summary is written before the log ends`() throws {
         let logger = try logger()
-        for number in 0..<1000 { logger.record(Refused(number: number)) }
+        for number in 0..<1000 { logger.record(Refused(number)) }
         #expect(logger.stop() == 0)
-        let lines = try folder.lines("app.log")
-        #expect(lines.count == 22)
-        #expect(lines.last?.hasSuffix(" suppressed=980") == true)
+        let lines = try folder.lines("app.log").filter { $0.contains("refused") }
+        #expect(lines.count == 21)
+        expectAll(1000, lines)
     }
 
-    @Test("are all written where they are no more than twenty")
-    func few() throws {
+    @Test func `no more than twenty a second are all written`() throws {
         let logger = try logger()
         for second in 0..<5 {
-            for number in 0..<20 { logger.record(Refused(number: second * 20 + number)) }
+            for number in 0..<20 { logger.record(Refused(second * 20 + number)) }
             clock.advance(.seconds(1))
             logger.keepUp()
         }
         #expect(try lines(of: logger).map { number("n", in: $0) } == Array(0..<100))
     }
 
-    @Test("are others' if their reason or their address is another")
-    func kinds() throws {
+    @Test func `each reason and each network has its own twenty lines`() throws {
         let logger = try logger()
         for number in 0..<30 {
             for reason in ["expired", "unknown"] as [StaticString] {
-                for address in ["192.0.2.1", "192.0.2.2", "2001:db8::1"] {
-                    logger.record(Refused(reason: reason, address: address, number: number))
+                for network in 1...3 as ClosedRange<UInt128> {
+                    logger.record(Refused(number, reason: reason, from: [network]))
                 }
             }
         }
         #expect(logger.stop() == 0)
         let lines = try folder.lines("app.log").filter { $0.contains("refused") }
-        #expect(lines.count == 6 * 21)
-        let summaries = lines.filter { $0.hasSuffix(" suppressed=10") }
-        #expect(Set(summaries.map { $0.split(separator: " n=29 ")[1] }).count == 6)
+        #expect(lines.count == 6 * 20 + 2)
+        #expect(lines.suffix(2).allSatisfy { $0.hasSuffix(" suppressed=30 networks=3 users=0") })
     }
 
-    @Test("are never held back where they have no repetition")
-    func without() throws {
+    @Test(
+        arguments: [(64, 20), (56, 80), (48, 320)] as [(UInt128, Int)])
+    func `a larger IPv6 network has 20, 80 or 320 lines however many addresses it uses`(
+        length: UInt128, limit: Int
+    ) throws {
+        let logger = try logger()
+        let start = UInt128(0x2001_0db8) << 96
+        for number in 0..<1000 {
+            // Each from another /64 of the network, as far as it has so many.
+            let address = start | UInt128(number) << 64 & ((1 << (128 - length)) - 1)
+            logger.record(Refused(number, from: networks(of: address | UInt128(number))))
+        }
+        #expect(try lines(of: logger).count == limit)
+    }
+
+    @Test func `no number of networks causes more than 1,000 lines of a kind in a second`() throws {
+        let logger = try logger()
+        for number in 0..<100_000 {
+            logger.record(Refused(number, from: [UInt128(number) + 1]))
+        }
+        #expect(try lines(of: logger).count == 1000)
+        #expect(logger.stop() == 0)
+        let summary = try #require(folder.lines("app.log").last)
+        #expect(number("suppressed", in: summary) == 99_000)
+        // The count is not exact.
+        #expect((85_000...113_000).contains(number("networks", in: summary) ?? 0))
+    }
+
+    @Test func `the first failure of each user in an hour is written beyond any limit`() throws {
+        let logger = try logger()
+        for number in 0..<48 * 3 { logger.record(Refused(number, user: Int64(number % 48))) }
+        let lines = try lines(of: logger)
+        #expect(Set(lines.compactMap { number("user", in: $0) }) == Set(0..<48))
+        #expect(lines.count == 48)
+        clock.advance(.seconds(3600))
+        for number in 0..<48 { logger.record(Refused(number, user: Int64(number))) }
+        #expect(try self.lines(of: logger).count == 48 + 48)
+    }
+
+    @Test func `a summary names no user`() throws {
+        let logger = try logger()
+        for number in 0..<500 { logger.record(Refused(number, user: Int64(number % 50))) }
+        #expect(logger.stop() == 0)
+        let summaries = try folder.lines("app.log").filter { $0.contains("suppressed=") }
+        #expect(summaries.count == 1)
+        #expect(!summaries[0].contains(" user="))
+        #expect(number("users", in: summaries[0]).map { (45...55).contains($0) } == true)
+    }
+
+    @Test func `a user's token causes twenty lines a second from however many networks`() throws {
+        let logger = try logger()
+        for number in 0..<200 {
+            logger.record(
+                Refused(number, from: [UInt128(number) + 1], user: 7, hasToken: true))
+        }
+        #expect(try lines(of: logger).count == 20)
+    }
+
+    @Test func `an exchange that is repeated has one line a second`() throws {
+        struct Repeated: LogEvent {
+            let number: Int
+            let token: [UInt8]
+            var level: Level { .info }
+            var area: Area { .security }
+            var name: StaticString { "repeated" }
+            var source: LogSource? {
+                LogSource("repeated", user: 1, about: token.span, and: token.span)
+            }
+            func write(to line: inout LogLine) { line.field("n", Int64(number)) }
+        }
+        let logger = try logger()
+        for number in 0..<100 { logger.record(Repeated(number: number, token: [1])) }
+        logger.record(Repeated(number: 100, token: [2]))
+        clock.advance(.seconds(1))
+        logger.record(Repeated(number: 101, token: [1]))
+        #expect(logger.commit() == .written)
+        let lines = try folder.lines("app.log").filter { $0.contains("repeated") }
+        #expect(lines.map { number("n", in: $0) } == [0, 100, 101])
+    }
+
+    @Test func `an event without a source always has its line`() throws {
         let logger = try logger()
         for number in 0..<1000 { logger.record(Note(number, level: .warning)) }
         #expect(logger.commit() == .written)
         #expect(numbers(try #require(try folder.logLines())) == Array(0..<1000))
     }
 
-    @Test("count for nothing below the level, and cost nobody a line")
-    func levels() throws {
+    @Test func `no level removes a security event at WARNING`() throws {
         let logger = try logger()
         logger.levels.set(all: .critical, areas: [:])
-        // Security events at WARNING stay.
-        for number in 0..<30 { logger.record(Refused(number: number)) }
+        for number in 0..<30 { logger.record(Refused(number)) }
         #expect(try lines(of: logger).count == 20)
     }
 
-    @Test("are watched for so many addresses, and written as if there were no filter past that")
-    func manyAddresses() throws {
+    @Test func `no refusal is longer than 1 KiB`() throws {
         let logger = try logger()
-        for number in 0..<100_000 {
-            logger.record(Refused(address: "address-\(number)", number: number))
-        }
-        // Those that found a place are held back, the others are not.
-        for number in 0..<100 {
-            for address in ["address-0", "address-99999"] {
-                logger.record(Refused(address: address, number: 100_000 + number))
-            }
-        }
-        #expect(try lines(of: logger).count == 100_000 + 19 + 100)
-        // Room is made as soon as a second is over.
-        clock.advance(.seconds(1))
-        for number in 0..<100 {
-            logger.record(Refused(address: "address-99999", number: 200_000 + number))
-        }
-        #expect(try lines(of: logger).count == 100_000 + 19 + 100 + 20)
-        #expect(logger.stop() == 0)
-        let summaries = try folder.lines("app.log").compactMap { number("suppressed", in: $0) }
-        #expect(summaries.sorted() == [80, 81])
+        logger.record(Refused(1, padding: 3000))
+        logger.record(Refused(2, padding: 800))
+        let lines = try lines(of: logger)
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { $0.utf8.count < 1024 })
+        #expect(lines[0].hasSuffix(" cut=true"))
+        #expect(!lines[1].contains("cut=true"))
     }
 
-    @Test("are all accounted for, from many threads at once, over many seconds")
-    func accounting() throws {
+    @Test func `all are accounted for, from many threads at once, over many seconds`() throws {
         let milliseconds = Atomic<Int64>(0)
         let logger = try logger(
             WallClock {
@@ -172,15 +206,13 @@ final class RepeatFilterTests {
         inThreads(8) { thread in
             for number in 0..<4000 {
                 logger.record(
-                    Refused(address: "192.0.2.\(number % 3)", number: thread * 4000 + number))
+                    Refused(thread * 4000 + number, from: [UInt128(number % 3)]))
                 if number % 100 == 99 { logger.keepUp() }
             }
         }
         #expect(logger.stop() == 0)
         let lines = try folder.lines("app.log").filter { $0.contains("refused") }
-        let held = lines.compactMap { number("suppressed", in: $0) }
-        #expect(lines.count - held.count + held.reduce(0, +) == 32_000)
-        #expect(held.count > 3)
+        expectAll(32_000, lines)
         #expect(lines.count < 32_000)
     }
 }

@@ -89,13 +89,13 @@ def metrics_differences(series, tally):
         "gatehouse_connections": 0,
         "gatehouse_connections_accepted_total": tally["connections"],
         "gatehouse_connections_refused_total": 0,
-        "gatehouse_log_dropped_total": 0,
-        "gatehouse_log_write_failures_total": 0,
-        "gatehouse_log_waiting": 0,
         "gatehouse_revocation_write_failures_total": 0,
         "gatehouse_revocations_unwritten": 0,
     }
     yield from compare("metric", {name: series[name, ()] for name in single}, single)
+    for name in ["dropped_total", "write_failures_total", "waiting"]:
+        yield from compare(name, labelled(series, f"gatehouse_log_{name}", "file"),
+                           {("app",): 0, ("audit",): 0})
     yield from compare("tokens rejected",
                        labelled(series, "gatehouse_tokens_rejected_total", "reason"),
                        part(tally, "rejected"))
@@ -133,9 +133,9 @@ def log_differences(log, tally, series, reloads):
              if key not in own and key[0] not in own}
     yield from compare("log", found, wanted)
     # The metrics were read before the server stopped, and it says so in one line.
-    lines = series["gatehouse_log_lines_total", ()] + 1
+    lines = series["gatehouse_log_lines_total", (("file", "app"),)] + 1
     if log.lines != lines:
         yield f"the log has {log.lines} lines, and the metrics say {lines:.0f}"
-    written = log.bytes - series["gatehouse_log_bytes_total", ()]
+    written = log.bytes - series["gatehouse_log_bytes_total", (("file", "app"),)]
     if not 40 < written < 200:
         yield f"the log has {written:.0f} bytes more than the metrics say"

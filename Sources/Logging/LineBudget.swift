@@ -1,0 +1,226 @@
+/// How many bytes of refusals and failures the audit log takes, so that no client can push older lines
+/// off the disk.
+///
+/// Lines that need no credentials share 1 MiB and 500 bytes a second, which four buckets divide, each
+/// for one use. Nothing else is charged for such a line, and each is charged in full before it is
+/// written; so in `t` seconds they are at most 1 MiB and 500 t bytes together:
+///
+/// | bucket | at once | a second | for |
+/// | --- | --- | --- | --- |
+/// | `users` | 192 KiB | 100 | the first failure of each user in an hour, of each event |
+/// | `networks` | 256 KiB | 150 | the first 20 lines of each network in a minute |
+/// | `rest` | 512 KiB | 200 | all others |
+/// | `summaries` | 64 KiB | 50 | the lines that say how many were not written |
+///
+/// A line whose client has shown a user's token is charged to that user: 256 KiB and 100 bytes a second.
+///
+/// Shares. In `networks` and `rest` a network may have spent at most as much as is left, weighed by its
+/// factor (the dynamic threshold of Choudhury and Hahne, 1998): one network that takes all it can
+/// leaves half, a /48 leaves a seventeenth, and a network that has spent nothing always finds room
+/// unless hundreds have taken their share. In `rest` the same holds for kinds, with the factor 8.
+/// What was spent counts half after ten minutes.
+struct LineBudget {
+    /// The longest line that is budgeted, with its time and line end.
+    static let maximumLine = 1024
+    /// Bytes at once and bytes a second: for all without credentials, and for one user.
+    static let ofAll = (burst: 1 << 20, rate: 500)
+    static let ofUser = (burst: 256 << 10, rate: 100)
+    /// Lines of one address in a minute that are written in any case, as long as `networks` has room.
+    private static let firstLines = 20
+    private static let kindFactor: Int64 = 8
+    private static let networkCapacity = 4096
+    private static let userCapacity = 1024
+    /// Milliseconds.
+    private static let minute: Int64 = 60_000
+    private static let summaryDelay: Int64 = 10_000
+
+    /// What a line was charged to. It was charged for the longest line; `settle` corrects that.
+    enum Admission {
+        case user(UInt64)
+        case overflow
+        case users
+        case networks
+        case rest(kind: Int)
+        case summary
+        /// To nothing: something else limits how many there are.
+        case free
+    }
+
+    private struct Network {
+        var minute = Int64.min
+        var lines = 0
+        var ofFirst = DecayingSum()
+        var ofRest = DecayingSum()
+    }
+
+    private var users: TokenBucket
+    private var networks: TokenBucket
+    private var rest: TokenBucket
+    private var summaries: TokenBucket
+    private var spent: FixedTable<Network>
+    private var ofUsers: FixedTable<TokenBucket>
+    /// For users who find no place among `ofUsers`, all together.
+    private var overflow: TokenBucket
+
+    private(set) var suppressed = SuppressedLines()
+
+    /// - Parameter now: milliseconds, as in all that follows.
+    init(at now: Int64) {
+        users = TokenBucket(capacity: 192 << 10, rate: 100, at: now)
+        networks = TokenBucket(capacity: 256 << 10, rate: 150, at: now)
+        rest = TokenBucket(capacity: 512 << 10, rate: 200, at: now)
+        summaries = TokenBucket(capacity: 64 << 10, rate: 50, at: now)
+        let ofUser = TokenBucket(capacity: Self.ofUser.burst, rate: Self.ofUser.rate, at: now)
+        overflow = ofUser
+        ofUsers = FixedTable(capacity: Self.userCapacity, empty: ofUser)
+        spent = FixedTable(capacity: Self.networkCapacity, empty: Network())
+    }
+
+    // MARK: Lines
+
+    /// Whether a line may be written; if not, it is counted.
+    /// - Parameters:
+    ///   - isFirstOfUser: it is this user's first failure of this name in an hour.
+    ///   - isReserved: only the reserved parts are open to it, because the log has had many of these
+    ///     already.
+    mutating func admit(
+        _ name: StaticString, _ source: LogSource, _ level: Level, _ area: Area,
+        isFirstOfUser: Bool, isReserved: Bool, at now: Int64
+    ) -> Admission? {
+        let kind = suppressed.kind(name, source.reason, level, area)
+        let admission =
+            source.hasToken
+            ? isReserved && !isFirstOfUser ? nil : admitToken(source, at: now)
+            : isFirstOfUser && users.take(Self.maximumLine, at: now)
+                ? .users : admitNetwork(source, kind, isReserved, at: now)
+        if admission == nil { suppressed.add(kind, source, level, at: now) }
+        return admission
+    }
+
+    private mutating func admitToken(_ source: LogSource, at now: Int64) -> Admission? {
+        guard let user = source.user else { return nil }
+        // A bucket that is full says as much as none.
+        let place = ofUsers.place(
+            of: user,
+            TokenBucket(capacity: Self.ofUser.burst, rate: Self.ofUser.rate, at: now)
+        ) { bucket in
+            var bucket = bucket
+            return bucket.available(at: now) == bucket.capacity ? 0 : nil
+        }
+        guard let place else {
+            return overflow.take(Self.maximumLine, at: now) ? .overflow : nil
+        }
+        return ofUsers[place].take(Self.maximumLine, at: now) ? .user(user) : nil
+    }
+
+    private mutating func admitNetwork(
+        _ source: LogSource, _ kind: Int, _ isReserved: Bool, at now: Int64
+    ) -> Admission? {
+        let places = places(of: source, at: now)
+        let minute = now / Self.minute
+        let left = Int64(networks.available(at: now))
+        let isFirst =
+            source.networkCount > 0
+            && all(source, places) { network, factor in
+                (network.minute != minute || network.lines < Self.firstLines * factor)
+                    && network.ofFirst.value(at: now) <= left * Int64(factor)
+            }
+        if isFirst, networks.take(Self.maximumLine, at: now) {
+            for index in 0..<source.networkCount {
+                let place = places[index]
+                if spent[place].minute != minute {
+                    spent[place].minute = minute
+                    spent[place].lines = 0
+                }
+                spent[place].lines += 1
+            }
+            return .networks
+        }
+        guard !isReserved else { return nil }
+        let rest = Int64(self.rest.available(at: now))
+        guard suppressed[kind].usage.value(at: now) <= rest * Self.kindFactor,
+            all(
+                source, places,
+                { network, factor in network.ofRest.value(at: now) <= rest * Int64(factor) }),
+            self.rest.take(Self.maximumLine, at: now)
+        else { return nil }
+        return .rest(kind: kind)
+    }
+
+    private func all(
+        _ source: LogSource, _ places: InlineArray<3, Int>, _ isWithin: (Network, Int) -> Bool
+    ) -> Bool {
+        for index in 0..<source.networkCount
+        where !isWithin(spent[places[index]], source.networks[index].factor) {
+            return false
+        }
+        return true
+    }
+
+    private mutating func places(of source: LogSource, at now: Int64) -> InlineArray<3, Int> {
+        var places = InlineArray<3, Int>(repeating: 0)
+        for index in 0..<source.networkCount {
+            // The one that has spent least is the least to forget.
+            let place = spent.place(of: source.networks[index].hash, Network()) {
+                $0.ofFirst.value(at: now) + $0.ofRest.value(at: now)
+            }
+            places[index] = place ?? 0
+        }
+        return places
+    }
+
+    /// Charges what a line really was.
+    /// - Parameter byteCount: at most `maximumLine`; 0 if it was not written after all.
+    mutating func settle(
+        _ admission: Admission, _ source: LogSource?, byteCount: Int, at now: Int64
+    ) {
+        let unused = Self.maximumLine - byteCount
+        switch admission {
+        case .user(let user):
+            if let place = ofUsers.index(of: user) { ofUsers[place].giveBack(unused) }
+        case .free: break
+        case .overflow: overflow.giveBack(unused)
+        case .users: users.giveBack(unused)
+        case .summary: summaries.giveBack(unused)
+        case .networks:
+            networks.giveBack(unused)
+            charge(source, byteCount, \.ofFirst, at: now)
+        case .rest(let kind):
+            rest.giveBack(unused)
+            suppressed[kind].usage.add(byteCount, at: now)
+            charge(source, byteCount, \.ofRest, at: now)
+        }
+    }
+
+    private mutating func charge(
+        _ source: LogSource?, _ byteCount: Int, _ sum: WritableKeyPath<Network, DecayingSum>,
+        at now: Int64
+    ) {
+        guard let source else { return }
+        for index in 0..<source.networkCount {
+            guard let place = spent.index(of: source.networks[index].hash) else { continue }
+            spent[place][keyPath: sum].add(byteCount, at: now)
+        }
+    }
+
+    // MARK: Summaries
+
+    /// The next summary that is due, if there is room for it; until then its lines go on being counted.
+    mutating func takeSummary(at now: Int64) -> LinesSuppressed? {
+        let kind = suppressed.due { since, told in
+            // A clock that was put back must not put off a summary.
+            let hasWaited = now >= since + Self.summaryDelay || now < since
+            guard let told else { return hasWaited }
+            return hasWaited && (now >= told + Self.minute || now < told)
+        }
+        guard let kind, summaries.take(Self.maximumLine, at: now) else { return nil }
+        return suppressed.take(kind, at: now)
+    }
+
+    /// All of them, due or not, because nothing comes after them.
+    mutating func takeLastSummary(at now: Int64) -> LinesSuppressed? {
+        guard let kind = suppressed.due({ _, _ in true }) else { return nil }
+        summaries.takeAnyway(Self.maximumLine)
+        return suppressed.take(kind, at: now)
+    }
+}

@@ -1,0 +1,107 @@
+import POSIX
+import Time
+
+/// What the log and the audit log take of events that clients can cause as often as they like.
+final class LineLimits: Sendable {
+    private struct State {
+        var log = RepeatFilter()
+        /// Nil where there is no audit log.
+        var audit: LineBudget?
+        /// Users, with the event that names them, who have had a line within the hour.
+        var named = HourlySet(capacity: 8192)
+        var subjects = HourlySet(capacity: 4096)
+    }
+
+    private let state: Locked<State>
+
+    init(hasAudit: Bool, at now: Timestamp) {
+        var state = State()
+        if hasAudit { state.audit = LineBudget(at: now.milliseconds) }
+        self.state = Locked(state)
+    }
+
+    /// Which of the two gets a line.
+    struct Verdict {
+        var isForLog: Bool
+        /// Nil if the audit log does not get it.
+        var audit: LineBudget.Admission?
+    }
+
+    /// - Parameters:
+    ///   - isForLog: the log would take it.
+    ///   - isForAudit: the audit log would.
+    func judge(
+        _ event: some LogEvent, _ source: LogSource, isForLog: Bool, isForAudit: Bool,
+        at now: Timestamp
+    ) -> Verdict {
+        let (name, level, area) = (event.name, event.level, event.area)
+        let now = now.milliseconds
+        return state.withLock { state in
+            let passes =
+                source.isAlwaysInLog || state.log.admit(name, source, level, area, at: now)
+            var verdict = Verdict(isForLog: passes, audit: nil)
+            if source.subject != nil {
+                // Not a refusal; `Evidence.firstInHour` limits it.
+                if isForAudit { verdict.audit = .free }
+            } else {
+                // A user whose line is the first in an hour is named, however many others there are.
+                let isFirstOfUser =
+                    source.user.map { user in
+                        let key = LogSource.hash(SuppressedLines.hash(name), user)
+                        return state.named.isFirst(key, at: now / 1000)
+                    } ?? false
+                if isForAudit {
+                    verdict.audit = state.audit?.admit(
+                        name, source, level, area, isFirstOfUser: isFirstOfUser,
+                        isReserved: !passes, at: now)
+                }
+                verdict.isForLog = passes || isFirstOfUser
+            }
+            // What is in the audit log is in the log, too.
+            verdict.isForLog = isForLog && (verdict.isForLog || verdict.audit != nil)
+            if isForLog, !verdict.isForLog { state.log.add(name, source, level, area, at: now) }
+            return verdict
+        }
+    }
+
+    /// - Parameter byteCount: of the whole line that was admitted.
+    func settle(
+        _ admission: LineBudget.Admission, _ source: LogSource?, byteCount: Int, at now: Timestamp
+    ) {
+        state.withLock {
+            $0.audit?.settle(admission, source, byteCount: byteCount, at: now.milliseconds)
+        }
+    }
+
+    /// Whether it is the first about its subject in an hour.
+    func isFirst(of subject: UInt64, at now: Timestamp) -> Bool {
+        state.withLock { $0.subjects.isFirst(subject, at: now.seconds) }
+    }
+
+    /// The summaries that are due, or all of them.
+    func takeSummaries(
+        at now: Timestamp, all: Bool
+    ) -> (log: [LinesSuppressed], audit: [LinesSuppressed]) {
+        let now = now.milliseconds
+        return state.withLock { state in
+            var log: [LinesSuppressed] = []
+            while let summary = all
+                ? state.log.takeLastSummary(at: now) : state.log.takeSummary(at: now)
+            {
+                log.append(summary)
+            }
+            var audit: [LinesSuppressed] = []
+            while let summary = all
+                ? state.audit?.takeLastSummary(at: now) : state.audit?.takeSummary(at: now)
+            {
+                audit.append(summary)
+            }
+            return (log, audit)
+        }
+    }
+
+    /// Lines that were not written, since the start.
+    var suppressed: (log: UInt64, audit: UInt64) {
+        state.withLock { ($0.log.suppressed.total, $0.audit?.suppressed.total ?? 0) }
+    }
+}
