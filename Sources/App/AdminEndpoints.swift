@@ -12,6 +12,7 @@ struct AdminEndpoints: Sendable {
     let sessions: SessionList
     let revocations: Revocations
     let clock: WallClock
+    let levels: LogLevels
     let changeLevel: @Sendable (Area?, Level) -> Void
     let head: @Sendable () -> SealHead?
     let reload: @Sendable () -> ReloadOutcome
@@ -65,8 +66,36 @@ struct AdminEndpoints: Sendable {
             != nil
     }
 
-    /// PUT /log-level `{"area":"http","level":"DEBUG"}`; without an area, that of all that have none of
-    /// their own.
+    /// GET /log-level: the level of each area in force, and the lowest level of each sink: null for one
+    /// that takes what the areas let through, false for one that is off.
+    func showLevels(_ request: Request) -> Response {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("areas")
+        writer.beginObject()
+        for area in Area.allCases {
+            writer.name(area.name)
+            writer.string("\(levels.level(of: area).name)")
+        }
+        writer.endObject()
+        let floors = levels.floors
+        for (name, level) in [
+            ("file", floors.file == .debug ? nil : floors.file), ("stderr", levels.standardError),
+        ] as [(StaticString, Level?)] {
+            writer.name(name)
+            if let level { writer.string("\(level.name)") } else { writer.null() }
+        }
+        writer.name("audit")
+        if let level = floors.audit {
+            writer.string("\(level.name)")
+        } else {
+            writer.boolean(false)
+        }
+        writer.endObject()
+        return Response(.ok, json: writer.bytes)
+    }
+
+    /// PUT /log-level `{"area":"http","level":"DEBUG"}`; without an area, that of all of them.
     func setLevel(_ request: Request) -> Response {
         guard case .object(let members)? = try? JSONValue(parsing: request.body) else {
             return .error(.badRequest, "Invalid JSON")

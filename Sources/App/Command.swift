@@ -301,7 +301,7 @@ package struct Command {
           user add|set-password|remove|disable|enable|list       who may log in; see user --help
           token issue|explain       one for an operator; why one is good or not; see token --help
           revoke --user N | --session SID | --token [JTI] | --all     end sessions; see revoke --help
-          level AREA LEVEL · reload · sessions --user N      of the running server; see revoke --help
+          level [AREA LEVEL] · reload · sessions --user N      of the running server; see revoke --help
           log verify [FILES] [--anchor SEQ.MAC] [--key-file FILE] [--json]     is it what was written?
           log head   the newest seal of each log, SEQ.MAC: kept elsewhere, it is an anchor
           log stats [FILES] [--audit] [--since WHEN] [--json]    what is in it

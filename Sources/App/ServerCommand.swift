@@ -21,6 +21,7 @@ struct ServerCommand {
     private enum Task {
         case revoke(Target, RevocationOptions)
         case level(Area?, Level)
+        case levels
         case reload
         case sessions(NamedUser, asJSON: Bool)
     }
@@ -155,11 +156,12 @@ struct ServerCommand {
                 words.append(argument)
             }
         }
+        if words.isEmpty { return .levels }
         let areas = Area.allCases.map { "\($0.name)" }.joined(separator: ", ")
         guard words.count == 2 else {
             throw Command.UsageError(
                 sentence: "level wants an area (\(areas), or all) and a level, as in level http "
-                    + "DEBUG")
+                    + "DEBUG, or nothing, to show the levels in force")
         }
         let area = Area(name: words[0])
         guard area != nil || words[0] == "all" else {
@@ -182,6 +184,7 @@ struct ServerCommand {
             case .revoke(let target, let options):
                 return revoke(target, options, configuration, names)
             case .level(let area, let level): try set(area, level, configuration)
+            case .levels: try showLevels(configuration)
             case .reload: try reload(configuration)
             case .sessions(let named, let asJSON):
                 let user: UserID
@@ -211,6 +214,25 @@ struct ServerCommand {
         try RunningServer(configuration).ask("PUT", "/log-level", json: writer.bytes)
         let what = area.map { "log.areas.\($0.name)" } ?? "log.level"
         StandardOutput.show("\(what) is \(level.name) until the next reload or restart")
+        if area == nil { StandardOutput.show("no area has a level of its own until then") }
+    }
+
+    private func showLevels(_ configuration: Configuration) throws(RunningServer.Failure) {
+        let answer = try RunningServer(configuration).ask("GET", "/log-level")
+        let areas = Area.allCases.map { area in
+            ["\(area.name)", answer["areas"]?["\(area.name)"]?.text ?? ""]
+        }
+        let sinks = [("file", "log.file"), ("stderr", "log.stderr"), ("audit", "log.audit")]
+            .map { name, setting in
+                let sentence =
+                    switch answer[name] {
+                    case .string(let level)?: "takes \(level) and above"
+                    case .boolean(false)?: "is off"
+                    default: "takes what the areas let through"
+                    }
+                return [setting, sentence]
+            }
+        for line in PlainTable.lines(areas + sinks) { StandardOutput.show(line) }
     }
 
     private func reload(_ configuration: Configuration) throws(RunningServer.Failure) {
@@ -403,6 +425,7 @@ struct ServerCommand {
                                  SID. Without JTI the token itself is read from standard input,
                                  never from an argument; its session ends, too
           revoke --all [--yes]   end all sessions of everybody; asks first, but with --yes
+          level                  the levels in force
           level AREA LEVEL       app, http, security, log, config or all; until the next reload
           reload                 read the configuration again; says what changed, and what waits
           sessions --user N      those that this server has begun or renewed; --username NAME,

@@ -84,7 +84,8 @@ struct Service: Sendable {
             log: parts.security, clock: parts.clock)
         let endpoints = AdminEndpoints(
             sessions: parts.sessions, revocations: parts.revocations, clock: parts.clock,
-            changeLevel: parts.bell.changeLevel, head: { parts.log.head }, reload: parts.bell.reload
+            levels: parts.log.levels, changeLevel: parts.bell.changeLevel, head: { parts.log.head },
+            reload: parts.bell.reload
         )
         var router = Router()
         router.on(.post, "/introspect", introspection.respond)
@@ -95,6 +96,7 @@ struct Service: Sendable {
                 to: request, parts.revocations, users)
         }
         router.on(.get, "/sessions", endpoints.listSessions)
+        router.on(.get, "/log-level", endpoints.showLevels)
         router.on(.put, "/log-level", endpoints.setLevel)
         router.on(.get, "/log/head", endpoints.logHead)
         // It waits for the workers, this one among them.

@@ -341,7 +341,7 @@ struct OperatorCommandTests {
             ),
             (["revoke", "--session", ""], "--session: not an identifier of 1 to 64 bytes"),
             (["revoke", "x"], "revoke: a word that belongs to no option"),
-            (["level"], "level wants an area (app, http, security, log, config, or all)"),
+            (["level", "http"], "level wants an area (app, http, security, log, config, or all)"),
             (
                 ["level", "web", "DEBUG"],
                 "web: no such area; write app, http, security, log, config"
@@ -384,7 +384,18 @@ struct OperatorCommandTests {
         #expect(errors == "")
         (ending, output, errors) = try place.run(["level", "all", "WARN"])
         #expect(ending == .exited(0))
-        #expect(output == "log.level is WARNING until the next reload or restart\n")
+        #expect(
+            output == """
+                log.level is WARNING until the next reload or restart
+                no area has a level of its own until then
+
+                """)
+        (ending, output, errors) = try place.run(["level"])
+        #expect(ending == .exited(0))
+        for area in ["app", "http", "security", "log", "config"] {
+            #expect(output.contains(try Regex("(?m)^\\Q\(area)\\E +WARNING$")))
+        }
+        #expect(output.contains("log.audit   takes INFO and above"))
         #expect(errors == "")
         let token = try place.issue()
         #expect(try house.status(of: token) == 200)
