@@ -98,7 +98,10 @@ extension Configuration {
         }
         var reader = ConfigurationReader(Settings(root, environment: environment), file: path)
         guard var configuration = reader.read() else { throw Invalid(problems: reader.problems) }
-        warnings += logWarnings(configuration.log.path)
+        warnings += logWarnings(configuration.log.path, "log.file.path")
+        if let audit = configuration.log.audit {
+            warnings += logWarnings(audit.path, "log.audit.path")
+        }
         configuration.warnings = warnings + configuration.warnings
         return configuration
     }
@@ -145,12 +148,12 @@ extension Configuration {
     private static let maximumFile = 1 << 20
 
     /// What a log that is there already is like.
-    private static func logWarnings(_ path: String) -> [Problem] {
+    private static func logWarnings(_ path: String, _ setting: String) -> [Problem] {
         guard let status = try? FileStatus(path: path) else { return [] }
         if status.isPipe {
             return [
                 Problem(
-                    path: "log.file.path",
+                    path: setting,
                     sentence: "\(path) is a pipe: while nobody reads it, lines wait in memory, and "
                         + "those past 4 MiB are lost")
             ]
@@ -161,7 +164,7 @@ extension Configuration {
         let verb = status.isWritableByOthers ? "changed" : "read"
         return [
             Problem(
-                path: "log.file.path",
+                path: setting,
                 sentence: "the log \(path) can be \(verb) by others; chmod 640 it")
         ]
     }

@@ -278,7 +278,7 @@ struct ConfigurationReader {
             if settings.raw(path) != nil { options.areas[area] = level(path, options.level) }
         }
         options.fileLevel = optionalLevel("log.file.level")
-        options.standardErrorLevel = level("log.stderr.level", .warning)
+        options.standardErrorLevel = optionalLevel("log.stderr.level")
         options.maximumSize = size("log.file.max_size", 10 << 20, 4 << 10...1 << 40)
         options.keep = integer("log.file.keep", 30, 0...100_000)
         let day = Milliseconds.seconds(86_400)
@@ -292,6 +292,7 @@ struct ConfigurationReader {
         options.audit = readAudit(
             forLog: options.path,
             isNamed: settings.raw("log.file.path") != nil && FilePlaces.canBeLog(options.path))
+        warnings += LevelCheck.warnings(options)
         return options
     }
 

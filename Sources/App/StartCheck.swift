@@ -11,11 +11,18 @@ import Time
 enum StartCheck {
     /// All of it at once; but for the users, which are read by whoever counts them.
     static func problems(_ configuration: Configuration) -> [Problem] {
-        addresses(configuration) + log(configuration)
+        addresses(configuration)
+            + log(configuration.log.path, "log.file.path", isSealed: configuration.sealsLog)
+            + (configuration.log.audit.map {
+                log($0.path, "log.audit.path", isSealed: configuration.sealsLog)
+            } ?? [])
             + journal(configuration)
             + socket(
                 configuration.admin.socket,
-                made: [configuration.log.path, configuration.revocationJournal].compactMap(\.self)
+                made: [
+                    configuration.log.path, configuration.log.audit?.path,
+                    configuration.revocationJournal,
+                ].compactMap(\.self)
                     .map(LogName.folder))
     }
 
@@ -41,11 +48,12 @@ enum StartCheck {
         return problems
     }
 
-    private static func log(_ configuration: Configuration) -> [Problem] {
-        let path = configuration.log.path
+    /// - Parameter setting: the name of the setting that the path is.
+    private static func log(_ path: String, _ setting: String, isSealed: Bool) -> [Problem] {
         func problem(_ sentence: String) -> [Problem] {
-            [Problem(path: "log.file.path", sentence: sentence)]
+            [Problem(path: setting, sentence: sentence)]
         }
+        func companions() -> [Problem] { Self.companions(path, setting, isSealed: isSealed) }
         let fileSystem = SystemFileSystem()
         guard let status = try? fileSystem.status(of: path) else {
             // Made with all that is above it.
@@ -53,7 +61,7 @@ enum StartCheck {
             guard place != path, isFolder(place), isWritable(place) else {
                 return problem("\(place) cannot be written")
             }
-            return LogName.folder(of: path) == place ? companions(configuration) : []
+            return LogName.folder(of: path) == place ? companions() : []
         }
         if status.isSymbolicLink {
             return problem("\(path) is a symbolic link; write the path that it leads to")
@@ -71,13 +79,14 @@ enum StartCheck {
         } catch {
             return problem("\(path) cannot be read: \(error.words)")
         }
-        return companions(configuration)
+        return companions()
     }
 
     /// The lock and the state beside the log.
-    private static func companions(_ configuration: Configuration) -> [Problem] {
-        let path = configuration.log.path
-        let kinds = configuration.sealsLog ? ["lock", "state"] : ["lock"]
+    private static func companions(
+        _ path: String, _ setting: String, isSealed: Bool
+    ) -> [Problem] {
+        let kinds = isSealed ? ["lock", "state"] : ["lock"]
         return kinds.compactMap { kind in
             let place = LogName.companion(of: path, kind)
             var sentence: String?
@@ -90,7 +99,7 @@ enum StartCheck {
             } else if !isWritable(LogName.folder(of: path)) {
                 sentence = "\(LogName.folder(of: path)) cannot be written"
             }
-            return sentence.map { Problem(path: "log.file.path", sentence: $0) }
+            return sentence.map { Problem(path: setting, sentence: $0) }
         }
     }
 

@@ -45,6 +45,12 @@ private let settings: [(path: String, value: String, shows: @Sendable (Configura
     ("log.file.rotate", "\"never\"", { !$0.log.rotatesDaily }),
     ("log.file.keep_age", "\"7d\"", { $0.log.keepAge == .seconds(7 * 86_400) }),
     ("log.file.keep_size", "\"100MiB\"", { $0.log.keepSize == 100 << 20 }),
+    ("log.audit.path", "\"/tmp/a.log\"", { $0.log.audit?.path == "/tmp/a.log" }),
+    ("log.audit.level", "\"ERROR\"", { $0.log.audit?.level == .error }),
+    ("log.audit.max_size", "\"1GiB\"", { $0.log.audit?.maximumSize == 1 << 30 }),
+    ("log.audit.keep", "3", { $0.log.audit?.keep == 3 }),
+    ("log.audit.keep_age", "\"7d\"", { $0.log.audit?.keepAge == .seconds(7 * 86_400) }),
+    ("log.audit.keep_size", "\"100MiB\"", { $0.log.audit?.keepSize == 100 << 20 }),
     ("log.format", "\"logfmt\"", { $0.log.format == .logfmt }),
     ("log.durability", "\"synced\"", { $0.log.durability == .synced }),
     ("log.seal", "false", { !$0.sealsLog }),
@@ -116,7 +122,7 @@ struct ConfigurationTests {
         #expect(demo.log.level == .info)
         #expect(demo.log.areas == [:])
         #expect(demo.log.path == "logs/app.log")
-        #expect(demo.log.fileLevel == .info)
+        #expect(demo.log.fileLevel == nil)
         #expect(demo.log.maximumSize == 10 << 20)
         #expect(demo.log.keep == 30)
         #expect(demo.log.rotatesDaily)
@@ -124,7 +130,7 @@ struct ConfigurationTests {
         #expect(demo.log.keepSize == 1 << 30)
         #expect(demo.log.format == .text)
         #expect(demo.log.durability == .written)
-        #expect(demo.log.standardErrorLevel == .warning)
+        #expect(demo.log.standardErrorLevel == nil)
         #expect(demo.sealsLog)
         #expect(demo.sealInterval == .seconds(1))
         #expect(demo.sealSecret == nil)

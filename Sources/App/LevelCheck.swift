@@ -1,0 +1,50 @@
+import Logging
+
+/// Levels that can have no effect, because another level keeps out what they let through.
+enum LevelCheck {
+    static func warnings(_ log: LogOptions) -> [Problem] {
+        var problems: [Problem] = []
+        let areas = Area.allCases.map { (area: $0, level: log.areas[$0] ?? log.level) }
+        let wanted = areas.map(\.level).min() ?? log.level
+
+        // A sink cannot take what no area lets through.
+        for (setting, floor) in [
+            ("log.file.level", log.fileLevel), ("log.stderr.level", log.standardErrorLevel),
+        ] {
+            if let floor, floor < wanted {
+                problems.append(
+                    Problem(
+                        path: setting,
+                        sentence: "\(floor.name) has no effect: log.level and log.areas let "
+                            + "nothing below \(wanted.name) through; lower log.level"))
+            }
+        }
+        if log.audit?.level == .debug {
+            problems.append(
+                Problem(
+                    path: "log.audit.level",
+                    sentence: "DEBUG has no effect: no event of the audit log is below INFO; "
+                        + "leave it out"))
+        }
+
+        // What an area lets through needs a sink that takes it.
+        guard let file = log.fileLevel, let standardError = log.standardErrorLevel else {
+            return problems
+        }
+        let lowest = min(file, standardError)
+        if log.level < lowest, Area.allCases.contains(where: { log.areas[$0] == nil }) {
+            problems.append(unseen("log.level", log.level, lowest))
+        }
+        for (area, level) in areas where log.areas[area] != nil && level < lowest {
+            problems.append(unseen("log.areas.\(area.name)", level, lowest))
+        }
+        return problems
+    }
+
+    private static func unseen(_ setting: String, _ level: Level, _ lowest: Level) -> Problem {
+        Problem(
+            path: setting,
+            sentence: "\(level.name) has no effect: log.file.level and log.stderr.level take "
+                + "nothing below \(lowest.name); lower log.file.level or leave it out")
+    }
+}
