@@ -42,6 +42,7 @@ package struct FuzzTarget: Sendable {
         },
         FuzzTarget("seals", rounds: 60) { bytes, _ in try SealRules.check(bytes) },
         FuzzTarget("forgedlog", rounds: 40, ForgedLogRules.check),
+        FuzzTarget("evidence", rounds: 6, EvidenceRules.check),
     ]
 }
 
