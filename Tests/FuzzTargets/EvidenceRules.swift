@@ -99,7 +99,9 @@ enum EvidenceRules {
                     guard number < 3 else { return }
                 }
                 if event.isLimited { limited += 1 } else { unlimited += 1 }
-                if let user = event.user, lastFirst[user].map({ $0 + .seconds(3600) <= now }) ?? true {
+                if let user = event.user,
+                    lastFirst[user].map({ $0 + .seconds(3600) <= now }) ?? true
+                {
                     lastFirst[user] = now
                     if !event.hasToken { firsts += 1 }
                 }
@@ -113,7 +115,8 @@ enum EvidenceRules {
 
         func check(_ folder: String, seconds: Int) throws {
             func lines(_ name: String) throws -> [Substring] {
-                let text = try String(contentsOf: URL(filePath: "\(folder)/\(name)"), encoding: .utf8)
+                let url = URL(filePath: "\(folder)/\(name)")
+                let text = try String(contentsOf: url, encoding: .utf8)
                 return text.split(separator: "\n").filter { !$0.contains(" | log | ") }
             }
             let (log, audit) = (try lines("app.log"), try lines("audit.log"))
@@ -141,7 +144,8 @@ enum EvidenceRules {
             func size(_ lines: [Substring]) -> Int { lines.reduce(0) { $0 + $1.utf8.count + 1 } }
             let free = size(refused) - size(withToken)
             try require(
-                free <= 1 << 20 + 500 * seconds, "\(free) bytes without credentials in \(seconds) s")
+                free <= 1 << 20 + 500 * seconds, "\(free) bytes without credentials in \(seconds) s"
+            )
             for user in tokens {
                 let bytes = size(withToken.filter { $0.contains(" user=\(user) ") })
                 try require(
