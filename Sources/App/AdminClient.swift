@@ -84,7 +84,7 @@ package struct AdminClient: Sendable {
     /// Sends the bytes, and receives until the server ends the connection; what is longer than the
     /// limit is cut there, and then is not a whole response.
     private func exchange(_ request: [UInt8]) throws(Errno) -> [UInt8] {
-        let socket = try ClientSocket(path: path, deadline: .now + timeout)
+        let socket = try ClientSocket(path: ServiceFolder.reachable(path), deadline: .now + timeout)
         do throws(Errno) {
             try socket.send(request.span)
         } catch {

@@ -130,6 +130,14 @@ package struct Command {
     }
 
     private func run() -> ExitCode {
+        do throws(RootCommand.Refusal) {
+            if let account = try actAsOwner(), verb == .check {
+                Self.say("judged as \(account.text), who owns the folder of the files")
+            }
+        } catch {
+            for sentence in error.sentences { Self.say(sentence) }
+            return .notPermitted
+        }
         switch verb {
         case .help:
             StandardOutput.show(helpText)
@@ -162,30 +170,51 @@ package struct Command {
         }
     }
 
+    // MARK: Root
+
+    /// The files that the command line names besides the configuration.
+    private var namedFiles: [String] {
+        switch verb {
+        case .secret: [secretCommand?.file].compactMap(\.self)
+        case .user: [userCommand?.path].compactMap(\.self)
+        case .log: logCommand?.namedFiles ?? []
+        default: []
+        }
+    }
+
+    /// Before any file is opened.
+    /// - Returns: the account that root has become.
+    private func actAsOwner() throws(RootCommand.Refusal) -> Account? {
+        guard geteuid() == 0, verb != .help, verb != .version else { return nil }
+        let named = namedFiles
+        if verb == .secret, named.isEmpty { return nil }
+        let command = RootCommand(
+            configurationPath: verb == .secret ? nil : configurationPath, environment: environment,
+            named: named, namedKeys: logCommand?.keyFiles ?? [],
+            usesConfiguredFiles: named.isEmpty)
+        guard verb != .serve else {
+            try command.refuseForeignFiles()
+            return nil
+        }
+        return try command.becomeOwner()
+    }
+
     // MARK: Commands
 
     private func check() -> ExitCode {
-        guard let configuration = load() else { return .configuration }
-        var warnings = configuration.warnings
-        if configuration.login.mode == .password {
-            warnings += Configuration.permissionWarning(configuration.login.usersFile, "users")
-        }
-        for warning in warnings { Self.say("warning: \(warning)") }
-        var problems = StartCheck.problems(configuration)
+        let draft = Configuration.Draft(file: configurationPath, environment: environment)
+        var (problems, warnings) = (draft.problems, draft.configuration?.warnings ?? [])
         var userCount: Int?
-        do throws(Configuration.Invalid) {
-            let users = try configuration.readUsers()
-            if configuration.login.mode == .password { userCount = users.all.count }
-        } catch {
-            problems += error.problems
+        if let configuration = draft.configuration {
+            let check = StartCheck(configuration, known: draft.problems)
+            problems += check.problems
+            warnings += check.warnings
+            userCount = check.userCount
         }
+        // About settings that are not what the operator meant there is nothing to warn of yet.
+        if draft.problems.isEmpty { for warning in warnings { Self.say("warning: \(warning)") } }
         for problem in problems { Self.say("\(problem)") }
         guard problems.isEmpty else { return .configuration }
-        if userCount == 0 {
-            Self.say(
-                "warning: \(configuration.login.usersFile) has no users; add one with `gatehouse user add`"
-            )
-        }
         StandardOutput.show(
             "the configuration is good"
                 + (userCount.map { $0 == 1 ? "; 1 user" : "; \($0) users" } ?? ""))
@@ -238,7 +267,7 @@ package struct Command {
             for sentence in error.sentences { Self.say(sentence) }
             switch error {
             case .revocations(_, let error) where error.isLoss: return .configuration
-            case .log, .revocations: return .cannotCreate
+            case .log, .revocations, .places: return .cannotCreate
             case .users, .inherited: return .configuration
             case .listen: return .unavailable
             }

@@ -86,87 +86,72 @@ extension Configuration {
     package static func load(
         file path: String?, environment: [String: String]
     ) throws(Invalid) -> Configuration {
-        var root: JSONValue?
-        var warnings: [Problem] = []
-        if let path {
-            do throws(Problem) {
-                root = try parse(readFile(path), path)
-            } catch {
-                throw Invalid(problems: [error])
-            }
-            warnings += permissionWarning(path, "configuration")
+        let draft = Draft(file: path, environment: environment)
+        guard let configuration = draft.configuration, draft.problems.isEmpty else {
+            throw Invalid(problems: draft.problems)
         }
-        var reader = ConfigurationReader(Settings(root, environment: environment), file: path)
-        guard var configuration = reader.read() else { throw Invalid(problems: reader.problems) }
-        warnings += logWarnings(configuration.log.path, "log.file.path")
-        if let audit = configuration.log.audit {
-            warnings += logWarnings(audit.path, "log.audit.path")
-        }
-        configuration.warnings = warnings + configuration.warnings
         return configuration
     }
 
+    /// A configuration as far as it can be read, with all that is wrong with it: what `check` goes on
+    /// with. A setting that has a problem has its default.
+    package struct Draft: Sendable {
+        /// Nil if the file is no JSON object.
+        package let configuration: Configuration?
+        package let problems: [Problem]
+
+        package init(file path: String?, environment: [String: String]) {
+            var root: JSONValue?
+            var (problems, warnings): ([Problem], [Problem]) = ([], [])
+            var faults: Set<PathFault> = []
+            if let path {
+                do throws(Problem) {
+                    let file = try ConfigurationFile(path)
+                    problems = file.faults.map { Problem(path: path, sentence: $0.sentence) }
+                    faults = Set(file.faults)
+                    warnings = file.warning(path, "configuration")
+                    root = try parse(file.bytes, path)
+                } catch {
+                    self.problems = problems + [error]
+                    configuration = nil
+                    return
+                }
+            }
+            var reader = ConfigurationReader(
+                Settings(root, environment: environment), file: path, knownFaults: faults)
+            var configuration = reader.read()
+            self.problems = problems + reader.problems
+            configuration.warnings =
+                warnings + ServicePlaces(configuration).warnings + configuration.warnings
+            self.configuration = configuration
+        }
+    }
+
+    /// The files that a configuration names, by their settings; none of the files is looked at but the
+    /// configuration's own.
+    static func places(file path: String?, environment: [String: String]) -> [FilePlaces.Place] {
+        var root: JSONValue?
+        if let path {
+            guard let file = try? ConfigurationFile(path), let value = try? parse(file.bytes, path)
+            else { return [] }
+            root = value
+        }
+        var reader = ConfigurationReader(
+            Settings(root, environment: environment), file: path, readsSecrets: false)
+        _ = reader.read()
+        return reader.places.all
+    }
+
     static func parse(_ bytes: [UInt8], _ path: String) throws(Problem) -> JSONValue {
+        if let encoding = TextEncoding(ofJSON: bytes) {
+            throw Problem(path: path, sentence: encoding.sentence)
+        }
         do throws(JSONError) {
             return try JSONValue(parsing: bytes.span)
         } catch {
             let line = bytes.prefix(error.offset).count { $0 == UInt8(ascii: "\n") } + 1
             throw Problem(path: "\(path):\(line)", sentence: error.sentence)
         }
-    }
-
-    /// Waits for nobody: only a regular file is read.
-    /// - Throws: a sentence that says what is wrong with the file.
-    static func readFile(_ path: String) throws(Problem) -> [UInt8] {
-        var sentence =
-            "is not a regular file; write a file, not a pipe or a device: it is read again at each reload"
-        do throws(Errno) {
-            // A pipe would keep us waiting for whoever writes to it.
-            let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK)
-            let status = try file.status()
-            // A folder is opened, and has its own error when it is read.
-            if status.isRegularFile || status.isFolder {
-                let bytes = try file.read(upTo: maximumFile)
-                if bytes.count <= maximumFile { return bytes }
-                sentence = "is larger than \(Units.text(size: maximumFile))"
-            }
-        } catch {
-            sentence = "cannot be read: \(error.words)"
-        }
-        throw Problem(path: path, sentence: sentence)
-    }
-
-    /// What a file with a key has in it, without the line end.
-    static func readSecretFile(_ path: String) throws(Problem) -> [UInt8] {
-        var bytes = try readFile(path)
-        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
-        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-        return bytes
-    }
-
-    /// Nobody's configuration; somebody's mistake.
-    private static let maximumFile = 1 << 20
-
-    /// What a log that is there already is like.
-    private static func logWarnings(_ path: String, _ setting: String) -> [Problem] {
-        guard let status = try? FileStatus(path: path) else { return [] }
-        if status.isPipe {
-            return [
-                Problem(
-                    path: setting,
-                    sentence: "\(path) is a pipe: while nobody reads it, lines wait in memory, and "
-                        + "those past 4 MiB are lost")
-            ]
-        }
-        guard status.isRegularFile, status.isReadableByOthers || status.isWritableByOthers else {
-            return []
-        }
-        let verb = status.isWritableByOthers ? "changed" : "read"
-        return [
-            Problem(
-                path: setting,
-                sentence: "the log \(path) can be \(verb) by others; chmod 640 it")
-        ]
     }
 
     /// A file that others can read is no secret. Of what is no file something else has to be said.

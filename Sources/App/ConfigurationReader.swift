@@ -17,25 +17,37 @@ struct ConfigurationReader {
     private let folder: String
     /// There is a configuration file.
     private let isFromFile: Bool
-    private var places = FilePlaces()
+    /// Whether files with secrets are read.
+    private let readsSecrets: Bool
+    private(set) var places = FilePlaces()
+    /// What is wrong with folders and files, and is among the problems already.
+    private var knownFaults: Set<PathFault>
     private var warnings: [Problem] = []
     /// The value of every setting that is no secret, by its path.
     private var record: [String: String] = [:]
     /// What tells one secret from another, by the path of its setting.
     private var secretMarks: [String: String] = [:]
 
-    /// - Parameter file: nil if there is none.
-    init(_ settings: Settings, file: String?) {
+    /// - Parameters:
+    ///   - file: nil if there is none.
+    ///   - readsSecrets: if not, the keys are random ones, which is no problem here.
+    ///   - knownFaults: those of the file, which need not be said again.
+    init(
+        _ settings: Settings, file: String?, readsSecrets: Bool = true,
+        knownFaults: Set<PathFault> = []
+    ) {
         self.settings = settings
+        self.readsSecrets = readsSecrets
+        self.knownFaults = knownFaults
         isFromFile = file != nil
         folder = file.flatMap { $0.contains("/") ? LogName.folder(of: $0) : nil } ?? ""
-        if let file { places.add("the configuration file", file) }
+        if let file { places.add("the configuration file", file, isWritten: false) }
     }
 
     var problems: [Problem] { settings.problems }
 
-    /// Nil if there are problems.
-    mutating func read() -> Configuration? {
+    /// What has a problem has its default, and keys that cannot be read are random ones.
+    mutating func read() -> Configuration {
         let server = readServer()
         let origins = readOrigins()
         let (keys, keysAreTemporary) = readKeys()
@@ -56,7 +68,6 @@ struct ConfigurationReader {
             settings.add(problem.path, problem.sentence)
         }
         settings.checkUnknown()
-        guard settings.problems.isEmpty, let keys else { return nil }
         var configuration = Configuration(keys: keys, log: log)
         configuration.server = server
         configuration.allowedOrigins = origins
@@ -200,10 +211,11 @@ struct ConfigurationReader {
             }
         }
         let file = string("login.users_file", "users.json")
-        if file.isEmpty { settings.add("login.users_file", "cannot be empty") }
-        login.usersFile = path(file)
-        if login.mode == .password || settings.raw("login.users_file") != nil {
-            places.add("login.users_file", login.usersFile)
+        if let file = filePath("login.users_file", file) {
+            login.usersFile = file
+            if login.mode == .password || settings.raw("login.users_file") != nil {
+                places.add("login.users_file", login.usersFile)
+            }
         }
         login.iterations = integer(
             "login.iterations", PasswordHash.usualIterations, PasswordHash.iterationRange)
@@ -220,9 +232,10 @@ struct ConfigurationReader {
         if let socket = optionalString("admin.socket") {
             if socket.isEmpty {
                 settings.add("admin.socket", "cannot be empty; write null for none")
+            } else if let socket = filePath("admin.socket", socket) {
+                admin.socket = socket
+                places.add("admin.socket", socket)
             }
-            admin.socket = path(socket)
-            places.add("admin.socket", path(socket))
         }
         if let text = optionalString("admin.metrics") {
             if let address = SocketAddress(hostAndPort: text) {
@@ -249,9 +262,9 @@ struct ConfigurationReader {
         let name = string(
             "state.revocations",
             isBeside ? Self.journalName(forLog: log.path) : "logs/revocations.journal")
-        if name.isEmpty { settings.add("state.revocations", "cannot be empty") }
         if keysAreTemporary, !isSaid { return nil }
-        let journal = isBeside ? name : path(name)
+        guard let path = filePath("state.revocations", name) else { return nil }
+        let journal = isBeside ? name : path
         places.add("state.revocations", journal)
         return journal
     }
@@ -267,9 +280,9 @@ struct ConfigurationReader {
 
     private mutating func readLog() -> LogOptions {
         let file = string("log.file.path", "logs/app.log")
-        if file.isEmpty { settings.add("log.file.path", "cannot be empty") }
-        var options = LogOptions(path: path(file))
-        places.add("log.file.path", options.path)
+        let named = filePath("log.file.path", file)
+        var options = LogOptions(path: named ?? path("logs/app.log"))
+        if named != nil { places.add("log.file.path", options.path) }
         options.level = level("log.level", .info)
         // An area's own variable stands above it.
         settings.takeObject("log.areas")
@@ -303,8 +316,8 @@ struct ConfigurationReader {
         let isSaid = settings.raw("log.audit.path") != nil
         let name = string(
             "log.audit.path", isNamed ? Self.auditName(forLog: log) : "logs/audit.log")
-        if name.isEmpty { settings.add("log.audit.path", "cannot be empty") }
-        var audit = LogOptions.Audit(path: isSaid || !isNamed ? path(name) : name)
+        let named = filePath("log.audit.path", name)
+        var audit = LogOptions.Audit(path: isSaid || !isNamed ? named ?? name : name)
         audit.level = optionalLevel("log.audit.level")
         audit.maximumSize = size("log.audit.max_size", audit.maximumSize, 4 << 10...1 << 40)
         audit.keep = integer("log.audit.keep", audit.keep, 0...100_000)
@@ -313,7 +326,7 @@ struct ConfigurationReader {
             "log.audit.keep_age", Milliseconds(day.count * 365),
             .seconds(60)...Milliseconds(day.count * 36_500))
         audit.keepSize = size("log.audit.keep_size", 1 << 30, 4 << 10...1 << 50)
-        guard isOn else { return nil }
+        guard isOn, named != nil else { return nil }
         places.add("log.audit.path", audit.path)
         return audit
     }
@@ -361,25 +374,51 @@ struct ConfigurationReader {
 
     // MARK: Keys
 
-    private mutating func readKeys() -> (KeyRing?, isTemporary: Bool) {
+    private mutating func readKeys() -> (KeyRing, isTemporary: Bool) {
         guard let list = settings.list("token.keys") else {
-            let secret = RandomBytes.array(count: 32)
             warnings.append(
                 Problem(
                     path: "token.keys",
                     sentence: "none: a random key for this run; its tokens end with it"))
-            return (KeyRing.Entry(id: "demo", secret: secret.span).flatMap { KeyRing([$0]) }, true)
+            return (Self.randomKeys(), true)
+        }
+        guard (1...KeyRing.maximumKeys).contains(list.count) else {
+            settings.add(
+                "token.keys",
+                "has \(list.count) keys; write 1 to \(KeyRing.maximumKeys), or leave it out for a "
+                    + "random key")
+            return (Self.randomKeys(), false)
         }
         let entries = list.enumerated().compactMap { index, value in
             readKey(value, "token.keys[\(index)]")
         }
-        guard entries.count == list.count else { return (nil, false) }
-        guard let ring = KeyRing(entries) else {
-            settings.add(
-                "token.keys", "1 to \(KeyRing.maximumKeys) keys, each with an id of its own")
-            return (nil, false)
-        }
+        // A problem has been said for each that is missing.
+        guard entries.count == list.count, addRepeatedIDs(entries), let ring = KeyRing(entries)
+        else { return (Self.randomKeys(), false) }
         return (ring, false)
+    }
+
+    private static func randomKeys() -> KeyRing {
+        let secret = RandomBytes.array(count: 32)
+        // A valid id and a long secret, and one key: none of the two can be nil.
+        return KeyRing.Entry(id: "demo", secret: secret.span).flatMap { KeyRing([$0]) }!
+    }
+
+    /// - Returns: whether there are none.
+    private mutating func addRepeatedIDs(_ entries: [KeyRing.Entry]) -> Bool {
+        var first: [String: Int] = [:]
+        var isRepeated = false
+        for (index, entry) in entries.enumerated() {
+            guard let other = first[entry.id] else {
+                first[entry.id] = index
+                continue
+            }
+            isRepeated = true
+            settings.add(
+                "token.keys[\(index)].id",
+                "\"\(entry.id)\" is also the id of token.keys[\(other)]; give each key its own")
+        }
+        return !isRepeated
     }
 
     private mutating func readKey(_ value: JSONValue, _ path: String) -> KeyRing.Entry? {
@@ -433,16 +472,22 @@ struct ConfigurationReader {
         switch (texts["secret"], texts["secret_file"]) {
         case (let secret?, nil): bytes = Array(secret.utf8)
         case (nil, let file?):
-            let file = self.path(file)
-            places.add("\(path).\(prefix)secret_file", file, isSecret: true)
+            let setting = "\(path).\(prefix)secret_file"
+            guard let file = filePath(setting, file) else { return nil }
+            places.add(setting, file, isSecret: true, isWritten: false)
+            guard readsSecrets else { return nil }
             do throws(Problem) {
-                bytes = try Configuration.readSecretFile(file)
+                let content = try ConfigurationFile(file)
+                for fault in content.faults where knownFaults.insert(fault).inserted {
+                    settings.add(setting, fault.sentence)
+                }
+                warnings += content.warning(file, "key")
+                bytes = try content.secret(file)
             } catch {
                 // The value is not shown: somebody may have written the secret itself there.
-                settings.add("\(path).\(prefix)secret_file", error.sentence)
+                settings.add(setting, error.sentence)
                 return nil
             }
-            warnings += Configuration.permissionWarning(file, "key")
         default:
             settings.add(place, "needs either \(prefix)secret or \(prefix)secret_file")
             return nil
@@ -538,6 +583,22 @@ struct ConfigurationReader {
             return value
         }
         return parsed
+    }
+
+    /// The path of a file that a setting names; nil, after saying so, for what can be none.
+    private mutating func filePath(_ setting: String, _ text: String) -> String? {
+        let name = LogName.base(of: text)
+        if text.isEmpty {
+            settings.add(setting, "cannot be empty")
+        } else if text.utf8.contains(0) {
+            settings.add(setting, "has a zero byte in it, which no path has")
+        } else if name.isEmpty || name == "." || name == ".." {
+            // Not shown: it may be a secret in the wrong place.
+            settings.add(setting, "names a folder; write the path of a file")
+        } else {
+            return path(text)
+        }
+        return nil
     }
 
     private func path(_ path: String) -> String {

@@ -5,18 +5,26 @@ import POSIX
 /// The files that a configuration names, which must be different ones: a log is renamed and removed,
 /// a journal and the users are replaced, and whatever was there is gone.
 struct FilePlaces {
-    private struct Place {
+    struct Place {
+        /// Of the setting.
         let name: String
         let path: String
         /// Only read: two of them may be one.
         let isSecret: Bool
+        /// Replaced or appended to by the server, and not only read.
+        let isWritten: Bool
     }
 
     private var places: [Place] = []
 
+    /// In the order in which they were added.
+    var all: [Place] { places }
+
     /// - Parameter name: of the setting.
-    mutating func add(_ name: String, _ path: String, isSecret: Bool = false) {
-        places.append(Place(name: name, path: path, isSecret: isSecret))
+    mutating func add(
+        _ name: String, _ path: String, isSecret: Bool = false, isWritten: Bool = true
+    ) {
+        places.append(Place(name: name, path: path, isSecret: isSecret, isWritten: isWritten))
     }
 
     /// - Parameters:

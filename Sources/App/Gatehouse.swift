@@ -86,19 +86,8 @@ package final class Gatehouse: Sendable {
         let problems = doors.problems(configured)
         guard problems.isEmpty else { throw .inherited(problems) }
         let configuration = doors.serving(configured)
-        // Before the log says that anything has begun.
-        let users = try Self.users(of: configuration)
-        let log: Logger
-        do throws(LogOpenError) {
-            log = try Logger(SealKeys.completing(configuration), clock: clock)
-        } catch {
-            var path = configuration.log.path
-            if case .audit = error { path = configuration.log.audit?.path ?? path }
-            throw .log(path: path, error)
-        }
+        let (users, parts) = try Self.foundation(configuration, clock)
         do throws(StartError) {
-            let parts = try Self.parts(configuration, log, clock)
-            parts.users.set(users)
             let service = Service(configuration, users, parts)
             server = try Self.listen(
                 configuration.publicOptions, doors.house, service.routes, parts)
@@ -110,7 +99,7 @@ package final class Gatehouse: Sendable {
             }
             self.parts = parts
         } catch {
-            _ = log.stop()
+            _ = parts.log.stop()
             throw error
         }
         self.source = source
@@ -235,6 +224,8 @@ extension Gatehouse {
         case revocations(path: String, RevocationsError)
         /// The users cannot be read.
         case users([Problem])
+        /// Files of the log or the journal that are none, or that another account could change.
+        case places([Problem])
         /// The sockets that were handed over are not what they should be.
         case inherited([Problem])
         /// The address cannot be listened on.
@@ -248,7 +239,8 @@ extension Gatehouse {
             case .log(let path, let error):
                 [Self.sentence(path, error, setting: "log.file.path")]
             case .revocations(let path, let error): ["the journal \(path) \(error.sentence)"]
-            case .users(let problems), .inherited(let problems): problems.map(\.description)
+            case .users(let problems), .inherited(let problems), .places(let problems):
+                problems.map(\.description)
             case .listen(let address, let error): [address.sentence(for: error)]
             }
         }
@@ -268,6 +260,39 @@ extension Gatehouse {
             case .audit(let error): sentence(path, error, setting: setting)
             }
         }
+    }
+
+    /// All that is opened before the listeners.
+    private static func foundation(
+        _ configuration: Configuration, _ clock: WallClock
+    ) throws(StartError) -> (UserDirectory, LastingParts) {
+        // Before the log says that anything has begun.
+        let users = try users(of: configuration)
+        let misplaced = ServicePlaces(configuration).problems
+        guard misplaced.isEmpty else { throw .places(misplaced) }
+        let log: Logger
+        do throws(LogOpenError) {
+            log = try Logger(SealKeys.completing(configuration), clock: clock)
+        } catch {
+            var path = configuration.log.path
+            if case .audit = error { path = configuration.log.audit?.path ?? path }
+            throw .log(path: path, error)
+        }
+        do throws(StartError) {
+            let parts = try parts(configuration, log, clock)
+            parts.users.set(users)
+            return (users, parts)
+        } catch {
+            _ = log.stop()
+            throw error
+        }
+    }
+
+    /// Opens all that a start opens but the listeners, and closes it again.
+    package static func rehearse(_ configuration: Configuration) throws(StartError) {
+        let (users, parts) = try foundation(configuration, .system)
+        _ = Service(configuration, users, parts)
+        _ = parts.log.stop()
     }
 
     private static func parts(

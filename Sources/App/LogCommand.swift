@@ -13,7 +13,7 @@ struct LogCommand {
     private var verb = Verb.verify
     private var files: [String] = []
     private var anchors: [SealHead] = []
-    private var keyFiles: [String] = []
+    private(set) var keyFiles: [String] = []
     private var asJSON = false
     /// The audit log in place of the log.
     private var isAboutAudit = false
@@ -23,6 +23,9 @@ struct LogCommand {
     private var filter = LogFilter()
     /// Users whom the filter names by user name.
     private var users: [NamedUser] = []
+
+    /// Logs that the command line names.
+    var namedFiles: [String] { files.filter { $0 != "-" } }
 
     /// Nil if help was asked for.
     /// - Parameter rest: what stands behind `log`.

@@ -151,11 +151,11 @@ struct RevocationRequest {
     /// Whether the server, which runs as the owner of its files, could go on with a journal of ours, or
     /// with a folder that is made for it.
     private static func isOurs(_ path: String) -> Bool {
-        var place = path
-        while true {
-            if let status = try? FileStatus(path: place) { return status.owner == geteuid() }
-            if place == "/" || place == "." { return true }
-            place = LogName.folder(of: place)
+        if let status = try? SystemFileSystem().status(of: path) {
+            return status.owner == geteuid()
         }
+        // The journal itself says what is wrong with a folder that cannot be opened.
+        guard let folder = try? ServiceFolder.lowest(LogName.folder(of: path)) else { return true }
+        return folder.owner == geteuid()
     }
 }

@@ -36,7 +36,7 @@ enum SealKeys {
 
     /// The key in a file that is named to `log verify`: of the log's own, or a token key.
     static func named(_ path: String) throws(Problem) -> SealKey {
-        let secret = try Configuration.readSecretFile(path)
+        let secret = try ConfigurationFile(path).secret(path)
         guard secret.count >= KeyRing.minimumSecretLength else {
             throw Problem(path: path, sentence: "has no key in it")
         }
@@ -49,13 +49,13 @@ enum SealKeys {
     /// finds what happens by accident.
     private static func demoKey(_ log: String, making: Bool) -> SealKey? {
         let path = LogName.companion(of: log, "key")
-        if let bytes = try? Configuration.readFile(path), bytes.count >= 32 {
+        if let bytes = try? ConfigurationFile(path).bytes, bytes.count >= 32 {
             return SealKey(secret: bytes.span)
         }
         guard making else { return nil }
         // Beside a pipe or a device nothing is made.
         let isPlain =
-            (try? FileStatus(path: log).isRegularFile) ?? true
+            (try? SystemFileSystem().status(of: log).isRegularFile) ?? true
             && (try? LogBeginning.isLog(log)) ?? true
         let secret = RandomBytes.array(count: 32)
         let text = Array(hexadecimal(secret.span).utf8)
@@ -63,8 +63,7 @@ enum SealKeys {
         // Where it cannot be kept it is good for this run.
         if isPlain { try? fileSystem.createFolders(LogName.folder(of: log), mode: 0o750) }
         if isPlain,
-            let file = try? FileDescriptor.open(
-                path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            let file = try? fileSystem.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         {
             try? file.write(text.span, at: 0)
         }

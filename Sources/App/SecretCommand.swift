@@ -9,7 +9,8 @@ import Time
 
 /// `gatehouse secret`: a new key, printed; or put in front of those that a configuration file has.
 struct SecretCommand {
-    private var file: String?
+    /// The configuration that a key is added to.
+    private(set) var file: String?
     private var id: String?
 
     /// Nil if help was asked for.
@@ -135,8 +136,11 @@ struct KeyAddition {
         }
     }
 
-    /// The file itself where the path is a symbolic link, which a new file must not take the place of.
-    private let path: String
+    /// Where the path leads: the file itself where it is a symbolic link, which a new file must not take
+    /// the place of.
+    private let folder: ServiceFolder
+    private let name: String
+    private let before: FileStatus
     private let wantedID: String?
     private let environment: [String: String]
     private let now: Timestamp
@@ -145,15 +149,20 @@ struct KeyAddition {
         to path: String, id: String?, environment: [String: String],
         at now: Timestamp = WallClock.system.now()
     ) throws(Failure) {
-        // Sound: realpath allocates what it returns, and it ends with a zero.
-        guard let resolved = unsafe realpath(path, nil) else {
-            throw .cannotRead(path, Errno(errno))
+        do throws(Errno) {
+            (folder, name, before) = try ServiceFolder.following(path)
+        } catch {
+            throw .cannotRead(path, error)
         }
-        defer { unsafe free(resolved) }
-        self.path = unsafe String(cString: resolved)
         wantedID = id
         self.environment = environment
         self.now = now
+    }
+
+    private var path: String { path(of: name) }
+
+    private func path(of name: String) -> String {
+        folder.path == "." ? name : folder.path == "/" ? "/\(name)" : "\(folder.path)/\(name)"
     }
 
     static func isID(_ text: String) -> Bool {
@@ -163,12 +172,8 @@ struct KeyAddition {
 
     func run() throws(Failure) -> Added {
         guard environment["GATEHOUSE_TOKEN_KEYS"] == nil else { throw .fromEnvironment }
-        let before: FileStatus
-        do throws(Errno) { before = try FileStatus(path: path) } catch {
-            throw .cannotRead(path, error)
-        }
         let bytes: [UInt8]
-        do throws(Problem) { bytes = try Configuration.readFile(path) } catch {
+        do throws(Problem) { bytes = try ConfigurationFile(path).bytes } catch {
             throw .wrong([error])
         }
         let place: KeyPlace
@@ -178,87 +183,75 @@ struct KeyAddition {
         guard place.ids.count < KeyRing.maximumKeys else { throw .tooManyKeys }
         let id = try newID(place.ids)
         let secretFile = Self.secretFile(id)
-        let secretPath = beside(secretFile)
-        try write(
-            Array((SecretCommand.newSecret() + "\n").utf8), to: secretPath, like: before, 0o600
-        ) {
+        try write(Array((SecretCommand.newSecret() + "\n").utf8), to: secretFile, 0o600) {
             .secretFileIsThere($0)
         }
         do throws(Failure) {
-            let session = try replace(place.adding(id: id, secretFile: secretFile), before, id)
+            let session = try replace(place.adding(id: id, secretFile: secretFile), id)
             return Added(
-                id: id, secretFile: secretPath, otherKeys: place.ids.count, session: session)
+                id: id, secretFile: path(of: secretFile), otherKeys: place.ids.count,
+                session: session)
         } catch {
-            // Sound: C gets the path with a zero behind it, for the time of the call.
-            _ = unsafe unlink(secretPath)
+            try? folder.remove(secretFile)
             throw error
         }
     }
 
     /// - Returns: how long a session is.
     private func replace(
-        _ bytes: [UInt8], _ before: FileStatus, _ id: String
+        _ bytes: [UInt8], _ id: String
     ) throws(Failure) -> Milliseconds {
         // Also keeps a second one of these out.
-        let temporary = beside(".\((path as NSString).lastPathComponent).new")
-        try write(bytes, to: temporary, like: before, before.mode & 0o7777) { .inUse($0) }
+        let temporary = ".\(name).new"
+        try write(bytes, to: temporary, before.mode & 0o7777) { .inUse($0) }
         do throws(Failure) {
             let configuration: Configuration
             do throws(Configuration.Invalid) {
-                configuration = try Configuration.load(file: temporary, environment: environment)
+                configuration = try Configuration.load(
+                    file: path(of: temporary), environment: environment)
             } catch {
                 throw .wrong(error.problems)
             }
             guard configuration.keys.signing.id == id else {
                 throw .wrong([Problem(path: "token.keys", sentence: "did not take the key")])
             }
-            let now = try? FileStatus(path: path)
+            let now = try? folder.status(of: name)
             guard let now, now.isSameFile(as: before), now.modified == before.modified,
                 now.size == before.size
             else { throw .changed(path) }
             do throws(Errno) {
-                let files = SystemFileSystem()
-                let folder = LogName.folder(of: path)
                 // The secret has its name on the disk before anything speaks of it.
-                try files.synchronizeFolder(folder)
-                try files.rename(temporary, to: path)
-                try files.synchronizeFolder(folder)
+                try folder.reopened().synchronize()
+                try folder.rename(temporary, to: name)
+                try folder.reopened().synchronize()
             } catch {
                 throw .cannotWrite(path, error)
             }
             return configuration.sessionLifetime
         } catch {
-            // Sound: C gets the path with a zero behind it, for the time of the call.
-            _ = unsafe unlink(temporary)
+            try? folder.remove(temporary)
             throw error
         }
     }
 
-    /// A new file, with the configuration's owner, who has to be able to read it; on the disk when this
+    /// A new file, with the configuration's group, which may have to read it; on the disk when this
     /// returns.
     private func write(
-        _ bytes: [UInt8], to path: String, like before: FileStatus, _ mode: mode_t,
-        ifThere: (String) -> Failure
+        _ bytes: [UInt8], to name: String, _ mode: mode_t, ifThere: (String) -> Failure
     ) throws(Failure) {
         do throws(Errno) {
-            let file = try FileDescriptor.open(
-                path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            let file = try folder.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
             do throws(Errno) {
-                let status = try file.status()
-                if status.owner != before.owner || status.group != before.group {
-                    try file.change(owner: before.owner, group: before.group)
-                }
-                let number = file.number
-                _ = try retryingOnInterrupt { fchmod(number, mode) }
+                if try file.status().group != before.group { try file.change(group: before.group) }
+                try file.change(mode: mode)
                 try file.write(bytes.span, at: 0)
                 try file.synchronize()
             } catch {
-                // Sound: C gets the path with a zero behind it, for the time of the call.
-                _ = unsafe unlink(path)
+                try? folder.remove(name)
                 throw error
             }
         } catch {
-            throw error == .exists ? ifThere(path) : .cannotWrite(path, error)
+            throw error == .exists ? ifThere(path(of: name)) : .cannotWrite(path(of: name), error)
         }
     }
 
@@ -273,7 +266,7 @@ struct KeyAddition {
         var id = date
         var number = 2
         // A file of that name may have been somebody's key.
-        while taken.contains(id) || (try? FileStatus(path: beside(Self.secretFile(id)))) != nil {
+        while taken.contains(id) || (try? folder.status(of: Self.secretFile(id))) != nil {
             id = "\(date)-\(number)"
             number += 1
         }
@@ -281,8 +274,4 @@ struct KeyAddition {
     }
 
     private static func secretFile(_ id: String) -> String { "token-\(id).key" }
-
-    private func beside(_ name: String) -> String {
-        ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent(name)
-    }
 }

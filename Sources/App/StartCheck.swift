@@ -1,5 +1,6 @@
 import Auth
 import Foundation
+import Glibc
 import Logging
 import POSIX
 import Revocation
@@ -8,170 +9,218 @@ import Time
 
 /// What would keep a server with a configuration from starting, as far as one can tell without making
 /// anything, or disturbing a server that runs with it.
-enum StartCheck {
-    /// All of it at once; but for the users, which are read by whoever counts them.
-    static func problems(_ configuration: Configuration) -> [Problem] {
-        addresses(configuration)
-            + log(configuration.log.path, "log.file.path", isSealed: configuration.sealsLog)
-            + (configuration.log.audit.map {
-                log($0.path, "log.audit.path", isSealed: configuration.sealsLog)
-            } ?? [])
-            + journal(configuration)
-            + socket(
-                configuration.admin.socket,
-                made: [
-                    configuration.log.path, configuration.log.audit?.path,
-                    configuration.revocationJournal,
-                ].compactMap(\.self)
-                    .map(LogName.folder))
+package struct StartCheck {
+    private let configuration: Configuration
+    private let places: ServicePlaces
+    package private(set) var problems: [Problem] = []
+    private(set) var warnings: [Problem] = []
+    /// Nil in demo mode, or if they cannot be read.
+    private(set) var userCount: Int?
+
+    /// - Parameter known: what is wrong with the settings themselves; what one of them names is not
+    ///   looked at then, because it has another value here than the operator wrote.
+    package init(_ configuration: Configuration, known: [Problem] = []) {
+        self.configuration = configuration
+        places = ServicePlaces(configuration)
+        func isGood(_ setting: String) -> Bool { !known.contains { $0.path == setting } }
+        if isGood("server.host"), isGood("server.port") { checkAddresses() }
+        for problem in places.problems where isGood(problem.path) { problems.append(problem) }
+        for log in places.logs where isGood(log.setting) { checkLog(log) }
+        if let journal = places.journal, isGood(journal.setting) { checkJournal(journal) }
+        if let socket = places.socket, isGood(socket.setting) { checkSocket(socket) }
+        if isGood("login.users_file"), isGood("login.mode") { checkUsers() }
     }
 
-    private static func addresses(_ configuration: Configuration) -> [Problem] {
-        var problems: [Problem] = []
+    private mutating func add(_ setting: String, _ sentence: String) {
+        // One problem of a place says enough.
+        guard !problems.contains(where: { $0.path == setting }) else { return }
+        problems.append(Problem(path: setting, sentence: sentence))
+    }
+
+    // MARK: Addresses
+
+    private mutating func checkAddresses() {
         let server = configuration.server.address
         do throws(Errno) {
             try server.checkHost()
+            checkPort("server.port", server)
         } catch {
-            problems.append(
-                Problem(
-                    path: "server.host", sentence: "cannot be listened on: \(error.words)"))
+            add("server.host", "cannot be listened on: \(error.words)")
         }
-        if let metrics = configuration.admin.metrics, metrics.port != 0,
-            metrics.port == server.port, metrics.host == server.host || server.covers(metrics)
+        guard let metrics = configuration.admin.metrics else { return }
+        if metrics.port != 0, metrics.port == server.port,
+            metrics.host == server.host || server.covers(metrics)
         {
-            problems.append(
-                Problem(
-                    path: "admin.metrics",
-                    sentence: "port \(metrics.port) is that of server.port; two listeners need two")
-            )
+            add(
+                "admin.metrics",
+                "port \(metrics.port) is that of server.port; two listeners need two")
         }
-        return problems
+        do throws(Errno) {
+            try metrics.checkHost()
+            checkPort("admin.metrics", metrics)
+        } catch {
+            add("admin.metrics", "cannot be listened on: \(error.words)")
+        }
     }
 
-    /// - Parameter setting: the name of the setting that the path is.
-    private static func log(_ path: String, _ setting: String, isSealed: Bool) -> [Problem] {
-        func problem(_ sentence: String) -> [Problem] {
-            [Problem(path: setting, sentence: sentence)]
-        }
-        func companions() -> [Problem] { Self.companions(path, setting, isSealed: isSealed) }
-        let fileSystem = SystemFileSystem()
-        guard let status = try? fileSystem.status(of: path) else {
-            // Made with all that is above it.
-            let place = lowest(path, steps: path.utf8.count)
-            guard place != path, isFolder(place), isWritable(place) else {
-                return problem("\(place) cannot be written")
-            }
-            return LogName.folder(of: path) == place ? companions() : []
-        }
-        if status.isSymbolicLink {
-            return problem("\(path) is a symbolic link; write the path that it leads to")
-        }
-        guard status.isRegularFile else {
-            return problem(
-                "\(path) is \(status.kind), and a log is a regular file; write another path")
-        }
-        guard isWritable(path) else { return problem("\(path) cannot be written") }
+    private mutating func checkPort(_ setting: String, _ address: SocketAddress) {
         do throws(Errno) {
-            guard try LogBeginning.isLog(path) else {
-                return problem(
-                    "\(path) is a file that is no log; move it away, or write another path")
+            try address.checkUnused()
+        } catch {
+            switch error {
+            case .addressInUse where isServed: break
+            case .addressInUse where Self.isUnderSystemd:
+                warnings.append(
+                    Problem(
+                        path: setting,
+                        sentence: "\(address.text) is in use, which is right if systemd hands it "
+                            + "over"))
+            case .notPermitted:
+                warnings.append(
+                    Problem(
+                        path: setting,
+                        sentence: "only root may listen on port \(address.port); have systemd hand "
+                            + "the socket over, or give the process CAP_NET_BIND_SERVICE"))
+            default: add(setting, address.sentence(for: error))
+            }
+        }
+    }
+
+    /// Whether a server of this configuration runs, which has the addresses then.
+    private var isServed: Bool {
+        places.logs.contains { log in
+            guard let owner = ProcessLock.owner(LogName.companion(of: log.path, "lock")) else {
+                return false
+            }
+            return kill(owner, 0) == 0 || errno == EPERM
+        }
+    }
+
+    /// There systemd itself may hold the addresses, and hands them over at the start.
+    private static var isUnderSystemd: Bool {
+        (try? FileStatus(path: "/run/systemd/system")) != nil
+    }
+
+    // MARK: Files
+
+    /// The folder that a new file would be made in, with those above it that are not there.
+    /// - Returns: why it could not be; nil if nothing stands in the way.
+    private func obstacle(toMakingIn path: String) -> (place: String, words: String)? {
+        do throws(Errno) {
+            let folder = try ServiceFolder.lowest(path)
+            return folder.obstacleToWriting.map { (folder.path, $0.words) }
+        } catch {
+            return (path, error.words)
+        }
+    }
+
+    private mutating func checkLog(_ log: ServicePlaces.Place) {
+        do throws(Errno) {
+            let (folder, name) = try ServiceFolder.containing(log.path)
+            let there = try folder.status(of: name)
+            guard there.isRegularFile else { return }
+            guard folder.permits(name, W_OK) else {
+                return add(log.setting, "\(log.path) cannot be written: Permission denied")
+            }
+            guard try LogBeginning.isLog(log.path) else {
+                return add(
+                    log.setting,
+                    "\(log.path) is a file that is no log; move it away, or write another path")
             }
         } catch {
-            return problem("\(path) cannot be read: \(error.words)")
-        }
-        return companions()
-    }
-
-    /// The lock and the state beside the log.
-    private static func companions(
-        _ path: String, _ setting: String, isSealed: Bool
-    ) -> [Problem] {
-        let kinds = isSealed ? ["lock", "state"] : ["lock"]
-        return kinds.compactMap { kind in
-            let place = LogName.companion(of: path, kind)
-            var sentence: String?
-            if let status = try? SystemFileSystem().status(of: place) {
-                if !status.isRegularFile {
-                    sentence = "\(place) is no regular file; the log keeps its \(kind) there"
-                } else if !isWritable(place) {
-                    sentence = "\(place) cannot be written"
-                }
-            } else if !isWritable(LogName.folder(of: path)) {
-                sentence = "\(LogName.folder(of: path)) cannot be written"
+            guard error == .isNotThere else {
+                return add(log.setting, "\(log.path) cannot be opened: \(error.words)")
             }
-            return sentence.map { Problem(path: setting, sentence: $0) }
+            if let (place, words) = obstacle(toMakingIn: log.folder) {
+                return add(log.setting, "\(place) cannot be written: \(words)")
+            }
+        }
+        checkCompanions(log)
+    }
+
+    /// Those that are there have to be written, and those that are not are made.
+    private mutating func checkCompanions(_ place: ServicePlaces.Place) {
+        guard let folder = try? ServiceFolder.open(place.folder) else { return }
+        for kind in place.companions where kind != "new" {
+            let path = LogName.companion(of: place.path, kind)
+            let name = LogName.base(of: path)
+            if (try? folder.status(of: name)) == nil {
+                if let error = folder.obstacleToWriting {
+                    return add(place.setting, "\(place.folder) cannot be written: \(error.words)")
+                }
+            } else if !folder.permits(name, R_OK | W_OK) {
+                return add(place.setting, "\(path) cannot be written: Permission denied")
+            }
         }
     }
 
-    private static func journal(_ configuration: Configuration) -> [Problem] {
-        guard let path = configuration.revocationJournal else { return [] }
+    private mutating func checkJournal(_ journal: ServicePlaces.Place) {
         do throws(RevocationsError) {
             _ = try Revocations(
-                reading: path, at: WallClock.system.now(), guarded: configuration.journalGuard())
+                reading: journal.path, at: WallClock.system.now(),
+                guarded: configuration.journalGuard())
         } catch {
-            return [
+            return add(journal.setting, "the journal \(journal.path) \(error.sentence)")
+        }
+        if let (place, words) = obstacle(toMakingIn: journal.folder) {
+            guard (try? SystemFileSystem().status(of: journal.path)) != nil else {
+                return add(journal.setting, "\(place) cannot be written: \(words)")
+            }
+            // A start goes on with the journal as it is.
+            warnings.append(
                 Problem(
-                    path: "state.revocations", sentence: "the journal \(path) \(error.sentence)")
-            ]
+                    path: journal.setting,
+                    sentence: "\(place) cannot be written: \(words); the journal cannot be tidied"))
+            guard
+                let (folder, name) = try? ServiceFolder.containing(journal.path),
+                folder.permits(name, R_OK | W_OK)
+            else {
+                return add(
+                    journal.setting, "\(journal.path) cannot be written: Permission denied")
+            }
         }
-        // It is replaced by a new file at each start, so that its folder counts, too; that is made with
-        // all above it where it is not there.
-        let place = lowest(LogName.folder(of: path), steps: path.utf8.count)
-        guard isFolder(place), FileManager.default.isWritableFile(atPath: place) else {
-            return [Problem(path: "state.revocations", sentence: "\(place) cannot be written")]
-        }
-        return []
+        checkCompanions(journal)
     }
 
-    /// - Parameter made: folders that the start makes before it comes to the socket.
-    private static func socket(_ path: String?, made: [String]) -> [Problem] {
-        guard let path else { return [] }
+    private mutating func checkSocket(_ socket: ServicePlaces.Place) {
+        let path = socket.path
         guard path.utf8.count <= SocketAddress.longestPath else {
-            return [
-                Problem(
-                    path: "admin.socket",
-                    sentence:
-                        "the path of a socket has at most \(SocketAddress.longestPath) bytes, "
-                        + "and this one has \(path.utf8.count)")
-            ]
+            return add(
+                socket.setting,
+                "the path of a socket has at most \(SocketAddress.longestPath) bytes, "
+                    + "and this one has \(path.utf8.count)")
         }
         if let status = try? SystemFileSystem().status(of: path), !status.isSocket {
-            return [
-                Problem(
-                    path: "admin.socket",
-                    sentence: "something that is not a socket is at \(path)")
-            ]
+            return add(
+                socket.setting,
+                "something that is not a socket is at \(path); write another path, or remove it")
         }
-        let folder = LogName.folder(of: path)
-        let isMade = made.contains { $0 == folder || $0.hasPrefix(folder + "/") }
-        if isMade, !FileManager.default.fileExists(atPath: folder) { return [] }
-        guard isFolder(folder), FileManager.default.isWritableFile(atPath: folder) else {
-            return [
-                Problem(
-                    path: "admin.socket",
-                    sentence: "\(folder) is no folder that can be written to")
-            ]
+        // Those of the log and of the journal are made before the start comes to the socket.
+        let made = (places.logs + [places.journal].compactMap(\.self)).map(\.folder)
+        let isMade = made.contains { $0 == socket.folder || $0.hasPrefix(socket.folder + "/") }
+        do throws(Errno) {
+            if let error = try ServiceFolder.open(socket.folder).obstacleToWriting { throw error }
+        } catch {
+            if isMade, error == .isNotThere { return }
+            add(
+                socket.setting,
+                "\(socket.folder) is no folder that can be written to: \(error.words)")
         }
-        return []
     }
 
-    // MARK: Places
-
-    /// The path, or its folder, or what is above that: the first of them that is there, or the last after
-    /// so many steps.
-    private static func lowest(_ path: String, steps: Int) -> String {
-        var place = path
-        for _ in 0..<steps where !FileManager.default.fileExists(atPath: place) {
-            place = LogName.folder(of: place)
+    private mutating func checkUsers() {
+        do throws(Configuration.Invalid) {
+            let users = try configuration.readUsers()
+            if configuration.login.mode == .password { userCount = users.all.count }
+        } catch {
+            problems += error.problems
         }
-        return place
-    }
-
-    private static func isWritable(_ path: String) -> Bool {
-        FileManager.default.isWritableFile(atPath: path)
-    }
-
-    private static func isFolder(_ path: String) -> Bool {
-        (try? FileStatus(path: path))?.isFolder ?? false
+        guard configuration.login.mode == .password else { return }
+        let path = configuration.login.usersFile
+        warnings += Configuration.permissionWarning(path, "users")
+        if userCount == 0 {
+            warnings.append(
+                Problem(path: path, sentence: "has no users; add one with `gatehouse user add`"))
+        }
     }
 }

@@ -18,7 +18,8 @@ struct UserCommand {
     private let username: String?
     private let id: UserID?
     private let name: String?
-    private let path: String?
+    /// Of the users file, if it is named.
+    let path: String?
     private let asJSON: Bool
 
     /// Nil if help was asked for.
@@ -467,9 +468,11 @@ struct UserCommand {
         var exitCode: Command.ExitCode {
             switch self {
             case .file(.cannotRead(.notPermitted)), .file(.cannotWrite(.notPermitted)),
-                .file(.cannotWrite(.readOnly)), .file(.wouldChangeOwner):
+                .file(.cannotWrite(.readOnly)), .file(.wouldChangeOwner),
+                .file(.folderNotWritable):
                 .notPermitted
-            case .file(.cannotRead), .file(.notRegular): .noInput
+            case .file(.untrusted): .configuration
+            case .file(.cannotRead), .file(.notRegular), .file(.isLink): .noInput
             case .file(.cannotWrite(.noSpace)), .file(.cannotWrite(.inputOutput)): .inputOutput
             case .file(.cannotWrite): .cannotCreate
             case .file(.inUse): .unavailable

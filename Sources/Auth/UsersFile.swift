@@ -42,10 +42,27 @@ package struct UsersFile: Sendable {
     }
 
     /// The users, in the file's order, and the ids that are left.
+    ///
+    /// A symbolic link is followed if no other account can change it: a container's secrets are reached
+    /// through such links.
     package func readAll() throws(UsersFileError) -> (users: [User], ids: FreeIDs) {
-        let bytes = try contents()
-        guard bytes.count <= Self.maximumSize else { throw .tooLarge }
-        return try UsersFileReader.users(in: bytes)
+        let place = try Place(path, fileSystem) { .cannotRead($0) }
+        do throws(UsersFileError) {
+            return try read(place)
+        } catch {
+            guard error == .isLink else { throw error }
+        }
+        let file: TrustedFile
+        do throws(TrustedFile.Failure) {
+            file = try TrustedFile(reading: path, upTo: Self.maximumSize)
+        } catch {
+            switch error {
+            case .failed(let error): throw .cannotRead(error)
+            case .notRegular: throw .notRegular
+            case .tooLarge: throw .tooLarge
+            }
+        }
+        return try users(in: file.bytes, file.faults)
     }
 
     /// Reads the users, has them changed, and writes them, while nobody else can. Writes nothing if
@@ -65,14 +82,15 @@ package struct UsersFile: Sendable {
         making isMade: Bool = false, waits: Bool = true,
         _ change: (_ users: inout [User], _ ids: FreeIDs) -> Answer
     ) throws(UsersFileError) -> Answer {
-        let path = try target()
-        let lock = try locked(path, waits)
+        let place = try Place(path, fileSystem) { isMade ? .cannotWrite($0) : .cannotRead($0) }
+        let lock = try place.locked(waits)
         defer { withExtendedLifetime(lock) {} }
         let before: (users: [User], ids: FreeIDs)
         do throws(UsersFileError) {
-            before = try readAll()
+            before = try read(place)
         } catch {
             guard isMade, error == .cannotRead(.isNotThere) else { throw error }
+            guard place.folder.faults.isEmpty else { throw .untrusted(place.folder.faults) }
             before = ([], Self.noIDs)
         }
         var users = before.users
@@ -84,7 +102,7 @@ package struct UsersFile: Sendable {
         let bytes = Self.text(of: users, nextID)
         guard bytes.count <= Self.maximumSize else { throw .tooLarge }
         do throws(Errno) {
-            try write(bytes, to: path)
+            try place.write(bytes)
         } catch {
             throw error == .notTheOwner ? .wouldChangeOwner : .cannotWrite(error)
         }
@@ -109,107 +127,34 @@ package struct UsersFile: Sendable {
     /// Whether a change would probably succeed: asks for permissions alone, and changes nothing. For
     /// whoever would do work for a change that cannot be written; what counts is the change itself.
     package var isWritable: Bool {
-        guard let path = try? target(), let file = try? FileStatus(path: path),
-            file.isRegularFile
+        guard let (folder, name) = try? ServiceFolder.containing(path),
+            let file = try? folder.status(of: name), file.isRegularFile
         else { return false }
-        // What is written must belong to the same user.
-        guard geteuid() == 0 || file.owner == geteuid() else { return false }
-        let lock = Self.companion(of: path, "lock")
-        if let status = try? fileSystem.status(of: lock) {
-            guard status.isRegularFile, Self.permits(lock, R_OK | W_OK) else { return false }
+        // What is written belongs to this account.
+        guard file.owner == geteuid() else { return false }
+        let lock = Place.companion(of: name, "lock")
+        if let status = try? folder.status(of: lock) {
+            guard status.isRegularFile, folder.permits(lock, R_OK | W_OK) else { return false }
         }
-        return Self.permits(Self.folder(of: path), W_OK | X_OK)
-    }
-
-    private static func permits(_ path: String, _ mode: CInt) -> Bool {
-        // By the effective user, as open(2) judges.
-        // Sound: C gets the path with a zero behind it, for the time of the call.
-        unsafe faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0
+        return folder.permits(".", W_OK | X_OK)
     }
 
     // MARK: Reading
 
-    /// One byte more than may be is enough to know.
-    private func contents() throws(UsersFileError) -> [UInt8] {
-        do throws(Errno) {
-            // Whoever put a pipe there must not keep us waiting.
-            let file = try fileSystem.open(path, O_RDONLY | O_NONBLOCK, mode: 0)
-            if try file.status().isRegularFile { return try file.read(upTo: Self.maximumSize) }
-        } catch {
-            throw .cannotRead(error)
-        }
-        throw .notRegular
+    private func read(
+        _ place: borrowing Place
+    ) throws(UsersFileError) -> (users: [User], ids: FreeIDs) {
+        let (bytes, status) = try place.contents(upTo: Self.maximumSize)
+        return try users(in: bytes, place.folder.faults + PathFault.ofFile(status, path))
     }
 
-    // MARK: Writing
-
-    /// The file itself where the path is a symbolic link, which a new file must not take the place of.
-    private func target() throws(UsersFileError) -> String {
-        guard let status = try? fileSystem.status(of: path), status.mode & S_IFMT == S_IFLNK else {
-            return path
-        }
-        // Sound: realpath allocates what it returns, and it ends with a zero.
-        guard let resolved = unsafe realpath(path, nil) else { throw .cannotRead(Errno(errno)) }
-        defer { unsafe free(resolved) }
-        return unsafe String(cString: resolved)
-    }
-
-    /// Taken back by the kernel when the descriptor is closed, or its owner dies.
-    private func locked(
-        _ path: String, _ waits: Bool
-    ) throws(UsersFileError) -> FileDescriptor {
-        do throws(Errno) {
-            let lock = try fileSystem.open(
-                Self.companion(of: path, "lock"), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK,
-                mode: 0o600)
-            // What the superuser makes, the file's owner must be able to open.
-            if let status = try? FileStatus(path: path) {
-                try? lock.change(owner: status.owner, group: status.group)
-            }
-            try lock.lock(waits: waits)
-            return lock
-        } catch {
-            throw error == .again ? .inUse : .cannotWrite(error)
-        }
-    }
-
-    /// Under the lock. The new file is whole and on the disk before it gets the name.
-    private func write(_ bytes: [UInt8], to path: String) throws(Errno) {
-        let temporary = Self.companion(of: path, "new")
-        // What a killed process has left; nobody else is here.
-        do throws(Errno) {
-            try fileSystem.remove(temporary)
-        } catch {
-            guard error == .isNotThere else { throw error }
-        }
-        do throws(Errno) {
-            let file = try fileSystem.open(
-                temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-            try keepOwner(of: path, file)
-            var rest = bytes.span
-            while !rest.isEmpty {
-                let count = try fileSystem.write(rest, to: file)
-                guard count > 0 else { throw Errno.noSpace }
-                rest = rest.extracting(count..<rest.count)
-            }
-            try fileSystem.synchronize(file)
-            try fileSystem.rename(temporary, to: path)
-        } catch {
-            try? fileSystem.remove(temporary)
-            throw error
-        }
-        try fileSystem.synchronizeFolder(Self.folder(of: path))
-    }
-
-    /// A change by the superuser must not lock the server out, which reads the file as another user.
-    private func keepOwner(
-        of path: String, _ file: borrowing FileDescriptor
-    ) throws(Errno) {
-        guard let old = try? FileStatus(path: path) else { return }
-        let new = try file.status()
-        if new.owner != old.owner || new.group != old.group {
-            try file.change(owner: old.owner, group: old.group)
-        }
+    private func users(
+        in bytes: [UInt8], _ faults: [PathFault]
+    ) throws(UsersFileError) -> (users: [User], ids: FreeIDs) {
+        guard faults.isEmpty else { throw .untrusted(faults) }
+        // One byte more than may be is enough to know.
+        guard bytes.count <= Self.maximumSize else { throw .tooLarge }
+        return try UsersFileReader.users(in: bytes)
     }
 
     /// One user a line, for people who compare.
@@ -240,17 +185,5 @@ package struct UsersFile: Sendable {
 
     static func nextID(after users: [User]) -> Int64 {
         (users.lazy.map(\.id.number).max() ?? 0) + 1
-    }
-
-    /// `.users.json.lock` beside `users.json`.
-    static func companion(of path: String, _ suffix: String) -> String {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        return (parts.dropLast().map(String.init) + [".\(parts.last ?? "").\(suffix)"])
-            .joined(separator: "/")
-    }
-
-    private static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 }

@@ -6,6 +6,14 @@ package enum UsersFileError: Error, Equatable {
     case cannotRead(Errno)
     /// A folder, a pipe or a device.
     case notRegular
+    /// A symbolic link, where the file is to be written.
+    case isLink
+    /// Another account could change the file, or put another in its place.
+    case untrusted([PathFault])
+    /// The folder, in which a change makes files, cannot be written.
+    case folderNotWritable(Errno)
+    /// UTF-16, or UTF-8 with a byte order mark.
+    case encoding(TextEncoding)
     /// What is there is as it was, but for an error of the folder's synchronisation, after which the new
     /// users are there and may not outlive a power cut.
     case cannotWrite(Errno)
@@ -28,6 +36,15 @@ package enum UsersFileError: Error, Equatable {
         case .notRegular:
             ["\(path): is not a regular file; write a file, not a folder, a pipe or a device"]
         case .cannotWrite(let error): ["\(path): the users cannot be written: \(error.words)"]
+        case .isLink:
+            ["\(path): is a symbolic link, and is not written; name the file that it leads to"]
+        case .untrusted(let faults): faults.map { "\(path): \($0.sentence)" }
+        case .folderNotWritable(let error):
+            [
+                "\(path): its folder cannot be written: \(error.words); a change needs a lock and a "
+                    + "new file there: if the file is mounted alone, mount its folder instead"
+            ]
+        case .encoding(let encoding): ["\(path): \(encoding.sentence)"]
         case .wouldChangeOwner:
             ["\(path): belongs to another user; run this as that user or as the superuser"]
         case .inUse: ["\(path): is being changed by another process; try again"]

@@ -16,6 +16,7 @@ struct UsersFileReader {
     static func users(
         in bytes: [UInt8]
     ) throws(UsersFileError) -> (users: [User], ids: UsersFile.FreeIDs) {
+        if let encoding = TextEncoding(ofJSON: bytes) { throw .encoding(encoding) }
         let root: JSONValue
         do throws(JSONError) {
             root = try JSONValue(parsing: bytes.span)

@@ -20,7 +20,7 @@ enum ForeignFile {
     static func moveEnd(
         of log: String, from offset: Int, _ fileSystem: any FileSystem
     ) throws(Errno) -> String {
-        let source = try FileDescriptor.open(log, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+        let source = try SystemFileSystem().open(log, O_RDONLY, mode: 0)
         let target = try unusedPath(of: log, fileSystem)
         do throws(Errno) {
             let copy = try fileSystem.open(

@@ -13,7 +13,7 @@ package enum LogBeginning {
     /// - Throws: why the file cannot be read; one that is not there, or no regular file, is no obstacle.
     package static func isLog(_ path: String) throws(Errno) -> Bool {
         do throws(Errno) {
-            let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+            let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
             guard try file.status().isRegularFile else { return true }
             var bytes = [UInt8](repeating: 0, count: 64)
             var span = bytes.mutableSpan

@@ -112,7 +112,7 @@ struct LogStart {
     /// The last line of a file, if it is a seal.
     /// - Parameter end: the file's end for this purpose; nil for the real one.
     static func lastSeal(in path: String, upTo end: Int? = nil) throws(Errno) -> SealLine? {
-        let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+        let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         let size = try file.status().size
         let end = end ?? size
         guard end <= size else { return nil }
@@ -162,7 +162,7 @@ struct LogStart {
         _ path: String, _ key: SealKey?, _ start: SealChain?, from offset: Int,
         believesOthers: Bool = true, isOnlyEnd: Bool = false
     ) throws(Errno) -> Scan {
-        let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+        let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         var position = isOnlyEnd ? max(0, try file.status().size - 1) : offset
         var scan = Scan(chain: start, size: 0, isTorn: false)
         var buffer = [UInt8](repeating: 0, count: 128 * 1024)
@@ -213,7 +213,7 @@ struct LogStart {
     private static func firstLine(
         of path: String
     ) throws(Errno) -> (line: [UInt8], date: [UInt8], isTorn: Bool, status: FileStatus) {
-        let file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+        let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         var bytes = [UInt8](repeating: 0, count: 512)
         var span = bytes.mutableSpan
         let count = try file.read(into: &span)

@@ -45,7 +45,7 @@ package struct LogState: Sendable, Equatable {
 
     /// Whether the file is a state, of whatever key.
     static func isState(_ path: String) throws(Errno) -> Bool {
-        let file = try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         var bytes = [UInt8](repeating: 0, count: 2 * slotSize)
         var span = bytes.mutableSpan
         let count = try file.read(into: &span)
@@ -59,7 +59,7 @@ package struct LogState: Sendable, Equatable {
     fileprivate static func readSlots(_ path: String, _ key: SealKey) throws(Errno) -> [Slot] {
         let file: FileDescriptor
         do throws(Errno) {
-            file = try FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         } catch {
             guard error == .isNotThere else { throw error }
             return []
@@ -124,8 +124,7 @@ struct LogStateFile: ~Copyable {
 
     init(_ path: String, _ key: SealKey) throws(Errno) {
         let newest = try LogState.readSlots(path, key).max { $0.turn < $1.turn }
-        let file = try FileDescriptor.open(
-            path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
+        let file = try Self.open(path)
         // What another key wrote must not come back when its turn comes again: it would speak of a
         // file that has changed since.
         if newest == nil { try SystemFileSystem().truncate(file, to: 0) }
@@ -133,6 +132,12 @@ struct LogStateFile: ~Copyable {
         self.key = key
         turn = newest?.turn ?? 0
         state = newest?.state
+    }
+
+    private static func open(_ path: String) throws(Errno) -> FileDescriptor {
+        let file = try SystemFileSystem().open(path, O_WRONLY | O_CREAT, mode: 0o600)
+        guard try file.status().isRegularFile else { throw .notRegular }
+        return file
     }
 
     /// Takes back that the log has come to its end, before anything is written behind that.
@@ -146,7 +151,7 @@ struct LogStateFile: ~Copyable {
     /// Empties the file of a log that goes on without seals: what it says does not hold for long.
     static func clear(_ path: String) throws(Errno) {
         do throws(Errno) {
-            let file = try FileDescriptor.open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK)
+            let file = try SystemFileSystem().open(path, O_WRONLY, mode: 0)
             try SystemFileSystem().truncate(file, to: 0)
         } catch {
             guard error != .isNotThere else { return }

@@ -737,8 +737,7 @@ struct RotatingFile: ~Copyable {
     /// Whether the last byte of the file is a line end; false if it cannot be read.
     private func endsInLineEnd() -> Bool {
         guard
-            let reading = try? FileDescriptor.open(
-                options.path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
+            let reading = try? SystemFileSystem().open(options.path, O_RDONLY, mode: 0),
             (try? reading.status().isSameFile(as: file.status)) == true
         else { return false }
         var byte: [UInt8] = [0]

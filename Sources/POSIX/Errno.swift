@@ -12,6 +12,13 @@ package struct Errno: Error, Equatable, Hashable {
 
     /// The system's words, as in "No space left on device".
     package var words: String {
+        switch self {
+        case .foreignFile:
+            return "the file belongs to another account, or has a second name (a hard link)"
+        case .foreignLink: return "a symbolic link on the way belongs to another account"
+        case .notRegular: return "not a regular file"
+        default: break
+        }
         var buffer = [CChar](repeating: 0, count: 128)
         // Sound: glibc's strerror_r fills at most the count it is given, ends it with a zero, and
         // takes no lock. (Swift imports the POSIX variant.)
@@ -53,6 +60,18 @@ package struct Errno: Error, Equatable, Hashable {
     package static let isNoSocket = Errno(ENOTSOCK)
     /// Nothing is open under this number.
     package static let badDescriptor = Errno(EBADF)
+    package static let isFolder = Errno(EISDIR)
+    package static let isNoFolder = Errno(ENOTDIR)
+    package static let tooManyLinks = Errno(ELOOP)
+    package static let isBusy = Errno(EBUSY)
+    package static let isElsewhere = Errno(EXDEV)
+    /// Not the kernel's, whose numbers end at 4095: a file that is not written, because it may be
+    /// another account's.
+    package static let foreignFile = Errno(5001)
+    /// Not the kernel's either: another account's symbolic link is not followed.
+    package static let foreignLink = Errno(5002)
+    /// Not the kernel's: a pipe or a device where a file belongs.
+    package static let notRegular = Errno(5003)
     package static let unsupportedFamily = Errno(EAFNOSUPPORT)
 }
 

@@ -7,6 +7,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// Takes ownership of an open descriptor.
     package init(owning number: CInt) { self.number = number }
 
+    /// Gives up the ownership: something else closes the number.
+    consuming func leave() { discard self }
+
     deinit {
         // After EINTR Linux has closed it all the same: never again.
         _ = close(number)
@@ -15,8 +18,11 @@ package struct FileDescriptor: ~Copyable, Sendable {
     package static func open(
         _ path: String, _ flags: CInt, mode: mode_t = 0
     ) throws(Errno) -> FileDescriptor {
+        if let (folder, name) = ServiceFolder.kept(path) {
+            return try folder.open(name, flags, mode: mode)
+        }
         // Sound: C gets the path with a zero behind it, for the time of the call.
-        FileDescriptor(
+        return FileDescriptor(
             owning: try retryingOnInterrupt { unsafe Glibc.open(path, flags | O_CLOEXEC, mode) })
     }
 
@@ -102,18 +108,29 @@ package struct FileDescriptor: ~Copyable, Sendable {
             owning: try retryingOnInterrupt { fcntl(number, F_DUPFD_CLOEXEC, 0) })
     }
 
-    /// Gives the file to another owner and group; the superuser can, others to themselves.
-    package func change(owner: uid_t, group: gid_t) throws(Errno) {
-        let number = number
-        _ = try retryingOnInterrupt { fchown(number, owner, group) }
-    }
-
     /// Waits until no other open file has the lock (flock(2)), and takes it; it is let go with the last
     /// descriptor, or with the process.
     /// - Parameter waits: if not, and somebody has it, throws `again`.
     package func lock(waits: Bool) throws(Errno) {
         let number = number
         _ = try retryingOnInterrupt { flock(number, waits ? LOCK_EX : LOCK_EX | LOCK_NB) }
+    }
+
+    /// Takes the lock together with others who only read.
+    /// - Returns: false if somebody who writes has it.
+    package func tryLockShared() -> Bool {
+        flock(number, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK
+    }
+
+    /// Gives the file to another group, of which this process has to be a member.
+    package func change(group: gid_t) throws(Errno) {
+        let number = number
+        _ = try retryingOnInterrupt { fchown(number, uid_t.max, group) }
+    }
+
+    package func change(mode: mode_t) throws(Errno) {
+        let number = number
+        _ = try retryingOnInterrupt { fchmod(number, mode) }
     }
 
     /// Asks the kernel to put what is written on the disk, and returns when it is there.

@@ -25,6 +25,10 @@ package struct FileStatus: Sendable {
     }
 
     package init(path: String) throws(Errno) {
+        if let (folder, name) = ServiceFolder.kept(path) {
+            self = try folder.status(of: name)
+            return
+        }
         var result = stat()
         // Sound: the call fills in a structure of ours, and gets the path with a zero behind it.
         _ = try retryingOnInterrupt { unsafe stat(path, &result) }
@@ -33,6 +37,25 @@ package struct FileStatus: Sendable {
 
     package func isSameFile(as other: FileStatus) -> Bool {
         device == other.device && inode == other.inode
+    }
+
+    /// `major:minor`, as the kernel writes it (makedev(3)).
+    var deviceText: String {
+        let major = device >> 32 & 0xffff_f000 | device >> 8 & 0xfff
+        let minor = device >> 12 & 0xffff_ff00 | device & 0xff
+        return "\(major):\(minor)"
+    }
+
+    /// What it is, for messages.
+    package var kind: String {
+        switch mode & S_IFMT {
+        case S_IFREG: "a regular file"
+        case S_IFDIR: "a folder"
+        case S_IFLNK: "a symbolic link"
+        case S_IFIFO: "a pipe"
+        case S_IFSOCK: "a socket"
+        default: "a device"
+        }
     }
 
     package var isRegularFile: Bool { mode & S_IFMT == S_IFREG }
@@ -45,17 +68,10 @@ package struct FileStatus: Sendable {
 
     package var isSymbolicLink: Bool { mode & S_IFMT == S_IFLNK }
 
-    /// What it is, in words: `a folder`.
-    package var kind: String {
-        switch mode & S_IFMT {
-        case S_IFREG: "a regular file"
-        case S_IFDIR: "a folder"
-        case S_IFLNK: "a symbolic link"
-        case S_IFSOCK: "a socket"
-        case S_IFIFO: "a named pipe"
-        default: "a device"
-        }
-    }
+    /// A folder in which only an entry's owner can replace the entry.
+    package var isSticky: Bool { mode & S_ISVTX != 0 }
+
+    package var isWritableByGroup: Bool { mode & S_IWGRP != 0 }
 
     package var isWritableByOthers: Bool { mode & S_IWOTH != 0 }
 

@@ -2,6 +2,11 @@ import Glibc
 
 /// The file operations that the log lives on, as one seam: a test can fail the n-th of them.
 package protocol FileSystem: Sendable {
+    /// Opens a folder once, and gives a file system in which names without a slash are names in it.
+    func entering(
+        _ folder: String
+    ) throws(Errno) -> (files: any FileSystem, folder: ServiceFolder)
+    /// Opens a file, never a symbolic link, and waits for no pipe.
     func open(_ path: String, _ flags: CInt, mode: mode_t) throws(Errno) -> FileDescriptor
     func write(_ bytes: Span<UInt8>, to file: borrowing FileDescriptor) throws(Errno) -> Int
     /// Writes all of it at a place in the file.
@@ -54,14 +59,36 @@ extension FileSystem {
     }
 }
 
-/// The real one.
+/// The real one. A path is followed to its folder by `ServiceFolder`, and its last component never.
 package struct SystemFileSystem: FileSystem {
-    package init() {}
+    /// Names without a slash are names in this folder.
+    private let base: ServiceFolder?
+
+    package init() { base = nil }
+
+    private init(_ base: ServiceFolder) { self.base = base }
+
+    private func place(_ path: String) throws(Errno) -> (folder: ServiceFolder, name: String) {
+        if let base, !path.utf8.contains(UInt8(ascii: "/")) { return (base, path) }
+        return try ServiceFolder.containing(path)
+    }
+
+    package func entering(
+        _ folder: String
+    ) throws(Errno) -> (files: any FileSystem, folder: ServiceFolder) {
+        let folder = try ServiceFolder.open(folder)
+        return (SystemFileSystem(folder), folder)
+    }
 
     package func open(
         _ path: String, _ flags: CInt, mode: mode_t
     ) throws(Errno) -> FileDescriptor {
-        try FileDescriptor.open(path, flags, mode: mode)
+        // A folder to be put on the disk may be `/`, which has no name.
+        if flags & O_DIRECTORY != 0, base == nil {
+            return try ServiceFolder.open(path).reopened()
+        }
+        let (folder, name) = try place(path)
+        return try folder.open(name, flags, mode: mode)
     }
 
     package func write(
@@ -76,42 +103,27 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func rename(_ path: String, to newPath: String) throws(Errno) {
-        // Sound: C gets both paths with a zero behind them, for the time of the call.
-        _ = try retryingOnInterrupt { unsafe Glibc.rename(path, newPath) }
+        let (folder, name) = try place(path)
+        let (newFolder, newName) = try place(newPath)
+        try folder.rename(name, to: newName, in: newFolder)
     }
 
     package func remove(_ path: String) throws(Errno) {
-        // Sound: C gets the path with a zero behind it, for the time of the call.
-        _ = try retryingOnInterrupt { unsafe unlink(path) }
+        let (folder, name) = try place(path)
+        try folder.remove(name)
     }
 
     package func names(in folder: String) throws(Errno) -> [String] {
-        // Sound: the stream is closed once, when nothing more is read of it.
-        guard let stream = unsafe opendir(folder) else { throw .last }
-        defer { unsafe closedir(stream) }
-        var names: [String] = []
-        // Sound: an entry is good until the next readdir of the same stream, and its name ends with
-        // a zero.
-        while true {
-            // The end and an error look the same but for this.
-            errno = 0
-            guard let entry = unsafe readdir(stream) else { break }
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { text in
-                    unsafe String(cString: text)
-                }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        if errno != 0 { throw .last }
-        return names
+        if let base { return try base.names() }
+        return try ServiceFolder.open(folder).names()
     }
 
     package func status(of path: String) throws(Errno) -> FileStatus {
-        var result = stat()
-        // Sound: the call fills in a structure of ours, and gets the path with a zero behind it.
-        _ = try retryingOnInterrupt { unsafe lstat(path, &result) }
-        return FileStatus(result)
+        if base == nil, path.hasSuffix("/") || path == "." {
+            return try ServiceFolder.open(path).reopened().status()
+        }
+        let (folder, name) = try place(path)
+        return try folder.status(of: name)
     }
 
     package func synchronize(_ file: borrowing FileDescriptor) throws(Errno) {
@@ -119,7 +131,9 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func createFolder(_ path: String, mode: mode_t) throws(Errno) {
-        // Sound: C gets the path with a zero behind it, for the time of the call.
-        _ = try retryingOnInterrupt { unsafe mkdir(path, mode) }
+        // The way to it may be closed by now.
+        if ServiceFolder.isKept(path) { throw .exists }
+        let (folder, name) = try place(path)
+        try folder.createFolder(name, mode: mode)
     }
 }

@@ -8,8 +8,8 @@ package struct ProcessLock: ~Copyable {
     /// - Parameter path: of the file, which is made where it is not there.
     /// - Returns: nil if another process has it.
     package init?(_ path: String) throws(Errno) {
-        let file = try FileDescriptor.open(
-            path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
+        let file = try SystemFileSystem().open(path, O_RDWR | O_CREAT, mode: 0o600)
+        guard try file.status().isRegularFile else { throw .notRegular }
         let number = file.number
         do throws(Errno) {
             _ = try retryingOnInterrupt { flock(number, LOCK_EX | LOCK_NB) }
@@ -32,7 +32,7 @@ package struct ProcessLock: ~Copyable {
 
     /// The process that has the lock, as it says itself.
     package static func owner(_ path: String) -> Int32? {
-        guard let file = try? FileDescriptor.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else {
+        guard let file = try? SystemFileSystem().open(path, O_RDONLY, mode: 0) else {
             return nil
         }
         var bytes = [UInt8](repeating: 0, count: 16)
@@ -43,7 +43,8 @@ package struct ProcessLock: ~Copyable {
 
     /// Whether the lock is still the one that the next process would find.
     package func isInPlace(_ path: String) -> Bool {
-        guard let ours = try? file.status(), let there = try? FileStatus(path: path) else {
+        guard let ours = try? file.status(), let there = try? SystemFileSystem().status(of: path)
+        else {
             return false
         }
         return there.isSameFile(as: ours)

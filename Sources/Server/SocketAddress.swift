@@ -72,6 +72,11 @@ package struct SocketAddress: Sendable, Equatable {
         try Socket.checkHost(of: self)
     }
 
+    /// - Throws: why nothing can listen at this host and port now.
+    package func checkUnused() throws(Errno) {
+        try Socket.checkUnused(self)
+    }
+
     /// Whether who listens on this port of this host has it on the other's, too: because all addresses of
     /// the machine are meant, or, for IPv4, all of that family.
     package func covers(_ other: SocketAddress) -> Bool {

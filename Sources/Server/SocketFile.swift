@@ -14,7 +14,8 @@ import Synchronization
 /// file). At the end the file goes while its socket still listens: until then nobody takes it for
 /// dead, and afterwards it is not there to be taken for another's.
 final class SocketFile: Sendable {
-    private let path: String
+    private let folder: ServiceFolder
+    private let name: String
     private let status: FileStatus
     private let isRemoved = Atomic<Bool>(false)
 
@@ -28,16 +29,18 @@ final class SocketFile: Sendable {
     init(_ path: String, bindingTo listener: borrowing FileDescriptor) throws(Errno) {
         let address = SocketAddress.unix(path: path)
         try address.check()
-        let folder = try Self.lockFolder(of: path)
-        try Self.removeDeadSocket(at: address, path)
+        let (folder, name) = try ServiceFolder.containing(path)
+        let lock = try Self.lock(folder)
+        try Self.removeDeadSocket(at: address, folder, name)
         // The file gets its permissions from the socket in the moment in which it comes to be
         // (unix(7), less the umask): there is no moment in which others could connect, as there would
         // be before a chmod, and no other thread's files are affected, as they would be by a umask.
         let number = listener.number
         _ = try retryingOnInterrupt { fchmod(number, 0o600) }
         try Socket.bind(listener, address)
-        self.path = path
-        status = try SystemFileSystem().status(of: path)
+        self.folder = folder
+        self.name = name
+        status = try folder.status(of: name)
         // A kernel that does it otherwise is not trusted with what comes in here.
         guard status.mode & 0o177 == 0 else {
             remove()
@@ -49,7 +52,7 @@ final class SocketFile: Sendable {
             remove()
             throw error
         }
-        _ = consume folder
+        _ = consume lock
     }
 
     deinit { remove() }
@@ -57,14 +60,13 @@ final class SocketFile: Sendable {
     /// Removes the file, once; another that has its name by now is left alone.
     func remove() {
         guard !isRemoved.exchange(true, ordering: .relaxed),
-            let there = try? SystemFileSystem().status(of: path), there.isSameFile(as: status)
+            let there = try? folder.status(of: name), there.isSameFile(as: status)
         else { return }
-        try? SystemFileSystem().remove(path)
+        try? folder.remove(name)
     }
 
-    private static func lockFolder(of path: String) throws(Errno) -> FileDescriptor {
-        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        let descriptor = try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY)
+    private static func lock(_ folder: ServiceFolder) throws(Errno) -> FileDescriptor {
+        let descriptor = try folder.reopened()
         let number = descriptor.number
         for _ in 0..<lockAttempts {
             do throws(Errno) {
@@ -79,17 +81,17 @@ final class SocketFile: Sendable {
     }
 
     private static func removeDeadSocket(
-        at address: SocketAddress, _ path: String
+        at address: SocketAddress, _ folder: ServiceFolder, _ name: String
     ) throws(Errno) {
         do throws(Errno) {
-            guard try SystemFileSystem().status(of: path).isSocket else { throw .isNoSocket }
+            guard try folder.status(of: name).isSocket else { throw .isNoSocket }
             // One whose queue is full answers with `.again`, and lives.
             let probe = try Socket.make(AF_UNIX, flags: CInt(SOCK_NONBLOCK.rawValue))
             try Socket.connect(probe, address)
         } catch {
             switch error {
             case .isNotThere: return
-            case .connectionRefused: return try SystemFileSystem().remove(path)
+            case .connectionRefused: return try folder.remove(name)
             // A full queue, or not a stream: somebody has it.
             case .again, .wrongSocketType: throw .addressInUse
             default: throw error

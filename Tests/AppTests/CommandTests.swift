@@ -179,13 +179,16 @@ struct CommandTests {
     @Test("for a check says that the log cannot be written")
     func logCheck() throws {
         try folder.file("file", "")
-        for (path, place) in [
-            ("file/app.log", "file"), (".", "."),
+        for (path, sentence) in [
+            ("file/app.log", "file/app.log cannot be opened: Not a directory"),
+            ("/proc/nowhere/app.log", "/proc cannot be written: Operation not permitted"),
+            (".", "names a folder; write the path of a file"),
+            ("logs/", "names a folder; write the path of a file"),
         ] {
             let (ending, _, errors) = try House.run(
                 ["check"], in: folder, ["LOG_FILE_PATH": path])
             #expect(ending == .exited(78))
-            #expect(errors.contains("gatehouse: log.file.path: \(place) cannot be written\n"))
+            #expect(errors.contains("gatehouse: log.file.path: \(sentence)\n"))
         }
     }
 
@@ -222,9 +225,13 @@ struct CommandTests {
         "for a check and for the start, a log that cannot be one is refused",
         arguments: [
             ("ln -s x audit", "audit is a symbolic link"),
-            ("mkdir .audit.lock", ".audit.lock is no regular file"),
-            ("ln -s x .audit.lock", ".audit.lock is no regular file"),
-            ("ln -s x .audit.state", ".audit.state is no regular file"),
+            ("mkdir .audit.lock", ".audit.lock is a folder; the lock is a regular file"),
+            ("ln -s x .audit.lock", ".audit.lock is a symbolic link"),
+            ("ln -s x .audit.state", ".audit.state is a symbolic link"),
+            ("mkfifo .audit.state", ".audit.state is a pipe"),
+            ("mkfifo audit", "audit is a pipe; the log is a regular file"),
+            ("mknod audit c 1 3", "audit is a device"),
+            ("ln -s /dev/null audit", "audit is a symbolic link"),
             ("echo precious >audit", "audit is a file that is no log"),
         ])
     func noLog(command: String, sentence: String) throws {
@@ -281,10 +288,6 @@ struct CommandTests {
                     "config_warning key=log.file.path "
                         + "reason=\"the log app.log can be \(word) by others; chmod 640 it\""))
         }
-        try folder.remove("app.log")
-        #expect(mkfifo(folder.path("app.log"), 0o600) == 0)
-        let checked = try House.run(["check"], in: folder, ["LOG_FILE_PATH": "app.log"])
-        #expect(checked.errors.contains("warning: log.file.path: app.log is a pipe: while nobody"))
     }
 
     @Test("for a check looks at the journal, the socket and the users, as the start does")
@@ -320,14 +323,16 @@ struct CommandTests {
             ("file/s", "j", "admin.socket: file is no folder that can be written to"),
             ("file", "j", "admin.socket: something that is not a socket is at file"),
             ("s", "file", "state.revocations: the journal file is no journal of revocations"),
-            ("s", ".", "state.revocations: the journal . "),
+            ("s", ".", "state.revocations: names a folder; write the path of a file"),
             ("s", "file/j", "state.revocations: "),
         ] {
             let (ending, _, errors) = try check(admin, journal)
             #expect(ending == .exited(78))
             #expect(errors.contains("gatehouse: \(sentence)"), "\(errors)")
             let served = try check(admin, journal, "serve")
-            #expect([.exited(69), .exited(73)].contains(served.ending), "\(admin) \(journal)")
+            #expect(
+                [.exited(69), .exited(73), .exited(78)].contains(served.ending),
+                "\(admin) \(journal)")
         }
     }
 

@@ -403,8 +403,14 @@ struct ConfigurationProblemTests {
         let cases = [
             ("{}", "token.keys: an object is not a list"),
             (#""\#(secret)""#, "token.keys: a string is not a list"),
-            ("[]", "token.keys: 1 to 16 keys, each with an id of its own"),
-            ("[\(good),\(good)]", "token.keys: 1 to 16 keys, each with an id of its own"),
+            (
+                "[]",
+                "token.keys: has 0 keys; write 1 to 16, or leave it out for a random key"
+            ),
+            (
+                "[\(good),\(good)]",
+                #"token.keys[1].id: "a" is also the id of token.keys[0]; give each key its own"#
+            ),
             (
                 #"["\#(secret)"]"#,
                 "token.keys[0]: a string is not an object with id and secret_file"

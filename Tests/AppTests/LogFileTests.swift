@@ -96,10 +96,16 @@ struct LogFileTests {
         #expect(entries.contains { $0["rid"] == "after" })
     }
 
-    @Test("that cannot be written refuses what has to be on record, if the operator wants that")
+    @Test(
+        "that cannot be written refuses what has to be on record, if the operator wants that",
+        .enabled(if: SmallDisk.canBeMade))
     func refuse() throws {
-        let house = try House(
-            in: folder, ["LOG_FILE_PATH": "/dev/full", "LOG_ON_FAILURE": "refuse"])
+        try SmallDisk.mounted(at: folder.path, size: "64k") { try refuseOnFullDisk() }
+    }
+
+    private func refuseOnFullDisk() throws {
+        try SmallDisk.fill(folder.path("ballast"))
+        let house = try House(in: folder, ["LOG_ON_FAILURE": "refuse"])
         for request in [String.login(1), .login(0), .get("/resource"), .resource("x.y.z")] {
             let response = try house.ask(request)
             #expect(response.status == 503)
@@ -119,14 +125,22 @@ struct LogFileTests {
         #expect(try house.stop() == .exited(74))
     }
 
-    @Test("that cannot be written keeps nobody out, if the operator wants that")
+    @Test(
+        "that cannot be written keeps nobody out, if the operator wants that",
+        .enabled(if: SmallDisk.canBeMade))
     func serve() throws {
-        let house = try House(in: folder, ["LOG_FILE_PATH": "/dev/full"])
+        try SmallDisk.mounted(at: folder.path, size: "64k") { try serveOnFullDisk() }
+    }
+
+    private func serveOnFullDisk() throws {
+        try SmallDisk.fill(folder.path("ballast"))
+        let house = try House(in: folder)
         let login = try house.ask(.login(1))
         #expect(login.status == 200)
         #expect(try house.ask(.resource(login.token)).status == 200)
         #expect(try house.ask(.get("/health/ready")).status == 503)
         #expect(try house.ask(.get("/health/live")).status == 200)
+        #expect(try house.stop() == .exited(74))
     }
 
     @Test("is rotated under load without losing a line")

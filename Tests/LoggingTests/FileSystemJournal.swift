@@ -37,6 +37,12 @@ final class FileSystemJournal: FileSystem {
         return name(String(decoding: buffer[..<max(0, count)], as: UTF8.self))
     }
 
+    func entering(
+        _ folder: String
+    ) throws(Errno) -> (files: any FileSystem, folder: ServiceFolder) {
+        try real.entering(folder)
+    }
+
     func open(_ path: String, _ flags: CInt, mode: mode_t) throws(Errno) -> FileDescriptor {
         try enter("open \(Self.name(path))")
         return try real.open(path, flags, mode: mode)

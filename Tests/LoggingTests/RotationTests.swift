@@ -280,7 +280,7 @@ final class RotationTests {
         }
         options.path = folder.path("app.log")
         #expect(mkfifo(options.path, 0o600) == 0)
-        #expect(throws: LogOpenError.isNotRegular("a named pipe")) { try Logger(options) }
+        #expect(throws: LogOpenError.isNotRegular("a pipe")) { try Logger(options) }
         #expect(folder.allNames == ["app.log"])
     }
 

@@ -17,24 +17,48 @@ package final class FileSystemDouble: FileSystem {
         case pretended
     }
 
-    private let real = SystemFileSystem()
-    private let seen = Locked<[Operation]>([])
+    private let real: any FileSystem
+    private let seen: Shared
     private let judge: @Sendable (_ operation: Operation, _ number: Int) -> Verdict
 
     /// - Parameter judge: called before each operation, with its number, from 1.
-    package init(_ judge: @escaping @Sendable (Operation, Int) -> Verdict = { _, _ in .done }) {
+    package convenience init(
+        _ judge: @escaping @Sendable (Operation, Int) -> Verdict = { _, _ in .done }
+    ) {
+        self.init(SystemFileSystem(), Shared(), judge)
+    }
+
+    private init(
+        _ real: any FileSystem, _ seen: Shared,
+        _ judge: @escaping @Sendable (Operation, Int) -> Verdict
+    ) {
+        self.real = real
+        self.seen = seen
         self.judge = judge
     }
 
+    /// What was done here, and in folders that were entered from here.
+    private final class Shared: Sendable {
+        let operations = Locked<[Operation]>([])
+    }
+
     package func count(of operation: Operation) -> Int {
-        seen.withLock { $0.count { $0 == operation } }
+        seen.operations.withLock { $0.count { $0 == operation } }
     }
 
     /// How many operations there were.
-    package var total: Int { seen.withLock { $0.count } }
+    package var total: Int { seen.operations.withLock { $0.count } }
+
+    /// Not an operation: opening a folder by its place changes nothing, and reads nothing.
+    package func entering(
+        _ folder: String
+    ) throws(Errno) -> (files: any FileSystem, folder: ServiceFolder) {
+        let (files, folder) = try real.entering(folder)
+        return (FileSystemDouble(files, seen, judge), folder)
+    }
 
     private func verdict(_ operation: Operation) throws(Errno) -> Verdict {
-        let number = seen.withLock { seen in
+        let number = seen.operations.withLock { seen in
             seen.append(operation)
             return seen.count
         }

@@ -11,7 +11,9 @@ package final class TemporaryFolder: Sendable {
         let parent =
             Self.keptIn.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory
         let url = parent.appending(path: "gatehouse-test-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+        // Whatever the umask is: a folder that others can change is refused.
+        try FileManager.default.createDirectory(
+            at: url, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
         path = url.path
     }
 

@@ -1,0 +1,161 @@
+import Glibc
+import POSIX
+
+extension UsersFile {
+    /// The folder of the users file, opened once, and the file's name in it: all that is done to the file
+    /// is done here, so that no other file can be put in its place between two steps.
+    struct Place {
+        let folder: ServiceFolder
+        private let files: any FileSystem
+        private let name: String
+
+        /// - Parameter failure: for a folder that cannot be opened.
+        init(
+            _ path: String, _ fileSystem: any FileSystem, failure: (Errno) -> UsersFileError
+        ) throws(UsersFileError) {
+            do throws(Errno) {
+                (files, folder) = try fileSystem.entering(ServiceFolder.folder(of: path))
+            } catch {
+                throw failure(error)
+            }
+            name = ServiceFolder.name(in: path)
+            guard !name.isEmpty else { throw .notRegular }
+        }
+
+        /// `.users.json.lock` beside `users.json`.
+        static func companion(of name: String, _ kind: String) -> String { ".\(name).\(kind)" }
+
+        // MARK: Reading
+
+        /// A writer in place needs some milliseconds.
+        private static let readingAttempts = 100
+        private static let pause: useconds_t = 5000
+
+        /// The content, or one byte more than the limit.
+        /// - Throws: `isLink`, which is not followed here.
+        func contents(
+            upTo limit: Int
+        ) throws(UsersFileError) -> (bytes: [UInt8], status: FileStatus) {
+            do throws(Errno) {
+                let there = try files.status(of: name)
+                if there.isRegularFile {
+                    let file = try files.open(name, O_RDONLY, mode: 0)
+                    // While it is written in place, it is not whole.
+                    for _ in 0..<Self.readingAttempts where !file.tryLockShared() {
+                        usleep(Self.pause)
+                    }
+                    let status = try file.status()
+                    if status.isRegularFile { return (try file.read(upTo: limit), status) }
+                } else if there.isSymbolicLink {
+                    throw Errno.tooManyLinks
+                }
+            } catch {
+                throw error == .tooManyLinks ? .isLink : .cannotRead(error)
+            }
+            throw .notRegular
+        }
+
+        // MARK: Writing
+
+        /// Taken back by the kernel when the descriptor is closed, or its owner dies.
+        func locked(_ waits: Bool) throws(UsersFileError) -> FileDescriptor {
+            do throws(Errno) {
+                let lock = try files.open(
+                    Self.companion(of: name, "lock"), O_RDWR | O_CREAT, mode: 0o600)
+                try lock.lock(waits: waits)
+                return lock
+            } catch {
+                switch error {
+                case .again: throw .inUse
+                // With the file alone mounted, its folder is not the operator's, or not to be written.
+                case .notPermitted, .readOnly: throw .folderNotWritable(error)
+                default: throw .cannotWrite(error)
+                }
+            }
+        }
+
+        /// Under the lock. The new file is whole and on the disk before it gets the name.
+        func write(_ bytes: [UInt8]) throws(Errno) {
+            let temporary = Self.companion(of: name, "new")
+            let old = try? folder.status(of: name)
+            // What is written belongs to this account.
+            if let old, old.owner != geteuid() { throw .notTheOwner }
+            // What a killed process has left.
+            try removeIfThere(temporary)
+            do throws(Errno) {
+                let file = try files.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+                if let old { try keepReaders(of: old, file) }
+                try write(bytes, to: file)
+                do throws(Errno) {
+                    try files.rename(temporary, to: name)
+                } catch {
+                    // A file that is mounted alone has no other in its place (rename(2)).
+                    guard error == .isBusy || error == .isElsewhere, let old else { throw error }
+                    try writeInPlace(bytes, old)
+                    try removeIfThere(temporary)
+                }
+            } catch {
+                try? files.remove(temporary)
+                throw error
+            }
+            try files.synchronizeFolder(".")
+        }
+
+        private func write(
+            _ bytes: [UInt8], to file: borrowing FileDescriptor
+        ) throws(Errno) {
+            var rest = bytes.span
+            while !rest.isEmpty {
+                let count = try files.write(rest, to: file)
+                guard count > 0 else { throw Errno.noSpace }
+                rest = rest.extracting(count..<rest.count)
+            }
+            try files.synchronize(file)
+        }
+
+        private func removeIfThere(_ name: String) throws(Errno) {
+            do throws(Errno) {
+                try files.remove(name)
+            } catch {
+                guard error == .isNotThere else { throw error }
+            }
+        }
+
+        /// A group that may read the old file may read the new one: the server's, where the file is
+        /// root's. With this process's own group the file is made for its owner alone, as any new one.
+        private func keepReaders(
+            of old: FileStatus, _ file: borrowing FileDescriptor
+        ) throws(Errno) {
+            guard old.mode & S_IRGRP != 0, old.group != getegid() else { return }
+            if try file.status().group != old.group { try file.change(group: old.group) }
+            try file.change(mode: 0o640)
+        }
+
+        /// Puts new content into the file that is there. The old content is on the disk beside it first,
+        /// and comes back if the new one does not fit. From the one write on, the file is JSON with the
+        /// new users at every moment: what is left of a longer old content is blanks.
+        private func writeInPlace(_ bytes: [UInt8], _ old: FileStatus) throws(Errno) {
+            let file = try files.open(name, O_RDWR, mode: 0)
+            guard try file.status().isSameFile(as: old) else { throw .again }
+            try file.lock(waits: true)
+            let before = try file.read(upTo: UsersFile.maximumSize)
+            let kept = Self.companion(of: name, "old")
+            try removeIfThere(kept)
+            let copy = try files.open(kept, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            try write(before, to: copy)
+            try files.synchronizeFolder(".")
+            let blanks = [UInt8](
+                repeating: UInt8(ascii: "\n"), count: max(0, before.count - bytes.count))
+            do throws(Errno) {
+                try file.write((bytes + blanks).span, at: 0)
+                try files.synchronize(file)
+            } catch {
+                try? file.write(before.span, at: 0)
+                try? files.truncate(file, to: before.count)
+                throw error
+            }
+            try files.truncate(file, to: bytes.count)
+            try files.synchronize(file)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+/// How a text file is written that is not plain UTF-8, as editors on other systems save them.
+package enum TextEncoding: Equatable, Sendable {
+    /// UTF-8 that begins with a byte order mark (EF BB BF).
+    case markedUTF8
+    /// UTF-16, or UTF-32, with or without a byte order mark.
+    case utf16
+
+    /// Nil for all else: whatever it is, it begins with no mark, and its ASCII characters are one byte
+    /// each.
+    package init?(of bytes: [UInt8]) {
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
+            self = .markedUTF8
+        } else if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+            || bytes.starts(with: [0, 0, 0xFE, 0xFF]) || Self.isWideASCII(bytes)
+        {
+            self = .utf16
+        } else {
+            return nil
+        }
+    }
+
+    /// The same for JSON, whose first two bytes are ASCII in UTF-8 (RFC 8259 §2).
+    package init?(ofJSON bytes: [UInt8]) {
+        if let encoding = TextEncoding(of: bytes) {
+            self = encoding
+        } else if bytes.count >= 2, bytes[0] == 0 || bytes[1] == 0 {
+            self = .utf16
+        } else {
+            return nil
+        }
+    }
+
+    /// ASCII in UTF-16 without a mark: every second byte is zero, and no other is.
+    private static func isWideASCII(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count >= 2, bytes.count % 2 == 0 else { return false }
+        return [0, 1].contains { zero in
+            bytes.indices.allSatisfy { index in
+                index % 2 == zero ? bytes[index] == 0 : (1...0x7F).contains(bytes[index])
+            }
+        }
+    }
+
+    /// What an operator reads, behind the name of the file.
+    package var sentence: String {
+        switch self {
+        case .markedUTF8: "begins with a UTF-8 byte order mark; save it without"
+        case .utf16:
+            "is UTF-16, or begins with its byte order mark; save it as UTF-8 without a mark"
+        }
+    }
+}

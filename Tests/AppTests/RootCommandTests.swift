@@ -1,0 +1,136 @@
+import Foundation
+import Glibc
+import POSIX
+import TestSupport
+import Testing
+
+/// An account that owns nothing else.
+private let nobody: uid_t = 65_534
+
+@Suite("A command of root's in another account's folder", .blocking, .enabled(if: geteuid() == 0))
+struct RootCommandTests {
+    private let folder = try! TemporaryFolder()
+
+    init() throws {
+        for name in ["etc", "data"] { #expect(mkdir(folder.path(name), 0o755) == 0) }
+        let secret = "a secret of thirty-two bytes and more"
+        try folder.file("etc/token.key", secret)
+        try folder.file(
+            "etc/config.json",
+            """
+            {"server":{"port":0},"admin":{"socket":"../data/admin.sock"},
+             "token":{"keys":[{"id":"a","secret_file":"token.key"}]},
+             "login":{"users_file":"../data/users.json","iterations":1000},
+             "log":{"file":{"path":"../data/app.log"}},
+             "state":{"revocations":"../data/journal"}}
+            """)
+    }
+
+    private var config: [String] { ["--config", folder.path("etc/config.json")] }
+
+    private func give(_ names: String..., to account: uid_t = nobody) {
+        for name in names { #expect(lchown(folder.path(name), account, account) == 0) }
+    }
+
+    private func run(
+        _ arguments: String..., typing input: String = "correct horse battery\n"
+    ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
+        let process = try House.start(
+            in: folder, [:], arguments + config, input: try folder.file("input", input))
+        let ending = try process.wait()
+        return (ending, process.standardOutput, process.standardError)
+    }
+
+    private func status(_ name: String) throws -> FileStatus {
+        try SystemFileSystem().status(of: folder.path(name))
+    }
+
+    @Test
+    func `makes users who can be read there`() throws {
+        give("data")
+        let (ending, _, errors) = try run("user", "add", "--username", "alice", "--name", "A")
+        #expect(ending == .exited(0), "\(errors)")
+        for name in ["data/users.json", "data/.users.json.lock"] {
+            #expect(try status(name).owner == nobody)
+            #expect(try status(name).mode & 0o777 == 0o600)
+        }
+        // Where no server runs, the journal is written, by that account as well.
+        #expect(try run("user", "disable", "--username", "alice").ending == .exited(0))
+        #expect(try status("data/journal").owner == nobody)
+    }
+
+    @Test
+    func `works although the way to the folder and the configuration are open to root alone`()
+        throws
+    {
+        give("data")
+        #expect(chmod(folder.path, 0o700) == 0)
+        #expect(chmod(folder.path("etc"), 0o700) == 0)
+        #expect(
+            try run("user", "add", "--username", "alice", "--name", "A").ending == .exited(0))
+        let list = try run("user", "list")
+        #expect(list.output.contains("alice"), "\(list.errors)")
+        let check = try run("check")
+        #expect(check.ending == .exited(0), "\(check.errors)")
+        #expect(check.errors.contains("judged as nobody (uid 65534)"))
+        #expect(try run("revoke", "--user", "1").ending == .exited(0))
+        #expect(try status("data/journal").owner == nobody)
+    }
+
+    @Test(arguments: ["data", "etc", "data/app.log", "etc/token.key"])
+    func `is refused if it is serve, with the command that works`(name: String) throws {
+        try folder.file("data/app.log", "")
+        try folder.file("data/users.json", "{\"users\":[]}")
+        give(name)
+        let (ending, _, errors) = try run("serve")
+        #expect(ending == .exited(77))
+        #expect(errors.contains("belongs to nobody (uid 65534)"))
+        let path = folder.path("etc/config.json")
+        #expect(errors.contains("`runuser -u nobody -- gatehouse serve --config \(path)`"))
+        #expect(try folder.content("data/app.log") == "")
+    }
+
+    @Test
+    func `is refused where the files belong to several accounts`() throws {
+        give("data", to: 12_345)
+        give("etc")
+        #expect(
+            try run("user", "add", "--username", "a", "--name", "A", "--users-file", "data/u")
+                .ending == .exited(77))
+        #expect(!folder.names.contains("u"))
+    }
+
+    @Test
+    func `neither reads nor writes what a link there leads to`() throws {
+        let victim = try folder.file("victim", "{\"users\":[]}")
+        #expect(symlink(victim, folder.path("data/users.json")) == 0)
+        give("data", "data/users.json")
+        let (ending, _, errors) = try run("user", "add", "--username", "a", "--name", "A")
+        #expect(ending != .exited(0), "\(errors)")
+        #expect(try folder.content("victim") == "{\"users\":[]}")
+        #expect(try status("victim").owner == 0)
+    }
+
+    @Test
+    func `changes the owner of no file that was put where the lock belongs`() throws {
+        let victim = try folder.file("data/victim", "root's")
+        try folder.file("data/users.json", "{\"users\":[]}")
+        give("data", "data/users.json")
+        #expect(rename(victim, folder.path("data/.users.json.lock")) == 0)
+        #expect(
+            try run("user", "add", "--username", "a", "--name", "A").ending != .exited(0))
+        #expect(try status("data/.users.json.lock").owner == 0)
+        #expect(try folder.content("data/.users.json.lock") == "root's")
+    }
+
+    @Test
+    func `adds a key with the account of the configuration's folder`() throws {
+        give("etc", "etc/config.json", "etc/token.key")
+        let path = folder.path("etc/config.json")
+        let done = try House.run(["secret", "--add", path, "--id", "new"], in: folder)
+        #expect(done.ending == .exited(0), "\(done.errors)")
+        for name in ["etc/config.json", "etc/token-new.key"] {
+            #expect(try status(name).owner == nobody)
+        }
+    }
+}

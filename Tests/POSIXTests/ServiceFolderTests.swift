@@ -1,0 +1,188 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+@testable import POSIX
+
+@Suite("A folder of the service")
+struct ServiceFolderTests {
+    private let folder = try! TemporaryFolder()
+
+    private func faults(_ path: String, account: uid_t = geteuid()) throws -> [PathFault] {
+        try TrustedFile(reading: folder.path(path), upTo: 100, account: account).faults
+    }
+
+    private func make(_ name: String, mode: mode_t = 0o755) {
+        #expect(mkdir(folder.path(name), 0o700) == 0)
+        #expect(chmod(folder.path(name), mode) == 0)
+    }
+
+    // MARK: Trust
+
+    @Test
+    func `that only its owner can change has no fault, and its files have none`() throws {
+        make("a")
+        try folder.file("a/file", "content")
+        let file = try TrustedFile(reading: folder.path("a/file"), upTo: 100)
+        #expect(file.faults == [])
+        #expect(file.bytes == Array("content".utf8))
+    }
+
+    @Test(
+        arguments: [
+            (0o775, "its group", "0775"), (0o757, "others", "0757"), (0o777, "others", "0777"),
+            (0o2775, "its group", "2775"),
+        ] as [(mode_t, String, String)])
+    func `that others can change is named with its mode and the command that mends it`(
+        mode: mode_t, who: String, digits: String
+    ) throws {
+        make("a", mode: mode)
+        make("a/b")
+        try folder.file("a/b/file", "content")
+        let path = folder.path("a")
+        #expect(
+            try faults("a/b/file").map(\.sentence) == [
+                "the folder \(path) can be changed by \(who) (mode \(digits)); chmod go-w \(path)"
+            ])
+    }
+
+    @Test
+    func `that is sticky may be open to others, and its files may not`() throws {
+        make("a", mode: 0o1777)
+        try folder.file("a/file", "content")
+        #expect(try faults("a/file") == [])
+        #expect(chmod(folder.path("a/file"), 0o622) == 0)
+        #expect(try faults("a/file").map(\.kind) == [.file])
+    }
+
+    @Test(.enabled(if: geteuid() == 0))
+    func `of another account is named, and so are its files and its links`() throws {
+        make("a")
+        try folder.file("a/file", "content")
+        #expect(symlink("a/file", folder.path("link")) == 0)
+        #expect(try faults("link") == [])
+        for (name, kind) in [
+            ("a", PathFault.Kind.folder), ("a/file", .file), ("link", .link),
+        ] {
+            #expect(lchown(folder.path(name), 65_534, 65_534) == 0)
+            #expect(try faults("link").map(\.kind) == [kind])
+            // To that account it is its own.
+            #expect(try faults("link", account: 65_534) == [])
+            #expect(lchown(folder.path(name), 0, 0) == 0)
+        }
+    }
+
+    // MARK: Links
+
+    @Test
+    func `is reached through links as a container's secrets are`() throws {
+        make("..2026")
+        try folder.file("..2026/token.key", "secret")
+        #expect(symlink("..2026", folder.path("..data")) == 0)
+        #expect(symlink("..data/token.key", folder.path("token.key")) == 0)
+        let file = try TrustedFile(reading: folder.path("token.key"), upTo: 100)
+        #expect(file.bytes == Array("secret".utf8))
+        #expect(file.faults == [])
+        #expect(chmod(folder.path("..2026"), 0o777) == 0)
+        #expect(try faults("token.key").map(\.path) == [folder.path("..2026")])
+    }
+
+    @Test
+    func `is not looked for in a circle, nor behind a link that leads nowhere`() throws {
+        #expect(symlink("b", folder.path("a")) == 0)
+        #expect(symlink("a", folder.path("b")) == 0)
+        #expect(symlink("nowhere", folder.path("c")) == 0)
+        #expect(throws: TrustedFile.Failure.failed(.tooManyLinks)) { try faults("a") }
+        #expect(throws: TrustedFile.Failure.failed(.tooManyLinks)) { try faults("a/file") }
+        #expect(throws: TrustedFile.Failure.failed(.isNotThere)) { try faults("c") }
+        #expect(throws: TrustedFile.Failure.failed(.isNotThere)) {
+            try TrustedFile(reading: "", upTo: 1)
+        }
+    }
+
+    @Test
+    func `never follows the last component of a file that is written`() throws {
+        try folder.file("victim", "as it was")
+        #expect(symlink("victim", folder.path("link")) == 0)
+        let files = SystemFileSystem()
+        for flags in [O_RDONLY, O_WRONLY, O_WRONLY | O_CREAT, O_RDWR | O_CREAT | O_TRUNC] {
+            #expect(throws: Errno.tooManyLinks) {
+                _ = try files.open(folder.path("link"), flags, mode: 0o600)
+            }
+        }
+        #expect(try folder.content("victim") == "as it was")
+    }
+
+    @Test(.enabled(if: geteuid() == 0))
+    func `is not reached through another account's link to write there`() throws {
+        make("a")
+        try folder.file("a/file", "")
+        #expect(symlink("a", folder.path("link")) == 0)
+        let files = SystemFileSystem()
+        _ = try files.open(folder.path("link/file"), O_WRONLY, mode: 0)
+        #expect(lchown(folder.path("link"), 65_534, 65_534) == 0)
+        #expect(throws: Errno.foreignLink) {
+            _ = try files.open(folder.path("link/file"), O_WRONLY, mode: 0)
+        }
+    }
+
+    // MARK: Files
+
+    @Test(.enabled(if: geteuid() == 0))
+    func
+        `does not write another account's file, nor one with a second name that others could give`()
+        throws
+    {
+        make("a", mode: 0o1777)
+        try folder.file("a/file", "as it was")
+        #expect(chown(folder.path("a/file"), 65_534, 65_534) == 0)
+        let files = SystemFileSystem()
+        #expect(throws: Errno.foreignFile) {
+            _ = try files.open(folder.path("a/file"), O_WRONLY | O_CREAT, mode: 0)
+        }
+        try folder.file("own", "as it was")
+        #expect(link(folder.path("own"), folder.path("a/hard")) == 0)
+        #expect(throws: Errno.foreignFile) {
+            _ = try files.open(folder.path("a/hard"), O_WRONLY | O_APPEND, mode: 0)
+        }
+        // Here only this account can have made it.
+        _ = try files.open(folder.path("own"), O_WRONLY | O_APPEND, mode: 0)
+        #expect(Errno.foreignFile.words.contains("hard link"))
+    }
+
+    @Test
+    func `does not open what is no file, and waits for no pipe`() throws {
+        #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+        #expect(throws: TrustedFile.Failure.notRegular) { try faults("pipe") }
+        #expect(throws: TrustedFile.Failure.notRegular) {
+            try TrustedFile(reading: "/dev/null", upTo: 1)
+        }
+        #expect(throws: TrustedFile.Failure.failed(.isFolder)) {
+            try TrustedFile(reading: folder.path, upTo: 1)
+        }
+        try folder.file("large", "12345")
+        #expect(throws: TrustedFile.Failure.tooLarge) {
+            try TrustedFile(reading: folder.path("large"), upTo: 4)
+        }
+        #expect(throws: TrustedFile.Failure.failed(.isNoFolder)) { try faults("large/") }
+        #expect(throws: TrustedFile.Failure.failed(.invalidArgument)) { try faults("large\0x") }
+    }
+
+    @Test
+    func `says where nothing can be made, and makes nothing`() throws {
+        #expect(try ServiceFolder.open(folder.path).obstacleToWriting == nil)
+        #expect(try ServiceFolder.open("/proc").obstacleToWriting != nil)
+        #expect(try ServiceFolder.open("/sys").obstacleToWriting != nil)
+        #expect(folder.allNames == [])
+        #expect(try ServiceFolder.lowest(folder.path("a/b/c")).path == folder.path)
+    }
+
+    @Test
+    func `knows the accounts of the system, and those that have no name`() {
+        #expect(Account(0).name == "root")
+        #expect(Account(0).text == "root (uid 0)")
+        #expect(Account(4_000_000_001).text == "uid 4000000001")
+        #expect(Account(4_000_000_001).group == 4_000_000_001)
+    }
+}
