@@ -1,6 +1,7 @@
 import App
 import Glibc
 import JSON
+import Logging
 
 /// The bytes are a configuration file.
 enum ConfigurationRules {
@@ -15,6 +16,7 @@ enum ConfigurationRules {
         case (.success(let one), .success(let other)):
             try require(one.digest == other.digest, "a second reading has another digest")
             try checkSaidAgain(bytes, one, "\(folder)/again.json")
+            try checkAgreement(one, folder)
         default: throw Violation("a second reading has another outcome")
         }
     }
@@ -25,6 +27,33 @@ enum ConfigurationRules {
         Result { () throws(Configuration.Invalid) in
             try Configuration.load(file: path, environment: environment)
         }
+    }
+
+    /// What `check` finds nothing wrong with opens, and what it refuses does not. Only of files in the
+    /// folder: a configuration may name any.
+    private static func checkAgreement(_ configuration: Configuration, _ folder: String) throws {
+        let paths =
+            [
+                configuration.log.path, configuration.log.audit?.path,
+                configuration.revocationJournal,
+            ]
+            .compactMap(\.self)
+        let areInside = paths.allSatisfy { path in
+            path.hasPrefix(folder + "/") && !path.split(separator: "/").contains("..")
+        }
+        guard areInside else { return }
+        // Listeners and their sockets are left out.
+        let problems = StartCheck(configuration).problems.filter {
+            !$0.path.hasPrefix("server.") && !$0.path.hasPrefix("admin.")
+        }
+        do throws(Gatehouse.StartError) {
+            try Gatehouse.rehearse(configuration)
+        } catch {
+            try require(
+                !problems.isEmpty, "check finds nothing, and a start says: \(error.sentences)")
+            return
+        }
+        try require(problems.isEmpty, "a start succeeds, and check says: \(problems)")
     }
 
     /// Each says where.
