@@ -20,9 +20,9 @@ from house import expect
 
 README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
 PROGRAM = "/usr/local/bin/gatehouse"
-# Tried, and done without: a lock's owner is changed where the superuser made it, and Dispatch would like
-# its threads to have another priority. In the run here they fail, as they do under the unit.
-NEEDLESS = {"fchown", "setpriority"}
+# Tried, and done without: Dispatch would like its threads to have another priority. In the run here it
+# fails, as it does under the unit.
+NEEDLESS = {"setpriority"}
 PASSWORD = "correct horse battery staple"
 
 
@@ -165,7 +165,7 @@ def check_life(program, folder):
     service = units()["gatehouse.service"]
     trace = whole_life(program, folder)
     used = set(re.findall(r"^\d+ +(?:<\.\.\. )?([a-z][a-z0-9_]*)[( ]", trace, re.MULTILINE))
-    expect({"accept", "epoll_wait", "fdatasync", "sendto", "rename"} <= used, f"only {used} seen")
+    expect({"accept", "epoll_wait", "fdatasync", "sendto", "renameat"} <= used, f"only {used} seen")
     missing = used - allowed() - NEEDLESS
     expect(not missing, f"the unit forbids what is used: {sorted(missing)}")
     # What MemoryDenyWriteExecute= refuses.
