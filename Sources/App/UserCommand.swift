@@ -286,15 +286,25 @@ struct UserCommand {
         // Before the password is asked for; what counts is what is there when the user is added.
         try Self.seek(file, making: true) { users, ids in Self.clash(users, ids, username, id) }
         let password = try hash(for: names.of(username), username, iterations)
+        var alike: [String] = []
         let outcome = try Self.update(file, making: true) {
             users, ids -> Result<User, Failure> in
             if let clash = Self.clash(users, ids, username, self.id) { return .failure(clash) }
             guard let id = self.id ?? ids.next else { return .failure(.noID) }
             let user = User(id: id, username: username, name: name, password: password)
+            alike = users.map(\.username).filter {
+                !Username.skeletons($0).isDisjoint(with: Username.skeletons(username))
+            }
             users.append(user)
             return .success(user)
         }
-        return Change(user: try outcome.get(), what: "was added", names: names)
+        let user = try outcome.get()
+        for other in alike {
+            Command.say(
+                "warning: the user name \(names.of(username)) looks like that of another user, "
+                    + names.of(other))
+        }
+        return Change(user: user, what: "was added", names: names)
     }
 
     private func setPassword(
@@ -400,6 +410,10 @@ struct UserCommand {
         _ users: [User], _ ids: UsersFile.FreeIDs, _ username: String, _ id: UserID?
     ) -> Failure? {
         if users.contains(where: { $0.username == username }) { return .usernameIsTaken }
+        let folded = Username.folded(username)
+        if let other = users.first(where: { Username.folded($0.username) == folded }) {
+            return .usernameIsTooLike(other.username)
+        }
         guard let id else { return ids.next == nil ? .noID : nil }
         if users.contains(where: { $0.id == id }) { return .idIsTaken }
         return ids.mayHaveBeenUsed(id) ? .idWasUsed : nil
@@ -435,6 +449,8 @@ struct UserCommand {
         case password(PasswordError)
         case noUser
         case usernameIsTaken
+        /// Differs from this one only in case, width or invisible characters.
+        case usernameIsTooLike(String)
         case idIsTaken
         case idWasUsed
         case noID
@@ -450,6 +466,11 @@ struct UserCommand {
             case .usernameIsTaken:
                 [
                     "\(path): the user name is taken; `gatehouse user set-password` changes a password"
+                ]
+            case .usernameIsTooLike(let other):
+                [
+                    "\(path): the user name differs from \(VisibleText.of(other)) only in case, "
+                        + "width or invisible characters; choose another"
                 ]
             case .idIsTaken: ["\(path): the id is taken; leave --id out for the next free one"]
             case .idWasUsed:
@@ -478,7 +499,7 @@ struct UserCommand {
             case .file(.inUse): .unavailable
             case .file, .prompt, .password: .data
             case .noUser: .noUser
-            case .usernameIsTaken, .idIsTaken, .idWasUsed, .noID: .data
+            case .usernameIsTaken, .usernameIsTooLike, .idIsTaken, .idWasUsed, .noID: .data
             }
         }
     }

@@ -1,30 +1,107 @@
-/// The passwords that whoever guesses tries first, of those that are long enough to be one at all: from
-/// the top of the lists that were published after breaches (SecLists, 10k-most-common and
-/// xato-net-10-million-passwords-1000), and what stands in manuals. Lower case.
+/// The passwords that attackers try first.
+///
+/// They are compared after folding: lower case, and digits and signs that stand for letters are
+/// those letters. `P@ssw0rd` is `password`, on both sides of the comparison.
 enum CommonPasswords {
-    static func contains(_ lowered: String) -> Bool { all.contains(lowered) }
+    /// Whether the password is a common one, perhaps with a few digits and signs around it, as
+    /// `Winter2026!` is.
+    /// - Parameter lowered: in lower case.
+    static func contain(_ lowered: [UInt8]) -> Bool {
+        for start in 0...min(leadingSigns(lowered), maximumAddition) {
+            let longest = min(trailingSigns(lowered), maximumAddition - start)
+            guard start + longest <= lowered.count else { continue }
+            for end in (lowered.count - longest)...lowered.count {
+                if isListed(folded(lowered[start..<end])) { return true }
+            }
+        }
+        return false
+    }
 
-    static let all: Set<String> = Set(
-        """
-        00000000 000000000 0000000000 01234567 0123456789 09876543 0987654321 10203040 11111111
-        111111111 1111111111 11223344 112233445566 12121212 123123123 12341234 1234512345
-        12344321 12345678 123456789 1234567890 123456789a 123456789q 1234qwer 123qweasd
-        123qwe123 12qwaszx 147258369 1q2w3e4r 1q2w3e4r5t 1q2w3e4r5t6y 1qaz2wsx 1qaz2wsx3edc
-        1qazxsw2 22222222 33333333 44444444 55555555 66666666 77777777 789456123 87654321
-        88888888 987654321 9876543210 99999999 a1234567 a12345678 a123456789 aa123456 aa12345678
-        aaaaaaaa abc12345 abc123456 abcd1234 abcdefgh abcdefg1 access14 adminadmin admin123
-        admin1234 administrator alexander asdasdasd asdf1234 asdfasdf asdfghjk asdfghjkl baseball
-        basketball bigdaddy blink182 butterfly changeme changeme1 changeit chocolate computer
-        consumer corvette danielle default1 dragon123 einstein elephant facebook football
-        football1 garfield gatehouse google123 hello123 hellohello iloveyou iloveyou1 internet
-        jennifer jonathan jordan23 k1234567 letmein1 letmein123 liverpool lovelove marlboro
-        master123 maverick mercedes michelle midnight monkey123 mustang1 nicholas p@ssw0rd
-        p@ssword pa$$w0rd pa55word passpass passw0rd passw0rd1 password password! password0
-        password01 password1 password1! password12 password123 password1234 password2
-        password11 pokemon1 princess princess1 q1w2e3r4 q1w2e3r4t5 qazwsxedc qwer1234 qwerqwer
-        qwert123 qwerty12 qwerty123 qwerty1234 qwerty12345 qwertyui qwertyuiop rootroot samantha
-        scorpion secret123 security starwars steelers sunshine sunshine1 superman superman1
-        temp1234 test1234 testtest trustno1 veronica victoria welcome1 welcome123 whatever
-        william1 zaq12wsx zaq1zaq1 zxcvbnm1 zxcvbnm123 zzzzzzzz
-        """.split { $0 == " " || $0 == "\n" }.map(String.init))
+    /// Whether the password is the user's name, once or several times, perhaps with digits and
+    /// signs around it.
+    static func isName(_ lowered: [UInt8], _ name: [UInt8]) -> Bool {
+        guard lowered != name else { return true }
+        let name = squeezed(name[...])
+        guard !name.isEmpty else { return false }
+        for start in 0...min(leadingSigns(lowered), maximumAddition) {
+            for end in (lowered.count - trailingSigns(lowered))...lowered.count where end > start {
+                let core = squeezed(lowered[start..<end])
+                let isRepeated =
+                    !core.isEmpty && core.count.isMultiple(of: name.count)
+                    && core.indices.allSatisfy { core[$0] == name[$0 % name.count] }
+                if isRepeated { return true }
+            }
+        }
+        return false
+    }
+
+    /// Ten digits more than a common word can be guessed; more are a secret of their own.
+    private static let maximumAddition = 10
+
+    // MARK: Folding
+
+    static func folded(_ text: ArraySlice<UInt8>) -> [UInt8] { text.map(folded) }
+
+    private static func folded(_ byte: UInt8) -> UInt8 {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): folded(byte | 0x20)
+        case UInt8(ascii: "0"): UInt8(ascii: "o")
+        // What 1 and ! stand for is one of two, so both are one here.
+        case UInt8(ascii: "1"), UInt8(ascii: "!"), UInt8(ascii: "|"), UInt8(ascii: "l"):
+            UInt8(ascii: "i")
+        case UInt8(ascii: "3"): UInt8(ascii: "e")
+        case UInt8(ascii: "4"), UInt8(ascii: "@"): UInt8(ascii: "a")
+        case UInt8(ascii: "5"), UInt8(ascii: "$"): UInt8(ascii: "s")
+        case UInt8(ascii: "7"): UInt8(ascii: "t")
+        case UInt8(ascii: "8"): UInt8(ascii: "b")
+        case UInt8(ascii: "9"): UInt8(ascii: "g")
+        default: byte
+        }
+    }
+
+    /// Folded, without the signs that stand for no letter: `john.smith` is `johnsmith`.
+    private static func squeezed(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        folded(text).filter { isLetter($0) || (0x30...0x39).contains($0) }
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (0x61...0x7A).contains(byte | 0x20) || byte >= 0x80
+    }
+
+    private static func leadingSigns(_ text: [UInt8]) -> Int {
+        text.firstIndex(where: isLetter) ?? text.count
+    }
+
+    private static func trailingSigns(_ text: [UInt8]) -> Int {
+        text.lastIndex(where: isLetter).map { text.count - 1 - $0 } ?? text.count
+    }
+
+    // MARK: Search
+
+    /// Halves the literal until the word is found; the words lie in order and differ in length.
+    static func isListed(_ word: [UInt8]) -> Bool {
+        let text = all.utf8.span
+        var (low, high) = (0, text.count)
+        while low < high {
+            // The word that the middle is in.
+            var start = low + (high - low) / 2
+            while start > low, text[start - 1] != UInt8(ascii: " ") { start -= 1 }
+            var end = start
+            while end < text.count, text[end] != UInt8(ascii: " ") { end += 1 }
+            switch order(of: word, text.extracting(start..<end)) {
+            case 0: return true
+            case ..<0: high = start
+            default: low = end + 1
+            }
+        }
+        return false
+    }
+
+    /// Below zero if the word comes before the other, by the order of bytes.
+    private static func order(of word: [UInt8], _ other: Span<UInt8>) -> Int {
+        for index in 0..<min(word.count, other.count) where word[index] != other[index] {
+            return Int(word[index]) - Int(other[index])
+        }
+        return word.count - other.count
+    }
 }

@@ -49,9 +49,11 @@ package struct Password: Sendable {
         let bytes = try Self.normalized(text)
         self.bytes = SecretBytes(bytes)
         guard bytes.count >= Self.sizes.lowerBound else { throw .tooShort }
-        let lowered = String(decoding: bytes, as: UTF8.self).lowercased()
-        guard lowered != username.lowercased() else { throw .isUsername }
-        guard !CommonPasswords.contains(lowered) else { throw .isCommon }
+        let lowered = Array(String(decoding: bytes, as: UTF8.self).lowercased().utf8)
+        guard !CommonPasswords.isName(lowered, Array(username.lowercased().utf8)) else {
+            throw .isUsername
+        }
+        guard !CommonPasswords.contain(lowered) else { throw .isCommon }
     }
 
     private static func normalized(_ text: String) throws(PasswordError) -> [UInt8] {
@@ -92,8 +94,11 @@ package enum PasswordError: Error, Equatable {
         case .tooShort: "the password is too short; at least 8 bytes are wanted"
         case .tooLong: "the password is too long; at most 1,024 bytes are taken"
         case .hasControlCharacters: "the password has control characters, which nobody can type"
-        case .isUsername: "the password is the user name; choose another"
-        case .isCommon: "the password is one of those that everybody tries first; choose another"
+        case .isUsername:
+            "the password is the user name, repeated or with digits around it; choose another"
+        case .isCommon:
+            "the password is one of those that everybody tries first, or one with digits around "
+                + "it; choose another"
         }
     }
 }

@@ -41,6 +41,31 @@ struct UserCommandTests {
         }
     }
 
+    @Test(arguments: ["Alice", "\u{FF41}lice", "ali\u{200D}ce"])
+    func `a new name that differs only in case, width or invisible characters is refused`(
+        name: String
+    ) throws {
+        try make("alice")
+        let (ending, _, errors) = try user(
+            ["add", "--username", name, "--name", "N"] + place, typing: "correct horse\n")
+        #expect(ending == .exited(65))
+        #expect(
+            errors.contains(
+                "the user name differs from alice only in case, width or invisible characters"))
+        #expect(try users().count == 1)
+    }
+
+    @Test
+    func `a new name that looks like another is added with a warning`() throws {
+        try make("alice")
+        let (ending, _, errors) = try user(
+            ["add", "--username", "\u{430}lice", "--name", "N"] + place,
+            typing: "correct horse\n")
+        #expect(ending == .exited(0))
+        #expect(errors.contains("looks like that of another user, alice"))
+        #expect(try users().count == 2)
+    }
+
     @Test(
         "that makes no sense is told what would, and not what it said",
         arguments: [
@@ -142,11 +167,13 @@ struct UserCommandTests {
         arguments: [
             ("hunter2\n", "the password is too short; at least 8 bytes are wanted"),
             (
-                "Alice Smith\n", "the password is the user name; choose another"
+                "Alice Smith\n",
+                "the password is the user name, repeated or with digits around it; choose another"
             ),
             (
                 "Password1\n",
-                "the password is one of those that everybody tries first; choose another"
+                "the password is one of those that everybody tries first, or one with digits around "
+                    + "it; choose another"
             ),
             (
                 String(repeating: "hunter2", count: 147) + "\n",

@@ -63,7 +63,7 @@ struct PasswordTests {
     @Test(
         "that is new needs no more than 8 to 1,024 bytes",
         arguments: [
-            "12345679", "        x", "no digits at all", String(repeating: "a", count: 1024),
+            "90271846", "        x", "no digits at all", String(repeating: "a", count: 1024),
             // 1,024 bytes once they are composed.
             String(repeating: "e\u{301}", count: 512), "😀😀",
         ])
@@ -82,12 +82,53 @@ struct PasswordTests {
         #expect(bytes(Password("line\nline")) == nil)
     }
 
-    @Test("is among the commonest only where it is long enough to be one")
-    func common() {
-        #expect(CommonPasswords.all.count >= 100)
-        for text in CommonPasswords.all {
-            #expect(Password.sizes.contains(text.utf8.count), "\(text)")
-            #expect(text == text.lowercased())
+    @Test
+    func `the list of common passwords is in order, and every word of it is found`() {
+        let words = CommonPasswords.all.split(separator: " ").map { Array($0.utf8) }
+        #expect(words.count > 3500)
+        for (one, other) in zip(words, words.dropFirst()) {
+            #expect(one.lexicographicallyPrecedes(other))
         }
+        for word in words {
+            #expect(CommonPasswords.isListed(word), "\(text(word))")
+            #expect(word == CommonPasswords.folded(word[...]), "\(text(word))")
+            #expect(!CommonPasswords.isListed(word + [UInt8(ascii: "~")]))
+        }
+        #expect(!CommonPasswords.isListed([]))
+        #expect(!CommonPasswords.isListed(Array("password password".utf8)))
+    }
+
+    @Test(
+        arguments: [
+            "Winter2026!", "P@ssw0rd1", "$ummer2026", "2026Winter", "!!dragon!!", "Passw0rd123!",
+            "1l0veyou1", "QWERTY-123", "12345678", "00000000", "welcome@2026",
+        ])
+    func `a common password is refused with digits and signs in it or around it`(text: String) {
+        #expect(throws: PasswordError.isCommon) { try Password(new: text, for: "joerg.smith") }
+    }
+
+    @Test(
+        arguments: [
+            ("alice", "alicealice"), ("alice", "alice1234"), ("alice", "Alice2026!"),
+            ("alice", "4l1c34l1c3"), ("alice", "2026alice"), ("alice", "aliceALICEalice9"),
+            ("john.smith", "JohnSmith99"), ("bob2", "bob2bob2"), ("a", "aaaa-aaaa"),
+            ("zo\u{EB}", "Zo\u{CB}2026!"), ("alice", "alice_alice"),
+        ])
+    func `a password that is the user name with digits or repeated is refused`(
+        username: String, text: String
+    ) {
+        #expect(throws: PasswordError.isUsername) { try Password(new: text, for: username) }
+    }
+
+    @Test(
+        arguments: [
+            ("alice", "alice in wonderland"), ("al", "almanac of birds"), ("bob", "bobsleigh race"),
+            ("alice", "winter is coming soon"), ("alice", "dragon48291057362"),
+            ("-", "--- a long one"), ("alice", "correct horse battery staple"),
+        ])
+    func `a password that only begins with a common word or the name is taken`(
+        username: String, text: String
+    ) throws {
+        _ = try Password(new: text, for: username)
     }
 }
