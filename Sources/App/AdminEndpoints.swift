@@ -102,7 +102,7 @@ struct AdminEndpoints: Sendable {
         }
         var level: Level?
         var area: Area?
-        for member in members {
+        for member in members.withoutNulls {
             switch (member.name, member.value) {
             case ("level", .string(let name)): level = Level(name: name)
             case ("area", .string(let name)):

@@ -63,6 +63,28 @@ extension Configuration {
         key.derived(label: "gatehouse revocations state v1")
     }
 
+    /// User names that people take for each other: to log in they are different names.
+    static func likenessWarnings(_ users: UserDirectory) -> [Problem] {
+        var first: [String: User] = [:]
+        var warnings: [Problem] = []
+        for user in users.all {
+            let folded = Username.folded(user.username)
+            guard let other = first[folded] else {
+                first[folded] = user
+                continue
+            }
+            // Enough to see what is going on.
+            guard warnings.count < 20 else { break }
+            warnings.append(
+                Problem(
+                    path: "login.users_file",
+                    sentence: "the user names of ids \(other.id.number) and \(user.id.number), "
+                        + "\(VisibleText.of(other.username)) and \(VisibleText.of(user.username)), "
+                        + "differ only in case, width or invisible characters; rename one"))
+        }
+        return warnings
+    }
+
     /// Of the administrator's listener; nil for none.
     var adminOptions: ServerOptions? {
         admin.socket.map { Self.sideDoor(.unix(path: $0)) }

@@ -109,7 +109,7 @@ package final class Gatehouse: Sendable {
         first = configuration
         state = Locked(State(configuration, users))
         connect()
-        announce(configuration)
+        announce(configuration, users)
     }
 
     package var url: String { "http://\(server.address.urlHost):\(server.address.port)" }
@@ -358,9 +358,10 @@ extension Gatehouse {
             metrics: { [weak self] in self?.metricsText() ?? [] })
     }
 
-    private func announce(_ configuration: Configuration) {
+    private func announce(_ configuration: Configuration, _ users: UserDirectory) {
         let log = parts.log
-        for warning in configuration.warnings { log.record(ConfigurationWarning(problem: warning)) }
+        let warnings = configuration.warnings + Configuration.likenessWarnings(users)
+        for warning in warnings { log.record(ConfigurationWarning(problem: warning)) }
         let torn = parts.revocations.start.tornBytes
         if torn > 0 { log.record(JournalMended(byteCount: torn)) }
         let proof = parts.revocations.start.proof
@@ -439,6 +440,8 @@ extension Gatehouse {
         var changed = old.changes(to: new).filter { !waiting.contains($0) }
             .filter { !Configuration.needsRestart($0) }
         if users != state.withLock({ $0.users }) { changed.append("users") }
+        parts.throttle.forgive(
+            users, replacing: parts.users.now, at: parts.clock.now(), parts.security)
         parts.users.set(users)
         if !new.keysAreTemporary {
             parts.revocations.setStateKey(Configuration.stateKey(new.keys.signing.key))
@@ -456,7 +459,9 @@ extension Gatehouse {
             admin?.replace(routes: service.adminRoutes, options: options)
         }
         state.withLock { $0 = State(new, users) }
-        for warning in new.warnings { parts.log.record(ConfigurationWarning(problem: warning)) }
+        for warning in new.warnings + Configuration.likenessWarnings(users) {
+            parts.log.record(ConfigurationWarning(problem: warning))
+        }
         for name in waiting {
             parts.log.record(
                 ConfigurationWarning(

@@ -3,6 +3,7 @@ import Logging
 import Metrics
 import POSIX
 import Revocation
+import Server
 import Synchronization
 import Time
 
@@ -36,10 +37,21 @@ struct LastingParts: Sendable {
             path: configuration.revocationJournal, at: clock.now(),
             guarded: configuration.journalGuard())
         countsRequests = configuration.admin.metrics != nil
-        throttle = LoginThrottle(configuration.login.throttle)
+        throttle = Self.throttle(configuration)
         let refusesUnrecorded = Flag(configuration.onLogFailure == .refuse)
         self.refusesUnrecorded = refusesUnrecorded
         security = SecurityLog(log, refusesUnrecorded: { refusesUnrecorded.isSet })
+    }
+
+    /// With as many places as this machine can hash passwords for.
+    private static func throttle(_ configuration: Configuration) -> LoginThrottle {
+        let login = configuration.login
+        guard login.mode == .password else { return LoginThrottle(login.throttle) }
+        return LoginThrottle(
+            login.throttle,
+            places: LoginThrottle.places(
+                for: login.throttle, hashers: configuration.server.computing.width,
+                hashing: PasswordAuthenticator.hashTime(iterations: login.iterations)))
     }
 }
 

@@ -87,6 +87,9 @@ struct MetricsPage: Sendable {
         ) {
             Self.add(counters.crossSite, &$0)
         }
+        text.counter(
+            "gatehouse_unlocks_total", "Locks and counts of failures reset before their time.",
+            counters.unlocks.value)
         let throttle = parts.throttle.statistics(at: parts.clock.now())
         text.gauge("gatehouse_locked", "Accounts and addresses that are locked now.") {
             $0.add(.integer(throttle.lockedAccounts), ["kind": "account"])

@@ -7,7 +7,7 @@ import Time
 /// `gatehouse revoke`, `level`, `reload` and `sessions`: what an operator has a running server do, through
 /// its admin socket.
 struct ServerCommand {
-    enum Verb: String { case revoke, level, reload, sessions }
+    enum Verb: String { case revoke, level, reload, sessions, locks, unlock }
 
     private enum Target {
         case user(NamedUser)
@@ -24,6 +24,7 @@ struct ServerCommand {
         case levels
         case reload
         case sessions(NamedUser, asJSON: Bool)
+        case locks(LocksCommand)
     }
 
     private struct RevocationOptions {
@@ -68,6 +69,8 @@ struct ServerCommand {
                         + "see gatehouse sessions --help")
             }
             task = .sessions(user, asJSON: asJSON)
+        case .locks: task = .locks(try LocksCommand(listing: &rest, &configurationPath))
+        case .unlock: task = .locks(try LocksCommand(unlocking: &rest, &configurationPath))
         }
     }
 
@@ -192,6 +195,7 @@ struct ServerCommand {
                     return error.told(names)
                 }
                 try list(user, asJSON: asJSON, configuration)
+            case .locks(let command): try command.run(configuration)
             }
             return .success
         } catch {
@@ -416,8 +420,8 @@ struct ServerCommand {
     // MARK: Words
 
     static let help = """
-        gatehouse revoke, level, reload, sessions: what a running server is told, through the socket
-        that admin.socket of its configuration names.
+        gatehouse revoke, level, reload, sessions, locks, unlock: what a running server is told,
+        through the socket that admin.socket of its configuration names.
 
           revoke --user N        end all sessions the user has begun until now; or --username NAME
           revoke --session SID   end one session; SID as the log and sessions have it
@@ -430,6 +434,9 @@ struct ServerCommand {
           reload                 read the configuration again; says what changed, and what waits
           sessions --user N      those that this server has begun or renewed; --username NAME,
                                  --json
+          locks [--json]         users, unknown identifiers and networks that take no logins now
+          unlock --username NAME | --user N | --address IP | --all
+                                 end their locks, and reset the counts of their failed logins
 
           --config FILE          the server's own
           --accept-short-journal with revoke --all: go on with a journal that a start refuses

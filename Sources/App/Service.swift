@@ -62,7 +62,8 @@ struct Service: Sendable {
         }
         routes = router.routes()
 
-        adminRoutes = Self.adminRoutes(configuration, tokens, issuer, bearer, users, parts)
+        adminRoutes = Self.adminRoutes(
+            configuration, tokens, issuer, bearer, users, parts, fingerprintKey)
         var metrics = Router()
         metrics.on(.get, "/metrics") { _ in
             Response(
@@ -73,7 +74,8 @@ struct Service: Sendable {
 
     private static func adminRoutes(
         _ configuration: Configuration, _ tokens: HS256, _ issuer: TokenIssuer,
-        _ bearer: BearerAuthentication, _ users: UserDirectory, _ parts: LastingParts
+        _ bearer: BearerAuthentication, _ users: UserDirectory, _ parts: LastingParts,
+        _ fingerprintKey: HMACSHA256.Key
     ) -> RouteTable {
         let introspection = Introspection(bearer, users: users, policy: configuration.policy)
         let revocation = AdminRevocation(
@@ -97,6 +99,20 @@ struct Service: Sendable {
         }
         router.on(.get, "/sessions", endpoints.listSessions)
         router.on(.get, "/log-level", endpoints.showLevels)
+        let locks = AdminLocks(
+            parts.throttle, users: users, fingerprintKey: fingerprintKey, log: parts.security,
+            clock: parts.clock)
+        // They hash the identifiers of every user.
+        router.on(
+            .get, "/locks",
+            inTwoSteps: { request in
+                .slow(.waiting) { locks.list(request) }
+            })
+        router.on(
+            .post, "/unlock",
+            inTwoSteps: { request in
+                .slow(.waiting) { locks.unlock(request) }
+            })
         router.on(.put, "/log-level", endpoints.setLevel)
         router.on(.get, "/log/head", endpoints.logHead)
         // It waits for the workers, this one among them.

@@ -212,6 +212,7 @@ package struct StartCheck {
         do throws(Configuration.Invalid) {
             let users = try configuration.readUsers()
             if configuration.login.mode == .password { userCount = users.all.count }
+            warnings += Configuration.likenessWarnings(users)
         } catch {
             problems += error.problems
         }

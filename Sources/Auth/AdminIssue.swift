@@ -34,7 +34,7 @@ package struct AdminIssue: Sendable {
         }
         var user: UserID?
         var span: Milliseconds?
-        for member in members {
+        for member in members.withoutNulls {
             switch (member.name, member.value) {
             case ("user", .number(.integer(let number))): user = UserID(number)
             case ("ttl", .number(.integer(let seconds))):

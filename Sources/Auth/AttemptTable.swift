@@ -16,6 +16,9 @@ struct AttemptTable {
     private let sets: Int
     /// Empty until the first attempt: a server that nobody logs in to pays nothing.
     private var entries: [AttemptCount] = []
+    /// How often the table was asked or changed. Tests compare it: the work for an identifier must
+    /// not depend on whether the identifier exists.
+    private(set) var operations: UInt64 = 0
 
     /// - Parameter capacity: how many keys are counted at a time; a power of two, at least 8.
     init(capacity: Int) {
@@ -48,14 +51,15 @@ struct AttemptTable {
     }
 
     /// An attempt that was in flight has failed.
+    /// - Parameter subject: what a lock is listed by.
     mutating func fail(
-        _ key: UInt64, at now: Timestamp, _ rule: AttemptRule
+        _ key: UInt64, _ subject: UInt128, at now: Timestamp, _ rule: AttemptRule
     ) -> LoginThrottle.Failure.Count {
         // It is there: places with attempts in flight are not taken.
         guard let index = index(of: key) else { return .none }
         entries[index].inFlight -= 1
         entries[index].update(to: now, rule)
-        return entries[index].fail(at: now, rule)
+        return entries[index].fail(subject, at: now, rule)
     }
 
     /// An attempt that was in flight has not failed.
@@ -66,7 +70,23 @@ struct AttemptTable {
         if clearing { entries[index].clear() }
     }
 
-    private func index(of key: UInt64) -> Int? {
+    /// Forgets the failures of a key and its lock; attempts in flight stay.
+    /// - Returns: whether it was locked.
+    @discardableResult
+    mutating func reset(_ key: UInt64, at now: Timestamp) -> Bool {
+        guard let index = index(of: key) else { return false }
+        let isLocked = entries[index].lockedUntil.map { $0 > now } ?? false
+        entries[index].clear()
+        return isLocked
+    }
+
+    /// The same for every key.
+    mutating func resetAll() {
+        for index in entries.indices { entries[index].clear() }
+    }
+
+    private mutating func index(of key: UInt64) -> Int? {
+        operations &+= 1
         guard !entries.isEmpty else { return nil }
         let start = start(of: key)
         for index in start..<(start + Self.ways) where entries[index].key == key { return index }
@@ -95,6 +115,14 @@ struct AttemptTable {
         Int(truncatingIfNeeded: key & UInt64(sets - 1)) * Self.ways
     }
 
+    /// The keys that are locked, in no order.
+    func locks(at now: Timestamp) -> [AttemptLock] {
+        entries.compactMap { entry in
+            guard let until = entry.lockedUntil, until > now else { return nil }
+            return AttemptLock(key: entry.key, subject: entry.subject, until: until)
+        }
+    }
+
     /// How many keys are locked.
     func lockedCount(at now: Timestamp) -> Int {
         var count = 0
@@ -106,6 +134,14 @@ struct AttemptTable {
 
     /// Bytes that the table has taken.
     var memory: Int { entries.capacity * MemoryLayout<AttemptCount>.stride }
+}
+
+/// A key that takes no attempts for a while.
+struct AttemptLock {
+    let key: UInt64
+    /// What the last failure said that the lock is listed by.
+    let subject: UInt128
+    let until: Timestamp
 }
 
 /// How many failures within which time are too many, and for how long.
@@ -129,12 +165,30 @@ struct AttemptCount {
     let key: UInt64
     /// Attempts that were admitted and whose outcome is not known yet.
     var inFlight: UInt16 = 0
+    /// How many moments are kept; none while it is locked.
     private var used: UInt8 = 0
-    private(set) var lockedUntil: Timestamp?
+    private var isLocked = false
+    private var counts = InlineArray<8, UInt32>(repeating: 0)
+    /// While it is locked: the end of the lock, and the two halves of its subject. A lock keeps no
+    /// moments, so it shares their room.
     private var times = InlineArray<8, Int64>(repeating: 0)
-    private var counts = InlineArray<8, UInt16>(repeating: 0)
 
     init(key: UInt64) { self.key = key }
+
+    var lockedUntil: Timestamp? { isLocked ? Timestamp(milliseconds: times[0]) : nil }
+
+    /// What the lock is listed by; meaningful while there is one.
+    var subject: UInt128 {
+        UInt128(UInt64(bitPattern: times[1])) << 64 | UInt128(UInt64(bitPattern: times[2]))
+    }
+
+    private mutating func lock(_ subject: UInt128, until end: Timestamp) {
+        isLocked = true
+        used = 0
+        times[0] = end.milliseconds
+        times[1] = Int64(truncatingIfNeeded: subject >> 64)
+        times[2] = Int64(truncatingIfNeeded: subject)
+    }
 
     /// Failures within the window.
     var failures: Int {
@@ -150,9 +204,9 @@ struct AttemptCount {
     mutating func update(to now: Timestamp, _ rule: AttemptRule) {
         if let until = lockedUntil {
             if until <= now {
-                lockedUntil = nil
+                isLocked = false
             } else {
-                lockedUntil = min(until, now + rule.lockout)
+                times[0] = min(until, now + rule.lockout).milliseconds
             }
         }
         var kept = 0
@@ -184,12 +238,14 @@ struct AttemptCount {
 
     mutating func clear() {
         used = 0
-        lockedUntil = nil
+        isLocked = false
     }
 
     /// Counts a failure, and locks at the last one that is allowed; while locked it does neither.
-    mutating func fail(at now: Timestamp, _ rule: AttemptRule) -> LoginThrottle.Failure.Count {
-        guard lockedUntil == nil else {
+    mutating func fail(
+        _ subject: UInt128, at now: Timestamp, _ rule: AttemptRule
+    ) -> LoginThrottle.Failure.Count {
+        guard !isLocked else {
             return LoginThrottle.Failure.Count(attempts: rule.limit, lockedUntil: nil)
         }
         let share = (rule.limit + Self.moments - 1) / Self.moments
@@ -207,9 +263,8 @@ struct AttemptCount {
         guard failures >= rule.limit else {
             return LoginThrottle.Failure.Count(attempts: failures, lockedUntil: nil)
         }
-        used = 0
         let until = now + rule.lockout
-        lockedUntil = until
+        lock(subject, until: until)
         return LoginThrottle.Failure.Count(attempts: failures, lockedUntil: until)
     }
 

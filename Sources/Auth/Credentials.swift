@@ -27,7 +27,10 @@ enum Credentials {
             try reader.beginObject()
             while let member = try reader.nextName() {
                 let kind = try reader.peekKind()
-                if reader.isEqual(member, "user_id") {
+                if kind == .null {
+                    // Absent: serializers write it for what is not set.
+                    try reader.skipValue()
+                } else if reader.isEqual(member, "user_id") {
                     if kind == .number {
                         id = try Self.userID(&reader)
                     } else {

@@ -48,35 +48,53 @@ package struct Login: Sendable {
         guard request.declaresContent else {
             return refuse(request, "length_required", Self.lengthRequired)
         }
-        switch (Credentials(parsing: request.body), mode) {
-        case (.notJSON, _): return refuse(request, "invalid_json", Self.invalidJSON)
-        case (.noUser, _), (.claimed(.name, _), .demo):
+        switch mode {
+        case .demo: return logIn(request)
+        case .password(let passwords): return logIn(request, passwords)
+        }
+    }
+
+    private func logIn(_ request: Request) -> Reply {
+        guard request.body.count <= Self.maximumBody else { return refuseLength(request) }
+        switch Credentials(parsing: request.body) {
+        case .notJSON: return refuse(request, "invalid_json", Self.invalidJSON)
+        case .noUser, .claimed(.name, _):
             return refuse(request, "invalid_user_id", Self.invalidUserID)
-        case (.claimed(.id(let user), _), .demo), (.claimed(.both(let user, _), _), .demo):
+        case .claimed(.id(let user), _), .claimed(.both(let user, _), _):
             let now = clock.now()
             let cutoff = revocations.cutoff(user: user.number)
             return .response(accept(request, user, at: now, after: cutoff))
-        case (.claimed(let identity, let password), .password(let passwords)):
-            // No password is a wrong one.
-            return admit(
-                request, passwords, passwords.applicant(identity), password ?? SecretBytes([]))
         }
     }
 
     // MARK: Passwords
 
+    /// Cheap checks first: a client whose network is refused costs the same whatever it sends.
+    private func logIn(_ request: Request, _ passwords: PasswordLogin) -> Reply {
+        let client = passwords.throttle.client(at: request.client)
+        if let refusal = passwords.throttle.refusal(of: client, at: clock.now()) {
+            return throttle(request, refusal)
+        }
+        guard request.body.count <= Self.maximumBody else { return refuseLength(request) }
+        switch Credentials(parsing: request.body) {
+        case .notJSON: return refuse(request, "invalid_json", Self.invalidJSON)
+        case .noUser: return refuse(request, "invalid_user_id", Self.invalidUserID)
+        case .claimed(let identity, let password):
+            // No password is a wrong one.
+            return admit(request, passwords, identity, password ?? SecretBytes([]), client)
+        }
+    }
+
+    /// Nothing that is looked at in a login is longer: a name has 256 bytes, a password 1,024.
+    package static let maximumBody = 4096
+
     private func admit(
-        _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.Applicant,
-        _ password: SecretBytes
+        _ request: Request, _ passwords: PasswordLogin, _ identity: Credentials.Identity,
+        _ password: SecretBytes, _ client: LoginThrottle.Client
     ) -> Reply {
-        switch passwords.throttle.admit(applicant.account, from: request.client, at: clock.now()) {
-        case .refused(let refusal):
-            log.record(
-                LoginThrottled(
-                    reason: refusal.cause == .account ? "account" : "address",
-                    user: applicant.holder, fingerprint: applicant.fingerprint,
-                    until: refusal.until, origin: Origin(request)))
-            return .response(TooManyAttempts.response(retryAfter: .seconds(refusal.retryAfter)))
+        let applicant = passwords.applicant(identity)
+        switch passwords.throttle.admit(applicant.account, from: client, at: clock.now()) {
+        case .refused(let refusal): return throttle(request, refusal, applicant)
         case .admitted(let ticket):
             let cutoff = applicant.user.flatMap { revocations.cutoff(user: $0.id.number) }
             return .slow(
@@ -87,14 +105,36 @@ package struct Login: Sendable {
         }
     }
 
+    /// - Parameter applicant: nil where the request was not read.
+    private func throttle(
+        _ request: Request, _ refusal: LoginThrottle.Refusal,
+        _ applicant: PasswordLogin.Applicant? = nil
+    ) -> Reply {
+        log.record(
+            LoginThrottled(
+                reason: refusal.cause == .account ? "account" : "address",
+                user: applicant?.holder, fingerprint: applicant?.fingerprint,
+                until: refusal.until, origin: Origin(request)))
+        return .response(TooManyAttempts.response(retryAfter: .seconds(refusal.retryAfter)))
+    }
+
     private func check(
         _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.Applicant,
         _ password: SecretBytes, _ ticket: LoginThrottle.Ticket, _ cutoff: Timestamp?
     ) -> Response {
-        guard
-            case .accepted(let needsUpgrade) = passwords.authenticator.check(
-                password, of: applicant.user), let user = applicant.user
-        else { return turnAway(request, applicant, ticket.failed(at: clock.now())) }
+        let outcome = passwords.authenticator.check(password, of: applicant.user)
+        if let until = ticket.jointRefusal {
+            // Also for the right password: a different answer would tell that the account exists.
+            log.record(
+                LoginThrottled(
+                    reason: "account", user: applicant.holder,
+                    fingerprint: applicant.fingerprint, until: until, origin: Origin(request)))
+            recordLocks(request, applicant, ticket.failed(at: clock.now()))
+            return Self.invalidCredentials
+        }
+        guard case .accepted(let needsUpgrade) = outcome, let user = applicant.user else {
+            return turnAway(request, applicant, ticket.failed(at: clock.now()))
+        }
         // Read before it is compared what was ended: a later end lies behind this moment.
         let now = clock.now()
         // Whoever changes a password, disables a user or ends all sessions of one means those, too, that
@@ -107,7 +147,7 @@ package struct Login: Sendable {
                 LoginFailed(reason: "revoked_meanwhile", user: user.id, origin: Origin(request)))
             return Self.tryAgain
         }
-        ticket.succeeded(at: now)
+        ticket.succeeded(by: user, at: now)
         // First the session, which is then there to be ended, and begins before whatever ends it: another
         // hash takes as long as the first.
         let response = accept(request, user.id, at: now, after: cutoff)
@@ -123,7 +163,6 @@ package struct Login: Sendable {
         _ request: Request, _ applicant: PasswordLogin.Applicant,
         _ failure: LoginThrottle.Failure
     ) -> Response {
-        let origin = Origin(request)
         let reason: StaticString =
             switch applicant.user {
             case nil: applicant.holder == nil ? "unknown_user" : "wrong_user"
@@ -133,21 +172,29 @@ package struct Login: Sendable {
         log.record(
             LoginFailed(
                 reason: reason, user: applicant.holder, fingerprint: applicant.fingerprint,
-                attempts: failure.account.attempts, origin: origin))
+                attempts: failure.account.attempts, origin: Origin(request)))
+        recordLocks(request, applicant, failure)
+        return Self.invalidCredentials
+    }
+
+    private func recordLocks(
+        _ request: Request, _ applicant: PasswordLogin.Applicant,
+        _ failure: LoginThrottle.Failure
+    ) {
+        let origin = Origin(request)
         if let until = failure.account.lockedUntil {
             log.record(
                 LoginLocked(
                     reason: "account", user: applicant.holder,
-                    fingerprint: applicant.fingerprint, attempts: failure.account.attempts,
-                    until: until, origin: origin))
+                    fingerprint: applicant.fingerprint, network: nil,
+                    attempts: failure.account.attempts, until: until, origin: origin))
         }
-        if let until = failure.address.lockedUntil {
+        for lock in failure.lockedNetworks {
             log.record(
                 LoginLocked(
-                    reason: "address", user: nil, fingerprint: nil,
-                    attempts: failure.address.attempts, until: until, origin: origin))
+                    reason: "address", user: nil, fingerprint: nil, network: lock.number,
+                    attempts: lock.attempts, until: lock.until, origin: origin))
         }
-        return Self.invalidCredentials
     }
 
     // MARK: Answers
@@ -167,6 +214,10 @@ package struct Login: Sendable {
         return log.deciding(TokenResponse.make(token, claims, at: now))
     }
 
+    private func refuseLength(_ request: Request) -> Reply {
+        refuse(request, "body_too_large", Self.contentTooLarge)
+    }
+
     private func refuse(
         _ request: Request, _ reason: StaticString, _ response: Response
     ) -> Reply {
@@ -177,6 +228,7 @@ package struct Login: Sendable {
     private static let unsupportedMediaType = Response.error(.unsupportedMediaType).audited
     private static let unsupportedContentCoding = Response.unsupportedContentCoding.audited
     private static let lengthRequired = Response.error(.lengthRequired).audited
+    private static let contentTooLarge = Response.error(.contentTooLarge).audited
     private static let invalidJSON = Response.error(.badRequest, "Invalid JSON").audited
     private static let invalidUserID = Response.error(.badRequest, "Invalid user_id").audited
     private static let tryAgain = Response.error(.serviceUnavailable, "Busy")

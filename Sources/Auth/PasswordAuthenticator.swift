@@ -1,5 +1,6 @@
 import Crypto
 import POSIX
+import Time
 
 /// Says whether a password is a user's, and takes the same time whoever the user is, and whether there
 /// is one.
@@ -32,7 +33,7 @@ package struct PasswordAuthenticator: Sendable {
     }
 
     /// - Parameter derive: tests count what is done.
-    init(
+    package init(
         _ users: UserDirectory, iterations: Int,
         derivingBy derive: @escaping PasswordHash.Derivation
     ) {
@@ -64,6 +65,16 @@ package struct PasswordAuthenticator: Sendable {
     /// - Parameter secret: the password that was accepted; nil for one that never is.
     package func newHash(of secret: SecretBytes) -> PasswordHash? {
         Password(utf8: secret).map { PasswordHash(of: $0, iterations: iterations) }
+    }
+
+    /// How many nanoseconds a hash takes on this machine, by a short one that is measured.
+    package static func hashTime(iterations: Int) -> Int64 {
+        let sample = 2000
+        let nothing: [UInt8] = []
+        let start = MonotonicTime.now
+        _ = PBKDF2.key(password: nothing.span, salt: nothing.span, iterations: sample)
+        let time = MonotonicTime.now.nanoseconds - start.nanoseconds
+        return max(1, time * Int64(iterations) / Int64(sample))
     }
 
     /// Iterations that nobody needs. What is called is only known while it runs, so that no optimiser

@@ -29,7 +29,7 @@ package struct PasswordHash: Sendable {
     }
 
     /// How a hash is made, from a password's bytes, salt and iterations: seen by tests, which count.
-    typealias Derivation =
+    package typealias Derivation =
         @Sendable (_ password: Span<UInt8>, _ salt: Span<UInt8>, _ iterations: Int) ->
         SHA256.Digest
 

@@ -1,7 +1,7 @@
 import Crypto
 import JWT
 
-/// What a login by password takes: who there is, how passwords are checked, how often one may try.
+/// What a login by password takes: the users, how passwords are checked, how often one may try.
 package struct PasswordLogin: Sendable {
     let users: UserDirectory
     /// Who there is when the password has been checked.
@@ -29,45 +29,55 @@ package struct PasswordLogin: Sendable {
         self.upgrade = upgrade
     }
 
-    /// Somebody who wants in, as far as can be said before the password is looked at.
+    /// What a login names, before the password is looked at.
     struct Applicant: Sendable {
-        /// Whose password is asked for; nil for nobody who is known, and for two people at once.
+        /// Whose password is asked for; nil if there is no such user, and for two users at once.
         let user: User?
-        /// Against which the attempt counts, and whose it is if somebody's.
-        let account: LoginThrottle.AccountKey
+        /// What the attempt is counted under.
+        let account: LoginThrottle.Account
+        /// The user that the identifier belongs to, for the log.
         let holder: UserID?
-        /// Of a name or a number that nobody has.
+        /// Of an identifier that no user has.
         let fingerprint: Fingerprint?
     }
 
+    /// The same work for an identifier that a user has and for one that no user has.
     func applicant(_ identity: Credentials.Identity) -> Applicant {
         switch identity {
         case .id(let id):
-            let user = users[id]
-            let digits = Array("\(id.number)".utf8)
-            let fingerprint = Fingerprint(of: digits.span, key: fingerprintKey)
-            return Applicant(
-                user: user, account: throttle.account(id, isKnown: user != nil), holder: user?.id,
-                fingerprint: user == nil ? fingerprint : nil)
-        case .name(let name): return applicant(named: name, isWanted: { _ in true })
-        case .both(let id, let name): return applicant(named: name, isWanted: { $0.id == id })
+            let (user, print) = (users[id], fingerprint(of: id))
+            return applicant(
+                user, throttle.identifier(id, print), nil, print, isOneUser: true)
+        case .name(let text):
+            let name = PresentedName(text)
+            let (user, print) = (users.user(named: name), fingerprint(of: name))
+            return applicant(
+                user, throttle.identifier(name, print), nil, print, isOneUser: true)
+        case .both(let id, let text):
+            let name = PresentedName(text)
+            let (user, print) = (users.user(named: name), fingerprint(of: name))
+            return applicant(
+                user, throttle.identifier(name, print),
+                throttle.identifier(id, fingerprint(of: id)), print, isOneUser: user?.id == id)
         }
     }
 
-    /// The same work for a name that somebody has and for one that nobody has.
-    private func applicant(named name: String, isWanted: (User) -> Bool) -> Applicant {
-        let user = users.user(named: name)
-        let normalized = Array((Username.normalized(name) ?? name).utf8)
-        let unknown = throttle.account(unknownName: normalized.span)
-        let known = throttle.account(user?.id ?? Self.anyID, isKnown: true)
-        let bytes = Array(name.utf8)
-        let fingerprint = Fingerprint(of: bytes.span, key: fingerprintKey)
-        guard let user else {
-            return Applicant(user: nil, account: unknown, holder: nil, fingerprint: fingerprint)
-        }
-        return Applicant(
-            user: isWanted(user) ? user : nil, account: known, holder: user.id, fingerprint: nil)
+    private func applicant(
+        _ user: User?, _ first: LoginThrottle.Identifier, _ second: LoginThrottle.Identifier?,
+        _ fingerprint: Fingerprint, isOneUser: Bool
+    ) -> Applicant {
+        Applicant(
+            user: isOneUser ? user : nil,
+            account: throttle.account(first, second, of: user?.id), holder: user?.id,
+            fingerprint: user == nil ? fingerprint : nil)
     }
 
-    private static let anyID = UserID(1)!
+    private func fingerprint(of id: UserID) -> Fingerprint {
+        let digits = Array("\(id.number)".utf8)
+        return Fingerprint(of: digits.span, key: fingerprintKey)
+    }
+
+    private func fingerprint(of name: PresentedName) -> Fingerprint {
+        Fingerprint(of: name.canonical.span, key: fingerprintKey)
+    }
 }

@@ -69,7 +69,8 @@ package enum RevocationOrder: Sendable {
     /// - Parameter json: an object with one of `token`, `token_id`, `session`, `user` and `all`.
     package init(parsing json: Span<UInt8>, _ tokens: HS256, at now: Timestamp) {
         self = .invalid
-        guard case .object(var members)? = try? JSONValue(parsing: json) else { return }
+        guard case .object(let all)? = try? JSONValue(parsing: json) else { return }
+        var members = all.withoutNulls
         // RFC 7009 §2.1: of no use here, where there is one kind of token.
         members.removeAll { $0.name == "token_type_hint" }
         guard members.count == 1, let member = members.first else { return }

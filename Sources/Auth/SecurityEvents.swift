@@ -96,9 +96,11 @@ struct LoginFailed: SecurityEvent {
 struct LoginLocked: SecurityEvent {
     /// `account` or `address`: which of the two.
     let reason: StaticString
-    /// Nil for an address, and for a name that nobody has.
+    /// Nil for an address, and for an identifier that no user has.
     let user: UserID?
     let fingerprint: Fingerprint?
+    /// Nil for an account.
+    let network: UInt128?
     let attempts: Int
     let until: Timestamp
     let origin: Origin
@@ -113,13 +115,52 @@ struct LoginLocked: SecurityEvent {
         if let user { line.field("user", user.number) }
         if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
         line.field("reason", reason)
+        if let network { line.field("network", ClientNetworks.text(of: network)) }
         line.field("attempts", Int64(attempts))
         line.field("until", until.seconds)
         line.fields(origin)
     }
 }
 
-/// `authn_login_throttled`: an attempt that was turned away unlooked at.
+/// `authn_unlock`: the counts and locks of failed logins were reset before their time.
+struct LoginUnlocked: SecurityEvent {
+    enum Subject: Sendable {
+        case user(UserID)
+        /// An identifier that no user has.
+        case unknown(Fingerprint)
+        /// As the operator wrote it.
+        case address(String)
+        case all
+    }
+
+    let subject: Subject
+    /// `admin`, or `set-password` where a reload found another password.
+    let by: StaticString
+    /// How many locks ended.
+    let locks: Int
+    /// Nil where no client asked for it.
+    let origin: Origin?
+    var level: Level { .warning }
+    var area: Area { .security }
+    var name: StaticString { "authn_unlock" }
+
+    func count(in counters: SecurityCounters) { counters.unlocks.add() }
+
+    func write(to line: inout LogLine) {
+        switch subject {
+        case .user(let user): line.field("user", user.number)
+        case .unknown(let fingerprint): line.field("fingerprint", fingerprint.digits.span)
+        case .address(let text): line.field("address", text)
+        case .all: line.field("scope", "all" as StaticString)
+        }
+        line.field("locks", Int64(locks))
+        line.field("by", by)
+        if let origin { line.fields(origin) }
+    }
+}
+
+/// `authn_login_throttled`: an attempt that was turned away unlooked at; or, because of an
+/// account's joint count, with the usual answer after the usual work.
 struct LoginThrottled: SecurityEvent {
     /// `account`, `address` or `session`: whose attempts were too many.
     let reason: StaticString

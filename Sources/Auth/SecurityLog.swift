@@ -67,10 +67,12 @@ package final class SecurityCounters: Sendable {
     ])
     package let loginsSucceeded = Counter()
     package let loginsFailed = ReasonCounters([
-        "unsupported_media_type", "length_required", "invalid_json", "invalid_user_id",
+        "unsupported_media_type", "length_required", "body_too_large", "invalid_json",
+        "invalid_user_id",
         "unknown_user", "wrong_user", "wrong_password", "disabled", "revoked_meanwhile",
     ])
     package let lockouts = Counter()
+    package let unlocks = Counter()
     package let loginsThrottled = ReasonCounters(["account", "address", "session"])
     package let crossSite = ReasonCounters(["fetch_site", "origin", "repeated_field"])
     package let logouts = Counter()

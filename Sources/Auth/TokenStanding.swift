@@ -111,7 +111,7 @@ package struct TokenStanding: Sendable, Equatable {
         var user: UserID?
         var (token, session): (ShortText?, ShortText?)
         var (issued, login): (Timestamp?, Timestamp?)
-        for member in members {
+        for member in members.withoutNulls {
             switch (member.name, member.value) {
             case ("user", .number(.integer(let number))): user = UserID(number)
             case ("jti", .string(let text)): token = ShortText(Array(text.utf8).span)

@@ -40,13 +40,15 @@ extension User {
 package enum Username {
     /// In characters, which are Unicode scalars here.
     package static let lengths = 1...64
+    /// In bytes, as it is presented: 64 scalars of four bytes. What is longer is no name, however
+    /// it would compose.
+    package static let maximumSize = 256
 
     /// The one spelling of the name; nil for what is no name: too long, nothing at all, control
     /// characters, white space at an end.
     package static func normalized(_ text: String) -> String? {
-        // No scalar has more than four bytes, and composing leaves at least a third of them.
-        guard text.utf8.count <= 12 * lengths.upperBound else { return nil }
-        let name = text.precomposedStringWithCanonicalMapping
+        guard (1...maximumSize).contains(text.utf8.count), mayFit(text) else { return nil }
+        let name = isComposed(text) ? text : text.precomposedStringWithCanonicalMapping
         let scalars = name.unicodeScalars
         guard lengths.contains(scalars.count), let first = scalars.first,
             let last = scalars.last, !first.properties.isWhitespace,
@@ -55,19 +57,44 @@ package enum Username {
         return name
     }
 
+    /// No scalar below U+0300 changes under NFC, or composes with one that precedes it.
+    private static func isComposed(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { $0.value < 0x300 }
+    }
+
+    /// False if NFC has too many scalars in any case: composing costs far more than counting. A
+    /// letter stays a scalar of its own, unless it is a Hangul vowel or final; a letter takes in at
+    /// most three marks, because no canonical decomposition has more than four scalars.
+    private static func mayFit(_ text: String) -> Bool {
+        var (letters, marks) = (0, 0)
+        for scalar in text.unicodeScalars where scalar.value >= 0x300 {
+            switch scalar.properties.generalCategory {
+            case .nonspacingMark, .spacingMark, .enclosingMark: marks += 1
+            default:
+                if !(0x1161...0x11C2).contains(scalar.value) { letters += 1 }
+            }
+        }
+        let simple = text.unicodeScalars.count { $0.value < 0x300 }
+        let starters = letters + simple
+        return starters <= lengths.upperBound
+            && marks <= 3 * max(1, starters) + lengths.upperBound
+    }
+
     /// What an operator reads about a name that is none.
     package static let rule =
         "not a user name: 1 to 64 characters, no control characters, no white space at the ends"
 
     static func hasControlCharacters(_ text: String) -> Bool {
-        text.unicodeScalars.contains { $0.properties.generalCategory == .control }
+        // Category Cc is exactly C0, DEL and C1.
+        text.unicodeScalars.contains { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }
     }
 }
 
 /// The users that are known, by id and by user name. A value: what changes is another directory.
 package struct UserDirectory: Sendable, Equatable {
     private var users: [UserID: User]
-    private let ids: [String: UserID]
+    /// By the bytes of the name in NFC: hashing a String composes it again.
+    private let ids: [[UInt8]: UserID]
     /// Whether each is not disabled: what each verification asks.
     private let active: UserTable<Bool>
     /// Of the hash that takes the longest; 0 where nobody has one.
@@ -76,7 +103,7 @@ package struct UserDirectory: Sendable, Equatable {
     /// - Precondition: ids differ, and so do user names.
     package init(_ users: [User]) {
         self.users = Dictionary(uniqueKeysWithValues: users.map { ($0.id, $0) })
-        ids = Dictionary(uniqueKeysWithValues: users.map { ($0.username, $0.id) })
+        ids = Dictionary(uniqueKeysWithValues: users.map { (Array($0.username.utf8), $0.id) })
         active = UserTable(users.map { ($0.id, !$0.isDisabled) })
         maximumIterations = users.lazy.compactMap(\.password?.iterations).max() ?? 0
     }
@@ -95,7 +122,12 @@ package struct UserDirectory: Sendable, Equatable {
 
     /// Whoever has this user name, disabled or not; however its letters are composed.
     package func user(named text: String) -> User? {
-        Username.normalized(text).flatMap { ids[$0] }.flatMap { users[$0] }
+        user(named: PresentedName(text))
+    }
+
+    package func user(named name: PresentedName) -> User? {
+        // What is no name may begin as a user's name does.
+        name.isName ? ids[name.canonical].flatMap { users[$0] } : nil
     }
 
     /// The same users, with another hash for one of them, if the one they have is still `old`.

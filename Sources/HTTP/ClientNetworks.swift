@@ -39,3 +39,36 @@ package struct ClientNetworks: Sendable, Hashable {
         (64, 1), (56, 4), (48, 16),
     ]
 }
+
+// MARK: - As people write them
+
+extension ClientNetworks {
+    /// A network by its number, as people write it: `192.0.2.1`, `2001:db8:0:1::/64`, or `local`
+    /// for clients without an address.
+    package static func text(of number: UInt128) -> String {
+        guard number != 0 else { return "local" }
+        let address = NetworkAddress(bits: number)
+        guard !address.isIPv4 else { return string(address) }
+        let length = number & 0x7F
+        return "\(string(NetworkAddress(bits: number - length)))/\(length)"
+    }
+
+    /// The numbers of the networks that a person names: all that an address is counted in, or the
+    /// one that is written with its length, as `text` does. Nil for anything else.
+    package static func numbers(named text: String) -> [UInt128]? {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count <= 2, let address = ClientAddress(Array(parts[0].utf8).span),
+            NetworkAddress(address.utf8) != nil
+        else { return nil }
+        let networks = ClientNetworks(address)
+        let all = (0..<networks.count).map { networks[$0] }
+        guard parts.count == 2 else { return all }
+        guard networks.count > 1 else { return parts[1] == "32" ? all : nil }
+        return prefixes.indices.first { parts[1] == "\(prefixes[$0].length)" }.map { [all[$0]] }
+    }
+
+    private static func string(_ address: NetworkAddress) -> String {
+        let text = address.text
+        return String(decoding: text.utf8.indices.map { text.utf8[$0] }, as: UTF8.self)
+    }
+}

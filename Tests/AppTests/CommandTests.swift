@@ -46,7 +46,7 @@ struct CommandTests {
         #expect(
             errors == """
                 gatehouse: \(sentence)
-                usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|log …] [--config FILE]
+                usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|locks|unlock …|log …] [--config FILE]
 
                 """)
         #expect(throws: Command.UsageError.self) { try Command(arguments, environment: [:]) }
@@ -78,11 +78,11 @@ struct CommandTests {
             (["token", "explain", "-h"], ["token issue", "token explain"]),
             (
                 ["revoke", "--help"],
-                ["revoke --user", "revoke --all", "level", "reload", "sessions"]
+                ["revoke --user", "revoke --all", "level", "reload", "sessions", "locks", "unlock"]
             ),
             (
                 ["sessions", "-h"],
-                ["revoke --user", "revoke --all", "level", "reload", "sessions"]
+                ["revoke --user", "revoke --all", "level", "reload", "sessions", "locks", "unlock"]
             ),
             (["secret", "--help"], ["secret"]),
         ])

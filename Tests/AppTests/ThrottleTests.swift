@@ -20,10 +20,15 @@ struct ThrottleTests {
                 .login(named: "alice", "a wrong one", "g\(number)", forwarded("192.0.2.\(number)")))
             #expect(answer.verdict == "401 Invalid credentials")
         }
-        // Right or wrong, from wherever, by name or by id; and a name that nobody has fares the same.
+        // By the id of the same user the answer is that to any id, even with the right password.
+        for id in [1, 77] {
+            let answer = try house.ask(.login(withID: id, Estate.password))
+            #expect(answer.verdict == "401 Invalid credentials")
+        }
+        // By the name right or wrong, from wherever; a name that no user has fares the same.
         for request in [
             String.login(named: "alice", Estate.password, "locked", forwarded("192.0.2.9")),
-            .login(withID: 1, Estate.password), .login(named: "alice", "a wrong one"),
+            .login(named: "alice", "a wrong one"),
         ] {
             let answer = try house.ask(request)
             #expect(answer.verdict == "429 Too many attempts")
@@ -53,9 +58,62 @@ struct ThrottleTests {
         #expect(lock["reason"] == "account")
         #expect(lock["attempts"] == "3")
         #expect(lock["rid"] == "g3")
-        let refusal = try #require(entries.first { $0.event == "authn_login_throttled" })
+        let refusal = try #require(entries.first { $0["rid"] == "locked" })
         #expect(refusal["ip"] == "192.0.2.9")
         #expect(refusal["until"] == lock["until"])
+    }
+
+    @Test
+    func `the operator sees what is locked, and ends it`() throws {
+        var plan = Estate.Plan()
+        plan.server += #","trusted_proxies":["127.0.0.1"]"#
+        let estate = try Estate(plan)
+        let house = try estate.house()
+        func command(_ arguments: String...) throws -> String {
+            let (ending, output, errors) = try estate.run(arguments)
+            #expect(ending == .exited(0), "\(errors)")
+            return output
+        }
+        func lock(_ name: String) throws {
+            for number in 1...5 {
+                let field = forwarded("192.0.2.\(number)")
+                let request = String.login(named: name, "a wrong one", "g", field)
+                #expect(try house.ask(request).status == 401)
+            }
+        }
+        #expect(try command("locks") == "nothing is locked\n")
+        try lock("alice")
+        try lock("mallory")
+        let table = try command("locks")
+        #expect(table.contains("name     alice (id 1)"))
+        #expect(table.contains("account  alice (id 1)"))
+        #expect(table.contains("unknown  "))
+        #expect(!table.contains("mallory"))
+        #expect(try command("locks", "--json").hasPrefix(#"{"locks":[{"kind":"#))
+        #expect(
+            try command("unlock", "--username", "mallory")
+                == "mallory: 1 lock has ended, and no failed login is counted any more\n")
+        #expect(try house.login("alice").status == 429)
+        #expect(try command("unlock", "--user", "1").hasPrefix("user 1: 2 locks have ended"))
+        #expect(try house.login("alice").status == 200)
+        #expect(try command("unlock", "--address", "192.0.2.1").contains("nothing was locked"))
+        #expect(try command("unlock", "--all").contains("nothing was locked"))
+        for arguments in [
+            ["unlock"], ["unlock", "--address", "alice"], ["unlock", "--all", "--user", "1"],
+            ["locks", "alice"],
+        ] {
+            #expect(try estate.run(arguments).ending == .exited(64))
+        }
+        let unlocks = try estate.events("authn_unlock")
+        #expect(unlocks.map { $0["locks"] } == ["1", "2", "0", "0"])
+        #expect(unlocks.allSatisfy { $0["by"] == "admin" })
+        // A new password ends the lock that the old one brought about.
+        try lock("alice")
+        let (ending, _, errors) = try estate.run(
+            ["user", "set-password", "--username", "alice"], typing: "another staple horse\n")
+        #expect(ending == .exited(0), "\(errors)")
+        #expect(try house.login("alice", "another staple horse").status == 200)
+        #expect(try estate.events("authn_unlock").last?["by"] == "set-password")
     }
 
     @Test("is kept out by network in IPv6, whichever of the two fields the proxy writes")

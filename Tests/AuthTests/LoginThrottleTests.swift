@@ -1,10 +1,11 @@
-import Auth
 import HTTP
 import JWT
 import POSIX
 import TestSupport
 import Testing
 import Time
+
+@testable import Auth
 
 /// What became of an attempt with a wrong password.
 private enum Try: Equatable {
@@ -13,9 +14,17 @@ private enum Try: Equatable {
     case failed(Int, locked: Int64? = nil)
 }
 
+extension Try {
+    fileprivate var isFailure: Bool { if case .failed = self { true } else { false } }
+}
+
 private func moment(_ seconds: Double) -> Timestamp {
     Timestamp(milliseconds: 1_795_244_400_000 + Int64(seconds * 1000))
 }
+
+private let mark = Fingerprint(number: 0x0123_4567_89AB_CDEF)
+private let somebody = User(id: UserID(4711)!, username: "somebody", name: "Somebody")
+private let alice = User(id: UserID(1)!, username: "alice", name: "Alice")
 
 private func client(_ text: String) -> ClientAddress { ClientAddress(Array(text.utf8).span)! }
 
@@ -24,16 +33,36 @@ private func address(_ number: Int) -> ClientAddress {
 }
 
 extension LoginThrottle {
-    fileprivate func user(_ number: Int) -> AccountKey {
-        account(UserID(Int64(number))!, isKnown: true)
+    /// By the id of a user.
+    fileprivate func user(_ number: Int) -> Account {
+        let id = UserID(Int64(number))!
+        return account(identifier(id, mark), of: id)
     }
 
-    fileprivate func name(_ name: String) -> AccountKey {
-        account(unknownName: Array(name.utf8).span)
+    /// By a name that no user has.
+    fileprivate func name(_ name: String) -> Account {
+        account(identifier(PresentedName(name), mark), of: nil)
+    }
+
+    /// By the name of a user.
+    fileprivate func name(_ name: String, of number: Int) -> Account {
+        account(identifier(PresentedName(name), mark), of: UserID(Int64(number))!)
+    }
+
+    fileprivate func both(_ number: Int, _ name: String, of holder: Int?) -> Account {
+        account(
+            identifier(PresentedName(name), mark), identifier(UserID(Int64(number))!, mark),
+            of: holder.map { UserID(Int64($0))! })
+    }
+
+    fileprivate func admit(
+        _ account: Account, from address: ClientAddress, at now: Timestamp
+    ) -> Admission {
+        admit(account, from: client(at: address), at: now)
     }
 
     fileprivate func fail(
-        _ account: AccountKey, from client: ClientAddress = address(1), at seconds: Double = 0
+        _ account: Account, from client: ClientAddress = address(1), at seconds: Double = 0
     ) -> Try {
         let now = moment(seconds)
         switch admit(account, from: client, at: now) {
@@ -47,19 +76,20 @@ extension LoginThrottle {
 
     /// A good login; false if it was refused.
     fileprivate func succeed(
-        _ account: AccountKey, from client: ClientAddress = address(1), at seconds: Double = 0
+        _ account: Account, by user: User = somebody, from client: ClientAddress = address(1),
+        at seconds: Double = 0
     ) -> Bool {
         switch admit(account, from: client, at: moment(seconds)) {
         case .refused: return false
         case .admitted(let ticket):
-            ticket.succeeded(at: moment(seconds))
+            ticket.succeeded(by: user, at: moment(seconds))
             return true
         }
     }
 
     /// Of an address that would try now; nil if it may not.
     fileprivate func standing(
-        _ account: AccountKey, from client: ClientAddress, at seconds: Double = 0
+        _ account: Account, from client: ClientAddress, at seconds: Double = 0
     ) -> Standing? {
         switch admit(account, from: client, at: moment(seconds)) {
         case .refused: return nil
@@ -69,7 +99,7 @@ extension LoginThrottle {
 
     /// Failures until the account is locked.
     fileprivate func lock(
-        _ account: AccountKey, from client: ClientAddress, at seconds: Double = 0
+        _ account: Account, from client: ClientAddress, at seconds: Double = 0
     ) {
         while true {
             guard case .failed(_, locked: nil) = fail(account, from: client, at: seconds) else {
@@ -116,7 +146,8 @@ struct LoginThrottleTests {
     func unknown() {
         let throttle = LoginThrottle()
         let accounts = [
-            throttle.user(1), throttle.account(UserID(2)!, isKnown: false), throttle.name("eve"),
+            throttle.user(1), throttle.account(throttle.identifier(UserID(2)!, mark), of: nil),
+            throttle.name("eve"),
             throttle.name(""),
         ]
         for account in accounts {
@@ -169,6 +200,169 @@ struct LoginThrottleTests {
         for number in 50...98 {
             #expect(second.fail(second.user(number), at: 349) == .failed(1))
         }
+    }
+
+    @Test
+    func `each /64 of a /48 counts alone, and all of them have sixteen times its limit`() {
+        let throttle = LoginThrottle()
+        // Forty failures from each /64 lock none of them; five fill a /56, and four of those the
+        // /48.
+        var refused: LoginThrottle.Cause?
+        var failures = 0
+        for site in 0..<64 {
+            for _ in 0..<40 where refused == nil {
+                let subnet = String((site / 4) << 8 | site % 4, radix: 16)
+                let from = client("2001:db8:1:\(subnet)::1")
+                switch throttle.fail(throttle.name("n\(failures)"), from: from) {
+                case .failed: failures += 1
+                case .refused(let cause, after: 900): refused = cause
+                case .refused: Issue.record("refused for another time")
+                }
+            }
+        }
+        #expect(refused == .address)
+        #expect(failures == 16 * 50)
+        #expect(throttle.fail(throttle.name("x"), from: client("2001:db8:2::1")) == .failed(1))
+        let locks = throttle.locks(of: UserDirectory([]), at: moment(1)).map(\.subject)
+        let network = ClientNetworks(client("2001:db8:1::1"))[2]
+        #expect(locks == [.network(network)])
+        #expect(ClientNetworks.text(of: network) == "2001:db8:1::/48")
+    }
+
+    @Test
+    func `four attempts are in flight from a /64, and sixteen from the /56 around it`() {
+        let throttle = LoginThrottle()
+        var tickets: [LoginThrottle.Ticket] = []
+        for number in 0..<24 {
+            let from = client("2001:db8:1:\(number / 4)::\(number)")
+            let account = throttle.name("n\(number)")
+            if case .admitted(let ticket) = throttle.admit(account, from: from, at: moment(0)) {
+                tickets.append(ticket)
+            }
+        }
+        #expect(tickets.count == 16)
+        // Of each /64 the first attempt is no suspect, until the /56 has four in flight.
+        #expect(tickets.map(\.standing).filter { $0 == .unknown }.count == 1)
+        tickets.removeLast()
+        let other = client("2001:db8:1:9::")
+        #expect(throttle.fail(throttle.name("x"), from: other) == .failed(1))
+    }
+
+    @Test
+    func `an identifier is counted as it was presented, whoever has it`() {
+        let throttle = LoginThrottle()
+        for _ in 0..<5 { _ = throttle.fail(throttle.user(1)) }
+        #expect(throttle.fail(throttle.user(1)) == .refused(.account, after: 900))
+        // The name of the same user is not refused, nor is one that no user has.
+        #expect(throttle.fail(throttle.name("alice", of: 1)).isFailure)
+        #expect(throttle.fail(throttle.name("eve")) == .failed(1))
+        // An attempt with both is refused for either.
+        let both = throttle.both(1, "alice", of: 1)
+        #expect(throttle.fail(both) == .refused(.account, after: 900))
+        let other = throttle.both(1, "eve", of: nil)
+        #expect(throttle.fail(other) == .refused(.account, after: 900))
+    }
+
+    @Test
+    func `an attempt with an id and a name counts under both`() {
+        let throttle = LoginThrottle()
+        for _ in 0..<5 { _ = throttle.fail(throttle.both(7, "eve", of: nil)) }
+        for account in [
+            throttle.name("eve"), throttle.account(throttle.identifier(UserID(7)!, mark), of: nil),
+        ] {
+            #expect(throttle.fail(account) == .refused(.account, after: 900))
+        }
+    }
+
+    @Test
+    func `an account whose identifiers failed too often together is refused unseen`() throws {
+        let throttle = LoginThrottle()
+        let name = throttle.name("alice", of: 1)
+        for _ in 0..<3 { _ = throttle.fail(throttle.user(1)) }
+        #expect(throttle.fail(name) == .failed(4))
+        #expect(throttle.fail(name) == .failed(5, locked: 900))
+        switch throttle.admit(name, from: address(1), at: moment(1)) {
+        case .refused: Issue.record("refused")
+        case .admitted(let ticket):
+            #expect(ticket.jointRefusal == moment(900))
+            _ = ticket.failed(at: moment(1))
+        }
+        let users = UserDirectory([alice])
+        #expect(throttle.locks(of: users, at: moment(2)).map(\.subject) == [.account(alice)])
+        // A failure while it is locked does not prolong it, and counts under the name all the same.
+        #expect(throttle.fail(name, at: 2).isFailure)
+        #expect(throttle.fail(name, at: 3).isFailure)
+        let locks = throttle.locks(of: users, at: moment(4))
+        #expect(locks.map(\.subject) == [.account(alice), .name(alice)])
+        #expect(locks.map(\.until) == [moment(900), moment(903)])
+    }
+
+    @Test
+    func `a good login resets every identifier of its user, and no other`() {
+        let throttle = LoginThrottle()
+        for _ in 0..<2 {
+            for account in [
+                throttle.user(1), throttle.name("alice", of: 1), throttle.name("eve"),
+            ] {
+                _ = throttle.fail(account)
+            }
+        }
+        #expect(throttle.succeed(throttle.user(1), by: alice))
+        #expect(throttle.fail(throttle.name("alice", of: 1)) == .failed(1))
+        #expect(throttle.fail(throttle.user(1)) == .failed(2))
+        #expect(throttle.fail(throttle.name("eve")) == .failed(3))
+    }
+
+    @Test
+    func `an unlock ends the locks of one user, identifier or network, or all`() {
+        let throttle = LoginThrottle()
+        let users = UserDirectory([alice])
+        func lockAll() {
+            throttle.lock(throttle.user(1), from: address(2))
+            throttle.lock(throttle.name("eve"), from: address(4))
+            for number in 100..<150 { _ = throttle.fail(throttle.user(number)) }
+        }
+        func locked() -> Set<String> {
+            Set(
+                throttle.locks(of: users, at: moment(1)).map { lock in
+                    switch lock.subject {
+                    case .id: "id"
+                    case .name: "name"
+                    case .account: "account"
+                    case .unknown: "unknown"
+                    case .network: "network"
+                    }
+                })
+        }
+        lockAll()
+        #expect(locked() == ["id", "account", "unknown", "network"])
+        #expect(throttle.unlock(alice, at: moment(1)) == 2)
+        #expect(locked() == ["unknown", "network"])
+        #expect(throttle.unlock(PresentedName("eve"), at: moment(1)) == 1)
+        #expect(throttle.unlock(PresentedName("eve"), at: moment(1)) == 0)
+        let numbers = ClientNetworks.numbers(named: "0.0.0.1") ?? []
+        #expect(throttle.unlock(networks: numbers, at: moment(1)) == 1)
+        #expect(locked() == [])
+        #expect(throttle.fail(throttle.user(1), at: 1) == .failed(1))
+        #expect(throttle.fail(throttle.name("eve"), from: address(4), at: 1) == .failed(1))
+        #expect(throttle.unlockAll(of: users, at: moment(1)) == 0)
+        lockAll()
+        #expect(throttle.unlockAll(of: users, at: moment(1)) == 4)
+        #expect(locked() == [])
+    }
+
+    @Test
+    func `its tables have room for all that can be hashed, up to a bound`() {
+        let options = LoginThrottle.Options()
+        // 900 s of one hasher at 0.1 s are 9,000 failures; half of the places are to be free.
+        #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 100_000_000) == 32_768)
+        #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 120_000_000) == 16_384)
+        #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 900_000_000) == 8192)
+        #expect(LoginThrottle.places(for: options, hashers: 64, hashing: 1) == 32_768)
+        #expect(LoginThrottle.places(for: options, hashers: 0, hashing: 0) == 32_768)
+        var long = options
+        long.window = Milliseconds(.max)
+        #expect(LoginThrottle.places(for: long, hashers: 1, hashing: 1) == 32_768)
     }
 
     @Test(
@@ -285,7 +479,7 @@ struct LoginThrottleTests {
 
     @Test("remembers an address however many fail, and forgets the oldest for want of room")
     func knownAddresses() {
-        let throttle = LoginThrottle(capacity: 8)
+        let throttle = LoginThrottle(places: 8)
         #expect(throttle.succeed(throttle.user(1), from: address(1)))
         for number in 2..<500 { _ = throttle.fail(throttle.user(number), from: address(number)) }
         #expect(throttle.standing(throttle.user(1), from: address(1)) == .known)
@@ -314,26 +508,24 @@ struct LoginThrottleTests {
         var options = LoginThrottle.Options()
         options.maximumAttempts = limit
         let throttle = LoginThrottle(options)
-        let user = throttle.user(1)
+        // By two identifiers in turns: they have one account.
+        let accounts = [throttle.user(1), throttle.name("alice", of: 1)]
         let hashed = Locked(0)
-        let locks = Locked(0)
         let rounds = Effort.rounds(50, long: 2000)
         inThreads(8) { thread in
             for round in 0..<rounds {
                 switch throttle.admit(
-                    user, from: address(thread * rounds + round), at: moment(0))
+                    accounts[(thread + round) % 2], from: address(thread * rounds + round),
+                    at: moment(0))
                 {
                 case .refused: break
                 case .admitted(let ticket):
-                    hashed.withLock { $0 += 1 }
-                    if ticket.failed(at: moment(0)).account.lockedUntil != nil {
-                        locks.withLock { $0 += 1 }
-                    }
+                    if ticket.jointRefusal == nil { hashed.withLock { $0 += 1 } }
+                    _ = ticket.failed(at: moment(0))
                 }
             }
         }
         #expect(hashed.withLock { $0 } == limit)
-        #expect(locks.withLock { $0 } == 1)
     }
 
     @Test("keeps its balance whatever ends how, on many threads")
@@ -354,7 +546,7 @@ struct LoginThrottleTests {
                     #expect(count <= 5)
                     inFlight.withLock { $0 -= 1 }
                     switch Int.random(in: 0..<3, using: &dice) {
-                    case 0: ticket.succeeded(at: moment(0))
+                    case 0: ticket.succeeded(by: alice, at: moment(0))
                     case 1: ticket.abandon()
                     default: _ = consume ticket
                     }
@@ -372,7 +564,7 @@ struct LoginThrottleTests {
         for _ in 0..<5 { _ = throttle.fail(alice, from: address(7)) }
         #expect(throttle.fail(alice, from: address(8)) == .refused(.account, after: 900))
         let memory = throttle.statistics(at: moment(0)).memory
-        #expect(memory > 0 && memory < 4 << 20)
+        #expect(memory > 0 && memory < 8 << 20)
         for number in 0..<Effort.rounds(2000, long: 100_000) {
             let address = address(1 << 24 + number)
             // At names that nobody has, and at users.
@@ -386,19 +578,19 @@ struct LoginThrottleTests {
 
     @Test("lets good users in, however many accounts and addresses are locked")
     func allLocked() {
-        let throttle = LoginThrottle(capacity: 8)
+        let throttle = LoginThrottle(places: 8)
         for number in 0..<100 {
             throttle.lock(throttle.user(1000 + number), from: address(number))
             throttle.lock(throttle.name("\(number)"), from: address(number))
         }
         let statistics = throttle.statistics(at: moment(0))
-        #expect(statistics.lockedAccounts == 16)
+        #expect(statistics.lockedAccounts == 8)
         #expect(throttle.succeed(throttle.user(1), from: address(500)))
     }
 
     @Test("forgets what has failed least before what is locked, when it has no room")
     func eviction() {
-        let throttle = LoginThrottle(capacity: 8)
+        let throttle = LoginThrottle(places: 8)
         let (locked, four) = (throttle.user(1), throttle.user(2))
         throttle.lock(locked, from: address(1))
         for _ in 0..<4 { _ = throttle.fail(four) }
@@ -414,7 +606,7 @@ struct LoginThrottleTests {
 
     @Test("makes room by the lock that ends first, when there is nothing else")
     func evictionOfLocks() {
-        let throttle = LoginThrottle(capacity: 8)
+        let throttle = LoginThrottle(places: 8)
         for number in 1...8 {
             throttle.lock(throttle.user(number), from: address(number), at: Double(number))
         }
@@ -430,7 +622,7 @@ struct LoginThrottleTests {
 
     @Test("does not lose sight of attempts in flight for want of room")
     func noRoom() {
-        let throttle = LoginThrottle(capacity: 8)
+        let throttle = LoginThrottle(places: 8)
         func withTickets(_ numbers: Range<Int>, _ body: () -> Void) {
             guard let number = numbers.first else { return body() }
             switch throttle.admit(throttle.user(number), from: address(number), at: moment(0)) {

@@ -61,6 +61,9 @@ struct PasswordLoginTests {
             (#"{"username":"alice","password":"correct horse battery"}"#, 1),
             (#"{"password":"correct horse battery","username":"alice","user_id":1}"#, 1),
             (#"{"user_id":2,"password":"tr0ub4dor and more","x":[null]}"#, 2),
+            // Null is absent.
+            (#"{"user_id":null,"username":"alice","password":"correct horse battery"}"#, 1),
+            (#"{"user_id":2,"username":null,"password":"tr0ub4dor and more"}"#, 2),
             // However the letters and the spaces were typed.
             ("{\"username\":\"zoe\u{308}\",\"password\":\"correct\u{A0}horse battery\"}", 5),
         ])
@@ -96,7 +99,7 @@ struct PasswordLoginTests {
             "user=1 reason=wrong_password attempts=1"
         ),
         (
-            #"{"username":"alice","password":"\#(String(repeating: "p", count: 5000))"}"#,
+            #"{"username":"alice","password":"\#(String(repeating: "p", count: 4000))"}"#,
             "user=1 reason=wrong_password attempts=1"
         ),
         (
@@ -148,7 +151,8 @@ struct PasswordLoginTests {
         "is refused as a request where nobody is named",
         arguments: [
             #"{"password":"correct horse battery"}"#, #"{"username":1,"password":"x"}"#,
-            #"{"username":null,"user_id":1,"password":"correct horse battery"}"#,
+            #"{"username":null,"user_id":null,"password":"correct horse battery"}"#,
+            #"{"username":null,"password":"x"}"#, #"{"user_id":null}"#,
             #"{"username":"alice","user_id":"1","password":"correct horse battery"}"#,
             #"{"username":"alice","user_id":true,"password":"correct horse battery"}"#,
             #"{"username":["alice"],"password":"correct horse battery"}"#,
@@ -209,7 +213,7 @@ struct PasswordLoginTests {
                     "WARNING authn_login_throttled \(who)reason=account until=1795245300",
                 ])
             // The others can log in all the same, and so can the locked one, later.
-            let other = try house.logIn(#"{"user_id":2,"password":"tr0ub4dor and more"}"#)
+            let other = try house.logIn(#"{"username":"bob","password":"tr0ub4dor and more"}"#)
             #expect(other.status == 200)
             house.clock.advance(.seconds(900))
             let after = try house.logIn("{\(name),\"password\":\"correct horse battery\"}")
@@ -228,10 +232,60 @@ struct PasswordLoginTests {
         }
         #expect(
             events.contains(
-                "WARNING authn_login_lock reason=address attempts=10 until=1795245300"))
+                "WARNING authn_login_lock reason=address network=192.0.2.7 attempts=10 "
+                    + "until=1795245300"))
         #expect(
             events.last
-                == "WARNING authn_login_throttled user=1 reason=address until=1795245300")
+                == "WARNING authn_login_throttled reason=address until=1795245300")
+    }
+
+    @Test
+    func `a linked lock answers the right password as a wrong one, and the log says why`() throws {
+        let house = try house(attempts: 3)
+        for _ in 0..<3 { _ = try house.logIn(#"{"username":"alice","password":"x"}"#) }
+        let events = try house.events { () throws in
+            #expect(
+                try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#) == refused)
+            #expect(
+                try house.logIn(#"{"user_id":77,"password":"correct horse battery"}"#) == refused)
+        }
+        #expect(
+            events == [
+                "WARNING authn_login_throttled user=1 reason=account until=1795245300",
+                "WARNING authn_login_fail fingerprint=\(fingerprint(of: "77")) "
+                    + "reason=unknown_user attempts=1",
+            ])
+        house.clock.advance(.seconds(900))
+        let good = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+        #expect(good.status == 200)
+    }
+
+    @Test
+    func `a body over 4 KiB is refused, and one from a locked address is not read`() throws {
+        let house = try house(attempts: 1)
+        let long = "{\"username\":\"alice\",\"x\":\"\(String(repeating: "x", count: 4096))\"}"
+        let events = try house.events {
+            let answer = try house.logIn(long)
+            #expect(answer.status == 413)
+            #expect(answer.sentence == "Content too large")
+            for id in 100..<110 { _ = try house.logIn("{\"user_id\":\(id)}") }
+            #expect(try house.logIn(long).status == 429)
+            #expect(try house.logIn("no JSON").status == 429)
+        }
+        #expect(events.first == "WARNING authn_login_fail reason=body_too_large")
+    }
+
+    @Test
+    func `a long name is refused and counted as any name is`() throws {
+        let house = try house(attempts: 3)
+        let marks = String(repeating: "\u{315}\u{300}", count: 400)
+        for name in [String(repeating: "a", count: 300), "a" + marks, "alice\u{0}"] {
+            var answers: [Int] = []
+            let body = #"{"username":"\#(name)","password":"x"}"#
+                .replacing("\u{0}", with: "\\u0000")
+            for _ in 0..<4 { answers.append(try house.logIn(body).status) }
+            #expect(answers == [401, 401, 401, 429])
+        }
     }
 
     @Test("forgets an account's failures once its owner has come")

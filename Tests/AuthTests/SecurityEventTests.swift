@@ -40,9 +40,33 @@ struct SecurityEventTests {
         ),
         (
             LoginLocked(
-                reason: "account", user: user, fingerprint: nil, attempts: 5, until: later,
-                origin: origin),
+                reason: "account", user: user, fingerprint: nil, network: nil, attempts: 5,
+                until: later, origin: origin),
             "WARNING authn_login_lock user=17 reason=account attempts=5 until=1795245300"
+        ),
+        (
+            LoginLocked(
+                reason: "address", user: nil, fingerprint: nil,
+                network: ClientNetworks(ClientAddress(Array("2001:db8::1".utf8).span)!)[1],
+                attempts: 200, until: later, origin: origin),
+            "WARNING authn_login_lock reason=address network=2001:db8::/56 attempts=200 "
+                + "until=1795245300"
+        ),
+        (
+            LoginUnlocked(subject: .user(user), by: "admin", locks: 2, origin: origin),
+            "WARNING authn_unlock user=17 locks=2 by=admin"
+        ),
+        (
+            LoginUnlocked(subject: .unknown(fingerprint), by: "admin", locks: 1, origin: origin),
+            "WARNING authn_unlock fingerprint=\(digits(fingerprint)) locks=1 by=admin"
+        ),
+        (
+            LoginUnlocked(subject: .address("192.0.2.7"), by: "admin", locks: 0, origin: origin),
+            "WARNING authn_unlock address=192.0.2.7 locks=0 by=admin"
+        ),
+        (
+            LoginUnlocked(subject: .all, by: "admin", locks: 9, origin: origin),
+            "WARNING authn_unlock scope=all locks=9 by=admin"
         ),
         (
             LoginThrottled(reason: "address", until: later, origin: origin),

@@ -40,6 +40,7 @@ package struct FuzzTarget: Sendable {
         FuzzTarget("connections", rounds: 300) { bytes, _ in
             try ConnectionSharesRules.check(bytes)
         },
+        FuzzTarget("login", rounds: 25, LoginRules.check),
         FuzzTarget("seals", rounds: 60) { bytes, _ in try SealRules.check(bytes) },
         FuzzTarget("forgedlog", rounds: 40, ForgedLogRules.check),
         FuzzTarget("evidence", rounds: 6, EvidenceRules.check),

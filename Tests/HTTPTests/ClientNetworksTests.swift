@@ -42,4 +42,23 @@ struct ClientNetworksTests {
         #expect(unix.count == 1)
         #expect(unix[0] != (try networks("0.0.0.0")[0]))
     }
+
+    @Test(
+        arguments: [
+            ("192.0.2.1", ["192.0.2.1"]), ("::ffff:192.0.2.1", ["192.0.2.1"]),
+            (
+                "2001:db8:1:23ff::9",
+                ["2001:db8:1:23ff::/64", "2001:db8:1:2300::/56", "2001:db8:1::/48"]
+            ),
+        ])
+    func `a network has one text, and its text names it`(address: String, texts: [String]) {
+        let numbers = ClientNetworks.numbers(named: address) ?? []
+        #expect(numbers.map(ClientNetworks.text) == texts)
+        #expect(texts.map { ClientNetworks.numbers(named: $0) } == numbers.map { [$0] })
+    }
+
+    @Test(arguments: ["", "alice", "192.0.2.1/24", "2001:db8::/40", "2001:db8::/", "::1/64/64"])
+    func `what is no network is refused by name`(text: String) {
+        #expect(ClientNetworks.numbers(named: text) == nil)
+    }
 }

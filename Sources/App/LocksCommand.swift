@@ -1,0 +1,168 @@
+import Auth
+import HTTP
+import JSON
+import JWT
+import Time
+
+/// `gatehouse locks` and `gatehouse unlock`: what the running server refuses logins of, and ending
+/// that.
+struct LocksCommand {
+    private enum Task {
+        case list(isJSON: Bool)
+        case unlock(Target)
+    }
+
+    private enum Target {
+        case username(String)
+        case user(UserID)
+        case address(String)
+        case all
+    }
+
+    private let task: Task
+
+    init(
+        listing rest: inout ArraySlice<String>, _ configurationPath: inout String?
+    ) throws(Command.UsageError) {
+        var isJSON = false
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--config": configurationPath = try rest.value(of: argument)
+            case "--json": isJSON = true
+            default: throw .unknown(argument)
+            }
+        }
+        task = .list(isJSON: isJSON)
+    }
+
+    init(
+        unlocking rest: inout ArraySlice<String>, _ configurationPath: inout String?
+    ) throws(Command.UsageError) {
+        var targets: [Target] = []
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--config": configurationPath = try rest.value(of: argument)
+            case "--username": targets.append(.username(try rest.value(of: argument)))
+            case "--user": targets.append(.user(try rest.user(of: argument)))
+            case "--address":
+                let text = try rest.value(of: argument)
+                guard ClientNetworks.numbers(named: text) != nil else {
+                    throw Command.UsageError(
+                        sentence: "--address: not an IP address, or a network as "
+                            + "`gatehouse locks` shows it")
+                }
+                targets.append(.address(text))
+            case "--all": targets.append(.all)
+            default: throw .unknown(argument)
+            }
+        }
+        guard targets.count == 1, let target = targets.first else {
+            throw Command.UsageError(
+                sentence: "unlock exactly one of --username NAME, --user N, --address IP and --all")
+        }
+        task = .unlock(target)
+    }
+
+    func run(_ configuration: Configuration) throws(RunningServer.Failure) {
+        switch task {
+        case .list(let isJSON): try list(isJSON, configuration)
+        case .unlock(let target): try unlock(target, configuration)
+        }
+    }
+
+    // MARK: Listing
+
+    private func list(
+        _ isJSON: Bool, _ configuration: Configuration
+    ) throws(RunningServer.Failure) {
+        let locks = try RunningServer(configuration).ask("GET", "/locks")["locks"]?.elements ?? []
+        if isJSON {
+            StandardOutput.show(Self.json(locks))
+        } else if locks.isEmpty {
+            StandardOutput.show("nothing is locked")
+        } else {
+            let rows = [["locked", "who", "until"]] + locks.map(Self.row)
+            StandardOutput.show(PlainTable.lines(rows).joined(separator: "\n"))
+        }
+    }
+
+    private static func row(_ lock: JSONValue) -> [String] {
+        let who =
+            if let user = lock["user"]?.integer {
+                "\(VisibleText.of(lock["username"]?.text ?? "-")) (id \(user))"
+            } else {
+                VisibleText.of(lock["address"]?.text ?? lock["fingerprint"]?.text ?? "-")
+            }
+        let until = lock["until"]?.integer.map { MomentWords.utc(Timestamp(seconds: $0)) }
+        return [VisibleText.of(lock["kind"]?.text ?? "-"), who, until ?? "-"]
+    }
+
+    private static func json(_ locks: [JSONValue]) -> String {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("locks")
+        writer.beginArray()
+        for lock in locks {
+            writer.beginObject()
+            func write(_ name: StaticString, _ text: String?) {
+                guard let text else { return }
+                writer.name(name)
+                writer.string(text)
+            }
+            write("kind", lock["kind"]?.text)
+            if let user = lock["user"]?.integer {
+                writer.name("user")
+                writer.integer(user)
+            }
+            write("username", lock["username"]?.text)
+            write("fingerprint", lock["fingerprint"]?.text)
+            write("address", lock["address"]?.text)
+            if let until = lock["until"]?.integer {
+                writer.name("until")
+                writer.integer(until)
+            }
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+
+    // MARK: Unlocking
+
+    private func unlock(
+        _ target: Target, _ configuration: Configuration
+    ) throws(RunningServer.Failure) {
+        var writer = JSONWriter()
+        writer.beginObject()
+        let what: String
+        switch target {
+        case .username(let name):
+            writer.name("username")
+            writer.string(name)
+            what = VisibleText.of(name)
+        case .user(let user):
+            writer.name("user")
+            writer.integer(user.number)
+            what = "user \(user.number)"
+        case .address(let text):
+            writer.name("address")
+            writer.string(text)
+            what = text
+        case .all:
+            writer.name("all")
+            writer.boolean(true)
+            what = "everything"
+        }
+        writer.endObject()
+        let answer = try RunningServer(configuration).ask("POST", "/unlock", json: writer.bytes)
+        let locks = answer["locks"]?.integer ?? 0
+        let ended =
+            switch locks {
+            case 0: "nothing was locked"
+            case 1: "1 lock has ended"
+            default: "\(locks) locks have ended"
+            }
+        StandardOutput.show("\(what): \(ended), and no failed login is counted any more")
+    }
+}

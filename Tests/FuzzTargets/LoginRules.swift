@@ -1,0 +1,263 @@
+import Auth
+import Crypto
+import Foundation
+import HTTP
+import JWT
+import Logging
+import POSIX
+import Revocation
+import TestSupport
+import Time
+
+/// The bytes are a history of failed logins. The same history is played in several worlds, which
+/// differ in who exists: `alice`, id 1, both together, both apart, disabled, without a password, or
+/// neither. Every answer and all work have to be the same in all of them.
+///
+/// Two bytes are one step: what, and from where.
+enum LoginRules {
+    private static let worlds: [[User]] = [
+        [],
+        [user(1, "alice")],
+        [user(2, "alice")],
+        [user(1, "alice", isDisabled: true)],
+        [user(1, "eve"), user(2, "alice"), user(3, "zo\u{EB}")],
+        [User(id: UserID(1)!, username: "alice", name: "Alice")],
+        [user(1, "alice", iterations: 2000), user(2, "zo\u{EB}", iterations: 1500)],
+    ]
+
+    private static func user(
+        _ id: Int64, _ username: String, password: String = "not what is guessed",
+        isDisabled: Bool = false, iterations: Int = 1000
+    ) -> User {
+        User(
+            id: UserID(id)!, username: username, name: username,
+            password: PasswordHash(of: Password(password)!, iterations: iterations),
+            isDisabled: isDisabled)
+    }
+
+    @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
+        var reference: World?
+        for (number, users) in worlds.enumerated() {
+            let world = try World(users, "\(folder)/world-\(number)")
+            defer { world.close() }
+            try world.play(bytes.prefix(256))
+            guard let first = reference else {
+                reference = world
+                continue
+            }
+            for (step, pair) in zip(first.seen, world.seen).enumerated() {
+                try require(
+                    pair.0 == pair.1,
+                    "step \(step) of world \(number): \(pair.1), and without users \(pair.0)")
+            }
+            try require(first.seen.count == world.seen.count, "another number of steps")
+        }
+    }
+
+    // MARK: A world
+
+    /// What a client, and a stopwatch, could see of a step.
+    private struct Sight: Equatable, CustomStringConvertible {
+        /// As it was sent; nothing while the work waits.
+        var response: [UInt8] = []
+        var precedence: SlowWork.Precedence?
+        var iterations = 0
+        var tableOperations: UInt64 = 0
+
+        var description: String {
+            let line = String(decoding: response.prefix { $0 != 0x0D }, as: UTF8.self)
+            return "\(line), \(precedence.map { "\($0)" } ?? "at once"), \(iterations) iterations, "
+                + "\(tableOperations) table operations"
+        }
+    }
+
+    private final class World {
+        private(set) var seen: [Sight] = []
+        private let log: Logger
+        private let login: Login
+        private let locks: AdminLocks
+        private let throttle: LoginThrottle
+        private let iterations = Locked(0)
+        private let time = Locked(Timestamp(seconds: 1_800_000_000))
+        private var waiting: [(work: SlowWork, conversation: Answering)] = []
+        private var floodCount = 0
+
+        init(_ users: [User], _ path: String) throws {
+            // Every world has the same most expensive hash.
+            let costly = LoginRules.user(98, "costly", iterations: 2000)
+            let directory = UserDirectory(users + [costly])
+            var options = LogOptions(path: "\(path).log")
+            options.standardErrorLevel = .critical
+            let time = time
+            let clock = WallClock { time.withLock { $0 } }
+            log = try Logger(
+                options, clock: clock,
+                fileSystem: FileSystemDouble { operation, _ in
+                    operation == .synchronize ? .pretended : .done
+                })
+            let secret = Array("a key for rules, and for nothing else".utf8)
+            let key = HMACSHA256.Key(secret.span)
+            let tokens = HS256(
+                keys: KeyRing([KeyRing.Entry(id: "k", secret: secret.span)!])!,
+                policy: TokenPolicy())
+            let iterations = iterations
+            let authenticator = PasswordAuthenticator(
+                directory, iterations: 2000,
+                derivingBy: { password, salt, count in
+                    iterations.withLock { $0 += count }
+                    // Whatever is derived here is no password's hash.
+                    return SHA256.digest(of: salt)
+                })
+            // Few places, so that they run out; the same keys in every world.
+            throttle = LoginThrottle(LoginThrottle.Options(), places: 16, secret: secret)
+            let security = SecurityLog(log)
+            login = Login(
+                .password(
+                    PasswordLogin(
+                        directory, CurrentUsers(directory), authenticator, throttle,
+                        fingerprintKey: key, upgrade: { _, _ in })),
+                TokenIssuer(tokens, lifetime: .seconds(60), sessionLifetime: .seconds(60)),
+                revocations: try Revocations(path: nil, at: clock.now()),
+                sessions: SessionList(), log: security, clock: clock)
+            locks = AdminLocks(
+                throttle, users: directory, fingerprintKey: key, log: security, clock: clock)
+        }
+
+        func close() { _ = log.stop() }
+
+        func play(_ bytes: some Sequence<UInt8>) throws {
+            var iterator = bytes.makeIterator()
+            while let what = iterator.next(), let place = iterator.next() {
+                try step(what, place)
+            }
+            while !waiting.isEmpty { try finish() }
+        }
+
+        private func step(_ what: UInt8, _ place: UInt8) throws {
+            let identity = LoginRules.identities[Int(what & 15)]
+            switch what >> 4 {
+            case 0...7: try attempt(identity, place) { work in work.run() }
+            case 8:
+                try attempt(identity, place) { work in
+                    work.refused()
+                    return SlowWork.busy
+                }
+            case 9: try attempt(identity, place) { _ in nil }
+            case 10: try finish()
+            case 11: time.withLock { $0 = $0 + .seconds(Int64(place) * Int64(what & 15)) }
+            case 12:
+                for _ in 0..<(what & 15) {
+                    floodCount += 1
+                    try attempt(#""username":"flood-\#(floodCount)""#, place) { $0.run() }
+                }
+            case 13:
+                let address = LoginRules.address(place)
+                if address != "local" { try unlock(#"{"address":"\#(address)"}"#) }
+            case 14: try unlock(#"{"all":true}"#)
+            default:
+                // Both identifiers of whoever has them, so that nothing is left in any world.
+                for subject in LoginRules.unlocked { try unlock(subject) }
+            }
+        }
+
+        /// - Parameter answer: nil leaves it in flight.
+        private func attempt(
+            _ identity: String, _ place: UInt8, _ answer: (SlowWork) -> Response?
+        ) throws {
+            let body = #"{\#(identity),"password":"a wrong guess"}"#
+            let conversation = try Answering(
+                "POST /login", body, from: LoginRules.address(place))
+            let before = (iterations.withLock { $0 }, operations)
+            var sight = Sight()
+            switch login.respond(to: conversation.request) {
+            case .response(let response): sight.response = try conversation.sent(response)
+            case .slow(let work):
+                sight.precedence = work.precedence
+                if let response = answer(work) {
+                    sight.response = try conversation.sent(response)
+                } else {
+                    waiting.append((work, conversation))
+                }
+            }
+            note(&sight, since: before)
+        }
+
+        private func finish() throws {
+            guard !waiting.isEmpty else { return }
+            let (work, conversation) = waiting.removeFirst()
+            let before = (iterations.withLock { $0 }, operations)
+            var sight = Sight()
+            sight.response = try conversation.sent(work.run())
+            note(&sight, since: before)
+        }
+
+        private var operations: UInt64 {
+            throttle.statistics(at: time.withLock { $0 }).tableOperations
+        }
+
+        private func note(_ sight: inout Sight, since before: (Int, UInt64)) {
+            sight.iterations = iterations.withLock { $0 } - before.0
+            sight.tableOperations = operations - before.1
+            seen.append(sight)
+        }
+
+        private func unlock(_ body: String) throws {
+            let conversation = try Answering("POST /unlock", body, from: "local")
+            try require(
+                locks.unlock(conversation.request).status == .ok, "\(body) is refused")
+        }
+    }
+
+    private static let identities: [String] = [
+        #""username":"alice""#, #""user_id":1"#, #""user_id":2"#, #""username":"eve""#,
+        #""username":"zo\u00eb""#, #""username":"zoe\u0308""#,
+        #""user_id":1,"username":"alice""#, #""user_id":2,"username":"alice""#,
+        #""user_id":1,"username":"eve""#, #""user_id":3,"username":"zo\u00eb""#,
+        #""username":"\#(String(repeating: "a", count: 300))""#,
+        #""username":"\#(String(repeating: "\u{315}\u{300}", count: 64))""#,
+        #""username":"alice ""#, #""username":"Alice""#, #""user_id":3"#,
+        #""user_id":null,"username":"alice""#,
+    ]
+
+    private static let unlocked =
+        ["alice", "eve", "zo\u{EB}"].map { #"{"username":"\#($0)"}"# }
+        + (1...3).map { #"{"user":\#($0)}"# }
+
+    /// A few of each size of network, and one without an address.
+    private static func address(_ place: UInt8) -> String {
+        switch place >> 6 {
+        case 0: "192.0.2.\(place & 63)"
+        case 1: "2001:db8:0:\(place & 7)::\(place >> 3 & 7)"
+        case 2: "2001:db8:0:\(String(Int(place & 63) << 8, radix: 16))::1"
+        default: place & 63 == 0 ? "local" : "2001:db8:\(place & 3)::\(place >> 2 & 15)"
+        }
+    }
+}
+
+/// One request, from its bytes, and the bytes of its answer.
+private struct Answering {
+    let request: Request
+    private let bytes: [UInt8]
+    private let client: ClientAddress
+
+    init(_ start: String, _ body: String, from text: String) throws {
+        let client = ClientAddress(Array(text.utf8).span)!
+        let head =
+            "\(start) HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\nContent-Type: application/json\r\n"
+        let bytes = Array("\(head)Content-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+        var conversation = Conversation(limits: .init(), client: client, seed: 7)
+        conversation.receive(bytes.span)
+        guard let request = try conversation.next() else { throw Violation("no request") }
+        (self.request, self.bytes, self.client) = (request, bytes, client)
+    }
+
+    func sent(_ response: Response) throws -> [UInt8] {
+        var conversation = Conversation(limits: .init(), client: client, seed: 7)
+        conversation.receive(bytes.span)
+        guard try conversation.next() != nil else { throw Violation("no request") }
+        conversation.complete(response, date: Timestamp(seconds: 1_800_000_000).httpDate)
+        var sent: [UInt8] = []
+        for index in conversation.unsent.indices { sent.append(conversation.unsent[index]) }
+        return sent
+    }
+}
