@@ -19,7 +19,8 @@ func value(of option: String) -> String? {
 
 let subjects = Subjects()
 let revocations = RevocationSubjects()
-let chosen = (subjects.all + revocations.all).filter { benchmark in
+let logins = LoginSubjects(folder: subjects.folder)
+let chosen = (subjects.all + revocations.all + logins.all).filter { benchmark in
     value(of: "--only").map { benchmark.name.contains($0) } ?? true
 }
 
