@@ -57,6 +57,11 @@ private final class DiskOfOneFile: FileSystem {
         state.withLock { $0.syncs += 1 }
     }
 
+    func entering(
+        _ folder: String
+    ) throws(Errno) -> (files: any FileSystem, folder: ServiceFolder) {
+        try real.entering(folder)
+    }
     func open(_ path: String, _ flags: CInt, mode: mode_t) throws(Errno) -> FileDescriptor {
         try real.open(path, flags, mode: mode)
     }
