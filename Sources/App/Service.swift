@@ -108,11 +108,7 @@ struct Service: Sendable {
             inTwoSteps: { request in
                 .slow(.waiting) { locks.list(request) }
             })
-        router.on(
-            .post, "/unlock",
-            inTwoSteps: { request in
-                .slow(.waiting) { locks.unlock(request) }
-            })
+        router.on(.post, "/unlock", inTwoSteps: locks.unlock)
         router.on(.put, "/log-level", endpoints.setLevel)
         router.on(.get, "/log/head", endpoints.logHead)
         // It waits for the workers, this one among them.

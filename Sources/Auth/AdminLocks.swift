@@ -77,14 +77,20 @@ package struct AdminLocks: Sendable {
 
     /// An object with one of `user`, `username`, `address` and `all`. The answer, `{"locks":2}`,
     /// says how many locks ended; counts of failures are reset in any case.
-    package func unlock(_ request: Request) -> Response {
+    package func unlock(_ request: Request) -> Reply {
         guard case .object(let all)? = try? JSONValue(parsing: request.body) else {
-            return .error(.badRequest, "Invalid JSON")
+            return .response(.error(.badRequest, "Invalid JSON"))
         }
         let members = all.withoutNulls
         guard members.count == 1, let member = members.first else {
-            return .error(.badRequest, "Invalid request")
+            return .response(.error(.badRequest, "Invalid request"))
         }
+        // The content is read here, because it is overwritten as soon as the client is gone; the
+        // identifiers of every user are hashed beside the worker.
+        return .slow(.waiting) { unlock(member, request) }
+    }
+
+    private func unlock(_ member: JSONValue.Member, _ request: Request) -> Response {
         let now = clock.now()
         let ended: (subject: LoginUnlocked.Subject, locks: Int)
         switch (member.name, member.value) {

@@ -116,7 +116,7 @@ package struct Refresh: Sendable {
         let issued = isRecordedFirst ? issuer.successor(of: claims, exchanged: expected) : nil
         if isRecordedFirst, let issued,
             let error = log.recordNow(
-                refreshed(request, claims, issued))
+                refreshed(request, claims, issued, isRepeat: earlier != nil))
         {
             if earlier == nil { origins.forget(id.utf8, from: request.client) }
             return notDone(request, claims, error, LogUnavailable.response)
@@ -141,7 +141,8 @@ package struct Refresh: Sendable {
             return answer(request, issued, now).settled
         }
         return answer(
-            request, claims, issuer.successor(of: claims, exchanged: exchanged), now)
+            request, claims, issuer.successor(of: claims, exchanged: exchanged), now,
+            isRepeat: earlier != nil || exchanged != now)
     }
 
     private func notDone(
@@ -152,7 +153,8 @@ package struct Refresh: Sendable {
     }
 
     private func answer(
-        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued?, _ now: Timestamp
+        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued?, _ now: Timestamp,
+        isRepeat: Bool = false
     ) -> Response {
         guard let issued else {
             log.record(
@@ -161,7 +163,7 @@ package struct Refresh: Sendable {
                     origin: Origin(request)))
             return BearerAuthentication.sessionExpired
         }
-        log.record(refreshed(request, old, issued))
+        log.record(refreshed(request, old, issued, isRepeat: isRepeat))
         return answer(request, issued, now)
     }
 
@@ -173,10 +175,10 @@ package struct Refresh: Sendable {
     }
 
     private func refreshed(
-        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued
+        _ request: Request, _ old: Claims, _ issued: TokenIssuer.Issued, isRepeat: Bool
     ) -> TokenRefreshed {
         TokenRefreshed(
             claims: issued.claims, keyID: issuer.keyID, oldTokenID: old.tokenID,
-            origin: Origin(request))
+            isRepeat: isRepeat, origin: Origin(request))
     }
 }

@@ -269,9 +269,10 @@ struct TokenRefreshed: SecurityEvent {
     var area: Area { .security }
     var name: StaticString { "authn_token_refreshed" }
     var isPivotal: Bool { true }
-    /// A client can ask for the same exchange again and again: it has one line a second.
+    /// A client can ask for the same exchange again and again: repeats have one line a second. The
+    /// exchange itself always has its line.
     var source: LogSource? {
-        guard let old = oldTokenID, let new = claims.tokenID else { return nil }
+        guard isRepeat, let old = oldTokenID, let new = claims.tokenID else { return nil }
         return LogSource("repeated", user: claims.user.number, about: old.utf8, and: new.utf8)
     }
     /// One token is good for as many renewals as its client likes.

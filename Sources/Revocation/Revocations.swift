@@ -138,6 +138,7 @@ import Time
         let entries = table.count + (everyone == nil ? 0 : 1)
         start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
         self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
+        latest.store(Self.firstBeginning(afterCutoffsIn: table), ordering: .relaxed)
         var first = State()
         first.everyoneUntil = everyone?.until ?? 0
         self.state = Locked(first)
@@ -170,6 +171,7 @@ import Time
         let entries = table.count + (everyone == nil ? 0 : 1)
         start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
         self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
+        latest.store(Self.firstBeginning(afterCutoffsIn: table), ordering: .relaxed)
         state = Locked(State())
     }
 
@@ -298,10 +300,23 @@ import Time
 
     // MARK: Clocks of others
 
-    /// Takes note of a session that began later than it can have, by our clock: a cutoff that is to cover
-    /// what there is must not be earlier. Forgotten with the process.
+    /// Takes note of a session that began later than it can have, by our clock: a cutoff that is to
+    /// cover what there is must not be earlier. Forgotten with the process; but a session that begins
+    /// right after a user's cutoff is noted with the cutoff itself, also when the journal is read.
     package func noteBeginning(_ began: Timestamp) {
         latest.max(began.milliseconds, ordering: .relaxed)
+    }
+
+    /// The first moment that none of the users' cutoffs covers.
+    private static func firstBeginning(afterCutoffsIn table: Table) -> Int64 {
+        var latest = Entry.noTime
+        table.forEach(in: 0..<table.extent.slots) { latest = max(latest, firstBeginning(after: $0)) }
+        return latest
+    }
+
+    private static func firstBeginning(after entry: Entry) -> Int64 {
+        // A cutoff at the end of time covers all.
+        entry.key.kind == .user && entry.time < Int64.max ? entry.time + 1 : Entry.noTime
     }
 
     package var latestBeginning: Timestamp? {
@@ -421,6 +436,7 @@ import Time
     }
 
     private func set(_ entry: Entry, _ state: inout State) throws(Errno) {
+        latest.max(Self.firstBeginning(after: entry), ordering: .relaxed)
         if entry.key.kind == .everyone {
             let old = everyone.load(ordering: .relaxed)
             everyone.store(max(old, entry.time), ordering: .releasing)

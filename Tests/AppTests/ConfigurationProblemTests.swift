@@ -340,8 +340,8 @@ struct ConfigurationProblemTests {
             "x_PORT", "SERVICE_HOST", "SERVICE_PORT", "API_PORT_80_TCP_ADDR", "PORTS",
         ] {
             let variable = "GATEHOUSE_" + name
-            #expect(
-                try problems(nil, [variable: url]) == ["\(variable): no setting has this name"])
+            let found = try problems(nil, [variable: url])
+            #expect(found == ["\(variable): no setting has this name"], "\(name)")
         }
         for (name, value) in [
             ("SERVICE_HOST", "example.com"), ("API_SERVICE_PORT", "http"), ("API_PORT", "8080"),
@@ -350,8 +350,8 @@ struct ConfigurationProblemTests {
             ("API_PORT_80_TCP_PORT", url), ("API_PORT_80_TCP_ADDR", ""),
         ] {
             let variable = "GATEHOUSE_" + name
-            #expect(
-                try problems(nil, [variable: value]) == ["\(variable): no setting has this name"])
+            let found = try problems(nil, [variable: value])
+            #expect(found == ["\(variable): no setting has this name"], "\(name)")
         }
     }
 

@@ -44,7 +44,7 @@ struct LogCommandTests {
         #expect(
             errors == """
                 gatehouse: \(sentence)
-                usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|log …] [--config FILE]
+                usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|locks|unlock …|log …] [--config FILE]
 
                 """)
     }

@@ -62,7 +62,8 @@ struct RevocationTests {
         }
         #expect(known.contains { $0.fate == .untouched })
         let (ending, report, _) = try estate.run(["log", "verify"])
-        #expect(ending == .exited(0), "\(report)")
+        // Who wrote the lines that the killed servers had not sealed is not proven.
+        #expect(ending == .exited(3), "\(report)")
     }
 
     /// Logs in so many times.

@@ -203,8 +203,13 @@ enum LoginRules {
 
         private func unlock(_ body: String) throws {
             let conversation = try Answering("POST /unlock", body, from: "local")
-            try require(
-                locks.unlock(conversation.request).status == .ok, "\(body) is refused")
+            let response =
+                switch locks.unlock(conversation.request) {
+                case .response(let response): response
+                case .slow(let work): work.run()
+                }
+            try require(response.status == .ok, "\(body) is refused")
+            _ = try conversation.sent(response)
         }
     }
 
@@ -235,10 +240,9 @@ enum LoginRules {
 }
 
 /// One request, from its bytes, and the bytes of its answer.
-private struct Answering {
+private final class Answering {
     let request: Request
-    private let bytes: [UInt8]
-    private let client: ClientAddress
+    private var conversation: Conversation
 
     init(_ start: String, _ body: String, from text: String) throws {
         let client = ClientAddress(Array(text.utf8).span)!
@@ -248,13 +252,11 @@ private struct Answering {
         var conversation = Conversation(limits: .init(), client: client, seed: 7)
         conversation.receive(bytes.span)
         guard let request = try conversation.next() else { throw Violation("no request") }
-        (self.request, self.bytes, self.client) = (request, bytes, client)
+        self.request = request
+        self.conversation = conversation
     }
 
     func sent(_ response: Response) throws -> [UInt8] {
-        var conversation = Conversation(limits: .init(), client: client, seed: 7)
-        conversation.receive(bytes.span)
-        guard try conversation.next() != nil else { throw Violation("no request") }
         conversation.complete(response, date: Timestamp(seconds: 1_800_000_000).httpDate)
         var sent: [UInt8] = []
         for index in conversation.unsent.indices { sent.append(conversation.unsent[index]) }

@@ -137,7 +137,10 @@ enum RevocationRules {
         private mutating func addOwn(_ user: UserID) {
             guard tried.count < 12 else { return }
             let cutoff = revocations.cutoff(user: user.number)
-            add(issuer.issue(for: user, at: now, after: cutoff).token, isOurs: true)
+            let issued = issuer.issue(for: user, at: now, after: cutoff)
+            // As a login does.
+            if let began = issued.claims.authenticated { revocations.noteBeginning(began) }
+            add(issued.token, isOurs: true)
         }
 
         /// A renewal of a token that is accepted.

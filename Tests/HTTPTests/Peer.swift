@@ -24,8 +24,10 @@ final class Peer {
         _ response: Response = Response(.ok), closing: Bool = false
     ) throws -> Message? {
         guard let request = try conversation.next() else { return nil }
+        // The content is overwritten with the answer.
+        let message = Message(request)
         conversation.complete(response, date: someDate, closing: closing)
-        return Message(request)
+        return message
     }
 
     /// Whether nothing more is read.
