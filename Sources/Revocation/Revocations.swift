@@ -310,7 +310,9 @@ import Time
     /// The first moment that none of the users' cutoffs covers.
     private static func firstBeginning(afterCutoffsIn table: Table) -> Int64 {
         var latest = Entry.noTime
-        table.forEach(in: 0..<table.extent.slots) { latest = max(latest, firstBeginning(after: $0)) }
+        table.forEach(in: 0..<table.extent.slots) { entry in
+            latest = max(latest, firstBeginning(after: entry))
+        }
         return latest
     }
 

@@ -337,7 +337,7 @@ struct ConfigurationProblemTests {
             "SERVICE", "SERVICE_HOSTS", "SERVICE_HOST_NAME", "SERVICE_PORT_", "SERVICE_PORT_http",
             "SERVICE_NAME", "PORT_", "PORT_8080", "PORT_TCP", "PORT_80A_TCP", "PORT_8080_TCP_",
             "PORT_8080_TCP_HOST", "PORT_8080_HTTP", "PORT_8080_tcp", "PORT_123456_TCP",
-            "x_PORT", "SERVICE_HOST", "SERVICE_PORT", "API_PORT_80_TCP_ADDR", "PORTS",
+            "x_PORT", "SERVICE_HOST", "API_PORT_80_TCP_ADDR", "PORTS",
         ] {
             let variable = "GATEHOUSE_" + name
             let found = try problems(nil, [variable: url])
@@ -347,7 +347,7 @@ struct ConfigurationProblemTests {
             ("SERVICE_HOST", "example.com"), ("API_SERVICE_PORT", "http"), ("API_PORT", "8080"),
             ("API_PORT", "tcp://10.0.0.1"), ("API_PORT", "http://10.0.0.1:80"),
             ("API_PORT_80_TCP", "10.0.0.1:80"), ("API_PORT_80_TCP_PROTO", "TCP"),
-            ("API_PORT_80_TCP_PORT", url), ("API_PORT_80_TCP_ADDR", ""),
+            ("API_PORT_80_TCP_ADDR", ""),
         ] {
             let variable = "GATEHOUSE_" + name
             let found = try problems(nil, [variable: value])
