@@ -193,6 +193,27 @@ struct AdminRevocationTests {
         }
     }
 
+    @Test func `says whether the server knows what it revokes`() throws {
+        let house = try House { _ in }
+        let token = try answer(to: post(#"{"user_id":1}"#, json), by: house.login.respond).token
+        let claims = try house.claims(token)
+        let (jti, sid) = (claims.tokenID!.string, claims.sessionID!.string)
+        for order in [#"{"token_id":"nosuch"}"#, #"{"session":"nosuch"}"#] {
+            #expect(try house.revoke(order) == Self.response(isKnown: false))
+            // It was recorded all the same.
+            #expect(try house.revoke(order) == Self.done)
+        }
+        #expect(try house.revoke(#"{"user":99}"#) == Self.response(isKnown: false))
+        #expect(try house.verdict(token) == "good")
+        // A renewal makes another token the newest of its session.
+        let newest = try house.claims(house.renew(token).token).tokenID!.string
+        for id in [newest, jti] {
+            #expect(try house.revoke(#"{"token_id":"\#(id)"}"#) == Self.done)
+        }
+        #expect(try house.revoke(#"{"session":"\#(sid)"}"#) == Self.done)
+        #expect(try house.revoke(#"{"user":1}"#) == Self.done)
+    }
+
     @Test("by name lasts for as long as the longest session, whatever is configured now")
     func longest() throws {
         let before = try House { $0.sessionLifetime = .seconds(86_400 * 300) }

@@ -140,6 +140,22 @@ struct LogoutTests {
         }
     }
 
+    @Test func `everywhere, then a login and a restart, leave nothing that the end of all misses`()
+        throws
+    {
+        let folder = try TemporaryFolder()
+        let token: String
+        do {
+            let house = try House { $0.journal = folder.path("journal") }
+            #expect(try house.logOut(house.token(), everywhere: true) == Self.done)
+            token = try answer(to: post(#"{"user_id":1}"#), by: house.login.respond).token
+        }
+        let house = try House { $0.journal = folder.path("journal") }
+        #expect(try house.verdict(token) == "good")
+        try house.revocations.endEverything(at: House.now)
+        #expect(try house.visit(token) == tokenRevoked)
+    }
+
     @Test("is refused as any request without a good token is")
     func refused() throws {
         let house = try House { _ in }
