@@ -116,7 +116,7 @@ def others(port, seconds):
         try:
             with connect(port, OTHERS[index % len(OTHERS)]) as connection:
                 connection.sendall(
-                    b"GET /health/live HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+                    b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 outcomes[connection.recv(4096)[9:12].decode() or "closed"] += 1
         except OSError as error:
             outcomes[type(error).__name__] += 1
@@ -128,11 +128,11 @@ def others(port, seconds):
 
 KINDS = {
     "heads": b"GET /resource HTTP/1.1\r\nX: ",
-    "bodies": b"POST /login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+    "bodies": b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
               b"Content-Length: 4000\r\n\r\n{",
-    "idle": b"GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n",
+    "idle": b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n",
     # As many as no socket takes without a reader.
-    "responses": b"GET /openapi.json HTTP/1.1\r\nHost: h\r\n\r\n" * 250,
+    "responses": b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 250,
 }
 
 

@@ -125,9 +125,9 @@ def ask(port, request):
     return answer.split(b" ", 2)[1].decode() if answer else "nothing"
 
 
-LIVE = b"GET /health/live HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 BODY = b'{"user_id":1}'
-LOGIN = (b"POST /login HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/json"
+LOGIN = (b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json"
          b"\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY)
 
 
