@@ -52,7 +52,9 @@ extension OpenAPI {
         "required": ["user_id"],
         "properties": [
             "user_id": reference("schemas", "UserId"),
-            "username": ["type": "string", "description": "Of no account in demo mode."],
+            "username": [
+                "type": ["string", "null"], "description": "Of no account in demo mode.",
+            ],
         ],
         "maxProperties": 64,
     ]
@@ -61,12 +63,16 @@ extension OpenAPI {
         "type": "object",
         "required": ["password"],
         "properties": [
-            "user_id": reference("schemas", "UserId"),
-            "username": ["type": "string"],
+            // Null is absent.
+            "user_id": ["anyOf": [reference("schemas", "UserId"), ["type": "null"]]],
+            "username": ["type": ["string", "null"]],
             "password": ["type": "string", "format": "password"],
         ],
         // Both are one user, or nobody.
-        "anyOf": [["required": ["user_id"]], ["required": ["username"]]],
+        "anyOf": [
+            ["required": ["user_id"], "properties": ["user_id": reference("schemas", "UserId")]],
+            ["required": ["username"], "properties": ["username": ["type": "string"]]],
+        ],
         "maxProperties": 64,
     ]
 
