@@ -331,8 +331,7 @@ package struct Command {
           user add|set-password|remove|disable|enable|list       who may log in; see user --help
           token issue|explain       one for an operator; why one is good or not; see token --help
           revoke --user N | --session SID | --token [JTI] | --all     end sessions; see revoke --help
-          level [AREA LEVEL] · reload · sessions --user N      of the running server; see revoke --help
-          locks · unlock --username NAME | --user N | --address IP | --all     of failed logins
+          level · reload · sessions · locks · unlock      of the running server; see revoke --help
           log verify [FILES] [--anchor SEQ.MAC] [--key-file FILE] [--json]     is it what was written?
           log head   the newest seal of each log, SEQ.MAC: kept elsewhere, it is an anchor
           log stats [FILES] [--audit] [--since WHEN] [--json]    what is in it
@@ -340,7 +339,8 @@ package struct Command {
                    [--no-follow]
 
           --config FILE   in JSON, or GATEHOUSE_CONFIG; without it the demo on 127.0.0.1:8080
-          --help · --version   this text · the version
+          --help          this text
+          --version       the version
 
         Without FILES, log verify and head are about both logs, stats and tail about app.log (--audit:
         audit.log); - is standard input. --username NAME stands wherever --user N does.

@@ -420,33 +420,28 @@ struct ServerCommand {
     // MARK: Words
 
     static let help = """
-        gatehouse revoke, level, reload, sessions, locks, unlock: what a running server is told,
-        through the socket that admin.socket of its configuration names.
+        gatehouse revoke, level, reload, sessions, locks, unlock: ask or tell a running server, through
+        the socket that admin.socket of its configuration names.
 
           revoke --user N        end all sessions the user has begun until now; or --username NAME
           revoke --session SID   end one session; SID as the log and sessions have it
-          revoke --token [JTI]   with its jti: this token alone; to end its session use --session
-                                 SID. Without JTI the token itself is read from standard input,
-                                 never from an argument; its session ends, too
-          revoke --all [--yes]   end all sessions of everybody; asks first, but with --yes
-          level                  the levels in force
-          level AREA LEVEL       app, http, security, log, config or all; until the next reload
+          revoke --token [JTI]   this token alone. Without JTI the token itself is read from standard
+                                 input, never from an argument, and its session ends, too
+          revoke --all [--yes]   end all sessions of all users; asks first, but with --yes
+          level [AREA LEVEL]     the levels in force; or app, http, security, log, config or all is
+                                 given another level, until the next reload
           reload                 read the configuration again; says what changed, and what waits
-          sessions --user N      those that this server has begun or renewed; --username NAME,
-                                 --json
+          sessions --user N [--json]    those that this server has begun or renewed
           locks [--json]         users, unknown identifiers and networks that take no logins now
-          unlock --username NAME | --user N | --address IP | --all
-                                 end their locks, and reset the counts of their failed logins
+          unlock --username NAME | --user N | --address IP | --all     end locks, reset the counts
 
           --config FILE          the server's own
           --accept-short-journal with revoke --all: go on with a journal that a start refuses
 
-        Without a server, revoke writes to the journal (state.revocations), for the next start; run
-        it as the user that the server runs as. What is not known is recorded all the same, and
-        said to be unknown.
-
+        Without a server, revoke writes to the journal (state.revocations), for the next start; run it
+        as the server's user. What is not known is recorded all the same, and said to be unknown.
         Exit codes: 0 done, 64 wrong arguments or no token, 65 a token of another key, 67 no such
-        user, 69 no server answers, 73 and 74 not written, 77 not permitted, 78 wrong
-        configuration, or none with admin.socket, or a journal that lacks records.
+        user, 69 no server answers, 73 and 74 not written, 77 not permitted, 78 wrong configuration,
+        or none with admin.socket, or a journal that lacks records.
         """
 }

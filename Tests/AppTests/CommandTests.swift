@@ -173,7 +173,12 @@ struct CommandTests {
                 gatehouse: log.level: "LOUD" is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL
                 gatehouse: prot: no setting has this name
 
-                """)
+                """
+                + (verb == "check"
+                    // It goes on to the files.
+                    ? "gatehouse: login.users_file: users.json: the users cannot be read: "
+                        + "No such file or directory\n"
+                    : ""))
     }
 
     @Test("for a check says that the log cannot be written")

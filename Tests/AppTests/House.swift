@@ -24,8 +24,10 @@ final class House: Sendable {
         only settings: [String: String], in folder: TemporaryFolder, _ arguments: [String],
         descriptorLimit: Int? = nil
     ) throws {
-        process = try House.start(in: folder, settings, arguments, descriptorLimit)
+        process = try House.start(in: folder, settings, arguments)
         let line = try process.errorLine(containing: "gatehouse: listening on http://")
+        // Lowered while it runs, because a start refuses a limit as low as that.
+        if let descriptorLimit { try process.limitDescriptors(to: descriptorLimit) }
         port = UInt16(line.split(separator: ":").last ?? "") ?? 0
     }
 
@@ -56,7 +58,7 @@ final class House: Sendable {
     /// - Parameter redirection: as the shell takes it, as in `>/dev/full 2>&-`.
     static func start(
         in folder: TemporaryFolder, _ settings: [String: String], _ arguments: [String],
-        _ descriptorLimit: Int? = nil, input: String = "/dev/null", redirection: String? = nil
+        input: String = "/dev/null", redirection: String? = nil
     ) throws(ChildProcess.Failure) -> ChildProcess {
         // What the sanitizers and the crash reporter are told, the program has to be told, too.
         var environment = ProcessInfo.processInfo.environment.filter { name, _ in
@@ -68,7 +70,7 @@ final class House: Sendable {
             ?? [program]
         return try ChildProcess(
             words[0], words.dropFirst() + arguments, environment: environment, folder: folder.path,
-            input: input, descriptorLimit: descriptorLimit)
+            input: input)
     }
 
     /// Runs it to its end.

@@ -214,15 +214,18 @@ struct ServingTests {
         }
     }
 
-    @Test("serves everybody in turn where there are no descriptors, whichever worker has them")
+    @Test("serves or turns away each client where there are no descriptors, and then goes on")
     func descriptorsOfTwo() throws {
         let house = try House(
             in: folder, ["SERVER_WORKERS": "2", "SERVER_HEADER_TIMEOUT": "10m"],
             descriptorLimit: 64)
+        // An unfinished request makes room for a client that waits.
+        var statuses: [Int?] = []
         try each(of: try crowd(house)) { client in
-            let answer = try client.response()
-            #expect(answer.status == 200)
+            statuses.append(try? client.response().status)
         }
+        #expect(statuses.contains(200))
+        #expect(Set(statuses).isSubset(of: [200, 503, nil]))
         #expect(try house.ask(.get("/health/live")).status == 200)
     }
 
@@ -236,24 +239,20 @@ struct ServingTests {
                 "SERVER_WORKERS": "\(workers)", "SERVER_DRAIN_TIMEOUT": "10m",
                 "SERVER_HEADER_TIMEOUT": "10m",
             ], descriptorLimit: 64)
-        var clients = try crowd(house)
+        let clients = try crowd(house)
         #expect(eventually { clients.contains { $0.hasReceived() } })
-        let first = clients.remove(at: try #require(clients.firstIndex { $0.hasReceived() }))
-        _ = try first.response()
         let rest = "ive HTTP/1.1\r\nHost: localhost\r\n\r\n"
         house.process.kill(SIGTERM)
-        // It goes on asking until it hears that the server stops.
-        repeat {
-            try first.send(rest + "GET /health/l")
-        } while try first.response()["Connection"] != "close"
-        first.close()
-        for client in clients { try client.send(rest) }
+        // Those whose unfinished requests had to make room have been turned away.
+        for client in clients { try? client.send(rest) }
+        var answered = 0
         try each(of: clients) { client in
-            let answers = ServerResponse.all(in: try client.untilEnd())
-            #expect(answers.map(\.status).allSatisfy { $0 == 200 })
-            // Of several workers another may have heard of the stop later than the first's.
-            if workers == 1 { #expect(answers.last?["Connection"] == "close") }
+            guard let text = try? client.untilEnd() else { return }
+            let statuses = ServerResponse.all(in: text).map(\.status)
+            #expect(statuses.allSatisfy { [200, 503].contains($0) })
+            if statuses.contains(200) { answered += 1 }
         }
+        #expect(answered > 0)
         #expect(try house.process.wait() == .exited(0))
     }
 

@@ -45,10 +45,9 @@ package final class ChildProcess: Sendable {
     ///   - folder: where it starts.
     ///   - environment: all of it; nothing is inherited.
     ///   - input: the path of what it reads as standard input.
-    ///   - descriptorLimit: how many files and sockets it may have open.
     package init(
         _ program: String, _ arguments: [String], environment: [String: String], folder: String,
-        input: String = "/dev/null", descriptorLimit: Int? = nil
+        input: String = "/dev/null"
     ) throws(Failure) {
         // One at a time: a pipe must not be inherited by a child that another test starts between
         // the making of the pipe and its mark.
@@ -87,9 +86,8 @@ package final class ChildProcess: Sendable {
         // The shell changes the folder and becomes the program: the process stays the same. What it
         // leaves behind kills the program when the other end of the leash is gone.
         let watch = "(read word <&3 || kill -9 $$) >/dev/null 2>&1 &"
-        let limit = descriptorLimit.map { "ulimit -n \($0) && " } ?? ""
         let become = #"exec 3<&- && cd "$0" && exec "$@""#
-        let shell = ["/bin/sh", "-c", "\(watch) \(limit)\(become)", folder, program]
+        let shell = ["/bin/sh", "-c", "\(watch) \(become)", folder, program]
         var argumentPointers = (shell + arguments).map { strdup($0) } + [nil]
         var variablePointers = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for pointer in argumentPointers + variablePointers { free(pointer) } }
@@ -120,6 +118,16 @@ package final class ChildProcess: Sendable {
     }
 
     package func kill(_ signal: CInt) { Glibc.kill(processID, signal) }
+
+    /// How many files and sockets it may have open from now on.
+    package func limitDescriptors(to count: Int) throws {
+        // Of util-linux: Swift's Glibc module does not show prlimit(2).
+        let done = try Foundation.Process.run(
+            URL(filePath: "/usr/bin/prlimit"),
+            arguments: ["--pid", "\(processID)", "--nofile=\(count):\(count)"])
+        done.waitUntilExit()
+        guard done.terminationStatus == 0 else { throw Failure.cannotStart(EPERM) }
+    }
 
     package var standardOutput: String { state.condition.withLock { state.text(1) } }
 
