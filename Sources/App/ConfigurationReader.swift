@@ -254,8 +254,8 @@ struct ConfigurationReader {
         return admin
     }
 
-    /// Where revocations are kept: beside the log unless it is said (not beside a device), and nowhere if the keys end with the
-    /// process, because so do all tokens.
+    /// Where revocations are kept: beside the log unless it is said (not beside a device), and
+    /// nowhere if the keys end with the process, because so do all tokens.
     private mutating func readJournal(_ log: LogOptions, keysAreTemporary: Bool) -> String? {
         let isSaid = settings.raw("state.revocations") != nil
         let isBeside = !isSaid && FilePlaces.canBeLog(log.path)

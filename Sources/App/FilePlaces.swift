@@ -57,7 +57,8 @@ struct FilePlaces {
         return problems
     }
 
-    /// Whether a log can be here: what is not a regular file is none, and nothing is kept beside it.
+    /// Whether a log can be here: what is not a regular file is none, and nothing is kept beside
+    /// it.
     static func canBeLog(_ path: String) -> Bool {
         (try? FileStatus(path: path))?.isRegularFile ?? true
     }

@@ -5,8 +5,8 @@ import Logging
 import POSIX
 import Time
 
-/// `gatehouse log …`: what a log says, and whether it can be believed. Without files it is about both
-/// logs of the configuration, or about the first where events would be counted or shown twice.
+/// `gatehouse log …`: what a log says, and whether it can be believed. Without files it is about
+/// both logs of the configuration, or about the first where events would be counted or shown twice.
 struct LogCommand {
     private enum Verb: String { case verify, head, stats, tail }
 

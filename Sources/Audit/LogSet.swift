@@ -1,12 +1,13 @@
 import Logging
 import POSIX
 
-/// The files that are a log: the one that is being written, the full ones, and those that logrotate(8)
-/// or another program moved away and left beside it, packed or not. The one place that decides it, for
-/// `log verify`, `log stats` and `log tail`.
+/// The files that are a log: the one that is being written, the full ones, and those that
+/// logrotate(8) or another program moved away and left beside it, packed or not. The one place that
+/// decides it, for `log verify`, `log stats` and `log tail`.
 ///
-/// All of them are opened at once: while they are read, the server may rotate and remove them, and what
-/// is open stays. Files that were moved aside because no server wrote them are not part of the log.
+/// All of them are opened at once: while they are read, the server may rotate and remove them, and
+/// what is open stays. Files that were moved aside because no server wrote them are not part of the
+/// log.
 struct LogSet {
     /// In the order in which they were written.
     private(set) var files: [LogFile] = []
@@ -26,13 +27,14 @@ struct LogSet {
         var generation = Int.max
     }
 
-    /// Whenever a file has been rotated or removed meanwhile, what was opened may not fit together, and
-    /// everything is opened again. A log where that happens this often in a row does not exist.
+    /// Whenever a file has been rotated or removed meanwhile, what was opened may not fit together,
+    /// and everything is opened again. A log where that happens this often in a row does not exist.
     private static let mostAttempts = 16
 
     /// - Parameters:
     ///   - keyIDs: of the keys that are known; nil if none is asked for.
-    ///   - state: is called before the files are opened: the log may be further then, and never behind.
+    ///   - state: is called before the files are opened: the log may be further then, and never
+    ///     behind.
     init(of log: String, keyIDs: [String]?, state: () -> State = { State() }) {
         for attempt in 1...Self.mostAttempts {
             self = LogSet()
@@ -77,8 +79,8 @@ struct LogSet {
         // It may have come since it was looked for.
         let isInPlace = current.map { $0.isAt(log) } ?? ((try? FileStatus(path: log)) == nil)
         guard isInPlace && moved.isSettled || isLastAttempt else { return false }
-        // It was opened before the names were read: what was removed in between is told in what it has
-        // got since then.
+        // It was opened before the names were read: what was removed in between is told in what it
+        // has got since then.
         do throws(ReadingError) {
             try current?.measureAgain()
         } catch {

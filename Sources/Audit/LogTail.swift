@@ -30,8 +30,8 @@ package struct LogTail: ~Copyable {
         /// Colours lines by their level, with ANSI escapes.
         package var isColored = false
         package var filter = LogFilter()
-        /// Of the keys that the log is sealed with; nil to take any for one of them. They decide which
-        /// of the files that were moved away are part of the log.
+        /// Of the keys that the log is sealed with; nil to take any for one of them. They decide
+        /// which of the files that were moved away are part of the log.
         package var keyIDs: [String]?
 
         package init(path: String) { self.path = path }

@@ -9,8 +9,8 @@ import Time
 /// the log if its seals lead up to one that does, or on from it. One that was cut at an end leads
 /// nowhere: with the name that a rotation gives it is still taken, so that the fault is found where
 /// it is. In no case may its numbers meet those of another file of the log, as a copy's would. What is
-/// wrongly left alone is missing in the log, so no change stays hidden by it. Where nothing has a seal,
-/// the name and the content decide, and the time of the first line gives the place.
+/// wrongly left alone is missing in the log, so no change stays hidden by it. Where nothing has a
+/// seal, the name and the content decide, and the time of the first line gives the place.
 struct MovedFiles {
     private struct Part {
         let file: LogFile

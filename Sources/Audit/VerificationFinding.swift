@@ -16,8 +16,8 @@ struct StrayLines: Sendable {
     var count = 1
 }
 
-/// Lines under the seal of a start that were there before it: a server that was killed wrote them, or
-/// anyone who can write the file.
+/// Lines under the seal of a start that were there before it: a server that was killed wrote them,
+/// or anyone who can write the file.
 struct FoundLines: Sendable {
     var first: Spot
     var last: Spot

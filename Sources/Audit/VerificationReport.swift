@@ -9,8 +9,8 @@ package struct VerificationReport: Sendable, Equatable {
         /// Intact, but behind the last seal stand lines that none covers: a server that runs seals
         /// them in a moment, one that was killed at its next start.
         case unsealed
-        /// Intact, but no process can tell who wrote some lines: a start found them behind the last seal
-        /// of a server that was killed.
+        /// Intact, but no process can tell who wrote some lines: a start found them behind the last
+        /// seal of a server that was killed.
         case notProven
         /// Intact, but nothing tells whether lines are missing behind the last seal: there is no state
         /// file of these keys beside the log, and its head is no anchor that was given.
@@ -58,7 +58,8 @@ package struct VerificationReport: Sendable, Equatable {
             case anchorMismatch = "anchor mismatch"
             /// A file that the server moved aside, because no server wrote it.
             case foreign
-            /// Lines that a start found and sealed, written by a server that was killed or by others.
+            /// Lines that a start found and sealed, written by a server that was killed or by
+            /// others.
             case notProven = "not proven"
 
             /// Whether somebody has changed the log.

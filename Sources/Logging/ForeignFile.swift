@@ -1,8 +1,8 @@
 import Glibc
 import POSIX
 
-/// Takes bytes that no server wrote out of the log's place: they go to `app.log.foreign.1`, `.2` and
-/// so on, where an operator can read them and no server seals them.
+/// Takes bytes that no server wrote out of the log's place: they go to `app.log.foreign.1`, `.2`
+/// and so on, where an operator can read them and no server seals them.
 enum ForeignFile {
     /// Renames what is at the path, whatever it is.
     /// - Returns: the new name, without its folder.

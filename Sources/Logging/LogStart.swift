@@ -10,9 +10,10 @@ import Time
 /// just the end of a segment; one of another key cannot be told, and is taken at its word, because the
 /// operator may have changed the key: whoever verifies the log is told.
 ///
-/// The same two say whether a server wrote the file. It did if the file holds the state's seal at the
-/// state's place, or any right seal of our key, or is the same inode. Lines after the last seal of a
-/// process that was killed remain, and are sealed as found. Without a state nothing can be said.
+/// The same two say whether a server wrote the file. It did if the file holds the state's seal at
+/// the state's place, or any right seal of our key, or is the same inode. Lines after the last seal
+/// of a process that was killed remain, and are sealed as found. Without a state nothing can be
+/// said.
 struct LogStart {
     /// What no server wrote.
     enum Foreign: Equatable {
@@ -67,7 +68,8 @@ struct LogStart {
                 foreign = .end(from: state.size)
             }
         } else {
-            // A state whose seal is in an earlier file is about this one if no rotation came after it.
+            // A state whose seal is in an earlier file is about this one if no rotation came after
+            // it.
             let head = state.flatMap { state in
                 state.size == 0 && state.generation == generation ? state.head : nil
             }
@@ -261,8 +263,8 @@ extension SealChain {
 
     /// Takes in the next line, its end included; behind a seal a new segment begins.
     /// - Parameters:
-    ///   - key: nil to take no seal's word for how far the chain has come; it ends a segment all the
-    ///     same, because to a verifier it does.
+    ///   - key: nil to take no seal's word for how far the chain has come; it ends a segment all
+    ///     the same, because to a verifier it does.
     ///   - believesOthers: whether a seal of another key is taken at its word.
     /// - Returns: whether it is a right seal of this key.
     fileprivate mutating func take(

@@ -16,10 +16,10 @@ import Time
 /// holds the logger's write turn; a `ProcessLock` on `.app.log.lock` beside it keeps other processes
 /// away.
 ///
-/// What no server wrote is never sealed as written. The chain takes in only what this process writes,
-/// so other bytes in the file make the next seal fail in a verification. A file of others at the path is
-/// moved aside (`ForeignFile`) and never appended to. What a start finds behind the last seal of a
-/// process that was killed is under a seal with a reason of its own.
+/// What no server wrote is never sealed as written. The chain takes in only what this process
+/// writes, so other bytes in the file make the next seal fail in a verification. A file of others
+/// at the path is moved aside (`ForeignFile`) and never appended to. What a start finds behind the
+/// last seal of a process that was killed is under a seal with a reason of its own.
 struct RotatingFile: ~Copyable {
     struct Options: Sendable {
         var path: String
@@ -716,9 +716,9 @@ struct RotatingFile: ~Copyable {
         say(LogForeign(file: name, count: status.size, reason: reason))
     }
 
-    /// Others have appended to the file. A seal ends the segment in which their bytes are: it covers
-    /// ours alone, so a verification names the lines. What this process writes next is a segment of
-    /// its own.
+    /// Others have appended to the file. A seal ends the segment in which their bytes are: it
+    /// covers ours alone, so a verification names the lines. What this process writes next is a
+    /// segment of its own.
     private mutating func sealApartFromForeignBytes(_ now: Timestamp) {
         guard let status = try? file.descriptor.status(), status.size > size else { return }
         let count = status.size - size

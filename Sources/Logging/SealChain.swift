@@ -29,10 +29,11 @@ package struct SealChain: Sendable {
         case silence
         /// The file is full, or another takes its place.
         case rotate
-        /// The first lines of a process. In logs of earlier versions also what it found before them.
+        /// The first lines of a process. In logs of earlier versions also what it found before
+        /// them.
         case start
-        /// What was in the file already: lines of a process that was killed, or of others. No process
-        /// says that it wrote them.
+        /// What was in the file already: lines of a process that was killed, or of others. No
+        /// process says that it wrote them.
         case found
         case stop
     }

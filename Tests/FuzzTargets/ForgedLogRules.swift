@@ -6,12 +6,13 @@ import POSIX
 import TestSupport
 import Time
 
-/// What no server wrote is never sealed as written, and no line that a server wrote is lost without a
-/// word.
+/// What no server wrote is never sealed as written, and no line that a server wrote is lost without
+/// a word.
 ///
-/// The bytes are what happens to a log: a server starts, writes, seals, stops and is killed, and another
-/// process, without the key, appends, replaces, cuts, moves, links and puts back. After a last start and
-/// stop the files are judged twice: by their seals alone, and by what a verification says of them.
+/// The bytes are what happens to a log: a server starts, writes, seals, stops and is killed, and
+/// another process, without the key, appends, replaces, cuts, moves, links and puts back. After a
+/// last start and stop the files are judged twice: by their seals alone, and by what a verification
+/// says of them.
 enum ForgedLogRules {
     @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
         var history = try History("\(folder)/forged")
@@ -35,8 +36,8 @@ private struct History: ~Copyable {
     private var next = 0
     /// Lines below this number were sealed, with a state that says so, but for those of `unsealed`.
     private var kept = 0
-    /// Lines that were taken away before they were sealed, as a process that was killed may never have
-    /// written them.
+    /// Lines that were taken away before they were sealed, as a process that was killed may never
+    /// have written them.
     private var unsealed: Set<Int> = []
     private var forgedCount = 0
     private var movedCount = 0

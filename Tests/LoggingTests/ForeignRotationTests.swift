@@ -102,7 +102,8 @@ final class ForeignRotationTests {
         let own = try lines("app.log")
         #expect(own[0] == someStamp + "WARNING | log | log_reopen reason=replaced")
         let told =
-            "ERROR | log | log_foreign file=app.log.foreign.1 n=\(content.utf8.count) reason=replaced"
+            "ERROR | log | log_foreign file=app.log.foreign.1 n=\(content.utf8.count) "
+            + "reason=replaced"
         #expect(own.contains(someStamp + told) == !content.isEmpty)
         #expect(logger.stop() == 0)
         #expect(

@@ -3,9 +3,9 @@
     python3 attack_forged_log.py GATEHOUSE [--whole]
 
 Each case starts a server in a folder of its own, changes the log's folder as a process of the same
-account could, and runs `gatehouse log verify`. A case is good if the forged line is in no file that a
-verification calls intact: exit code 1, or 3 with the file and the line by name. Cases that an operator
-or logrotate(8) may cause must stay intact.
+account could, and runs `gatehouse log verify`. A case is good if the forged line is in no file that
+a verification calls intact: exit code 1, or 3 with the file and the line by name. Cases that an
+operator or logrotate(8) may cause must stay intact.
 """
 
 import concurrent.futures
