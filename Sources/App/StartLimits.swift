@@ -28,8 +28,10 @@ struct StartLimits: Sendable {
     // MARK: Needs
 
     /// Threads beside those of the listeners: the one in which Dispatch waits for descriptors and
-    /// timers, the log's two, the sweep, the watchdog, reloads, and two that stop the small listeners.
-    private static let otherThreads = 8
+    /// timers, the log's upkeep, a sync of each of its two files, standard error, the journal of
+    /// revocations, the service manager, the sweep, the watchdog, reloads, and two that stop the small
+    /// listeners. A new queue needs one more: its callers wait while it has no thread.
+    private static let otherThreads = 12
     /// Beside those of the listeners: standard input, output and error, logs, journal, their locks and
     /// folders, full files that wait for the disk, Dispatch's own, and a reload's.
     private static let otherDescriptors = 96

@@ -32,7 +32,7 @@ struct StartLimitsTests {
         #expect(configuration.server.excessConnections == 1024)
     }
 
-    @Test(arguments: [(26, 1, 16), (25, 1, 15), (12, 1, 2)])
+    @Test(arguments: [(30, 1, 16), (29, 1, 15), (16, 1, 2)])
     func `makes defaults fit the threads that there are`(
         threads: Int, workers: Int, waiting: Int
     ) throws {
@@ -46,20 +46,20 @@ struct StartLimitsTests {
     @Test func `refuses to start with too few threads for anything`() throws {
         var configuration = try configuration()
         let shortage = #expect(throws: StartLimits.Shortage.self) {
-            try limits(threads: 11).fit(&configuration)
+            try limits(threads: 15).fit(&configuration)
         }
-        #expect(shortage?.sentence.hasPrefix("threads: 12 are needed at least, and 11") == true)
+        #expect(shortage?.sentence.hasPrefix("threads: 16 are needed at least, and 15") == true)
     }
 
     @Test func `refuses workers that were chosen and do not fit`() throws {
         var configuration = try configuration()
         configuration.workersAreDefault = false
         let shortage = #expect(throws: StartLimits.Shortage.self) {
-            try limits(threads: 26).fit(&configuration)
+            try limits(threads: 30).fit(&configuration)
         }
         #expect(
             shortage?.sentence.hasPrefix(
-                "server.workers: 2 workers need 27 threads, and 26 can be made; ") == true)
+                "server.workers: 2 workers need 31 threads, and 30 can be made; ") == true)
     }
 
     @Test func `refuses to start without memory`() throws {
