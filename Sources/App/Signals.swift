@@ -2,12 +2,12 @@ import Glibc
 import POSIX
 import Time
 
-/// The signals that a server is told what to do by. A thread that is made at the start waits for them,
-/// so that a stop needs nothing that the system could refuse by then, and nothing else can hang before
-/// it. Reloading and reopening are done on a second such thread.
+/// The signals that a server is told what to do by. A thread that is made at the start waits for
+/// them, so that a stop needs nothing that the system could refuse by then, and nothing else can
+/// hang before it. Reloading and reopening are done on a second such thread.
 ///
-/// A stop has a deadline. If the server has not ended by then, the process writes its last words and
-/// ends; if even that hangs, an alarm ends it.
+/// A stop has a deadline. If the server has not ended by then, the process writes its last words
+/// and ends; if even that hangs, an alarm ends it.
 final class Signals: Sendable {
     struct Handlers: Sendable {
         /// At each SIGHUP.
@@ -141,16 +141,16 @@ final class Signals: Sendable {
 
     // MARK: Signals that are ignored
 
-    /// A client, a terminal or a journal that has gone away, and a file that may not grow, are told by
-    /// the write's error.
+    /// A client, a terminal or a journal that has gone away, and a file that may not grow, are told
+    /// by the write's error.
     static func ignoreBrokenPipes() {
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
     }
 
-    /// Signals that mean nothing to a server, and would end it all the same without a word in the log:
-    /// SIGUSR2 for SIGUSR1 is a slip, and nobody who sends one of the others wants an end, for which there
-    /// is SIGTERM. Those that ask for a core file are the log's (`CrashReport`).
+    /// Signals that mean nothing to a server, and would end it all the same without a word in the
+    /// log: SIGUSR2 for SIGUSR1 is a slip, and nobody who sends one of the others wants an end, for
+    /// which there is SIGTERM. Those that ask for a core file are the log's (`CrashReport`).
     static func ignoreStrangers() {
         for number in [SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR] {
             signal(number, SIG_IGN)

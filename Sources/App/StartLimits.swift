@@ -1,8 +1,8 @@
 import POSIX
 import Server
 
-/// What the system lets this process have, held against what a configuration needs. Defaults are made to
-/// fit; what an operator has chosen is refused if it does not.
+/// What the system lets this process have, held against what a configuration needs. Defaults are
+/// made to fit; what an operator has chosen is refused if it does not.
 struct StartLimits: Sendable {
     /// What is lacking, and what to do about it.
     struct Shortage: Error, Sendable, Equatable {
@@ -29,11 +29,11 @@ struct StartLimits: Sendable {
 
     /// Threads beside those of the listeners: the one in which Dispatch waits for descriptors and
     /// timers, the log's upkeep, a sync of each of its two files, standard error, the journal of
-    /// revocations, the service manager, the sweep, the watchdog, reloads, and two that stop the small
-    /// listeners. A new queue needs one more: its callers wait while it has no thread.
+    /// revocations, the service manager, the sweep, the watchdog, reloads, and two that stop the
+    /// small listeners. A new queue needs one more: its callers wait while it has no thread.
     private static let otherThreads = 12
-    /// Beside those of the listeners: standard input, output and error, logs, journal, their locks and
-    /// folders, full files that wait for the disk, Dispatch's own, and a reload's.
+    /// Beside those of the listeners: standard input, output and error, logs, journal, their locks
+    /// and folders, full files that wait for the disk, Dispatch's own, and a reload's.
     private static let otherDescriptors = 96
     /// A listener, an epoll instance and a pipe.
     private static let descriptorsOfWorker = 4

@@ -1,8 +1,8 @@
 import Dispatch
 import POSIX
 
-/// Has the log put on the disk beside the threads that write it: one sync at a time, which serves all
-/// who waited when it began.
+/// Has the log put on the disk beside the threads that write it: one sync at a time, which serves
+/// all who waited when it began.
 final class LogSynchronizer: Sendable {
     /// What a sync has done.
     enum Result: Sendable {

@@ -1,9 +1,10 @@
 import Glibc
 
-/// The kernel's limits on this process (getrlimit(2)), and what it keeps of its memory when it dies.
+/// The kernel's limits on this process (getrlimit(2)), and what it keeps of its memory when it
+/// dies.
 package enum ResourceLimits {
-    /// Raises the number of descriptors to what the system lets this process have: the usual soft limit
-    /// of 1,024 is below `server.max_connections`.
+    /// Raises the number of descriptors to what the system lets this process have: the usual soft
+    /// limit of 1,024 is below `server.max_connections`.
     /// - Returns: the number that it may have open.
     @discardableResult
     package static func raiseDescriptors() -> Int {
@@ -35,8 +36,8 @@ package enum ResourceLimits {
     /// `PR_SET_DUMPABLE` of <sys/prctl.h>.
     private static let setDumpable: CInt = 4
 
-    /// The processors that a quota of the control group leaves this process (cpu.max, or cfs_quota_us
-    /// of version 1), rounded up; nil if there is no quota.
+    /// The processors that a quota of the control group leaves this process (cpu.max, or
+    /// cfs_quota_us of version 1), rounded up; nil if there is no quota.
     package static var processorQuota: Int? {
         let folder = "/sys/fs/cgroup"
         if let text = text("\(folder)/cpu.max") { return quota(cpuMax: text) }

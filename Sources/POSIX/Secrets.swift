@@ -1,6 +1,7 @@
 import Glibc
 
-/// Overwrites the bytes of an array in place, for all who hold it. The optimiser does not leave it out.
+/// Overwrites the bytes of an array in place, for all who hold it. The optimiser does not leave it
+/// out.
 ///
 /// - Precondition: nothing reads them from now on, on any thread.
 package func wipe(_ bytes: borrowing [UInt8]) { wipe(bytes, 0..<bytes.count) }
@@ -9,9 +10,9 @@ package func wipe(_ bytes: borrowing [UInt8]) { wipe(bytes, 0..<bytes.count) }
 package func wipe(_ bytes: borrowing [UInt8], _ range: Range<Int>) {
     guard !range.isEmpty else { return }
     precondition(range.lowerBound >= 0 && range.upperBound <= bytes.capacity)
-    // Sound: the storage of an array of numbers is plain memory on the heap, as long as its capacity.
-    // Writing to it behind the array's back is meant: a copy on write would leave the bytes where
-    // they are. Nothing reads them any more, so that no read can be in conflict.
+    // Sound: the storage of an array of numbers is plain memory on the heap, as long as its
+    // capacity. Writing to it behind the array's back is meant: a copy on write would leave the
+    // bytes where they are. Nothing reads them any more, so that no read can be in conflict.
     unsafe bytes.withUnsafeBufferPointer { buffer in
         guard let start = buffer.baseAddress else { return }
         unsafe explicit_bzero(

@@ -1,8 +1,8 @@
 import Glibc
 
-/// What this process can still have of threads and memory, measured by taking it and giving it back.
-/// No limit that the system has goes unnoticed this way, whichever it is (RLIMIT_NPROC, pids.max,
-/// RLIMIT_AS, threads-max).
+/// What this process can still have of threads and memory, measured by taking it and giving it
+/// back. No limit that the system has goes unnoticed this way, whichever it is (RLIMIT_NPROC,
+/// pids.max, RLIMIT_AS, threads-max).
 package struct StartProbe: Sendable, Equatable {
     /// Threads that were there at once.
     package let threads: Int
@@ -25,8 +25,8 @@ package struct StartProbe: Sendable, Equatable {
         do throws(Errno) {
             for _ in 0..<wanted {
                 made.append(
-                    // Each takes its stack. Where address space for a heap of its own lacks, glibc lets
-                    // it use another thread's.
+                    // Each takes its stack. Where address space for a heap of its own lacks, glibc
+                    // lets it use another thread's.
                     try SystemThread.make { mayEnd.waitUntil({ $0 }, then: { _ in }) })
             }
         } catch {

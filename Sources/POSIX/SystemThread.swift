@@ -1,7 +1,7 @@
 import Glibc
 
-/// A thread that is made when it is asked for, or not at all. Dispatch makes its threads later, and a
-/// caller waits for as long as the system refuses one.
+/// A thread that is made when it is asked for, or not at all. Dispatch makes its threads later, and
+/// a caller waits for as long as the system refuses one.
 package enum SystemThread {
     private final class Start {
         let body: @Sendable () -> Void

@@ -1,8 +1,8 @@
 import Synchronization
 import Time
 
-/// What a connection is doing, and since when. The connection's worker writes it; any worker reads it
-/// to choose the connection that makes room for another.
+/// What a connection is doing, and since when. The connection's worker writes it; any worker reads
+/// it to choose the connection that makes room for another.
 package final class ConnectionActivity: Sendable {
     /// In the order in which connections make room.
     package enum Kind: UInt8, Sendable, CaseIterable, Comparable {

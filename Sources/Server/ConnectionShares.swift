@@ -12,13 +12,13 @@ import HTTP
 /// 3. If there is a network with a higher load, and all of its connections are busy, the newcomer
 ///    waits. Otherwise it is refused.
 ///
-/// Connections of trusted proxies and Unix domain sockets carry the requests of many clients and have
-/// no network. They make room only while idle, and only if they are as many as the newcomer's load.
-/// Their own newcomers have a load of 0.
+/// Connections of trusted proxies and Unix domain sockets carry the requests of many clients and
+/// have no network. They make room only while idle, and only if they are as many as the newcomer's
+/// load. Their own newcomers have a load of 0.
 ///
-/// Each operation takes constant time: a choice looks at no more than `looks` connections, and at no
-/// more than `longLooks` if the first are all busy. What was looked at in vain moves to the end of its
-/// list, so that the next choice looks at others.
+/// Each operation takes constant time: a choice looks at no more than `looks` connections, and at
+/// no more than `longLooks` if the first are all busy. What was looked at in vain moves to the end
+/// of its list, so that the next choice looks at others.
 package struct ConnectionShares {
     /// A connection that is to end. It is not counted any more.
     package struct Victim: Sendable, Equatable {
@@ -180,7 +180,8 @@ package struct ConnectionShares {
         return highest.contains { $0 > load } ? .wait : .none
     }
 
-    /// Searches the groups of a level from the highest load down, until one has a connection to give.
+    /// Searches the groups of a level from the highest load down, until one has a connection to
+    /// give.
     private mutating func searchTiers(level: Int, above load: Int, _ search: inout Search) {
         var count = tiers[level].highest
         while count > 0, self.load(count: count, level: level) > load, !search.isOver {

@@ -4,8 +4,8 @@ import Time
 
 /// Connections that come, go and change what they do, and the ones that make room in a full server.
 ///
-/// The first byte is the maximum. Each following byte is a step, most of them arrivals, with an argument
-/// in the next byte.
+/// The first byte is the maximum. Each following byte is a step, most of them arrivals, with an
+/// argument in the next byte.
 enum ConnectionSharesRules {
     static func check(_ bytes: [UInt8]) throws(Violation) {
         var model = Model(maximum: 1 + Int(bytes.first ?? 0) % 12)
@@ -150,8 +150,8 @@ enum ConnectionSharesRules {
             }
         }
 
-        /// A newcomer is refused only if no heavier network has one to give, and no equal one that is
-        /// idle.
+        /// A newcomer is refused only if no heavier network has one to give, and no equal one that
+        /// is idle.
         private func checkRefusal(_ newcomer: Member) throws(Violation) {
             let mine = load(newcomer.networks)
             for member in members where member.token != newcomer.token {
