@@ -75,7 +75,7 @@ phases.coverage.unexpected-methods = []
     if login:
         return verdict
     made_up = 'checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401]\n'
-    return f"""{made_up}{verdict}
+    return f"""{verdict}{made_up}
 [[operations]]
 exclude-path = ["/login", "/verify"]
 {made_up}"""
