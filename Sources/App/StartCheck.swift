@@ -26,7 +26,11 @@ package struct StartCheck {
         if isGood("server.host"), isGood("server.port") { checkAddresses() }
         for problem in places.problems where isGood(problem.path) { problems.append(problem) }
         for log in places.logs where isGood(log.setting) { checkLog(log) }
-        if let journal = places.journal, isGood(journal.setting) { checkJournal(journal) }
+        // The journal's state is under a code of the keys, and those here are random if one is wrong.
+        let keysAreGood = !known.contains { $0.path.hasPrefix("token.keys") }
+        if let journal = places.journal, isGood(journal.setting), keysAreGood {
+            checkJournal(journal)
+        }
         if let socket = places.socket, isGood(socket.setting) { checkSocket(socket) }
         if isGood("login.users_file"), isGood("login.mode") { checkUsers() }
     }
