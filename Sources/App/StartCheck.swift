@@ -28,8 +28,8 @@ package struct StartCheck {
         for log in places.logs where isGood(log.setting) { checkLog(log) }
         // The journal's state is under a code of the keys, and those here are random if one is wrong.
         let keysAreGood = !known.contains { $0.path.hasPrefix("token.keys") }
-        if let journal = places.journal, isGood(journal.setting), keysAreGood {
-            checkJournal(journal)
+        if let journal = places.journal, isGood(journal.setting) {
+            checkJournal(journal, guarded: keysAreGood ? configuration.journalGuard() : .init())
         }
         if let socket = places.socket, isGood(socket.setting) { checkSocket(socket) }
         if isGood("login.users_file"), isGood("login.mode") { checkUsers() }
@@ -158,11 +158,13 @@ package struct StartCheck {
         }
     }
 
-    private mutating func checkJournal(_ journal: ServicePlaces.Place) {
+    private mutating func checkJournal(
+        _ journal: ServicePlaces.Place, guarded: Revocations.JournalGuard
+    ) {
         do throws(RevocationsError) {
             _ = try Revocations(
                 reading: journal.path, at: WallClock.system.now(),
-                guarded: configuration.journalGuard())
+                guarded: guarded)
         } catch {
             return add(journal.setting, "the journal \(journal.path) \(error.sentence)")
         }

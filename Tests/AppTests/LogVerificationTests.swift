@@ -216,7 +216,7 @@ struct LogVerificationTests {
             let isPart = !arguments.isEmpty && !arguments.contains(names[0])
             #expect(report.contains("note: begins at seal ") == isPart)
         }
-        let report = try decode(verify(["--json"], in: folder).report)
+        let report = try decode(verify(["--json"] + names, in: folder).report)
         #expect(report.outcome == "intact")
         #expect(report.faults.isEmpty)
         #expect(report.head == (try SealedLog.made.get().head))

@@ -37,7 +37,8 @@ struct SealedLog: Sendable {
         try house.stop()
         let (_, output, _) = try House.run(
             ["log", "head"] + Self.configuration, in: folder, Self.settings)
-        head = String(output.dropLast())
+        // That of the audit log follows on a line of its own.
+        head = String(output.prefix { !$0.isWhitespace })
         files = Dictionary(
             uniqueKeysWithValues: try folder.allNames.map {
                 ($0, try Data(contentsOf: URL(filePath: folder.path($0))))
