@@ -86,6 +86,7 @@ struct ConnectionShareTests {
         for _ in 0..<3 {
             let client = try server.client(receiveBuffer: 4096, from: "127.8.0.1")
             try client.send(String(repeating: .get("/large"), count: 100))
+            #expect(eventually { client.hasReceived() })
             held.append(client)
         }
         let other = try server.client(from: "127.9.0.1")
