@@ -47,6 +47,11 @@ package final class ConnectionActivity: Sendable {
 
         package var kind: Kind { Kind(rawValue: UInt8(packed >> ConnectionActivity.timeBits))! }
 
+        /// Since when.
+        package var time: MonotonicTime {
+            MonotonicTime(nanoseconds: Int64(packed & (1 << ConnectionActivity.timeBits - 1)))
+        }
+
         package static func < (one: Snapshot, other: Snapshot) -> Bool { one.packed < other.packed }
     }
 

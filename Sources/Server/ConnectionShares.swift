@@ -1,4 +1,5 @@
 import HTTP
+import Time
 
 /// The connections of a server, counted by the networks of their clients, and the choice of the one
 /// that makes room when the server is full.
@@ -138,12 +139,17 @@ package struct ConnectionShares {
     /// Chooses a connection that makes room for the one at `place`, and counts it no longer.
     /// - Parameter worker: the newcomer's.
     package mutating func takeVictim(for place: Int, worker: Int) -> Choice {
-        takeVictim(load: load(ofEntry: place), newcomer: place, worker: worker)
+        takeVictim(
+            load: load(ofEntry: place), newcomer: place, unfinishedSince: .distantFuture,
+            worker: worker)
     }
 
-    /// The same for a newcomer that is not known yet, because its connection cannot be accepted.
-    package mutating func takeVictim(worker: Int) -> Choice {
-        takeVictim(load: Self.unit, newcomer: -1, worker: worker)
+    /// The same for a newcomer that is not known yet, because its connection cannot be accepted. It
+    /// may be of the network with the highest load itself, so that only requests that have been
+    /// unfinished for a while make room for it.
+    /// - Parameter start: they have been since then, or longer.
+    package mutating func takeVictim(unfinishedSince start: MonotonicTime, worker: Int) -> Choice {
+        takeVictim(load: Self.unit, newcomer: -1, unfinishedSince: start, worker: worker)
     }
 
     // MARK: Choosing
@@ -152,6 +158,7 @@ package struct ConnectionShares {
         let newcomer: Int
         let worker: Int
         let wantsIdle: Bool
+        let unfinishedSince: MonotonicTime
         var looks = ConnectionShares.looks
         var busyLooks = ConnectionShares.longLooks
         var best: (place: Int, activity: ConnectionActivity.Snapshot)?
@@ -159,23 +166,30 @@ package struct ConnectionShares {
         var isOver: Bool { looks <= 0 || busyLooks <= 0 }
     }
 
-    private mutating func takeVictim(load: Int, newcomer: Int, worker: Int) -> Choice {
+    private mutating func takeVictim(
+        load: Int, newcomer: Int, unfinishedSince: MonotonicTime, worker: Int
+    ) -> Choice {
+        func search(wantsIdle: Bool) -> Search {
+            Search(
+                newcomer: newcomer, worker: worker, wantsIdle: wantsIdle,
+                unfinishedSince: unfinishedSince)
+        }
         let highest = (0..<Self.levels).map { self.load(count: tiers[$0].highest, level: $0) }
         let exemptLoad = groups[Self.exempt].count * Self.unit
-        var idle = Search(newcomer: newcomer, worker: worker, wantsIdle: true)
+        var idle = search(wantsIdle: true)
         if exemptLoad > load, exemptLoad > highest.max() ?? 0 {
-            search(Self.exempt, &idle)
+            self.search(Self.exempt, &idle)
             if let victim = take(idle) { return .victim(victim) }
         }
         for level in (0..<Self.levels).sorted(by: { highest[$0] > highest[$1] })
         where highest[level] > load {
-            var search = Search(newcomer: newcomer, worker: worker, wantsIdle: false)
-            searchTiers(level: level, above: load, &search)
-            if let victim = take(search) { return .victim(victim) }
+            var unfinished = search(wantsIdle: false)
+            searchTiers(level: level, above: load, &unfinished)
+            if let victim = take(unfinished) { return .victim(victim) }
         }
-        idle = Search(newcomer: newcomer, worker: worker, wantsIdle: true)
+        idle = search(wantsIdle: true)
         if load > 0 { searchEqual(load, &idle) }
-        if idle.best == nil, exemptLoad >= load { search(Self.exempt, &idle) }
+        if idle.best == nil, exemptLoad >= load { self.search(Self.exempt, &idle) }
         if let victim = take(idle) { return .victim(victim) }
         return highest.contains { $0 > load } ? .wait : .none
     }
@@ -264,7 +278,8 @@ package struct ConnectionShares {
         case .lingering, .idle: return true
         // Its worker reads its mail after the batch. The own worker is in the middle of it.
         case .answered: return entries[place].worker != search.worker
-        case .head, .body, .writing: return !search.wantsIdle
+        case .head, .body, .writing:
+            return !search.wantsIdle && activity.time <= search.unfinishedSince
         case .busy: return false
         }
     }

@@ -39,6 +39,9 @@ final class Worker: @unchecked Sendable {
     /// How long accepting pauses at most when descriptors or memory have run out: what frees them may
     /// be nothing that a worker hears of.
     private static let acceptPause = Milliseconds(100)
+    /// How long a request may be unfinished before it makes room for a client for which there is no
+    /// descriptor.
+    private static let unfinishedPatience = Milliseconds.seconds(1)
     /// Between two words about that: with idle connections to close, there may be thousands a second.
     private static let acceptFailurePause = Milliseconds.seconds(1)
     /// Responses of a worker that wait for a sync at a time, at most; and an eighth of its connections.
@@ -673,9 +676,15 @@ final class Worker: @unchecked Sendable {
     /// - Returns: whether one is free now; another worker may free one later.
     private func freeDescriptor(_ now: MonotonicTime) -> Bool {
         for _ in 0..<Self.choices {
-            let choice = shares.withLock { $0.takeVictim(worker: number) }
+            let choice = shares.withLock {
+                $0.takeVictim(
+                    unfinishedSince: now + Milliseconds(-Self.unfinishedPatience.count),
+                    worker: number)
+            }
             guard case .victim(let victim) = choice else { return false }
             guard victim.worker == number else {
+                // First, or the other worker might not know that it is to tell of the end.
+                pauseAccepting(now, forDescriptors: true)
                 mailboxes[victim.worker].post(.makeRoom(victim, forWorker: number, token: nil))
                 return false
             }

@@ -132,4 +132,26 @@ struct ConnectionShareTests {
         try other.send(.get("/other"))
         #expect(try other.response().content == "other")
     }
+
+    @Test func `makes room for an unknown client with requests that have long been unfinished`() {
+        var shares = ConnectionShares()
+        let networks = ClientNetworks(ClientAddress(Array("127.8.0.1".utf8).span)!)
+        for (index, kind) in [ConnectionActivity.Kind.busy, .body, .head, .head].enumerated() {
+            let since = MonotonicTime(nanoseconds: Int64(10 - index))
+            _ = shares.add(
+                networks, worker: 0, token: UInt64(index), ConnectionActivity(kind, since: since))
+        }
+        func victim(since nanoseconds: Int64) -> UInt64? {
+            let start = MonotonicTime(nanoseconds: nanoseconds)
+            let choice = shares.takeVictim(unfinishedSince: start, worker: 0)
+            guard case .victim(let victim) = choice else { return nil }
+            return victim.token
+        }
+        #expect(victim(since: 6) == nil)
+        #expect(victim(since: 7) == 3)
+        #expect(victim(since: 7) == nil)
+        #expect(victim(since: 9) == 2)
+        #expect(victim(since: 9) == 1)
+        #expect(victim(since: 100) == nil)
+    }
 }
