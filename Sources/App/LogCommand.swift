@@ -140,12 +140,7 @@ struct LogCommand {
     private func logs(_ configuration: Configuration) -> [String] {
         let audit = configuration.log.audit?.path
         if isAboutAudit { return [audit].compactMap(\.self) }
-        // A server of an earlier version has left none.
-        let isThere = audit.map {
-            (try? FileStatus(path: $0)) != nil
-                || (try? FileStatus(path: LogState.path(of: $0))) != nil
-        }
-        return [configuration.log.path, isThere == true ? audit : nil].compactMap(\.self)
+        return [configuration.log.path, audit].compactMap(\.self)
     }
 
     private func verify(

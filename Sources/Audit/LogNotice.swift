@@ -19,6 +19,9 @@ enum LogNotice: Sendable, Equatable {
     /// `log_foreign`: bytes that no server wrote, and the file where they are.
     case foreign(file: String)
 
+    /// The field that only a report about the other log's file has.
+    private static let otherLog = "log"
+
     /// A line that only a file's beginning has.
     var beginsFile: Bool {
         switch self {
@@ -61,10 +64,16 @@ enum LogNotice: Sendable, Equatable {
         }
         func value(_ field: String) -> String? { LogEntry(line)?[field] }
         if isError {
-            guard isNamed("foreign"), let file = value("file") else { return nil }
+            guard isNamed("foreign"), value(Self.otherLog) == nil, let file = value("file") else {
+                return nil
+            }
             self = .foreign(file: file)
         } else if isNamed("reopen") {
+            guard value(Self.otherLog) == nil else { return nil }
             self = .reopened
+        } else if isNamed("retention"), let sequence = value("sequence").flatMap({ UInt64($0) }) {
+            guard value(Self.otherLog) == nil else { return nil }
+            self = .removed(through: sequence)
         } else if !isInfo {
             return nil
         } else if isNamed("seal") {
@@ -75,8 +84,6 @@ enum LogNotice: Sendable, Equatable {
             self = .rotated(value("file") ?? "")
         } else if isNamed("recovered") {
             self = value("reason") == "torn_line" ? .mendedTornLine : .recovered
-        } else if isNamed("retention"), let sequence = value("sequence").flatMap({ UInt64($0) }) {
-            self = .removed(through: sequence)
         } else {
             return nil
         }

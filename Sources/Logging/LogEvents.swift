@@ -133,3 +133,17 @@ struct LogReopened: LogEvent {
     var name: StaticString { "log_reopen" }
     func write(to line: inout LogLine) { line.field("reason", reason) }
 }
+
+/// What one of the two logs has to say of its own file, for the other: with its event's name and
+/// fields, and the name of that file.
+struct OtherLogEvent: LogEvent {
+    let event: any LogEvent
+    let log: String
+    var level: Level { event.level }
+    var area: Area { event.area }
+    var name: StaticString { event.name }
+    func write(to line: inout LogLine) {
+        event.write(to: &line)
+        line.field("log", log)
+    }
+}

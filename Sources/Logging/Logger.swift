@@ -31,6 +31,8 @@ package final class Logger: Sendable {
     /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed within a
     /// second, and a seal is never late by more.
     private static let keepUpInterval = Milliseconds(500)
+    /// Of a file about itself, between two times that `keepUp` is called.
+    private static let mostReports = 64
 
     /// Times that a committer lets others run before it falls asleep. A write of a batch takes a few
     /// microseconds, and a yield half of one.
@@ -51,6 +53,10 @@ package final class Logger: Sendable {
     private let auditOptions: Locked<LogOptions.Audit?>
     /// What tells this file from the other in messages; empty for the first.
     private let label: String
+    private let fileName: String
+    /// What this file has to say of itself, until it is recorded in the other. Nothing else may be
+    /// locked meanwhile.
+    private let reports = Locked<[any LogEvent]>([])
 
     /// Guards the buffer and the counters. Never held during a system call on the file.
     private let state: Locked<State>
@@ -132,6 +138,7 @@ package final class Logger: Sendable {
     ) throws(LogOpenError) {
         self.levels = levels
         self.label = label
+        fileName = LogName.base(of: options.path)
         self.standardError = standardError
         self.clock = clock
         self.fileSystem = fileSystem
@@ -563,6 +570,9 @@ package final class Logger: Sendable {
 
     /// - Parameter always: because it is about the file not being there to be read.
     private func tellStandardError(_ event: some LogEvent, always: Bool = false) {
+        if event.level >= .warning, audit != nil || !label.isEmpty {
+            reports.withLock { if $0.count < Self.mostReports { $0.append(event) } }
+        }
         guard always || levels.isForStandardError(event.level) else { return }
         standardError.append(LogLine.whole(event, at: clock.now(), format).span)
     }
@@ -586,8 +596,28 @@ package final class Logger: Sendable {
     package func keepUp() {
         guard !state.withLock({ $0.isFinished }) else { return }
         recordSummaries(all: false)
+        exchangeReports()
         keepFileUp()
         audit?.keepFileUp()
+    }
+
+    /// Records in each log what the other has to say of its file, so that a log that is removed or
+    /// broken has a witness.
+    private func exchangeReports() {
+        guard let audit else { return }
+        for event in takeReports() where levels.isForAudit(event.level, event.area) {
+            audit.keepWhole(OtherLogEvent(event: event, log: fileName))
+        }
+        for event in audit.takeReports() where levels.isForFile(event.level, event.area) {
+            keepWhole(OtherLogEvent(event: event, log: audit.fileName))
+        }
+    }
+
+    private func takeReports() -> [any LogEvent] {
+        reports.withLock { reports in
+            defer { reports = [] }
+            return reports
+        }
     }
 
     private func keepFileUp() {
@@ -796,6 +826,7 @@ package final class Logger: Sendable {
             timer = nil
         }
         recordSummaries(all: true)
+        exchangeReports()
         let lost = stopFile() + (audit?.stopFile() ?? 0)
         standardError.flush(within: 1)
         return lost

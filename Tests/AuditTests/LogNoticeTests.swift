@@ -62,7 +62,23 @@ struct LogNoticeTests {
         #expect(
             notice(LogRetained(count: 2, file: "b sequence=9", sequence: 41, reason: "age"))
                 == .removed(through: 41))
+        #expect(
+            notice(
+                LogRetained(
+                    count: 2, file: "c", sequence: 41, reason: "age", history: 7, isShort: true))
+                == .removed(through: 41))
+        #expect(
+            notice(LogForeign(file: "d", count: 1, reason: .appended)) == .foreign(file: "d"))
         #expect(notice(LogFailed(reason: "x")) == nil)
+        let ofOtherLog: [any LogEvent] = [
+            LogReopened(reason: "moved", level: .warning),
+            LogForeign(file: "d", count: 1, reason: .appended),
+            LogRetained(
+                count: 2, file: "c", sequence: 41, reason: "age", history: 7, isShort: true),
+        ]
+        for event in ofOtherLog {
+            #expect(notice(OtherLogEvent(event: event, log: "audit.log")) == nil)
+        }
         let line = LogLine.whole(LogOpened(file: "a"), at: Timestamp(seconds: 0), format)
         for count in 1..<line.count {
             let beginning = line.span.extracting(0..<count)

@@ -253,6 +253,33 @@ final class AuditLogTests {
         #expect(try lines("audit.log").count == 1)
     }
 
+    @Test func `a file that is removed is reported in the other`() throws {
+        let logger = try logger(options())
+        try folder.remove("app.log")
+        for _ in 0..<2 { logger.keepUp() }
+        #expect(
+            try lines("audit.log", "log_reopen").map { String($0.dropFirst(27)) }
+                == ["WARNING | log | log_reopen reason=removed log=app.log"])
+        try folder.remove("audit.log")
+        for _ in 0..<2 { logger.keepUp() }
+        #expect(
+            try lines("app.log", "log=audit.log").map { String($0.dropFirst(27)) }
+                == ["WARNING | log | log_reopen reason=removed log=audit.log"])
+    }
+
+    @Test func `a log that cannot be written is reported in it`() throws {
+        let disk = DiskOfOneFile(folder.path("app.log"))
+        let logger = try logger(options(), disk)
+        disk.isFull = true
+        logger.record(Event(.info, .app))
+        #expect(logger.commit() != .written)
+        logger.keepUp()
+        let reports = try lines("audit.log", "log_failed")
+        #expect(reports.count == 1)
+        #expect(reports.first?.hasSuffix("No space left on device\" log=app.log") == true)
+        #expect(logger.failure != nil)
+    }
+
     @Test func `its limits change while it is open`() throws {
         let logger = try logger(options())
         var new = options()
