@@ -202,19 +202,33 @@ package struct Command {
     // MARK: Commands
 
     private func check() -> ExitCode {
+        // A start has the thread that takes signals.
+        let limits = StartLimits.measured(missingThreads: 1)
+        if let shortage = limits.shortageOfDescriptors {
+            Self.say(shortage.sentence)
+            return .system
+        }
         let draft = Configuration.Draft(file: configurationPath, environment: environment)
         var (problems, warnings) = (draft.problems, draft.configuration?.warnings ?? [])
         var userCount: Int?
-        if let configuration = draft.configuration {
+        var shortage: StartLimits.Shortage?
+        if var configuration = draft.configuration {
             let check = StartCheck(configuration, known: draft.problems)
             problems += check.problems
             warnings += check.warnings
             userCount = check.userCount
+            do throws(StartLimits.Shortage) {
+                warnings += try limits.fit(&configuration)
+            } catch {
+                shortage = error
+            }
         }
         // About settings that are not what the operator meant there is nothing to warn of yet.
         if draft.problems.isEmpty { for warning in warnings { Self.say("warning: \(warning)") } }
         for problem in problems { Self.say("\(problem)") }
+        if let shortage { Self.say(shortage.sentence) }
         guard problems.isEmpty else { return .configuration }
+        guard shortage == nil else { return .system }
         StandardOutput.show(
             "the configuration is good"
                 + (userCount.map { $0 == 1 ? "; 1 user" : "; \($0) users" } ?? ""))
@@ -230,10 +244,8 @@ package struct Command {
             return .system
         }
         let limits = StartLimits.measured()
-        guard limits.descriptors >= StartLimits.fewestDescriptors else {
-            Self.say(
-                "descriptors: \(StartLimits.fewestDescriptors) are needed at least, and the limit is "
-                    + "\(limits.descriptors); raise the limit (ulimit -n, LimitNOFILE=)")
+        if let shortage = limits.shortageOfDescriptors {
+            Self.say(shortage.sentence)
             return .system
         }
         // Before anything else is opened, under a number that was promised to us.

@@ -15,10 +15,17 @@ struct StartLimits: Sendable {
     let threads: @Sendable (_ wanted: Int, _ bytes: Int) -> StartProbe
 
     /// Of the process as it is.
-    static func measured() -> StartLimits {
+    /// - Parameter missing: threads that a start has made before it measures, and this process has
+    ///   not.
+    static func measured(missingThreads missing: Int = 0) -> StartLimits {
         StartLimits(
             descriptors: ResourceLimits.raiseDescriptors(),
-            threads: { StartProbe(threads: $0, bytes: $1) })
+            threads: { wanted, bytes in
+                let probe = StartProbe(
+                    threads: wanted + missing, bytes: bytes + missing * Self.bytesOfThread)
+                return StartProbe(
+                    threads: max(0, probe.threads - missing), hasMemory: probe.hasMemory)
+            })
     }
 
     /// Nothing is limited.
@@ -38,12 +45,14 @@ struct StartLimits: Sendable {
     /// A listener, an epoll instance and a pipe.
     private static let descriptorsOfWorker = 4
     /// What a start reads before it knows its configuration.
-    static let fewestDescriptors = 64
+    private static let fewestDescriptors = 64
     private static let fewestConnections = 64
     private static let fewestWaiting = 2
     /// For the log's buffers, users, connections and what clients send.
     private static let bytes = 64 << 20
     private static let bytesOfWorker = 1 << 20
+    /// Beside its stack: what its allocator reserves, and what is lost to alignment.
+    private static let bytesOfThread = 8 << 20
 
     private static func threads(of options: ServerOptions) -> Int {
         let workers = if case .unix = options.address.host { 1 } else { options.workers }
@@ -51,6 +60,14 @@ struct StartLimits: Sendable {
     }
 
     // MARK: Fitting
+
+    /// Before anything is read.
+    var shortageOfDescriptors: Shortage? {
+        guard descriptors < Self.fewestDescriptors else { return nil }
+        return Shortage(
+            sentence: "descriptors: \(Self.fewestDescriptors) are needed at least, and the limit "
+                + "is \(descriptors); raise the limit (ulimit -n, LimitNOFILE=)")
+    }
 
     /// Makes the configuration's defaults fit the limits.
     /// - Returns: what was made smaller than usual.

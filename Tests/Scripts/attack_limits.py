@@ -78,12 +78,13 @@ class Case:
         if user is not None:
             for name in (folder, path, self.errors):
                 os.chown(name, user, user)
+        self.arguments = [program, "--config", path]
+        self.environment = {name: value for name, value in os.environ.items()
+                            if not name.startswith("GATEHOUSE_")}
         with open(self.errors, "wb") as file:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-                [program, "--config", path], cwd=folder, stdin=subprocess.DEVNULL, stdout=file,
-                stderr=file, preexec_fn=self.prepare,
-                env={name: value for name, value in os.environ.items()
-                     if not name.startswith("GATEHOUSE_")})
+                self.arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=file,
+                stderr=file, preexec_fn=self.prepare, env=self.environment)
 
     def prepare(self):
         if self.user is not None:
@@ -109,6 +110,14 @@ class Case:
                 return None
             time.sleep(0.02)
         return None
+
+    def check(self):
+        """What `check` says under the same limit, as an exit code and a text."""
+        done = subprocess.run(
+            [*self.arguments, "check"], cwd=self.folder, stdin=subprocess.DEVNULL, text=True,
+            capture_output=True, preexec_fn=self.prepare, env=self.environment, timeout=START,
+            check=False)
+        return done.returncode, done.stdout + done.stderr
 
     def end(self):
         if self.process.poll() is None:
@@ -165,6 +174,13 @@ def check(case, name):
     return "serves"
 
 
+def agree(case, outcome, name):
+    """`check` is of the same opinion as the start."""
+    wanted = {"serves": 0, "says why": 71}.get(outcome)
+    code, said = case.check()
+    expect(wanted in (None, code), f"{name}: {outcome}, and check: exit {code}, {said!r}")
+
+
 def sweep(program, parent, kind, values):
     """All values of a limit, several at a time, each as a user of its own."""
     is_root = os.getuid() == 0
@@ -180,6 +196,7 @@ def sweep(program, parent, kind, values):
                     outcomes.append((value, check(case, f"{kind} {value}")))
                 finally:
                     case.end()
+                agree(case, outcomes[-1][1], f"{kind} {value}")
         return outcomes
 
     with concurrent.futures.ThreadPoolExecutor(len(users)) as pool:
