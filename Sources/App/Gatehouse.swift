@@ -189,7 +189,7 @@ package final class Gatehouse: Sendable {
         return parts.log.stop()
     }
 
-    /// Has a stop that is under way cut off what is left.
+    /// Closes all remaining connections at once, so that a stop in progress does not wait for them.
     func hasten() {
         for side in [server, admin, metrics] { side?.abandon() }
     }

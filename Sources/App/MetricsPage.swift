@@ -88,7 +88,7 @@ struct MetricsPage: Sendable {
             Self.add(counters.crossSite, &$0)
         }
         text.counter(
-            "gatehouse_unlocks_total", "Locks and counts of failures reset before their time.",
+            "gatehouse_unlocks_total", "Resets of failed-login counts and locks before expiry.",
             counters.unlocks.value)
         let throttle = parts.throttle.statistics(at: parts.clock.now())
         text.gauge("gatehouse_locked", "Accounts and addresses that are locked now.") {
@@ -135,7 +135,7 @@ struct MetricsPage: Sendable {
             statistics.tooMany)
         text.counter(
             "gatehouse_connections_evicted_total",
-            "Connections that made room for others, by what they were doing."
+            "Connections closed to make room for others, by their state."
         ) {
             $0.add(.count(statistics.evicted.idle), ["state": "idle"])
             $0.add(.count(statistics.evicted.head), ["state": "header"])
@@ -190,7 +190,7 @@ struct MetricsPage: Sendable {
         let now = parts.clock.now()
         text.gauge(
             "gatehouse_log_oldest_line_seconds",
-            "Age of the oldest line that is kept; none while this process has removed no file."
+            "Age of the oldest line that is kept; absent until this process removes a log file."
         ) {
             for (name, statistics) in files {
                 guard let oldest = statistics.oldest else { continue }

@@ -171,7 +171,7 @@ extension OpenAPI {
                 "No token, or none that is good any more, or its session is over.",
                 unauthorized + ["Session expired"], headers: challenge),
             "CrossSite": error(
-                "A page of another site sent it, as its Sec-Fetch-Site or Origin says.",
+                "A page of another site sent the request, according to Sec-Fetch-Site or Origin.",
                 ["Cross-site request"]),
             "UserNotFound": error("The token's user is gone.", ["User not found"]),
             "TooManyAttempts": error("Too often.", ["Too many attempts"], headers: retry),

@@ -163,8 +163,8 @@ struct ServerCommand {
         let areas = Area.allCases.map { "\($0.name)" }.joined(separator: ", ")
         guard words.count == 2 else {
             throw Command.UsageError(
-                sentence: "level wants an area (\(areas), or all) and a level, as in level http "
-                    + "DEBUG, or nothing, to show the levels in force")
+                sentence: "level wants an area (\(areas), or all) and a level, for example: level "
+                    + "http DEBUG; without arguments it shows the levels in force")
         }
         let area = Area(name: words[0])
         guard area != nil || words[0] == "all" else {

@@ -468,7 +468,8 @@ struct VerificationLedger {
                     + "started: a server that was killed wrote them, or others did"))
     }
 
-    /// They are no tampering, so they take no room from what is.
+    /// Adds the lines that a start found unsealed. They are not proof of tampering, so they only
+    /// get the places in the report that other faults leave free.
     private mutating func addFoundFaults() {
         let room = max(0, VerificationReport.mostFaults - faults.count)
         let tampered = faults.filter(\.kind.isTampering)

@@ -5,10 +5,10 @@ import POSIX
 import Revocation
 import Time
 
-/// POST /revoke for whoever may use the administrator's socket. A form with `token` revokes that token
-/// (RFC 7009) and with it its session; a JSON object with one of `token`, `token_id`, `session`, `user`
-/// and `all` revokes what it names. On the disk before it is answered, with `{"known":true}`, or false for
-/// what the server has not met: that is recorded all the same.
+/// POST /revoke on the administrator's socket. A form with `token` revokes that token (RFC 7009)
+/// and its session. A JSON object with one of `token`, `token_id`, `session`, `user` and `all`
+/// revokes what it names. The revocation is on disk before the response, `{"known":true}`, is sent.
+/// An identifier that the server does not know is revoked, too; the response is `{"known":false}`.
 package struct AdminRevocation: Sendable {
     private let tokens: HS256
     private let users: UserDirectory

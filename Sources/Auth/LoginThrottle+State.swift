@@ -85,7 +85,7 @@ extension LoginThrottle.State {
             endNetworks(client)
             return .refused(refuse(.account, now, at: now))
         }
-        // Counted even where it refuses: the work must not tell.
+        // Count the attempt even if the joint limit refuses it: timing must not reveal the refusal.
         let isCounted = joint.begin(account.joint, at: now, rule)
         return .counted(
             Admitted(

@@ -131,9 +131,9 @@ extension UsersFile {
             try file.change(mode: 0o640)
         }
 
-        /// Puts new content into the file that is there. The old content is on the disk beside it first,
-        /// and comes back if the new one does not fit. From the one write on, the file is JSON with the
-        /// new users at every moment: what is left of a longer old content is blanks.
+        /// Overwrites the existing file. First saves the old content to disk in a second file, and
+        /// restores it if the new content cannot be written. The new content is padded with
+        /// newlines to the old length, so the file is valid JSON before and after the truncation.
         private func writeInPlace(_ bytes: [UInt8], _ old: FileStatus) throws(Errno) {
             let file = try files.open(name, O_RDWR, mode: 0)
             guard try file.status().isSameFile(as: old) else { throw .again }

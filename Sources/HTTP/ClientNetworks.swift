@@ -22,7 +22,7 @@ package struct ClientNetworks: Sendable, Hashable {
         count = client.isIPv4 ? 1 : Self.prefixes.count
     }
 
-    /// How many times the limit of one address the network at `index` may have.
+    /// The limit of the network at `index`, as a multiple of the limit of one address.
     package static func factor(at index: Int) -> Int { prefixes[index].factor }
 
     /// A number for the network at `index`, the smallest network first. Networks of different sizes

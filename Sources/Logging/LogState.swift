@@ -140,7 +140,7 @@ struct LogStateFile: ~Copyable {
         return file
     }
 
-    /// Takes back that the log has come to its end, before anything is written behind that.
+    /// Clears `isFinal` on disk. Must be called before a line is written after the seal of a stop.
     mutating func begin() throws(Errno) {
         guard var begun = state, begun.isFinal else { return }
         begun.isFinal = false

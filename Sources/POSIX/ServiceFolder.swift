@@ -80,8 +80,9 @@ package final class ServiceFolder: Sendable {
         }
     }
 
-    /// Who owns the folders and links along a path, as far as it leads, apart from root.
-    /// - Parameter endsInFile: whether the owner of what the path ends in counts as well.
+    /// The owners, other than root, of the folders and symbolic links along a path. If the path
+    /// cannot be followed to its end, the owners up to that point.
+    /// - Parameter endsInFile: whether to include the owner of the file at the end of the path.
     package static func owners(along path: String, endsInFile: Bool = false) -> Set<uid_t> {
         guard var walk = try? PathWalk(path, account: nil) else { return [] }
         while let step = try? walk.step() {

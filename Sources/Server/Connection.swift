@@ -19,7 +19,7 @@ final class Connection {
     var awaitsResponse = false
     /// Its response leaves once its event is on the disk. Until then nothing more is read.
     var awaitsSync = false
-    /// The response is no refusal.
+    /// Whether the response that waits for the sync grants something: its status is below 400.
     var syncsGrant = false
     /// It waits for a sync that its worker has asked for.
     var isHeld = false

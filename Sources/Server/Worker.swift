@@ -82,7 +82,7 @@ final class Worker: @unchecked Sendable {
     /// Connections with whole requests left to handle, for which no event will come.
     private var unfinished: [Connection] = []
     private var buffer = ReadBuffer()
-    /// Content has been read since the buffer was last overwritten: perhaps a password.
+    /// Whether request content, such as a password, may be in `buffer`, which must then be cleared.
     private var bufferHoldsContent = false
     /// Something was recorded that may have no answer to go with.
     private var mustCommit = false

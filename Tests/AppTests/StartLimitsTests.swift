@@ -84,7 +84,7 @@ struct StartLimitsTests {
         #expect(configuration.server.excessConnections == excess)
     }
 
-    @Test func `refuses to start with too few descriptors for anything`() throws {
+    @Test func `refuses to start if the descriptors do not suffice for 64 connections`() throws {
         var configuration = try configuration()
         let shortage = #expect(throws: StartLimits.Shortage.self) {
             try limits(descriptors: 231).fit(&configuration)

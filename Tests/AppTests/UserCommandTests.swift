@@ -66,6 +66,22 @@ struct UserCommandTests {
         #expect(try users().count == 2)
     }
 
+    @Test
+    func `names that differ only in case are a warning of check and of a start`() throws {
+        try make("alice", "bob", "Alice")
+        let settings = [
+            "LOGIN_MODE": "password", "LOGIN_USERS_FILE": "users.json",
+            "LOG_FILE_PATH": "app.log", "SERVER_PORT": "0",
+        ]
+        let sentence = "the user names of ids 1 and 3, alice and Alice, differ only in case"
+        let check = try House.run(["check"], in: folder, settings)
+        #expect(check.ending == .exited(0))
+        #expect(check.errors.contains("gatehouse: warning: login.users_file: \(sentence)"))
+        #expect(try House(in: folder, settings).stop() == .exited(0))
+        let warnings = try folder.lines("app.log").filter { $0.contains("config_warning") }
+        #expect(warnings.contains { $0.contains("key=login.users_file reason=\"\(sentence)") })
+    }
+
     @Test(
         "that makes no sense is told what would, and not what it said",
         arguments: [

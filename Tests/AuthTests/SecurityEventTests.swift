@@ -176,7 +176,7 @@ struct SecurityEventTests {
         )
     }
 
-    @Test func `only refusals are limited, and logins and renewals are not`() {
+    @Test func `the limits on log lines apply to refusals, not to logins or renewals`() {
         for (event, line) in Self.lines {
             let limited = [
                 "fail", "lock", "throttled", "rejected", "reuse", "site", "shared",

@@ -321,7 +321,7 @@ struct UsersFileTests {
     }
 
     @Test(.enabled(if: geteuid() == 0))
-    func `keeps the group that may read it`() throws {
+    func `an update keeps the group that may read the file`() throws {
         try make([Self.alice])
         #expect(chown(folder.path("users.json"), 0, 23_456) == 0)
         for (mode, group, newMode) in [

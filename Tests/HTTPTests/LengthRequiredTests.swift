@@ -3,7 +3,7 @@ import Testing
 
 @Suite("411")
 struct LengthRequiredTests {
-    // RFC 9112 §6.3: what follows may be the content that the client has given no length of.
+    // RFC 9112 §6.3: the bytes that follow may be content whose length the client did not send.
     @Test func `ends the connection`() throws {
         let peer = Peer()
         peer.send("POST /login HTTP/1.1\r\nHost: h\r\n\r\nGET /hidden HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -141,7 +141,7 @@ LOGIN = (b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nConte
 
 
 def check(case, name):
-    """What the law says of one start; returns what has become of it."""
+    """Checks one start against the rules at the top of this file; returns its outcome."""
     port = case.url()
     if port is None:
         code = case.process.poll()

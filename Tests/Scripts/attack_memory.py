@@ -48,7 +48,7 @@ def login(password):
 
 
 def found(pid, needles):
-    """Which of them are in the process's memory."""
+    """The set of the needles that are in the memory of the process."""
     seen = set()
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, \
             open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:

@@ -137,7 +137,7 @@ def place(**token):
                 RUNNING.discard(one.process)
 
 
-# What can be done from 127.0.0.x, all of which are this machine.
+# Attacks that need several client addresses: every address in 127.0.0.0/8 is this machine.
 
 def grace_rider():
     """A copy of one token renews within the ten seconds after its owner, from another network."""
