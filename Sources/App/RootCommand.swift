@@ -70,11 +70,10 @@ struct RootCommand {
     /// - Returns: the account that the process has become; nil if all is root's.
     func becomeOwner() throws(Refusal) -> Account? {
         var found = Found()
-        for path in named + [configurationPath].compactMap(\.self) { found.add(path) }
-        let configurationIsRoots =
-            configurationPath.map { ServiceFolder.owners(along: $0).isEmpty } ?? true
-        // A configuration in another account's folder is not read by root.
-        let places = configurationIsRoots ? configured : []
+        for path in named { found.add(path) }
+        // Its owner decides which secrets it names, and root must not read them for that account.
+        if let configurationPath { found.add(configurationPath, endsInFile: true) }
+        let places = isConfigurationTrusted ? configured : []
         for place in places where place.isWritten && usesConfiguredFiles { found.add(place.path) }
         guard let account = try found.account() else { return nil }
         keepFiles(places.filter { !$0.isWritten }.map(\.path) + namedKeys)
@@ -90,8 +89,8 @@ struct RootCommand {
     private struct Found {
         var places: [(owner: uid_t, path: String)] = []
 
-        mutating func add(_ path: String) {
-            for owner in ServiceFolder.owners(along: path).sorted()
+        mutating func add(_ path: String, endsInFile: Bool = false) {
+            for owner in ServiceFolder.owners(along: path, endsInFile: endsInFile).sorted()
             where !places.contains(where: { $0.owner == owner }) {
                 places.append((owner, path))
             }
@@ -104,6 +103,15 @@ struct RootCommand {
             }
             return places.first.map { Account($0.owner) }
         }
+    }
+
+    /// Whether no account but root can have chosen what the configuration says. Then root reads the
+    /// files that it names.
+    private var isConfigurationTrusted: Bool {
+        guard let configurationPath else { return true }
+        let file = try? TrustedFile(
+            reading: configurationPath, upTo: ConfigurationFile.maximumSize, account: 0)
+        return file?.faults.isEmpty == true
     }
 
     /// The files that the configuration names, the demo's without one.

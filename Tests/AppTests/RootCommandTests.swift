@@ -123,6 +123,38 @@ struct RootCommandTests {
         #expect(try folder.content("data/.users.json.lock") == "root's")
     }
 
+    @Test(arguments: ["data", "etc"])
+    func `reads no secret of root's that another account's configuration names`(
+        folderOfOther: String
+    ) throws {
+        try folder.file("etc/users.json", "{\"users\":[]}")
+        try folder.file("data/users.json", "{\"users\":[]}")
+        #expect(chmod(folder.path("etc/token.key"), 0o600) == 0)
+        give("etc/config.json", folderOfOther)
+        for arguments in [["user", "list"], ["revoke", "--all", "--yes"], ["check"]] {
+            let process = try House.start(in: folder, [:], arguments + config)
+            #expect(try process.wait() == .exited(78), "\(arguments)")
+            let errors = process.standardError
+            #expect(
+                errors.contains("token.keys[0].secret_file: cannot be read: Permission denied"),
+                "\(errors)")
+        }
+        // Else its state, which is keyed by the secret, would let that account try guesses.
+        #expect(!FileManager.default.fileExists(atPath: folder.path("data/journal")))
+    }
+
+    @Test
+    func `acts as the owner of a configuration in a folder of root's`() throws {
+        give("etc/config.json", "etc/token.key", "data")
+        #expect(chmod(folder.path("etc/token.key"), 0o600) == 0)
+        let added = try run("user", "add", "--username", "alice", "--name", "A")
+        #expect(added.ending == .exited(0), "\(added.errors)")
+        #expect(try run("revoke", "--user", "1").ending == .exited(0))
+        for name in ["data/users.json", "data/journal"] {
+            #expect(try status(name).owner == nobody)
+        }
+    }
+
     @Test
     func `adds a key with the account of the configuration's folder`() throws {
         give("etc", "etc/config.json", "etc/token.key")

@@ -317,6 +317,28 @@ def roots():
     print("root in another account's folder: acts as that account, serve and several accounts 77")
 
 
+def foreign_orders():
+    """A configuration of another account's, in root's folder, names a secret that only root may read."""
+    for name in ("logs", "config.json"):
+        with installation() as folder, tempfile.TemporaryDirectory() as own:
+            os.chmod(own, 0o755)
+            secret, path = os.path.join(own, "secret"), os.path.join(folder, "config.json")
+            write(secret, "short" if name == "config.json" else KEY)
+            with open(path, encoding="ascii") as file:
+                settings = json.load(file)
+            settings["token"]["keys"][0]["secret_file"] = secret
+            write(path, json.dumps(settings))
+            os.chmod(os.path.join(folder, "users.json"), 0o644)
+            give(path, os.path.join(folder, name))
+            for command in (["user", "list"], ["revoke", "--all", "--yes"], ["check"]):
+                code, said = run(*command, *config_of(folder))
+                expect(code == 78 and "secret_file: cannot be read: Permission denied" in said,
+                       f"{command} on another account's orders: {code} {said}")
+                expect("bytes" not in said, f"the secret's length is told: {said}")
+            expect(os.listdir(os.path.join(folder, "logs")) == [], "a state keyed by root's secret")
+    print("root reads no secret that another account's configuration names")
+
+
 def exchange(one, other):
     """Both names at one moment (renameat2(2), RENAME_EXCHANGE)."""
     ctypes.CDLL(None).renameat2(-100, one.encode(), -100, other.encode(), 2)
@@ -439,6 +461,7 @@ def main():
     if not IS_ROOT:
         return print("not root: left out: root's commands, races with links, bind mounts")
     roots()
+    foreign_orders()
     races()
     if subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0:
         return print("no mounts of its own: left out: bind mounts")
