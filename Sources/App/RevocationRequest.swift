@@ -18,8 +18,16 @@ struct RevocationRequest {
 
     struct Done: Equatable {
         let way: Way
-        /// What was revoked is something that the server, or the users file, knows of.
-        let isKnown: Bool
+        let target: TargetStatus
+    }
+
+    /// Whether the server, or the users file, knows what was revoked.
+    enum TargetStatus: Equatable {
+        case known, unknown
+        /// A user, and the users file cannot be read, for these reasons.
+        case unreadable([Problem])
+
+        init(isKnown: Bool) { self = isKnown ? .known : .unknown }
     }
 
     enum Way: Equatable {
@@ -110,7 +118,8 @@ struct RevocationRequest {
     func send() throws(Failure) -> Done {
         do throws(RunningServer.Failure) {
             let answer = try RunningServer(configuration).ask("POST", "/revoke", json: order)
-            return Done(way: .server, isKnown: answer["known"] != .boolean(false))
+            return Done(
+                way: .server, target: TargetStatus(isKnown: answer["known"] != .boolean(false)))
         } catch {
             switch error {
             case .noSocket, .unreached(.notRunning): return try write(error)
@@ -137,15 +146,29 @@ struct RevocationRequest {
         }
         guard case .revoke(let target) = RevocationOrder(parsing: order.span, tokens, at: now)
         else { throw .notUnderstood }
-        // Without users that can be read there is none whom it could be told of.
-        let users = (try? configuration.readUsers()) ?? UserDirectory([])
-        let isKnown = target.isKnown(to: users, SessionList(), revocations, at: now)
+        // Before the revocation makes a token or a session known.
+        let status = status(of: target, revocations, at: now)
         do throws(Errno) {
             try revocations.revoke(target, at: now, leeway: tokens.policy.leeway)
         } catch {
             throw .notWritten(path: path, error)
         }
-        return Done(way: .journal(path: path), isKnown: isKnown)
+        return Done(way: .journal(path: path), target: status)
+    }
+
+    private func status(
+        of target: RevocationOrder.Target, _ revocations: Revocations, at now: Timestamp
+    ) -> TargetStatus {
+        var users = UserDirectory([])
+        if case .user = target {
+            do throws(Configuration.Invalid) {
+                users = try configuration.readUsers()
+            } catch {
+                return .unreadable(error.problems)
+            }
+        }
+        return TargetStatus(
+            isKnown: target.isKnown(to: users, SessionList(), revocations, at: now))
     }
 
     /// Whether the server, which runs as the owner of its files, could go on with a journal of ours, or

@@ -366,17 +366,22 @@ struct ServerCommand {
                 writer.bytes, configuration, acceptsShortJournal: options.acceptsShortJournal
             ).send()
             if let note = done.way.note { Command.say(note) }
-            guard !done.isKnown else {
-                StandardOutput.show(what)
-                return .success
+            switch done.target {
+            case .known: break
+            case .unreadable(let problems):
+                for problem in problems { Command.say("\(problem)") }
+                Command.say("whether there is such a user cannot be told; recorded all the same")
+            case .unknown:
+                let sentence = "\(unknown.sentence); recorded all the same"
+                if unknown.exitCode == .success {
+                    StandardOutput.show(sentence)
+                } else {
+                    Command.say(sentence)
+                }
+                return unknown.exitCode
             }
-            let sentence = "\(unknown.sentence); recorded all the same"
-            if unknown.exitCode == .success {
-                StandardOutput.show(sentence)
-            } else {
-                Command.say(sentence)
-            }
-            return unknown.exitCode
+            StandardOutput.show(what)
+            return .success
         } catch {
             return error.told()
         }
@@ -439,7 +444,8 @@ struct ServerCommand {
           --accept-short-journal with revoke --all: go on with a journal that a start refuses
 
         Without a server, revoke writes to the journal (state.revocations), for the next start; run it
-        as the server's user. What is not known is recorded all the same, and said to be unknown.
+        as the server's user. What is not known is recorded all the same, and said to be unknown; of a
+        number of a user whose users file cannot be read, what is wrong with that file.
         Exit codes: 0 done, 64 wrong arguments or no token, 65 a token of another key, 67 no such
         user, 69 no server answers, 73 and 74 not written, 77 not permitted, 78 wrong configuration,
         or none with admin.socket, or a journal that lacks records.

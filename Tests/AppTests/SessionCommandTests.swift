@@ -67,6 +67,40 @@ struct SessionCommandTests {
         #expect(output == "no such session is known; recorded all the same\n")
     }
 
+    @Test(arguments: ["{", nil])
+    func `without users that can be read records the end of a number's sessions`(
+        users: String?
+    ) throws {
+        let estate = try Estate()
+        var house = try estate.house()
+        let token = try house.login("alice").token
+        try house.stop()
+        let good = try estate.folder.content("users.json")
+        if let users {
+            try estate.folder.file("users.json", users)
+        } else {
+            unlink(estate.folder.path("users.json"))
+        }
+        let named = try estate.run(["revoke", "--username", "alice"])
+        #expect(named.ending == .exited(78))
+        #expect(named.output == "")
+        #expect(named.errors.hasPrefix("gatehouse: login.users_file: "))
+
+        let (ending, output, errors) = try estate.run(["revoke", "--user", "1"])
+        #expect(ending == .exited(0))
+        #expect(output == "all sessions of user 1 that have begun until now have ended\n")
+        #expect(errors.contains("gatehouse: login.users_file: "))
+        #expect(!errors.contains("no such user"))
+        // Nothing else needs the users.
+        let session = try estate.run(["revoke", "--session", "nosuch"])
+        #expect(session.ending == .exited(0))
+        #expect(!session.errors.contains("users_file"))
+
+        try estate.folder.file("users.json", good)
+        house = try estate.house()
+        #expect(try house.ask(.resource(token)).status == 401)
+    }
+
     @Test(arguments: [
         "abc", "a.b.c", "a.b", "a.b.c.d", "eyJhbGciOiJIUzI1NiJ9.e30.x==",
     ])
