@@ -80,11 +80,13 @@ package struct StartCheck {
                         sentence: "\(address.text) is in use, which is right if systemd hands it "
                             + "over"))
             case .notPermitted:
-                warnings.append(
-                    Problem(
-                        path: setting,
-                        sentence: "only root may listen on port \(address.port); have systemd hand "
-                            + "the socket over, or give the process CAP_NET_BIND_SERVICE"))
+                let problem = Problem(
+                    path: setting,
+                    sentence: "only root may listen on port \(address.port); have systemd hand "
+                        + "the socket over, or give the process CAP_NET_BIND_SERVICE")
+                // A unit may do either, and this process cannot tell.
+                guard Self.isUnderSystemd else { return add(setting, problem.sentence) }
+                warnings.append(problem)
             default: add(setting, address.sentence(for: error))
             }
         }

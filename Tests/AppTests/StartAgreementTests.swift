@@ -370,17 +370,55 @@ struct StartAgreementTests {
         #expect(Self.good.count >= 10)
     }
 
+    /// It may hold a port or a socket then, and hand it over.
+    private static var isUnderSystemd: Bool {
+        FileManager.default.fileExists(atPath: "/run/systemd/system")
+    }
+
     @Test
     func `agree about a port that another process has`() throws {
         let house = try House(in: folder)
         defer { withExtendedLifetime(house) {} }
         try Installation("in use") { $0.server = #""port":\#(house.port)"# }.make(in: folder)
         let (ending, _, errors) = try House.run(["check", "--config", "config.json"], in: folder)
-        // Where systemd runs it may hold the port, and hand it over.
-        let isUnderSystemd = FileManager.default.fileExists(atPath: "/run/systemd/system")
-        #expect(ending == .exited(isUnderSystemd ? 0 : 78))
+        #expect(ending == .exited(Self.isUnderSystemd ? 0 : 78))
         #expect(errors.contains("server.port: "))
         #expect(start() != nil)
+    }
+
+    /// The first port that every account may listen on.
+    private static var firstUnprivilegedPort: Int {
+        let text = try? String(
+            contentsOfFile: "/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding: .utf8)
+        return text.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? 1024
+    }
+
+    @Test(
+        .enabled(if: Self.firstUnprivilegedPort > 80),
+        arguments: ["server.port", "admin.metrics"])
+    func `agree about a port that only root may listen on`(setting: String) throws {
+        try Installation("port 80") {
+            if setting == "server.port" {
+                $0.server = #""port":80"#
+            } else {
+                $0.admin += #","metrics":"127.0.0.1:80""#
+            }
+        }.make(in: folder)
+        // Root becomes the owner of the folder for check; for a start it has to be told.
+        var words: [String] = []
+        if geteuid() == 0 {
+            for name in [""] + folder.allNames {
+                #expect(lchown(folder.path(name), 65_534, 65_534) == 0)
+            }
+            words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        }
+        let (ending, _, errors) = try House.run(["check", "--config", "config.json"], in: folder)
+        #expect(ending == .exited(Self.isUnderSystemd ? 0 : 78))
+        #expect(errors.contains("\(setting): only root may listen on port 80"), "\(errors)")
+        let process = try ChildProcess(
+            "/usr/bin/env", words + [House.program, "serve", "--config", "config.json"],
+            environment: ["PATH": "/usr/bin:/bin"], folder: folder.path)
+        #expect(try process.wait() == .exited(69))
     }
 
     @Test
