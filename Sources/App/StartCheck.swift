@@ -198,10 +198,14 @@ package struct StartCheck {
                 "the path of a socket has at most \(SocketAddress.longestPath) bytes, "
                     + "and this one has \(path.utf8.count)")
         }
-        if let status = try? SystemFileSystem().status(of: path), !status.isSocket {
-            return add(
-                socket.setting,
-                "something that is not a socket is at \(path); write another path, or remove it")
+        if let status = try? SystemFileSystem().status(of: path) {
+            guard status.isSocket else {
+                return add(
+                    socket.setting,
+                    "something that is not a socket is at \(path); write another path, or "
+                        + "remove it")
+            }
+            checkListener(socket)
         }
         // Those of the log and of the journal are made before the start comes to the socket.
         let made = (places.logs + [places.journal].compactMap(\.self)).map(\.folder)
@@ -213,6 +217,26 @@ package struct StartCheck {
             add(
                 socket.setting,
                 "\(socket.folder) is no folder that can be written to: \(error.words)")
+        }
+    }
+
+    /// Whether another server listens at the socket that is there.
+    private mutating func checkListener(_ socket: ServicePlaces.Place) {
+        guard !isServed else { return }
+        // To connect to a socket of systemd's would start the service.
+        guard !Self.isUnderSystemd else {
+            return warnings.append(
+                Problem(
+                    path: socket.setting,
+                    sentence: "a socket is at \(socket.path), which is right if systemd hands it "
+                        + "over or its server has died"))
+        }
+        let address = SocketAddress.unix(path: socket.path)
+        do throws(Errno) {
+            try address.checkUnused()
+        } catch {
+            let advice = error == .addressInUse ? "; write another path, or stop it" : ""
+            add(socket.setting, address.sentence(for: error) + advice)
         }
     }
 

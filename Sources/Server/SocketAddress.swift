@@ -72,9 +72,11 @@ package struct SocketAddress: Sendable, Equatable {
         try Socket.checkHost(of: self)
     }
 
-    /// - Throws: why nothing can listen at this host and port now.
+    /// - Throws: why nothing can listen at this host and port, or at this path, now. What listens at
+    ///   a path gets a connection without a request.
     package func checkUnused() throws(Errno) {
-        try Socket.checkUnused(self)
+        guard case .unix(let path) = host else { return try Socket.checkUnused(self) }
+        try SocketFile.checkUnused(path)
     }
 
     /// Whether who listens on this port of this host has it on the other's, too: because all addresses of

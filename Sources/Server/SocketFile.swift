@@ -31,7 +31,7 @@ final class SocketFile: Sendable {
         try address.check()
         let (folder, name) = try ServiceFolder.containing(path)
         let lock = try Self.lock(folder)
-        try Self.removeDeadSocket(at: address, folder, name)
+        if try Self.isDeadSocket(at: address, folder, name) { try folder.remove(name) }
         // The file gets its permissions from the socket in the moment in which it comes to be
         // (unix(7), less the umask): there is no moment in which others could connect, as there would
         // be before a chmod, and no other thread's files are affected, as they would be by a umask.
@@ -80,9 +80,21 @@ final class SocketFile: Sendable {
         throw .addressInUse
     }
 
-    private static func removeDeadSocket(
+    /// Connects to the socket at a path, if there is one, and removes nothing.
+    /// - Throws: why a server could not make its socket there now: the errors of `init`.
+    static func checkUnused(_ path: String) throws(Errno) {
+        let (folder, name) = try ServiceFolder.containing(path)
+        // The way to the folder may be closed to this account by now.
+        let address = SocketAddress.unix(path: ServiceFolder.reachable(path))
+        try address.check()
+        _ = try isDeadSocket(at: address, folder, name)
+    }
+
+    /// - Returns: whether the socket of a server that has died is there; false if nothing is.
+    /// - Throws: if anything else is there, or if the socket may be in use.
+    private static func isDeadSocket(
         at address: SocketAddress, _ folder: ServiceFolder, _ name: String
-    ) throws(Errno) {
+    ) throws(Errno) -> Bool {
         do throws(Errno) {
             guard try folder.status(of: name).isSocket else { throw .isNoSocket }
             // One whose queue is full answers with `.again`, and lives.
@@ -90,8 +102,8 @@ final class SocketFile: Sendable {
             try Socket.connect(probe, address)
         } catch {
             switch error {
-            case .isNotThere: return
-            case .connectionRefused: return try folder.remove(name)
+            case .isNotThere: return false
+            case .connectionRefused: return true
             // A full queue, or not a stream: somebody has it.
             case .again, .wrongSocketType: throw .addressInUse
             default: throw error

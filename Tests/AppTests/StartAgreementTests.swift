@@ -386,6 +386,35 @@ struct StartAgreementTests {
         #expect(start() != nil)
     }
 
+    @Test
+    func `agree about a socket that another server listens at`() throws {
+        try Installation("in use") { $0.admin = #""socket":"admin.sock""# }.make(in: folder)
+        let listener = try ChildProcess(
+            "/usr/bin/env",
+            [
+                "python3", "-c",
+                "import socket as s, sys, time; a = s.socket(s.AF_UNIX); a.bind('admin.sock'); "
+                    + "a.listen(); print('listening', file=sys.stderr, flush=True); "
+                    + "time.sleep(600)",
+            ],
+            environment: ["PATH": "/usr/bin:/bin"], folder: folder.path)
+        defer { listener.end() }
+        _ = try listener.errorLine(containing: "listening")
+        let (ending, _, errors) = try House.run(["check", "--config", "config.json"], in: folder)
+        #expect(ending == .exited(Self.isUnderSystemd ? 0 : 78))
+        #expect(errors.contains("admin.socket: "), "\(errors)")
+        #expect(start()?.isEmpty == false)
+    }
+
+    @Test
+    func `agree about a socket that their own server listens at`() throws {
+        try Installation("own").make(in: folder)
+        let house = try House(only: [:], in: folder, ["--config", "config.json"])
+        defer { withExtendedLifetime(house) {} }
+        let (ending, _, errors) = try House.run(["check", "--config", "config.json"], in: folder)
+        #expect(ending == .exited(0), "\(errors)")
+    }
+
     /// The first port that every account may listen on.
     private static var firstUnprivilegedPort: Int {
         let text = try? String(
