@@ -164,9 +164,11 @@ package struct StartCheck {
         _ journal: ServicePlaces.Place, guarded: Revocations.JournalGuard
     ) {
         do throws(RevocationsError) {
-            _ = try Revocations(
+            let proof = try Revocations(
                 reading: journal.path, at: WallClock.system.now(),
-                guarded: guarded)
+                guarded: guarded
+            ).start.proof
+            warn(of: proof, journal)
         } catch {
             return add(journal.setting, "the journal \(journal.path) \(error.sentence)")
         }
@@ -188,6 +190,25 @@ package struct StartCheck {
             }
         }
         checkCompanions(journal)
+    }
+
+    /// Says what a start does with a journal of which nothing tells that it is whole.
+    private mutating func warn(of proof: JournalProof, _ journal: ServicePlaces.Place) {
+        let sentence: String
+        switch proof {
+        case .proven: return
+        case .unproven:
+            sentence =
+                "the journal \(journal.path) has no state, as an earlier version leaves it; a start "
+                + "takes it as it is, and cannot tell whether records are missing"
+        case .foreignKeys:
+            sentence =
+                "the state of the journal \(journal.path) was written under none of token.keys; a "
+                + "start ends all sessions; to avoid that, leave the former key after the new one"
+        case .accepted:
+            sentence = "a start takes the journal \(journal.path) as it is, and ends all sessions"
+        }
+        warnings.append(Problem(path: journal.setting, sentence: sentence))
     }
 
     private mutating func checkSocket(_ socket: ServicePlaces.Place) {

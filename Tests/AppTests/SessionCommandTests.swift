@@ -365,11 +365,16 @@ struct CutJournalTests {
         var plan = Estate.Plan()
         plan.keys = ["k2"]
         try estate.configure(plan)
+        let check = try estate.run(["check"])
+        #expect(check.ending == .exited(0))
+        #expect(check.errors.contains("warning: state.revocations: the state of the journal"))
+        #expect(check.errors.contains("a start ends all sessions"), "\(check.errors)")
         house = try estate.house()
         let event = try #require(try estate.events("revocations_unproven").last)
         #expect(event["reason"] == "foreign_keys" && event["all_ended"] == "true")
         #expect(try house.ask(.resource(house.login("alice").token)).status == 200)
         try house.stop()
+        #expect(!(try estate.run(["check"]).errors.contains("state.revocations")))
         house = try estate.house()
         #expect(try estate.events("revocations_unproven").count == 1)
     }
