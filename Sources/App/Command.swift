@@ -189,7 +189,8 @@ package struct Command {
         let named = namedFiles
         if verb == .secret, named.isEmpty { return nil }
         let command = RootCommand(
-            configurationPath: verb == .secret ? nil : configurationPath, environment: environment,
+            configurationPath: verb == .secret ? secretCommand?.file : configurationPath,
+            environment: environment,
             named: named, namedKeys: logCommand?.keyFiles ?? [],
             usesConfiguredFiles: named.isEmpty)
         guard verb != .serve else {

@@ -156,6 +156,17 @@ struct RootCommandTests {
     }
 
     @Test
+    func `makes no configuration of another account's root's`() throws {
+        give("etc/config.json")
+        let path = folder.path("etc/config.json")
+        let text = try folder.content("etc/config.json")
+        let done = try House.run(["secret", "--add", path, "--id", "new"], in: folder)
+        #expect(done.ending == .exited(77), "\(done.errors)")
+        #expect(try status("etc/config.json").owner == nobody)
+        #expect(try folder.content("etc/config.json") == text)
+    }
+
+    @Test
     func `adds a key with the account of the configuration's folder`() throws {
         give("etc", "etc/config.json", "etc/token.key")
         let path = folder.path("etc/config.json")
