@@ -80,10 +80,11 @@ package struct Response: Sendable {
         return copy
     }
 
-    /// The same, marked as one whose line in the security log is written already.
+    /// The same, marked as one whose line in the security log is written already. It is taken back
+    /// only where that line must be on the disk, too, and is not.
     package var settled: Response {
         consuming get {
-            isAudited = false
+            isAudited = isSynced
             return self
         }
     }

@@ -18,7 +18,6 @@ package final class HTTPServer: Sendable {
     private let options: Locked<ServerOptions>
     private let offload: OffloadQueues
     private let counts = ServerCounts()
-    private let isAbandoned = Locked(false)
 
     /// How long a worker may take to read its mail, in seconds: far longer than any batch, but for one
     /// whose log hangs on a dead disk.
@@ -134,7 +133,7 @@ package final class HTTPServer: Sendable {
         for worker in workers { worker.mailbox.post(.stop) }
         let seconds = Double(options.withLock { $0.drainTimeout }.count) / 1000
         if drained.wait(timeout: .now() + seconds) == .success {
-            return !isAbandoned.withLock { $0 }
+            return !counts.hasCutOff
         }
         for worker in workers { worker.mailbox.post(.abandon) }
         // A worker that hangs in a write to a dead disk must not keep the process.
@@ -144,7 +143,6 @@ package final class HTTPServer: Sendable {
 
     /// Cuts off what is left, so that a stop that is under way returns.
     package func abandon() {
-        isAbandoned.withLock { $0 = true }
         for worker in workers { worker.mailbox.post(.abandon) }
     }
 

@@ -32,6 +32,7 @@ final class ServerCounts: Sendable {
     private let open = Atomic<Int>(0)
     private let turnedAway = Atomic<Int>(0)
     private let waiting = Atomic<Int>(0)
+    private let cutOff = Atomic<Bool>(false)
 
     /// All of them.
     var connections: Int { served + turnedAway.load(ordering: .relaxed) }
@@ -56,6 +57,11 @@ final class ServerCounts: Sendable {
             open.subtract(1, ordering: .relaxed)
         }
     }
+
+    /// Whether a stop has ended a connection that was in the middle of something.
+    var hasCutOff: Bool { cutOff.load(ordering: .relaxed) }
+
+    func noteCutOff() { cutOff.store(true, ordering: .relaxed) }
 
     /// Whether a worker waits for descriptors or memory, so that it is worth telling that some are free.
     var someoneWaits: Bool { waiting.load(ordering: .relaxed) > 0 }

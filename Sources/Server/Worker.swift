@@ -77,8 +77,9 @@ final class Worker: @unchecked Sendable {
     private var received: [Connection] = []
     /// Connections with something to send when the batch is committed.
     private var answered: [Connection] = []
-    /// Connections whose responses wait for a sync.
-    private var heldCount = 0
+    /// Connections whose responses wait for a sync: those that grant something, and refusals.
+    private var heldGrants = 0
+    private var heldRefusals = 0
     /// Connections with whole requests left to handle, for which no event will come.
     private var unfinished: [Connection] = []
     private var buffer = ReadBuffer()
@@ -277,27 +278,34 @@ final class Worker: @unchecked Sendable {
         counts.addAnswerToNoRequest(.serviceUnavailable)
     }
 
-    /// Keeps a response back until its event is on the disk; the connection counts as one whose client
-    /// does not take its response. If too many wait already, as on a disk that hangs, nothing that grants
-    /// anything leaves: such a response is taken back, and a refusal leaves at once.
+    /// Keeps a response back until its event is on the disk. If too many of its kind wait already, as
+    /// on a disk that hangs, a refusal leaves at once, and a response that grants something is taken
+    /// back. The two are counted apart: refusals can be had without a password.
     /// - Returns: false if there is something to send.
     private func hold(_ connection: Connection, _ now: MonotonicTime) -> Bool {
         guard self.connection(connection.token) != nil else { return true }
-        guard heldCount < max(1, min(Self.mostHeld, options.maximumConnections / 8)) else {
+        let count = connection.syncsGrant ? heldGrants : heldRefusals
+        guard count < max(1, min(Self.mostHeld, options.maximumConnections / 8)) else {
             if connection.syncsGrant { retract(connection) }
             connection.awaitsSync = false
             return false
         }
-        heldCount += 1
+        countHeld(connection, 1)
         connection.isHeld = true
         watch(connection, .none)
         setDeadline(connection, .write, now)
+        // It waits for the disk, not for its client, so that it makes no room for others.
+        connection.activity.setBusy()
         return true
+    }
+
+    private func countHeld(_ connection: Connection, _ change: Int) {
+        if connection.syncsGrant { heldGrants += change } else { heldRefusals += change }
     }
 
     private func release(_ token: UInt64, isOnDisk: Bool, _ now: MonotonicTime) {
         guard let connection = connection(token), connection.isHeld else { return }
-        heldCount -= 1
+        countHeld(connection, -1)
         connection.isHeld = false
         if !isOnDisk { retract(connection) }
         connection.awaitsSync = false
@@ -511,7 +519,11 @@ final class Worker: @unchecked Sendable {
         }
         if standing.wants == .nothing { return linger(connection, now) }
         watch(connection, .read)
-        if standing.isInsideMessage { unfinished.append(connection) }
+        if standing.isInsideMessage {
+            // Whole requests may be here. Until they are handled it is busy, and makes no room.
+            unfinished.append(connection)
+            return clearDeadline(connection)
+        }
         if deadlines.kind(of: connection.slot) == .write { clearDeadline(connection) }
         setReadingDeadline(connection, standing, now)
     }
@@ -707,10 +719,12 @@ final class Worker: @unchecked Sendable {
         }
         let standing = connection.conversation.standing
         let kind = connection.activity.now.kind
-        if isIdle(connection) || connection.isLingering {
+        if !connection.waitsForRoom, isIdle(connection) || connection.isLingering {
             counts.addEvicted(kind)
             close(connection)
-        } else if !victim.mayBeUnfinished || connection.isAnswered || standing.wants == .response {
+        } else if !victim.mayBeUnfinished || connection.isAnswered || connection.isHeld
+            || standing.wants == .response
+        {
             _ = count(connection)
             return false
         } else {
@@ -831,7 +845,7 @@ final class Worker: @unchecked Sendable {
         guard self.connection(connection.token) != nil else { return }
         deadlines.clear(connection.slot)
         if !connection.isTurnedAway { uncount(connection) }
-        if connection.isHeld { heldCount -= 1 }
+        if connection.isHeld { countHeld(connection, -1) }
         connection.isHeld = false
         connection.conversation.close()
         connections[connection.slot] = nil
@@ -942,7 +956,10 @@ final class Worker: @unchecked Sendable {
             case .stop: drain(now)
             case .abandon:
                 listeners = []
-                for case .some(let connection) in connections { close(connection) }
+                for case .some(let connection) in connections {
+                    if !isIdle(connection), !connection.isLingering { counts.noteCutOff() }
+                    close(connection)
+                }
             }
         }
     }

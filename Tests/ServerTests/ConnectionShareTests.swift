@@ -101,6 +101,44 @@ struct ConnectionShareTests {
         withExtendedLifetime((held, other)) {}
     }
 
+    @Test func `tells a client that waits for room when it is to make room itself`() throws {
+        let gate = Gate()
+        let server = try TestServer(
+            .forTests { $0.maximumConnections = 3 },
+            routes: { router in
+                router.on(
+                    .get, "/slow",
+                    inTwoSteps: slowly { _ in
+                        gate.pass()
+                        return Response(.ok, json: Array("slow".utf8))
+                    })
+            })
+        let busy = try (0..<3).map { _ in
+            let client = try server.client(from: "127.8.0.1")
+            try client.send(.get("/slow"))
+            return client
+        }
+        #expect(gate.waitForArrival())
+        #expect(
+            eventually {
+                let computing = server.server.statistics.computing
+                return computing.running + computing.waiting == 3
+            })
+        let waiting = try (0..<2).map { _ in
+            let client = try server.client(from: "127.8.0.2")
+            try client.send(.get("/hello"))
+            return client
+        }
+        let other = try server.client(from: "127.8.0.3")
+        try other.send(.get("/other"))
+        #expect(try other.response().content == "other")
+        // The second one may have had the room of `other`, once that was idle.
+        gate.open(for: 3)
+        let told = try waiting.map { try $0.response().status }
+        #expect(told == [503, 200])
+        for client in busy { #expect(try client.response().content == "slow") }
+    }
+
     @Test func `refuses the network that holds most`() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 4 })
         let others = try hold(1, Self.halfHead, on: server, from: "127.9.0.1")

@@ -62,6 +62,10 @@ struct SyncTests {
 
     @Test func `is refused if too many wait, but a refusal is sent`() throws {
         let server = try server(.forTests { $0.maximumConnections = 16 })
+        // Refusals take no room from what grants something.
+        let refused = try (0..<2).map { _ in try server.client() }
+        for client in refused { try client.send(.get("/refused")) }
+        #expect(eventually { server.events.count("handle /refused") == 2 })
         let held = try (0..<2).map { _ in try server.client() }
         for client in held { try client.send(.get("/synced")) }
         #expect(eventually { server.events.count("handle /synced") == 2 })
@@ -70,7 +74,9 @@ struct SyncTests {
         #expect(try client.response().content == "refused")
         try client.send(.get("/synced"))
         #expect(try client.response().status == 503)
+        #expect((held + refused).allSatisfy { !$0.hasReceived() })
         disk.finish()
+        for client in refused { #expect(try client.response().content == "refused") }
         for client in held { #expect(try client.response().content == "synced") }
         // There is room again.
         let last = try server.client()
@@ -78,6 +84,38 @@ struct SyncTests {
         #expect(eventually { disk.count == 1 })
         disk.finish()
         #expect(try last.response().content == "synced")
+    }
+
+    @Test func `is taken back if the sync fails, although its line is written already`() throws {
+        let response = Response(.ok, json: []).synced.settled
+        let server = try TestServer(
+            synchronize: disk.synchronize,
+            routes: { $0.on(.get, "/settled") { _ in response } })
+        let client = try server.client()
+        try client.send(.get("/settled"))
+        #expect(eventually { disk.count == 1 })
+        disk.finish(false)
+        #expect(try client.response().status == 503)
+    }
+
+    @Test func `is sent although its network is to make room meanwhile`() throws {
+        let server = try server(.forTests { $0.maximumConnections = 16 })
+        let held = try (0..<2).map { _ in try server.client(from: "127.8.0.1") }
+        for client in held { try client.send(.get("/synced") + "GET /h") }
+        #expect(eventually { server.events.count("handle /synced") == 2 })
+        let others = try (0..<14).map { index in
+            let client = try server.client(from: "127.9.0.\(index + 1)")
+            try client.send(.get("/hello") + "GET /h")
+            #expect(try client.response().content == "hello")
+            return client
+        }
+        let newcomer = try server.client(from: "127.10.0.1")
+        try newcomer.send(.get("/hello"))
+        #expect(!newcomer.hasReceived(within: 20))
+        disk.finish()
+        for client in held { #expect(try client.response().content == "synced") }
+        #expect(try newcomer.response().content == "hello")
+        withExtendedLifetime(others) {}
     }
 
     @Test func `leaves room for others when its client goes`() throws {
