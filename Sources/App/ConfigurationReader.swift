@@ -57,7 +57,8 @@ struct ConfigurationReader {
         let refreshGrace = choice("token.refresh_grace", Refresh.Grace.any)
         let login = readLogin(server)
         let admin = readAdmin()
-        let log = readLog()
+        var log = readLog()
+        log.tokensNeedNoPassword = login.mode == .demo
         let journal = readJournal(log, keysAreTemporary: keysAreTemporary)
         let onFailure = choice("log.on_failure", Configuration.LogFailurePolicy.serve)
         let seal = readSeal()
@@ -197,6 +198,15 @@ struct ConfigurationReader {
         return policy
     }
 
+    /// Where a packaged server has its configuration; read only if it is named.
+    private static let usualFile = "/etc/gatehouse/config.json"
+
+    /// - Parameter file: a configuration that is there and was not named.
+    static func demoWarning(unused file: String?) -> String {
+        "demo: anyone who can connect can log in as anyone"
+            + (file.map { "; \($0) is not read unless --config names it" } ?? "")
+    }
+
     private mutating func readLogin(_ server: ServerOptions) -> Configuration.Login {
         var login = Configuration.Login()
         // Without a file nobody can have said whose passwords are good.
@@ -205,7 +215,9 @@ struct ConfigurationReader {
             warnings.append(
                 Problem(
                     path: "login.mode",
-                    sentence: "demo: anyone who can connect can log in as anyone"))
+                    sentence: Self.demoWarning(
+                        unused: isFromFile || !FileManager.default.fileExists(atPath: Self.usualFile)
+                            ? nil : Self.usualFile)))
             if !server.address.isForDemo {
                 settings.add("server.host", "demo mode listens on 127.0.0.1 or ::1 only")
             }

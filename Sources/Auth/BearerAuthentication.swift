@@ -154,7 +154,8 @@ package struct BearerAuthentication: Sendable {
                 try revocations.endSoon(session, of: claims, at: now, failed: notStored)
                 log.record(
                     TokenRevoked(
-                        scope: .session(claims.user, session), by: "reuse", origin: origin))
+                        scope: .session(claims.user, session), by: "reuse", origin: origin,
+                        isDemo: log.isDemo))
             } catch {
                 notStored(error)
             }

@@ -207,10 +207,10 @@ package struct Login: Sendable {
         revocations.noteBeginning(of: claims)
         let origin = Origin(request)
         sessions.note(claims, from: request.client, at: now, isNew: true)
-        let isDemo = if case .demo = mode { true } else { false }
-        log.record(LoginSucceeded(user: user, origin: origin, isDemo: isDemo))
+        log.record(LoginSucceeded(user: user, origin: origin, isDemo: log.isDemo))
         log.record(
-            TokenCreated(claims: claims, keyID: issuer.keyID, origin: origin, isDemo: isDemo))
+            TokenCreated(
+                claims: claims, keyID: issuer.keyID, origin: origin, isDemo: log.isDemo))
         return log.deciding(TokenResponse.make(token, claims, at: now))
     }
 

@@ -43,7 +43,8 @@ package struct Logout: Sendable {
     private func end(_ request: Request, _ claims: Claims, _ isEverywhere: Bool) -> Response {
         let now = clock.now()
         let origin = Origin(request)
-        let event = LoggedOut(claims: claims, isEverywhere: isEverywhere, origin: origin)
+        let event = LoggedOut(
+            claims: claims, isEverywhere: isEverywhere, origin: origin, isDemo: log.isDemo)
         let isRecordedFirst = log.refusesUnrecorded
         if isRecordedFirst, let error = log.recordNow(event) {
             log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))

@@ -179,6 +179,6 @@ package struct Refresh: Sendable {
     ) -> TokenRefreshed {
         TokenRefreshed(
             claims: issued.claims, keyID: issuer.keyID, oldTokenID: old.tokenID,
-            isRepeat: isRepeat, origin: Origin(request))
+            isRepeat: isRepeat, origin: Origin(request), isDemo: log.isDemo)
     }
 }

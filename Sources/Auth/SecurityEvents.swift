@@ -265,6 +265,7 @@ struct TokenRefreshed: SecurityEvent {
     /// The old token had been exchanged before, within the grace period.
     var isRepeat = false
     let origin: Origin
+    var isDemo = false
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_token_refreshed" }
@@ -272,7 +273,9 @@ struct TokenRefreshed: SecurityEvent {
     /// A client can ask for the same exchange again and again: repeats have one line a second. The
     /// exchange itself always has its line.
     var source: LogSource? {
-        guard isRepeat, let old = oldTokenID, let new = claims.tokenID else { return nil }
+        guard isRepeat, let old = oldTokenID, let new = claims.tokenID else {
+            return isDemo ? origin.sourceOfDemo() : nil
+        }
         return LogSource("repeated", user: claims.user.number, about: old.utf8, and: new.utf8)
     }
     /// One token is good for as many renewals as its client likes.
@@ -332,10 +335,14 @@ package struct TokenRevoked: SecurityEvent {
     let by: StaticString
     /// Nil where no client asked for it.
     let origin: Origin?
+    /// A client of the demo has caused it.
+    var isDemo = false
     package var level: Level { .info }
     package var area: Area { .security }
     package var name: StaticString { "authn_token_revoked" }
     package var isPivotal: Bool { true }
+
+    package var source: LogSource? { isDemo ? origin?.sourceOfDemo() : nil }
 
     func count(in counters: SecurityCounters) { counters.revocations.add() }
 
@@ -363,10 +370,13 @@ struct LoggedOut: SecurityEvent {
     /// Whether all of the user's sessions end, or this one.
     let isEverywhere: Bool
     let origin: Origin
+    var isDemo = false
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "session_logout" }
     var isPivotal: Bool { true }
+
+    var source: LogSource? { isDemo ? origin.sourceOfDemo() : nil }
 
     func count(in counters: SecurityCounters) { counters.logouts.add() }
 

@@ -30,6 +30,9 @@ package struct SecurityLog: Sendable {
         log.record(event)
     }
 
+    /// Whether anyone can log in as anyone.
+    var isDemo: Bool { log.tokensNeedNoPassword }
+
     /// Whether nobody is told of what could not be written. Then what changes more than an answer says has
     /// to be written before it is done: nobody would know of it, and be taken for a thief perhaps.
     var refusesUnrecorded: Bool { refuses() }

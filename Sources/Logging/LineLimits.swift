@@ -40,7 +40,7 @@ final class LineLimits: Sendable {
             let passes =
                 source.isAlwaysInLog || state.log.admit(name, source, level, area, at: now)
             var verdict = Verdict(isForLog: passes, audit: nil)
-            if source.subject != nil {
+            if source.subject != nil, source.hasToken {
                 // Not a refusal; `Evidence.firstInHour` limits it.
                 if isForAudit { verdict.audit = .free }
             } else {

@@ -21,6 +21,9 @@ package struct LogOptions: Sendable {
     package var standardErrorLevel: Level? = .warning
     /// The second file, of evidence events alone; nil for none.
     package var audit: Audit?
+    /// Whether anyone can have a token of any user, as in the demo. Then a token is no credential, and
+    /// the lines of its client are counted with those of clients that show none.
+    package var tokensNeedNoPassword = false
     package var durability = Durability.written
     /// Nil for a log without seals.
     package var seal: Seal?

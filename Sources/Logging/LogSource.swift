@@ -11,7 +11,7 @@ package struct LogSource: Sendable {
     let user: UInt64?
     /// The client has shown a token of this user with a correct signature. Its lines are counted for
     /// the user, and take nothing away from those that need no credentials.
-    let hasToken: Bool
+    private(set) var hasToken: Bool
     /// The networks of the client, the smallest first.
     private(set) var networks = InlineArray<3, Network>(repeating: Network(hash: 0, factor: 1))
     private(set) var networkCount = 0
@@ -47,6 +47,9 @@ package struct LogSource: Sendable {
         self.init(reason, user: user, hasToken: true)
         subject = Self.hash(Self.hash(one), Self.hash(other))
     }
+
+    /// Where a token is no credential: what its client causes is counted as anybody's.
+    mutating func ignoreToken() { hasToken = false }
 
     /// - Precondition: at most three are added, each larger than the one before.
     package mutating func add(network: UInt128, factor: Int) {

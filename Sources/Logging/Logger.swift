@@ -45,6 +45,8 @@ package final class Logger: Sendable {
     private let standardError: StandardErrorSink
     /// Whether lines about who may come in are to be on the disk before their answer.
     package let syncsPivotal: Bool
+    /// See `LogOptions`.
+    package let tokensNeedNoPassword: Bool
     private let retryDelays: ClosedRange<Milliseconds>
     private let limits: LineLimits
     /// The second file, of evidence alone.
@@ -144,6 +146,7 @@ package final class Logger: Sendable {
         self.fileSystem = fileSystem
         format = options.format
         syncsPivotal = options.durability == .synced
+        tokensNeedNoPassword = options.tokensNeedNoPassword
         retryDelays = options.retryDelays
         limits = LineLimits(hasAudit: options.audit != nil, at: clock.now())
         auditOptions = Locked(options.audit)
@@ -235,7 +238,8 @@ package final class Logger: Sendable {
         if audit != nil, levels.isForAudit(level, event.area) { sinks.audit = isEvidence(event) }
         guard sinks.isAny else { return }
         let mustSync = level == .critical || syncsPivotal && event.isPivotal
-        if let source = event.source {
+        if var source = event.source {
+            if tokensNeedNoPassword { source.ignoreToken() }
             return recordLimited(event, source, &sinks, mustSync: mustSync)
         }
 
