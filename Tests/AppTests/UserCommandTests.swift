@@ -78,8 +78,10 @@ struct UserCommandTests {
         #expect(check.ending == .exited(0))
         #expect(check.errors.contains("gatehouse: warning: login.users_file: \(sentence)"))
         #expect(try House(in: folder, settings).stop() == .exited(0))
-        let warnings = try folder.lines("app.log").filter { $0.contains("config_warning") }
-        #expect(warnings.contains { $0.contains("key=login.users_file reason=\"\(sentence)") })
+        let warnings = LogEntry.all(in: try folder.content("app.log")).compactMap(\.self)
+            .filter { $0.event == "config_warning" && $0["key"] == "login.users_file" }
+        #expect(warnings.count == 1)
+        #expect(warnings.first?["reason"]?.hasPrefix(sentence) == true)
     }
 
     @Test(
