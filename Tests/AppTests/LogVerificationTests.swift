@@ -127,7 +127,7 @@ extension String {
 }
 
 extension TemporaryFolder {
-    fileprivate func lines(_ name: String) throws -> [String] {
+    func lines(_ name: String) throws -> [String] {
         try content(name).split(separator: "\n").map(String.init)
     }
 
