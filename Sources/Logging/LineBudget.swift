@@ -64,7 +64,7 @@ struct LineBudget {
 
     private(set) var suppressed = SuppressedLines()
 
-    /// - Parameter now: milliseconds, as in all that follows.
+    /// - Parameter now: milliseconds of a monotonic clock, as in all that follows.
     init(at now: Int64) {
         users = TokenBucket(capacity: 192 << 10, rate: 100, at: now)
         networks = TokenBucket(capacity: 256 << 10, rate: 150, at: now)
@@ -208,10 +208,7 @@ struct LineBudget {
     /// The next summary that is due, if there is room for it; until then its lines go on being counted.
     mutating func takeSummary(at now: Int64) -> LinesSuppressed? {
         let kind = suppressed.due { since, told in
-            // A clock that was put back must not put off a summary.
-            let hasWaited = now >= since + Self.summaryDelay || now < since
-            guard let told else { return hasWaited }
-            return hasWaited && (now >= told + Self.minute || now < told)
+            now >= since + Self.summaryDelay && (told.map { now >= $0 + Self.minute } ?? true)
         }
         guard let kind, summaries.take(Self.maximumLine, at: now) else { return nil }
         return suppressed.take(kind, at: now)

@@ -145,7 +145,7 @@ package final class Logger: Sendable {
         format = options.format
         syncsPivotal = options.durability == .synced
         retryDelays = options.retryDelays
-        limits = LineLimits(hasAudit: options.audit != nil, at: clock.now())
+        limits = LineLimits(hasAudit: options.audit != nil, at: clock.monotonic())
         auditOptions = Locked(options.audit)
         let rotating = try RotatingFile(
             RotatingFile.Options(options), fileSystem, clock: clock)
@@ -264,7 +264,7 @@ package final class Logger: Sendable {
         switch event.evidence {
         case .no: false
         case .yes: true
-        case .firstInHour(let subject): limits.isFirst(of: subject, at: clock.now())
+        case .firstInHour(let subject): limits.isFirst(of: subject, at: clock.monotonic())
         }
     }
 
@@ -281,7 +281,7 @@ package final class Logger: Sendable {
     private func recordLimited(
         _ event: some LogEvent, _ source: LogSource, _ sinks: inout Sinks, mustSync: Bool
     ) {
-        let now = clock.now()
+        let now = clock.monotonic()
         let verdict = limits.judge(
             event, source, isForLog: sinks.file || sinks.standardError, isForAudit: sinks.audit,
             at: now)
@@ -310,7 +310,7 @@ package final class Logger: Sendable {
     }
 
     private func recordSummaries(all: Bool) {
-        let now = clock.now()
+        let now = clock.monotonic()
         let summaries = limits.takeSummaries(at: now, all: all)
         for summary in summaries.log {
             var sinks = Sinks()

@@ -215,6 +215,38 @@ struct LineBudgetTests {
         #expect(admitted + told == offered)
     }
 
+    @Test func `times that come out of order credit no interval twice`() {
+        var bucket = TokenBucket(capacity: 1000, rate: 100, at: start)
+        var taken = bucket.take(1000, at: start) ? 1000 : 0
+        for second in 1...100 as ClosedRange<Int64> {
+            let now = start + second * 1000
+            // One thread has read the clock late, and nine early.
+            for early in 0..<10 as Range<Int64> {
+                for time in [now, now - early * 1000] {
+                    while bucket.take(10, at: time) { taken += 10 }
+                }
+            }
+            #expect(taken <= 1000 + 100 * Int(second))
+        }
+        #expect(taken == 1000 + 100 * 100)
+    }
+
+    @Test func `a flood whose threads read the clock out of order keeps to the budget`() {
+        var budget = LineBudget(at: start)
+        var dice = Dice(seed: 10)
+        var written = 0
+        for index in 0..<2000 as Range<Int64> {
+            let now = start + index * 1000
+            for _ in 0..<10 {
+                written += budget.flood(
+                    source([UInt128(dice.next() % 5000)]), at: now - Int64(dice.next() % 5000),
+                    limit: 100)
+                written += budget.flood(source([UInt128(dice.next())]), at: now, limit: 1)
+            }
+            #expect(written <= LineBudget.ofAll.burst + LineBudget.ofAll.rate * Int(index))
+        }
+    }
+
     @Test func `a clock that is put back neither traps nor gives more`() {
         var budget = LineBudget(at: start)
         var written = 0
