@@ -815,9 +815,6 @@ package final class Logger: Sendable {
         return writer.head
     }
 
-    /// The same of the audit log.
-    package var auditHead: SealHead? { audit?.head }
-
     /// Writes what is left, to both sinks, and seals it.
     /// - Returns: how many lines could not be written and are lost with this process.
     package func stop() -> Int {
