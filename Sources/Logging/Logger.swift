@@ -31,8 +31,9 @@ package final class Logger: Sendable {
     /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed within a
     /// second, and a seal is never late by more.
     private static let keepUpInterval = Milliseconds(500)
-    /// Of a file about itself, between two times that `keepUp` is called.
-    private static let mostReports = 64
+    /// Between two lines of the audit log that say how many found no room: clients can cause them, and
+    /// no budget has them.
+    private static let auditDropInterval = Milliseconds.seconds(60)
 
     /// Times that a committer lets others run before it falls asleep. A write of a batch takes a few
     /// microseconds, and a yield half of one.
@@ -56,7 +57,7 @@ package final class Logger: Sendable {
     private let fileName: String
     /// What this file has to say of itself, until it is recorded in the other. Nothing else may be
     /// locked meanwhile.
-    private let reports = Locked<[any LogEvent]>([])
+    private let reports = Locked(FileReports())
 
     /// Guards the buffer and the counters. Never held during a system call on the file.
     private let state: Locked<State>
@@ -102,6 +103,8 @@ package final class Logger: Sendable {
         var retryDelay: Milliseconds
         /// Lines that found no room, since one was last reported.
         var dropped: UInt64 = 0
+        /// When that may be reported again.
+        var dropReportTime = MonotonicTime(nanoseconds: 0)
         /// The same since the start, and why the last of them found none.
         var droppedEver: UInt64 = 0
         var dropReason = Errno.noBuffers
@@ -502,6 +505,7 @@ package final class Logger: Sendable {
         let rotationFailure = writer.takeRotationFailure()
         let news = writer.takeNews()
         CrashReport.setDescriptor(writer.descriptorNumber, of: crashSlot)
+        let now = clock.monotonic()
         let (isNew, dropped) = state.withLock { state in
             state.isWriting = false
             state.oldest = writer.oldest
@@ -523,11 +527,11 @@ package final class Logger: Sendable {
                     Milliseconds(state.retryDelay.count * 2), retryDelays.upperBound)
                 return (isNew, UInt64(0))
             }
-            defer { state.dropped = 0 }
-            if state.written == state.recorded, state.dropped == 0, state.owedSyncFailure == nil {
+            let dropped = state.takeDropped(at: now, interval: dropInterval)
+            if state.written == state.recorded, dropped == 0, state.owedSyncFailure == nil {
                 isSettled.store(true, ordering: .releasing)
             }
-            return (isNew, state.dropped)
+            return (isNew, dropped)
         }
         state.wakeAll()
         // All the rest is rare.
@@ -547,6 +551,24 @@ package final class Logger: Sendable {
         }
         if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
         return dropped > 0 || rotationFailure != nil || owesWord
+    }
+
+    private var dropInterval: Milliseconds {
+        label.isEmpty ? Milliseconds(0) : Self.auditDropInterval
+    }
+
+    /// Reports the lines that found no room and that no line has told of yet, if it is time.
+    /// - Parameter all: in any case, because nothing comes after it.
+    private func reportDropped(all: Bool) {
+        let now = clock.monotonic()
+        let interval = all ? Milliseconds(0) : dropInterval
+        let dropped = state.withLock { state in
+            if all { state.dropReportTime = now }
+            // While the file cannot be written, `log_recovered` will tell.
+            return state.failure == nil && !state.isFinished
+                ? state.takeDropped(at: now, interval: interval) : 0
+        }
+        if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
     }
 
     /// Records what this file has to say of itself. The audit log has no levels to ask.
@@ -571,7 +593,8 @@ package final class Logger: Sendable {
     /// - Parameter always: because it is about the file not being there to be read.
     private func tellStandardError(_ event: some LogEvent, always: Bool = false) {
         if event.level >= .warning, audit != nil || !label.isEmpty {
-            reports.withLock { if $0.count < Self.mostReports { $0.append(event) } }
+            let now = clock.monotonic()
+            reports.withLock { $0.add(event, at: now) }
         }
         guard always || levels.isForStandardError(event.level) else { return }
         standardError.append(LogLine.whole(event, at: clock.now(), format).span)
@@ -596,32 +619,33 @@ package final class Logger: Sendable {
     package func keepUp() {
         guard !state.withLock({ $0.isFinished }) else { return }
         recordSummaries(all: false)
-        exchangeReports()
+        exchangeReports(all: false)
         keepFileUp()
         audit?.keepFileUp()
     }
 
     /// Records in each log what the other has to say of its file, so that a log that is removed or
     /// broken has a witness.
-    private func exchangeReports() {
+    private func exchangeReports(all: Bool) {
         guard let audit else { return }
-        for event in takeReports() where levels.isForAudit(event.level, event.area) {
-            audit.keepWhole(OtherLogEvent(event: event, log: fileName))
+        for event in takeReports(all: all) where levels.isForAudit(event.level, event.area) {
+            audit.keepWhole(event)
         }
-        for event in audit.takeReports() where levels.isForFile(event.level, event.area) {
-            keepWhole(OtherLogEvent(event: event, log: audit.fileName))
+        for event in audit.takeReports(all: all) where levels.isForFile(event.level, event.area) {
+            keepWhole(event)
         }
     }
 
-    private func takeReports() -> [any LogEvent] {
-        reports.withLock { reports in
-            defer { reports = [] }
-            return reports
+    private func takeReports(all: Bool) -> [OtherLogEvent] {
+        let now = clock.monotonic()
+        return reports.withLock { $0.take(at: now, all: all) }.map {
+            OtherLogEvent(event: $0.event, log: fileName, suppressed: $0.suppressed)
         }
     }
 
     private func keepFileUp() {
         guard !state.withLock({ $0.isFinished }) else { return }
+        reportDropped(all: false)
         reopenIfGone()
         _ = commitFile()
         takeTurn()
@@ -823,7 +847,9 @@ package final class Logger: Sendable {
             timer = nil
         }
         recordSummaries(all: true)
-        exchangeReports()
+        reportDropped(all: true)
+        audit?.reportDropped(all: true)
+        exchangeReports(all: true)
         let lost = stopFile() + (audit?.stopFile() ?? 0)
         standardError.flush(within: 1)
         return lost
@@ -831,6 +857,8 @@ package final class Logger: Sendable {
 
     private func stopFile() -> Int {
         state.withLock { $0.retryTime = MonotonicTime(nanoseconds: 0) }
+        _ = commitFile()
+        reportDropped(all: true)
         _ = commitFile()
         takeTurn()
         let wasFinished = state.withLock { $0.isFinished }
@@ -864,6 +892,16 @@ extension Logger.State {
         recorded += 1
         recordedBytes += UInt64(stamp.text.count + line.count + 1)
         if mustSync { self.mustSync = true }
+    }
+
+    /// The lines that found no room, to be reported; none before it is time.
+    fileprivate mutating func takeDropped(
+        at now: MonotonicTime, interval: Milliseconds
+    ) -> UInt64 {
+        guard dropped > 0, now >= dropReportTime else { return 0 }
+        dropReportTime = now + interval
+        defer { dropped = 0 }
+        return dropped
     }
 
     /// The same for a line that has its time and its end.

@@ -285,3 +285,50 @@ struct DistinctCountTests {
         }
     }
 }
+
+@Suite("What a log reports of its own file")
+struct FileReportsTests {
+    private let start = MonotonicTime(nanoseconds: 5_000_000_000)
+
+    private func texts(_ reports: [FileReports.Report]) -> [String] {
+        reports.map { report in
+            let event = OtherLogEvent(
+                event: report.event, log: "app.log", suppressed: report.suppressed)
+            let line = LogLine.whole(event, at: someTime, .text)
+            return String(
+                String(decoding: line, as: UTF8.self).dropLast().split(separator: "| ")[3])
+        }
+    }
+
+    @Test func `four of one event go over in a minute, and then one that counts the rest`() {
+        var reports = FileReports()
+        var texts: [String] = []
+        for number in 0..<100 {
+            let now = start + Milliseconds(Int64(number) * 500)
+            reports.add(LogFailed(reason: "\(number)"), at: now)
+            if number == 7 { reports.add(LogReopened(reason: "removed", level: .warning), at: now) }
+            texts += self.texts(reports.take(at: now, all: false))
+        }
+        #expect(
+            texts == (0..<4).map { "log_failed reason=\($0) log=app.log" }
+                + ["log_reopen reason=removed log=app.log"])
+        let early = reports.take(at: start + .seconds(59), all: false)
+        #expect(early.isEmpty)
+        let due = reports.take(at: start + .seconds(60), all: false)
+        #expect(self.texts(due) == ["log_failed reason=99 log=app.log suppressed=95"])
+        let none = reports.take(at: start + .seconds(200), all: true)
+        #expect(none.isEmpty)
+    }
+
+    @Test func `lines that found no room are added up`() {
+        var reports = FileReports()
+        var taken: [FileReports.Report] = []
+        for number in 1...100 as ClosedRange<Int64> {
+            reports.add(LogDropped(dropped: number), at: start)
+            taken += reports.take(at: start, all: false)
+        }
+        taken += reports.take(at: start, all: true)
+        #expect(
+            texts(taken) == [1, 2, 3, 4, 5050 - 10].map { "log_dropped n=\($0) log=app.log" })
+    }
+}
