@@ -221,7 +221,7 @@ struct LogCommand {
             }
             Command.say("\(path): no state that one of the keys has written")
         } catch {
-            Command.say("\(path): \(error.words)")
+            Command.say("\(path): \(ReadingError(opening: path, .configured, error).reason)")
         }
         return .noInput
     }
@@ -250,7 +250,9 @@ struct LogCommand {
     private func tail(
         _ configuration: Configuration, _ environment: [String: String]
     ) -> Command.ExitCode {
-        var options = LogTail.Options(path: files.first ?? logs(configuration)[0])
+        var options =
+            files.first.map { LogTail.Options(path: $0, .named) }
+            ?? LogTail.Options(path: logs(configuration)[0])
         options.keyIDs = keyIDs(configuration)
         options.lines = lines
         options.follow = follows

@@ -11,25 +11,25 @@ final class LogFile {
     /// When it was opened, or `measureAgain()` was called; nil for what has none.
     private(set) var size: Int?
 
-    /// - Parameter waits: for somebody who writes, where it is a pipe.
-    init(_ path: String, waits: Bool = false) throws(ReadingError) {
+    /// - Parameter waits: for somebody who writes, where it is a pipe that the operator named.
+    init(_ path: String, _ access: LogAccess, waits: Bool = false) throws(ReadingError) {
         self.path = path
         do throws(Errno) {
             descriptor =
                 try path == "-"
                 ? FileDescriptor(owning: retryingOnInterrupt { fcntl(0, F_DUPFD_CLOEXEC, 3) })
-                : .open(path, waits ? O_RDONLY : O_RDONLY | O_NONBLOCK)
+                : access.open(path, waits: waits)
             status = try descriptor.status()
             size = status.isRegularFile ? status.size : nil
         } catch {
-            throw ReadingError(path, error)
+            throw ReadingError(opening: path, access, error)
         }
     }
 
     /// Nil if there is no such file.
-    static func ifThere(_ path: String) throws(ReadingError) -> LogFile? {
+    static func ifThere(_ path: String, _ access: LogAccess) throws(ReadingError) -> LogFile? {
         do throws(ReadingError) {
-            return try LogFile(path)
+            return try LogFile(path, access)
         } catch {
             guard error.isNotThere else { throw error }
             return nil
@@ -39,8 +39,8 @@ final class LogFile {
     func isSameFile(as other: LogFile) -> Bool { status.isSameFile(as: other.status) }
 
     /// Whether a path leads here.
-    func isAt(_ path: String) -> Bool {
-        (try? FileStatus(path: path))?.isSameFile(as: status) == true
+    func isAt(_ path: String, _ access: LogAccess) -> Bool {
+        (try? access.status(of: path))?.isSameFile(as: status) == true
     }
 
     /// Takes in what has been written since it was opened.

@@ -19,13 +19,17 @@ struct LogFiles {
     /// numbers.
     let foreign: [String]
 
-    /// - Parameter highest: the highest number known to have been given: longer ones than that may
-    ///   be dates (see `LogName`).
-    init(of log: String, highest: Int = .max) throws(ReadingError) {
+    /// - Parameters:
+    ///   - access: how the folder is reached.
+    ///   - highest: the highest number known to have been given: longer ones than that may be dates
+    ///     (see `LogName`).
+    init(of log: String, _ access: LogAccess = .configured, highest: Int = .max)
+        throws(ReadingError)
+    {
         let folder = LogName.folder(of: log)
         let names: [String]
         do throws(Errno) {
-            names = try SystemFileSystem().names(in: folder)
+            names = try access.names(besides: log)
         } catch {
             guard error == .isNotThere else { throw ReadingError(folder, error) }
             names = []

@@ -32,13 +32,17 @@ struct LogSet {
     private static let mostAttempts = 16
 
     /// - Parameters:
+    ///   - access: how its files are opened.
     ///   - keyIDs: of the keys that are known; nil if none is asked for.
     ///   - state: is called before the files are opened: the log may be further then, and never
     ///     behind.
-    init(of log: String, keyIDs: [String]?, state: () -> State = { State() }) {
+    init(
+        of log: String, _ access: LogAccess, keyIDs: [String]?, state: () -> State = { State() }
+    ) {
         for attempt in 1...Self.mostAttempts {
             self = LogSet()
-            if open(log, keyIDs, state(), isLastAttempt: attempt == Self.mostAttempts) { break }
+            let isLastAttempt = attempt == Self.mostAttempts
+            if open(log, access, keyIDs, state(), isLastAttempt: isLastAttempt) { break }
         }
     }
 
@@ -46,17 +50,26 @@ struct LogSet {
 
     /// False if the log has changed meanwhile.
     private mutating func open(
-        _ log: String, _ keyIDs: [String]?, _ state: State, isLastAttempt: Bool
+        _ log: String, _ way: LogAccess, _ keyIDs: [String]?, _ state: State,
+        isLastAttempt: Bool
     ) -> Bool {
+        let access: LogAccess
+        do throws(Errno) {
+            // Once: where each file takes the whole way, a busy server rotates meanwhile.
+            access = try way.entering(folderOf: log)
+        } catch {
+            if error != .isNotThere { problems.append((log, ReadingError(log, error))) }
+            return true
+        }
         do throws(ReadingError) {
             // A server that died while it rotated leaves none.
-            current = try LogFile.ifThere(log)
+            current = try LogFile.ifThere(log, access)
         } catch {
             problems.append((log, error))
         }
         let names: LogFiles
         do throws(ReadingError) {
-            names = try LogFiles(of: log, highest: state.generation)
+            names = try LogFiles(of: log, access, highest: state.generation)
         } catch {
             problems.append((LogName.folder(of: log), error))
             return true
@@ -64,7 +77,7 @@ struct LogSet {
         var full: [LogFile] = []
         for path in names.full.map(\.path) {
             do throws(ReadingError) {
-                let file = try LogFile(path)
+                let file = try LogFile(path, access)
                 // Rotated since it was opened as the log.
                 if let current, current.isSameFile(as: file), !isLastAttempt { return false }
                 full.append(file)
@@ -74,10 +87,11 @@ struct LogSet {
             }
         }
         let moved = MovedFiles(
-            of: log, among: names.others, full: full, current: current, reach: state.reach,
-            keyIDs: keyIDs)
+            of: log, access, among: names.others, full: full, current: current,
+            reach: state.reach, keyIDs: keyIDs)
         // It may have come since it was looked for.
-        let isInPlace = current.map { $0.isAt(log) } ?? ((try? FileStatus(path: log)) == nil)
+        let isInPlace =
+            current.map { $0.isAt(log, access) } ?? ((try? access.status(of: log)) == nil)
         guard isInPlace && moved.isSettled || isLastAttempt else { return false }
         // It was opened before the names were read: what was removed in between is told in what it
         // has got since then.
@@ -89,7 +103,7 @@ struct LogSet {
         files = moved.all
         notes = moved.notes
         foreign = names.foreign.map { path in
-            (LogName.base(of: path), (try? FileStatus(path: path).size) ?? 0)
+            (LogName.base(of: path), (try? access.status(of: path).size) ?? 0)
         }
         return true
     }

@@ -53,7 +53,7 @@ package struct LogStatistics: ~Copyable {
         switch options.files {
         case .log(let path, let keyIDs): try statistics.readLog(path, keyIDs)
         case .named(let paths):
-            for path in paths { try statistics.read(LogFile(path, waits: true)) }
+            for path in paths { try statistics.read(LogFile(path, .named, waits: true)) }
         }
         let report = options.asJSON ? statistics.json() : Array(statistics.text().utf8)
         try Output(output).write(report.span)
@@ -62,7 +62,7 @@ package struct LogStatistics: ~Copyable {
     // MARK: Reading
 
     mutating func readLog(_ path: String, _ keyIDs: [String]? = nil) throws(ReadingError) {
-        let set = LogSet(of: path, keyIDs: keyIDs)
+        let set = LogSet(of: path, .configured, keyIDs: keyIDs)
         if let problem = set.problems.first { throw problem.error }
         if set.files.isEmpty { throw .file(path: path, .isNotThere) }
         for file in set.files { try read(file) }

@@ -23,6 +23,8 @@ package struct LogTail: ~Copyable {
     package struct Options: Sendable {
         /// The file that is being written.
         package var path: String
+        /// How its files are opened.
+        package var access: LogAccess
         /// How many of the lines that are there are given out first; of those that pass the filter.
         package var lines = 10
         /// Goes on with the lines that come, and waits for the file if it is not there.
@@ -34,7 +36,10 @@ package struct LogTail: ~Copyable {
         /// which of the files that were moved away are part of the log.
         package var keyIDs: [String]?
 
-        package init(path: String) { self.path = path }
+        package init(path: String, _ access: LogAccess = .configured) {
+            self.path = path
+            self.access = access
+        }
     }
 
     package enum Progress: Sendable, Equatable {
@@ -72,7 +77,7 @@ package struct LogTail: ~Copyable {
     /// - Throws: also if there is no file, unless it is to be waited for.
     package init(_ options: Options) throws(ReadingError) {
         self.options = options
-        let set = LogSet(of: options.path, keyIDs: options.keyIDs)
+        let set = LogSet(of: options.path, options.access, keyIDs: options.keyIDs)
         if let problem = set.problems.first { throw problem.error }
         if set.files.isEmpty, !options.follow {
             throw .file(path: options.path, .isNotThere)
@@ -267,15 +272,15 @@ package struct LogTail: ~Copyable {
 
     /// The file behind the open one; nil while that may still be written to.
     private mutating func findNext() throws(ReadingError) -> (file: LogFile, number: Int?)? {
-        if let open, open.isAt(options.path) { return nil }
-        let current = try Self.openFile(options.path)
+        if let open, open.isAt(options.path, options.access) { return nil }
+        let current = try openFile(options.path)
         let full = try fullFiles()
         func isOpen(_ status: FileStatus) -> Bool { open?.status.isSameFile(as: status) == true }
         // The open file has become a full one.
         if let place = full.last(where: { isOpen($0.status) }) { number = place.number }
         if let next = full.first(where: { $0.number > number && !isOpen($0.status) }) {
             // Not there if it has been removed since; then the next poll looks again.
-            return try Self.openFile(next.path).map { ($0, next.number) }
+            return try openFile(next.path).map { ($0, next.number) }
         }
         guard let current, !isOpen(current.status), open == nil || current.status.size > 0 else {
             return nil
@@ -288,7 +293,7 @@ package struct LogTail: ~Copyable {
         var files: [Full] = []
         for file in try LogFiles(of: options.path).full where !LogFiles.isPacked(file.path) {
             do throws(Errno) {
-                let status = try FileStatus(path: file.path)
+                let status = try options.access.status(of: file.path)
                 files.append(Full(number: file.number, path: file.path, status: status))
             } catch {
                 guard error == .isNotThere else { throw ReadingError(file.path, error) }
@@ -298,8 +303,8 @@ package struct LogTail: ~Copyable {
     }
 
     /// Nil if there is no such file.
-    private static func openFile(_ path: String) throws(ReadingError) -> LogFile? {
-        guard let file = try LogFile.ifThere(path) else { return nil }
+    private func openFile(_ path: String) throws(ReadingError) -> LogFile? {
+        guard let file = try LogFile.ifThere(path, options.access) else { return nil }
         guard file.status.isRegularFile else { throw .notAFile(path: path) }
         return file
     }

@@ -46,22 +46,25 @@ struct MovedFiles {
     private(set) var isSettled = true
 
     /// - Parameters:
+    ///   - access: how they are opened.
     ///   - paths: files beside the log whose names begin with its name.
     ///   - full: the log's full files, in their order.
     ///   - current: the one that is being written.
     ///   - reach: the number that the state file has.
     ///   - keyIDs: of the keys that are known; nil to take any for known.
     init(
-        of log: String, among paths: [String], full: [LogFile], current: LogFile?, reach: UInt64?,
+        of log: String, _ access: LogAccess, among paths: [String], full: [LogFile],
+        current: LogFile?, reach: UInt64?,
         keyIDs: [String]?
     ) {
         all = full + [current].compactMap(\.self)
         var candidates: [Part] = []
         var left: [String] = []
+        var links: [String] = []
         var unsealed: [LogFile] = []
         for path in paths {
             do throws(ReadingError) {
-                let file = try LogFile(path)
+                let file = try LogFile(path, access)
                 let isKnown = (all + candidates.map(\.file)).contains { $0.isSameFile(as: file) }
                 if isKnown { continue }
                 let part = Part(file, keyIDs: keyIDs)
@@ -73,7 +76,11 @@ struct MovedFiles {
                     left.append(path)
                 }
             } catch {
-                if error.isNotThere { isSettled = false } else { left.append(path) }
+                switch error {
+                case .link: links.append(path)
+                case _ where error.isNotThere: isSettled = false
+                default: left.append(path)
+                }
             }
         }
         if !candidates.isEmpty {
@@ -82,24 +89,29 @@ struct MovedFiles {
             // What is behind the file that is being written was never moved away from here.
             let limit = first ?? reach.map { $0 &+ 1 } ?? .max
             let moved = Self.take(from: &candidates, own, of: log, before: limit)
-            isSettled = isSettled && moved.allSatisfy { $0.file.isAt($0.file.path) }
+            isSettled = isSettled && moved.allSatisfy { $0.file.isAt($0.file.path, access) }
             all = Self.order(own, moved, hasCurrent: current != nil)
             left += candidates.map(\.file.path)
         }
         if !unsealed.isEmpty {
             if candidates.isEmpty, all.allSatisfy({ Part($0, keyIDs: keyIDs).ends == nil }) {
-                isSettled = isSettled && unsealed.allSatisfy { $0.isAt($0.path) }
+                isSettled = isSettled && unsealed.allSatisfy { $0.isAt($0.path, access) }
                 all = Self.orderByTime(unsealed + full, current)
             } else {
                 left = (left + unsealed.map(\.path)).sorted()
             }
         }
+        if !links.isEmpty { notes.append("symbolic links are not followed: \(Self.list(links))") }
         if !left.isEmpty {
-            let names = left.prefix(3).map { LogName.base(of: $0) }.joined(separator: ", ")
             notes.append(
-                "left alone, with no seals that are missing in this log: \(names)"
-                    + (left.count > 3 ? " and \(left.count - 3) more" : ""))
+                "left alone, with no seals that are missing in this log: \(Self.list(left))")
         }
+    }
+
+    /// The first names of the paths, and how many there are more.
+    private static func list(_ paths: [String]) -> String {
+        paths.prefix(3).map { LogName.base(of: $0) }.joined(separator: ", ")
+            + (paths.count > 3 ? " and \(paths.count - 3) more" : "")
     }
 
     private static func take(

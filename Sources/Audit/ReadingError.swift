@@ -4,6 +4,8 @@ import POSIX
 package enum ReadingError: Error, Equatable, Sendable {
     /// A file cannot be opened or read.
     case file(path: String, Errno)
+    /// A file of a configured log is a symbolic link, which is not followed.
+    case link(path: String)
     /// A file that is followed must be a file: a pipe or a device has no place to go back to.
     case notAFile(path: String)
     /// gzip(1) cannot be started.
@@ -22,9 +24,19 @@ package enum ReadingError: Error, Equatable, Sendable {
         }
     }
 
+    /// Why a path could not be opened.
+    package init(opening path: String, _ access: LogAccess, _ error: Errno) {
+        // A loop of links on the way has the same number.
+        if error == .tooManyLinks, (try? access.status(of: path))?.isSymbolicLink == true {
+            self = .link(path: path)
+        } else {
+            self.init(path, error)
+        }
+    }
+
     package var sentence: String {
         switch self {
-        case .file(let path, _), .noGzip(let path), .notGzip(let path):
+        case .file(let path, _), .link(let path), .noGzip(let path), .notGzip(let path):
             "\(path) cannot be read: \(reason)"
         case .notAFile(let path): "\(path) cannot be followed: \(reason)"
         case .output: "cannot write: \(reason)"
@@ -32,9 +44,10 @@ package enum ReadingError: Error, Equatable, Sendable {
     }
 
     /// Without the path.
-    var reason: String {
+    package var reason: String {
         switch self {
         case .file(_, let error), .output(let error): error.words
+        case .link: "it is a symbolic link; put the file itself there"
         case .notAFile: "it is not a regular file"
         case .noGzip: "there is no gzip"
         case .notGzip: "no whole gzip file"
@@ -43,6 +56,11 @@ package enum ReadingError: Error, Equatable, Sendable {
 
     var isNotThere: Bool {
         if case .file(_, .isNotThere) = self { true } else { false }
+    }
+
+    /// A file of a configured log is a symbolic link.
+    var isLink: Bool {
+        if case .link = self { true } else { false }
     }
 
     /// The output is at fault, not the log.

@@ -34,14 +34,19 @@ struct VerificationFiles {
     /// The log, all of its full files, and those that were moved away from beside it.
     init(log: String, keys: [SealKey]) {
         var told = VerificationFiles()
-        let set = LogSet(of: log, keyIDs: keys.map(\.id)) {
+        let set = LogSet(of: log, .configured, keyIDs: keys.map(\.id)) {
             told = VerificationFiles()
             told.readState(of: log, keys)
             return LogSet.State(
                 reach: told.state?.head.sequence, generation: told.generation)
         }
         self = told
-        files = set.files.map { File($0, name: LogName.base(of: $0.path)) }
+        if set.problems.contains(where: { $0.error.isLink }) {
+            // Without it the others would look like a log that somebody has cut.
+            state = nil
+        } else {
+            files = set.files.map { File($0, name: LogName.base(of: $0.path)) }
+        }
         problems += set.problems.map { "\($0.path): \($0.error.reason)" }
         notes += set.notes
         foreign = set.foreign
@@ -60,7 +65,7 @@ struct VerificationFiles {
     init(paths: [String], keys: [SealKey]) {
         for path in paths {
             do throws(ReadingError) {
-                let file = try LogFile(path, waits: true)
+                let file = try LogFile(path, .named, waits: true)
                 // Given twice it would be a copy.
                 let isTwice = files.contains { $0.file.isSameFile(as: file) }
                 guard !isTwice || !file.status.isRegularFile else { continue }
@@ -105,10 +110,10 @@ struct VerificationFiles {
                 return
             }
         } catch {
-            problems.append("\(path): \(error.words)")
+            problems.append("\(path): \(ReadingError(opening: path, .configured, error).reason)")
             return
         }
-        if let size = try? FileStatus(path: path).size, size > 0 {
+        if let size = try? SystemFileSystem().status(of: path).size, size > 0 {
             notes.append(
                 "\(path) was written with none of the keys, or changed: it counts for nothing")
         }

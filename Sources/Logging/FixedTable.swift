@@ -64,10 +64,10 @@ struct HourlySet {
 
     init(capacity: Int) { table = FixedTable(capacity: capacity, empty: 0) }
 
+    /// - Parameter now: seconds of a monotonic clock.
     mutating func isFirst(_ key: UInt64, at now: Int64) -> Bool {
         if let place = table.index(of: key) {
-            // A clock that was put back must not keep a key old.
-            if table[place] <= now, now - table[place] < Self.hour { return false }
+            if now - table[place] < Self.hour { return false }
             table[place] = now
         } else {
             _ = table.place(of: key, now) { $0 }

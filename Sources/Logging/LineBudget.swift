@@ -22,9 +22,25 @@
 struct LineBudget {
     /// The longest line that is budgeted, with its time and line end.
     static let maximumLine = 1024
-    /// Bytes at once and bytes a second: for all without credentials, and for one user.
-    static let ofAll = (burst: 1 << 20, rate: 500)
-    static let ofUser = (burst: 256 << 10, rate: 100)
+    /// Bytes at once, and bytes a second.
+    struct Part {
+        let burst: Int
+        let rate: Int
+
+        func bucket(at now: Int64) -> TokenBucket {
+            TokenBucket(capacity: burst, rate: rate, at: now)
+        }
+    }
+
+    private static let usersPart = Part(burst: 192 << 10, rate: 100)
+    private static let networksPart = Part(burst: 256 << 10, rate: 150)
+    private static let restPart = Part(burst: 512 << 10, rate: 200)
+    private static let summariesPart = Part(burst: 64 << 10, rate: 50)
+    /// For all without credentials.
+    static let ofAll = [usersPart, networksPart, restPart, summariesPart].reduce(
+        Part(burst: 0, rate: 0)
+    ) { Part(burst: $0.burst + $1.burst, rate: $0.rate + $1.rate) }
+    static let ofUser = Part(burst: 256 << 10, rate: 100)
     /// Lines of one address in a minute that are written in any case, as long as `networks` has room.
     private static let firstLines = 20
     private static let kindFactor: Int64 = 8
@@ -64,13 +80,13 @@ struct LineBudget {
 
     private(set) var suppressed = SuppressedLines()
 
-    /// - Parameter now: milliseconds, as in all that follows.
+    /// - Parameter now: milliseconds of a monotonic clock, as in all that follows.
     init(at now: Int64) {
-        users = TokenBucket(capacity: 192 << 10, rate: 100, at: now)
-        networks = TokenBucket(capacity: 256 << 10, rate: 150, at: now)
-        rest = TokenBucket(capacity: 512 << 10, rate: 200, at: now)
-        summaries = TokenBucket(capacity: 64 << 10, rate: 50, at: now)
-        let ofUser = TokenBucket(capacity: Self.ofUser.burst, rate: Self.ofUser.rate, at: now)
+        users = Self.usersPart.bucket(at: now)
+        networks = Self.networksPart.bucket(at: now)
+        rest = Self.restPart.bucket(at: now)
+        summaries = Self.summariesPart.bucket(at: now)
+        let ofUser = Self.ofUser.bucket(at: now)
         overflow = ofUser
         ofUsers = FixedTable(capacity: Self.userCapacity, empty: ofUser)
         spent = FixedTable(capacity: Self.networkCapacity, empty: Network())
@@ -101,8 +117,7 @@ struct LineBudget {
         guard let user = source.user else { return nil }
         // A bucket that is full says as much as none.
         let place = ofUsers.place(
-            of: user,
-            TokenBucket(capacity: Self.ofUser.burst, rate: Self.ofUser.rate, at: now)
+            of: user, Self.ofUser.bucket(at: now)
         ) { bucket in
             var bucket = bucket
             return bucket.available(at: now) == bucket.capacity ? 0 : nil
@@ -208,10 +223,7 @@ struct LineBudget {
     /// The next summary that is due, if there is room for it; until then its lines go on being counted.
     mutating func takeSummary(at now: Int64) -> LinesSuppressed? {
         let kind = suppressed.due { since, told in
-            // A clock that was put back must not put off a summary.
-            let hasWaited = now >= since + Self.summaryDelay || now < since
-            guard let told else { return hasWaited }
-            return hasWaited && (now >= told + Self.minute || now < told)
+            now >= since + Self.summaryDelay && (told.map { now >= $0 + Self.minute } ?? true)
         }
         guard let kind, summaries.take(Self.maximumLine, at: now) else { return nil }
         return suppressed.take(kind, at: now)

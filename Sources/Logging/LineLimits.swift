@@ -10,12 +10,22 @@ final class LineLimits: Sendable {
         /// Users, with the event that names them, who have had a line within the hour.
         var named = HourlySet(capacity: 8192)
         var subjects = HourlySet(capacity: 4096)
+        private var time: Int64
+
+        init(at now: MonotonicTime) { time = now.milliseconds }
+
+        /// Milliseconds. Never goes back: a thread reads the clock before it waits for the lock, so
+        /// that times come out of order here, and a limit would begin again with each.
+        mutating func advance(to now: MonotonicTime) -> Int64 {
+            time = max(time, now.milliseconds)
+            return time
+        }
     }
 
     private let state: Locked<State>
 
-    init(hasAudit: Bool, at now: Timestamp) {
-        var state = State()
+    init(hasAudit: Bool, at now: MonotonicTime) {
+        var state = State(at: now)
         if hasAudit { state.audit = LineBudget(at: now.milliseconds) }
         self.state = Locked(state)
     }
@@ -32,11 +42,11 @@ final class LineLimits: Sendable {
     ///   - isForAudit: the audit log would.
     func judge(
         _ event: some LogEvent, _ source: LogSource, isForLog: Bool, isForAudit: Bool,
-        at now: Timestamp
+        at now: MonotonicTime
     ) -> Verdict {
         let (name, level, area) = (event.name, event.level, event.area)
-        let now = now.milliseconds
         return state.withLock { state in
+            let now = state.advance(to: now)
             let passes =
                 source.isAlwaysInLog || state.log.admit(name, source, level, area, at: now)
             var verdict = Verdict(isForLog: passes, audit: nil)
@@ -66,24 +76,29 @@ final class LineLimits: Sendable {
 
     /// - Parameter byteCount: of the whole line that was admitted.
     func settle(
-        _ admission: LineBudget.Admission, _ source: LogSource?, byteCount: Int, at now: Timestamp
+        _ admission: LineBudget.Admission, _ source: LogSource?, byteCount: Int,
+        at now: MonotonicTime
     ) {
-        state.withLock {
-            $0.audit?.settle(admission, source, byteCount: byteCount, at: now.milliseconds)
+        state.withLock { state in
+            let now = state.advance(to: now)
+            state.audit?.settle(admission, source, byteCount: byteCount, at: now)
         }
     }
 
     /// Whether it is the first about its subject in an hour.
-    func isFirst(of subject: UInt64, at now: Timestamp) -> Bool {
-        state.withLock { $0.subjects.isFirst(subject, at: now.seconds) }
+    func isFirst(of subject: UInt64, at now: MonotonicTime) -> Bool {
+        state.withLock { state in
+            let now = state.advance(to: now)
+            return state.subjects.isFirst(subject, at: now / 1000)
+        }
     }
 
     /// The summaries that are due, or all of them.
     func takeSummaries(
-        at now: Timestamp, all: Bool
+        at now: MonotonicTime, all: Bool
     ) -> (log: [LinesSuppressed], audit: [LinesSuppressed]) {
-        let now = now.milliseconds
-        return state.withLock { state in
+        state.withLock { state in
+            let now = state.advance(to: now)
             var log: [LinesSuppressed] = []
             while let summary = all
                 ? state.log.takeLastSummary(at: now) : state.log.takeSummary(at: now)
@@ -104,4 +119,8 @@ final class LineLimits: Sendable {
     var suppressed: (log: UInt64, audit: UInt64) {
         state.withLock { ($0.log.suppressed.total, $0.audit?.suppressed.total ?? 0) }
     }
+}
+
+extension MonotonicTime {
+    fileprivate var milliseconds: Int64 { nanoseconds / 1_000_000 }
 }

@@ -139,11 +139,14 @@ struct LogReopened: LogEvent {
 struct OtherLogEvent: LogEvent {
     let event: any LogEvent
     let log: String
+    /// How many more of them have no line in this log.
+    var suppressed: Int64 = 0
     var level: Level { event.level }
     var area: Area { event.area }
     var name: StaticString { event.name }
     func write(to line: inout LogLine) {
         event.write(to: &line)
         line.field("log", log)
+        if suppressed > 0 { line.field("suppressed", suppressed) }
     }
 }

@@ -31,8 +31,9 @@ package final class Logger: Sendable {
     /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed within a
     /// second, and a seal is never late by more.
     private static let keepUpInterval = Milliseconds(500)
-    /// Of a file about itself, between two times that `keepUp` is called.
-    private static let mostReports = 64
+    /// Between two lines of the audit log that say how many found no room: clients can cause them, and
+    /// no budget has them.
+    private static let auditDropInterval = Milliseconds.seconds(60)
 
     /// Times that a committer lets others run before it falls asleep. A write of a batch takes a few
     /// microseconds, and a yield half of one.
@@ -58,7 +59,7 @@ package final class Logger: Sendable {
     private let fileName: String
     /// What this file has to say of itself, until it is recorded in the other. Nothing else may be
     /// locked meanwhile.
-    private let reports = Locked<[any LogEvent]>([])
+    private let reports = Locked(FileReports())
 
     /// Guards the buffer and the counters. Never held during a system call on the file.
     private let state: Locked<State>
@@ -104,6 +105,8 @@ package final class Logger: Sendable {
         var retryDelay: Milliseconds
         /// Lines that found no room, since one was last reported.
         var dropped: UInt64 = 0
+        /// When that may be reported again.
+        var dropReportTime = MonotonicTime(nanoseconds: 0)
         /// The same since the start, and why the last of them found none.
         var droppedEver: UInt64 = 0
         var dropReason = Errno.noBuffers
@@ -148,7 +151,7 @@ package final class Logger: Sendable {
         syncsPivotal = options.durability == .synced
         tokensNeedNoPassword = options.tokensNeedNoPassword
         retryDelays = options.retryDelays
-        limits = LineLimits(hasAudit: options.audit != nil, at: clock.now())
+        limits = LineLimits(hasAudit: options.audit != nil, at: clock.monotonic())
         auditOptions = Locked(options.audit)
         let rotating = try RotatingFile(
             RotatingFile.Options(options), fileSystem, clock: clock)
@@ -268,7 +271,7 @@ package final class Logger: Sendable {
         switch event.evidence {
         case .no: false
         case .yes: true
-        case .firstInHour(let subject): limits.isFirst(of: subject, at: clock.now())
+        case .firstInHour(let subject): limits.isFirst(of: subject, at: clock.monotonic())
         }
     }
 
@@ -285,7 +288,7 @@ package final class Logger: Sendable {
     private func recordLimited(
         _ event: some LogEvent, _ source: LogSource, _ sinks: inout Sinks, mustSync: Bool
     ) {
-        let now = clock.now()
+        let now = clock.monotonic()
         let verdict = limits.judge(
             event, source, isForLog: sinks.file || sinks.standardError, isForAudit: sinks.audit,
             at: now)
@@ -314,7 +317,7 @@ package final class Logger: Sendable {
     }
 
     private func recordSummaries(all: Bool) {
-        let now = clock.now()
+        let now = clock.monotonic()
         let summaries = limits.takeSummaries(at: now, all: all)
         for summary in summaries.log {
             var sinks = Sinks()
@@ -506,6 +509,7 @@ package final class Logger: Sendable {
         let rotationFailure = writer.takeRotationFailure()
         let news = writer.takeNews()
         CrashReport.setDescriptor(writer.descriptorNumber, of: crashSlot)
+        let now = clock.monotonic()
         let (isNew, dropped) = state.withLock { state in
             state.isWriting = false
             state.oldest = writer.oldest
@@ -527,11 +531,11 @@ package final class Logger: Sendable {
                     Milliseconds(state.retryDelay.count * 2), retryDelays.upperBound)
                 return (isNew, UInt64(0))
             }
-            defer { state.dropped = 0 }
-            if state.written == state.recorded, state.dropped == 0, state.owedSyncFailure == nil {
+            let dropped = state.takeDropped(at: now, interval: dropInterval)
+            if state.written == state.recorded, dropped == 0, state.owedSyncFailure == nil {
                 isSettled.store(true, ordering: .releasing)
             }
-            return (isNew, state.dropped)
+            return (isNew, dropped)
         }
         state.wakeAll()
         // All the rest is rare.
@@ -551,6 +555,24 @@ package final class Logger: Sendable {
         }
         if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
         return dropped > 0 || rotationFailure != nil || owesWord
+    }
+
+    private var dropInterval: Milliseconds {
+        label.isEmpty ? Milliseconds(0) : Self.auditDropInterval
+    }
+
+    /// Reports the lines that found no room and that no line has told of yet, if it is time.
+    /// - Parameter all: in any case, because nothing comes after it.
+    private func reportDropped(all: Bool) {
+        let now = clock.monotonic()
+        let interval = all ? Milliseconds(0) : dropInterval
+        let dropped = state.withLock { state in
+            if all { state.dropReportTime = now }
+            // While the file cannot be written, `log_recovered` will tell.
+            return state.failure == nil && !state.isFinished
+                ? state.takeDropped(at: now, interval: interval) : 0
+        }
+        if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
     }
 
     /// Records what this file has to say of itself. The audit log has no levels to ask.
@@ -575,7 +597,8 @@ package final class Logger: Sendable {
     /// - Parameter always: because it is about the file not being there to be read.
     private func tellStandardError(_ event: some LogEvent, always: Bool = false) {
         if event.level >= .warning, audit != nil || !label.isEmpty {
-            reports.withLock { if $0.count < Self.mostReports { $0.append(event) } }
+            let now = clock.monotonic()
+            reports.withLock { $0.add(event, at: now) }
         }
         guard always || levels.isForStandardError(event.level) else { return }
         standardError.append(LogLine.whole(event, at: clock.now(), format).span)
@@ -600,32 +623,33 @@ package final class Logger: Sendable {
     package func keepUp() {
         guard !state.withLock({ $0.isFinished }) else { return }
         recordSummaries(all: false)
-        exchangeReports()
+        exchangeReports(all: false)
         keepFileUp()
         audit?.keepFileUp()
     }
 
     /// Records in each log what the other has to say of its file, so that a log that is removed or
     /// broken has a witness.
-    private func exchangeReports() {
+    private func exchangeReports(all: Bool) {
         guard let audit else { return }
-        for event in takeReports() where levels.isForAudit(event.level, event.area) {
-            audit.keepWhole(OtherLogEvent(event: event, log: fileName))
+        for event in takeReports(all: all) where levels.isForAudit(event.level, event.area) {
+            audit.keepWhole(event)
         }
-        for event in audit.takeReports() where levels.isForFile(event.level, event.area) {
-            keepWhole(OtherLogEvent(event: event, log: audit.fileName))
+        for event in audit.takeReports(all: all) where levels.isForFile(event.level, event.area) {
+            keepWhole(event)
         }
     }
 
-    private func takeReports() -> [any LogEvent] {
-        reports.withLock { reports in
-            defer { reports = [] }
-            return reports
+    private func takeReports(all: Bool) -> [OtherLogEvent] {
+        let now = clock.monotonic()
+        return reports.withLock { $0.take(at: now, all: all) }.map {
+            OtherLogEvent(event: $0.event, log: fileName, suppressed: $0.suppressed)
         }
     }
 
     private func keepFileUp() {
         guard !state.withLock({ $0.isFinished }) else { return }
+        reportDropped(all: false)
         reopenIfGone()
         _ = commitFile()
         takeTurn()
@@ -819,9 +843,6 @@ package final class Logger: Sendable {
         return writer.head
     }
 
-    /// The same of the audit log.
-    package var auditHead: SealHead? { audit?.head }
-
     /// Writes what is left, to both sinks, and seals it.
     /// - Returns: how many lines could not be written and are lost with this process.
     package func stop() -> Int {
@@ -830,7 +851,9 @@ package final class Logger: Sendable {
             timer = nil
         }
         recordSummaries(all: true)
-        exchangeReports()
+        reportDropped(all: true)
+        audit?.reportDropped(all: true)
+        exchangeReports(all: true)
         let lost = stopFile() + (audit?.stopFile() ?? 0)
         standardError.flush(within: 1)
         return lost
@@ -838,6 +861,8 @@ package final class Logger: Sendable {
 
     private func stopFile() -> Int {
         state.withLock { $0.retryTime = MonotonicTime(nanoseconds: 0) }
+        _ = commitFile()
+        reportDropped(all: true)
         _ = commitFile()
         takeTurn()
         let wasFinished = state.withLock { $0.isFinished }
@@ -871,6 +896,16 @@ extension Logger.State {
         recorded += 1
         recordedBytes += UInt64(stamp.text.count + line.count + 1)
         if mustSync { self.mustSync = true }
+    }
+
+    /// The lines that found no room, to be reported; none before it is time.
+    fileprivate mutating func takeDropped(
+        at now: MonotonicTime, interval: Milliseconds
+    ) -> UInt64 {
+        guard dropped > 0, now >= dropReportTime else { return 0 }
+        dropReportTime = now + interval
+        defer { dropped = 0 }
+        return dropped
     }
 
     /// The same for a line that has its time and its end.

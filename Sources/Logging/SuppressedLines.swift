@@ -136,6 +136,6 @@ struct DecayingSum {
 
     mutating func add(_ term: Int, at now: Int64) {
         sum = value(at: now) + Int64(term)
-        time = now
+        time = max(time, now)
     }
 }

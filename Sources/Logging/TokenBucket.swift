@@ -18,11 +18,14 @@ struct TokenBucket {
     }
 
     /// What can be taken now.
+    /// - Parameter now: of a monotonic clock. Where threads have read it and then waited for a lock, it
+    ///   may be earlier than before: that gives nothing, and the bucket's own time stays.
     mutating func available(at now: Int64) -> Int {
-        // A clock that was put back gives nothing.
-        let elapsed = max(0, now.subtractingReportingOverflow(time).partialValue)
+        guard now > time else { return level / 1000 }
+        let (elapsed, overflow) = now.subtractingReportingOverflow(time)
         time = now
-        level = min(capacity * 1000, level + rate * min(Int(elapsed), capacity * 1000 / rate + 1))
+        let longest = Int64(capacity * 1000 / rate + 1)
+        level = min(capacity * 1000, level + rate * Int(overflow ? longest : min(elapsed, longest)))
         return level / 1000
     }
 

@@ -3,17 +3,33 @@ import Glibc
 /// Where the time of day comes from. Injected everywhere, so that a test can say what time it is.
 package struct WallClock: Sendable {
     package let now: @Sendable () -> Timestamp
+    /// For what measures a span and is tested with an injected clock.
+    package let monotonic: @Sendable () -> MonotonicTime
 
-    package init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
-
-    /// The system's clock. It may jump; nothing that measures a span may use it.
-    package static let system = WallClock {
-        var time = timespec()
-        // Cannot fail: the clock exists. Sound: it fills in a structure of ours.
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(
-            milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    /// An injected clock. Its monotonic time is the time since 1970.
+    package init(now: @escaping @Sendable () -> Timestamp) {
+        self.init(
+            now: now,
+            monotonic: { MonotonicTime(nanoseconds: 0) + Milliseconds(now().milliseconds) })
     }
+
+    package init(
+        now: @escaping @Sendable () -> Timestamp, monotonic: @escaping @Sendable () -> MonotonicTime
+    ) {
+        self.now = now
+        self.monotonic = monotonic
+    }
+
+    /// The system's clocks. `now` may jump; nothing that measures a span may use it.
+    package static let system = WallClock(
+        now: {
+            var time = timespec()
+            // Cannot fail: the clock exists. Sound: it fills in a structure of ours.
+            unsafe clock_gettime(CLOCK_REALTIME, &time)
+            return Timestamp(
+                milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+        },
+        monotonic: { .now })
 
     package static func fixed(_ moment: Timestamp) -> WallClock { WallClock { moment } }
 }

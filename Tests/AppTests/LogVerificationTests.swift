@@ -242,6 +242,47 @@ struct LogVerificationTests {
         return shell.standardOutput
     }
 
+    @Test(
+        "reads no configured file that is a symbolic link",
+        arguments: [
+            ("app.log", "app.log"), ("app.log.000002", "app.log.000002"),
+            (".app.log.state", "./.app.log.state"),
+        ])
+    func link(name: String, said: String) throws {
+        let folder = try SealedLog.made.get().copy()
+        try FileManager.default.createDirectory(
+            atPath: folder.path("elsewhere"), withIntermediateDirectories: false)
+        try folder.move(name, to: "elsewhere/\(name)")
+        #expect(symlink("elsewhere/\(name)", folder.path(name)) == 0)
+        let why = "it is a symbolic link; put the file itself there"
+        let (ending, report) = try verify(in: folder)
+        #expect(ending == .exited(2), "\(report)")
+        #expect(report.contains("\(said): \(why)"), "\(report)")
+
+        let isState = name == ".app.log.state"
+        let commands =
+            isState
+            ? [["log", "head"]]
+            : [["log", "stats"], ["log", "tail", "--no-follow", "--lines", "100000"]]
+        for command in commands {
+            let (ending, output, errors) = try House.run(
+                command + SealedLog.configuration, in: folder, SealedLog.settings)
+            #expect(ending == .exited(66), "\(command)")
+            // The head of the audit log is there.
+            #expect(isState || output == "", "\(command)")
+            #expect(errors.contains(why), "\(command): \(errors)")
+        }
+        // A file that the operator names is followed.
+        if name == "app.log" {
+            for command in [["tail", "app.log", "--no-follow"], ["stats", "app.log"]] {
+                let (ending, output, errors) = try House.run(
+                    ["log"] + command + SealedLog.configuration, in: folder, SealedLog.settings)
+                #expect(ending == .exited(0), "\(command): \(errors)")
+                #expect(!output.isEmpty)
+            }
+        }
+    }
+
     @Test("is said while it is written, over SIGHUP, a restart, and what retention removes")
     func life() throws {
         let folder = try SealedLog.made.get().copy()

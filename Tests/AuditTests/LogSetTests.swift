@@ -44,11 +44,47 @@ struct LogSetTests {
     }
 
     @Test func `files that were moved and packed are part of it, in the order of their lines`() {
-        let set = LogSet(of: path, keyIDs: nil)
+        let set = LogSet(of: path, .configured, keyIDs: nil)
         #expect(
             set.files.map { LogName.base(of: $0.path) } == ["app.log.2.gz", "app.log.1", "app.log"])
         #expect(set.foreign.map(\.name) == ["app.log.foreign.1"])
         #expect(set.problems.isEmpty)
+    }
+
+    @Test func `symbolic links among them are not followed`() throws {
+        try FileManager.default.createDirectory(
+            atPath: folder.path("elsewhere"), withIntermediateDirectories: false)
+        for name in ["app.log.1", "app.log"] {
+            try FileManager.default.moveItem(
+                atPath: folder.path(name), toPath: folder.path("elsewhere/\(name)"))
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.path(name), withDestinationPath: "elsewhere/\(name)")
+        }
+        let set = LogSet(of: path, .configured, keyIDs: nil)
+        #expect(set.files.map { LogName.base(of: $0.path) } == ["app.log.2.gz"])
+        #expect(set.problems.map(\.error) == [.link(path: path)])
+        #expect(set.notes.first == "symbolic links are not followed: app.log.1")
+        // As the operator names it, it is followed.
+        let named = LogSet(of: path, .named, keyIDs: nil)
+        #expect(named.files.count == 3)
+        #expect(named.problems.isEmpty)
+    }
+
+    @Test func `a log that becomes a symbolic link while it is followed ends that`() throws {
+        var tail = try LogTail(LogTail.Options(path: path))
+        var bytes: [UInt8] = []
+        let progress = try tail.poll(into: &bytes)
+        #expect(progress == .caughtUp)
+        try FileManager.default.moveItem(atPath: path, toPath: folder.path("app.log.0"))
+        try folder.file("secret", line(14, 100))
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "secret")
+        do throws(ReadingError) {
+            _ = try tail.poll(into: &bytes)
+            Issue.record("the link is followed")
+        } catch {
+            #expect(error == .link(path: path))
+        }
+        #expect(numbers(bytes) == Array(1...8))
     }
 
     @Test func `all of them are counted`() throws {

@@ -50,7 +50,19 @@ enum EvidenceRules {
         options.standardErrorLevel = .critical
         options.audit = LogOptions.Audit(path: "\(folder)/audit.log")
         options.audit?.maximumSize = 1 << 30
-        let logger = try Logger(options, clock: WallClock { now.withLock { $0 } })
+        // Threads read the clock and then wait: every other time comes late, by up to a minute.
+        let delay = Locked<(current: Int64, isNext: Bool)>((0, false))
+        let clock = WallClock(
+            now: { now.withLock { $0 } },
+            monotonic: {
+                let late = delay.withLock { delay in
+                    delay.isNext.toggle()
+                    return delay.isNext ? 0 : delay.current
+                }
+                let time = now.withLock { $0.milliseconds } - late
+                return MonotonicTime(nanoseconds: time * 1_000_000)
+            })
+        let logger = try Logger(options, clock: clock)
         var run = Run(logger: logger)
         for index in stride(from: 0, to: bytes.count - 3, by: 4) {
             let (a, b, c) = (Int(bytes[index + 1]), Int(bytes[index + 2]), Int(bytes[index + 3]))
@@ -58,7 +70,9 @@ enum EvidenceRules {
             case 0:
                 let unit: Int64 = [1, 1000, 60_000, 600_000][c % 4]
                 now.withLock { $0 = $0 + Milliseconds(Int64(a + b) * unit) }
+                delay.withLock { $0.current = 0 }
                 logger.keepUp()
+                delay.withLock { $0.current = [0, 1, 1000, 60_000][c / 4 % 4] }
             case let what: run.cause(Int(what), a, b, c, at: now.withLock { $0 })
             }
         }

@@ -28,6 +28,7 @@ private struct Event: LogEvent {
 private final class DiskOfOneFile: FileSystem {
     private struct State {
         var isFull = false
+        var whileWriting: (@Sendable () -> Void)?
         var writes = 0
         var syncs = 0
     }
@@ -42,6 +43,10 @@ private final class DiskOfOneFile: FileSystem {
         get { state.withLock { $0.isFull } }
         set { state.withLock { $0.isFull = newValue } }
     }
+    /// Called within the next write of the file, once.
+    func duringNextWrite(_ action: @escaping @Sendable () -> Void) {
+        state.withLock { $0.whileWriting = action }
+    }
     var writes: Int { state.withLock { $0.writes } }
     /// Of any file.
     var syncs: Int { state.withLock { $0.syncs } }
@@ -49,6 +54,7 @@ private final class DiskOfOneFile: FileSystem {
     func write(_ bytes: Span<UInt8>, to file: borrowing FileDescriptor) throws(Errno) -> Int {
         if let ours = try? real.status(of: path), try file.status().isSameFile(as: ours) {
             if isFull { throw Errno(ENOSPC) }
+            state.withLock { $0.whileWriting.take() }?()
             state.withLock { $0.writes += 1 }
         }
         return try real.write(bytes, to: file)
@@ -278,6 +284,56 @@ final class AuditLogTests {
         #expect(reports.count == 1)
         #expect(reports.first?.hasSuffix("No space left on device\" log=app.log") == true)
         #expect(logger.failure != nil)
+    }
+
+    @Test func `lines that find no room are reported once a minute, and none is left out`() throws {
+        let disk = DiskOfOneFile(folder.path("audit.log"))
+        let logger = try logger(
+            options {
+                $0.maximumSize = 1 << 30
+                $0.audit?.maximumSize = 1 << 30
+            }, disk)
+        let count = Locked(0)
+        let record: @Sendable (Int) -> Void = { lines in
+            for _ in 0..<lines {
+                var note = Note(bytes: [UInt8](repeating: UInt8(ascii: "x"), count: 3800))
+                note.level = .warning
+                logger.record(note)
+                count.withLock { $0 += 1 }
+            }
+        }
+        // Each time the disk is full for a while, and lines come while the write goes on.
+        func fail() {
+            disk.isFull = true
+            record(1)
+            #expect(logger.commit() != .written)
+            record(1200)
+            disk.isFull = false
+            disk.duringNextWrite { record(10) }
+            _ = logger.commit()
+            #expect(logger.commit() == .written)
+        }
+        func dropped() throws -> [Int] {
+            try lines("audit.log", "log_dropped").compactMap { number("n", in: $0) }
+        }
+        for _ in 0..<3 {
+            fail()
+            #expect(try dropped() == [10])
+        }
+        clock.advance(.seconds(60))
+        logger.keepUp()
+        #expect(try dropped() == [10, 10])
+        fail()
+        #expect(try dropped() == [10, 10])
+        #expect(logger.stop() == 0)
+        let told =
+            try dropped().reduce(0, +)
+            + lines("audit.log", "log_recovered").compactMap { number("dropped", in: $0) }
+            .reduce(0, +)
+        #expect(try lines("audit.log", "| note ").count + told == count.withLock { $0 })
+        #expect(
+            try lines("app.log", "log_dropped").compactMap { number("n", in: $0) }.reduce(0, +)
+                == dropped().reduce(0, +))
     }
 
     @Test func `its limits change while it is open`() throws {

@@ -215,6 +215,38 @@ struct LineBudgetTests {
         #expect(admitted + told == offered)
     }
 
+    @Test func `times that come out of order credit no interval twice`() {
+        var bucket = TokenBucket(capacity: 1000, rate: 100, at: start)
+        var taken = bucket.take(1000, at: start) ? 1000 : 0
+        for second in 1...100 as ClosedRange<Int64> {
+            let now = start + second * 1000
+            // One thread has read the clock late, and nine early.
+            for early in 0..<10 as Range<Int64> {
+                for time in [now, now - early * 1000] {
+                    while bucket.take(10, at: time) { taken += 10 }
+                }
+            }
+            #expect(taken <= 1000 + 100 * Int(second))
+        }
+        #expect(taken == 1000 + 100 * 100)
+    }
+
+    @Test func `a flood whose threads read the clock out of order keeps to the budget`() {
+        var budget = LineBudget(at: start)
+        var dice = Dice(seed: 10)
+        var written = 0
+        for index in 0..<2000 as Range<Int64> {
+            let now = start + index * 1000
+            for _ in 0..<10 {
+                written += budget.flood(
+                    source([UInt128(dice.next() % 5000)]), at: now - Int64(dice.next() % 5000),
+                    limit: 100)
+                written += budget.flood(source([UInt128(dice.next())]), at: now, limit: 1)
+            }
+            #expect(written <= LineBudget.ofAll.burst + LineBudget.ofAll.rate * Int(index))
+        }
+    }
+
     @Test func `a clock that is put back neither traps nor gives more`() {
         var budget = LineBudget(at: start)
         var written = 0
@@ -251,5 +283,52 @@ struct DistinctCountTests {
                 #expect((0.8...1.2).contains(estimate / Double(size)), "\(size): \(estimate)")
             }
         }
+    }
+}
+
+@Suite("What a log reports of its own file")
+struct FileReportsTests {
+    private let start = MonotonicTime(nanoseconds: 5_000_000_000)
+
+    private func texts(_ reports: [FileReports.Report]) -> [String] {
+        reports.map { report in
+            let event = OtherLogEvent(
+                event: report.event, log: "app.log", suppressed: report.suppressed)
+            let line = LogLine.whole(event, at: someTime, .text)
+            return String(
+                String(decoding: line, as: UTF8.self).dropLast().split(separator: "| ")[3])
+        }
+    }
+
+    @Test func `four of one event go over in a minute, and then one that counts the rest`() {
+        var reports = FileReports()
+        var texts: [String] = []
+        for number in 0..<100 {
+            let now = start + Milliseconds(Int64(number) * 500)
+            reports.add(LogFailed(reason: "\(number)"), at: now)
+            if number == 7 { reports.add(LogReopened(reason: "removed", level: .warning), at: now) }
+            texts += self.texts(reports.take(at: now, all: false))
+        }
+        #expect(
+            texts == (0..<4).map { "log_failed reason=\($0) log=app.log" }
+                + ["log_reopen reason=removed log=app.log"])
+        let early = reports.take(at: start + .seconds(59), all: false)
+        #expect(early.isEmpty)
+        let due = reports.take(at: start + .seconds(60), all: false)
+        #expect(self.texts(due) == ["log_failed reason=99 log=app.log suppressed=95"])
+        let none = reports.take(at: start + .seconds(200), all: true)
+        #expect(none.isEmpty)
+    }
+
+    @Test func `lines that found no room are added up`() {
+        var reports = FileReports()
+        var taken: [FileReports.Report] = []
+        for number in 1...100 as ClosedRange<Int64> {
+            reports.add(LogDropped(dropped: number), at: start)
+            taken += reports.take(at: start, all: false)
+        }
+        taken += reports.take(at: start, all: true)
+        #expect(
+            texts(taken) == [1, 2, 3, 4, 5050 - 10].map { "log_dropped n=\($0) log=app.log" })
     }
 }
