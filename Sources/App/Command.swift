@@ -203,8 +203,8 @@ package struct Command {
     // MARK: Commands
 
     private func check() -> ExitCode {
-        // A start has the thread that takes signals.
-        let limits = StartLimits.measured(missingThreads: 1)
+        // A start has those that take signals and see to them.
+        let limits = StartLimits.measured(missingThreads: 2)
         if let shortage = limits.shortageOfDescriptors {
             Self.say(shortage.sentence)
             return .system

@@ -201,23 +201,18 @@ struct ConfigurationReader {
     /// Where a packaged server has its configuration; read only if it is named.
     private static let usualFile = "/etc/gatehouse/config.json"
 
-    /// - Parameter file: a configuration that is there and was not named.
-    static func demoWarning(unused file: String?) -> String {
-        "demo: anyone who can connect can log in as anyone"
-            + (file.map { "; \($0) is not read unless --config names it" } ?? "")
-    }
-
     private mutating func readLogin(_ server: ServerOptions) -> Configuration.Login {
         var login = Configuration.Login()
         // Without a file nobody can have said whose passwords are good.
         login.mode = choice("login.mode", isFromFile ? .password : .demo)
         if login.mode == .demo {
+            let isUnused = !isFromFile && (try? FileStatus(path: Self.usualFile)) != nil
             warnings.append(
                 Problem(
                     path: "login.mode",
-                    sentence: Self.demoWarning(
-                        unused: isFromFile || !FileManager.default.fileExists(atPath: Self.usualFile)
-                            ? nil : Self.usualFile)))
+                    sentence: "demo: anyone who can connect can log in as anyone"
+                        + (isUnused
+                            ? "; \(Self.usualFile) is read only if --config names it" : "")))
             if !server.address.isForDemo {
                 settings.add("server.host", "demo mode listens on 127.0.0.1 or ::1 only")
             }

@@ -94,12 +94,7 @@ package struct StartCheck {
 
     /// Whether a server of this configuration runs, which has the addresses then.
     private var isServed: Bool {
-        places.logs.contains { log in
-            guard let owner = ProcessLock.owner(LogName.companion(of: log.path, "lock")) else {
-                return false
-            }
-            return kill(owner, 0) == 0 || errno == EPERM
-        }
+        places.logs.contains { ProcessLock.isHeld(LogName.companion(of: $0.path, "lock")) }
     }
 
     /// There systemd itself may hold the addresses, and hands them over at the start.

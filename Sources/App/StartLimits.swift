@@ -21,8 +21,7 @@ struct StartLimits: Sendable {
         StartLimits(
             descriptors: ResourceLimits.raiseDescriptors(),
             threads: { wanted, bytes in
-                let probe = StartProbe(
-                    threads: wanted + missing, bytes: bytes + missing * Self.bytesOfThread)
+                let probe = StartProbe(threads: wanted + missing, bytes: bytes)
                 return StartProbe(
                     threads: max(0, probe.threads - missing), hasMemory: probe.hasMemory)
             })
@@ -51,8 +50,6 @@ struct StartLimits: Sendable {
     /// For the log's buffers, users, connections and what clients send.
     private static let bytes = 64 << 20
     private static let bytesOfWorker = 1 << 20
-    /// Beside its stack: what its allocator reserves, and what is lost to alignment.
-    private static let bytesOfThread = 8 << 20
 
     private static func threads(of options: ServerOptions) -> Int {
         let workers = if case .unix = options.address.host { 1 } else { options.workers }

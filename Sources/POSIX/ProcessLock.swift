@@ -41,6 +41,16 @@ package struct ProcessLock: ~Copyable {
         return Int32(String(decoding: bytes[..<count].prefix { $0 != 0x0A }, as: UTF8.self))
     }
 
+    /// Whether a process has the lock.
+    package static func isHeld(_ path: String) -> Bool {
+        guard let owner = owner(path), kill(owner, 0) == 0 || errno == EPERM,
+            let file = try? SystemFileSystem().open(path, O_RDONLY, mode: 0)
+        else { return false }
+        // The owner may have died, and another process have its number. Only then is the lock taken
+        // for a moment, in which a start would be refused.
+        return !file.tryLockShared()
+    }
+
     /// Whether the lock is still the one that the next process would find.
     package func isInPlace(_ path: String) -> Bool {
         guard let ours = try? file.status(), let there = try? SystemFileSystem().status(of: path)

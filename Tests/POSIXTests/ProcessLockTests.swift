@@ -16,7 +16,11 @@ struct ProcessLockTests {
             #expect(ProcessLock.owner(path) == getpid())
             let isInPlace = lock.isInPlace(path)
             #expect(isInPlace)
+            #expect(ProcessLock.isHeld(path))
         }
+        // The process that the file names lives, and has it no more.
+        #expect(ProcessLock.owner(path) == getpid())
+        #expect(!ProcessLock.isHeld(path))
         #expect(try Self.isFree(path))
     }
 

@@ -33,7 +33,7 @@ USERS = range(61234, 61242)
 NOT_BEGUN = re.compile("error while loading shared libraries|cannot enable executable stack")
 
 SHORT = {
-    "threads": [1, 2, 3, 4, 6, 10, 14, 15, 16, 20, 26, 30, 32, 40, 64],
+    "threads": [1, 2, 3, 4, 6, 10, 14, 15, 16, 17, 18, 19, 20, 26, 30, 32, 40, 64],
     "memory": [16, 64, 80, 100, 128, 150, 192, 256, 320, 400, 512, 600, 700, 1024, 4096],
     "descriptors": [3, 4, 5, 8, 16, 64, 100, 200, 232, 240, 300, 600, 1024, 4096],
 }

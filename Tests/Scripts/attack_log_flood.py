@@ -9,6 +9,7 @@ password was tried named, and `log verify` content with both files.
 """
 
 import glob
+import http.client
 import json
 import os
 import random
@@ -226,8 +227,47 @@ def attack(program, seconds):
                     f"{name}: {done.stdout.decode().splitlines()[-1]}")
 
 
+def session(connection, user):
+    """Begins, renews and ends a session of the demo."""
+    token = None
+    for path in ["/login", "/refresh", "/refresh", "/logout", "/resource"]:
+        fields = {"Content-Type": "application/json"} if path == "/login" else {
+            "Authorization": f"Bearer {token}"}
+        body = json.dumps({"user_id": user}) if path == "/login" else None
+        connection.request("GET" if path == "/resource" else "POST", path, body, fields)
+        with connection.getresponse() as response:
+            answer = response.read()
+            expect(response.status == (401 if path == "/resource" else
+                                       204 if path == "/logout" else 200),
+                   f"{path}: {response.status}")
+        if path in ["/login", "/refresh"]:
+            token = json.loads(answer)["token"]
+
+
+def demo(program, count):
+    """In the demo everyone can have sessions of any user: all their lines share one budget."""
+    log = {"file": {"path": "app.log"}, "audit": {"path": "audit.log"}}
+    with serving(program, log=log) as house:
+        begun = time.time()
+        connection = http.client.HTTPConnection(house.url.removeprefix("http://"))
+        for index in range(count):
+            session(connection, 1 + index % 2)
+        connection.close()
+        house.stop()
+        audit = [line for line in read(house.folder, "audit.log") if " | security | " in line]
+        spent = sum(len(line.encode()) + 1 for line in audit)
+        allowed = BURST + RATE * (time.time() - begun)
+        whole = read(house.folder, "app.log")
+        checked(sum("session_logout" in line for line in whole) == count,
+                f"the demo's log has all {count} sessions")
+        checked(spent <= allowed,
+                f"{spent} bytes of the demo's sessions in the audit log are no more than "
+                f"{allowed:.0f}")
+
+
 def main():
     attack(sys.argv[1], 30 if "--whole" in sys.argv[2:] else 2)
+    demo(sys.argv[1], 4000)
 
 
 main()

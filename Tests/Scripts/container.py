@@ -149,6 +149,23 @@ def blind(program):
     print("without /proc: refused")
 
 
+def unnamed(program):
+    """The demo says that there is a configuration which it was not told to read."""
+    with tempfile.TemporaryDirectory() as root:
+        os.chmod(root, 0o755)
+        furnish(root, program)
+        configure(program, root, house.free_port())
+        inside = (f"mount -t proc proc {root}/proc"
+                  f' && cd {root}/data && exec chroot --userspec={USER}:{USER} {root} "$@"')
+        done = subprocess.run(
+            ["unshare", "--mount", "--pid", "--fork", "sh", "-c", inside, "sh", "/gatehouse", "check"],
+            env={"PATH": "/usr/sbin:/usr/bin", "GATEHOUSE_LOG_FILE_PATH": "/data/demo.log"},
+            capture_output=True, text=True, timeout=PATIENCE, check=False)
+        expect("/etc/gatehouse/config.json is read only if --config names it" in done.stderr,
+               f"nothing is said of the configuration: {done.returncode} {done.stderr}")
+    print("without --config: the configuration is named")
+
+
 def main():
     if os.geteuid() != 0:
         return print("not root: left out")
@@ -156,6 +173,7 @@ def main():
         return print("no mounts of its own: left out")
     live(os.path.abspath(sys.argv[1]))
     blind(os.path.abspath(sys.argv[1]))
+    unnamed(os.path.abspath(sys.argv[1]))
     if "--whole" in sys.argv:
         with tempfile.TemporaryDirectory() as folder:
             live(build(folder))
