@@ -7,7 +7,9 @@ import Testing
 /// An account that owns nothing else.
 private let nobody: uid_t = 65_534
 
-@Suite("A command of root's in another account's folder", .blocking, .enabled(if: geteuid() == 0))
+@Suite(
+    "A command of root's in another account's folder", .blocking,
+    .enabled(if: geteuid() == 0 && TemporaryFolder.areOpenToOthers))
 struct RootCommandTests {
     private let folder = try! TemporaryFolder()
 

@@ -424,6 +424,8 @@ struct StartAgreementTests {
 
     @Test(
         .enabled(if: Self.firstUnprivilegedPort > 80),
+        .enabled(
+            if: TemporaryFolder.areOpenToOthers && TemporaryFolder.isOpenToOthers(House.program)),
         arguments: ["server.port", "admin.metrics"])
     func `agree about a port that only root may listen on`(setting: String) throws {
         try Installation("port 80") {

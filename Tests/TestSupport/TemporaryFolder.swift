@@ -5,6 +5,25 @@ import Foundation
 package final class TemporaryFolder: Sendable {
     private static let keptIn = ProcessInfo.processInfo.environment["GATEHOUSE_TEST_FOLDERS"]
 
+    /// Whether other accounts can come to a path: each folder above it lets them through.
+    package static func isOpenToOthers(_ path: String) -> Bool {
+        var folder = URL(filePath: path).deletingLastPathComponent()
+        while folder.path != "/" {
+            let mode =
+                try? FileManager.default.attributesOfItem(atPath: folder.path)[
+                    .posixPermissions] as? Int
+            guard let mode, mode & 0o001 != 0 else { return false }
+            folder.deleteLastPathComponent()
+        }
+        return true
+    }
+
+    /// The same for every folder of a test.
+    package static var areOpenToOthers: Bool {
+        let parent = keptIn ?? FileManager.default.temporaryDirectory.path
+        return isOpenToOthers(parent + "/folder")
+    }
+
     package let path: String
 
     package init() throws {
