@@ -55,19 +55,27 @@ final class House: Sendable {
         return ((tests ?? "") as NSString).deletingLastPathComponent + "/gatehouse"
     }()
 
-    /// - Parameter redirection: as the shell takes it, as in `>/dev/full 2>&-`.
+    /// - Parameters:
+    ///   - redirection: as the shell takes it, as in `>/dev/full 2>&-`.
+    ///   - account: which root becomes before it starts the program.
     static func start(
         in folder: TemporaryFolder, _ settings: [String: String], _ arguments: [String],
-        input: String = "/dev/null", redirection: String? = nil
+        input: String = "/dev/null", redirection: String? = nil, account: UInt32? = nil
     ) throws(ChildProcess.Failure) -> ChildProcess {
         // What the sanitizers and the crash reporter are told, the program has to be told, too.
         var environment = ProcessInfo.processInfo.environment.filter { name, _ in
             name.hasSuffix("SAN_OPTIONS") || name.hasPrefix("SWIFT_")
         }
         for (name, value) in settings { environment["GATEHOUSE_\(name)"] = value }
-        let words =
-            redirection.map { ["/bin/sh", "-c", "exec \"$0\" \"$@\" \($0)", program] }
-            ?? [program]
+        var words = [program]
+        if let redirection {
+            words = ["/bin/sh", "-c", "exec \"$0\" \"$@\" \(redirection)"] + words
+        }
+        if let account {
+            words =
+                ["/usr/bin/setpriv", "--reuid=\(account)", "--regid=\(account)", "--clear-groups"]
+                + words
+        }
         return try ChildProcess(
             words[0], words.dropFirst() + arguments, environment: environment, folder: folder.path,
             input: input)

@@ -436,19 +436,18 @@ struct StartAgreementTests {
             }
         }.make(in: folder)
         // Root becomes the owner of the folder for check; for a start it has to be told.
-        var words: [String] = []
+        var account: UInt32?
         if geteuid() == 0 {
             for name in [""] + folder.allNames {
                 #expect(lchown(folder.path(name), 65_534, 65_534) == 0)
             }
-            words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            account = 65_534
         }
         let (ending, _, errors) = try House.run(["check", "--config", "config.json"], in: folder)
         #expect(ending == .exited(Self.isUnderSystemd ? 0 : 78))
         #expect(errors.contains("\(setting): only root may listen on port 80"), "\(errors)")
-        let process = try ChildProcess(
-            "/usr/bin/env", words + [House.program, "serve", "--config", "config.json"],
-            environment: ["PATH": "/usr/bin:/bin"], folder: folder.path)
+        let process = try House.start(
+            in: folder, [:], ["serve", "--config", "config.json"], account: account)
         #expect(try process.wait() == .exited(69))
     }
 
