@@ -129,7 +129,7 @@ struct SyncTests {
         }
         let client = try server.client()
         try client.send(.get("/synced"))
-        #expect(eventually { server.events.count("handle /synced") == 4 })
+        #expect(eventually { disk.count == 4 })
         disk.finish()
         #expect(try client.response().content == "synced")
     }
