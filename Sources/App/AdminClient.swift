@@ -37,7 +37,7 @@ package struct AdminClient: Sendable {
             case .pathTooLong(let path):
                 "\(path) cannot be a socket: its path has at most "
                     + "\(SocketAddress.longestPath) bytes"
-            case .failed(let path, let error): "cannot ask the server at \(path): \(error.words)"
+            case .failed(let path, let error): "cannot ask the server at \(path): \(error.description)"
             }
         }
     }
@@ -110,10 +110,10 @@ package struct AdminClient: Sendable {
 
     private func failure(for error: Errno) -> Failure {
         switch error {
-        case .isNotThere, .connectionRefused: .notRunning(path: path)
-        case .notPermitted: .notPermitted(path: path)
+        case .noSuchFileOrDirectory, .connectionRefused: .notRunning(path: path)
+        case .permissionDenied: .notPermitted(path: path)
         case .timedOut: .timedOut(path: path)
-        case .nameTooLong: .pathTooLong(path: path)
+        case .fileNameTooLong: .pathTooLong(path: path)
         default: .failed(path: path, error)
         }
     }

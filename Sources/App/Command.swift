@@ -241,7 +241,7 @@ package struct Command {
         do throws(Errno) {
             signals = try Signals()
         } catch {
-            Self.say("threads: none can be made: \(error.words); raise the limit (ulimit -u)")
+            Self.say("threads: none can be made: \(error.description); raise the limit (ulimit -u)")
             return .system
         }
         let limits = StartLimits.measured()

@@ -25,7 +25,7 @@ struct ConfigurationFile {
         } catch {
             sentence =
                 switch error {
-                case .failed(let error): "cannot be read: \(error.words)"
+                case .failed(let error): "cannot be read: \(error.description)"
                 case .notRegular:
                     "is not a regular file; write a file, not a pipe or a device: it is read again at each reload"
                 case .tooLarge: "is larger than \(Units.text(size: Self.maximumSize))"

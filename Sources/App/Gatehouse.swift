@@ -28,12 +28,12 @@ package final class Gatehouse: Sendable {
     private let started: Timestamp
     /// The one it was begun with, in which some settings stay.
     private let first: Configuration
-    private let state: Locked<State>
+    private let state: Monitor<State>
     /// Reloads, one at a time, and never on a worker.
     private let reloads = DispatchQueue(label: "gatehouse.reload")
     private let upgradeIsPending = Flag()
     private let hasFinished = Flag()
-    private let timers = Locked<[any DispatchSourceTimer]>([])
+    private let timers = Monitor<[any DispatchSourceTimer]>([])
     private let manager: ServiceManager?
 
     private struct State {
@@ -107,7 +107,7 @@ package final class Gatehouse: Sendable {
         self.manager = manager
         started = clock.now()
         first = configuration
-        state = Locked(State(configuration, users))
+        state = Monitor(State(configuration, users))
         connect()
         announce(configuration, users)
     }
@@ -208,7 +208,7 @@ package final class Gatehouse: Sendable {
             // Says so itself, in the first line of the new file.
             try parts.log.reopen()
         } catch {
-            parts.log.record(LogFailed(reason: "cannot reopen: \(error.words)"))
+            parts.log.record(LogFailed(reason: "cannot reopen: \(error.description)"))
             _ = parts.log.commit()
         }
     }
@@ -249,7 +249,7 @@ extension Gatehouse {
             _ path: String, _ error: LogOpenError, setting: String
         ) -> String {
             switch error {
-            case .failed(let error): "cannot open the log \(path): \(error.words)"
+            case .failed(let error): "cannot open the log \(path): \(error.description)"
             case .isNotRegular(let kind):
                 "\(path) is \(kind), and a log is a regular file; write another \(setting)"
             case .isNoLog:
@@ -340,7 +340,7 @@ extension Gatehouse {
                         origin: Origin(client: refusal.client, id: refusal.id)))
             },
             acceptFailed: { error in
-                log.record(AcceptFailed(error: error.words))
+                log.record(AcceptFailed(error: error.description))
                 // There may be no response that it could be written with.
                 _ = log.commit()
             })
@@ -450,7 +450,7 @@ extension Gatehouse {
         parts.throttle.options = new.login.throttle
         parts.refusesUnrecorded.set(new.onLogFailure == .refuse)
         if let error = parts.log.change(to: SealKeys.completing(new)) {
-            parts.log.record(LogFailed(reason: "cannot seal with the new key: \(error.words)"))
+            parts.log.record(LogFailed(reason: "cannot seal with the new key: \(error.description)"))
         }
         // A worker that hangs in a write takes them when it reads its mail.
         server.replace(routes: service.routes, options: new.publicOptions)

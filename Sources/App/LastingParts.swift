@@ -78,7 +78,7 @@ final class Bell: Sendable {
         var metrics: @Sendable () -> [UInt8] = { [] }
     }
 
-    private let answers = Locked(Answers())
+    private let answers = Monitor(Answers())
 
     func connect(
         reload: @escaping @Sendable () -> AdminEndpoints.ReloadOutcome,

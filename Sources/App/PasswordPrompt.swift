@@ -29,7 +29,7 @@ enum PasswordPrompt {
             case .tooLong: "the password is too long; at most 1,024 bytes are taken"
             case .notUTF8: "the password is not UTF-8"
             case .different: "the two passwords are not the same; nothing was changed"
-            case .unreadable(let error): "standard input cannot be read: \(error.words)"
+            case .unreadable(let error): "standard input cannot be read: \(error.description)"
             }
         }
     }

@@ -69,7 +69,7 @@ struct RevocationRequest {
                     + ["a server has \(path); only it can revoke, or whoever stops it first"]
             case .unusable(let path, let error): ["\(path) \(error.sentence)"]
             case .notWritten(let path, let error):
-                ["\(path) cannot be written: \(error.words)"]
+                ["\(path) cannot be written: \(error.description)"]
             case .notUnderstood: ["what was to be revoked is not understood"]
             }
         }

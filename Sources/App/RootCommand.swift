@@ -31,7 +31,7 @@ struct RootCommand {
                 ]
             case .cannotBecome(let account, let error):
                 return [
-                    "cannot act as \(account.text): \(error.words); run this as that account"
+                    "cannot act as \(account.text): \(error.description); run this as that account"
                 ]
             }
         }

@@ -95,9 +95,9 @@ struct KeyAddition {
 
         var sentences: [String] {
             switch self {
-            case .cannotRead(let path, let error): ["\(path) cannot be read: \(error.words)"]
+            case .cannotRead(let path, let error): ["\(path) cannot be read: \(error.description)"]
             case .cannotWrite(let path, let error):
-                ["\(path) cannot be written: \(error.words); nothing was changed"]
+                ["\(path) cannot be written: \(error.description); nothing was changed"]
             case .wrong(let problems): problems.map(\.description) + ["nothing was changed"]
             case .fromEnvironment:
                 [
@@ -123,11 +123,11 @@ struct KeyAddition {
 
         var exitCode: Command.ExitCode {
             switch self {
-            case .cannotRead(_, .notPermitted), .cannotWrite(_, .notPermitted),
-                .cannotWrite(_, .readOnly), .cannotWrite(_, .notTheOwner):
+            case .cannotRead(_, .permissionDenied), .cannotWrite(_, .permissionDenied),
+                .cannotWrite(_, .readOnlyFileSystem), .cannotWrite(_, .notPermitted):
                 .notPermitted
             case .cannotRead: .noInput
-            case .cannotWrite(_, .noSpace), .cannotWrite(_, .inputOutput): .inputOutput
+            case .cannotWrite(_, .noSpace), .cannotWrite(_, .ioError): .inputOutput
             case .cannotWrite, .secretFileIsThere: .cannotCreate
             case .wrong, .fromEnvironment: .configuration
             case .tooManyKeys, .idIsTaken: .data
@@ -251,7 +251,7 @@ struct KeyAddition {
                 throw error
             }
         } catch {
-            throw error == .exists ? ifThere(path(of: name)) : .cannotWrite(path(of: name), error)
+            throw error == .fileExists ? ifThere(path(of: name)) : .cannotWrite(path(of: name), error)
         }
     }
 

@@ -151,13 +151,13 @@ struct Service: Sendable {
         Health(checks: [
             (
                 "log",
-                { parts.log.failure.map { "the log cannot be written: \($0.words)" } }
+                { parts.log.failure.map { "the log cannot be written: \($0.description)" } }
             ),
             (
                 "revocations",
                 {
                     parts.revocations.failure.map {
-                        "the journal of revocations cannot be written: \($0.words)"
+                        "the journal of revocations cannot be written: \($0.description)"
                     }
                 }
             ),

@@ -35,7 +35,7 @@ final class Signals: Sendable {
     /// How long a stop may take after the drain timeout, or after a second signal.
     private static let patience = Milliseconds(750)
 
-    private let state = Locked(State())
+    private let state = Monitor(State())
 
     /// Takes the signals from now on; one that ends the process does so at once until `serve` is
     /// called. To be made before any other thread, which then does not get the signals either.

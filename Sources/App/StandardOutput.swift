@@ -5,7 +5,7 @@ import POSIX
 /// What a command answers. Each text is written at once, and to its end, or what kept it from that is
 /// remembered: a command goes on with what it has begun, and then exits with `inputOutput`.
 enum StandardOutput {
-    private static let failed = Locked<ReadingError?>(nil)
+    private static let failed = Monitor<ReadingError?>(nil)
 
     /// A line, or some, without the last one's end.
     static func show(_ lines: String) { write(lines + "\n") }

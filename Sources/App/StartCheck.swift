@@ -49,7 +49,7 @@ package struct StartCheck {
             try server.checkHost()
             checkPort("server.port", server)
         } catch {
-            add("server.host", "cannot be listened on: \(error.words)")
+            add("server.host", "cannot be listened on: \(error.description)")
         }
         guard let metrics = configuration.admin.metrics else { return }
         if metrics.port != 0, metrics.port == server.port,
@@ -63,7 +63,7 @@ package struct StartCheck {
             try metrics.checkHost()
             checkPort("admin.metrics", metrics)
         } catch {
-            add("admin.metrics", "cannot be listened on: \(error.words)")
+            add("admin.metrics", "cannot be listened on: \(error.description)")
         }
     }
 
@@ -79,7 +79,7 @@ package struct StartCheck {
                         path: setting,
                         sentence: "\(address.text) is in use, which is right if systemd hands it "
                             + "over"))
-            case .notPermitted:
+            case .permissionDenied:
                 let problem = Problem(
                     path: setting,
                     sentence: "only root may listen on port \(address.port); have systemd hand "
@@ -109,9 +109,9 @@ package struct StartCheck {
     private func obstacle(toMakingIn path: String) -> (place: String, words: String)? {
         do throws(Errno) {
             let folder = try ServiceFolder.lowest(path)
-            return folder.obstacleToWriting.map { (folder.path, $0.words) }
+            return folder.obstacleToWriting.map { (folder.path, $0.description) }
         } catch {
-            return (path, error.words)
+            return (path, error.description)
         }
     }
 
@@ -129,8 +129,8 @@ package struct StartCheck {
                     "\(log.path) is a file that is no log; move it away, or write another path")
             }
         } catch {
-            guard error == .isNotThere else {
-                return add(log.setting, "\(log.path) cannot be opened: \(error.words)")
+            guard error == .noSuchFileOrDirectory else {
+                return add(log.setting, "\(log.path) cannot be opened: \(error.description)")
             }
             if let (place, words) = obstacle(toMakingIn: log.folder) {
                 return add(log.setting, "\(place) cannot be written: \(words)")
@@ -147,7 +147,7 @@ package struct StartCheck {
             let name = LogName.base(of: path)
             if (try? folder.status(of: name)) == nil {
                 if let error = folder.obstacleToWriting {
-                    return add(place.setting, "\(place.folder) cannot be written: \(error.words)")
+                    return add(place.setting, "\(place.folder) cannot be written: \(error.description)")
                 }
             } else if !folder.permits(name, R_OK | W_OK) {
                 return add(place.setting, "\(path) cannot be written: Permission denied")
@@ -229,10 +229,10 @@ package struct StartCheck {
         do throws(Errno) {
             if let error = try ServiceFolder.open(socket.folder).obstacleToWriting { throw error }
         } catch {
-            if isMade, error == .isNotThere { return }
+            if isMade, error == .noSuchFileOrDirectory { return }
             add(
                 socket.setting,
-                "\(socket.folder) is no folder that can be written to: \(error.words)")
+                "\(socket.folder) is no folder that can be written to: \(error.description)")
         }
     }
 

@@ -427,7 +427,7 @@ struct UserCommand {
         do throws(UsersFileError) {
             (users, ids) = try file.readAll()
         } catch {
-            guard isMade, error == .cannotRead(.isNotThere) else { throw .file(error) }
+            guard isMade, error == .cannotRead(.noSuchFileOrDirectory) else { throw .file(error) }
         }
         if let failure = body(users, ids) { throw failure }
     }
@@ -457,7 +457,7 @@ struct UserCommand {
 
         func sentences(_ path: String) -> [String] {
             switch self {
-            case .file(.cannotRead(.isNotThere)):
+            case .file(.cannotRead(.noSuchFileOrDirectory)):
                 ["\(path): there is no such file; `gatehouse user add` makes it"]
             case .file(let error): error.sentences(path)
             case .prompt(let error): [error.sentence]
@@ -488,13 +488,13 @@ struct UserCommand {
 
         var exitCode: Command.ExitCode {
             switch self {
-            case .file(.cannotRead(.notPermitted)), .file(.cannotWrite(.notPermitted)),
-                .file(.cannotWrite(.readOnly)), .file(.wouldChangeOwner),
+            case .file(.cannotRead(.permissionDenied)), .file(.cannotWrite(.permissionDenied)),
+                .file(.cannotWrite(.readOnlyFileSystem)), .file(.wouldChangeOwner),
                 .file(.folderNotWritable):
                 .notPermitted
             case .file(.untrusted): .configuration
             case .file(.cannotRead), .file(.notRegular), .file(.isLink): .noInput
-            case .file(.cannotWrite(.noSpace)), .file(.cannotWrite(.inputOutput)): .inputOutput
+            case .file(.cannotWrite(.noSpace)), .file(.cannotWrite(.ioError)): .inputOutput
             case .file(.cannotWrite): .cannotCreate
             case .file(.inUse): .unavailable
             case .file, .prompt, .password: .data

@@ -42,7 +42,7 @@ final class GzipBytes: ByteSource {
     private func start() throws(Errno) -> Process {
         // gzip(1) reads from where the file stands: not at its beginning, if it was read before. A
         // pipe has no place.
-        _ = lseek(file.descriptor.number, 0, SEEK_SET)
+        _ = lseek(file.descriptor.rawValue, 0, SEEK_SET)
         let path = ["/usr/bin/gzip", "/bin/gzip"].first {
             FileManager.default.isExecutableFile(atPath: $0)
         }
@@ -51,7 +51,7 @@ final class GzipBytes: ByteSource {
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = ["-dc"]
         process.standardInput = FileHandle(
-            fileDescriptor: file.descriptor.number, closeOnDealloc: false)
+            fileDescriptor: file.descriptor.rawValue, closeOnDealloc: false)
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice
         do { try process.run() } catch { throw Self.noGzip }

@@ -31,7 +31,7 @@ struct LogFiles {
         do throws(Errno) {
             names = try access.names(besides: log)
         } catch {
-            guard error == .isNotThere else { throw ReadingError(folder, error) }
+            guard error == .noSuchFileOrDirectory else { throw ReadingError(folder, error) }
             names = []
         }
         let base = LogName.base(of: log)

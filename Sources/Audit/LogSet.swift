@@ -58,7 +58,7 @@ struct LogSet {
             // Once: where each file takes the whole way, a busy server rotates meanwhile.
             access = try way.entering(folderOf: log)
         } catch {
-            if error != .isNotThere { problems.append((log, ReadingError(log, error))) }
+            if error != .noSuchFileOrDirectory { problems.append((log, ReadingError(log, error))) }
             return true
         }
         do throws(ReadingError) {

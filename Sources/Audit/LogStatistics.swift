@@ -64,7 +64,7 @@ package struct LogStatistics: ~Copyable {
     mutating func readLog(_ path: String, _ keyIDs: [String]? = nil) throws(ReadingError) {
         let set = LogSet(of: path, .configured, keyIDs: keyIDs)
         if let problem = set.problems.first { throw problem.error }
-        if set.files.isEmpty { throw .file(path: path, .isNotThere) }
+        if set.files.isEmpty { throw .file(path: path, .noSuchFileOrDirectory) }
         for file in set.files { try read(file) }
     }
 

@@ -80,7 +80,7 @@ package struct LogTail: ~Copyable {
         let set = LogSet(of: options.path, options.access, keyIDs: options.keyIDs)
         if let problem = set.problems.first { throw problem.error }
         if set.files.isEmpty, !options.follow {
-            throw .file(path: options.path, .isNotThere)
+            throw .file(path: options.path, .noSuchFileOrDirectory)
         }
         var files = set.files
         number = files.compactMap { LogFiles.name(of: $0.path).number }.max() ?? 0
@@ -296,7 +296,7 @@ package struct LogTail: ~Copyable {
                 let status = try options.access.status(of: file.path)
                 files.append(Full(number: file.number, path: file.path, status: status))
             } catch {
-                guard error == .isNotThere else { throw ReadingError(file.path, error) }
+                guard error == .noSuchFileOrDirectory else { throw ReadingError(file.path, error) }
             }
         }
         return files

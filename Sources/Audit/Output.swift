@@ -17,7 +17,7 @@ package struct Output {
                 rest = rest.extracting(droppingFirst: try writeOnce(descriptor, rest))
             } catch {
                 if error == Errno(EPIPE) { return false }
-                guard error == .again else { throw .output(error) }
+                guard error == .wouldBlock else { throw .output(error) }
                 // Another program that shares it may have made it non-blocking.
                 _ = wait(for: Int16(POLLOUT), -1)
             }

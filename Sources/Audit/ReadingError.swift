@@ -27,7 +27,7 @@ package enum ReadingError: Error, Equatable, Sendable {
     /// Why a path could not be opened.
     package init(opening path: String, _ access: LogAccess, _ error: Errno) {
         // A loop of links on the way has the same number.
-        if error == .tooManyLinks, (try? access.status(of: path))?.isSymbolicLink == true {
+        if error == .tooManySymbolicLinkLevels, (try? access.status(of: path))?.isSymbolicLink == true {
             self = .link(path: path)
         } else {
             self.init(path, error)
@@ -46,7 +46,7 @@ package enum ReadingError: Error, Equatable, Sendable {
     /// Without the path.
     package var reason: String {
         switch self {
-        case .file(_, let error), .output(let error): error.words
+        case .file(_, let error), .output(let error): error.description
         case .link: "it is a symbolic link; put the file itself there"
         case .notAFile: "it is not a regular file"
         case .noGzip: "there is no gzip"
@@ -55,7 +55,7 @@ package enum ReadingError: Error, Equatable, Sendable {
     }
 
     var isNotThere: Bool {
-        if case .file(_, .isNotThere) = self { true } else { false }
+        if case .file(_, .noSuchFileOrDirectory) = self { true } else { false }
     }
 
     /// A file of a configured log is a symbolic link.

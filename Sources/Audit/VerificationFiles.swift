@@ -51,7 +51,7 @@ struct VerificationFiles {
         notes += set.notes
         foreign = set.foreign
         if files.isEmpty, problems.isEmpty, state == nil {
-            problems.append("\(log): \(Errno.isNotThere.words)")
+            problems.append("\(log): \(Errno.noSuchFileOrDirectory.description)")
         }
         isComplete = true
     }

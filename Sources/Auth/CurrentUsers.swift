@@ -10,11 +10,11 @@ package final class CurrentUsers: Sendable {
         var upgraded: [UserID: PasswordHash] = [:]
     }
 
-    private let state: Locked<State>
+    private let state: Monitor<State>
 
     /// Nobody, until somebody is set.
     package init(_ users: UserDirectory = UserDirectory([])) {
-        state = Locked(State(users: users))
+        state = Monitor(State(users: users))
     }
 
     /// To be told before any handler is made with the new ones.

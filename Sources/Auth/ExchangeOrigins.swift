@@ -23,7 +23,7 @@ package final class ExchangeOrigins: Sendable {
         var first = 0
     }
 
-    private let state = Locked(State())
+    private let state = Monitor(State())
     private let capacity: Int
 
     package init(capacity: Int = ExchangeOrigins.capacity) { self.capacity = max(1, capacity) }

@@ -78,7 +78,7 @@ package final class LoginThrottle: Sendable {
     }
 
     /// The lock guards all that changes: the tables, the options and the numbers.
-    let state: Locked<State>
+    let state: Monitor<State>
     let key: HMACSHA256.Key
 
     /// - Parameters:
@@ -91,7 +91,7 @@ package final class LoginThrottle: Sendable {
     ) {
         precondition(Options.attempts.contains(options.maximumAttempts))
         let half = max(8, places / 2)
-        state = Locked(
+        state = Monitor(
             State(
                 options: options, identifiers: AttemptTable(capacity: places),
                 joint: AttemptTable(capacity: half), networks: AttemptTable(capacity: half),

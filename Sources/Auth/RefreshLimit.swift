@@ -31,7 +31,7 @@ package final class RefreshLimit: Sendable {
         }
     }
 
-    private let counts = Locked([Count](repeating: Count(), count: RefreshLimit.places))
+    private let counts = Monitor([Count](repeating: Count(), count: RefreshLimit.places))
 
     private let maximum: UInt32
 

@@ -32,7 +32,7 @@ package final class SessionList: Sendable {
         var tidied = Timestamp(milliseconds: .min)
     }
 
-    private let state = Locked(State())
+    private let state = Monitor(State())
     private let capacity: Int
 
     package init(capacity: Int = SessionList.capacity) { self.capacity = capacity }

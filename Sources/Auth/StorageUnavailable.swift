@@ -31,7 +31,7 @@ struct RevocationNotStored: LogEvent {
     }
 
     func write(to line: inout LogLine) {
-        line.field("reason", error.words)
+        line.field("reason", error.description)
         if let claims {
             line.field("user", claims.user.number)
             if let id = claims.sessionID { line.field("sid", id.utf8) }

@@ -47,10 +47,10 @@ extension UsersFile {
                     let status = try file.status()
                     if status.isRegularFile { return (try file.read(upTo: limit), status) }
                 } else if there.isSymbolicLink {
-                    throw Errno.tooManyLinks
+                    throw Errno.tooManySymbolicLinkLevels
                 }
             } catch {
-                throw error == .tooManyLinks ? .isLink : .cannotRead(error)
+                throw error == .tooManySymbolicLinkLevels ? .isLink : .cannotRead(error)
             }
             throw .notRegular
         }
@@ -66,9 +66,9 @@ extension UsersFile {
                 return lock
             } catch {
                 switch error {
-                case .again: throw .inUse
+                case .wouldBlock: throw .inUse
                 // With the file alone mounted, its folder is not the operator's, or not to be written.
-                case .notPermitted, .readOnly: throw .folderNotWritable(error)
+                case .permissionDenied, .readOnlyFileSystem: throw .folderNotWritable(error)
                 default: throw .cannotWrite(error)
                 }
             }
@@ -79,7 +79,7 @@ extension UsersFile {
             let temporary = Self.companion(of: name, "new")
             let old = try? folder.status(of: name)
             // What is written belongs to this account.
-            if let old, old.owner != geteuid() { throw .notTheOwner }
+            if let old, old.owner != geteuid() { throw .notPermitted }
             // What a killed process has left.
             try removeIfThere(temporary)
             do throws(Errno) {
@@ -90,7 +90,7 @@ extension UsersFile {
                     try files.rename(temporary, to: name)
                 } catch {
                     // A file that is mounted alone has no other in its place (rename(2)).
-                    guard error == .isBusy || error == .isElsewhere, let old else { throw error }
+                    guard error == .resourceBusy || error == .improperLink, let old else { throw error }
                     try writeInPlace(bytes, old)
                     try removeIfThere(temporary)
                 }
@@ -117,7 +117,7 @@ extension UsersFile {
             do throws(Errno) {
                 try files.remove(name)
             } catch {
-                guard error == .isNotThere else { throw error }
+                guard error == .noSuchFileOrDirectory else { throw error }
             }
         }
 
@@ -136,7 +136,7 @@ extension UsersFile {
         /// newlines to the old length, so the file is valid JSON before and after the truncation.
         private func writeInPlace(_ bytes: [UInt8], _ old: FileStatus) throws(Errno) {
             let file = try files.open(name, O_RDWR, mode: 0)
-            guard try file.status().isSameFile(as: old) else { throw .again }
+            guard try file.status().isSameFile(as: old) else { throw .wouldBlock }
             try file.lock(waits: true)
             let before = try file.read(upTo: UsersFile.maximumSize)
             let kept = Self.companion(of: name, "old")

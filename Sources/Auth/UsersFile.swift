@@ -89,7 +89,7 @@ package struct UsersFile: Sendable {
         do throws(UsersFileError) {
             before = try read(place)
         } catch {
-            guard isMade, error == .cannotRead(.isNotThere) else { throw error }
+            guard isMade, error == .cannotRead(.noSuchFileOrDirectory) else { throw error }
             guard place.folder.faults.isEmpty else { throw .untrusted(place.folder.faults) }
             before = ([], Self.noIDs)
         }
@@ -104,7 +104,7 @@ package struct UsersFile: Sendable {
         do throws(Errno) {
             try place.write(bytes)
         } catch {
-            throw error == .notTheOwner ? .wouldChangeOwner : .cannotWrite(error)
+            throw error == .notPermitted ? .wouldChangeOwner : .cannotWrite(error)
         }
         return answer
     }

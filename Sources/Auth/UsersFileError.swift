@@ -32,16 +32,16 @@ package enum UsersFileError: Error, Equatable {
     /// any of them.
     package func sentences(_ path: String) -> [String] {
         switch self {
-        case .cannotRead(let error): ["\(path): the users cannot be read: \(error.words)"]
+        case .cannotRead(let error): ["\(path): the users cannot be read: \(error.description)"]
         case .notRegular:
             ["\(path): is not a regular file; write a file, not a folder, a pipe or a device"]
-        case .cannotWrite(let error): ["\(path): the users cannot be written: \(error.words)"]
+        case .cannotWrite(let error): ["\(path): the users cannot be written: \(error.description)"]
         case .isLink:
             ["\(path): is a symbolic link, and is not written; name the file that it leads to"]
         case .untrusted(let faults): faults.map { "\(path): \($0.sentence)" }
         case .folderNotWritable(let error):
             [
-                "\(path): its folder cannot be written: \(error.words); a change needs a lock and a "
+                "\(path): its folder cannot be written: \(error.description); a change needs a lock and a "
                     + "new file there: if the file is mounted alone, mount its folder instead"
             ]
         case .encoding(let encoding): ["\(path): \(encoding.sentence)"]

@@ -29,12 +29,12 @@ enum ForeignFile {
             try fileSystem.synchronize(copy)
             try fileSystem.synchronizeFolder(LogName.folder(of: log))
         } catch {
-            if error != .exists { try? fileSystem.remove(target) }
+            if error != .fileExists { try? fileSystem.remove(target) }
             throw error
         }
         let file = try fileSystem.open(
             log, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK, mode: 0)
-        guard try file.status().isSameFile(as: source.status()) else { throw .again }
+        guard try file.status().isSameFile(as: source.status()) else { throw .wouldBlock }
         try fileSystem.truncate(file, to: offset)
         try fileSystem.synchronize(file)
         return LogName.base(of: target)

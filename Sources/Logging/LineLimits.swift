@@ -22,12 +22,12 @@ final class LineLimits: Sendable {
         }
     }
 
-    private let state: Locked<State>
+    private let state: Monitor<State>
 
     init(hasAudit: Bool, at now: MonotonicTime) {
         var state = State(at: now)
         if hasAudit { state.audit = LineBudget(at: now.milliseconds) }
-        self.state = Locked(state)
+        self.state = Monitor(state)
     }
 
     /// Which of the two gets a line.

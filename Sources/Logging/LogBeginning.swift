@@ -20,7 +20,7 @@ package enum LogBeginning {
             let count = try file.read(into: &span)
             if isLog(bytes.span.extracting(0..<count)) { return true }
         } catch {
-            guard error != .isNotThere else { return true }
+            guard error != .noSuchFileOrDirectory else { return true }
             throw error
         }
         if path.hasSuffix(".log") { return true }

@@ -61,7 +61,7 @@ package struct LogState: Sendable, Equatable {
         do throws(Errno) {
             file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         } catch {
-            guard error == .isNotThere else { throw error }
+            guard error == .noSuchFileOrDirectory else { throw error }
             return []
         }
         var bytes = [UInt8](repeating: 0, count: 2 * slotSize)
@@ -136,7 +136,7 @@ struct LogStateFile: ~Copyable {
 
     private static func open(_ path: String) throws(Errno) -> FileDescriptor {
         let file = try SystemFileSystem().open(path, O_WRONLY | O_CREAT, mode: 0o600)
-        guard try file.status().isRegularFile else { throw .notRegular }
+        guard try file.status().isRegularFile else { throw .notRegularFile }
         return file
     }
 
@@ -154,7 +154,7 @@ struct LogStateFile: ~Copyable {
             let file = try SystemFileSystem().open(path, O_WRONLY, mode: 0)
             try SystemFileSystem().truncate(file, to: 0)
         } catch {
-            guard error != .isNotThere else { return }
+            guard error != .noSuchFileOrDirectory else { return }
             throw error
         }
     }

@@ -29,9 +29,9 @@ final class LogSynchronizer: Sendable {
         var count = 0
     }
 
-    private let state = Locked(State())
+    private let state = Monitor(State())
     /// Held during a sync, also by the one that nobody waits for.
-    private let disk = Locked(DiskTurn())
+    private let disk = Monitor(DiskTurn())
     private let queue = DispatchQueue(label: "gatehouse.log.sync")
 
     /// Begins a sync unless one is under way; then another follows it. Returns at once.

@@ -53,16 +53,16 @@ package final class Logger: Sendable {
     /// The second file, of evidence alone.
     private let audit: Logger?
     /// What the second file was last told of its own options.
-    private let auditOptions: Locked<LogOptions.Audit?>
+    private let auditOptions: Monitor<LogOptions.Audit?>
     /// What tells this file from the other in messages; empty for the first.
     private let label: String
     private let fileName: String
     /// What this file has to say of itself, until it is recorded in the other. Nothing else may be
     /// locked meanwhile.
-    private let reports = Locked(FileReports())
+    private let reports = Monitor(FileReports())
 
     /// Guards the buffer and the counters. Never held during a system call on the file.
-    private let state: Locked<State>
+    private let state: Monitor<State>
     /// The file and the batch on its way there, for whoever has the write turn
     /// (`State.isWriting`).
     private let writer: LogWriter
@@ -72,7 +72,7 @@ package final class Logger: Sendable {
     private let isBusy = Atomic<Bool>(false)
     /// Nothing waits, and nothing has failed: for those who have written nothing here.
     private let isSettled = Atomic<Bool>(true)
-    private let timer = Locked<(any DispatchSourceTimer)?>(nil)
+    private let timer = Monitor<(any DispatchSourceTimer)?>(nil)
     private let syncs = LogSynchronizer()
 
     fileprivate struct State {
@@ -109,7 +109,7 @@ package final class Logger: Sendable {
         var dropReportTime = MonotonicTime(nanoseconds: 0)
         /// The same since the start, and why the last of them found none.
         var droppedEver: UInt64 = 0
-        var dropReason = Errno.noBuffers
+        var dropReason = Errno.noBufferSpace
         /// About when the oldest line was written that stays; nil while nothing was removed.
         var oldest: Timestamp?
     }
@@ -152,12 +152,12 @@ package final class Logger: Sendable {
         tokensNeedNoPassword = options.tokensNeedNoPassword
         retryDelays = options.retryDelays
         limits = LineLimits(hasAudit: options.audit != nil, at: clock.monotonic())
-        auditOptions = Locked(options.audit)
+        auditOptions = Monitor(options.audit)
         let rotating = try RotatingFile(
             RotatingFile.Options(options), fileSystem, clock: clock)
         // Room for what waits, and for what the logger itself insists on saying.
         let capacity = Self.capacity + Self.writeThreshold
-        state = Locked(
+        state = Monitor(
             State(
                 stamp: LineStamp(options.format), pending: LineBuffer(capacity: capacity),
                 retryDelay: options.retryDelays.lowerBound))
@@ -367,7 +367,7 @@ package final class Logger: Sendable {
             guard waiting + line.count + LineStamp.maximumLength + 1 <= Self.capacity else {
                 state.dropped += 1
                 state.droppedEver += 1
-                state.dropReason = state.failure ?? .noBuffers
+                state.dropReason = state.failure ?? .noBufferSpace
                 return false
             }
             state.add(line, mustSync)
@@ -440,7 +440,7 @@ package final class Logger: Sendable {
         _ state: inout State, upTo target: UInt64, _ lost: Errno?, _ failedWrites: UInt64
     ) -> Turn {
         // After the last seal nothing is written any more.
-        if state.isFinished, state.written < target { return .done(.failed(.hasEnded)) }
+        if state.isFinished, state.written < target { return .done(.failed(.socketShutdown)) }
         if state.written >= target && state.failure == nil || state.isFinished {
             return .done(lost.map(Outcome.failed) ?? .written)
         }
@@ -494,7 +494,7 @@ package final class Logger: Sendable {
     private func write(_ batch: Batch) -> Errno? {
         let recovered = batch.recovery.map { dropped, error in
             LogRecovered(
-                reason: "writable", dropped: Int64(clamping: dropped), error: error.words)
+                reason: "writable", dropped: Int64(clamping: dropped), error: error.description)
         }
         let outcome = writer.write(announcing: recovered, lineCount: batch.lineCount)
         let hasMore = giveBack(outcome, recovered)
@@ -542,10 +542,10 @@ package final class Logger: Sendable {
         for event in news { tellStandardError(event) }
         // A file that cannot be rotated goes on past its size; the operator has to know.
         if let rotationFailure {
-            tell(LogFailed(reason: "\(label)cannot rotate: \(rotationFailure.words)"))
+            tell(LogFailed(reason: "\(label)cannot rotate: \(rotationFailure.description)"))
         }
         if let error = outcome.error {
-            if isNew { tellStandardError(LogFailed(reason: label + error.words), always: true) }
+            if isNew { tellStandardError(LogFailed(reason: label + error.description), always: true) }
             return false
         }
         let owesWord = isNew && recovered != nil && !outcome.hasAnnounced
@@ -666,7 +666,7 @@ package final class Logger: Sendable {
         }
         if failure == nil { tellSynced() }
         if let failure, failure != told {
-            tellStandardError(LogFailed(reason: "\(label)cannot sync: \(failure.words)"))
+            tellStandardError(LogFailed(reason: "\(label)cannot sync: \(failure.description)"))
         }
     }
 
@@ -703,7 +703,7 @@ package final class Logger: Sendable {
                 isSettled.store(false, ordering: .releasing)
                 return state.owedSyncFailure == nil
             }
-            if isNew { tellStandardError(LogFailed(reason: label + error.words), always: true) }
+            if isNew { tellStandardError(LogFailed(reason: label + error.description), always: true) }
             return .failed(error)
         }
         tellSynced()
@@ -732,7 +732,7 @@ package final class Logger: Sendable {
             return state.owedSyncFailure
         }
         guard let failure else { return }
-        let recovered = LogRecovered(reason: "synced", dropped: nil, error: failure.words)
+        let recovered = LogRecovered(reason: "synced", dropped: nil, error: failure.description)
         keepWhole(recovered)
         tellStandardError(recovered, always: true)
         _ = commitFile()
@@ -751,7 +751,7 @@ package final class Logger: Sendable {
         state.withLock { $0.reopenFailure = failure }
         endTurn()
         if let failure, failure != told {
-            tell(LogFailed(reason: "\(label)cannot reopen: \(failure.words)"))
+            tell(LogFailed(reason: "\(label)cannot reopen: \(failure.description)"))
         }
     }
 

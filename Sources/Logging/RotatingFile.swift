@@ -527,7 +527,7 @@ struct RotatingFile: ~Copyable {
         } catch {
             // The old file is still open under its new name; it gets the old one back, unless
             // somebody has put another file there.
-            if error != .exists { try? fileSystem.rename(fullPath, to: options.path) }
+            if error != .fileExists { try? fileSystem.rename(fullPath, to: options.path) }
             throw error
         }
     }
@@ -633,7 +633,7 @@ struct RotatingFile: ~Copyable {
             // Without seals nothing says whose lines they are, and others may share the file.
             return ours.size > size && chain != nil ? .grown : .same
         } catch {
-            guard error == .isNotThere else { return .same }
+            guard error == .noSuchFileOrDirectory else { return .same }
             return ours.linkCount == 0 ? .removed : .moved
         }
     }
@@ -760,7 +760,7 @@ struct RotatingFile: ~Copyable {
     private mutating func takeCompanions() throws(Errno) {
         let lockPath = Self.lockPath(options.path)
         if !lock.isInPlace(lockPath) {
-            guard let new = try ProcessLock(lockPath) else { throw .again }
+            guard let new = try ProcessLock(lockPath) else { throw .wouldBlock }
             lock = consume new
         }
         if let seal = options.seal,
@@ -827,7 +827,7 @@ struct RotatingFile: ~Copyable {
     }
 
     /// For a signal handler: where lines go; -1 for nowhere.
-    var descriptorNumber: CInt { file.descriptor.number }
+    var descriptorNumber: CInt { file.descriptor.rawValue }
 
     // MARK: Lines
 

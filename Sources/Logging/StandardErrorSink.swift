@@ -15,7 +15,7 @@ final class StandardErrorSink: Sendable {
     }
 
     /// Guards the buffer; never held while writing.
-    private let state = Locked(State())
+    private let state = Monitor(State())
     private let queue = DispatchQueue(label: "gatehouse.log.stderr")
     private let descriptor: CInt
 
@@ -71,7 +71,7 @@ final class StandardErrorSink: Sendable {
                 offset += try writeOnce(descriptor, bytes.span.extracting(offset..<bytes.count))
             } catch {
                 // Another program that shares it may have made it non-blocking.
-                guard error == .again else { throw error }
+                guard error == .wouldBlock else { throw error }
                 var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 // Sound: there is one entry, and one is what poll(2) is told.
                 _ = try retryingOnInterrupt { unsafe poll(&wanted, 1, -1) }

@@ -42,8 +42,8 @@ extension FileSystem {
             try createFolder(path, mode: mode)
         } catch {
             switch error {
-            case .exists: return
-            case .isNotThere:
+            case .fileExists: return
+            case .noSuchFileOrDirectory:
                 guard let parent, parent != "/" else { throw error }
                 try createFolders(parent, mode: mode)
                 try createFolder(path, mode: mode)
@@ -98,7 +98,7 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func truncate(_ file: borrowing FileDescriptor, to size: Int) throws(Errno) {
-        let number = file.number
+        let number = file.rawValue
         _ = try retryingOnInterrupt { ftruncate(number, size) }
     }
 
@@ -132,7 +132,7 @@ package struct SystemFileSystem: FileSystem {
 
     package func createFolder(_ path: String, mode: mode_t) throws(Errno) {
         // The way to it may be closed by now.
-        if ServiceFolder.isKept(path) { throw .exists }
+        if ServiceFolder.isKept(path) { throw .fileExists }
         let (folder, name) = try place(path)
         try folder.createFolder(name, mode: mode)
     }

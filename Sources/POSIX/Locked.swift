@@ -8,7 +8,7 @@ import Glibc
 ///
 /// Inlinable, so that a caller in another module pays for the lock and not for being generic.
 @usableFromInline
-@safe package final class Locked<Value>: @unchecked Sendable {
+@safe package final class Monitor<Value>: @unchecked Sendable {
     @usableFromInline var value: Value
     @usableFromInline let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     @usableFromInline let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)

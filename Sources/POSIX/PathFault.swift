@@ -117,7 +117,7 @@ package struct Account: Equatable, Hashable, Sendable {
         _ = try retryingOnInterrupt { setuid(id) }
         // A kernel that grants this has not taken root's rights away.
         guard setuid(0) == -1, geteuid() == id, getuid() == id, getegid() == group else {
-            throw .notTheOwner
+            throw .notPermitted
         }
     }
 }

@@ -24,7 +24,7 @@ struct PathWalk {
 
     /// - Parameter account: which may own what is on the way beside root; nil for any.
     init(_ path: String, account: uid_t?) throws(Errno) {
-        guard !path.isEmpty else { throw .isNotThere }
+        guard !path.isEmpty else { throw .noSuchFileOrDirectory }
         guard !path.utf8.contains(0) else { throw .invalidArgument }
         self.account = account
         names = Self.components(path)
@@ -39,7 +39,7 @@ struct PathWalk {
 
     /// Goes on from a folder that is open, and takes over what is wrong with the way to it.
     init(_ path: String, in start: ServiceFolder, account: uid_t?) throws(Errno) {
-        guard !path.isEmpty else { throw .isFolder }
+        guard !path.isEmpty else { throw .isDirectory }
         guard !path.utf8.contains(0) else { throw .invalidArgument }
         self.account = account
         names = Self.components(path)
@@ -87,7 +87,7 @@ struct PathWalk {
             below = status
             step = try FolderDescriptor("..", in: step)
         }
-        throw .nameTooLong
+        throw .fileNameTooLong
     }
 
     // MARK: Going
@@ -113,9 +113,9 @@ struct PathWalk {
         if status.isSymbolicLink, followsLast || !names.isEmpty {
             add(PathFault.of(status, path, .link, account: account), status)
             linkCount += 1
-            guard linkCount <= Self.maximumLinks else { throw .tooManyLinks }
+            guard linkCount <= Self.maximumLinks else { throw .tooManySymbolicLinkLevels }
             let target = try next.linkTarget()
-            guard !target.isEmpty else { throw .isNotThere }
+            guard !target.isEmpty else { throw .noSuchFileOrDirectory }
             names += Self.components(target)
             if target.hasPrefix("/") {
                 folder = try FolderDescriptor("/")
@@ -126,7 +126,7 @@ struct PathWalk {
             return .link
         }
         guard status.isFolder else {
-            guard names.isEmpty, !mustEndInFolder else { throw .isNoFolder }
+            guard names.isEmpty, !mustEndInFolder else { throw .notDirectory }
             return .file(name: name, status)
         }
         look(at: status, path)
@@ -158,7 +158,7 @@ final class FolderDescriptor: Sendable {
     }
 
     init(_ name: String, in folder: FolderDescriptor) throws(Errno) {
-        let folder = folder.file.number
+        let folder = folder.file.rawValue
         // Sound: C gets the name with a zero behind it, for the time of the call.
         let number = try retryingOnInterrupt {
             unsafe openat(folder, name, __O_PATH | O_DIRECTORY | O_CLOEXEC)
@@ -168,7 +168,7 @@ final class FolderDescriptor: Sendable {
 
     /// Whatever has this name, by its place alone: no device notices, no pipe waits, no link is followed.
     func open(_ name: String) throws(Errno) -> FileDescriptor {
-        let folder = file.number
+        let folder = file.rawValue
         // Sound: C gets the name with a zero behind it, for the time of the call.
         let number = try retryingOnInterrupt {
             unsafe openat(folder, name, __O_PATH | O_NOFOLLOW | O_CLOEXEC)
@@ -180,7 +180,7 @@ final class FolderDescriptor: Sendable {
 extension FileDescriptor {
     /// What a symbolic link says, which was opened by its place.
     func linkTarget() throws(Errno) -> String {
-        let number = number
+        let number = rawValue
         var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         // Sound: no more is asked for than the buffer has room for.
         let count = try unsafe bytes.withUnsafeMutableBufferPointer { buffer throws(Errno) in

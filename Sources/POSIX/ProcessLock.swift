@@ -9,12 +9,12 @@ package struct ProcessLock: ~Copyable {
     /// - Returns: nil if another process has it.
     package init?(_ path: String) throws(Errno) {
         let file = try SystemFileSystem().open(path, O_RDWR | O_CREAT, mode: 0o600)
-        guard try file.status().isRegularFile else { throw .notRegular }
-        let number = file.number
+        guard try file.status().isRegularFile else { throw .notRegularFile }
+        let number = file.rawValue
         do throws(Errno) {
             _ = try retryingOnInterrupt { flock(number, LOCK_EX | LOCK_NB) }
         } catch {
-            if error == .again { return nil }
+            if error == .wouldBlock { return nil }
             throw error
         }
         // For whoever comes second, so that they can be told; the lock does not depend on it.
@@ -27,7 +27,7 @@ package struct ProcessLock: ~Copyable {
     deinit {
         // The end of the descriptor alone would leave the lock to a child that was forked meanwhile, until
         // that has become another program.
-        _ = flock(file.number, LOCK_UN)
+        _ = flock(file.rawValue, LOCK_UN)
     }
 
     /// The process that has the lock, as it says itself.

@@ -41,7 +41,7 @@ package final class ServiceFolder: Sendable {
         while true {
             switch try walk.step() {
             case .folder, .link: continue
-            case .file: throw .isNoFolder
+            case .file: throw .notDirectory
             case .end: return walk.reached()
             }
         }
@@ -54,7 +54,7 @@ package final class ServiceFolder: Sendable {
     ) throws(Errno) -> (folder: ServiceFolder, name: String) {
         guard !path.utf8.contains(0) else { throw .invalidArgument }
         let name = name(in: path)
-        guard !name.isEmpty else { throw path.isEmpty ? .isNotThere : .isFolder }
+        guard !name.isEmpty else { throw path.isEmpty ? .noSuchFileOrDirectory : .isDirectory }
         let folder = try open(folder(of: path))
         guard !folder.faults.contains(where: { $0.kind == .link }) else { throw .foreignLink }
         return (folder, name)
@@ -75,7 +75,7 @@ package final class ServiceFolder: Sendable {
             switch try walk.step() {
             case .folder, .link: continue
             case .file(let name, let status): return (walk.reached(), name, status)
-            case .end: throw .isFolder
+            case .end: throw .isDirectory
             }
         }
     }
@@ -107,11 +107,11 @@ package final class ServiceFolder: Sendable {
             do throws(Errno) {
                 switch try walk.step() {
                 case .folder, .link: continue
-                case .file: throw Errno.isNoFolder
+                case .file: throw Errno.notDirectory
                 case .end: return walk.reached()
                 }
             } catch {
-                guard error == .isNotThere else { throw error }
+                guard error == .noSuchFileOrDirectory else { throw error }
                 return walk.reached()
             }
         }
@@ -143,7 +143,7 @@ package final class ServiceFolder: Sendable {
     package func open(
         _ name: String, _ flags: CInt, mode: mode_t = 0
     ) throws(Errno) -> FileDescriptor {
-        let number = descriptor.file.number
+        let number = descriptor.file.rawValue
         // Sound: C gets the name with a zero behind it, for the time of the call.
         let file = FileDescriptor(
             owning: try retryingOnInterrupt {
@@ -165,19 +165,19 @@ package final class ServiceFolder: Sendable {
     }
 
     func rename(_ name: String, to newName: String, in other: ServiceFolder) throws(Errno) {
-        let (number, otherNumber) = (descriptor.file.number, other.descriptor.file.number)
+        let (number, otherNumber) = (descriptor.file.rawValue, other.descriptor.file.rawValue)
         // Sound: C gets both names with a zero behind them, for the time of the call.
         _ = try retryingOnInterrupt { unsafe renameat(number, name, otherNumber, newName) }
     }
 
     package func remove(_ name: String) throws(Errno) {
-        let number = descriptor.file.number
+        let number = descriptor.file.rawValue
         // Sound: C gets the name with a zero behind it, for the time of the call.
         _ = try retryingOnInterrupt { unsafe unlinkat(number, name, 0) }
     }
 
     package func createFolder(_ name: String, mode: mode_t) throws(Errno) {
-        let number = descriptor.file.number
+        let number = descriptor.file.rawValue
         // Sound: C gets the name with a zero behind it, for the time of the call.
         _ = try retryingOnInterrupt { unsafe mkdirat(number, name, mode) }
     }
@@ -185,7 +185,7 @@ package final class ServiceFolder: Sendable {
     /// Of the name itself, even if it is a symbolic link.
     package func status(of name: String) throws(Errno) -> FileStatus {
         var result = stat()
-        let number = descriptor.file.number
+        let number = descriptor.file.rawValue
         // Sound: the call fills in a structure of ours, and gets the name with a zero behind it.
         _ = try retryingOnInterrupt {
             unsafe fstatat(number, name, &result, AT_SYMLINK_NOFOLLOW)
@@ -198,7 +198,7 @@ package final class ServiceFolder: Sendable {
     package func permits(_ name: String, _ access: CInt) -> Bool { refusal(name, access) == nil }
 
     private func refusal(_ name: String, _ access: CInt) -> Errno? {
-        let number = descriptor.file.number
+        let number = descriptor.file.rawValue
         // Sound: C gets the name with a zero behind it, for the time of the call.
         return unsafe faccessat(number, name, access, AT_EACCESS) == 0 ? nil : .last
     }
@@ -218,10 +218,10 @@ package final class ServiceFolder: Sendable {
             _ = try open(".", O_WRONLY | temporaryFileFlag, mode: 0o600)
             return nil
         } catch {
-            if [.notPermitted, .readOnly, .notTheOwner].contains(error) { return error }
+            if [.permissionDenied, .readOnlyFileSystem, .notPermitted].contains(error) { return error }
         }
         // Not every file system has such files, and a full disk need not stay full.
-        return isInKernelFileSystem ? .notTheOwner : nil
+        return isInKernelFileSystem ? .notPermitted : nil
     }
 
     /// By /proc/self/mountinfo (proc(5)): `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
@@ -249,7 +249,7 @@ package final class ServiceFolder: Sendable {
     package func names() throws(Errno) -> [String] {
         let copy = try reopened().duplicate()
         // Sound: the stream takes over the descriptor, and is closed once, when nothing more is read.
-        guard let stream = unsafe fdopendir(copy.number) else { throw .last }
+        guard let stream = unsafe fdopendir(copy.rawValue) else { throw .last }
         copy.leave()
         defer { unsafe closedir(stream) }
         var names: [String] = []
@@ -273,7 +273,7 @@ package final class ServiceFolder: Sendable {
     /// A path that leads to a name in this folder through the open descriptor, for calls that take no
     /// descriptor, such as connect(2). Needs /proc.
     private func procPath(_ name: String) -> String {
-        "/proc/self/fd/\(descriptor.file.number)/\(name)"
+        "/proc/self/fd/\(descriptor.file.rawValue)/\(name)"
     }
 
     // MARK: Kept
@@ -284,7 +284,7 @@ package final class ServiceFolder: Sendable {
         var folders: [String: ServiceFolder] = [:]
         var files: [String: TrustedFile] = [:]
 
-        static let all = Locked(Kept())
+        static let all = Monitor(Kept())
 
         static func folder(_ path: String) -> ServiceFolder? {
             all.withLock { $0.folders[path] }

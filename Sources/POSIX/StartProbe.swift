@@ -19,7 +19,7 @@ package struct StartProbe: Sendable, Equatable {
     ///   - threads: at once, at most.
     ///   - bytes: of memory, in one piece.
     package init(threads wanted: Int, bytes: Int) {
-        let mayEnd = Locked(false)
+        let mayEnd = Monitor(false)
         var made: [pthread_t] = []
         made.reserveCapacity(wanted)
         do throws(Errno) {

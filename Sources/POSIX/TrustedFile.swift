@@ -32,7 +32,7 @@ package struct TrustedFile: Sendable {
                 let file = try folder.open(name, O_RDONLY)
                 status = try file.status()
                 // Whatever has taken its place meanwhile.
-                guard status.isSameFile(as: there) else { throw Errno.again }
+                guard status.isSameFile(as: there) else { throw Errno.wouldBlock }
                 bytes = try file.read(upTo: limit)
                 faults = folder.faults + PathFault.ofFile(status, path, account: account)
                 if bytes.count <= limit { return }

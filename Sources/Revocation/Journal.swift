@@ -30,7 +30,7 @@ final class Journal: @unchecked Sendable {
     /// Nil if no state is kept.
     private let stateFile: JournalStateFile?
     /// The key of the state; it changes with the configuration.
-    private let stateKey: Locked<HMACSHA256.Key?>
+    private let stateKey: Monitor<HMACSHA256.Key?>
     /// Of the records that are on the disk, and of the header.
     private var hash = SHA256()
     /// The extent of a file that the name may still lead to after a power failure.
@@ -56,7 +56,7 @@ final class Journal: @unchecked Sendable {
         stateKey: HMACSHA256.Key? = nil, stateTurn: UInt64 = 0, previous: JournalExtent? = nil,
         _ fileSystem: any FileSystem
     ) {
-        self.stateKey = Locked(stateKey)
+        self.stateKey = Monitor(stateKey)
         stateFile = stateKey.map { _ in
             JournalStateFile(Self.statePath(of: path), turn: stateTurn, fileSystem)
         }
@@ -121,14 +121,14 @@ final class Journal: @unchecked Sendable {
         do throws(Errno) {
             return try fileSystem.status(of: path).isSameFile(as: file.status)
         } catch {
-            return error != .isNotThere
+            return error != .noSuchFileOrDirectory
         }
     }
 
     /// Appends entries in one write, and returns when they are on the disk. If it throws, none of them
     /// is in the journal.
     func append(_ entries: [Entry]) throws(Errno) {
-        guard let file else { throw .isNotThere }
+        guard let file else { throw .noSuchFileOrDirectory }
         try synchronizeFolder()
         try cut()
         var bytes: [UInt8] = []
@@ -280,7 +280,7 @@ final class Journal: @unchecked Sendable {
     private func retakeLock() throws(Errno) {
         let lockPath = Self.companion(of: path, "lock")
         guard !lock.isInPlace(lockPath) else { return }
-        guard let new = try ProcessLock(lockPath) else { throw .again }
+        guard let new = try ProcessLock(lockPath) else { throw .wouldBlock }
         lock = consume new
     }
 

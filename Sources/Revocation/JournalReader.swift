@@ -84,7 +84,7 @@ enum JournalReader {
             let file = try fileSystem.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, mode: 0)
             if try file.status().isRegularFile { return file }
         } catch {
-            if error == .isNotThere { return nil }
+            if error == .noSuchFileOrDirectory { return nil }
             throw .failed(error)
         }
         throw .notAJournal

@@ -86,7 +86,7 @@ struct JournalState: Equatable {
             var span = bytes.mutableSpan
             _ = try file.read(into: &span, at: 0)
         } catch {
-            if error == .isNotThere { return .missing }
+            if error == .noSuchFileOrDirectory { return .missing }
             throw error
         }
         let slots = [bytes[..<slotSize], bytes[slotSize...]].map { parse($0, keys) }

@@ -34,7 +34,7 @@ import Time
     private let everyone = Atomic<Int64>(Entry.noTime)
     /// The latest beginning of a session that `noteBeginning` was told of.
     private let latest = Atomic<Int64>(Entry.noTime)
-    private let state: Locked<State>
+    private let state: Monitor<State>
     private let limit: Int
     /// Writes what nobody waits for.
     private let flushes = DispatchQueue(label: "gatehouse.revocations")
@@ -112,7 +112,7 @@ import Time
             keys = .random()
             journal = nil
             start = Start()
-            state = Locked(State())
+            state = Monitor(State())
             return
         }
 
@@ -141,7 +141,7 @@ import Time
         latest.store(Self.firstBeginning(afterCutoffsIn: table), ordering: .relaxed)
         var first = State()
         first.everyoneUntil = everyone?.until ?? 0
-        self.state = Locked(first)
+        self.state = Monitor(first)
         try open(journal, endsAll ? nil : found)
     }
 
@@ -172,7 +172,7 @@ import Time
         start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
         self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
         latest.store(Self.firstBeginning(afterCutoffsIn: table), ordering: .relaxed)
-        state = Locked(State())
+        state = Monitor(State())
     }
 
     /// Reads again if the journal seems to be another one than its state says: a running server may
@@ -450,7 +450,7 @@ import Time
             return
         }
         let isToken = entry.key.kind == .token || entry.key.kind == .spentToken
-        guard table.count < (isToken ? limit : limit + limit / 4) else { throw .noBuffers }
+        guard table.count < (isToken ? limit : limit + limit / 4) else { throw .noBufferSpace }
         try table.set(entry)
     }
 
@@ -523,7 +523,7 @@ import Time
         }
         let outcome: Result<Void, Errno> =
             isWritten || entries.isEmpty && journal.isInPlace
-            ? .success(()) : .failure(failure ?? .inputOutput)
+            ? .success(()) : .failure(failure ?? .ioError)
         end(outcome, journal, failure)
         try outcome.get()
     }

@@ -37,7 +37,7 @@ package enum RevocationsError: Error, Equatable {
     /// For the operator: what is wrong, and what to do. The path is the caller's to name.
     package var sentence: String {
         switch self {
-        case .failed(let error): "cannot be used: \(error.words)"
+        case .failed(let error): "cannot be used: \(error.description)"
         case .inUse(let process):
             "is in use by another process" + (process.map { " (\($0))" } ?? "")
         case .notAJournal: "is no journal of revocations that this version can read"

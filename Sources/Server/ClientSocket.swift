@@ -22,7 +22,7 @@ package struct ClientSocket: ~Copyable {
         do throws(Errno) {
             try Socket.connect(socket, address)
         } catch {
-            throw error == .again ? .timedOut : error
+            throw error == .wouldBlock ? .timedOut : error
         }
         self.socket = socket
         self.deadline = deadline
@@ -36,7 +36,7 @@ package struct ClientSocket: ~Copyable {
             do throws(Errno) {
                 sent += try Socket.send(socket, bytes.extracting(sent..<bytes.count))
             } catch {
-                if error != .again { throw error }
+                if error != .wouldBlock { throw error }
             }
         }
     }
@@ -48,14 +48,14 @@ package struct ClientSocket: ~Copyable {
             do throws(Errno) {
                 return try Socket.receive(socket, into: &buffer)
             } catch {
-                if error != .again { throw error }
+                if error != .wouldBlock { throw error }
             }
         }
     }
 
     /// Returns as soon as there is something to do, an error included, which the next call tells.
     private func wait(for events: CInt) throws(Errno) {
-        let number = socket.number
+        let number = socket.rawValue
         let deadline = deadline
         let count = try retryingOnInterrupt {
             var entry = pollfd(fd: number, events: Int16(events), revents: 0)

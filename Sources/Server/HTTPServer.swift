@@ -15,7 +15,7 @@ package final class HTTPServer: Sendable {
     private let drained = DispatchGroup()
     /// The latest. The lock is held while they are posted, so that all workers get several
     /// replacements in the same order.
-    private let options: Locked<ServerOptions>
+    private let options: Monitor<ServerOptions>
     private let offload: OffloadQueues
     private let counts = ServerCounts()
 
@@ -31,7 +31,7 @@ package final class HTTPServer: Sendable {
         hooks: ServerHooks
     ) throws(Errno) {
         precondition(options.workers > 0)
-        self.options = Locked(options)
+        self.options = Monitor(options)
         let offload = OffloadQueues(options)
         self.offload = offload
         var (address, file): (SocketAddress, SocketFile?) = (options.address, nil)
@@ -50,7 +50,7 @@ package final class HTTPServer: Sendable {
             try Socket.checkUnused(address)
             for _ in 0..<options.workers {
                 let listener = try Socket.listener(on: address)
-                if address.port == 0, let bound = try Socket.address(of: listener.number) {
+                if address.port == 0, let bound = try Socket.address(of: listener.rawValue) {
                     address = bound
                 }
                 listeners.append([Listener(listener)])
@@ -61,7 +61,7 @@ package final class HTTPServer: Sendable {
         for _ in listeners { mailboxes.append(try Mailbox()) }
         var workers: [Worker] = []
         let (drained, counts) = (drained, counts)
-        let shares = Locked(ConnectionShares())
+        let shares = Monitor(ConnectionShares())
         for (number, listeners) in listeners.enumerated() {
             workers.append(
                 try Worker(
@@ -110,7 +110,7 @@ package final class HTTPServer: Sendable {
     /// Asks every worker whether it still works: reads its mail, which it does between two batches.
     /// - Parameter answered: called by the last of them that answers, which may be never.
     package func ping(_ answered: @escaping @Sendable () -> Void) {
-        let missing = Locked(workers.count)
+        let missing = Monitor(workers.count)
         for worker in workers {
             worker.mailbox.post(
                 .ping {

@@ -41,7 +41,7 @@ package struct InheritedSocket: Sendable {
                 "\(Self.what(number)) is of no family that can be served: neither IPv4 nor IPv6 nor a "
                     + "file's"
             case .system(let number, let error):
-                "\(Self.what(number)) cannot be used: \(error.words)"
+                "\(Self.what(number)) cannot be used: \(error.description)"
             }
         }
 
@@ -120,8 +120,8 @@ package struct InheritedSocket: Sendable {
             return try ask()
         } catch {
             switch error {
-            case .badDescriptor: throw .isNotOpen(number)
-            case .isNoSocket: throw .isNoSocket(number)
+            case .badFileDescriptor: throw .isNotOpen(number)
+            case .notSocket: throw .isNoSocket(number)
             default: throw .system(number, error)
             }
         }

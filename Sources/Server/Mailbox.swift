@@ -28,7 +28,7 @@ final class Mailbox: Sendable {
         case abandon
     }
 
-    private let letters = Locked<[Letter]>([])
+    private let letters = Monitor<[Letter]>([])
     private let pipe: Pipe
 
     init() throws(Errno) {
@@ -36,7 +36,7 @@ final class Mailbox: Sendable {
     }
 
     /// What the poller watches.
-    var number: CInt { pipe.readingEnd.number }
+    var number: CInt { pipe.readingEnd.rawValue }
 
     var isEmpty: Bool { letters.withLock(\.isEmpty) }
 

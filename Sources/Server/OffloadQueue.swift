@@ -86,7 +86,7 @@ final class OffloadQueue: Sendable {
     /// A quarter of what is done is enough to empty a waiting room of any kind in time.
     private static let turnOfTheOldest: UInt64 = 4
 
-    private let state: Locked<State>
+    private let state: Monitor<State>
     /// One for each that runs at a time. A concurrent queue would share the threads that Dispatch keeps
     /// for all of them, one for each processor: what waits for the disk would keep passwords waiting.
     private let places: [DispatchQueue]
@@ -95,7 +95,7 @@ final class OffloadQueue: Sendable {
     init(_ limits: QueueLimits) {
         self.limits = limits
         places = (0..<limits.width).map { DispatchQueue(label: "gatehouse.offload.\($0)") }
-        state = Locked(State(free: Array((0..<limits.width).reversed()), width: limits.width))
+        state = Monitor(State(free: Array((0..<limits.width).reversed()), width: limits.width))
     }
 
     /// False, and nothing done, if the waiting room is full of what comes before it.

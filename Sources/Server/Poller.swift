@@ -21,7 +21,7 @@ import POSIX
     }
 
     /// The instance's own descriptor, which is readable while any of its descriptors is ready.
-    var number: CInt { descriptor.number }
+    var number: CInt { descriptor.rawValue }
 
     /// - Parameter token: comes back with each event.
     func add(_ descriptor: CInt, _ interest: Interest, token: UInt64) throws(Errno) {
@@ -39,7 +39,7 @@ import POSIX
 
     /// Waits for at most `milliseconds`; how many descriptors are ready.
     mutating func wait(milliseconds: CInt) -> Int {
-        let number = descriptor.number
+        let number = descriptor.rawValue
         do throws(Errno) {
             return Int(
                 try retryingOnInterrupt {
@@ -75,7 +75,7 @@ import POSIX
             case .write: EPOLLOUT.rawValue
             }
         unsafe event.data.u64 = token
-        let number = self.descriptor.number
+        let number = self.descriptor.rawValue
         _ = try retryingOnInterrupt { unsafe epoll_ctl(number, operation, descriptor, &event) }
     }
 }

@@ -20,7 +20,7 @@ final class ServerCounts: Sendable {
     /// What was refused before a handler saw it.
     let refused = Total()
     let retracted = Total()
-    private let answersToNoRequest = Locked<[Status: UInt64]>([:])
+    private let answersToNoRequest = Monitor<[Status: UInt64]>([:])
     private let headTimeouts = Total()
     private let bodyTimeouts = Total()
     private let idleTimeouts = Total()

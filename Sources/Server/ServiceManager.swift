@@ -64,7 +64,7 @@ package final class ServiceManager: Sendable {
     package func finish() { queue.sync {} }
 
     private func send(_ message: Message) {
-        let number = socket.number
+        let number = socket.rawValue
         let bytes = Array(message.text.utf8)
         // One that is lost cannot be helped: nobody is there, or nobody listens.
         // Sound: sockaddr_un begins with the members of sockaddr, which is what it is for, and the kernel

@@ -10,7 +10,7 @@ enum Socket {
         let socket = try make(address.family, flags: CInt(SOCK_NONBLOCK.rawValue))
         try set(socket, SOL_SOCKET, SO_REUSEADDR, 1)
         try set(socket, SOL_SOCKET, SO_REUSEPORT, 1)
-        try prepareListener(socket.number, address)
+        try prepareListener(socket.rawValue, address)
         try bind(socket, address)
         try listen(socket)
         return socket
@@ -50,7 +50,7 @@ enum Socket {
     static func listen(
         _ socket: borrowing FileDescriptor, backlog: CInt = 4096
     ) throws(Errno) {
-        let number = socket.number
+        let number = socket.rawValue
         _ = try retryingOnInterrupt { Glibc.listen(number, backlog) }
     }
 
@@ -58,7 +58,7 @@ enum Socket {
     static func connect(
         _ socket: borrowing FileDescriptor, _ address: SocketAddress
     ) throws(Errno) {
-        let number = socket.number
+        let number = socket.rawValue
         // Sound: the kernel copies as much as the address has, during the call.
         _ = try retryingOnInterrupt {
             unsafe address.withSocketAddress { pointer, length in
@@ -108,7 +108,7 @@ enum Socket {
     static func accept(
         _ listener: borrowing FileDescriptor, _ peer: inout PeerAddress
     ) throws(Errno) -> FileDescriptor {
-        let number = listener.number
+        let number = listener.rawValue
         // Sockets are read and written with MSG_DONTWAIT, and this process starts no other, so that
         // neither O_NONBLOCK nor FD_CLOEXEC is worth its system call.
         // Sound: the kernel fills in at most as much as `fill` says that there is room for.
@@ -122,7 +122,7 @@ enum Socket {
     /// has gone again, or its network has (accept(2), "Error handling"). The next one may be well. Not
     /// EPERM, which a filter of system calls may say without end.
     static func isOfOneConnection(_ error: Errno) -> Bool {
-        switch error.number {
+        switch error.rawValue {
         case ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH,
             EOPNOTSUPP, ENETUNREACH, ETIMEDOUT:
             true
@@ -134,7 +134,7 @@ enum Socket {
     static func receive(
         _ socket: borrowing FileDescriptor, into buffer: inout MutableSpan<UInt8>
     ) throws(Errno) -> Int {
-        let number = socket.number
+        let number = socket.rawValue
         // Sound: no more is asked for than the buffer has room for.
         return try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
             try retryingOnInterrupt {
@@ -147,7 +147,7 @@ enum Socket {
     static func send(
         _ socket: borrowing FileDescriptor, _ bytes: Span<UInt8>
     ) throws(Errno) -> Int {
-        let number = socket.number
+        let number = socket.rawValue
         let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
         // Sound: the kernel copies as many bytes as there are, during the call.
         return try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in
@@ -160,7 +160,7 @@ enum Socket {
     /// Says that nothing more will be sent.
     static func endSending(_ socket: borrowing FileDescriptor) {
         // A socket that is gone already needs no end.
-        _ = shutdown(socket.number, CInt(SHUT_WR))
+        _ = shutdown(socket.rawValue, CInt(SHUT_WR))
     }
 
     static func bind(
@@ -170,7 +170,7 @@ enum Socket {
             // `::` means IPv6 and IPv4, whatever the system's default is.
             try set(socket, CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0)
         }
-        let number = socket.number
+        let number = socket.rawValue
         // Sound: the kernel copies as much as the address has, during the call.
         _ = try retryingOnInterrupt {
             unsafe address.withSocketAddress { pointer, length in
@@ -183,7 +183,7 @@ enum Socket {
     static func setTimeout(
         _ socket: borrowing FileDescriptor, _ timeout: Milliseconds
     ) throws(Errno) {
-        let number = socket.number
+        let number = socket.rawValue
         var time = timeval(
             tv_sec: Int(timeout.count / 1000), tv_usec: Int(timeout.count % 1000) * 1000)
         // Sound: the kernel copies the value, which has the size that it is told.
@@ -196,7 +196,7 @@ enum Socket {
     private static func set(
         _ socket: borrowing FileDescriptor, _ level: CInt, _ option: CInt, _ value: CInt
     ) throws(Errno) {
-        try set(socket.number, level, option, value)
+        try set(socket.rawValue, level, option, value)
     }
 
     private static func set(

@@ -120,14 +120,14 @@ package struct SocketAddress: Sendable, Equatable {
     package func sentence(for error: Errno) -> String {
         let reason =
             switch (host, error) {
-            case (.unix(let path), .nameTooLong):
+            case (.unix(let path), .fileNameTooLong):
                 "the path of a socket has at most \(Self.longestPath) bytes, and this one has "
                     + "\(path.utf8.count)"
-            case (.unix, .isNoSocket):
+            case (.unix, .notSocket):
                 "something that is not a socket has this name; it was left as it is"
-            case (.unix, .isNotThere): "its folder is not there"
+            case (.unix, .noSuchFileOrDirectory): "its folder is not there"
             case (.unix, .addressInUse): "another server is listening there"
-            default: error.words
+            default: error.description
             }
         return "cannot listen on \(text): \(reason)"
     }
@@ -155,7 +155,7 @@ package struct SocketAddress: Sendable, Equatable {
     func check() throws(Errno) {
         guard case .unix(let path) = host else { return }
         guard !path.isEmpty, !path.utf8.contains(0) else { throw .invalidArgument }
-        guard path.utf8.count <= Self.longestPath else { throw .nameTooLong }
+        guard path.utf8.count <= Self.longestPath else { throw .fileNameTooLong }
     }
 
     /// Calls `body` with the C form.

@@ -35,7 +35,7 @@ final class SocketFile: Sendable {
         // The file gets its permissions from the socket in the moment in which it comes to be
         // (unix(7), less the umask): there is no moment in which others could connect, as there would
         // be before a chmod, and no other thread's files are affected, as they would be by a umask.
-        let number = listener.number
+        let number = listener.rawValue
         _ = try retryingOnInterrupt { fchmod(number, 0o600) }
         try Socket.bind(listener, address)
         self.folder = folder
@@ -44,7 +44,7 @@ final class SocketFile: Sendable {
         // A kernel that does it otherwise is not trusted with what comes in here.
         guard status.mode & 0o177 == 0 else {
             remove()
-            throw .notPermitted
+            throw .permissionDenied
         }
         do throws(Errno) {
             try Socket.listen(listener)
@@ -67,13 +67,13 @@ final class SocketFile: Sendable {
 
     private static func lock(_ folder: ServiceFolder) throws(Errno) -> FileDescriptor {
         let descriptor = try folder.reopened()
-        let number = descriptor.number
+        let number = descriptor.rawValue
         for _ in 0..<lockAttempts {
             do throws(Errno) {
                 _ = try retryingOnInterrupt { flock(number, LOCK_EX | LOCK_NB) }
                 return descriptor
             } catch {
-                guard error == .again else { throw error }
+                guard error == .wouldBlock else { throw error }
                 usleep(5000)
             }
         }
@@ -96,16 +96,16 @@ final class SocketFile: Sendable {
         at address: SocketAddress, _ folder: ServiceFolder, _ name: String
     ) throws(Errno) -> Bool {
         do throws(Errno) {
-            guard try folder.status(of: name).isSocket else { throw .isNoSocket }
+            guard try folder.status(of: name).isSocket else { throw .notSocket }
             // One whose queue is full answers with `.again`, and lives.
             let probe = try Socket.make(AF_UNIX, flags: CInt(SOCK_NONBLOCK.rawValue))
             try Socket.connect(probe, address)
         } catch {
             switch error {
-            case .isNotThere: return false
+            case .noSuchFileOrDirectory: return false
             case .connectionRefused: return true
             // A full queue, or not a stream: somebody has it.
-            case .again, .wrongSocketType: throw .addressInUse
+            case .wouldBlock, .protocolWrongTypeForSocket: throw .addressInUse
             default: throw error
             }
         }

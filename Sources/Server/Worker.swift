@@ -59,7 +59,7 @@ final class Worker: @unchecked Sendable {
     private let hooks: ServerHooks
     private let offload: OffloadQueues
     private let counts: ServerCounts
-    private let shares: Locked<ConnectionShares>
+    private let shares: Monitor<ConnectionShares>
     private let queue: DispatchQueue
     private let whenDrained: @Sendable () -> Void
 
@@ -105,7 +105,7 @@ final class Worker: @unchecked Sendable {
     init(
         number: Int, _ mailboxes: [Mailbox], listeners: [Listener], _ options: ServerOptions,
         _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueues,
-        _ counts: ServerCounts, _ shares: Locked<ConnectionShares>,
+        _ counts: ServerCounts, _ shares: Monitor<ConnectionShares>,
         whenDrained: @escaping @Sendable () -> Void
     ) throws(Errno) {
         self.number = number
@@ -124,7 +124,7 @@ final class Worker: @unchecked Sendable {
         self.listeners = listeners
         for (index, listener) in listeners.enumerated() {
             try poller.add(
-                listener.socket.number, .read, token: Self.listenerToken - UInt64(index))
+                listener.socket.rawValue, .read, token: Self.listenerToken - UInt64(index))
         }
         try poller.add(mailbox.number, .read, token: Self.mailboxToken)
     }
@@ -340,7 +340,7 @@ final class Worker: @unchecked Sendable {
         do throws(Errno) {
             count = try buffer.fill(from: connection.socket)
         } catch {
-            if error != .again { close(connection) }
+            if error != .wouldBlock { close(connection) }
             return false
         }
         guard count > 0 else {
@@ -504,7 +504,7 @@ final class Worker: @unchecked Sendable {
                     connection.socket, connection.conversation.unsent)
                 connection.conversation.markSent(count)
             } catch {
-                guard error == .again else { return close(connection) }
+                guard error == .wouldBlock else { return close(connection) }
             }
         }
         let standing = connection.conversation.standing
@@ -531,7 +531,7 @@ final class Worker: @unchecked Sendable {
     private func watch(_ connection: Connection, _ interest: Poller.Interest) {
         guard connection.interest != interest else { return }
         do throws(Errno) {
-            try poller.change(connection.socket.number, interest, token: connection.token)
+            try poller.change(connection.socket.rawValue, interest, token: connection.token)
             connection.interest = interest
         } catch {
             close(connection)
@@ -554,7 +554,7 @@ final class Worker: @unchecked Sendable {
                 try begin(socket, peer.client, now)
                 hasMadeRoom = false
             } catch {
-                if error == .again { return true }
+                if error == .wouldBlock { return true }
                 if Socket.isOfOneConnection(error) { continue }
                 tellAcceptFailed(error, now)
                 // Where descriptors lack, the connection that has been idle longest makes room, so that
@@ -590,7 +590,7 @@ final class Worker: @unchecked Sendable {
         if slot == connections.count { connections.append(nil) }
         generation += 1
         let token = generation << 32 | UInt64(slot)
-        let number = socket.number
+        let number = socket.rawValue
         let proxies = options.trustedProxies.behind(client)
         let connection = Connection(
             socket, slot: slot, token: token,
@@ -819,7 +819,7 @@ final class Worker: @unchecked Sendable {
     private func watchListeners(_ interest: Poller.Interest) {
         for (index, listener) in listeners.enumerated() {
             let token = Self.listenerToken - UInt64(index)
-            try? poller.change(listener.socket.number, interest, token: token)
+            try? poller.change(listener.socket.rawValue, interest, token: token)
         }
     }
 
@@ -836,7 +836,7 @@ final class Worker: @unchecked Sendable {
             connection.discarded += count
             if count == 0 || connection.discarded > Self.discardLimit { close(connection) }
         } catch {
-            if error != .again { close(connection) }
+            if error != .wouldBlock { close(connection) }
         }
     }
 
@@ -986,7 +986,7 @@ final class Worker: @unchecked Sendable {
         for connection in idle { deadlines.set(connection.slot, .idle, now: now) }
         // A shared one stays open, and what waits in it is for whoever accepts next.
         for listener in listeners where listener.isShared {
-            try? poller.remove(listener.socket.number)
+            try? poller.remove(listener.socket.rawValue)
         }
         // Of its own a worker has one: the place of none that stays is another one's.
         listeners.removeAll(where: \.isShared)

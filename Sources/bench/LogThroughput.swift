@@ -67,7 +67,7 @@ struct LogThroughput {
 /// The least that can be done: a line of the same length, one system call each.
 private final class PlainWriter: Sendable {
     private let file: FileDescriptor
-    private let lock = Locked(0)
+    private let lock = Monitor(0)
     private let line = [UInt8](repeating: UInt8(ascii: "x"), count: 214) + [UInt8(ascii: "\n")]
 
     init(_ path: String) throws {
@@ -80,7 +80,7 @@ private final class PlainWriter: Sendable {
             let written = (try? file.write(line.span)) ?? 0
             guard written == line.count else { fatalError("cannot write") }
             count += 1
-            if count.isMultiple(of: 200_000) { _ = ftruncate(file.number, 0) }
+            if count.isMultiple(of: 200_000) { _ = ftruncate(file.rawValue, 0) }
         }
     }
 }

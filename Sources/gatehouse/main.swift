@@ -22,9 +22,9 @@ guard StartProbe.canReserve(48 << 20) else {
 
 // Before any file is opened, by whomever.
 do throws(Errno) {
-    try FileDescriptor.occupyStandardNumbers()
+    try FileDescriptor.reserveStandardDescriptors()
 } catch {
-    refuse("standard input, output and error: \(error.words)", EX_OSERR)
+    refuse("standard input, output and error: \(error.description)", EX_OSERR)
 }
 
 // Swift looks for them on its stack, by /proc/self/maps, and has none where that is not mounted or a
@@ -36,7 +36,7 @@ if arguments.isEmpty {
         arguments = try processArguments()
     } catch {
         refuse(
-            "cannot read its arguments in /proc/self/cmdline: \(error.words); is /proc mounted?",
+            "cannot read its arguments in /proc/self/cmdline: \(error.description); is /proc mounted?",
             EX_OSFILE)
     }
 }

@@ -22,8 +22,8 @@ struct RevocationTests {
             let tokens = try sessions(count, house)
             // From before all of them are asked for to after all are answered.
             let moment = round == 0 ? count / 2 : Int.random(in: 1...count, using: &dice)
-            let fates = Locked([Fate](repeating: .untouched, count: count))
-            let answered = Locked(0)
+            let fates = Monitor([Fate](repeating: .untouched, count: count))
+            let answered = Monitor(0)
             let threads = (0..<4).map { thread in
                 Running {
                     guard let client = try? house.client() else { return }

@@ -191,7 +191,7 @@ struct ThrottleTests {
         let estate = try Estate(plan)
         let house = try estate.house()
         let addresses = Effort.rounds(200, long: 1000)
-        let failures = Locked([String]())
+        let failures = Monitor([String]())
         @Sendable func guess(_ round: Int) {
             let names = ["bob", "root", "admin", "r\(round)"]
             inThreads(2) { thread in
@@ -243,7 +243,7 @@ struct ThrottleTests {
             named: "alice", Estate.password, "good", forwarded("203.0.113.7"))
         #expect(try house.ask(good).status == 200)
 
-        let (isOver, guesses) = (Locked(false), Locked((refused: 0, failed: 0)))
+        let (isOver, guesses) = (Monitor(false), Monitor((refused: 0, failed: 0)))
         let isFull = DispatchSemaphore(value: 0)
         let crowd = Running {
             // Whoever waits for it must not do so for ever.

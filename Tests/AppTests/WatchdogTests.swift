@@ -13,7 +13,7 @@ struct WatchdogTests {
 
     @Test("gives one sign of life for each question that was answered, and asks one at a time")
     func evidence() throws {
-        let record = Locked(Record())
+        let record = Monitor(Record())
         let watchdog = Watchdog(
             ping: { answered in record.withLock { $0.questions.append(answered) } },
             tell: { record.withLock { $0.signs += 1 } })

@@ -24,7 +24,7 @@ private func report(_ options: LogStatistics.Options) throws -> String {
     let path = try folder.file("report", "")
     do {
         let file = try FileDescriptor.open(path, O_WRONLY)
-        try LogStatistics.run(options, to: file.number)
+        try LogStatistics.run(options, to: file.rawValue)
     }
     return try folder.content("report")
 }
@@ -229,13 +229,13 @@ struct LogStatisticsTests {
                 return nil
             } catch { return error }
         }
-        #expect(failure(missing) == .file(path: missing, .isNotThere))
+        #expect(failure(missing) == .file(path: missing, .noSuchFileOrDirectory))
         #expect(
             failure(missing)?.sentence == "\(missing) cannot be read: No such file or directory")
         #expect(failure(folder.path) == .file(path: folder.path, Errno(EISDIR)))
         let broken = try folder.file("broken.gz", "no gzip at all")
         #expect(failure(broken) == .notGzip(path: broken))
-        #expect(throws: ReadingError.file(path: missing, .isNotThere)) {
+        #expect(throws: ReadingError.file(path: missing, .noSuchFileOrDirectory)) {
             try LogStatistics.run(LogStatistics.Options(files: .log(path: missing)), to: 1)
         }
     }

@@ -162,7 +162,7 @@ struct LogTailTests {
         let log = try Log()
         try log.write("")
         let (path, count) = (log.path, 20_000)
-        let isDone = Locked(false)
+        let isDone = Monitor(false)
         // Before there is anything that it could come too late for.
         var tail = try LogTail(log.options())
         let writer = Running {
@@ -428,7 +428,7 @@ struct LogTailTests {
         let file = try FileDescriptor.open(output, O_WRONLY)
         try log.write(line: 0)
         var number = 0
-        try LogTail.run(log.options(), to: file.number) {
+        try LogTail.run(log.options(), to: file.rawValue) {
             number += 1
             do {
                 if number == 2 { try log.rotate() }
@@ -449,7 +449,7 @@ struct LogTailTests {
         try log.write(String(repeating: line, count: 5000) + "torn")
         var options = log.options(lines: 10_000)
         options.follow = false
-        try LogTail.run(options, to: file.number)
+        try LogTail.run(options, to: file.rawValue)
         #expect(try log.folder.content("output").utf8.count == 5_000_000)
     }
 
@@ -458,7 +458,7 @@ struct LogTailTests {
         let log = try Log()
         try log.write(line: 0)
         let pipe = try POSIX.Pipe()
-        let end = dup(pipe.writingEnd.number)
+        let end = dup(pipe.writingEnd.rawValue)
         _ = consume pipe
         try LogTail.run(log.options(lines: 0), to: end)
         close(end)
@@ -470,7 +470,7 @@ struct LogTailTests {
         let missing = folder.path("app.log")
         var options = LogTail.Options(path: missing)
         options.follow = false
-        #expect(throws: ReadingError.file(path: missing, .isNotThere)) {
+        #expect(throws: ReadingError.file(path: missing, .noSuchFileOrDirectory)) {
             try LogTail.run(options, to: 1)
         }
         #expect(mkfifo(missing, 0o600) == 0)

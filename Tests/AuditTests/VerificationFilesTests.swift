@@ -387,7 +387,7 @@ struct VerificationFilesTests {
     func meanwhile() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("app.log")
-        let isDone = Locked(false)
+        let isDone = Monitor(false)
         let thread = Thread {
             defer { isDone.withLock { $0 = true } }
             try? Self.serve(path)

@@ -258,7 +258,7 @@ struct AdminRevocationTests {
             $0.fileSystem = disk.fileSystem
         }
         let token = house.token()
-        disk.fail(with: .inputOutput)
+        disk.fail(with: .ioError)
         let answer = try house.revoke(#"{"user":1}"#)
         #expect(answer.status == 503)
         #expect(try house.visit(token) == tokenRevoked)

@@ -60,9 +60,9 @@ final class House: Sendable {
     let introspection: Introspection
     let revocation: AdminRevocation
     /// The users whose hashes were to be replaced.
-    let upgrades = Locked<[(user: UserID, hash: PasswordHash)]>([])
+    let upgrades = Monitor<[(user: UserID, hash: PasswordHash)]>([])
     /// What happens while a hash is being replaced.
-    let whileUpgrading = Locked<@Sendable () -> Void>({})
+    let whileUpgrading = Monitor<@Sendable () -> Void>({})
     /// Who may log in when the password has been checked.
     let current: CurrentUsers
     private let folder: URL
@@ -95,7 +95,7 @@ final class House: Sendable {
         options.retryDelays = Milliseconds(0)...Milliseconds(0)
         let log = try Logger(
             options, clock: clock, fileSystem: plan.logFileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         let keys = KeyRing(
             plan.keys.map { id in
                 let secret = id == "a" ? Self.secret : Self.otherSecret
@@ -210,11 +210,11 @@ private let nowhere = try! FileDescriptor.open("/dev/null", O_WRONLY)
 /// Stands still until the test puts it forward, or back.
 final class Clock: Sendable {
     private let start: Timestamp
-    private let time: Locked<Timestamp>
+    private let time: Monitor<Timestamp>
 
     init(_ start: Timestamp) {
         self.start = start
-        time = Locked(start)
+        time = Monitor(start)
     }
 
     var clock: WallClock { WallClock { self.time.withLock { $0 } } }

@@ -510,7 +510,7 @@ struct LoginThrottleTests {
         let throttle = LoginThrottle(options)
         // By two identifiers in turns: they have one account.
         let accounts = [throttle.user(1), throttle.name("alice", of: 1)]
-        let hashed = Locked(0)
+        let hashed = Monitor(0)
         let rounds = Effort.rounds(50, long: 2000)
         inThreads(8) { thread in
             for round in 0..<rounds {
@@ -531,7 +531,7 @@ struct LoginThrottleTests {
     @Test("keeps its balance whatever ends how, on many threads")
     func balance() {
         let throttle = LoginThrottle()
-        let inFlight = Locked(0)
+        let inFlight = Monitor(0)
         let rounds = Effort.rounds(300, long: 20_000)
         inThreads(8) { thread in
             var dice = Dice(seed: UInt64(thread))

@@ -178,7 +178,7 @@ struct LogoutTests {
             $0.fileSystem = disk.fileSystem
         }
         let (one, two, three) = (house.token(), house.token(), house.token())
-        disk.fail(with: .inputOutput)
+        disk.fail(with: .ioError)
         for (token, everywhere) in [(one, false), (two, true)] {
             let answer = try house.logOut(token, everywhere: everywhere)
             #expect(answer.status == 503)

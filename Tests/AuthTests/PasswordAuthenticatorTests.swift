@@ -41,7 +41,7 @@ struct PasswordAuthenticatorTests {
     @Test(
         "does the same work, whoever it is and whatever came", arguments: [1000, 2000, 3000, 4000])
     func work(configured: Int) {
-        let done = Locked(0)
+        let done = Monitor(0)
         let authenticator = PasswordAuthenticator(Self.users, iterations: configured) {
             _, _, iterations in
             done.withLock { $0 += iterations }

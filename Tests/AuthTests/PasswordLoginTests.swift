@@ -336,7 +336,7 @@ struct PasswordLoginTests {
     func revokedWhileUpgrading() throws {
         let house = try house(iterations: 2000)
         let (revocations, clock) = (house.revocations, house.clock)
-        let isListed = Locked(false)
+        let isListed = Monitor(false)
         house.whileUpgrading.withLock {
             $0 = { [sessions = house.sessions] in
                 isListed.withLock { $0 = sessions.count == 1 }

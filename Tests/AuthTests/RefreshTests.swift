@@ -296,7 +296,7 @@ struct RotatingRefreshTests {
         let folder = try TemporaryFolder()
         let house = try House { $0.journal = folder.path("journal") }
         let old = house.token()
-        let successors = Locked<Set<String>>([])
+        let successors = Monitor<Set<String>>([])
         inThreads(20) { _ in
             for _ in 0..<5 {
                 let token = (try? house.renew(old).token) ?? "none"
@@ -468,9 +468,9 @@ struct RefreshFailureTests {
     @Test("gives nothing to the second who asks before the first is on the disk")
     func second() throws {
         let folder = try TemporaryFolder()
-        let asked = Locked<House?>(nil)
-        let seconds = Locked<[String]>([])
-        let token = Locked("")
+        let asked = Monitor<House?>(nil)
+        let seconds = Monitor<[String]>([])
+        let token = Monitor("")
         // Where the first's record is being written, the second comes, and the write fails.
         let fileSystem = FileSystemDouble { operation, _ in
             guard operation == .write, let house = asked.withLock({ $0 }) else { return .done }

@@ -273,7 +273,7 @@ struct UsersFileTests {
 
     @Test("that is not there is made only by whoever says so")
     func making() throws {
-        #expect(throws: UsersFileError.cannotRead(.isNotThere)) { try file.update { _ in } }
+        #expect(throws: UsersFileError.cannotRead(.noSuchFileOrDirectory)) { try file.update { _ in } }
         #expect(folder.names == [])
         try file.update(making: true) { $0.append(Self.bob) }
         #expect(try file.read() == [Self.bob])
@@ -291,7 +291,7 @@ struct UsersFileTests {
         #expect(try folder.content("real/users.json") == "{\"users\":[]}")
         #expect(unlink(folder.path("users.json")) == 0)
         #expect(symlink("nowhere/users.json", folder.path("users.json")) == 0)
-        #expect(throws: UsersFileError.cannotRead(.isNotThere)) { try file.read() }
+        #expect(throws: UsersFileError.cannotRead(.noSuchFileOrDirectory)) { try file.read() }
         #expect(throws: UsersFileError.isLink) { try make([Self.alice]) }
         #expect(folder.names == ["real", "users.json"])
     }
@@ -375,7 +375,7 @@ struct UsersFileTests {
     // MARK: Mounted alone
 
     /// What rename(2) says of a file that is a mount, and what it says between two mounts.
-    @Test(arguments: [Errno.isBusy, .isElsewhere])
+    @Test(arguments: [Errno.resourceBusy, .improperLink])
     func `that cannot be replaced is written in place, and the old content kept`(
         error: Errno
     ) throws {
@@ -404,8 +404,8 @@ struct UsersFileTests {
             number += 1
             let bad = number
             let fileSystem = FileSystemDouble { operation, count in
-                if operation == .rename { return .failed(.isBusy) }
-                return count == bad ? .failed(.inputOutput) : .done
+                if operation == .rename { return .failed(.resourceBusy) }
+                return count == bad ? .failed(.ioError) : .done
             }
             let mounted = UsersFile(folder.path("users.json"), fileSystem: fileSystem)
             let sentences = sentences { try mounted.update { $0.append(Self.bob) } }
@@ -434,7 +434,7 @@ struct UsersFileTests {
     @Test("is as it was, or as it should be, whichever operation fails")
     func failures() throws {
         let (before, after) = ([Self.alice], [Self.alice, Self.bob])
-        for error in [Errno.noSpace, .inputOutput, .notPermitted, .readOnly] {
+        for error in [Errno.noSpace, .ioError, .permissionDenied, .readOnlyFileSystem] {
             var (number, hasFailed, written) = (0, true, 0)
             while hasFailed {
                 try make(before)
@@ -450,7 +450,7 @@ struct UsersFileTests {
                 if users == after { written += 1 }
                 // What is not told is done.
                 #expect(!sentences.isEmpty || users == after)
-                for sentence in sentences { #expect(sentence.contains(error.words)) }
+                for sentence in sentences { #expect(sentence.contains(error.description)) }
                 hasFailed = fileSystem.total >= number
             }
             // The last had nothing to fail; before it were the two of the folder's synchronisation.
@@ -464,7 +464,7 @@ struct UsersFileTests {
     func readOnlyFolder() throws {
         try make([Self.alice])
         let fileSystem = FileSystemDouble { operation, _ in
-            operation == .open ? .failed(.readOnly) : .done
+            operation == .open ? .failed(.readOnlyFileSystem) : .done
         }
         let file = UsersFile(folder.path("users.json"), fileSystem: fileSystem)
         #expect(
@@ -513,7 +513,7 @@ struct UsersFileTests {
     func reading() throws {
         try make([Self.alice])
         let file = file
-        let isDone = Locked(false)
+        let isDone = Monitor(false)
         let writer = Running {
             for round in 0..<40 {
                 _ = try? file.update { users in
@@ -546,7 +546,7 @@ struct UsersFileTests {
         let old = Self.hash("old")
         try make([.test(1, password: old)])
         let news = (0..<4).map { Self.hash("new \($0)") }
-        let winners = Locked<[Int]>([])
+        let winners = Monitor<[Int]>([])
         let file = file
         inThreads(4) { thread in
             while true {

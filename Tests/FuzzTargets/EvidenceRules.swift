@@ -44,14 +44,14 @@ enum EvidenceRules {
         where name.contains(".log") {
             try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
         }
-        let now = Locked(start)
+        let now = Monitor(start)
         var options = LogOptions(path: "\(folder)/app.log")
         options.maximumSize = 1 << 30
         options.standardErrorLevel = .critical
         options.audit = LogOptions.Audit(path: "\(folder)/audit.log")
         options.audit?.maximumSize = 1 << 30
         // Threads read the clock and then wait: every other time comes late, by up to a minute.
-        let delay = Locked<(current: Int64, isNext: Bool)>((0, false))
+        let delay = Monitor<(current: Int64, isNext: Bool)>((0, false))
         let clock = WallClock(
             now: { now.withLock { $0 } },
             monotonic: {

@@ -31,7 +31,7 @@ enum ForgedLogRules {
 private struct History: ~Copyable {
     private let folder: String
     private let path: String
-    private let clock = Locked(Timestamp(milliseconds: 1_795_244_400_123))
+    private let clock = Monitor(Timestamp(milliseconds: 1_795_244_400_123))
     private var logger: Logger?
     private var next = 0
     /// Lines below this number were sealed, with a state that says so, but for those of `unsealed`.

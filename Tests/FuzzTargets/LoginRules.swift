@@ -77,8 +77,8 @@ enum LoginRules {
         private let login: Login
         private let locks: AdminLocks
         private let throttle: LoginThrottle
-        private let iterations = Locked(0)
-        private let time = Locked(Timestamp(seconds: 1_800_000_000))
+        private let iterations = Monitor(0)
+        private let time = Monitor(Timestamp(seconds: 1_800_000_000))
         private var waiting: [(work: SlowWork, conversation: Answering)] = []
         private var floodCount = 0
 

@@ -47,7 +47,7 @@ private func slowly(_ handler: @escaping Handler) -> TwoStepHandler {
 
 /// What middleware has seen.
 private final class Seen: Sendable {
-    private let list = Locked<[String]>([])
+    private let list = Monitor<[String]>([])
 
     func add(_ event: String) { list.withLock { $0.append(event) } }
 

@@ -35,7 +35,7 @@ private final class DiskOfOneFile: FileSystem {
 
     private let real = SystemFileSystem()
     private let path: String
-    private let state = Locked(State())
+    private let state = Monitor(State())
 
     init(_ path: String) { self.path = path }
 
@@ -107,7 +107,7 @@ final class AuditLogTests {
     ) throws -> Logger {
         try Logger(
             options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func lines(_ name: String, _ event: String = "| event") throws -> [String] {
@@ -293,7 +293,7 @@ final class AuditLogTests {
                 $0.maximumSize = 1 << 30
                 $0.audit?.maximumSize = 1 << 30
             }, disk)
-        let count = Locked(0)
+        let count = Monitor(0)
         let record: @Sendable (Int) -> Void = { lines in
             for _ in 0..<lines {
                 var note = Note(bytes: [UInt8](repeating: UInt8(ascii: "x"), count: 3800))

@@ -20,7 +20,7 @@ final class BorderTests {
     private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
         try Logger(
             options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func seals(_ name: String) throws -> [SealLine] {

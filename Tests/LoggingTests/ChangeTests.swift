@@ -19,7 +19,7 @@ final class ChangeTests {
     }
 
     private func logger() throws -> Logger {
-        try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.number)
+        try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func write(_ number: Int, _ logger: Logger, level: Level = .info, padding: Int = 0) {
@@ -122,7 +122,7 @@ final class ChangeTests {
         let head = try changeKeyInSilence()
         // The next process goes on where this one was.
         let next = try Logger(
-            options, clock: clock.clock, standardErrorDescriptor: nowhere.number)
+            options, clock: clock.clock, standardErrorDescriptor: nowhere.rawValue)
         #expect(next.commit() == .written)
         #expect(try #require(next.head).sequence >= head.sequence)
         #expect(next.stop() == 0)
@@ -152,7 +152,7 @@ final class ChangeTests {
         let disk = Disk()
         let logger = try Logger(
             options, clock: clock.clock, fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         write(1, logger)
         write(2, logger)
         disk.fail(with: .noSpace)

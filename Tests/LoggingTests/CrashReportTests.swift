@@ -110,7 +110,7 @@ struct CrashReportTests {
 
     private func expectReportBeforeNext() throws {
         let logger = try Logger(
-            LogOptions(path: path).sealed(), standardErrorDescriptor: nowhere.number)
+            LogOptions(path: path).sealed(), standardErrorDescriptor: nowhere.rawValue)
         #expect(logger.stop() == 0)
         let log = try folder.sealedLog()
         #expect(log.faults == [])
@@ -127,14 +127,14 @@ struct CrashReportTests {
         await #expect(processExitsWith: .signal(SIGALRM)) { [path = path as String] in
             let logger = try dyingLogger(path)
             let pipe = try Pipe()
-            let number = pipe.writingEnd.number
+            let number = pipe.writingEnd.rawValue
             while write(number, "x", 1) == 1 {}
             _ = fcntl(number, F_SETFL, 0)
             dup2(number, 2)
             // As a server does.
             _ = signal(SIGALRM, SIG_IGN)
             raise(SIGSEGV)
-            withExtendedLifetime((logger, pipe.readingEnd.number)) {}
+            withExtendedLifetime((logger, pipe.readingEnd.rawValue)) {}
         }
         try expectReport("SIGSEGV")
     }

@@ -20,7 +20,7 @@ final class DailyRotationTests {
     private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
         try Logger(
             options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func write(_ number: Int, to logger: Logger) {
@@ -169,7 +169,7 @@ final class DailyRotationTests {
 
     @Test("goes on in the old file while it cannot, and does so later")
     func failing() throws {
-        let isBroken = Locked(true)
+        let isBroken = Monitor(true)
         let journal = FileSystemJournal { entry in
             entry.hasPrefix("rename") && isBroken.withLock { $0 } ? .noSpace : nil
         }

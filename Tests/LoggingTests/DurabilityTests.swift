@@ -20,7 +20,7 @@ final class DurabilityTests {
     let folder: TemporaryFolder
     var options: LogOptions
     let clock = TestClock()
-    private let failing = Locked<Set<String>>([])
+    private let failing = Monitor<Set<String>>([])
     private let journal: FileSystemJournal
 
     init() throws {
@@ -29,7 +29,7 @@ final class DurabilityTests {
         options.durability = .synced
         let failing = failing
         journal = FileSystemJournal { entry in
-            failing.withLock { $0.contains(entry) } ? .inputOutput : nil
+            failing.withLock { $0.contains(entry) } ? .ioError : nil
         }
     }
 
@@ -37,7 +37,7 @@ final class DurabilityTests {
     private func logger() throws -> Logger {
         let logger = try Logger(
             options, clock: clock.clock, fileSystem: journal,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         _ = journal.take()
         return logger
     }
@@ -84,7 +84,7 @@ final class DurabilityTests {
         throws
     {
         let (arrived, opened) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        let isSlow = Locked(false)
+        let isSlow = Monitor(false)
         let slow = FileSystemJournal { entry in
             if entry == "synchronize app.log", isSlow.withLock({ $0 }) {
                 arrived.signal()
@@ -93,10 +93,10 @@ final class DurabilityTests {
             return nil
         }
         let logger = try Logger(
-            options, clock: clock.clock, fileSystem: slow, standardErrorDescriptor: nowhere.number)
+            options, clock: clock.clock, fileSystem: slow, standardErrorDescriptor: nowhere.rawValue)
         _ = slow.take()
         isSlow.withLock { $0 = true }
-        let done = Locked(0)
+        let done = Monitor(0)
         logger.record(Grant(number: 0))
         #expect(logger.commit() == .written)
         logger.synchronize { _ in done.withLock { $0 += 1 } }
@@ -120,11 +120,11 @@ final class DurabilityTests {
         fail("synchronize app.log")
         logger.record(Grant(number: 1))
         #expect(logger.commit() == .written)
-        #expect(logger.putOnDisk() == .failed(.inputOutput))
-        #expect(logger.failure == .inputOutput)
+        #expect(logger.putOnDisk() == .failed(.ioError))
+        #expect(logger.failure == .ioError)
         logger.record(Note(2))
-        for _ in 0..<3 { #expect(logger.commit() == .failed(.inputOutput)) }
-        #expect(logger.putOnDisk() == .failed(.inputOutput))
+        for _ in 0..<3 { #expect(logger.commit() == .failed(.ioError)) }
+        #expect(logger.putOnDisk() == .failed(.ioError))
         fail()
         #expect(logger.putOnDisk() == .written)
         #expect(logger.commit() == .written)
@@ -144,7 +144,7 @@ final class DurabilityTests {
         fail("synchronize app.log")
         logger.record(Grant(number: 1))
         #expect(logger.commit() == .written)
-        #expect(logger.putOnDisk() == .failed(.inputOutput))
+        #expect(logger.putOnDisk() == .failed(.ioError))
         fail()
         logger.keepUp()
         #expect(logger.isHealthy)
@@ -159,7 +159,7 @@ final class DurabilityTests {
         logger.record(Grant(number: 0))
         for number in 1..<20 { logger.record(Note(number, padding: 50)) }
         #expect(logger.commit() == .written)
-        for _ in 0..<2 { #expect(logger.putOnDisk() == .failed(.inputOutput)) }
+        for _ in 0..<2 { #expect(logger.putOnDisk() == .failed(.ioError)) }
         _ = journal.take()
         fail()
         #expect(logger.putOnDisk() == .written)
@@ -278,7 +278,7 @@ final class DurabilityTests {
 extension Logger {
     /// Waits for a sync.
     fileprivate func putOnDisk() -> Outcome {
-        let outcome = Locked<Outcome?>(nil)
+        let outcome = Monitor<Outcome?>(nil)
         synchronize { result in
             outcome.withLock { $0 = result }
             outcome.wakeAll()

@@ -22,7 +22,7 @@ enum Trouble: CaseIterable, Sendable {
         -> FileSystemDouble.Verdict
     {
         switch self {
-        case .once: count == 0 ? .failed(.inputOutput) : .done
+        case .once: count == 0 ? .failed(.ioError) : .done
         case .tornWrite:
             switch count {
             case 0: operation == .write ? .short : .failed(.noSpace)
@@ -71,7 +71,7 @@ final class FailureTests {
         do throws(LogOpenError) {
             logger = try Logger(
                 options, clock: .fixed(someTime), fileSystem: fileSystem,
-                standardErrorDescriptor: nowhere.number)
+                standardErrorDescriptor: nowhere.rawValue)
         } catch {
             // It says that it cannot begin, and has touched nothing.
             #expect(first <= 6)
@@ -137,7 +137,7 @@ final class FailureTests {
         }
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         #expect(logger.commit() == .written)
         _ = try FileDescriptor.open(options.path, O_WRONLY | O_TRUNC)
         logger.record(Note(1))
@@ -170,14 +170,14 @@ final class FailureTests {
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         #expect(logger.commit() == .written)
         disk.fail(with: .noSpace)
         logger.record(Note(1))
         #expect(logger.commit() == .failed(.noSpace))
         #expect(!logger.isHealthy)
-        disk.fail(with: .inputOutput)
-        #expect(logger.commit() == .failed(.inputOutput))
+        disk.fail(with: .ioError)
+        #expect(logger.commit() == .failed(.ioError))
         disk.fail(with: nil)
         #expect(!logger.isHealthy)
         logger.record(Note(2))
@@ -212,7 +212,7 @@ final class FailureTests {
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         disk.fail(with: .noSpace)
         for number in 0..<40_000 {
             logger.record(Note(number, padding: 150))
@@ -243,7 +243,7 @@ final class FailureTests {
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         var (one, other): (UInt64, UInt64) = (0, 0)
         #expect(logger.commit(since: &one) == .written)
         disk.fail(with: .noSpace)
@@ -264,7 +264,7 @@ final class FailureTests {
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         disk.fail(with: .noSpace)
         logger.record(Note(0, level: .critical))
         #expect(logger.commit() == .failed(.noSpace))
@@ -288,7 +288,7 @@ final class FailureTests {
         let isSlow = Atomic<Bool>(false)
         let begun = DispatchSemaphore(value: 0)
         private let end = DispatchSemaphore(value: 0)
-        private let verdict = Locked<FileSystemDouble.Verdict>(.done)
+        private let verdict = Monitor<FileSystemDouble.Verdict>(.done)
 
         func end(with verdict: FileSystemDouble.Verdict) {
             self.verdict.withLock { $0 = verdict }
@@ -314,7 +314,7 @@ final class FailureTests {
         let disk = SlowDisk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         disk.isSlow.store(true, ordering: .relaxed)
         let long = [UInt8](repeating: UInt8(ascii: "x"), count: 3800)
         var next = 0

@@ -5,7 +5,7 @@ import POSIX
 /// names of the files; and who may forbid it.
 final class FileSystemJournal: FileSystem {
     private let real = SystemFileSystem()
-    private let entries = Locked<[String]>([])
+    private let entries = Monitor<[String]>([])
     private let judge: @Sendable (_ entry: String) -> Errno?
 
     /// - Parameter judge: gets an entry, as `remove app.log.000001`; an error forbids it.
@@ -32,7 +32,7 @@ final class FileSystemJournal: FileSystem {
     private static func name(_ file: borrowing FileDescriptor) -> String {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = buffer.withUnsafeMutableBytes { bytes in
-            readlink("/proc/self/fd/\(file.number)", bytes.baseAddress!, bytes.count)
+            readlink("/proc/self/fd/\(file.rawValue)", bytes.baseAddress!, bytes.count)
         }
         return name(String(decoding: buffer[..<max(0, count)], as: UTF8.self))
     }

@@ -21,7 +21,7 @@ final class ForeignRotationTests {
     }
 
     private func logger() throws -> Logger {
-        try Logger(options, clock: clock.clock, standardErrorDescriptor: standardError.number)
+        try Logger(options, clock: clock.clock, standardErrorDescriptor: standardError.rawValue)
     }
 
     private func write(_ range: ClosedRange<Int>, to logger: Logger) {

@@ -18,7 +18,7 @@ struct FullDiskTests {
         var options = LogOptions.impatient(path: folder.path("app.log"))
         options.maximumSize = 20_000
         let logger = try Logger(
-            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
+            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.rawValue)
         var next = 0
         func round() -> Logger.Outcome {
             for _ in 0..<20 {

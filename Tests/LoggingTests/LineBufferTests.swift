@@ -81,7 +81,7 @@ struct LineBufferTests {
         let buffer = LineBuffer(capacity: 4096)
         buffer.append(Array("one\ntwo\nthree\nfo".utf8).span)
         buffer.removeFirst(4)
-        buffer.writeOut(to: pipe.writingEnd.number)
+        buffer.writeOut(to: pipe.writingEnd.rawValue)
         var bytes = [UInt8](repeating: 0, count: 100)
         var span = bytes.mutableSpan
         let count = try pipe.readingEnd.read(into: &span)
@@ -89,8 +89,8 @@ struct LineBufferTests {
         // Without a whole line there is nothing to say.
         let other = LineBuffer(capacity: 4096)
         other.append(Array("fo".utf8).span)
-        other.writeOut(to: pipe.writingEnd.number)
+        other.writeOut(to: pipe.writingEnd.rawValue)
         var rest = bytes.mutableSpan
-        #expect(throws: Errno.again) { try pipe.readingEnd.read(into: &rest) }
+        #expect(throws: Errno.wouldBlock) { try pipe.readingEnd.read(into: &rest) }
     }
 }

@@ -12,7 +12,7 @@ struct LogBeginningTests {
     private func open(_ name: String = "app.log") throws {
         let options = LogOptions(path: folder.path(name))
         let logger = try Logger(
-            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
+            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.rawValue)
         _ = logger.stop()
     }
 

@@ -17,7 +17,7 @@ final class LogLockTests {
     }
 
     private func logger(_ options: LogOptions) throws -> Logger {
-        try Logger(options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
+        try Logger(options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.rawValue)
     }
 
     @Test("keeps a second logger away, names the first, and lets go with it")
@@ -57,7 +57,7 @@ final class LogLockTests {
         {
             try folder.file(".app.log.lock", content)
             let file = try FileDescriptor.open(folder.path(".app.log.lock"), O_RDWR)
-            #expect(flock(file.number, LOCK_EX | LOCK_NB) == 0)
+            #expect(flock(file.rawValue, LOCK_EX | LOCK_NB) == 0)
             #expect(throws: LogOpenError.inUse(by: owner)) { try logger(options) }
         }
         #expect(folder.names == [])

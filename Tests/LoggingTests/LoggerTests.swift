@@ -36,7 +36,7 @@ final class LoggerTests {
         _ clock: WallClock = .fixed(someTime), _ fileSystem: any FileSystem = SystemFileSystem()
     ) throws -> Logger {
         try Logger(
-            options, clock: clock, fileSystem: fileSystem, standardErrorDescriptor: nowhere.number)
+            options, clock: clock, fileSystem: fileSystem, standardErrorDescriptor: nowhere.rawValue)
     }
 
     @Test("has in its file what was recorded, in that order, once it is committed")
@@ -105,7 +105,7 @@ final class LoggerTests {
         let standardError = try FileDescriptor.open(folder.path("stderr"), 0o1101, mode: 0o600)
         options.format = format
         let logger = try Logger(
-            options, clock: .fixed(someTime), standardErrorDescriptor: standardError.number)
+            options, clock: .fixed(someTime), standardErrorDescriptor: standardError.rawValue)
         logger.record(Note(1, level: .warning))
         #expect(logger.stop() == 0)
         #expect(try folder.text("stderr") == line)
@@ -161,7 +161,7 @@ final class LoggerTests {
         options.fileLevel = .critical
         options.standardErrorLevel = .error
         let logger = try Logger(
-            options, clock: .fixed(someTime), standardErrorDescriptor: standardError.number)
+            options, clock: .fixed(someTime), standardErrorDescriptor: standardError.rawValue)
         logger.record(Note(1, level: .warning))
         logger.record(Note(2, level: .error))
         logger.record(Note(3, level: .critical))
@@ -272,7 +272,7 @@ final class LoggerTests {
                 var buffer = [UInt8](repeating: 0, count: 65_536)
                 for number in thread * 1000..<thread * 1000 + 100 {
                     logger.record(Note(number))
-                    guard logger.commit() == .written else { throw .inputOutput }
+                    guard logger.commit() == .written else { throw .ioError }
                     // What has come since the last look.
                     while true {
                         var span = buffer.mutableSpan

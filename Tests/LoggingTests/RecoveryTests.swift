@@ -35,7 +35,7 @@ final class RecoveryTests {
         let fileSystem = disk.fileSystem
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         disk.fail(with: .noSpace)
         logger.record(Note(0))
         #expect(logger.commit() == .failed(.noSpace))
@@ -67,7 +67,7 @@ final class RecoveryTests {
         let fileSystem = disk.fileSystem
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         disk.fail(with: .noSpace)
         logger.record(Note(1))
         let start = MonotonicTime.now
@@ -89,7 +89,7 @@ final class RecoveryTests {
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: standardError.number)
+            standardErrorDescriptor: standardError.rawValue)
         logger.record(Note(1, level: .error))
         #expect(logger.commit() == .written)
         disk.fail(with: .noSpace)
@@ -127,7 +127,7 @@ final class RecoveryTests {
         }
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         let count = 1500
         inThreads(8) { thread in
             for number in 0..<count {
@@ -165,13 +165,13 @@ final class RecoveryTests {
             switch operation {
             case .write:
                 return hasTorn.exchange(true, ordering: .relaxed) ? .failed(.noSpace) : .short
-            case .truncate: return .failed(.inputOutput)
+            case .truncate: return .failed(.ioError)
             default: return .done
             }
         }
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         isBroken.store(true, ordering: .relaxed)
         logger.record(Note(1, padding: 200))
         #expect(logger.commit() == .failed(.noSpace))

@@ -22,7 +22,7 @@ final class RemovalTests {
     private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
         try Logger(
             options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func write(_ range: Range<Int>, to logger: Logger) {
@@ -114,9 +114,9 @@ final class RemovalTests {
         arguments: ["write", "synchronize"])
     func failing(operation: String) throws {
         try leave(4)
-        let isBroken = Locked(true)
+        let isBroken = Monitor(true)
         let journal = FileSystemJournal { entry in
-            entry == "\(operation) app.log" && isBroken.withLock { $0 } ? .inputOutput : nil
+            entry == "\(operation) app.log" && isBroken.withLock { $0 } ? .ioError : nil
         }
         let logger = try logger(journal)
         for _ in 0..<5 { logger.keepUp() }
@@ -136,9 +136,9 @@ final class RemovalTests {
     @Test("tries again what it could not remove, and says so again")
     func again() throws {
         try leave(4)
-        let isBroken = Locked(true)
+        let isBroken = Monitor(true)
         let journal = FileSystemJournal { entry in
-            entry == "remove app.log.000001" && isBroken.withLock { $0 } ? .notPermitted : nil
+            entry == "remove app.log.000001" && isBroken.withLock { $0 } ? .permissionDenied : nil
         }
         let logger = try logger(journal)
         #expect(folder.logFiles.first == "app.log.000001")
@@ -227,7 +227,7 @@ final class RemovalTests {
     @Test("puts away no file for a long line that cannot be written, though it removes others")
     func longLineFails() throws {
         try leave(3)
-        let isBroken = Locked(false)
+        let isBroken = Monitor(false)
         let journal = FileSystemJournal { entry in
             entry.hasPrefix("write") && isBroken.withLock { $0 } ? .noSpace : nil
         }

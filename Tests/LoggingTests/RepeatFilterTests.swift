@@ -16,7 +16,7 @@ final class RepeatFilterTests {
         var options = LogOptions(path: folder.path("app.log"))
         options.maximumSize = 1 << 30
         return try Logger(
-            options, clock: clock ?? self.clock.clock, standardErrorDescriptor: nowhere.number)
+            options, clock: clock ?? self.clock.clock, standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func lines(of logger: Logger) throws -> [String] {

@@ -21,7 +21,7 @@ final class RestartTests {
     private func logger(_ folder: TemporaryFolder? = nil) throws -> Logger {
         var options = options
         if let folder { options.path = folder.path("app.log") }
-        return try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.number)
+        return try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func write(_ range: Range<Int>, to logger: Logger) {
@@ -210,9 +210,9 @@ final class RestartTests {
     func killedInRotation(operation: Int) throws {
         options.maximumSize = 2200
         // What stands there when the n-th operation fails is what a kill at that time leaves.
-        let isArmed = Locked(false)
-        let count = Locked(0)
-        let snapshot = Locked<TemporaryFolder?>(nil)
+        let isArmed = Monitor(false)
+        let count = Monitor(0)
+        let snapshot = Monitor<TemporaryFolder?>(nil)
         let folder = folder
         let journal = FileSystemJournal { _ in
             guard isArmed.withLock({ $0 }) else { return nil }
@@ -225,7 +225,7 @@ final class RestartTests {
         }
         let logger = try Logger(
             options, clock: clock.clock, fileSystem: journal,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         var next = 0
         while try folder.bytes("app.log").count < 1500 {
             write(next..<next + 1, to: logger)

@@ -71,7 +71,7 @@ final class RotationTests {
         options.level = .critical
         options.fileLevel = .critical
         let logger = try Logger(
-            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.number)
+            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.rawValue)
         for number in 0..<30 {
             logger.record(Note(number, level: .critical))
             #expect(logger.commit() == .written)
@@ -118,7 +118,7 @@ final class RotationTests {
         }
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.number)
+            standardErrorDescriptor: nowhere.rawValue)
         write(0..<1, to: logger)
         logger.record(Note(1, padding: 3000))
         for _ in 0..<5 { #expect(logger.commit() == .failed(.noSpace)) }

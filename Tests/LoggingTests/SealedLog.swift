@@ -83,9 +83,9 @@ extension TemporaryFolder {
 
 /// A clock that the test puts forward, or back.
 final class TestClock: Sendable {
-    private let time: Locked<Timestamp>
+    private let time: Monitor<Timestamp>
 
-    init(_ start: Timestamp = someTime) { time = Locked(start) }
+    init(_ start: Timestamp = someTime) { time = Monitor(start) }
 
     var clock: WallClock { WallClock { self.time.withLock { $0 } } }
 

@@ -20,7 +20,7 @@ final class SealingTests {
     }
 
     private func logger() throws -> Logger {
-        try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.number)
+        try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.rawValue)
     }
 
     @Test(
@@ -139,7 +139,7 @@ final class SealingTests {
             // Goes on as somebody looks at it: a hundred milliseconds in a thousand lines or so.
             someTime + Milliseconds(looks.add(1, ordering: .relaxed).newValue / 10)
         }
-        let logger = try Logger(options, clock: clock, standardErrorDescriptor: nowhere.number)
+        let logger = try Logger(options, clock: clock, standardErrorDescriptor: nowhere.rawValue)
         inThreads(8) { thread in
             for number in 0..<count {
                 logger.record(Note(thread * count + number))

@@ -10,7 +10,7 @@ import Time
 /// A pipe, as a service manager holds one behind standard error: both ends block.
 private func blockingPipe() throws -> Pipe {
     let pipe = try Pipe()
-    for end in [pipe.readingEnd.number, pipe.writingEnd.number] { _ = fcntl(end, F_SETFL, 0) }
+    for end in [pipe.readingEnd.rawValue, pipe.writingEnd.rawValue] { _ = fcntl(end, F_SETFL, 0) }
     return pipe
 }
 
@@ -42,7 +42,7 @@ struct StandardErrorSinkTests {
     @Test("gets the lines in their order")
     func order() throws {
         let pipe = try blockingPipe()
-        let sink = StandardErrorSink(descriptor: pipe.writingEnd.number)
+        let sink = StandardErrorSink(descriptor: pipe.writingEnd.rawValue)
         for number in 0..<100 { sink.append(Array("\(number)\n".utf8).span) }
         let lines = try read(pipe.readingEnd) { $0.count == 100 }
         #expect(lines == (0..<100).map { "\($0)" })
@@ -53,7 +53,7 @@ struct StandardErrorSinkTests {
         let folder = try TemporaryFolder()
         let file = try FileDescriptor.open(
             folder.path("stderr"), O_WRONLY | O_CREAT, mode: 0o600)
-        let sink = StandardErrorSink(descriptor: file.number)
+        let sink = StandardErrorSink(descriptor: file.rawValue)
         inThreads(8) { thread in
             for number in 0..<50 { sink.append(Array("\(thread * 50 + number)\n".utf8).span) }
         }
@@ -71,11 +71,11 @@ struct StandardErrorSinkTests {
         arguments: [true, false])
     func unread(blocks: Bool) throws {
         let pipe = try blocks ? blockingPipe() : Pipe()
-        _ = fcntl(pipe.readingEnd.number, F_SETFL, 0)
+        _ = fcntl(pipe.readingEnd.rawValue, F_SETFL, 0)
         let folder = try TemporaryFolder()
         let logger = try Logger(
             LogOptions(path: folder.path("app.log")), clock: .fixed(someTime),
-            standardErrorDescriptor: pipe.writingEnd.number)
+            standardErrorDescriptor: pipe.writingEnd.rawValue)
         // 400 KB, where the pipe and the sink hold 64 KiB each.
         for number in 0..<4000 {
             logger.record(Note(number, level: .warning))
@@ -106,7 +106,7 @@ struct StandardErrorSinkTests {
         let folder = try TemporaryFolder()
         let logger = try Logger(
             LogOptions(path: folder.path("app.log")), clock: .fixed(someTime),
-            standardErrorDescriptor: pipe.writingEnd.number)
+            standardErrorDescriptor: pipe.writingEnd.rawValue)
         for number in 0..<2000 { logger.record(Note(number, level: .warning)) }
         #expect(logger.stop() == 0)
         let lines = try read(pipe.readingEnd) { numbers($0).count + dropped($0) >= 2000 }
@@ -122,7 +122,7 @@ struct StandardErrorSinkTests {
         disk.fail(with: .noSpace)
         let logger = try Logger(
             LogOptions(path: folder.path("app.log")), clock: .fixed(someTime),
-            fileSystem: disk.fileSystem, standardErrorDescriptor: pipe.writingEnd.number)
+            fileSystem: disk.fileSystem, standardErrorDescriptor: pipe.writingEnd.rawValue)
         logger.record(Note(1, level: .critical))
         for _ in 0..<3 { #expect(logger.commit() == .failed(.noSpace)) }
         let lines = try read(pipe.readingEnd) { $0.count == 2 }

@@ -39,14 +39,14 @@ struct SystemCallTests {
     @Test(
         "fails in the system's words",
         arguments: [
-            (.noSpace, "No space left on device"), (.isNotThere, "No such file or directory"),
-            (.notPermitted, "Permission denied"), (.inputOutput, "Input/output error"),
-            (.again, "Resource temporarily unavailable"), (.exists, "File exists"),
+            (.noSpace, "No space left on device"), (.noSuchFileOrDirectory, "No such file or directory"),
+            (.permissionDenied, "Permission denied"), (.ioError, "Input/output error"),
+            (.wouldBlock, "Resource temporarily unavailable"), (.fileExists, "File exists"),
             (.tooManyOpenFiles, "Too many open files"), (.addressInUse, "Address already in use"),
             (Errno(9999), "Unknown error 9999"),
         ] as [(Errno, String)])
     func words(error: Errno, words: String) {
-        #expect(error.words == words)
+        #expect(error.description == words)
     }
 }
 
@@ -72,7 +72,7 @@ struct FileDescriptorTests {
             #expect(isOpen())
             let moved = pass(file)
             #expect(isOpen())
-            #expect(moved.number == number)
+            #expect(moved.rawValue == number)
         }
         #expect(!isOpen())
     }
@@ -80,7 +80,7 @@ struct FileDescriptorTests {
     @Test("of a pipe's one end tells the other when it is closed")
     func endOfPipe() throws {
         let pipe = try Pipe()
-        let number = fcntl(pipe.writingEnd.number, F_DUPFD_CLOEXEC, 720)
+        let number = fcntl(pipe.writingEnd.rawValue, F_DUPFD_CLOEXEC, 720)
         var buffer: [UInt8] = [0]
         func read(_ end: borrowing FileDescriptor) throws -> Int {
             var span = buffer.mutableSpan
@@ -98,7 +98,7 @@ struct FileDescriptorTests {
     func closesOnExec() throws {
         let file = try FileDescriptor.open("/dev/null", O_RDONLY)
         let pipe = try Pipe()
-        for number in [file.number, pipe.readingEnd.number, pipe.writingEnd.number] {
+        for number in [file.rawValue, pipe.readingEnd.rawValue, pipe.writingEnd.rawValue] {
             #expect(fcntl(number, F_GETFD) & FD_CLOEXEC != 0)
         }
     }
@@ -107,9 +107,9 @@ struct FileDescriptorTests {
     func notThere() throws {
         let folder = try TemporaryFolder()
         func open(_ path: String) throws -> CInt {
-            try FileDescriptor.open(path, O_RDONLY).number
+            try FileDescriptor.open(path, O_RDONLY).rawValue
         }
-        #expect(throws: Errno.isNotThere) { try open(folder.path("a")) }
+        #expect(throws: Errno.noSuchFileOrDirectory) { try open(folder.path("a")) }
         try folder.file("b", "")
         #expect(throws: Errno(ENOTDIR)) { try open(folder.path("b/c")) }
     }
@@ -127,7 +127,7 @@ struct FileDescriptorTests {
         #expect(same.inode == status.inode && same.device == status.device)
         #expect(try !FileStatus(path: folder.path).isRegularFile)
         #expect(try FileStatus(path: folder.file("b", "", mode: 0o604)).isReadableByOthers)
-        #expect(throws: Errno.isNotThere) { _ = try FileStatus(path: folder.path("c")).size }
+        #expect(throws: Errno.noSuchFileOrDirectory) { _ = try FileStatus(path: folder.path("c")).size }
     }
 }
 
@@ -141,26 +141,26 @@ struct PipeTests {
             var span = buffer.mutableSpan
             return try pipe.readingEnd.read(into: &span)
         }
-        #expect(throws: Errno.again) { try read() }
+        #expect(throws: Errno.wouldBlock) { try read() }
         var written = 0
         do throws(Errno) {
             let block = [UInt8](repeating: 66, count: 4096)
             while written < 1 << 30 { written += try pipe.writingEnd.write(block.span) }
         } catch {
-            #expect(error == .again)
+            #expect(error == .wouldBlock)
         }
         var count = 0
         while count < written { count += try read() }
         #expect(count == written)
         #expect(buffer.allSatisfy { $0 == 66 })
-        #expect(throws: Errno.again) { try read() }
+        #expect(throws: Errno.wouldBlock) { try read() }
     }
 
     @Test("carries bytes from somebody who only knows its number")
     func writeByNumber() throws {
         let pipe = try Pipe()
-        #expect(try writeOnce(pipe.writingEnd.number, [1, 2, 3].span) == 3)
-        #expect(try writeOnce(pipe.writingEnd.number, [UInt8]().span) == 0)
+        #expect(try writeOnce(pipe.writingEnd.rawValue, [1, 2, 3].span) == 3)
+        #expect(try writeOnce(pipe.writingEnd.rawValue, [UInt8]().span) == 0)
         var buffer = [UInt8](repeating: 0, count: 10)
         var span = buffer.mutableSpan
         #expect(try pipe.readingEnd.read(into: &span) == 3)
@@ -173,7 +173,7 @@ struct PipeTests {
 struct LockedTests {
     @Test("lets one thread at a time change what it guards")
     func counter() {
-        let counter = Locked(0)
+        let counter = Monitor(0)
         inThreads(8) { _ in
             for _ in 0..<10_000 { counter.withLock { $0 += 1 } }
         }
@@ -182,14 +182,14 @@ struct LockedTests {
 
     @Test("gives back what its body returns")
     func result() {
-        let list = Locked([1])
+        let list = Monitor([1])
         #expect(list.withLock { $0.removeLast() } == 1)
         #expect(list.withLock { $0.isEmpty })
     }
 
     @Test("wakes those who wait for a value, in whatever order it comes")
     func turns() {
-        let said = Locked<[Int]>([])
+        let said = Monitor<[Int]>([])
         inThreads(8) { thread in
             for round in 0..<100 {
                 let turn = round * 8 + thread
@@ -202,7 +202,7 @@ struct LockedTests {
 
     @Test("does not wait for what is so already")
     func ready() {
-        #expect(Locked(3).waitUntil({ $0 == 3 }, then: { $0 * 2 }) == 6)
+        #expect(Monitor(3).waitUntil({ $0 == 3 }, then: { $0 * 2 }) == 6)
     }
 }
 
@@ -226,7 +226,7 @@ struct SystemFileSystemTests {
 
     @Test("are not listed where there is no folder")
     func noFolder() throws {
-        #expect(throws: Errno.isNotThere) { try files.names(in: folder.path("a")) }
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.names(in: folder.path("a")) }
         try folder.file("b", "")
         #expect(throws: Errno(ENOTDIR)) { try files.names(in: folder.path("b")) }
     }
@@ -251,15 +251,15 @@ struct SystemFileSystemTests {
     @Test("say why they cannot")
     func errors() throws {
         let path = folder.path("a")
-        #expect(throws: Errno.isNotThere) { try files.remove(path) }
-        #expect(throws: Errno.isNotThere) { try files.rename(path, to: folder.path("b")) }
-        #expect(throws: Errno.exists) { try files.createFolder(folder.path, mode: 0o700) }
-        #expect(throws: Errno.isNotThere) {
-            _ = try files.open(path, O_WRONLY, mode: 0).number
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.remove(path) }
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.rename(path, to: folder.path("b")) }
+        #expect(throws: Errno.fileExists) { try files.createFolder(folder.path, mode: 0o700) }
+        #expect(throws: Errno.noSuchFileOrDirectory) {
+            _ = try files.open(path, O_WRONLY, mode: 0).rawValue
         }
         try folder.file("a", "")
-        #expect(throws: Errno.exists) {
-            _ = try files.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600).number
+        #expect(throws: Errno.fileExists) {
+            _ = try files.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600).rawValue
         }
         #expect(throws: Errno(EBADF)) {
             let file = try files.open(path, O_RDONLY, mode: 0)

@@ -11,7 +11,7 @@ struct ProcessLockTests {
         let folder = try TemporaryFolder()
         let path = folder.path("lock")
         do {
-            guard let lock = try ProcessLock(path) else { throw Errno.again }
+            guard let lock = try ProcessLock(path) else { throw Errno.wouldBlock }
             #expect(try !Self.isFree(path))
             #expect(ProcessLock.owner(path) == getpid())
             let isInPlace = lock.isInPlace(path)
@@ -31,8 +31,8 @@ struct ProcessLockTests {
         let path = folder.path("lock")
         var copy: CInt = -1
         do {
-            guard let lock = try ProcessLock(path) else { throw Errno.again }
-            copy = dup(lock.file.number)
+            guard let lock = try ProcessLock(path) else { throw Errno.wouldBlock }
+            copy = dup(lock.file.rawValue)
         }
         #expect(copy >= 0)
         #expect(try Self.isFree(path))

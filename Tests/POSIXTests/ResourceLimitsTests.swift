@@ -26,7 +26,7 @@ struct ResourceLimitsTests {
     }
 
     @Test func `a thread runs what it was made for`() throws {
-        let hasRun = Locked(false)
+        let hasRun = Monitor(false)
         try SystemThread.start { hasRun.withLock { $0 = true } }
         #expect(eventually { hasRun.withLock { $0 } })
     }

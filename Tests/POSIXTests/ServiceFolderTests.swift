@@ -93,10 +93,10 @@ struct ServiceFolderTests {
         #expect(symlink("b", folder.path("a")) == 0)
         #expect(symlink("a", folder.path("b")) == 0)
         #expect(symlink("nowhere", folder.path("c")) == 0)
-        #expect(throws: TrustedFile.Failure.failed(.tooManyLinks)) { try faults("a") }
-        #expect(throws: TrustedFile.Failure.failed(.tooManyLinks)) { try faults("a/file") }
-        #expect(throws: TrustedFile.Failure.failed(.isNotThere)) { try faults("c") }
-        #expect(throws: TrustedFile.Failure.failed(.isNotThere)) {
+        #expect(throws: TrustedFile.Failure.failed(.tooManySymbolicLinkLevels)) { try faults("a") }
+        #expect(throws: TrustedFile.Failure.failed(.tooManySymbolicLinkLevels)) { try faults("a/file") }
+        #expect(throws: TrustedFile.Failure.failed(.noSuchFileOrDirectory)) { try faults("c") }
+        #expect(throws: TrustedFile.Failure.failed(.noSuchFileOrDirectory)) {
             try TrustedFile(reading: "", upTo: 1)
         }
     }
@@ -107,7 +107,7 @@ struct ServiceFolderTests {
         #expect(symlink("victim", folder.path("link")) == 0)
         let files = SystemFileSystem()
         for flags in [O_RDONLY, O_WRONLY, O_WRONLY | O_CREAT, O_RDWR | O_CREAT | O_TRUNC] {
-            #expect(throws: Errno.tooManyLinks) {
+            #expect(throws: Errno.tooManySymbolicLinkLevels) {
                 _ = try files.open(folder.path("link"), flags, mode: 0o600)
             }
         }
@@ -148,7 +148,7 @@ struct ServiceFolderTests {
         }
         // Here only this account can have made it.
         _ = try files.open(folder.path("own"), O_WRONLY | O_APPEND, mode: 0)
-        #expect(Errno.foreignFile.words.contains("hard link"))
+        #expect(Errno.foreignFile.description.contains("hard link"))
     }
 
     @Test
@@ -158,14 +158,14 @@ struct ServiceFolderTests {
         #expect(throws: TrustedFile.Failure.notRegular) {
             try TrustedFile(reading: "/dev/null", upTo: 1)
         }
-        #expect(throws: TrustedFile.Failure.failed(.isFolder)) {
+        #expect(throws: TrustedFile.Failure.failed(.isDirectory)) {
             try TrustedFile(reading: folder.path, upTo: 1)
         }
         try folder.file("large", "12345")
         #expect(throws: TrustedFile.Failure.tooLarge) {
             try TrustedFile(reading: folder.path("large"), upTo: 4)
         }
-        #expect(throws: TrustedFile.Failure.failed(.isNoFolder)) { try faults("large/") }
+        #expect(throws: TrustedFile.Failure.failed(.notDirectory)) { try faults("large/") }
         #expect(throws: TrustedFile.Failure.failed(.invalidArgument)) { try faults("large\0x") }
     }
 

@@ -29,7 +29,7 @@ struct ConcurrencyTests {
     private func spend(_ times: inout Set<Timestamp>) throws {
         let table = try folder.revocations()
         for round in 0..<4 {
-            let seen = Locked<[Timestamp]>([])
+            let seen = Monitor<[Timestamp]>([])
             inThreads(100) { thread in
                 guard let time = try? table.spend("t\(round)", at: minutes(Int64(thread))) else {
                     return
@@ -47,7 +47,7 @@ struct ConcurrencyTests {
 
     @Test("those that come while the disk is busy share the next write and the next sync")
     func groupCommit() throws {
-        let isHeld = Locked(false)
+        let isHeld = Monitor(false)
         let fileSystem = FileSystemDouble { operation, _ in
             if operation == .synchronize { isHeld.waitUntil({ !$0 }, then: { _ in }) }
             return .done
@@ -76,23 +76,23 @@ struct ConcurrencyTests {
 
     @Test("all that share a write that fails are told, and nobody was given a time")
     func failingTogether() throws {
-        let isHeld = Locked(false)
-        let fails = Locked(false)
+        let isHeld = Monitor(false)
+        let fails = Monitor(false)
         let fileSystem = FileSystemDouble { operation, _ in
             guard operation == .synchronize else { return .done }
             isHeld.waitUntil({ !$0 }, then: { _ in })
-            return fails.withLock { $0 } ? .failed(.inputOutput) : .done
+            return fails.withLock { $0 } ? .failed(.ioError) : .done
         }
         let table = try folder.revocations(fileSystem: fileSystem)
         isHeld.withLock { $0 = true }
         fails.withLock { $0 = true }
-        let refused = Locked(0)
+        let refused = Monitor(0)
         let threads = (0..<20).map { index in
             Running {
                 do throws(Errno) {
                     _ = try table.spend("t", at: minutes(Int64(index)))
                 } catch {
-                    refused.withLock { $0 += error == .inputOutput ? 1 : 0 }
+                    refused.withLock { $0 += error == .ioError ? 1 : 0 }
                 }
             }
         }
@@ -154,7 +154,7 @@ struct ConcurrencyTests {
 
     @Test("nothing is lost by sweeping and compacting while others write")
     func compacting() throws {
-        let acknowledged = Locked<[String: Timestamp]>([:])
+        let acknowledged = Monitor<[String: Timestamp]>([:])
         do {
             let table = try folder.revocations()
             let isDone = Atomic<Bool>(false)

@@ -19,7 +19,7 @@ enum Trouble: CaseIterable, Sendable {
         _ operation: FileSystemDouble.Operation, after count: Int
     ) -> FileSystemDouble.Verdict {
         switch (self, count) {
-        case (.once, 0): .failed(.inputOutput)
+        case (.once, 0): .failed(.ioError)
         case (.tornWrite, 0): operation == .write ? .short : .failed(.noSpace)
         case (.tornWrite, 1...2): .failed(.noSpace)
         case (.forAWhile, 0..<8): .failed(.noSpace)
@@ -136,7 +136,7 @@ struct JournalFailureTests {
     func death(failing first: Int) throws {
         let fileSystem = FileSystemDouble { operation, number in
             if number < first { return operation == .synchronize ? .pretended : .done }
-            return number == first && operation == .write ? .short : .failed(.inputOutput)
+            return number == first && operation == .write ? .short : .failed(.ioError)
         }
         var spent: [String] = []
         do {
@@ -156,11 +156,11 @@ struct JournalFailureTests {
 
     @Test("that nobody waits for is in force at once, and on the disk soon, or says why not")
     func soon() throws {
-        let isFull = Locked(false)
+        let isFull = Monitor(false)
         let fileSystem = FileSystemDouble { operation, _ in
             operation == .write && isFull.withLock { $0 } ? .failed(.noSpace) : .done
         }
-        let failures = Locked<[Errno]>([])
+        let failures = Monitor<[Errno]>([])
         do {
             let table = try folder.revocations(fileSystem: fileSystem)
             try table.revokeSoon([.session("a")], at: noon, until: midnight) { error in
@@ -203,20 +203,20 @@ struct JournalFailureTests {
     // The new file has the entry and its name, but the name is not on the disk, and then nothing is.
     @Test("does not keep a token spent that it refused to spend, whichever file that went to")
     func spoiled() throws {
-        let syncs = Locked<Int?>(nil)
+        let syncs = Monitor<Int?>(nil)
         let fileSystem = FileSystemDouble { operation, _ in
             guard operation == .synchronize else { return .done }
             let count = syncs.withLock { count -> Int in
                 count = count.map { $0 + 1 }
                 return count ?? 0
             }
-            return count > 1 ? .failed(.inputOutput) : .done
+            return count > 1 ? .failed(.ioError) : .done
         }
         do {
             let table = try folder.revocations(fileSystem: fileSystem)
             unlink(folder.journal)
             syncs.withLock { $0 = 0 }
-            #expect(throws: Errno.inputOutput) { try table.spend("t", at: minutes(1)) }
+            #expect(throws: Errno.ioError) { try table.spend("t", at: minutes(1)) }
             #expect(syncs.withLock { $0 } == 3)
             syncs.withLock { $0 = nil }
             #expect(try table.spend("t", at: minutes(2)) == minutes(2))

@@ -290,7 +290,7 @@ struct JournalStateCrashTests {
         let fileSystem = FileSystemDouble { operation, number in
             if number < first { return operation == .synchronize ? .pretended : .done }
             return number == first && half && operation == .write
-                ? .short : .failed(.inputOutput)
+                ? .short : .failed(.ioError)
         }
         var acknowledged: Set<String> = []
         guard let table = try? folder.guardedTable(fileSystem: fileSystem) else {
@@ -355,7 +355,7 @@ struct JournalStateCrashTests {
             try folder.write(state, folder.state)
             let fileSystem = FileSystemDouble { operation, number in
                 if number < first { return operation == .synchronize ? .pretended : .done }
-                return .failed(.inputOutput)
+                return .failed(.ioError)
             }
             _ = try? folder.guardedTable(accepting: true, fileSystem: fileSystem)
             do throws(RevocationsError) {

@@ -178,16 +178,16 @@ struct RevocationsTests {
     func limit() throws {
         let table = try Revocations(path: nil, at: noon, limit: 4)
         for index in 0..<4 { _ = try table.spend("t\(index)", at: noon) }
-        #expect(throws: Errno.noBuffers) { try table.spend("t4", at: noon) }
-        #expect(throws: Errno.noBuffers) { try table.revoke(.token("t4"), at: noon) }
+        #expect(throws: Errno.noBufferSpace) { try table.spend("t4", at: noon) }
+        #expect(throws: Errno.noBufferSpace) { try table.revoke(.token("t4"), at: noon) }
         #expect(table.finding(token: "t4") == nil)
         #expect(try table.spend("t3", at: minutes(1)) == noon)
         // A session ends even where its token finds no room; the caller is told of that.
-        #expect(throws: Errno.noBuffers) {
+        #expect(throws: Errno.noBufferSpace) {
             try table.revoke([.token("t4"), .session("s")], at: noon, until: midnight)
         }
         #expect(table.finding(session: "s") != nil)
-        #expect(throws: Errno.noBuffers) { try table.revoke(.user(1), at: noon) }
+        #expect(throws: Errno.noBufferSpace) { try table.revoke(.user(1), at: noon) }
         try table.revoke(.everyone, at: noon)
         #expect(table.finding(began: noon) != nil)
         table.sweep(at: midnight)

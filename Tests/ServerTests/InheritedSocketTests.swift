@@ -179,7 +179,7 @@ struct InheritedSocketTests {
         let unbound = try Socket.unboundListener()
         try Socket.bind(unbound, .unix(path: path))
         try Socket.listen(unbound)
-        let inherited = try InheritedSocket.adopt(dup(unbound.number), "admin")
+        let inherited = try InheritedSocket.adopt(dup(unbound.rawValue), "admin")
         #expect(inherited.address == .unix(path: path))
         let server = try HTTPServer(
             Self.patient, inherited: [inherited], routes: routes(), hooks: hooks)

@@ -115,7 +115,7 @@ struct OffloadQueueTests {
     @Test("loses nothing that several threads give it")
     func threads() {
         let queue = OffloadQueue(QueueLimits(width: 3, waiting: 100_000))
-        let (count, done) = (Locked(0), DispatchGroup())
+        let (count, done) = (Monitor(0), DispatchGroup())
         for _ in 0..<1000 { done.enter() }
         DispatchQueue.concurrentPerform(iterations: 4) { _ in
             for _ in 0..<250 {

@@ -235,7 +235,7 @@ struct OffloadTests {
     @Test("may answer to nobody, because what came before it was taken back")
     func retracted() throws {
         let gate = Gate()
-        let isBroken = Locked(true)
+        let isBroken = Monitor(true)
         let server = try slowServer(gate) { isBroken.withLock { !$0 } }
         let client = try server.client()
         try client.send(.get("/audited") + .post("/slow", "too late"))

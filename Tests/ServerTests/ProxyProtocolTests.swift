@@ -77,7 +77,7 @@ struct ProxyProtocolTests {
 
     @Test("tells its log the address that the header names, and the proxy's own before it is there")
     func refusals() throws {
-        let refused = Locked<[String]>([])
+        let refused = Monitor<[String]>([])
         let server = try HTTPServer(
             options { $0.headTimeout = .seconds(60) }, routes: Router().routes(),
             hooks: ServerHooks(

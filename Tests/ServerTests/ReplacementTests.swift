@@ -130,8 +130,8 @@ struct ReplacementTests {
     func load() throws {
         let server = try TestServer(.forTests { $0.workers = 2 })
         #expect(server.replace(routes: ServerTests.routes("0"), options: .forTests))
-        let (latest, isDone) = (Locked(0), Locked(false))
-        let (answers, failures) = (Locked(0), Events())
+        let (latest, isDone) = (Monitor(0), Monitor(false))
+        let (answers, failures) = (Monitor(0), Events())
         let (port, limit) = (server.port, Effort.rounds(100, long: 3000))
         let clients = (0..<4).map { number in
             Running {

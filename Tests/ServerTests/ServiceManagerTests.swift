@@ -89,7 +89,7 @@ struct ServiceManagerTests {
         manager.finish()
         #expect(try received(socket) == "READY=1\nSTATUS=up")
         #expect(try received(socket) == "WATCHDOG=1")
-        #expect(throws: Errno.again) { try received(socket) }
+        #expect(throws: Errno.wouldBlock) { try received(socket) }
     }
 
     private func received(_ socket: borrowing FileDescriptor) throws(Errno) -> String {

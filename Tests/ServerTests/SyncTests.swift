@@ -7,7 +7,7 @@ import Time
 
 /// A disk whose syncs end when a test says so.
 private final class SlowDisk: Sendable {
-    private let waiting = Locked<[@Sendable (Bool) -> Void]>([])
+    private let waiting = Monitor<[@Sendable (Bool) -> Void]>([])
 
     var count: Int { waiting.withLock(\.count) }
 
@@ -139,7 +139,7 @@ struct SyncTests {
         let client = try server.client()
         try client.send(.get("/synced"))
         #expect(eventually { disk.count == 1 })
-        let isClean = Locked(false)
+        let isClean = Monitor(false)
         let stop = Running {
             let stopped = server.server.stop()
             isClean.withLock { $0 = stopped }

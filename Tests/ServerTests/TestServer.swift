@@ -44,7 +44,7 @@ final class TestServer: Sendable {
                 refused: {
                     events.add("refuse \($0.reason) \($0.status.code) \($0.id.string)")
                 },
-                acceptFailed: { events.add("accept failed: \($0.words)") }))
+                acceptFailed: { events.add("accept failed: \($0.description)") }))
         server.start()
     }
 
@@ -87,7 +87,7 @@ final class TestServer: Sendable {
 
 /// A list that several threads write.
 final class Events: Sendable {
-    private let list = Locked<[String]>([])
+    private let list = Monitor<[String]>([])
 
     func add(_ event: String) { list.withLock { $0.append(event) } }
 

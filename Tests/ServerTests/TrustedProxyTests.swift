@@ -33,7 +33,7 @@ struct TrustedProxyTests {
                 gate.pass()
                 return Response(.ok)
             })
-        let refused = Locked<[String]>([])
+        let refused = Monitor<[String]>([])
         let server = try HTTPServer(
             options, routes: router.routes(),
             hooks: ServerHooks(

@@ -174,7 +174,7 @@ struct UnixSocketTests {
         mkfifo(folder.path("pipe"), 0o600)
         let names = folder.allNames
         for name in ["file", "link", "link to dead", "folder", "pipe"] {
-            #expect(throws: Errno.isNoSocket) { try TestServer(.on(folder.path(name))) }
+            #expect(throws: Errno.notSocket) { try TestServer(.on(folder.path(name))) }
         }
         #expect(folder.allNames == names)
         #expect(try folder.content("file") == "content")
@@ -196,8 +196,8 @@ struct UnixSocketTests {
         #expect(fitting.utf8.count == SocketAddress.longestPath)
         _ = try TestServer(.on(fitting))
         let cases: [(String, Errno)] = [
-            (fitting + "x", .nameTooLong), ("", .invalidArgument), ("\0abstract", .invalidArgument),
-            (path + "\0", .invalidArgument), (folder.path("no/s"), .isNotThere),
+            (fitting + "x", .fileNameTooLong), ("", .invalidArgument), ("\0abstract", .invalidArgument),
+            (path + "\0", .invalidArgument), (folder.path("no/s"), .noSuchFileOrDirectory),
         ]
         for (path, error) in cases {
             #expect(throws: error) { try TestServer(.on(path)) }
@@ -208,17 +208,17 @@ struct UnixSocketTests {
     func sentences() {
         let address = SocketAddress.unix(path: String(repeating: "x", count: 110))
         #expect(
-            address.sentence(for: .nameTooLong).hasSuffix(
+            address.sentence(for: .fileNameTooLong).hasSuffix(
                 ": the path of a socket has at most 107 bytes, and this one has 110"))
         #expect(
             SocketAddress.unix(path: "run/s").sentence(for: .addressInUse)
                 == "cannot listen on run/s: another server is listening there")
         #expect(
-            SocketAddress.unix(path: "run/s").sentence(for: .isNoSocket)
+            SocketAddress.unix(path: "run/s").sentence(for: .notSocket)
                 == "cannot listen on run/s: something that is not a socket has this name; it was "
                 + "left as it is")
         #expect(
-            SocketAddress("::1", port: 80)!.sentence(for: .notPermitted)
+            SocketAddress("::1", port: 80)!.sentence(for: .permissionDenied)
                 == "cannot listen on [::1]:80: Permission denied")
     }
 
@@ -226,8 +226,8 @@ struct UnixSocketTests {
     func race() throws {
         for _ in 0..<Effort.rounds(20, long: 500) {
             do { _ = try BareSocket(path, backlog: 1) }
-            let (started, path) = (Locked<[TestServer]>([]), path)
-            let errors = Locked<[Errno]>([])
+            let (started, path) = (Monitor<[TestServer]>([]), path)
+            let errors = Monitor<[Errno]>([])
             inThreads(3) { _ in
                 do {
                     let server = try TestServer(.on(path))

@@ -39,7 +39,7 @@ package final class FileSystemDouble: FileSystem {
 
     /// What was done here, and in folders that were entered from here.
     private final class Shared: Sendable {
-        let operations = Locked<[Operation]>([])
+        let operations = Monitor<[Operation]>([])
     }
 
     package func count(of operation: Operation) -> Int {
@@ -127,7 +127,7 @@ package final class FileSystemDouble: FileSystem {
 
 /// A disk that can break and be mended.
 package struct Disk: Sendable {
-    private let failure = Locked<Errno?>(nil)
+    private let failure = Monitor<Errno?>(nil)
 
     package init() {}
 
