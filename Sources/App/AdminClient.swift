@@ -43,15 +43,15 @@ package struct AdminClient: Sendable {
     }
 
     private let path: String
-    private let timeout: Milliseconds
+    private let timeout: TimeAmount
 
     /// Bytes of a whole response.
     static let maximumLength = 1 << 20
     /// For the whole exchange.
-    package static let usualTimeout = Milliseconds.seconds(10)
+    package static let usualTimeout = TimeAmount.seconds(10)
 
     /// - Parameter socket: the path of the server's socket.
-    package init(socket path: String, timeout: Milliseconds = usualTimeout) {
+    package init(socket path: String, timeout: TimeAmount = usualTimeout) {
         self.path = path
         self.timeout = timeout
     }

@@ -21,8 +21,8 @@ package struct Configuration: Sendable {
     package var keys: KeyRing
     /// The keys were made for this run, because none were configured.
     package var keysAreTemporary = false
-    package var tokenLifetime = Milliseconds.seconds(30 * 60)
-    package var sessionLifetime = Milliseconds.seconds(12 * 3600)
+    package var tokenLifetime = TimeAmount.seconds(30 * 60)
+    package var sessionLifetime = TimeAmount.seconds(12 * 3600)
     package var policy = TokenPolicy()
     package var refresh = Refresh.Mode.rotate
     package var refreshGrace = Refresh.Grace.any
@@ -33,7 +33,7 @@ package struct Configuration: Sendable {
     package var log: LogOptions
     /// Whether the log is sealed, how often, and with a secret of its own if there is one.
     package var sealsLog = true
-    package var sealInterval = Milliseconds.seconds(1)
+    package var sealInterval = TimeAmount.seconds(1)
     package var sealSecret: [UInt8]?
     /// Which verifications that succeed have a line.
     package var verifiedTokens = VerifiedTokens.all

@@ -120,7 +120,7 @@ struct ConfigurationReader {
         options.limits = Conversation.Limits(
             head: size("server.max_header", 16 << 10, 1 << 10...1 << 20),
             body: size("server.max_body", 64 << 10, 1 << 10...16 << 20))
-        let timeouts = Milliseconds(100)...Milliseconds.seconds(3600)
+        let timeouts = TimeAmount(milliseconds: 100)...TimeAmount.seconds(3600)
         options.headTimeout = duration("server.header_timeout", .seconds(10), timeouts)
         options.bodyTimeout = duration("server.body_timeout", .seconds(20), timeouts)
         options.idleTimeout = duration("server.idle_timeout", .seconds(75), timeouts)
@@ -172,11 +172,11 @@ struct ConfigurationReader {
         }
     }
 
-    private mutating func readLifetimes() -> (Milliseconds, Milliseconds) {
-        let day = Milliseconds.seconds(86_400)
+    private mutating func readLifetimes() -> (TimeAmount, TimeAmount) {
+        let day = TimeAmount.seconds(86_400)
         let lifetime = duration("token.ttl", .seconds(1800), .seconds(1)...day)
         let session = duration(
-            "token.session", .seconds(43_200), .seconds(1)...Milliseconds(day.count * 365))
+            "token.session", .seconds(43_200), .seconds(1)...TimeAmount(milliseconds: day.milliseconds * 365))
         if session < lifetime {
             settings.add("token.session", "a session cannot be shorter than its tokens (token.ttl)")
         }
@@ -188,7 +188,7 @@ struct ConfigurationReader {
         policy.issuer = optionalString("token.issuer")
         policy.audience = optionalString("token.audience")
         policy.leeway = duration(
-            "token.leeway", .seconds(5), Milliseconds(0)...TokenPolicy.maximumLeeway)
+            "token.leeway", .seconds(5), TimeAmount(milliseconds: 0)...TokenPolicy.maximumLeeway)
         policy.requiresSession = settings.boolean("token.require_session", default: false)
         record["token.require_session"] = "\(policy.requiresSession)"
         for (path, value) in [("issuer", policy.issuer), ("audience", policy.audience)]
@@ -301,10 +301,10 @@ struct ConfigurationReader {
         options.standardErrorLevel = optionalLevel("log.stderr.level")
         options.maximumSize = size("log.file.max_size", 10 << 20, 4 << 10...1 << 40)
         options.keep = integer("log.file.keep", 30, 0...100_000)
-        let day = Milliseconds.seconds(86_400)
+        let day = TimeAmount.seconds(86_400)
         options.keepAge = duration(
-            "log.file.keep_age", Milliseconds(day.count * 90),
-            .seconds(60)...Milliseconds(day.count * 36_500))
+            "log.file.keep_age", TimeAmount(milliseconds: day.milliseconds * 90),
+            .seconds(60)...TimeAmount(milliseconds: day.milliseconds * 36_500))
         options.keepSize = size("log.file.keep_size", 1 << 30, 4 << 10...1 << 50)
         options.rotatesDaily = choice("log.file.rotate", RotationTime.daily) == .daily
         options.format = choice("log.format", LogFormat.text)
@@ -328,10 +328,10 @@ struct ConfigurationReader {
         audit.level = optionalLevel("log.audit.level")
         audit.maximumSize = size("log.audit.max_size", audit.maximumSize, 4 << 10...1 << 40)
         audit.keep = integer("log.audit.keep", audit.keep, 0...100_000)
-        let day = Milliseconds.seconds(86_400)
+        let day = TimeAmount.seconds(86_400)
         audit.keepAge = duration(
-            "log.audit.keep_age", Milliseconds(day.count * 365),
-            .seconds(60)...Milliseconds(day.count * 36_500))
+            "log.audit.keep_age", TimeAmount(milliseconds: day.milliseconds * 365),
+            .seconds(60)...TimeAmount(milliseconds: day.milliseconds * 36_500))
         audit.keepSize = size("log.audit.keep_size", 1 << 30, 4 << 10...1 << 50)
         guard isOn, named != nil else { return nil }
         places.add("log.audit.path", audit.path)
@@ -347,11 +347,11 @@ struct ConfigurationReader {
         return path.contains("/") ? "\(LogName.folder(of: path))/\(name)" : name
     }
 
-    private mutating func readSeal() -> (isOn: Bool, interval: Milliseconds, secret: [UInt8]?) {
+    private mutating func readSeal() -> (isOn: Bool, interval: TimeAmount, secret: [UInt8]?) {
         let isOn = settings.boolean("log.seal", default: true)
         record["log.seal"] = "\(isOn)"
         let interval = duration(
-            "log.seal_interval", .seconds(1), Milliseconds(100)...(.seconds(3600)))
+            "log.seal_interval", .seconds(1), TimeAmount(milliseconds: 100)...(.seconds(3600)))
         let secret = settings.optionalString("log.seal_secret")
         let file = settings.optionalString("log.seal_secret_file")
         guard secret != nil || file != nil else { return (isOn, interval, nil) }
@@ -563,8 +563,8 @@ struct ConfigurationReader {
     }
 
     private mutating func duration(
-        _ path: String, _ value: Milliseconds, _ range: ClosedRange<Milliseconds>
-    ) -> Milliseconds {
+        _ path: String, _ value: TimeAmount, _ range: ClosedRange<TimeAmount>
+    ) -> TimeAmount {
         let parsed = settings.parsed(
             path, default: value, kind: "a duration", example: Units.text(value), Units.duration)
         record[path] = "\(Units.text(parsed))"

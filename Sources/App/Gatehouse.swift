@@ -126,7 +126,7 @@ package final class Gatehouse: Sendable {
                 ping: { [weak self] answered in self?.ping(answered) },
                 tell: { manager.tell(.alive) })
             watchdog.tick()
-            every(.milliseconds(Int(interval.count / 2)), leeway: .milliseconds(1), "watchdog") {
+            every(.milliseconds(Int(interval.milliseconds / 2)), leeway: .milliseconds(1), "watchdog") {
                 watchdog.tick()
             }
         }
@@ -195,11 +195,11 @@ package final class Gatehouse: Sendable {
     }
 
     /// How long a stop lets clients end what they have begun.
-    var drainTimeout: Milliseconds { state.withLock { $0.configuration.server.drainTimeout } }
+    var drainTimeout: TimeAmount { state.withLock { $0.configuration.server.drainTimeout } }
 
     /// How long a stop may take: what the drain may, and what a disk may that is slow.
-    private var longestStop: Milliseconds {
-        Milliseconds(max(drainTimeout, ServerOptions().drainTimeout).count + 20_000)
+    private var longestStop: TimeAmount {
+        TimeAmount(milliseconds: max(drainTimeout, ServerOptions().drainTimeout).milliseconds + 20_000)
     }
 
     /// Opens the log's path again, for whoever moved the file away.

@@ -21,17 +21,17 @@ enum MomentWords {
             now.milliseconds)
         if overflow { return moment < now ? "ages ago" : "in ages" }
         if difference == 0 { return "now" }
-        let span = span(Milliseconds(difference))
+        let span = span(TimeAmount(milliseconds: difference))
         return difference < 0 ? "\(span) ago" : "in \(span)"
     }
 
     /// The largest unit that there is a whole one of, and what is left in the next: `1 hour 5 minutes`.
-    static func span(_ span: Milliseconds) -> String {
+    static func span(_ span: TimeAmount) -> String {
         let units: [(name: String, length: UInt64)] = [
             ("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000),
             ("millisecond", 1),
         ]
-        let length = span.count.magnitude
+        let length = span.milliseconds.magnitude
         guard let first = units.firstIndex(where: { length >= $0.length }) else {
             return "0 seconds"
         }

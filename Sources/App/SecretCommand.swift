@@ -79,7 +79,7 @@ struct KeyAddition {
         let id: String
         let secretFile: String
         let otherKeys: Int
-        let session: Milliseconds
+        let session: TimeAmount
     }
 
     enum Failure: Error {
@@ -200,7 +200,7 @@ struct KeyAddition {
     /// - Returns: how long a session is.
     private func replace(
         _ bytes: [UInt8], _ id: String
-    ) throws(Failure) -> Milliseconds {
+    ) throws(Failure) -> TimeAmount {
         // Also keeps a second one of these out.
         let temporary = ".\(name).new"
         try write(bytes, to: temporary, before.mode & 0o7777) { .inUse($0) }

@@ -15,7 +15,7 @@ final class Signals: Sendable {
         /// At each SIGUSR1.
         var reopen: @Sendable () -> Void
         /// How long a stop may take that was just asked for.
-        var stopTimeout: @Sendable () -> Milliseconds
+        var stopTimeout: @Sendable () -> TimeAmount
         /// At a second SIGTERM or SIGINT. Must not block.
         var hasten: @Sendable () -> Void
         /// Writes what is left when the stop takes too long, and says what the process exits with.
@@ -33,7 +33,7 @@ final class Signals: Sendable {
     /// From the deadline's end to the alarm: the time that last words have.
     private static let lastWordsPatience = 150_000
     /// How long a stop may take after the drain timeout, or after a second signal.
-    private static let patience = Milliseconds(750)
+    private static let patience = TimeAmount(milliseconds: 750)
 
     private let state = Monitor(State())
 
@@ -85,7 +85,7 @@ final class Signals: Sendable {
                     defer { state.mustStop = true }
                     return state.mustStop
                 }
-                let timeout = isSecond ? Milliseconds(0) : handlers.stopTimeout()
+                let timeout = isSecond ? TimeAmount(milliseconds: 0) : handlers.stopTimeout()
                 deadline = min(deadline, .now + timeout + Self.patience)
                 if isSecond { handlers.hasten() }
                 state.wakeAll()

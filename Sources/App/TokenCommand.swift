@@ -16,7 +16,7 @@ struct TokenCommand {
 
     private let verb: Verb
     private var user: NamedUser?
-    private var span: Milliseconds?
+    private var span: TimeAmount?
     private var moment: Timestamp?
 
     /// Nil if help was asked for.
@@ -62,8 +62,8 @@ struct TokenCommand {
         self.verb = verb
     }
 
-    private static func span(_ text: String) throws(Command.UsageError) -> Milliseconds {
-        guard let span = Units.duration(text), span.count >= 1000, span.count % 1000 == 0 else {
+    private static func span(_ text: String) throws(Command.UsageError) -> TimeAmount {
+        guard let span = Units.duration(text), span.milliseconds >= 1000, span.milliseconds % 1000 == 0 else {
             throw Command.UsageError(sentence: "\"\(text)\" is no time to live; write 10m or 12h")
         }
         return span

@@ -3,11 +3,11 @@ import Time
 /// The spellings of durations and sizes: a whole number and a unit, nothing between.
 enum Units {
     /// `10s 30m 12h 7d`, and `250ms`.
-    static func duration(_ text: String) -> Milliseconds? {
+    static func duration(_ text: String) -> TimeAmount? {
         let units: [(String, Int64)] = [
             ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
         ]
-        return number(text, units).map(Milliseconds.init)
+        return number(text, units).map(TimeAmount.init)
     }
 
     /// `512B 64KiB 10MiB 1GiB`, as bytes.
@@ -19,14 +19,14 @@ enum Units {
     }
 
     /// A duration as it would be written.
-    static func text(_ duration: Milliseconds) -> String {
+    static func text(_ duration: TimeAmount) -> String {
         let units: [(String, Int64)] = [
             ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000),
         ]
-        for (unit, factor) in units where duration.count != 0 && duration.count % factor == 0 {
-            return "\(duration.count / factor)\(unit)"
+        for (unit, factor) in units where duration.milliseconds != 0 && duration.milliseconds % factor == 0 {
+            return "\(duration.milliseconds / factor)\(unit)"
         }
-        return duration.count == 0 ? "0s" : "\(duration.count)ms"
+        return duration.milliseconds == 0 ? "0s" : "\(duration.milliseconds)ms"
     }
 
     /// A size as it would be written.

@@ -46,7 +46,7 @@ extension LogStatistics {
         // Two spaces at the margin and between columns.
         let room = columns - labelLength - countWidth - 6
         for (index, count) in bars.counts.enumerated() {
-            let start = bars.start + Milliseconds.seconds(bars.width * Int64(index))
+            let start = bars.start + TimeAmount.seconds(bars.width * Int64(index))
             let label = start.text.prefix(labelLength).replacing("T", with: " ")
             // At least one mark for anything at all.
             let length = count == 0 ? 0 : max(1, Int(Double(count) / Double(most) * Double(room)))

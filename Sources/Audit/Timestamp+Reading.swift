@@ -40,7 +40,7 @@ extension Timestamp {
         } else if bytes.count == 10, let days = Self.days(bytes.span) {
             self.init(seconds: days * 86_400)
         } else if let span = Self.span(text) {
-            self = now + Milliseconds(-span)
+            self = now + TimeAmount(milliseconds: -span)
         } else {
             return nil
         }

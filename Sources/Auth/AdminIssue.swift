@@ -33,7 +33,7 @@ package struct AdminIssue: Sendable {
             return .error(.badRequest, "Invalid JSON")
         }
         var user: UserID?
-        var span: Milliseconds?
+        var span: TimeAmount?
         for member in members.withoutNulls {
             switch (member.name, member.value) {
             case ("user", .number(.integer(let number))): user = UserID(number)

@@ -150,8 +150,8 @@ struct AttemptRule {
     let limit: Int
     /// Attempts at a time, at least 1.
     var maximumInFlight = Int.max
-    let window: Milliseconds
-    let lockout: Milliseconds
+    let window: TimeAmount
+    let lockout: TimeAmount
 }
 
 /// The attempts under one key.
@@ -234,7 +234,7 @@ struct AttemptCount {
     }
 
     /// Where those in flight could use up all that are allowed, or are as many as there may be, it is worth asking again soon.
-    private static let moment = Milliseconds.seconds(1)
+    private static let moment = TimeAmount.seconds(1)
 
     mutating func clear() {
         used = 0

@@ -18,7 +18,7 @@ package typealias ProtectedHandler = @Sendable (Request, Claims) -> Response
 package struct BearerAuthentication: Sendable {
     /// How long a token that was exchanged for another still works: two tabs that renew at once, an
     /// answer that was lost on its way.
-    package static let grace = Milliseconds.seconds(10)
+    package static let grace = TimeAmount.seconds(10)
 
     private let tokens: any TokenVerifier
     private let users: UserDirectory

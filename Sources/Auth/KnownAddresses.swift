@@ -8,7 +8,7 @@ import Time
 /// - Precondition: keys are hashes that a stranger cannot compute, and not 0.
 struct KnownAddresses {
     /// Over a holiday of a few days.
-    static let memory = Milliseconds.seconds(7 * 24 * 3600)
+    static let memory = TimeAmount.seconds(7 * 24 * 3600)
     private static let ways = 8
 
     private struct Place {

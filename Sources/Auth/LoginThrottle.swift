@@ -35,8 +35,8 @@ package final class LoginThrottle: Sendable {
         /// Failures under one identifier within the window after which it takes no logins; 0 counts
         /// nothing and refuses nothing.
         package var maximumAttempts = 5
-        package var window = Milliseconds.seconds(300)
-        package var lockout = Milliseconds.seconds(900)
+        package var window = TimeAmount.seconds(300)
+        package var lockout = TimeAmount.seconds(900)
 
         package init() {}
 
@@ -112,7 +112,7 @@ package final class LoginThrottle: Sendable {
     package static func places(
         for options: Options, hashers: Int, hashing nanoseconds: Int64
     ) -> Int {
-        let span = Double(max(options.window, options.lockout).count) * 1e6
+        let span = Double(max(options.window, options.lockout).milliseconds) * 1e6
         let wanted = 2 * Double(max(1, hashers)) * span / Double(max(1, nanoseconds))
         var places = placesRange.lowerBound
         while places < placesRange.upperBound, Double(places) < wanted { places *= 2 }

@@ -13,12 +13,12 @@ package struct Logout: Sendable {
     private let sessions: SessionList
     private let log: SecurityLog
     private let clock: WallClock
-    private let leeway: Milliseconds
+    private let leeway: TimeAmount
 
     /// - Parameter leeway: of the policy that tokens are verified by.
     package init(
         _ bearer: BearerAuthentication, revocations: Revocations, sessions: SessionList,
-        log: SecurityLog, clock: WallClock, leeway: Milliseconds
+        log: SecurityLog, clock: WallClock, leeway: TimeAmount
     ) {
         self.bearer = bearer
         self.leeway = leeway

@@ -89,7 +89,7 @@ package struct Refresh: Sendable {
         }
     }
 
-    private func wait(before claims: Claims, _ now: Timestamp) -> Milliseconds? {
+    private func wait(before claims: Claims, _ now: Timestamp) -> TimeAmount? {
         if mode == .rotate, revocations.isCrowded,
             let wait = crowdLimit.wait(beforeRefreshingAnyOf: claims.user.number, at: now)
         {

@@ -15,7 +15,7 @@ package final class RefreshLimit: Sendable {
     /// Those of a user, all sessions together, while the table of exchanged tokens is filling up: or else
     /// one account with many sessions could fill it for everybody.
     package static let ofUserInACrowd: UInt32 = 60
-    private static let window = Milliseconds.seconds(60)
+    private static let window = TimeAmount.seconds(60)
     private static let places = 4096
     private static let ways = 8
 
@@ -38,7 +38,7 @@ package final class RefreshLimit: Sendable {
     package init(_ maximum: UInt32 = ofSession) { self.maximum = maximum }
 
     /// The same for all sessions of a user.
-    func wait(beforeRefreshingAnyOf user: Int64, at now: Timestamp) -> Milliseconds? {
+    func wait(beforeRefreshingAnyOf user: Int64, at now: Timestamp) -> TimeAmount? {
         var bytes = InlineArray<8, UInt8>(repeating: 0)
         for index in bytes.indices {
             bytes[index] = UInt8(truncatingIfNeeded: user >> Int64(8 * index))
@@ -48,7 +48,7 @@ package final class RefreshLimit: Sendable {
 
     /// Counts a renewal.
     /// - Returns: nil if it may go on, else the time until the next one may.
-    func wait(beforeRefreshing session: Span<UInt8>, at now: Timestamp) -> Milliseconds? {
+    func wait(beforeRefreshing session: Span<UInt8>, at now: Timestamp) -> TimeAmount? {
         // Seeded for each process: nobody can choose whose places to take.
         var hasher = Hasher()
         for index in session.indices { hasher.combine(session[index]) }
@@ -68,7 +68,7 @@ package final class RefreshLimit: Sendable {
                 counts[place] = Count(session: hash, windowEnds: now + Self.window)
             }
             guard counts[place].count < maximum else {
-                return Milliseconds(counts[place].windowEnds.milliseconds - now.milliseconds)
+                return TimeAmount(milliseconds: counts[place].windowEnds.milliseconds - now.milliseconds)
             }
             counts[place].count += 1
             return nil

@@ -115,7 +115,7 @@ extension Revocations {
     /// Revokes what an administrator has named, and returns when that is on the disk.
     /// - Parameter leeway: of the policy that tokens are verified by.
     package func revoke(
-        _ target: RevocationOrder.Target, at now: Timestamp, leeway: Milliseconds
+        _ target: RevocationOrder.Target, at now: Timestamp, leeway: TimeAmount
     ) throws(Errno) {
         // What is named by hand may be good for as long as anything is.
         let longest = now + Self.longest

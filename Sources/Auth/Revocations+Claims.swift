@@ -21,7 +21,7 @@ extension Revocations {
     /// itself, and the earlier moment counts: `iat` is never past the clock and its leeway.
     private func began(_ claims: Claims) -> Timestamp? {
         guard let login = claims.authenticated, let issued = claims.issued, login > issued,
-            let cutoff = cutoff(user: claims.user.number), login == cutoff + Milliseconds(1)
+            let cutoff = cutoff(user: claims.user.number), login == cutoff + TimeAmount(milliseconds: 1)
         else { return claims.began }
         return login
     }
@@ -55,13 +55,13 @@ extension Revocations {
 
     /// Ends all sessions of a user: every token that would be accepted at this moment.
     /// - Parameter leeway: how far ahead of the clock a token may have been issued and be accepted.
-    func endAll(of user: UserID, at now: Timestamp, leeway: Milliseconds) throws(Errno) {
+    func endAll(of user: UserID, at now: Timestamp, leeway: TimeAmount) throws(Errno) {
         let cutoff = next(after: cutoff(user: user.number), now, leeway)
         try revoke([.user(user.number)], at: cutoff, until: cutoff + Self.longest)
     }
 
     /// The same for all users.
-    func endEverything(at now: Timestamp, leeway: Milliseconds) throws(Errno) {
+    func endEverything(at now: Timestamp, leeway: TimeAmount) throws(Errno) {
         // No user has the id 0: what is left is the cutoff for all.
         let cutoff = next(after: cutoff(user: 0), now, leeway)
         try revoke([.everyone], at: cutoff, until: cutoff + Self.longest)
@@ -70,18 +70,18 @@ extension Revocations {
     /// A session that begins right after a cutoff begins a millisecond behind it (`TokenIssuer.issue`),
     /// be that in the future, because a clock was wrong. The next cutoff has to reach it.
     private func next(
-        after cutoff: Timestamp?, _ now: Timestamp, _ leeway: Milliseconds
+        after cutoff: Timestamp?, _ now: Timestamp, _ leeway: TimeAmount
     ) -> Timestamp {
         // Another issuer's clock may be ahead of ours by the leeway, and our own may have been put back
         // since sessions began.
         let latest = max(now + leeway, latestBeginning ?? now)
         guard let cutoff, cutoff >= latest else { return latest }
-        return cutoff + Milliseconds(1)
+        return cutoff + TimeAmount(milliseconds: 1)
     }
 
     /// What is revoked by time is remembered for longer than any token that was made before is good.
     /// A token from elsewhere may have no session and be good for years.
-    static let longest = Milliseconds.seconds(10 * 366 * 86_400)
+    static let longest = TimeAmount.seconds(10 * 366 * 86_400)
 }
 
 extension Claims {

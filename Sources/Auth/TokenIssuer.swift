@@ -10,11 +10,11 @@ package struct TokenIssuer: Sendable {
 
     private let tokens: HS256
     /// Of a token.
-    package let lifetime: Milliseconds
+    package let lifetime: TimeAmount
     /// Of a session: no token of it outlives its end.
-    package let sessionLifetime: Milliseconds
+    package let sessionLifetime: TimeAmount
 
-    package init(_ tokens: HS256, lifetime: Milliseconds, sessionLifetime: Milliseconds) {
+    package init(_ tokens: HS256, lifetime: TimeAmount, sessionLifetime: TimeAmount) {
         self.tokens = tokens
         self.lifetime = min(lifetime, sessionLifetime)
         self.sessionLifetime = sessionLifetime
@@ -30,14 +30,14 @@ package struct TokenIssuer: Sendable {
     ///     configuration has it.
     package func issue(
         for user: UserID, at now: Timestamp, after cutoff: Timestamp? = nil,
-        lasting span: Milliseconds? = nil
+        lasting span: TimeAmount? = nil
     ) -> Issued {
         // NumericDates are whole seconds, and so is everything derived from them.
         let second = Timestamp(seconds: now.seconds)
         var began = second
         // After a cutoff that is not over yet (`Revocations.endAll`) a session begins right after it, which
         // tells this one from those that the cutoff covers. NumericDates may have fractions (RFC 7519 §2).
-        if let cutoff, began <= cutoff { began = cutoff + Milliseconds(1) }
+        if let cutoff, began <= cutoff { began = cutoff + TimeAmount(milliseconds: 1) }
         let span = span.map { min($0, sessionLifetime) }
         var claims = Claims(user: user, expires: second + (span ?? lifetime))
         claims.issued = second

@@ -27,7 +27,7 @@ package struct TokenStanding: Sendable, Equatable {
     /// The same for a verification at this moment: a cutoff is ahead of the clock by the leeway for
     /// clocks, and in force at once.
     /// - Parameter leeway: nil if the moment is now; then whatever is there is in force.
-    package func inForce(at moment: Timestamp, leeway: Milliseconds?) -> TokenStanding {
+    package func inForce(at moment: Timestamp, leeway: TimeAmount?) -> TokenStanding {
         guard case .revoked(let revoked)? = finding, revoked > moment else { return self }
         if let leeway, revoked > moment + leeway { return self }
         return TokenStanding(finding: .revoked(at: moment), isUserKnown: isUserKnown)

@@ -10,7 +10,7 @@ struct FileReports {
     static let mostInMinute = 4
     /// Events at WARNING and above that a log has about its file: five. Others share the last place.
     private static let mostKinds = 8
-    private static let minute = Milliseconds.seconds(60)
+    private static let minute = TimeAmount.seconds(60)
 
     struct Report {
         var event: any LogEvent

@@ -15,7 +15,7 @@ package struct LogOptions: Sendable {
     package var rotatesDaily = false
     /// Full files that stay: how many, how long, and how many bytes of them and the current one.
     package var keep = 30
-    package var keepAge: Milliseconds?
+    package var keepAge: TimeAmount?
     package var keepSize: Int?
     /// The lowest level of standard error; nil: whatever `level` and `areas` let through.
     package var standardErrorLevel: Level? = .warning
@@ -28,10 +28,10 @@ package struct LogOptions: Sendable {
     /// Nil for a log without seals.
     package var seal: Seal?
     /// How long to wait before a write that failed is tried again: at first, and at most.
-    package var retryDelays = Milliseconds(100)...Milliseconds.seconds(1)
+    package var retryDelays = TimeAmount(milliseconds: 100)...TimeAmount.seconds(1)
 
     /// A log that has to remove lines younger than this says so at WARNING.
-    var leastHistory: Milliseconds?
+    var leastHistory: TimeAmount?
 
     package init(path: String) { self.path = path }
 
@@ -45,7 +45,7 @@ package struct LogOptions: Sendable {
         package var maximumSize = 10 * 1024 * 1024
         /// Full files that stay: how many, how long, and how many bytes of them and the current one.
         package var keep = 1000
-        package var keepAge: Milliseconds? = .seconds(365 * 86_400)
+        package var keepAge: TimeAmount? = .seconds(365 * 86_400)
         package var keepSize: Int? = 1 << 30
 
         package init(path: String) { self.path = path }
@@ -82,9 +82,9 @@ package struct LogOptions: Sendable {
     package struct Seal: Sendable {
         package var key: SealKey
         /// The shortest time between two seals.
-        package var interval: Milliseconds
+        package var interval: TimeAmount
 
-        package init(key: SealKey, interval: Milliseconds = .seconds(1)) {
+        package init(key: SealKey, interval: TimeAmount = .seconds(1)) {
             self.key = key
             self.interval = interval
         }

@@ -30,10 +30,10 @@ package final class Logger: Sendable {
     package static let maximumLine = 8192
     /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed within a
     /// second, and a seal is never late by more.
-    private static let keepUpInterval = Milliseconds(500)
+    private static let keepUpInterval = TimeAmount(milliseconds: 500)
     /// Between two lines of the audit log that say how many found no room: clients can cause them, and
     /// no budget has them.
-    private static let auditDropInterval = Milliseconds.seconds(60)
+    private static let auditDropInterval = TimeAmount.seconds(60)
 
     /// Times that a committer lets others run before it falls asleep. A write of a batch takes a few
     /// microseconds, and a yield half of one.
@@ -48,7 +48,7 @@ package final class Logger: Sendable {
     package let syncsPivotal: Bool
     /// See `LogOptions`.
     package let tokensNeedNoPassword: Bool
-    private let retryDelays: ClosedRange<Milliseconds>
+    private let retryDelays: ClosedRange<TimeAmount>
     private let limits: LineLimits
     /// The second file, of evidence alone.
     private let audit: Logger?
@@ -102,7 +102,7 @@ package final class Logger: Sendable {
         var syncFailure: Errno?
         /// When the next is tried, and how long after that the one after it.
         var retryTime = MonotonicTime(nanoseconds: 0)
-        var retryDelay: Milliseconds
+        var retryDelay: TimeAmount
         /// Lines that found no room, since one was last reported.
         var dropped: UInt64 = 0
         /// When that may be reported again.
@@ -528,7 +528,7 @@ package final class Logger: Sendable {
                 if isNew { state.retryDelay = retryDelays.lowerBound }
                 state.retryTime = MonotonicTime.now + state.retryDelay
                 state.retryDelay = min(
-                    Milliseconds(state.retryDelay.count * 2), retryDelays.upperBound)
+                    TimeAmount(milliseconds: state.retryDelay.milliseconds * 2), retryDelays.upperBound)
                 return (isNew, UInt64(0))
             }
             let dropped = state.takeDropped(at: now, interval: dropInterval)
@@ -557,15 +557,15 @@ package final class Logger: Sendable {
         return dropped > 0 || rotationFailure != nil || owesWord
     }
 
-    private var dropInterval: Milliseconds {
-        label.isEmpty ? Milliseconds(0) : Self.auditDropInterval
+    private var dropInterval: TimeAmount {
+        label.isEmpty ? TimeAmount(milliseconds: 0) : Self.auditDropInterval
     }
 
     /// Reports the lines that found no room and that no line has told of yet, if it is time.
     /// - Parameter all: in any case, because nothing comes after it.
     private func reportDropped(all: Bool) {
         let now = clock.monotonic()
-        let interval = all ? Milliseconds(0) : dropInterval
+        let interval = all ? TimeAmount(milliseconds: 0) : dropInterval
         let dropped = state.withLock { state in
             if all { state.dropReportTime = now }
             // While the file cannot be written, `log_recovered` will tell.
@@ -610,7 +610,7 @@ package final class Logger: Sendable {
     package func startKeepingUp() {
         let source = DispatchSource.makeTimerSource(
             queue: DispatchQueue(label: "gatehouse.log.keep-up"))
-        let interval = DispatchTimeInterval.milliseconds(Int(Self.keepUpInterval.count))
+        let interval = DispatchTimeInterval.milliseconds(Int(Self.keepUpInterval.milliseconds))
         source.schedule(deadline: .now() + interval, repeating: interval, leeway: .milliseconds(50))
         source.setEventHandler { [weak self] in self?.keepUp() }
         source.resume()
@@ -900,7 +900,7 @@ extension Logger.State {
 
     /// The lines that found no room, to be reported; none before it is time.
     fileprivate mutating func takeDropped(
-        at now: MonotonicTime, interval: Milliseconds
+        at now: MonotonicTime, interval: TimeAmount
     ) -> UInt64 {
         guard dropped > 0, now >= dropReportTime else { return 0 }
         dropReportTime = now + interval

@@ -5,7 +5,7 @@ struct Retention: Sendable, Equatable {
     /// Files.
     var keep = 30
     /// Since a file was last written; nil for ever.
-    var keepAge: Milliseconds?
+    var keepAge: TimeAmount?
     /// Bytes of all files together, the one that is written counted as full; nil without end.
     var keepSize: Int?
 

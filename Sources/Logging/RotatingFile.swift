@@ -31,7 +31,7 @@ struct RotatingFile: ~Copyable {
         var format = LogFormat.text
         var seal: LogOptions.Seal?
         /// To remove lines younger than this is a WARNING; nil where it is not.
-        var leastHistory: Milliseconds?
+        var leastHistory: TimeAmount?
     }
 
     /// What became of a batch.
@@ -45,12 +45,12 @@ struct RotatingFile: ~Copyable {
     }
 
     /// After this long without a line a seal says so: an absence that is on record.
-    private static let silence = Milliseconds.seconds(60)
+    private static let silence = TimeAmount.seconds(60)
     /// Kept free for the seal that closes a file; no seal is longer.
     private static let sealRoom = 448
     /// Full files that wait to be synced at most.
     private static let retiredAtMost = 4
-    private static let retentionInterval = Milliseconds.seconds(3600)
+    private static let retentionInterval = TimeAmount.seconds(3600)
 
     private var options: Options
     private let fileSystem: any FileSystem
@@ -577,7 +577,7 @@ struct RotatingFile: ~Copyable {
         doomIsSealed = false
         let path = LogName.path(of: options.path, last.number)
         // The last line of the last file that goes is just older than the first that stays.
-        let history = Milliseconds(max(0, now.milliseconds - last.modified))
+        let history = TimeAmount(milliseconds: max(0, now.milliseconds - last.modified))
         oldest = Timestamp(milliseconds: min(last.modified, now.milliseconds))
         say(
             LogRetained(

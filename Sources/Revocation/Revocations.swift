@@ -58,11 +58,11 @@ import Time
         /// Take the journal as it is, whatever its state says, and end all sessions.
         package var acceptsAnyJournal: Bool
         /// How far ahead of the clock a token may be issued: what is ended covers those, too.
-        package var leeway: Milliseconds
+        package var leeway: TimeAmount
 
         package init(
             keys: [HMACSHA256.Key] = [], acceptsAnyJournal: Bool = false,
-            leeway: Milliseconds = Milliseconds(0)
+            leeway: TimeAmount = TimeAmount(milliseconds: 0)
         ) {
             self.keys = keys
             self.acceptsAnyJournal = acceptsAnyJournal

@@ -18,7 +18,7 @@ package struct ClientSocket: ~Copyable {
         let socket = try Socket.make(AF_UNIX)
         // Waits only while the server's queue is full.
         // Waiting for 0 would be waiting forever.
-        try Socket.setTimeout(socket, max(Milliseconds(1), Self.timeLeft(to: deadline)))
+        try Socket.setTimeout(socket, max(TimeAmount(milliseconds: 1), Self.timeLeft(to: deadline)))
         do throws(Errno) {
             try Socket.connect(socket, address)
         } catch {
@@ -60,12 +60,12 @@ package struct ClientSocket: ~Copyable {
         let count = try retryingOnInterrupt {
             var entry = pollfd(fd: number, events: Int16(events), revents: 0)
             // Sound: there is one entry, and one is what poll(2) is told.
-            return unsafe poll(&entry, 1, CInt(clamping: Self.timeLeft(to: deadline).count))
+            return unsafe poll(&entry, 1, CInt(clamping: Self.timeLeft(to: deadline).milliseconds))
         }
         if count == 0 { throw .timedOut }
     }
 
-    private static func timeLeft(to deadline: MonotonicTime) -> Milliseconds {
-        max(Milliseconds(0), deadline.since(.now))
+    private static func timeLeft(to deadline: MonotonicTime) -> TimeAmount {
+        max(TimeAmount(milliseconds: 0), deadline.since(.now))
     }
 }

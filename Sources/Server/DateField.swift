@@ -6,7 +6,7 @@ struct DateField {
     private var madeAt = MonotonicTime.now
 
     mutating func update(_ now: MonotonicTime) {
-        guard now.since(madeAt).count >= 250 else { return }
+        guard now.since(madeAt).milliseconds >= 250 else { return }
         text = WallClock.system.now().httpDate
         madeAt = now
     }

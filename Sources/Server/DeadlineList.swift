@@ -24,15 +24,15 @@ struct DeadlineList {
         var last = -1
     }
 
-    private var durations: [Milliseconds]
+    private var durations: [TimeAmount]
     private var ends = [Ends](repeating: Ends(), count: Kind.allCases.count)
     private var entries: [Entry] = []
 
     /// - Parameter duration: of each kind.
-    init(_ duration: (Kind) -> Milliseconds) { durations = Kind.allCases.map(duration) }
+    init(_ duration: (Kind) -> TimeAmount) { durations = Kind.allCases.map(duration) }
 
     /// Deadlines that are set from now on have these durations.
-    mutating func change(_ duration: (Kind) -> Milliseconds) {
+    mutating func change(_ duration: (Kind) -> TimeAmount) {
         durations = Kind.allCases.map(duration)
     }
 

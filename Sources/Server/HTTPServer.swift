@@ -131,7 +131,7 @@ package final class HTTPServer: Sendable {
         // While it still listens; see there.
         file?.remove()
         for worker in workers { worker.mailbox.post(.stop) }
-        let seconds = Double(options.withLock { $0.drainTimeout }.count) / 1000
+        let seconds = Double(options.withLock { $0.drainTimeout }.milliseconds) / 1000
         if drained.wait(timeout: .now() + seconds) == .success {
             return !counts.hasCutOff
         }

@@ -18,19 +18,19 @@ package struct ServerOptions: Sendable {
     package var acceptedHosts = AcceptedHosts.any
     package var limits = Conversation.Limits()
     /// From a message's first byte, or from the connection's beginning, to the end of its head.
-    package var headTimeout = Milliseconds.seconds(10)
+    package var headTimeout = TimeAmount.seconds(10)
     /// From the end of the head to the end of the body.
-    package var bodyTimeout = Milliseconds.seconds(20)
+    package var bodyTimeout = TimeAmount.seconds(20)
     /// Between a response and the next message.
-    package var idleTimeout = Milliseconds.seconds(75)
+    package var idleTimeout = TimeAmount.seconds(75)
     /// From the first byte that the client does not take at once to the last one that is queued for
     /// it, however little it takes at a time.
-    package var writeTimeout = Milliseconds.seconds(20)
+    package var writeTimeout = TimeAmount.seconds(20)
     /// From the request to stop to the last connection's end.
-    package var drainTimeout = Milliseconds.seconds(10)
+    package var drainTimeout = TimeAmount.seconds(10)
     /// How long a connection that asks for nothing may still ask when the server stops, if that is not
     /// more than a tenth of the drain time: a client that keeps asking asks again in half a second.
-    package var lastRequestTimeout = Milliseconds(500)
+    package var lastRequestTimeout = TimeAmount(milliseconds: 500)
     /// Slow work that is done at a time and that waits behind it. What computes should leave the workers
     /// a processor; what waits for the disk gains from company, because one sync serves all of it.
     package var computing = QueueLimits(width: 1, waiting: 64)

@@ -15,7 +15,7 @@ package final class ServiceManager: Sendable {
         /// It reads its configuration again since this moment; `ready` is the end of that.
         case reloading(MonotonicTime)
         /// It stops, which may take so long.
-        case stopping(Milliseconds)
+        case stopping(TimeAmount)
         /// It is alive.
         case alive
 
@@ -28,20 +28,20 @@ package final class ServiceManager: Sendable {
             case .reloading(let moment):
                 "RELOADING=1\nMONOTONIC_USEC=\(moment.nanoseconds / 1000)"
             case .stopping(let time):
-                "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=\(min(time.count, .max / 1000) * 1000)"
+                "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=\(min(time.milliseconds, .max / 1000) * 1000)"
             case .alive: "WATCHDOG=1"
             }
         }
     }
 
     /// How often it wants to hear that the process is alive, if at all.
-    package let watchdog: Milliseconds?
+    package let watchdog: TimeAmount?
     private let socket: FileDescriptor
     private let address: sockaddr_un
     private let length: socklen_t
     private let queue = DispatchQueue(label: "gatehouse.service-manager")
 
-    private static let sendTimeout = Milliseconds.seconds(1)
+    private static let sendTimeout = TimeAmount.seconds(1)
 
     /// Nil where nobody is to be told: without NOTIFY_SOCKET, or with one of another kind than a Unix
     /// domain socket.
@@ -99,12 +99,12 @@ package final class ServiceManager: Sendable {
     }
 
     /// What WATCHDOG_USEC says, if it is meant for this process (sd_watchdog_enabled(3)).
-    static func watchdog(_ environment: [String: String], processID: Int32) -> Milliseconds? {
+    static func watchdog(_ environment: [String: String], processID: Int32) -> TimeAmount? {
         if let meant = environment["WATCHDOG_PID"], meant != "\(processID)" { return nil }
         guard let text = environment["WATCHDOG_USEC"],
             text.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let microseconds = Int64(text),
             microseconds >= 2000
         else { return nil }
-        return Milliseconds(microseconds / 1000)
+        return TimeAmount(milliseconds: microseconds / 1000)
     }
 }

@@ -37,7 +37,7 @@ enum Socket {
 
     /// A Unix domain socket of datagrams.
     /// - Parameter timeout: how long sending waits for whoever does not read.
-    static func makeDatagram(timeout: Milliseconds) throws(Errno) -> FileDescriptor {
+    static func makeDatagram(timeout: TimeAmount) throws(Errno) -> FileDescriptor {
         let type = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         let socket = FileDescriptor(
             owning: try retryingOnInterrupt { Glibc.socket(AF_UNIX, type, 0) })
@@ -181,11 +181,11 @@ enum Socket {
 
     /// How long a blocking call waits for the other side.
     static func setTimeout(
-        _ socket: borrowing FileDescriptor, _ timeout: Milliseconds
+        _ socket: borrowing FileDescriptor, _ timeout: TimeAmount
     ) throws(Errno) {
         let number = socket.rawValue
         var time = timeval(
-            tv_sec: Int(timeout.count / 1000), tv_usec: Int(timeout.count % 1000) * 1000)
+            tv_sec: Int(timeout.milliseconds / 1000), tv_usec: Int(timeout.milliseconds % 1000) * 1000)
         // Sound: the kernel copies the value, which has the size that it is told.
         _ = try retryingOnInterrupt {
             unsafe setsockopt(

@@ -26,7 +26,7 @@ final class Worker: @unchecked Sendable {
     private static let acceptsAtStop = 4096
     /// Unsent bytes past which no further pipelined request of a connection is handled.
     private static let outputLimit = 64 * 1024
-    private static let lingerTimeout = Milliseconds.seconds(2)
+    private static let lingerTimeout = TimeAmount.seconds(2)
     /// Bytes thrown away before a client that goes on sending is cut off.
     private static let discardLimit = 4 * 1024 * 1024
     /// Connections that are chosen one after the other to make room, if a request has just come on
@@ -35,15 +35,15 @@ final class Worker: @unchecked Sendable {
     /// How often another worker is asked to make room for a connection, before it is tried again later.
     private static let roomRequests = 8
     /// Between two attempts to make room for a connection, while those that are to make it are busy.
-    private static let roomPause = Milliseconds(5)
+    private static let roomPause = TimeAmount(milliseconds: 5)
     /// How long accepting pauses at most when descriptors or memory have run out: what frees them may
     /// be nothing that a worker hears of.
-    private static let acceptPause = Milliseconds(100)
+    private static let acceptPause = TimeAmount(milliseconds: 100)
     /// How long a request may be unfinished before it makes room for a client for which there is no
     /// descriptor.
-    private static let unfinishedPatience = Milliseconds.seconds(1)
+    private static let unfinishedPatience = TimeAmount.seconds(1)
     /// Between two words about that: with idle connections to close, there may be thousands a second.
-    private static let acceptFailurePause = Milliseconds.seconds(1)
+    private static let acceptFailurePause = TimeAmount.seconds(1)
     /// Responses of a worker that wait for a sync at a time, at most; and an eighth of its connections.
     private static let mostHeld = 256
     /// A twentieth of the shortest timeout that can be configured.
@@ -149,7 +149,7 @@ final class Worker: @unchecked Sendable {
 
     private static func timeout(
         of kind: DeadlineList.Kind, _ options: ServerOptions
-    ) -> Milliseconds {
+    ) -> TimeAmount {
         switch kind {
         case .head: options.headTimeout
         case .body: options.bodyTimeout
@@ -690,7 +690,7 @@ final class Worker: @unchecked Sendable {
         for _ in 0..<Self.choices {
             let choice = shares.withLock {
                 $0.takeVictim(
-                    unfinishedSince: now + Milliseconds(-Self.unfinishedPatience.count),
+                    unfinishedSince: now + TimeAmount(milliseconds: -Self.unfinishedPatience.milliseconds),
                     worker: number)
             }
             guard case .victim(let victim) = choice else { return false }
@@ -980,8 +980,8 @@ final class Worker: @unchecked Sendable {
         let idle = connections.compactMap(\.self).filter(isIdle)
         // All at once, because deadlines of a kind expire in the order in which they are set.
         for connection in idle { deadlines.clear(connection.slot) }
-        let moment = Milliseconds(
-            min(options.lastRequestTimeout.count, options.drainTimeout.count / 10))
+        let moment = TimeAmount(
+            milliseconds: min(options.lastRequestTimeout.milliseconds, options.drainTimeout.milliseconds / 10))
         deadlines.change { $0 == .idle ? moment : Self.timeout(of: $0, options) }
         for connection in idle { deadlines.set(connection.slot, .idle, now: now) }
         // A shared one stays open, and what waits in it is for whoever accepts next.

@@ -35,25 +35,25 @@ package struct Timestamp: Sendable, Hashable, Comparable {
 
     package static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
 
-    package static func + (moment: Timestamp, span: Milliseconds) -> Timestamp {
-        let (sum, overflow) = moment.milliseconds.addingReportingOverflow(span.count)
-        return Timestamp(milliseconds: overflow ? (span.count < 0 ? .min : .max) : sum)
+    package static func + (moment: Timestamp, span: TimeAmount) -> Timestamp {
+        let (sum, overflow) = moment.milliseconds.addingReportingOverflow(span.milliseconds)
+        return Timestamp(milliseconds: overflow ? (span.milliseconds < 0 ? .min : .max) : sum)
     }
 }
 
 /// A span of time in whole milliseconds, what configuration durations are made of.
-package struct Milliseconds: Sendable, Hashable, Comparable {
-    package let count: Int64
+package struct TimeAmount: Sendable, Hashable, Comparable {
+    package let milliseconds: Int64
 
-    package init(_ count: Int64) { self.count = count }
+    package init(milliseconds count: Int64) { self.milliseconds = count }
 
     /// Saturates, like all arithmetic here: a configured duration may be absurd, too.
-    package static func seconds(_ count: Int64) -> Milliseconds {
-        Milliseconds(Timestamp(seconds: count).milliseconds)
+    package static func seconds(_ count: Int64) -> TimeAmount {
+        TimeAmount(milliseconds: Timestamp(seconds: count).milliseconds)
     }
 
     /// Whole seconds, rounded towards zero: what `expires_in` speaks.
-    package var wholeSeconds: Int64 { count / 1000 }
+    package var wholeSeconds: Int64 { milliseconds / 1000 }
 
-    package static func < (a: Milliseconds, b: Milliseconds) -> Bool { a.count < b.count }
+    package static func < (a: TimeAmount, b: TimeAmount) -> Bool { a.milliseconds < b.milliseconds }
 }

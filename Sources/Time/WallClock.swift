@@ -10,7 +10,7 @@ package struct WallClock: Sendable {
     package init(now: @escaping @Sendable () -> Timestamp) {
         self.init(
             now: now,
-            monotonic: { MonotonicTime(nanoseconds: 0) + Milliseconds(now().milliseconds) })
+            monotonic: { MonotonicTime(nanoseconds: 0) + TimeAmount(milliseconds: now().milliseconds) })
     }
 
     package init(
@@ -54,14 +54,14 @@ package struct MonotonicTime: Sendable, Hashable, Comparable {
     }
 
     /// Saturates: a configured span may reach beyond what 64 bits of nanoseconds hold (292 years).
-    package static func + (moment: MonotonicTime, span: Milliseconds) -> MonotonicTime {
-        let (product, first) = span.count.multipliedReportingOverflow(by: 1_000_000)
+    package static func + (moment: MonotonicTime, span: TimeAmount) -> MonotonicTime {
+        let (product, first) = span.milliseconds.multipliedReportingOverflow(by: 1_000_000)
         let (sum, second) = moment.nanoseconds.addingReportingOverflow(product)
-        let limit: Int64 = span.count < 0 ? .min : .max
+        let limit: Int64 = span.milliseconds < 0 ? .min : .max
         return MonotonicTime(nanoseconds: first || second ? limit : sum)
     }
 
-    package func since(_ earlier: MonotonicTime) -> Milliseconds {
-        Milliseconds((nanoseconds - earlier.nanoseconds) / 1_000_000)
+    package func since(_ earlier: MonotonicTime) -> TimeAmount {
+        TimeAmount(milliseconds: (nanoseconds - earlier.nanoseconds) / 1_000_000)
     }
 }

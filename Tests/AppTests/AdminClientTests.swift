@@ -66,7 +66,7 @@ struct AdminClientTests {
         }
         var options = ServerOptions()
         options.address = .unix(path: path)
-        options.drainTimeout = Milliseconds(100)
+        options.drainTimeout = TimeAmount(milliseconds: 100)
         change(&options)
         let server = try HTTPServer(
             options, routes: router.routes(),
@@ -149,7 +149,7 @@ struct AdminClientTests {
     @Test("does not wait forever for a server that never answers, nor for one that never takes")
     func silence() throws {
         let fake = try FakeServer(path)
-        let client = AdminClient(socket: path, timeout: Milliseconds(50))
+        let client = AdminClient(socket: path, timeout: TimeAmount(milliseconds: 50))
         #expect(throws: AdminClient.Failure.timedOut(path: path)) {
             try client.send("GET", "/hello")
         }
@@ -159,7 +159,7 @@ struct AdminClientTests {
         // Then the queue is full, and connecting takes forever.
         for _ in 0..<20 {
             #expect(throws: AdminClient.Failure.timedOut(path: path)) {
-                try AdminClient(socket: path, timeout: Milliseconds(5)).send("GET", "/hello")
+                try AdminClient(socket: path, timeout: TimeAmount(milliseconds: 5)).send("GET", "/hello")
             }
         }
         withExtendedLifetime(fake) {}

@@ -12,8 +12,8 @@ struct UnitsTests {
             ("12h", 43_200_000), ("7d", 604_800_000),
         ] as [(String, Int64)])
     func durations(text: String, count: Int64) {
-        #expect(Units.duration(text) == Milliseconds(count))
-        #expect(Units.text(Milliseconds(count)) == text)
+        #expect(Units.duration(text) == TimeAmount(milliseconds: count))
+        #expect(Units.text(TimeAmount(milliseconds: count)) == text)
     }
 
     @Test(
@@ -29,9 +29,9 @@ struct UnitsTests {
 
     @Test("is written as the largest that divides the value")
     func largest() {
-        #expect(Units.text(Milliseconds(60_000)) == "1m")
-        #expect(Units.text(Milliseconds(61_000)) == "61s")
-        #expect(Units.text(Milliseconds(1500)) == "1500ms")
+        #expect(Units.text(TimeAmount(milliseconds: 60_000)) == "1m")
+        #expect(Units.text(TimeAmount(milliseconds: 61_000)) == "61s")
+        #expect(Units.text(TimeAmount(milliseconds: 1500)) == "1500ms")
         #expect(Units.text(size: 1536) == "1536B")
         #expect(Units.text(size: 3 << 20) == "3MiB")
     }

@@ -94,7 +94,7 @@ struct VerificationLog {
 
     mutating func write(_ count: Int, _ word: String) {
         for index in 0..<count {
-            now = now + Milliseconds(10)
+            now = now + TimeAmount(milliseconds: 10)
             write(Note(word: "\(word).\(index)"))
         }
     }

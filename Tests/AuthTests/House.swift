@@ -24,13 +24,13 @@ final class House: Sendable {
         var issuer: String?
         var audience: String?
         var requiresSession = false
-        var leeway = Milliseconds(0)
+        var leeway = TimeAmount(milliseconds: 0)
         var users = UserDirectory.demo
         var fingerprintKey = House.fingerprintKey
         /// By id, the first signs.
         var keys = ["a", "b"]
-        var lifetime = Milliseconds.seconds(1800)
-        var sessionLifetime = Milliseconds.seconds(43200)
+        var lifetime = TimeAmount.seconds(1800)
+        var sessionLifetime = TimeAmount.seconds(43200)
         var refresh = Refresh.Mode.rotate
         var refreshGrace = Refresh.Grace.any
         /// Nil for the demo.
@@ -92,7 +92,7 @@ final class House: Sendable {
         let testClock = Clock(plan.now)
         let clock = testClock.clock
         // What failed is tried again with the next line.
-        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         let log = try Logger(
             options, clock: clock, fileSystem: plan.logFileSystem,
             standardErrorDescriptor: nowhere.rawValue)
@@ -220,7 +220,7 @@ final class Clock: Sendable {
     var clock: WallClock { WallClock { self.time.withLock { $0 } } }
     var hasMoved: Bool { time.withLock { $0 != start } }
     func set(_ moment: Timestamp) { time.withLock { $0 = moment } }
-    func advance(_ span: Milliseconds) { time.withLock { $0 = $0 + span } }
+    func advance(_ span: TimeAmount) { time.withLock { $0 = $0 + span } }
 }
 
 /// What a client gets.
@@ -348,11 +348,11 @@ func fingerprint(
 extension Revocations {
     /// The same with clocks that agree.
     func endAll(of user: UserID, at now: Timestamp) throws(Errno) {
-        try endAll(of: user, at: now, leeway: Milliseconds(0))
+        try endAll(of: user, at: now, leeway: TimeAmount(milliseconds: 0))
     }
 
     func endEverything(at now: Timestamp) throws(Errno) {
-        try endEverything(at: now, leeway: Milliseconds(0))
+        try endEverything(at: now, leeway: TimeAmount(milliseconds: 0))
     }
 }
 

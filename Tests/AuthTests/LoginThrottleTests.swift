@@ -361,7 +361,7 @@ struct LoginThrottleTests {
         #expect(LoginThrottle.places(for: options, hashers: 64, hashing: 1) == 32_768)
         #expect(LoginThrottle.places(for: options, hashers: 0, hashing: 0) == 32_768)
         var long = options
-        long.window = Milliseconds(.max)
+        long.window = TimeAmount(milliseconds: .max)
         #expect(LoginThrottle.places(for: long, hashers: 1, hashing: 1) == 32_768)
     }
 
@@ -703,8 +703,8 @@ struct LoginThrottleTests {
     @Test("does not trap on absurd times", arguments: [Int64.min, -1, 0, 1, Int64.max])
     func absurd(milliseconds: Int64) {
         var options = LoginThrottle.Options()
-        options.window = Milliseconds(.max)
-        options.lockout = Milliseconds(.max)
+        options.window = TimeAmount(milliseconds: .max)
+        options.lockout = TimeAmount(milliseconds: .max)
         let throttle = LoginThrottle(options)
         let times = [milliseconds, .min, 0, .max]
         for time in times {

@@ -71,7 +71,7 @@ struct LogoutTests {
             let house = try House { _ in }
             let before = house.token()
             #expect(try house.logOut(before, everywhere: true) == Self.done)
-            house.clock.advance(Milliseconds(delay))
+            house.clock.advance(TimeAmount(milliseconds: delay))
             let after = try answer(to: post(#"{"user_id":1}"#), by: house.login.respond).token
             #expect(try house.verdict(after) == "good")
             #expect(try house.verdict(before) == "401 Token revoked")

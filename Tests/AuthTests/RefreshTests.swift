@@ -87,12 +87,12 @@ struct RotatingRefreshTests {
             let house = try House { $0.journal = folder.path("journal") }
             old = house.token()
             successors.insert(try house.renew(old).token)
-            house.clock.advance(Milliseconds(9998))
+            house.clock.advance(TimeAmount(milliseconds: 9998))
             successors.insert(try house.renew(old).token)
         }
         let house = try House {
             $0.journal = folder.path("journal")
-            $0.now = House.now + Milliseconds(9999)
+            $0.now = House.now + TimeAmount(milliseconds: 9999)
         }
         successors.insert(try house.renew(old).token)
         #expect(successors.count == 1)
@@ -102,7 +102,7 @@ struct RotatingRefreshTests {
         #expect(try house.verdict(second) == "good")
         #expect(try house.claims(second).sessionID == house.claims(old).sessionID)
         // From ten seconds on it is a replay.
-        house.clock.advance(Milliseconds(1))
+        house.clock.advance(TimeAmount(milliseconds: 1))
         #expect(try house.visit(old) == tokenRevoked)
         #expect(try house.visit(second) == tokenRevoked)
     }
@@ -179,7 +179,7 @@ struct RotatingRefreshTests {
             let new = try house.renew(old).token
             let claims = try house.claims(old)
             let (jti, sid) = (claims.tokenID?.string ?? "", claims.sessionID?.string ?? "")
-            house.clock.advance(Milliseconds(Int64(wait)))
+            house.clock.advance(TimeAmount(milliseconds: Int64(wait)))
             let events = try house.events { () throws in
                 switch place {
                 case 0: #expect(try house.visit(old) == tokenRevoked)

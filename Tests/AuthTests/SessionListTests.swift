@@ -51,7 +51,7 @@ struct SessionListTests {
         let list = SessionList()
         for number in 0..<250 {
             list.note(
-                claims(1, "\(number)"), from: client, at: House.now + Milliseconds(Int64(number)))
+                claims(1, "\(number)"), from: client, at: House.now + TimeAmount(milliseconds: Int64(number)))
         }
         #expect(list.count == 100)
         #expect(names(list, 1).first == "249")

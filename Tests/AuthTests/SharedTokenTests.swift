@@ -33,7 +33,7 @@ struct SharedTokenTests {
         let claims = try house.claims(old)
         let (jti, sid) = (claims.tokenID?.string ?? "", claims.sessionID?.string ?? "")
         let new = try house.renew(old, from: first).token
-        house.clock.advance(Milliseconds(9999))
+        house.clock.advance(TimeAmount(milliseconds: 9999))
         let before = try house.events().count
         #expect(try house.renew(old, from: second).token == new)
         let shared = try house.events().dropFirst(before).filter { $0.contains("shared") }
@@ -153,7 +153,7 @@ struct ExchangeOriginsTests {
         let (one, two) = (client("192.0.2.1"), client("192.0.2.2"))
         func first(_ token: [UInt8], _ client: ClientAddress, _ after: Int64) -> String {
             origins.firstClient(
-                exchanging: token.span, from: client, at: House.now + Milliseconds(after)
+                exchanging: token.span, from: client, at: House.now + TimeAmount(milliseconds: after)
             ).string
         }
         #expect(first(Self.token, one, 0) == "192.0.2.1")

@@ -69,7 +69,7 @@ enum EvidenceRules {
             switch bytes[index] % 8 {
             case 0:
                 let unit: Int64 = [1, 1000, 60_000, 600_000][c % 4]
-                now.withLock { $0 = $0 + Milliseconds(Int64(a + b) * unit) }
+                now.withLock { $0 = $0 + TimeAmount(milliseconds: Int64(a + b) * unit) }
                 delay.withLock { $0.current = 0 }
                 logger.keepUp()
                 delay.withLock { $0.current = [0, 1, 1000, 60_000][c / 4 % 4] }

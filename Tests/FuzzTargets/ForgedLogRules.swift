@@ -108,7 +108,7 @@ private struct History: ~Copyable {
         options.keep = 1000
         options.seal = LogOptions.Seal(key: ForgedLogRules.key)
         options.standardErrorLevel = .critical
-        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         // No power failure is to be survived here.
         let fileSystem = FileSystemDouble { operation, _ in
             operation == .synchronize ? .pretended : .done

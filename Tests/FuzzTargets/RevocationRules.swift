@@ -42,14 +42,14 @@ enum RevocationRules {
     private struct Course {
         private let tokens: HS256
         private let issuer: TokenIssuer
-        private let leeway: Milliseconds
+        private let leeway: TimeAmount
         private let path: String
         private var revocations: Revocations
         private var now = RevocationRules.start
         private var tried: [Tried] = []
 
         init(_ first: UInt8, _ folder: String) throws {
-            leeway = Milliseconds([0, 250, 5000, 300_000][Int(first % 4)])
+            leeway = TimeAmount(milliseconds: [0, 250, 5000, 300_000][Int(first % 4)])
             let entry = KeyRing.Entry(id: "a", secret: RevocationRules.secret.span)!
             tokens = HS256(keys: KeyRing([entry])!, policy: TokenPolicy(leeway: leeway))
             issuer = TokenIssuer(
@@ -75,7 +75,7 @@ enum RevocationRules {
             case 4: return addOwn(UserID(Int64(argument % 2 + 1))!)
             case 5: return addRenewed(argument)
             case 6:
-                now = now + Milliseconds([1, 250, 1000, 5000, 300_000, 90_000_000][argument % 6])
+                now = now + TimeAmount(milliseconds: [1, 250, 1000, 5000, 300_000, 90_000_000][argument % 6])
                 return
             case 7: return revocations.sweep(at: now)
             case 8:
@@ -120,7 +120,7 @@ enum RevocationRules {
             func date() -> Timestamp? {
                 guard let byte = rest.popFirst(), byte < 200 else { return nil }
                 return RevocationRules.start
-                    + Milliseconds(offsets[Int(byte) % RevocationRules.offsets.count])
+                    + TimeAmount(milliseconds: offsets[Int(byte) % RevocationRules.offsets.count])
             }
             var claims = Claims(
                 user: UserID(Int64(kind & 1 + 1))!,

@@ -118,7 +118,7 @@ enum SealRules {
         private mutating func put(_ line: [UInt8]) {
             files[files.count - 1] += line
             lines.append(line)
-            now = now + Milliseconds(250)
+            now = now + TimeAmount(milliseconds: 250)
         }
 
         private mutating func write(_ event: some LogEvent) {

@@ -72,7 +72,7 @@ struct ExpiryTests {
             ("0", 5000, 5000), ("-5", 5000, 0), ("-0.5", 0, -500),
         ] as [(String, Int64, Int64)])
     func edges(value: String, leeway: Int64, end: Int64) {
-        let verifier = HS256.with(leeway: Milliseconds(leeway))
+        let verifier = HS256.with(leeway: TimeAmount(milliseconds: leeway))
         #expect(verdict(#""exp":\#(value)"#, verifier, at: end - 1) == "good")
         #expect(verdict(#""exp":\#(value)"#, verifier, at: end) == "expired")
         #expect(verdict(#""exp":\#(value)"#, verifier, at: end + 1) == "expired")
@@ -107,7 +107,7 @@ struct NotBeforeTests {
             ("1800000000.25", 5000, 1_799_999_995_250),
         ] as [(String, Int64, Int64)])
     func edges(value: String, leeway: Int64, start: Int64) {
-        let verifier = HS256.with(leeway: Milliseconds(leeway))
+        let verifier = HS256.with(leeway: TimeAmount(milliseconds: leeway))
         let members = #""exp":1900000000,"nbf":\#(value)"#
         #expect(verdict(members, verifier, at: start - 1) == "not_yet_valid")
         #expect(verdict(members, verifier, at: start) == "good")
@@ -153,7 +153,7 @@ struct FutureTests {
     func `is not yet valid until the leeway before that moment`(
         date: (members: String, milliseconds: Int64), leeway: Int64
     ) {
-        let verifier = HS256.with(leeway: Milliseconds(leeway))
+        let verifier = HS256.with(leeway: TimeAmount(milliseconds: leeway))
         let start = date.milliseconds - leeway
         let members = #""exp":1900000000,"# + date.members
         #expect(verdict(members, verifier, at: start - 1) == "not_yet_valid")
@@ -197,7 +197,7 @@ struct SessionTests {
 
     @Test("ends to the millisecond, with and without leeway", arguments: [0, 1, 5000] as [Int64])
     func edges(leeway: Int64) {
-        let verifier = HS256.with(leeway: Milliseconds(leeway))
+        let verifier = HS256.with(leeway: TimeAmount(milliseconds: leeway))
         let members = #""exp":1900000000,"sxp":1800000060"#
         let end = 1_800_000_060_000 + leeway
         #expect(verdict(members, verifier, at: end - 1) == "good")

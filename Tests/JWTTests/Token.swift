@@ -59,7 +59,7 @@ extension HS256 {
 
     static func with(
         keys: [(id: String, secret: [UInt8])] = [("a", secretA)],
-        issuer: String? = nil, audience: String? = nil, leeway: Milliseconds = .seconds(0),
+        issuer: String? = nil, audience: String? = nil, leeway: TimeAmount = .seconds(0),
         requiresSession: Bool = false
     ) -> HS256 {
         let entries = keys.map { KeyRing.Entry(id: $0.id, secret: $0.secret.span)! }

@@ -371,7 +371,7 @@ final class AuditLogTests {
         #expect(log.commit() == .written)
         // Files have the time of the system, and the log that of its clock.
         let now = Timestamp(milliseconds: WallClock.system.now().milliseconds + age * 1000)
-        clock.advance(Milliseconds(now.milliseconds - clock.clock.now().milliseconds))
+        clock.advance(TimeAmount(milliseconds: now.milliseconds - clock.clock.now().milliseconds))
         for _ in 0..<60 { log.record(Event(.warning, .app)) }
         #expect(log.commit() == .written)
         let said = try folder.names.filter { $0.hasPrefix("audit.log") }
@@ -398,7 +398,7 @@ final class AuditLogTests {
                 Refused(
                     number, from: [UInt128(number % 700)],
                     user: number % 3 == 0 ? Int64(number) : nil))
-            if number % 100 == 0 { clock.advance(Milliseconds(200)) }
+            if number % 100 == 0 { clock.advance(TimeAmount(milliseconds: 200)) }
         }
         #expect(logger.stop() == 0)
         let audit = try lines("audit.log", "| refused n=")

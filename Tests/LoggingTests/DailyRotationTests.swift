@@ -40,10 +40,10 @@ final class DailyRotationTests {
         if isSealed { options = options.sealed() }
         let logger = try logger()
         write(1, to: logger)
-        clock.advance(Milliseconds(999))
+        clock.advance(TimeAmount(milliseconds: 999))
         write(2, to: logger)
         #expect(folder.names == ["app.log"])
-        clock.advance(Milliseconds(1))
+        clock.advance(TimeAmount(milliseconds: 1))
         write(3, to: logger)
         write(4, to: logger)
         #expect(folder.names == ["app.log", "app.log.000001"])

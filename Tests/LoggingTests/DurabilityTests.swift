@@ -251,7 +251,7 @@ final class DurabilityTests {
 
     @Test("never has a state that goes back while two put it there at once")
     func concurrent() throws {
-        options = options.sealed(every: Milliseconds(0))
+        options = options.sealed(every: TimeAmount(milliseconds: 0))
         let logger = try logger()
         let path = folder.path(".app.log.state")
         inThreads(4) { thread in

@@ -304,7 +304,7 @@ struct FileReportsTests {
         var reports = FileReports()
         var texts: [String] = []
         for number in 0..<100 {
-            let now = start + Milliseconds(Int64(number) * 500)
+            let now = start + TimeAmount(milliseconds: Int64(number) * 500)
             reports.add(LogFailed(reason: "\(number)"), at: now)
             if number == 7 { reports.add(LogReopened(reason: "removed", level: .warning), at: now) }
             texts += self.texts(reports.take(at: now, all: false))

@@ -64,7 +64,7 @@ final class LoggerTests {
     func time() throws {
         let milliseconds = Atomic<Int64>(0)
         let logger = try logger(
-            WallClock { someTime + Milliseconds(milliseconds.load(ordering: .relaxed)) })
+            WallClock { someTime + TimeAmount(milliseconds: milliseconds.load(ordering: .relaxed)) })
         for number in 1...2 {
             milliseconds.add(500, ordering: .relaxed)
             logger.record(Note(number))

@@ -66,7 +66,7 @@ extension LogOptions {
     /// Tries again at once what has failed, so that a test need not wait.
     static func impatient(path: String) -> LogOptions {
         var options = LogOptions(path: path)
-        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         return options
     }
 }

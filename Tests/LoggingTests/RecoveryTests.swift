@@ -30,7 +30,7 @@ final class RecoveryTests {
 
     @Test("is not tried again before it is time: until then commits fail without a system call")
     func backOff() throws {
-        options.retryDelays = .seconds(3600)...Milliseconds.seconds(7200)
+        options.retryDelays = .seconds(3600)...TimeAmount.seconds(7200)
         let disk = Disk()
         let fileSystem = disk.fileSystem
         let logger = try Logger(
@@ -62,7 +62,7 @@ final class RecoveryTests {
 
     @Test("is tried again when it is time, by whoever comes then, once")
     func retried() throws {
-        options.retryDelays = Milliseconds(20)...Milliseconds(20)
+        options.retryDelays = TimeAmount(milliseconds: 20)...TimeAmount(milliseconds: 20)
         let disk = Disk()
         let fileSystem = disk.fileSystem
         let logger = try Logger(
@@ -75,7 +75,7 @@ final class RecoveryTests {
         let writes = fileSystem.count(of: .write)
         while fileSystem.count(of: .write) < writes + 5 { _ = logger.commit() }
         // Five tries have taken five delays.
-        #expect(MonotonicTime.now.since(start) >= Milliseconds(100))
+        #expect(MonotonicTime.now.since(start) >= TimeAmount(milliseconds: 100))
         disk.fail(with: nil)
         while logger.commit() != .written {}
         #expect(numbers(try folder.lines("app.log")) == [1])
@@ -84,7 +84,7 @@ final class RecoveryTests {
     @Test("says what is grave to standard error meanwhile, however little that is told otherwise")
     func standardError() throws {
         options.standardErrorLevel = .critical
-        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         let standardError = try FileDescriptor.open(folder.path("stderr"), 0o2101, mode: 0o600)
         let disk = Disk()
         let logger = try Logger(
@@ -115,7 +115,7 @@ final class RecoveryTests {
         "accounts for every line of eight threads, whatever the disk does meanwhile",
         arguments: 0..<4 as Range<UInt64>)
     func accounting(seed: UInt64) throws {
-        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         let isMended = Atomic(false)
         let attempts = Atomic<Int>(0)
         let fileSystem = FileSystemDouble { operation, _ in
@@ -155,7 +155,7 @@ final class RecoveryTests {
         "declares a half line that could not be taken back, in each format",
         arguments: LogFormat.allCases)
     func torn(format: LogFormat) throws {
-        options.retryDelays = Milliseconds(0)...Milliseconds(0)
+        options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         options.format = format
         options = options.sealed()
         let isBroken = Atomic(false)

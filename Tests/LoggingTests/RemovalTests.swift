@@ -181,7 +181,7 @@ final class RemovalTests {
         let journal = FileSystemJournal()
         // Files have the system's time.
         let now = WallClock.system.now()
-        clock.advance(Milliseconds(now.milliseconds - someTime.milliseconds))
+        clock.advance(TimeAmount(milliseconds: now.milliseconds - someTime.milliseconds))
         try leave(2)
         let logger = try logger(journal)
         clock.advance(.seconds(3600))

@@ -62,7 +62,7 @@ struct RetentionTests {
         ])
     func table(_ row: Case) {
         let retention = Retention(
-            keep: row.keep, keepAge: row.days.map { Milliseconds($0 * Self.day) },
+            keep: row.keep, keepAge: row.days.map { TimeAmount(milliseconds: $0 * Self.day) },
             keepSize: row.size)
         let excess = retention.excess(of: Self.files(row.files), besides: row.room, someTime)
         #expect(excess.files.map(\.number) == Array(0..<row.count).map { $0 + 1 })
@@ -71,10 +71,10 @@ struct RetentionTests {
 
     @Test("removes a file at the millisecond that it is too old")
     func edge() {
-        let retention = Retention(keep: 9, keepAge: Milliseconds(Self.day))
+        let retention = Retention(keep: 9, keepAge: TimeAmount(milliseconds: Self.day))
         let file = Self.files([(1, 1)])
         #expect(retention.excess(of: file, besides: 0, someTime).files.count == 1)
-        let before = someTime + Milliseconds(-1)
+        let before = someTime + TimeAmount(milliseconds: -1)
         #expect(retention.excess(of: file, besides: 0, before).files.isEmpty)
     }
 
@@ -90,7 +90,7 @@ struct RetentionTests {
             let retention = Retention(
                 keep: .random(in: 0...8, using: &dice),
                 keepAge: Bool.random(using: &dice)
-                    ? Milliseconds(.random(in: 0...100, using: &dice)) : nil,
+                    ? TimeAmount(milliseconds: .random(in: 0...100, using: &dice)) : nil,
                 keepSize: Bool.random(using: &dice) ? .random(in: 0...300, using: &dice) : nil)
             let room = Int.random(in: 0...50, using: &dice)
             let (removed, reason) = retention.excess(of: files, besides: room, someTime)

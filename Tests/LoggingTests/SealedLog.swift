@@ -89,12 +89,12 @@ final class TestClock: Sendable {
 
     var clock: WallClock { WallClock { self.time.withLock { $0 } } }
 
-    func advance(_ span: Milliseconds) { time.withLock { $0 = $0 + span } }
+    func advance(_ span: TimeAmount) { time.withLock { $0 = $0 + span } }
 }
 
 extension LogOptions {
     /// Sealed at most once in `interval`.
-    func sealed(every interval: Milliseconds = .seconds(1)) -> LogOptions {
+    func sealed(every interval: TimeAmount = .seconds(1)) -> LogOptions {
         var options = self
         options.seal = Seal(key: sealKey, interval: interval)
         return options

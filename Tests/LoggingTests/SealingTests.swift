@@ -54,9 +54,9 @@ final class SealingTests {
             return try folder.sealedLog().seals.map(\.reason)
         }
         #expect(try write(1) == [.start])
-        clock.advance(Milliseconds(999))
+        clock.advance(TimeAmount(milliseconds: 999))
         #expect(try write(2) == [.start])
-        clock.advance(Milliseconds(1))
+        clock.advance(TimeAmount(milliseconds: 1))
         #expect(try write(3) == [.start, .interval])
         // A clock that is put back does not put off the seal.
         clock.advance(.seconds(-3600))
@@ -112,7 +112,7 @@ final class SealingTests {
             logger.record(Note(number, padding: .random(in: 0...500, using: &dice)))
             if .random(in: 0..<4, using: &dice) == 0 { #expect(logger.commit() == .written) }
             if .random(in: 0..<9, using: &dice) == 0 { logger.keepUp() }
-            clock.advance(Milliseconds(.random(in: 0...400, using: &dice)))
+            clock.advance(TimeAmount(milliseconds: .random(in: 0...400, using: &dice)))
             if .random(in: 0..<99, using: &dice) == 0 { clock.advance(.seconds(86_400)) }
         }
         #expect(logger.stop() == 0)
@@ -132,12 +132,12 @@ final class SealingTests {
     @Test("has all lines of eight threads, each thread's in order, under seals that are right")
     func load() throws {
         let count = Self.linesAThread
-        options = options.sealed(every: Milliseconds(100))
+        options = options.sealed(every: TimeAmount(milliseconds: 100))
         options.maximumSize = 64 * 1024
         let looks = Atomic<Int64>(0)
         let clock = WallClock {
             // Goes on as somebody looks at it: a hundred milliseconds in a thousand lines or so.
-            someTime + Milliseconds(looks.add(1, ordering: .relaxed).newValue / 10)
+            someTime + TimeAmount(milliseconds: looks.add(1, ordering: .relaxed).newValue / 10)
         }
         let logger = try Logger(options, clock: clock, standardErrorDescriptor: nowhere.rawValue)
         inThreads(8) { thread in

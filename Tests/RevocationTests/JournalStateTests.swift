@@ -16,7 +16,7 @@ extension TemporaryFolder {
 
     func guardedTable(
         at now: Timestamp = noon, keys: [HMACSHA256.Key] = [firstKey], accepting: Bool = false,
-        leeway: Milliseconds = Milliseconds(0), fileSystem: any FileSystem = unsynced
+        leeway: TimeAmount = TimeAmount(milliseconds: 0), fileSystem: any FileSystem = unsynced
     ) throws(RevocationsError) -> Revocations {
         try Revocations(
             path: journal, at: now,

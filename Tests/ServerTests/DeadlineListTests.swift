@@ -6,11 +6,11 @@ import Time
 private func list() -> DeadlineList {
     DeadlineList { kind in
         switch kind {
-        case .head: Milliseconds(10)
-        case .body: Milliseconds(20)
-        case .idle: Milliseconds(75)
-        case .write: Milliseconds(20)
-        case .linger: Milliseconds(2)
+        case .head: TimeAmount(milliseconds: 10)
+        case .body: TimeAmount(milliseconds: 20)
+        case .idle: TimeAmount(milliseconds: 75)
+        case .write: TimeAmount(milliseconds: 20)
+        case .linger: TimeAmount(milliseconds: 2)
         }
     }
 }
@@ -104,7 +104,7 @@ struct DeadlineListTests {
     func longer() {
         var list = list()
         list.set(0, .idle, now: at(0))
-        list.change { _ in Milliseconds(200) }
+        list.change { _ in TimeAmount(milliseconds: 200) }
         list.set(1, .idle, now: at(10))
         #expect(list.expired(at: at(74)) == [])
         #expect(list.expired(at: at(75)) == [0])
@@ -116,7 +116,7 @@ struct DeadlineListTests {
         var list = list()
         list.set(0, .idle, now: at(0))
         list.set(1, .idle, now: at(10))
-        list.change { _ in Milliseconds(5) }
+        list.change { _ in TimeAmount(milliseconds: 5) }
         list.set(2, .idle, now: at(20))
         list.set(3, .head, now: at(20))
         #expect(list.next == at(25))
@@ -152,7 +152,7 @@ struct DeadlineListTests {
             default:
                 let kind = DeadlineList.Kind.allCases[roll(5)]
                 list.set(slot, kind, now: now)
-                model[slot] = (kind, now + Milliseconds(durations[kind.rawValue]))
+                model[slot] = (kind, now + TimeAmount(milliseconds: durations[kind.rawValue]))
             }
             #expect(list.next == model.values.map(\.1).min() ?? .distantFuture)
             #expect(list.kind(of: slot) == model[slot]?.0)

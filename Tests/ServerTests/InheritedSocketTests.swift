@@ -43,7 +43,7 @@ struct InheritedSocketTests {
     /// What is begun has time to end, and nothing idle is waited for.
     private static let patient = ServerOptions.forTests {
         $0.drainTimeout = .seconds(300)
-        $0.lastRequestTimeout = Milliseconds(0)
+        $0.lastRequestTimeout = TimeAmount(milliseconds: 0)
     }
 
     @Test(
@@ -133,7 +133,7 @@ struct InheritedSocketTests {
                 .forTests {
                     $0.workers = 3
                     $0.drainTimeout = .seconds(300)
-                    $0.lastRequestTimeout = Milliseconds(0)
+                    $0.lastRequestTimeout = TimeAmount(milliseconds: 0)
                 }, inherited: [inherited], routes: routes(),
                 hooks: hooks)
             #expect(server.address == inherited.address)

@@ -161,7 +161,7 @@ struct ProxyProtocolTests {
     func timeouts() throws {
         let server = try TestServer(
             options {
-                $0.headTimeout = Milliseconds(200)
+                $0.headTimeout = TimeAmount(milliseconds: 200)
                 $0.idleTimeout = .seconds(600)
             })
         let clients = try (0..<5).map { _ in try server.client() }
@@ -180,7 +180,7 @@ struct ProxyProtocolTests {
 
     @Test("lets nobody put the end off with another byte of it")
     func trickle() throws {
-        let server = try TestServer(options { $0.headTimeout = Milliseconds(200) })
+        let server = try TestServer(options { $0.headTimeout = TimeAmount(milliseconds: 200) })
         let client = try server.client()
         try client.send("PROXY UNKNOWN ")
         var count = 0

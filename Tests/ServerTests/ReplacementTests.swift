@@ -50,7 +50,7 @@ struct ReplacementTests {
     @Test("keeps to the new timeouts")
     func timeouts() throws {
         let server = try TestServer()
-        let options = ServerOptions.forTests { $0.idleTimeout = Milliseconds(1) }
+        let options = ServerOptions.forTests { $0.idleTimeout = TimeAmount(milliseconds: 1) }
         #expect(server.replace(routes: ServerTests.routes("new"), options: options))
         let client = try server.client()
         try client.send(.get("/answer"))

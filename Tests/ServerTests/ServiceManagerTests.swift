@@ -25,7 +25,7 @@ struct ServiceManagerTests {
                 "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=12000000"
             ),
             (
-                .stopping(Milliseconds(.max)),
+                .stopping(TimeAmount(milliseconds: .max)),
                 "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=9223372036854775000"
             ),
             (.alive, "WATCHDOG=1"),
@@ -72,7 +72,7 @@ struct ServiceManagerTests {
         ] as [([String: String], Int64?)])
     func watchdog(_ environment: [String: String], _ milliseconds: Int64?) {
         #expect(
-            ServiceManager.watchdog(environment, processID: 7)?.count == milliseconds)
+            ServiceManager.watchdog(environment, processID: 7)?.milliseconds == milliseconds)
     }
 
     @Test("comes in the order in which it was told, and is lost where nobody is")

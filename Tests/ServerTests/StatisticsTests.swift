@@ -42,16 +42,16 @@ struct StatisticsTests {
     func timeouts() throws {
         let server = try TestServer(
             .forTests {
-                $0.headTimeout = Milliseconds(1)
-                $0.bodyTimeout = Milliseconds(1)
-                $0.idleTimeout = Milliseconds(1)
+                $0.headTimeout = TimeAmount(milliseconds: 1)
+                $0.bodyTimeout = TimeAmount(milliseconds: 1)
+                $0.idleTimeout = TimeAmount(milliseconds: 1)
             })
         let silent = try server.client()
         #expect(try silent.untilEnd() == "")
         #expect(server.server.statistics.timeouts.head == 1)
         let patient = ServerOptions.forTests {
-            $0.bodyTimeout = Milliseconds(1)
-            $0.idleTimeout = Milliseconds(1)
+            $0.bodyTimeout = TimeAmount(milliseconds: 1)
+            $0.idleTimeout = TimeAmount(milliseconds: 1)
         }
         server.server.replace(routes: Router().routes(), options: patient)
         let (half, idle) = (try server.client(), try server.client())
@@ -72,7 +72,7 @@ struct StatisticsTests {
 
     @Test("count clients that do not take their response")
     func writeTimeouts() throws {
-        let server = try TestServer(.forTests { $0.writeTimeout = Milliseconds(1) })
+        let server = try TestServer(.forTests { $0.writeTimeout = TimeAmount(milliseconds: 1) })
         let client = try server.client(receiveBuffer: 4096)
         _ = try client.sendWhatFits(String(repeating: .get("/large"), count: 2000))
         #expect(eventually { server.server.statistics.timeouts.write == 1 })

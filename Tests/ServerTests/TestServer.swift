@@ -101,7 +101,7 @@ extension ServerOptions {
     static var forTests: ServerOptions {
         var options = ServerOptions()
         options.address = .loopback(port: 0)
-        options.drainTimeout = Milliseconds(100)
+        options.drainTimeout = TimeAmount(milliseconds: 100)
         return options
     }
 

@@ -12,7 +12,7 @@ struct TimeoutTests {
 
     @Test("and says nothing is let go without a word")
     func silent() throws {
-        let server = try server { $0.headTimeout = Milliseconds(100) }
+        let server = try server { $0.headTimeout = TimeAmount(milliseconds: 100) }
         #expect(try server.client().untilEnd() == "")
         #expect(server.events.all == [])
     }
@@ -20,7 +20,7 @@ struct TimeoutTests {
     @Test("cannot put the end off with an empty line either")
     func emptyLine() throws {
         let server = try server {
-            $0.headTimeout = Milliseconds(100)
+            $0.headTimeout = TimeAmount(milliseconds: 100)
             $0.idleTimeout = .seconds(600)
         }
         let client = try server.client()
@@ -31,7 +31,7 @@ struct TimeoutTests {
 
     @Test("with its head is refused")
     func head() throws {
-        let server = try server { $0.headTimeout = Milliseconds(100) }
+        let server = try server { $0.headTimeout = TimeAmount(milliseconds: 100) }
         let client = try server.client()
         try client.send("GET /hello HTTP/1.1\r\nHost:")
         let response = try client.response()
@@ -46,7 +46,7 @@ struct TimeoutTests {
 
     @Test("cannot put the end off with another byte")
     func trickle() throws {
-        let server = try server { $0.headTimeout = Milliseconds(200) }
+        let server = try server { $0.headTimeout = TimeAmount(milliseconds: 200) }
         let start = MonotonicTime.now
         let client = try server.client()
         try client.send("GET /hello HTTP/1.1\r\nHost: h\r\nX: ")
@@ -57,7 +57,7 @@ struct TimeoutTests {
             count += 1
         }
         #expect(try client.response().status == 408)
-        #expect(MonotonicTime.now.since(start) >= Milliseconds(200))
+        #expect(MonotonicTime.now.since(start) >= TimeAmount(milliseconds: 200))
         #expect(count < 100)
     }
 
@@ -65,7 +65,7 @@ struct TimeoutTests {
     func body() throws {
         let server = try server {
             $0.headTimeout = .seconds(60)
-            $0.bodyTimeout = Milliseconds(100)
+            $0.bodyTimeout = TimeAmount(milliseconds: 100)
         }
         let client = try server.client()
         try client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n1234")
@@ -80,7 +80,7 @@ struct TimeoutTests {
     func idle() throws {
         let server = try server {
             $0.headTimeout = .seconds(60)
-            $0.idleTimeout = Milliseconds(100)
+            $0.idleTimeout = TimeAmount(milliseconds: 100)
         }
         let client = try server.client()
         try client.send(.get("/hello"))
@@ -93,7 +93,7 @@ struct TimeoutTests {
         "with the second request has the time of a head for it, not what is left of the idle time")
     func secondHead() throws {
         let server = try server {
-            $0.headTimeout = Milliseconds(100)
+            $0.headTimeout = TimeAmount(milliseconds: 100)
             $0.idleTimeout = .seconds(60)
         }
         let client = try server.client()
@@ -105,7 +105,7 @@ struct TimeoutTests {
     @Test("to take its answers is cut off, and held nobody up")
     func write() throws {
         let server = try server {
-            $0.writeTimeout = Milliseconds(150)
+            $0.writeTimeout = TimeAmount(milliseconds: 150)
             $0.maximumConnections = 1
         }
         let client = try server.client(receiveBuffer: 4096)
@@ -125,7 +125,7 @@ struct TimeoutTests {
 
     @Test("does not cost others theirs")
     func others() throws {
-        let server = try server { $0.headTimeout = Milliseconds(500) }
+        let server = try server { $0.headTimeout = TimeAmount(milliseconds: 500) }
         let (slow, quick) = (try server.client(), try server.client())
         try slow.send("GET /hel")
         var count = 0

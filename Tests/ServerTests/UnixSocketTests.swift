@@ -90,7 +90,7 @@ struct UnixSocketTests {
     func limits() throws {
         var options = ServerOptions.on(path)
         options.limits = Conversation.Limits(body: 3)
-        options.idleTimeout = Milliseconds(1)
+        options.idleTimeout = TimeAmount(milliseconds: 1)
         let server = try TestServer(options)
         let (long, idle) = (try server.client(), try server.client())
         try long.send(.post("/echo", "1234"))

@@ -67,7 +67,7 @@ struct TimestampTests {
             (.max, .min, -1), (.min, .max, -1),
         ] as [(Int64, Int64, Int64)])
     func addition(moment: Int64, span: Int64, sum: Int64) {
-        let moved = Timestamp(milliseconds: moment) + Milliseconds(span)
+        let moved = Timestamp(milliseconds: moment) + TimeAmount(milliseconds: span)
         #expect(moved.milliseconds == sum)
     }
 
@@ -86,7 +86,7 @@ struct MillisecondsTests {
         arguments: [(0, 0), (5, 5000), (-5, -5000), (.max, .max), (.min, .min)]
             as [(Int64, Int64)])
     func seconds(seconds: Int64, count: Int64) {
-        #expect(Milliseconds.seconds(seconds) == Milliseconds(count))
+        #expect(TimeAmount.seconds(seconds) == TimeAmount(milliseconds: count))
     }
 
     @Test(
@@ -94,13 +94,13 @@ struct MillisecondsTests {
         arguments: [(0, 0), (999, 0), (1000, 1), (3_599_999, 3599), (-999, 0), (-1000, -1)]
             as [(Int64, Int64)])
     func wholeSeconds(count: Int64, seconds: Int64) {
-        #expect(Milliseconds(count).wholeSeconds == seconds)
+        #expect(TimeAmount(milliseconds: count).wholeSeconds == seconds)
     }
 
     @Test("order by length")
     func order() {
-        #expect(Milliseconds(-1) < Milliseconds(0))
-        #expect(Milliseconds(999) < .seconds(1))
-        #expect(!(Milliseconds.seconds(1) < Milliseconds(1000)))
+        #expect(TimeAmount(milliseconds: -1) < TimeAmount(milliseconds: 0))
+        #expect(TimeAmount(milliseconds: 999) < .seconds(1))
+        #expect(!(TimeAmount.seconds(1) < TimeAmount(milliseconds: 1000)))
     }
 }

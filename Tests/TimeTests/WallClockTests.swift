@@ -46,7 +46,7 @@ struct MonotonicTimeTests {
             (0, .min, .min), (.min, -1, .min), (.max, .min, .min),
         ] as [(Int64, Int64, Int64)])
     func addition(moment: Int64, span: Int64, sum: Int64) {
-        let moved = MonotonicTime(nanoseconds: moment) + Milliseconds(span)
+        let moved = MonotonicTime(nanoseconds: moment) + TimeAmount(milliseconds: span)
         #expect(moved == MonotonicTime(nanoseconds: sum))
     }
 
@@ -58,6 +58,6 @@ struct MonotonicTimeTests {
         ] as [(Int64, Int64, Int64)])
     func since(later: Int64, earlier: Int64, milliseconds: Int64) {
         let span = MonotonicTime(nanoseconds: later).since(MonotonicTime(nanoseconds: earlier))
-        #expect(span == Milliseconds(milliseconds))
+        #expect(span == TimeAmount(milliseconds: milliseconds))
     }
 }
