@@ -21,12 +21,12 @@ package enum PBKDF2 {
     }
 
     /// The same without instructions that not every processor has, but for the first code.
-    static func plainKey(
+    static func portableKey(
         password: Span<UInt8>, salt: Span<UInt8>, iterations: Int
     ) -> SHA256.Digest {
         let key = HMACSHA256.Key(password)
         return SHA256.Digest(
-            SHA256State.chainPlainly(
+            SHA256State.iteratePortable(
                 inner: key.inner.state, outer: key.outer.state, first: first(salt, key),
                 count: iterations - 1))
     }

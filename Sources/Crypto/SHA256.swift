@@ -140,8 +140,8 @@ struct SHA256State: Sendable, Equatable {
 
     /// §6.2.2 for each of `blocks` consecutive 64-byte blocks. Sound where the caller has so many.
     mutating func compress(_ source: UnsafeRawPointer, blocks: Int) {
-        guard SHAInstructions.areThere else {
-            return unsafe compressPlainly(source, blocks: blocks)
+        guard SHAInstructions.isSupported else {
+            return unsafe compressPortable(source, blocks: blocks)
         }
         // Sound: eight words one behind the other are the 32 bytes that are wanted.
         unsafe withUnsafeMutableBytes(of: &self) { state in
@@ -150,7 +150,7 @@ struct SHA256State: Sendable, Equatable {
     }
 
     /// The same without instructions that not every processor has; sound under the same condition.
-    mutating func compressPlainly(_ source: UnsafeRawPointer, blocks: Int) {
+    mutating func compressPortable(_ source: UnsafeRawPointer, blocks: Int) {
         var source = unsafe source
         for _ in 0..<blocks {
             unsafe compress(source)
@@ -160,7 +160,7 @@ struct SHA256State: Sendable, Equatable {
 
     private mutating func compress(_ block: UnsafeRawPointer) {
         // Sound: the caller's block has 64 bytes.
-        stir(unsafe Schedule(block))
+        compressBlock(unsafe Schedule(block))
     }
 
     /// What `SHAInstructions.chain` does, and the same result: the codes that follow `first`, each the
@@ -171,8 +171,8 @@ struct SHA256State: Sendable, Equatable {
     static func chain(
         inner: SHA256State, outer: SHA256State, first: SHA256State, count: Int
     ) -> SHA256State {
-        guard SHAInstructions.areThere else {
-            return chainPlainly(inner: inner, outer: outer, first: first, count: count)
+        guard SHAInstructions.isSupported else {
+            return iteratePortable(inner: inner, outer: outer, first: first, count: count)
         }
         return SHA256State(
             words: SHAInstructions.chain(
@@ -180,7 +180,7 @@ struct SHA256State: Sendable, Equatable {
     }
 
     /// The same without instructions that not every processor has.
-    static func chainPlainly(
+    static func iteratePortable(
         inner: SHA256State, outer: SHA256State, first: SHA256State, count: Int
     ) -> SHA256State {
         var code = first
@@ -207,10 +207,10 @@ struct SHA256State: Sendable, Equatable {
     /// The block that ends a message of a digest behind a key's block. Once in the program, so that both
     /// messages of an iteration run the same instructions, which are many.
     @inline(never)
-    private mutating func compress(digest: SHA256State) { stir(Schedule(digest: digest)) }
+    private mutating func compress(digest: SHA256State) { compressBlock(Schedule(digest: digest)) }
 
     @inline(__always)
-    private mutating func stir(_ schedule: Schedule) {
+    private mutating func compressBlock(_ schedule: Schedule) {
         var w = schedule
         var s = self
         s.rounds(&w, 0)

@@ -8,7 +8,7 @@
 /// a processor that not every machine has.
 package enum SHAInstructions {
     /// Whether this machine has them.
-    package static let areThere = isListed()
+    package static let isSupported = isListed()
 
     #if arch(x86_64)
         /// As the kernel lists them, which is also how it says that it lets programs use them.

@@ -7,7 +7,7 @@ import Testing
 /// The key by both twins, in hexadecimal.
 private func keys(_ password: [UInt8], _ salt: [UInt8], _ iterations: Int) -> [String] {
     let used = PBKDF2.key(password: password.span, salt: salt.span, iterations: iterations)
-    let plain = PBKDF2.plainKey(
+    let plain = PBKDF2.portableKey(
         password: password.span, salt: salt.span, iterations: iterations)
     return [hexadecimal(used.span), hexadecimal(plain.span)]
 }

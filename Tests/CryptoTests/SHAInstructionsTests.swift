@@ -4,7 +4,7 @@ import Testing
 
 @testable import Crypto
 
-@Suite("SHA-256 by the processor's instructions", .enabled(if: SHAInstructions.areThere))
+@Suite("SHA-256 by the processor's instructions", .enabled(if: SHAInstructions.isSupported))
 struct SHAInstructionsTests {
     @Test("is what it is without them, from any state, over any blocks", arguments: 0...8)
     func twins(blocks: Int) {
@@ -18,7 +18,7 @@ struct SHAInstructionsTests {
             var (plain, quick) = (start, start)
             bytes.withUnsafeBytes { source in
                 guard let base = source.baseAddress else { return }
-                plain.compressPlainly(base, blocks: blocks)
+                plain.compressPortable(base, blocks: blocks)
                 withUnsafeMutableBytes(of: &quick) {
                     SHAInstructions.compress($0.baseAddress!, base, blocks: blocks)
                 }
@@ -39,7 +39,7 @@ struct PlainSHA256Tests {
         }
         var state = SHA256State.initial
         padded.withUnsafeBytes {
-            state.compressPlainly($0.baseAddress!, blocks: padded.count / 64)
+            state.compressPortable($0.baseAddress!, blocks: padded.count / 64)
         }
         return [state.a, state.b, state.c, state.d, state.e, state.f, state.g, state.h].flatMap {
             word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) }
