@@ -82,7 +82,7 @@ package struct LogEntry: ~Escapable {
         _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void
     ) throws(JSONError) {
         var reader = JSONReader(line)
-        var progress = JSONNames.Progress()
+        var progress = JSONKeySet.Cursor()
         try reader.beginObject()
         while let member = try reader.nextMember(of: Head.names, &progress) {
             guard case .other(let name) = member else {
@@ -175,7 +175,7 @@ private struct Head {
         var parts = InlineArray<4, Range<Int>?>(repeating: nil)
         do throws(JSONError) {
             var reader = JSONReader(line)
-            var progress = JSONNames.Progress()
+            var progress = JSONKeySet.Cursor()
             try reader.beginObject()
             while let member = try reader.nextMember(of: Self.names, &progress) {
                 guard case .known(let index) = member else {
@@ -195,11 +195,11 @@ private struct Head {
         self.init(line, time: time, level: level, area: area, event: event)
     }
 
-    static let names = JSONNames(["time", "level", "area", "event"])
+    static let names = JSONKeySet(["time", "level", "area", "event"])
 
     /// Where a text without escapes stands in the line.
     static func place(
-        of text: JSONText, in line: Span<UInt8>, _ reader: inout JSONReader
+        of text: JSONStringToken, in line: Span<UInt8>, _ reader: inout JSONReader
     ) -> Range<Int>? {
         guard let plain = reader.plainBytes(of: text) else { return nil }
         return line.indices(of: plain)

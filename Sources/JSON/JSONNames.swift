@@ -5,7 +5,7 @@
 /// For longer ones: writers keep to an order, and mostly the caller knows it, so the name that follows
 /// the last one is tried, as the bytes that it would be. Only where both fail is the name read, and
 /// looked up by its key.
-package struct JSONNames: Sendable {
+package struct JSONKeySet: Sendable {
     private struct Known: Sendable {
         let key: UInt64
         let text: [UInt8]
@@ -25,22 +25,22 @@ package struct JSONNames: Sendable {
         precondition(names.count <= 16)
         known = names.map { name in
             let text = Array(name.utf8)
-            return Known(key: JSONText.key(text.span), text: text)
+            return Known(key: JSONStringToken.key(text.span), text: text)
         }
         for name in names {
             written += Array("\"\(name)\":".utf8)
             bounds.append(written.count)
         }
         for (index, name) in known.enumerated() {
-            var place = JSONText.slot(name.key)
+            var place = JSONStringToken.slot(name.key)
             while table[place] >= 0 { place = (place + 1) & 63 }
             table[place] = index
         }
     }
 
     /// Which name this is; nil if it is none of them.
-    func index(of name: JSONText, in reader: inout JSONReader) -> Int? {
-        var place = JSONText.slot(name.key)
+    func index(of name: JSONStringToken, in reader: inout JSONReader) -> Int? {
+        var place = JSONStringToken.slot(name.key)
         while table[place] >= 0 {
             let index = table[place]
             if known[index].key == name.key, known[index].text.count == Int(name.length) {
@@ -55,7 +55,7 @@ package struct JSONNames: Sendable {
 
     /// The name that has this key and this length; at most eight characters, which the key has whole.
     func index(ofShort key: UInt64, _ length: Int) -> Int? {
-        var place = JSONText.slot(key)
+        var place = JSONStringToken.slot(key)
         while table[place] >= 0 {
             let index = table[place]
             if known[index].key == key, known[index].text.count == length { return index }
@@ -73,7 +73,7 @@ package struct JSONNames: Sendable {
     }
 
     /// Where a caller stands in an object that it reads with `nextMember`.
-    package struct Progress: Sendable {
+    package struct Cursor: Sendable {
         /// A bit for each known name that was there.
         var seen: UInt32 = 0
         /// The place of the name that is likely to come next.
@@ -87,13 +87,13 @@ extension JSONReader {
     package enum Member: Sendable {
         /// One of the known names, by its place.
         case known(Int)
-        case other(JSONText)
+        case other(JSONStringToken)
     }
 
     /// The next member, with the reader in front of its value; nil when the object has ended. As
     /// strict as `nextName`: a name that was there before is an error, known or not.
     package mutating func nextMember(
-        of names: JSONNames, _ progress: inout JSONNames.Progress
+        of names: JSONKeySet, _ progress: inout JSONKeySet.Cursor
     ) throws(JSONError) -> Member? {
         if let index = skipShort(names) ?? skipExpected(names, progress.expected) {
             try note(index, &progress)
@@ -106,7 +106,7 @@ extension JSONReader {
     }
 
     private mutating func note(
-        _ index: Int, _ progress: inout JSONNames.Progress
+        _ index: Int, _ progress: inout JSONKeySet.Cursor
     ) throws(JSONError) {
         let bit: UInt32 = 1 &<< UInt32(index)
         guard progress.seen & bit == 0 else { throw JSONError(.duplicateName, at: offset) }
@@ -117,7 +117,7 @@ extension JSONReader {
     /// Steps over a name of up to seven characters, if one of these stands here as a writer without
     /// white space has it, in any order; which one. Not every byte of it is looked at by itself: what
     /// is a known name, to the byte, is right.
-    private mutating func skipShort(_ names: JSONNames) -> Int? {
+    private mutating func skipShort(_ names: JSONKeySet) -> Int? {
         guard let (key, length) = shortMember() else { return nil }
         guard let index = names.index(ofShort: key, length) else { return nil }
         // The quotation marks and the colon.
@@ -127,7 +127,7 @@ extension JSONReader {
 
     /// Steps over one of the next two names, if it stands here as a writer without white space has
     /// it; which one.
-    private mutating func skipExpected(_ names: JSONNames, _ expected: Int) -> Int? {
+    private mutating func skipExpected(_ names: JSONKeySet, _ expected: Int) -> Int? {
         for index in expected..<min(expected + 2, names.count)
         where skipMember(names.written(index)) {
             return index

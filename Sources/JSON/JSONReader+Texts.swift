@@ -5,7 +5,7 @@ import Glibc
 /// comparison.
 extension JSONReader {
     /// Whether the text says `literal` (ASCII), however it is spelt.
-    package mutating func isEqual(_ text: JSONText, _ literal: StaticString) -> Bool {
+    package mutating func isEqual(_ text: JSONStringToken, _ literal: StaticString) -> Bool {
         let count = literal.utf8CodeUnitCount
         if !text.hasEscapes {
             guard text.end - text.start == count else { return false }
@@ -28,7 +28,7 @@ extension JSONReader {
     }
 
     /// Whether the text says exactly `utf8`, however it is spelt.
-    package mutating func isEqual(_ text: JSONText, _ utf8: Span<UInt8>) -> Bool {
+    package mutating func isEqual(_ text: JSONStringToken, _ utf8: Span<UInt8>) -> Bool {
         if !text.hasEscapes {
             guard text.end - text.start == utf8.count else { return false }
             let plain = bytes.extracting(text.start..<text.end)
@@ -51,31 +51,31 @@ extension JSONReader {
 
     /// The text's characters as they stand, if none of them is an escape.
     @_lifetime(copy self)
-    package mutating func plainBytes(of text: JSONText) -> Span<UInt8>? {
+    package mutating func plainBytes(of text: JSONStringToken) -> Span<UInt8>? {
         text.hasEscapes ? nil : bytes.extracting(text.start..<text.end)
     }
 
     /// The text's characters as UTF-8.
-    package mutating func bytes(of text: JSONText) -> [UInt8] {
+    package mutating func bytes(of text: JSONStringToken) -> [UInt8] {
         var copy: [UInt8] = []
         copy.reserveCapacity(text.end - text.start)
         forEachByte(of: text) { copy.append($0) }
         return copy
     }
 
-    package mutating func string(of text: JSONText) -> String {
+    package mutating func string(of text: JSONStringToken) -> String {
         String(decoding: bytes(of: text), as: UTF8.self)
     }
 
     /// Calls `body` with each byte of the text's UTF-8, escapes resolved.
-    package mutating func forEachByte(of text: JSONText, _ body: (UInt8) -> Void) {
+    package mutating func forEachByte(of text: JSONStringToken, _ body: (UInt8) -> Void) {
         var index = text.start
         while index < text.end {
             let byte = bytes[index]
             if byte == UInt8(ascii: "\\"),
                 let (scalar, length) = try? Self.escape(in: bytes, at: index)
             {
-                JSONText.forEachByte(of: scalar, body)
+                JSONStringToken.forEachByte(of: scalar, body)
                 index += length
             } else {
                 body(byte)
@@ -86,7 +86,7 @@ extension JSONReader {
 
     /// Whether two names are the same. Allocates nothing: whoever sends names that were made to share
     /// a key gets half a million of these comparisons out of one object.
-    mutating func isSameName(_ a: JSONText, _ b: JSONText) -> Bool {
+    mutating func isSameName(_ a: JSONStringToken, _ b: JSONStringToken) -> Bool {
         guard a.key == b.key, a.length == b.length else { return false }
         if a.length <= 8 { return true }
         var (first, second) = (a.start, b.start)

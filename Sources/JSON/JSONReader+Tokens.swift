@@ -93,7 +93,7 @@ extension JSONReader {
     /// Steps over a string, from its opening quotation mark to behind its closing one, and checks
     /// it: no control characters, UTF-8, escapes whole, surrogates in pairs.
     /// - Parameter isName: names get a key.
-    mutating func scanText(isName: Bool) throws(JSONError) -> JSONText {
+    mutating func scanText(isName: Bool) throws(JSONError) -> JSONStringToken {
         offset += 1
         let start = offset
         var hasEscapes = false
@@ -106,7 +106,7 @@ extension JSONReader {
                 offset += 1
                 return isName
                     ? name(start, end, hasEscapes)
-                    : JSONText(start: start, end: end, hasEscapes: hasEscapes)
+                    : JSONStringToken(start: start, end: end, hasEscapes: hasEscapes)
             case UInt8(ascii: "\\"):
                 hasEscapes = true
                 _ = try scanEscape()
@@ -117,15 +117,15 @@ extension JSONReader {
     }
 
     /// A text with the key of what it says, its escapes resolved.
-    mutating func name(_ start: Int, _ end: Int, _ hasEscapes: Bool) -> JSONText {
+    mutating func name(_ start: Int, _ end: Int, _ hasEscapes: Bool) -> JSONStringToken {
         guard hasEscapes else {
-            return JSONText(
+            return JSONStringToken(
                 start: start, end: end, hasEscapes: false,
-                key: JSONText.key(bytes.extracting(start..<end)), length: end - start)
+                key: JSONStringToken.key(bytes.extracting(start..<end)), length: end - start)
         }
-        let resolved = self.bytes(of: JSONText(start: start, end: end, hasEscapes: true))
-        return JSONText(
-            start: start, end: end, hasEscapes: true, key: JSONText.key(resolved.span),
+        let resolved = self.bytes(of: JSONStringToken(start: start, end: end, hasEscapes: true))
+        return JSONStringToken(
+            start: start, end: end, hasEscapes: true, key: JSONStringToken.key(resolved.span),
             length: resolved.count)
     }
 

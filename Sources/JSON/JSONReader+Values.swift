@@ -1,6 +1,6 @@
 /// Reading values: what is asked for, or an error that says what stands there instead.
 extension JSONReader {
-    package mutating func readText() throws(JSONError) -> JSONText {
+    package mutating func readText() throws(JSONError) -> JSONStringToken {
         guard try peek() == UInt8(ascii: "\"") else { throw JSONError(.wrongType, at: offset) }
         return try scanText(isName: false)
     }

@@ -42,8 +42,8 @@ package struct JSONReader: ~Copyable, ~Escapable {
     /// Those around it, by depth.
     var outerLevels = InlineArray<16, Level>(repeating: Level())
     var nameCount = 0
-    var names = InlineArray<8, JSONText>(repeating: JSONText())
-    var furtherNames: [JSONText] = []
+    var names = InlineArray<8, JSONStringToken>(repeating: JSONStringToken())
+    var furtherNames: [JSONStringToken] = []
 
     /// - Parameters:
     ///   - maximumDepth: objects and arrays inside each other, at most `defaultDepth`.
@@ -90,7 +90,7 @@ extension JSONReader {
     }
 
     /// The next member's name, with the reader in front of its value; nil when the object has ended.
-    package mutating func nextName() throws(JSONError) -> JSONText? {
+    package mutating func nextName() throws(JSONError) -> JSONStringToken? {
         precondition(depth > 0 && level.isObject, "nextName belongs inside an object")
         var byte = try peek()
         if byte == UInt8(ascii: "}") {
@@ -241,8 +241,8 @@ extension JSONReader {
         level = outerLevels[depth]
     }
 
-    mutating func remember(_ name: JSONText) throws(JSONError) {
-        let bit: UInt64 = 1 &<< UInt64(JSONText.slot(name.key))
+    mutating func remember(_ name: JSONStringToken) throws(JSONError) {
+        let bit: UInt64 = 1 &<< UInt64(JSONStringToken.slot(name.key))
         if level.filter & bit != 0 {
             for index in Int(level.firstName)..<nameCount {
                 let earlier =

@@ -1,6 +1,6 @@
 /// A string inside a text that a `JSONReader` has read: where it stands, not what it says. Ask the
 /// reader that made it.
-package struct JSONText: Sendable {
+package struct JSONStringToken: Sendable {
     private let first: UInt32
     private let last: UInt32
     /// For names: their characters in one word. Equal names have equal keys however they are spelt,

@@ -193,7 +193,7 @@ extension HS256 {
         case known(Int)
     }
 
-    private func keyNamed(_ id: JSONText, _ reader: inout JSONReader) -> KeyName {
+    private func keyNamed(_ id: JSONStringToken, _ reader: inout JSONReader) -> KeyName {
         for index in keys.entries.indices {
             let own = keys.entries[index].idBytes
             if reader.isEqual(id, own.span) { return .known(index) }
@@ -237,7 +237,7 @@ extension HS256 {
             var reader = JSONReader(json)
             try reader.beginObject()
             let names = Name.all
-            var progress = JSONNames.Progress()
+            var progress = JSONKeySet.Cursor()
             while let member = try reader.nextMember(of: names, &progress) {
                 if case .known(let index) = member {
                     try read(Name(rawValue: index), &reader, &fields)
@@ -276,7 +276,7 @@ extension HS256 {
         case issuer, subject, user, audience, issued, notBefore, expires, tokenID, sessionID
         case authenticated, sessionExpires
 
-        static let all = JSONNames([
+        static let all = JSONKeySet([
             "iss", "sub", "user_id", "aud", "iat", "nbf", "exp", "jti", "sid", "auth_time", "sxp",
         ])
     }
@@ -343,7 +343,7 @@ extension HS256 {
     }
 
     /// The subject as a user id, if it is one in plain decimal without leading zeros.
-    private static func user(_ text: JSONText, _ reader: inout JSONReader) -> UserID? {
+    private static func user(_ text: JSONStringToken, _ reader: inout JSONReader) -> UserID? {
         if let plain = reader.plainBytes(of: text) { return user(plain) }
         let resolved = reader.bytes(of: text)
         return user(resolved.span)

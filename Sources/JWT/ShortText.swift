@@ -20,7 +20,7 @@ package struct ShortText: Sendable, Equatable {
     }
 
     /// Nil if the text is longer than `capacity` bytes.
-    init?(_ text: JSONText, in reader: inout JSONReader) {
+    init?(_ text: JSONStringToken, in reader: inout JSONReader) {
         if let plain = reader.plainBytes(of: text) {
             self.init(plain)
         } else {

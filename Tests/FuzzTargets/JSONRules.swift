@@ -106,7 +106,7 @@ enum JSONRules {
     // MARK: Known names
 
     private static let known = ["iss", "sub", "user_id", "exp", "a", "aud", "a\u{308}", "jti"]
-    private static let names = JSONNames(known)
+    private static let names = JSONKeySet(known)
 
     /// An object's names are the same, whether they are told from others as bytes or read one by one.
     private static func checkMembers(_ bytes: [UInt8]) throws(Violation) {
@@ -124,7 +124,7 @@ enum JSONRules {
         let other = outcome { () throws(JSONError) in
             var reader = JSONReader(bytes.span)
             var members: [[UInt8]] = []
-            var progress = JSONNames.Progress()
+            var progress = JSONKeySet.Cursor()
             try reader.beginObject()
             while let member = try reader.nextMember(of: names, &progress) {
                 switch member {

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Members by known names")
 struct JSONNamesTests {
-    private static let names = JSONNames(["exp", "iat", "user_id", "auth_time", "authority"])
+    private static let names = JSONKeySet(["exp", "iat", "user_id", "auth_time", "authority"])
 
     /// What `nextMember` finds in an object whose values are numbers: places of known names, and
     /// other names as they are.
@@ -12,7 +12,7 @@ struct JSONNamesTests {
         var found: [String] = []
         do throws(JSONError) {
             var reader = JSONReader(bytes.span)
-            var progress = JSONNames.Progress()
+            var progress = JSONKeySet.Cursor()
             try reader.beginObject()
             while let member = try reader.nextMember(of: Self.names, &progress) {
                 switch member {
