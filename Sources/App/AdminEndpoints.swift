@@ -138,13 +138,13 @@ struct AdminEndpoints: Sendable {
             write("changed", changed, &writer)
             write("after_restart", waiting, &writer)
             writer.endObject()
-            return Response(.ok, json: writer.bytes).audited
+            return Response(.ok, json: writer.bytes).heldUntilCommitted
         case .invalid(let problems):
             writer.name("error")
             writer.string("Invalid configuration")
             write("problems", problems.map(\.description), &writer)
             writer.endObject()
-            return Response(.badRequest, json: writer.bytes).audited
+            return Response(.badRequest, json: writer.bytes).heldUntilCommitted
         case .nothingToRead: return .error(.badRequest, "There is no configuration file")
         }
     }
@@ -156,5 +156,5 @@ struct AdminEndpoints: Sendable {
         writer.endArray()
     }
 
-    private static let done = Response(.ok, json: Array("{}".utf8)).audited
+    private static let done = Response(.ok, json: Array("{}".utf8)).heldUntilCommitted
 }

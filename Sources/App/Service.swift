@@ -106,7 +106,7 @@ struct Service: Sendable {
         router.on(
             .get, "/locks",
             inTwoSteps: { request in
-                .slow(.waiting) { locks.list(request) }
+                .slow(.ioBound) { locks.list(request) }
             })
         router.on(.post, "/unlock", inTwoSteps: locks.unlock)
         router.on(.put, "/log-level", endpoints.setLevel)
@@ -115,7 +115,7 @@ struct Service: Sendable {
         router.on(
             .post, "/reload",
             inTwoSteps: { request in
-                .slow(.waiting) { endpoints.reload(request) }
+                .slow(.ioBound) { endpoints.reload(request) }
             })
         router.use(requestLog(parts.log), inTwoSteps: requestLogInTwoSteps(parts.log))
         router.refuseContentCodings()

@@ -77,7 +77,7 @@ package struct AdminLocks: Sendable {
 
     /// An object with one of `user`, `username`, `address` and `all`. The answer, `{"locks":2}`,
     /// says how many locks ended; counts of failures are reset in any case.
-    package func unlock(_ request: Request) -> Reply {
+    package func unlock(_ request: Request) -> HandlerResult {
         guard case .object(let all)? = try? JSONValue(parsing: request.body) else {
             return .response(.error(.badRequest, "Invalid JSON"))
         }
@@ -87,7 +87,7 @@ package struct AdminLocks: Sendable {
         }
         // The content is read here, because it is overwritten as soon as the client is gone; the
         // identifiers of every user are hashed beside the worker.
-        return .slow(.waiting) { unlock(member, request) }
+        return .slow(.ioBound) { unlock(member, request) }
     }
 
     private func unlock(_ member: JSONValue.Member, _ request: Request) -> Response {
@@ -127,7 +127,7 @@ package struct AdminLocks: Sendable {
         writer.name("locks")
         writer.integer(Int64(ended.locks))
         writer.endObject()
-        return Response(.ok, json: writer.bytes).audited
+        return Response(.ok, json: writer.bytes).heldUntilCommitted
     }
 
     private func unlock(_ user: User, at now: Timestamp) -> (LoginUnlocked.Subject, Int) {

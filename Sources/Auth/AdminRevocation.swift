@@ -29,12 +29,12 @@ package struct AdminRevocation: Sendable {
         self.clock = clock
     }
 
-    package func respond(to request: Request) -> Reply {
+    package func respond(to request: Request) -> HandlerResult {
         switch RevocationOrder(request, tokens, at: clock.now()) {
         case .invalid: .response(Self.invalidRequest)
         // RFC 7009 §2.2: a token that is none needs no revocation.
         case .nothing: .response(Self.done(isKnown: false))
-        case .revoke(let target): .slow(.waiting) { revoke(request, target) }
+        case .revoke(let target): .slow(.ioBound) { revoke(request, target) }
         }
     }
 
@@ -62,7 +62,7 @@ package struct AdminRevocation: Sendable {
     }
 
     private static func done(isKnown: Bool) -> Response {
-        Response(.ok, json: Array("{\"known\":\(isKnown)}".utf8)).audited
+        Response(.ok, json: Array("{\"known\":\(isKnown)}".utf8)).heldUntilCommitted
     }
 
     private static let invalidRequest = Response.error(.badRequest, "Invalid request")

@@ -46,7 +46,7 @@ package struct BearerAuthentication: Sendable {
         { request in
             do throws(Refused) {
                 let presented = try authenticate(request)
-                return handler(request, presented.claims).audited
+                return handler(request, presented.claims).heldUntilCommitted
             } catch { return error.response }
         }
     }
@@ -201,7 +201,7 @@ extension BearerAuthentication {
 
     /// RFC 6750 §3.1: a request without credentials is told the scheme and nothing else.
     private static let noCredentials = Response.error(.unauthorized)
-        .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).audited
+        .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).heldUntilCommitted
     package static let invalidRequest = Response.error(.badRequest, "Invalid request")
         .challenging("invalid_request", "The request is malformed")
     private static let invalidToken = Response.error(.unauthorized, "Invalid token")
@@ -214,7 +214,7 @@ extension BearerAuthentication {
     private static let tokenReused = tokenRevoked.synced
     static let sessionExpired = Response.error(.unauthorized, "Session expired")
         .challenging("invalid_token", "The token expired")
-    package static let userNotFound = Response.error(.notFound, "User not found").audited
+    package static let userNotFound = Response.error(.notFound, "User not found").heldUntilCommitted
 }
 
 extension Response {
@@ -222,7 +222,7 @@ extension Response {
         adding(
             "WWW-Authenticate",
             #"Bearer realm="gatehouse", error="\#(error)", error_description="\#(description)""#
-        ).audited
+        ).heldUntilCommitted
     }
 }
 

@@ -55,7 +55,7 @@ package struct Introspection: Sendable {
             writer.string(id.utf8)
         }
         writer.endObject()
-        return Response(.ok, json: writer.bytes).audited
+        return Response(.ok, json: writer.bytes).heldUntilCommitted
     }
 
     private func write(_ name: StaticString, _ text: String?, _ writer: inout JSONWriter) {
@@ -70,6 +70,6 @@ package struct Introspection: Sendable {
         writer.integer(moment.seconds)
     }
 
-    private static let inactive = Response(.ok, json: Array(#"{"active":false}"#.utf8)).audited
+    private static let inactive = Response(.ok, json: Array(#"{"active":false}"#.utf8)).heldUntilCommitted
     private static let invalidRequest = Response.error(.badRequest, "Invalid request")
 }

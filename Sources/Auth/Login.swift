@@ -35,7 +35,7 @@ package struct Login: Sendable {
         self.clock = clock
     }
 
-    package func respond(to request: Request) -> Reply {
+    package func respond(to request: Request) -> HandlerResult {
         guard !request.hasContentCoding else {
             return refuse(request, "unsupported_media_type", Self.unsupportedContentCoding)
         }
@@ -54,7 +54,7 @@ package struct Login: Sendable {
         }
     }
 
-    private func logIn(_ request: Request) -> Reply {
+    private func logIn(_ request: Request) -> HandlerResult {
         guard request.body.count <= Self.maximumBody else { return refuseLength(request) }
         switch Credentials(parsing: request.body) {
         case .notJSON: return refuse(request, "invalid_json", Self.invalidJSON)
@@ -70,7 +70,7 @@ package struct Login: Sendable {
     // MARK: Passwords
 
     /// Cheap checks first: a client whose network is refused costs the same whatever it sends.
-    private func logIn(_ request: Request, _ passwords: PasswordLogin) -> Reply {
+    private func logIn(_ request: Request, _ passwords: PasswordLogin) -> HandlerResult {
         let client = passwords.throttle.client(at: request.client)
         if let refusal = passwords.throttle.refusal(of: client, at: clock.now()) {
             return throttle(request, refusal)
@@ -91,15 +91,15 @@ package struct Login: Sendable {
     private func admit(
         _ request: Request, _ passwords: PasswordLogin, _ identity: Credentials.Identity,
         _ password: SecretBytes, _ client: LoginThrottle.Client
-    ) -> Reply {
+    ) -> HandlerResult {
         let applicant = passwords.applicant(identity)
         switch passwords.throttle.admit(applicant.account, from: client, at: clock.now()) {
         case .refused(let refusal): return throttle(request, refusal, applicant)
         case .admitted(let ticket):
             let cutoff = applicant.user.flatMap { revocations.cutoff(user: $0.id.number) }
             return .slow(
-                SlowWork(
-                    .computing, precedence: ticket.standing.precedence,
+                OffloadedWork(
+                    .cpuBound, priority: ticket.standing.priority,
                     { check(request, passwords, applicant, password, ticket, cutoff) },
                     refused: { ticket.abandon() }))
         }
@@ -109,7 +109,7 @@ package struct Login: Sendable {
     private func throttle(
         _ request: Request, _ refusal: LoginThrottle.Refusal,
         _ applicant: PasswordLogin.Applicant? = nil
-    ) -> Reply {
+    ) -> HandlerResult {
         log.record(
             LoginThrottled(
                 reason: refusal.cause == .account ? "account" : "address",
@@ -214,32 +214,32 @@ package struct Login: Sendable {
         return log.deciding(TokenResponse.make(token, claims, at: now))
     }
 
-    private func refuseLength(_ request: Request) -> Reply {
+    private func refuseLength(_ request: Request) -> HandlerResult {
         refuse(request, "body_too_large", Self.contentTooLarge)
     }
 
     private func refuse(
         _ request: Request, _ reason: StaticString, _ response: Response
-    ) -> Reply {
+    ) -> HandlerResult {
         log.record(LoginFailed(reason: reason, origin: Origin(request)))
         return .response(response)
     }
 
-    private static let unsupportedMediaType = Response.error(.unsupportedMediaType).audited
-    private static let unsupportedContentCoding = Response.unsupportedContentCoding.audited
-    private static let lengthRequired = Response.error(.lengthRequired).audited
-    private static let contentTooLarge = Response.error(.contentTooLarge).audited
-    private static let invalidJSON = Response.error(.badRequest, "Invalid JSON").audited
-    private static let invalidUserID = Response.error(.badRequest, "Invalid user_id").audited
+    private static let unsupportedMediaType = Response.error(.unsupportedMediaType).heldUntilCommitted
+    private static let unsupportedContentCoding = Response.unsupportedContentCoding.heldUntilCommitted
+    private static let lengthRequired = Response.error(.lengthRequired).heldUntilCommitted
+    private static let contentTooLarge = Response.error(.contentTooLarge).heldUntilCommitted
+    private static let invalidJSON = Response.error(.badRequest, "Invalid JSON").heldUntilCommitted
+    private static let invalidUserID = Response.error(.badRequest, "Invalid user_id").heldUntilCommitted
     private static let tryAgain = Response.error(.serviceUnavailable, "Busy")
-        .adding("Retry-After", "1").audited
+        .adding("Retry-After", "1").heldUntilCommitted
     /// RFC 9110 §15.5.2: a 401 has a challenge.
     private static let invalidCredentials = Response.error(.unauthorized, "Invalid credentials")
-        .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).audited
+        .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).heldUntilCommitted
 }
 
 extension LoginThrottle.Standing {
-    fileprivate var precedence: SlowWork.Precedence {
+    fileprivate var priority: OffloadedWork.Priority {
         switch self {
         case .suspect: .last
         case .unknown: .ordinary

@@ -28,16 +28,16 @@ package struct Logout: Sendable {
         self.clock = clock
     }
 
-    package func endSession(_ request: Request) -> Reply { end(request, isEverywhere: false) }
+    package func endSession(_ request: Request) -> HandlerResult { end(request, isEverywhere: false) }
 
-    package func endAll(_ request: Request) -> Reply { end(request, isEverywhere: true) }
+    package func endAll(_ request: Request) -> HandlerResult { end(request, isEverywhere: true) }
 
-    private func end(_ request: Request, isEverywhere: Bool) -> Reply {
+    private func end(_ request: Request, isEverywhere: Bool) -> HandlerResult {
         let claims: Claims
         do throws(BearerAuthentication.Refused) {
             claims = try bearer.authenticate(request).claims
         } catch { return .response(error.response) }
-        return .slow(.waiting) { end(request, claims, isEverywhere) }
+        return .slow(.ioBound) { end(request, claims, isEverywhere) }
     }
 
     private func end(_ request: Request, _ claims: Claims, _ isEverywhere: Bool) -> Response {
@@ -63,10 +63,10 @@ package struct Logout: Sendable {
             return StorageUnavailable.response
         }
         // Not to be taken back for what others could not write: it is done.
-        if isRecordedFirst { return log.deciding(Self.done).settled }
+        if isRecordedFirst { return log.deciding(Self.done).alreadyCommitted }
         log.record(event)
         return log.deciding(Self.done)
     }
 
-    private static let done = Response(.noContent).audited
+    private static let done = Response(.noContent).heldUntilCommitted
 }

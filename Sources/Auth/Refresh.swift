@@ -57,7 +57,7 @@ package struct Refresh: Sendable {
         self.clock = clock
     }
 
-    package func respond(to request: Request) -> Reply {
+    package func respond(to request: Request) -> HandlerResult {
         let presented: BearerAuthentication.Presented
         do throws(BearerAuthentication.Refused) {
             presented = try bearer.authenticate(request, isRenewal: true)
@@ -76,7 +76,7 @@ package struct Refresh: Sendable {
         // Whoever asks a second time waits for the same sync as the first: until then nothing is known
         // to stay.
         if let exchanged = presented.exchanged {
-            return .slow(.waiting) { exchange(request, claims, now, after: exchanged) }
+            return .slow(.ioBound) { exchange(request, claims, now, after: exchanged) }
         }
         // A session that is over has nothing to exchange its token for.
         guard now < claims.sessionExpires ?? claims.expires else {
@@ -85,7 +85,7 @@ package struct Refresh: Sendable {
         switch mode {
         case .extend: return .response(answer(request, claims, issuer.renew(claims, at: now), now))
         case .rotate:
-            return .slow(.waiting) { exchange(request, claims, now, after: nil) }
+            return .slow(.ioBound) { exchange(request, claims, now, after: nil) }
         }
     }
 
@@ -138,7 +138,7 @@ package struct Refresh: Sendable {
         }
         if isRecordedFirst, exchanged == expected, let issued {
             // Not to be taken back for what others could not write: it is done.
-            return answer(request, issued, now).settled
+            return answer(request, issued, now).alreadyCommitted
         }
         return answer(
             request, claims, issuer.successor(of: claims, exchanged: exchanged), now,

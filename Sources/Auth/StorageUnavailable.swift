@@ -6,13 +6,13 @@ import POSIX
 /// 503 for what has to be on the disk first, and cannot be put there.
 enum StorageUnavailable {
     static let response = Response.error(.serviceUnavailable, "Storage unavailable")
-        .adding("Retry-After", "1").audited
+        .adding("Retry-After", "1").heldUntilCommitted
 }
 
 /// 503 for what has to be in the log first, and cannot be written there.
 enum LogUnavailable {
     static let response = Response.error(.serviceUnavailable, "Log unavailable")
-        .adding("Retry-After", "1").audited
+        .adding("Retry-After", "1").heldUntilCommitted
 }
 
 /// `revocation_failed`: what was to be revoked or exchanged could not be put on the disk, or, before that,

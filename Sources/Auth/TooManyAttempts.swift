@@ -5,6 +5,6 @@ import Time
 enum TooManyAttempts {
     static func response(retryAfter wait: TimeAmount) -> Response {
         Response.error(.tooManyRequests, "Too many attempts")
-            .adding("Retry-After", "\(max(1, (wait.milliseconds + 999) / 1000))").audited
+            .adding("Retry-After", "\(max(1, (wait.milliseconds + 999) / 1000))").heldUntilCommitted
     }
 }

@@ -17,7 +17,7 @@ package struct ClientNetworks: Sendable, Hashable {
             count = 1
             return
         }
-        let client = address.client
+        let client = address.clientPrefix
         self.client = client.bits
         count = client.isIPv4 ? 1 : Self.prefixes.count
     }

@@ -83,13 +83,13 @@ package struct Conversation: ~Copyable {
     private var output: [UInt8] = []
     private var sentCount = 0
     /// The first response whose security events may not be on disk yet.
-    private var firstAudited: Audited?
+    private var firstHeld: HeldResponse?
     /// A token is in the output.
     private var outputIsSecret = false
     /// Where the content of the request that is out begins, which ends at the cursor; nil if none is.
     private var requestedBody: Int?
 
-    private struct Audited {
+    private struct HeldResponse {
         /// Where it begins in the output.
         let start: Int
         /// What it answers, so that another response can do so in its place.
@@ -131,7 +131,7 @@ extension Conversation {
     /// Takes in what a read has given.
     package mutating func receive(_ bytes: Span<UInt8>) {
         guard phase != .closed else { return }
-        dropUnderstood()
+        discardConsumed()
         if !input.isEmpty, input.count + bytes.count > input.capacity { grow(by: bytes.count) }
         // Sound: the buffer is the span's own.
         unsafe bytes.withUnsafeBufferPointer { unsafe input.append(contentsOf: $0) }
@@ -175,7 +175,7 @@ extension Conversation {
         while true {
             switch phase {
             case .proxyHeader: guard try readProxyHeader() else { return nil }
-            case .start: guard try begin() else { return nil }
+            case .start: guard try startMessage() else { return nil }
             case .requestLine:
                 guard let range = try nextRequestLine() else { return nil }
                 line = try RequestLine.parse(input.span, range)
@@ -200,18 +200,18 @@ extension Conversation {
                 guard input.count - cursor >= bodyLength else { return nil }
                 let range = cursor..<(cursor + bodyLength)
                 cursor = range.upperBound
-                return deliver(range)
+                return makeRequest(range)
             case .chunkedBody:
                 guard try readChunks() else { return nil }
-                return deliver(body.start..<body.end)
+                return makeRequest(body.start..<body.end)
             case .responding, .closed: return nil
             }
         }
     }
 
     /// What a conversation waits for, and what waits in it: all that its connection has to know.
-    package struct Standing: Sendable, Equatable {
-        package enum Wanted: Sendable, Equatable {
+    package struct State: Sendable, Equatable {
+        package enum Awaiting: Sendable, Equatable {
             /// A message, of which nothing is here.
             case message
             /// The rest of a head.
@@ -224,7 +224,7 @@ extension Conversation {
             case nothing
         }
 
-        package let wants: Wanted
+        package let wants: Awaiting
         /// Bytes that are queued and not sent yet.
         package let unsentCount: Int
 
@@ -232,9 +232,9 @@ extension Conversation {
         package var isInsideMessage: Bool { wants == .head || wants == .body }
     }
 
-    package var standing: Standing {
+    package var state: State {
         mutating get {
-            let wants: Standing.Wanted =
+            let wants: State.Awaiting =
                 switch phase {
                 case .proxyHeader, .start: cursor < input.count ? .head : .message
                 case .requestLine: start < input.count ? .head : .message
@@ -243,7 +243,7 @@ extension Conversation {
                 case .responding: .response
                 case .closed: .nothing
                 }
-            return Standing(wants: wants, unsentCount: unsentCount)
+            return State(wants: wants, unsentCount: unsentCount)
         }
     }
 
@@ -266,7 +266,7 @@ extension Conversation {
 
     /// Steps to the first byte of a message. §2.2: one empty line before it is forgiven, because
     /// old clients send one after a body.
-    private mutating func begin() throws(ParseError) -> Bool {
+    private mutating func startMessage() throws(ParseError) -> Bool {
         guard cursor < input.count else { return false }
         start = cursor
         if input[cursor] == UInt8(ascii: "\r") {
@@ -319,7 +319,7 @@ extension Conversation {
         let framing = try Framing(
             fields, input.span, minorVersion: line.minorVersion, maximumBody: limits.body)
         // RFC 9110 §7.4. This server secures no connection; a trusted proxy in front may have.
-        if line.needsSecurity, !comesFromProxy { throw .misdirected }
+        if line.isHTTPS, !comesFromProxy { throw .misdirected }
         if hosts.isRestricted { try checkHost() }
         id = givenID ?? nextID()
         keepsAlive = !framing.wantsClose && (line.minorVersion > 0 || framing.wantsKeepAlive)
@@ -382,7 +382,7 @@ extension Conversation {
     }
 
     @inline(__always)
-    private mutating func deliver(_ bodyRange: Range<Int>) -> Request {
+    private mutating func makeRequest(_ bodyRange: Range<Int>) -> Request {
         phase = .responding
         requestedBody = bodyRange.lowerBound
         let client = proxies?.client(of: fields, input.span, from: peer) ?? peer
@@ -405,7 +405,7 @@ extension Conversation {
 
     /// Lets go of the bytes in front of the message that is being read, and of the gap between the
     /// part of a chunked body that is together and the part that is not.
-    private mutating func dropUnderstood() {
+    private mutating func discardConsumed() {
         if phase == .start || phase == .responding {
             if cursor == input.count {
                 overwriteBody()
@@ -457,7 +457,7 @@ extension Conversation {
 
     /// Gives back what is large, once everything here is answered: thousands of connections may rest
     /// for minutes, and each keeps no more than what a usual request needs again.
-    private mutating func rest() {
+    private mutating func releaseBuffers() {
         switch phase {
         case .start: guard cursor == input.count else { return }
         // What came behind a refusal is of no use.
@@ -514,12 +514,12 @@ extension Conversation {
     }
 
     /// Queues the answer to bytes that were refused, and ends the conversation.
-    package mutating func fail(_ error: ParseError, date: InlineArray<29, UInt8>) {
-        fail(error.response, date: date)
+    package mutating func reject(_ error: ParseError, date: InlineArray<29, UInt8>) {
+        reject(error.response, date: date)
     }
 
     /// Queues an answer that belongs to no request, and ends the conversation.
-    package mutating func fail(_ response: Response, date: InlineArray<29, UInt8>) {
+    package mutating func reject(_ response: Response, date: InlineArray<29, UInt8>) {
         guard phase != .closed else { return }
         // Before its head is whole a request has no id of ours; one can be named in the log all the
         // same.
@@ -537,8 +537,8 @@ extension Conversation {
     private mutating func append(
         _ response: Response, to method: Method, _ date: InlineArray<29, UInt8>, closes: Bool
     ) {
-        if response.isAudited, firstAudited == nil {
-            firstAudited = Audited(start: output.count, id: id, method: method)
+        if response.isHeldForCommit, firstHeld == nil {
+            firstHeld = HeldResponse(start: output.count, id: id, method: method)
         }
         let minorVersion = line.minorVersion
         let id = id
@@ -546,7 +546,7 @@ extension Conversation {
             Self.commonLength + response.fieldLines.count
             + response.contentType.utf8CodeUnitCount + response.content.count
         output.append(addingCapacity: room) { output in
-            output.append(literal: response.status.opening)
+            output.append(literal: response.status.headPrefix)
             output.append(copying: date.span)
             output.append(literal: "\r\nX-Request-Id: ")
             output.append(copying: id.utf8)
@@ -600,7 +600,7 @@ extension Conversation {
     /// Notes that the first `count` bytes of `unsent` are on their way.
     /// - Precondition: no response among them can be taken back any more; see `settle`.
     package mutating func markSent(_ count: Int) {
-        precondition(firstAudited.map { sentCount + count <= $0.start } ?? true)
+        precondition(firstHeld.map { sentCount + count <= $0.start } ?? true)
         sentCount += count
         guard sentCount == output.count else { return }
         if outputIsSecret { wipe(output, 0..<output.capacity) }
@@ -608,19 +608,19 @@ extension Conversation {
         if output.capacity > Self.keptOutput { output = [] }
         output.removeAll(keepingCapacity: true)
         sentCount = 0
-        rest()
+        releaseBuffers()
     }
 
     /// Notes that the security log holds every event of the responses that are queued.
-    package mutating func settle() { firstAudited = nil }
+    package mutating func releaseHeldResponses() { firstHeld = nil }
 
     /// Takes back the responses whose security events could not be written, and all behind them:
     /// one refusal goes out in their place, and the conversation ends.
     /// - Returns: whether there was anything to take back.
-    package mutating func retract(_ refusal: Response, date: InlineArray<29, UInt8>) -> Bool {
-        guard let first = firstAudited else { return false }
+    package mutating func replaceHeldResponses(_ refusal: Response, date: InlineArray<29, UInt8>) -> Bool {
+        guard let first = firstHeld else { return false }
         output.removeSubrange(first.start...)
-        firstAudited = nil
+        firstHeld = nil
         id = first.id
         append(refusal, to: first.method, date, closes: true)
         phase = .closed

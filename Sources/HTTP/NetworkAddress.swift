@@ -30,7 +30,7 @@ package struct NetworkAddress: Sendable, Hashable {
     /// As an Internet provider hands addresses out: an IPv4 address is one client, of an IPv6 address
     /// the first 64 bits are (RFC 6177: a site has at least that). What comes translated from IPv4
     /// (RFC 6052 §2.1, `64:ff9b::/96`) is the IPv4 address in it, or else all of them were one client.
-    package var client: NetworkAddress {
+    package var clientPrefix: NetworkAddress {
         if isIPv4 { return self }
         if bits >> 32 == Self.translated { return NetworkAddress(ipv4: UInt32(bits & 0xFFFF_FFFF)) }
         return NetworkAddress(bits: (bits >> 64) << 64)

@@ -49,7 +49,7 @@ extension ProxyHeader {
             throw .noProxyHeader
         }
         guard let end = try lineEnd(bytes) else { return nil }
-        var words = Words(bytes.extracting(opening.count..<end))
+        var words = SpaceSeparatedFields(bytes.extracting(opening.count..<end))
         let hasSpace = words.take().isEmpty
         let family = words.take()
         let length = end + 2
@@ -101,7 +101,7 @@ extension ProxyHeader {
 }
 
 /// The words of a line that has exactly one space between each two.
-private struct Words: ~Escapable {
+private struct SpaceSeparatedFields: ~Escapable {
     private let text: Span<UInt8>
     private var index = 0
 

@@ -6,7 +6,7 @@ struct RequestLine {
     /// 0 for HTTP/1.0; 1 for HTTP/1.1, which is also how a later 1.x is served (RFC 9110 §2.5).
     let minorVersion: Int
     /// See `Target`.
-    var needsSecurity = false
+    var isHTTPS = false
 
     /// The line of a message that has not begun.
     static let none = RequestLine(method: .other, form: .path, path: .none, minorVersion: 1)
@@ -32,7 +32,7 @@ struct RequestLine {
         let target = try Target.parse(bytes, (index + 1)..<(versionStart - 1), method)
         return RequestLine(
             method: method, form: target.form, path: ByteRange(target.path),
-            minorVersion: version, needsSecurity: target.needsSecurity)
+            minorVersion: version, isHTTPS: target.isHTTPS)
     }
 
     /// §2.3: `HTTP/`, a digit, a point, a digit.

@@ -12,7 +12,7 @@ package struct Response: Sendable {
     private(set) var contentType: StaticString = "application/json"
     /// Whether a line in the security log belongs to it: then it may not leave before that line is
     /// written.
-    package private(set) var isAudited = false
+    package private(set) var isHeldForCommit = false
 
     /// Whether that line must be on the disk before the response leaves.
     package private(set) var isSynced = false
@@ -82,9 +82,9 @@ package struct Response: Sendable {
 
     /// The same, marked as one whose line in the security log is written already. It is taken back
     /// only where that line must be on the disk, too, and is not.
-    package var settled: Response {
+    package var alreadyCommitted: Response {
         consuming get {
-            isAudited = isSynced
+            isHeldForCommit = isSynced
             return self
         }
     }
@@ -92,7 +92,7 @@ package struct Response: Sendable {
     /// The same, marked as one whose line in the security log must be on the disk before it leaves.
     package var synced: Response {
         consuming get {
-            isAudited = true
+            isHeldForCommit = true
             isSynced = true
             return self
         }
@@ -107,9 +107,9 @@ package struct Response: Sendable {
     }
 
     /// The same, marked as one that has a line in the security log.
-    package var audited: Response {
+    package var heldUntilCommitted: Response {
         consuming get {
-            isAudited = true
+            isHeldForCommit = true
             return self
         }
     }

@@ -7,57 +7,57 @@ package typealias Middleware = @Sendable (@escaping Handler) -> Handler
 
 /// An endpoint that may have slow work to do: what can be said at once is said on the worker, the rest
 /// is handed back to be done beside it.
-package typealias TwoStepHandler = @Sendable (Request) -> Reply
+package typealias TwoStepHandler = @Sendable (Request) -> HandlerResult
 
 /// A middleware that sees both steps of one: when the request came, and what became of it in the end.
 package typealias TwoStepMiddleware = @Sendable (@escaping TwoStepHandler) -> TwoStepHandler
 
 /// What a two-step handler gives back.
-package enum Reply: Sendable {
+package enum HandlerResult: Sendable {
     case response(Response)
-    case slow(SlowWork)
+    case slow(OffloadedWork)
 
     /// - Parameter run: makes the response, on another thread than the worker's.
     package static func slow(
-        _ kind: SlowWork.Kind, _ run: @escaping @Sendable () -> Response
-    ) -> Reply {
-        .slow(SlowWork(kind, run))
+        _ kind: OffloadedWork.Kind, _ run: @escaping @Sendable () -> Response
+    ) -> HandlerResult {
+        .slow(OffloadedWork(kind, run))
     }
 }
 
 /// The slow part of an answer. Either it runs or it is refused for want of room, once.
-package struct SlowWork: Sendable {
+package struct OffloadedWork: Sendable {
     /// What it is slow with; each kind has a queue and a limit of its own.
     package enum Kind: Sendable, CaseIterable {
         /// It keeps a processor busy: hashing a password.
-        case computing
+        case cpuBound
         /// It waits for the disk, and shares its wait with others.
-        case waiting
+        case ioBound
     }
 
     /// Whose turn it is where there is more to do than can be done at once.
-    package enum Precedence: UInt8, Sendable, Comparable {
+    package enum Priority: UInt8, Sendable, Comparable {
         case last, ordinary, first
 
-        package static func < (one: Precedence, other: Precedence) -> Bool {
+        package static func < (one: Priority, other: Priority) -> Bool {
             one.rawValue < other.rawValue
         }
     }
 
     package let kind: Kind
-    package let precedence: Precedence
+    package let priority: Priority
     package let run: @Sendable () -> Response
     /// Called instead of `run` when the waiting room is full, or when it had to make room for work that
     /// comes before it; the client is told 503. On any thread.
     package let refused: @Sendable () -> Void
 
     package init(
-        _ kind: Kind, precedence: Precedence = .ordinary,
+        _ kind: Kind, priority: Priority = .ordinary,
         _ run: @escaping @Sendable () -> Response,
         refused: @escaping @Sendable () -> Void = {}
     ) {
         self.kind = kind
-        self.precedence = precedence
+        self.priority = priority
         self.run = run
         self.refused = refused
     }
@@ -66,9 +66,9 @@ package struct SlowWork: Sendable {
     package static let busy = Response.error(.serviceUnavailable, "Busy").adding("Retry-After", "1")
 
     /// The same, and `answered` is told what the client is, whether it ran or was refused. On any thread.
-    package func then(_ answered: @escaping @Sendable (Response) -> Void) -> SlowWork {
-        SlowWork(
-            kind, precedence: precedence,
+    package func then(_ answered: @escaping @Sendable (Response) -> Void) -> OffloadedWork {
+        OffloadedWork(
+            kind, priority: priority,
             {
                 let response = run()
                 answered(response)
@@ -104,8 +104,8 @@ package enum Route: Sendable {
                     .response(wrap { _ in response }(request))
                 case .slow(let work):
                     .slow(
-                        SlowWork(
-                            work.kind, precedence: work.precedence,
+                        OffloadedWork(
+                            work.kind, priority: work.priority,
                             { wrap { _ in work.run() }(request) },
                             refused: work.refused))
                 }

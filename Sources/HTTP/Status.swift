@@ -24,7 +24,7 @@ package enum Status: Int, Sendable, CaseIterable {
     package var code: Int { rawValue }
 
     /// What every response with this status begins with, up to the value of Date.
-    var opening: StaticString {
+    var headPrefix: StaticString {
         switch self {
         case .ok: "HTTP/1.1 200 OK\r\nDate: "
         case .noContent: "HTTP/1.1 204 No Content\r\nDate: "
@@ -51,6 +51,6 @@ package enum Status: Int, Sendable, CaseIterable {
 
     /// The words behind the code.
     var reasonPhrase: String {
-        String("\(opening)".dropFirst(13).prefix { $0 != "\r\n" })
+        String("\(headPrefix)".dropFirst(13).prefix { $0 != "\r\n" })
     }
 }

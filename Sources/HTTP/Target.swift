@@ -4,7 +4,7 @@ struct Target {
     let path: Range<Int>
     /// Whether it is an `https` URI, which is served over a secured connection and over no other
     /// (RFC 9110 §7.4).
-    var needsSecurity = false
+    var isHTTPS = false
 
     /// Reads `bytes[range]` as the target of `method`.
     static func parse(
@@ -79,10 +79,10 @@ struct Target {
             // §3.2.4: OPTIONS of a host without a path is OPTIONS *.
             return Target(
                 form: method == .options ? .asterisk : .path, path: rest,
-                needsSecurity: needsSecurity)
+                isHTTPS: needsSecurity)
         }
         var target = try origin(bytes, rest)
-        target.needsSecurity = needsSecurity
+        target.isHTTPS = needsSecurity
         return target
     }
 

@@ -98,16 +98,16 @@ extension TrustedProxies {
     func client(
         of fields: [Field], _ bytes: Span<UInt8>, from peer: ClientAddress
     ) -> ClientAddress {
-        var forwardedFor: Walk?
-        var forwarded: Walk?
+        var forwardedFor: ForwardedChain?
+        var forwarded: ForwardedChain?
         for field in fields {
             switch field.name {
             case .forwardedFor:
-                var walk = forwardedFor ?? Walk()
+                var walk = forwardedFor ?? ForwardedChain()
                 walk.readForwardedFor(bytes.extracting(field.value.range), self)
                 forwardedFor = walk
             case .forwarded:
-                var walk = forwarded ?? Walk()
+                var walk = forwarded ?? ForwardedChain()
                 walk.readForwarded(bytes.extracting(field.value.range), self)
                 forwarded = walk
             default: break
@@ -126,7 +126,7 @@ extension TrustedProxies {
 /// The walk, done from left to right, so that a list needs to be read only once and nothing of it kept:
 /// with each further element at the right end, the walk from there either ends on it at once, or goes
 /// on as the walk from its left neighbour did.
-private struct Walk {
+private struct ForwardedChain {
     /// Where a walk that begins behind the elements so far ends; nil if it does not get to the last of
     /// them, because that is no address.
     private(set) var end: NetworkAddress?

@@ -12,39 +12,39 @@ struct OffloadQueues: Sendable {
         waiting = OffloadQueue(options.waiting)
     }
 
-    func statistics(of kind: SlowWork.Kind) -> ServerStatistics.Offload {
+    func statistics(of kind: OffloadedWork.Kind) -> ServerStatistics.Offload {
         switch kind {
-        case .computing: computing.statistics
-        case .waiting: waiting.statistics
+        case .cpuBound: computing.statistics
+        case .ioBound: waiting.statistics
         }
     }
 
     /// False, and nothing done, if the waiting room of its kind is full; see `OffloadQueue.submit`.
     func submit(
-        _ work: SlowWork, run: @escaping OffloadQueue.Work,
+        _ work: OffloadedWork, run: @escaping OffloadQueue.Work,
         displaced: @escaping OffloadQueue.Work
     ) -> Bool {
         let queue =
             switch work.kind {
-            case .computing: computing
-            case .waiting: waiting
+            case .cpuBound: computing
+            case .ioBound: waiting
             }
-        return queue.submit(run, precedence: work.precedence, displaced: displaced)
+        return queue.submit(run, priority: work.priority, displaced: displaced)
     }
 }
 
 /// Runs what is slow by nature beside the workers: a few at a time, a few waiting, and no more.
 ///
-/// What waits runs in the order of its precedence, and of its arrival within one. Where the waiting room
-/// is full, what comes takes the place of the youngest of the lowest precedence, if its own is higher:
+/// What waits runs in the order of its priority, and of its arrival within one. Where the waiting room
+/// is full, what comes takes the place of the youngest of the lowest priority, if its own is higher:
 /// what has waited for long has the better claim. Each fourth turn is the oldest's, whatever its
-/// precedence, so that nothing that waits does so without end.
+/// priority, so that nothing that waits does so without end.
 final class OffloadQueue: Sendable {
     typealias Work = @Sendable () -> Void
 
     private struct Entry {
         let work: Work
-        let precedence: SlowWork.Precedence
+        let priority: OffloadedWork.Priority
         let displaced: Work
     }
 
@@ -67,17 +67,17 @@ final class OffloadQueue: Sendable {
             }
             var chosen = 0
             for index in waiting.indices
-            where waiting[index].precedence > waiting[chosen].precedence { chosen = index }
+            where waiting[index].priority > waiting[chosen].priority { chosen = index }
             return waiting.remove(at: chosen)
         }
 
-        /// Takes out what has to make room for work of this precedence; nil if nothing has.
-        mutating func makeRoom(for precedence: SlowWork.Precedence) -> Entry? {
+        /// Takes out what has to make room for work of this priority; nil if nothing has.
+        mutating func makeRoom(for priority: OffloadedWork.Priority) -> Entry? {
             var chosen: Int?
-            var lowest = precedence
-            for index in waiting.indices where waiting[index].precedence < precedence {
-                guard waiting[index].precedence <= lowest else { continue }
-                (chosen, lowest) = (index, waiting[index].precedence)
+            var lowest = priority
+            for index in waiting.indices where waiting[index].priority < priority {
+                guard waiting[index].priority <= lowest else { continue }
+                (chosen, lowest) = (index, waiting[index].priority)
             }
             return chosen.map { waiting.remove(at: $0) }
         }
@@ -101,7 +101,7 @@ final class OffloadQueue: Sendable {
     /// False, and nothing done, if the waiting room is full of what comes before it.
     /// - Parameter displaced: called instead of `work`, on any thread, if it waited and had to make room.
     func submit(
-        _ work: @escaping Work, precedence: SlowWork.Precedence = .ordinary,
+        _ work: @escaping Work, priority: OffloadedWork.Priority = .ordinary,
         displaced: @escaping Work = {}
     ) -> Bool {
         enum Decision {
@@ -114,11 +114,11 @@ final class OffloadQueue: Sendable {
             var victim: Entry?
             if state.waiting.count >= limits.waiting {
                 state.refused += 1
-                victim = state.makeRoom(for: precedence)
+                victim = state.makeRoom(for: priority)
                 if victim == nil { return .refuse }
             }
             state.waiting.append(
-                Entry(work: work, precedence: precedence, displaced: displaced))
+                Entry(work: work, priority: priority, displaced: displaced))
             return .wait(insteadOf: victim)
         }
         switch decision {

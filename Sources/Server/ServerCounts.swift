@@ -109,7 +109,7 @@ final class ServerCounts: Sendable {
             evicted: ServerStatistics.Evictions(
                 idle: evictedIdle.value, head: evictedHeads.value, body: evictedBodies.value,
                 response: evictedResponses.value),
-            computing: offload.statistics(of: .computing),
-            waiting: offload.statistics(of: .waiting))
+            computing: offload.statistics(of: .cpuBound),
+            waiting: offload.statistics(of: .ioBound))
     }
 }

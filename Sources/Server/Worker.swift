@@ -256,7 +256,7 @@ final class Worker: @unchecked Sendable {
                 held.append(connection.token)
                 continue
             }
-            connection.conversation.settle()
+            connection.conversation.releaseHeldResponses()
             send(connection, now)
         }
         answered.removeAll(keepingCapacity: true)
@@ -272,7 +272,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func retract(_ connection: Connection) {
-        guard connection.conversation.retract(Self.logUnavailable, date: date.text) else { return }
+        guard connection.conversation.replaceHeldResponses(Self.logUnavailable, date: date.text) else { return }
         connection.awaitsSync = false
         counts.retracted.add()
         counts.addAnswerToNoRequest(.serviceUnavailable)
@@ -309,7 +309,7 @@ final class Worker: @unchecked Sendable {
         connection.isHeld = false
         if !isOnDisk { retract(connection) }
         connection.awaitsSync = false
-        connection.conversation.settle()
+        connection.conversation.releaseHeldResponses()
         clearDeadline(connection)
         send(connection, now)
     }
@@ -354,7 +354,7 @@ final class Worker: @unchecked Sendable {
     /// The client has ended its side: a whole request is still answered (it was, before this read);
     /// half a one is refused.
     private func end(_ connection: Connection) {
-        guard connection.conversation.standing.isInsideMessage else { return close(connection) }
+        guard connection.conversation.state.isInsideMessage else { return close(connection) }
         refuse(connection, .incomplete)
     }
 
@@ -377,7 +377,7 @@ final class Worker: @unchecked Sendable {
         } catch {
             refuse(connection, error)
         }
-        let standing = connection.conversation.standing
+        let standing = connection.conversation.state
         if standing.unsentCount > 0 {
             answer(connection)
         } else {
@@ -394,7 +394,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func offload(
-        _ work: SlowWork, of client: ClientAddress, _ connection: Connection
+        _ work: OffloadedWork, of client: ClientAddress, _ connection: Connection
     ) {
         let token = connection.token
         let mailbox = mailbox
@@ -416,15 +416,15 @@ final class Worker: @unchecked Sendable {
             Refusal(
                 reason: "busy", status: .serviceUnavailable, client: client,
                 id: connection.conversation.currentID))
-        complete(SlowWork.busy, connection)
+        complete(OffloadedWork.busy, connection)
     }
 
     /// Once: behind its refusal a connection is told nothing more, and no deadline of what was refused
     /// is left.
     private func refuse(_ connection: Connection, _ error: ParseError) {
-        guard connection.conversation.standing.wants != .nothing else { return }
+        guard connection.conversation.state.wants != .nothing else { return }
         clearDeadline(connection)
-        connection.conversation.fail(error, date: date.text)
+        connection.conversation.reject(error, date: date.text)
         tell(error.reason, error.status, connection)
         answer(connection)
     }
@@ -454,7 +454,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func setReadingDeadline(
-        _ connection: Connection, _ standing: Conversation.Standing, _ now: MonotonicTime
+        _ connection: Connection, _ standing: Conversation.State, _ now: MonotonicTime
     ) {
         let kind: DeadlineList.Kind
         switch standing.wants {
@@ -507,7 +507,7 @@ final class Worker: @unchecked Sendable {
                 guard error == .wouldBlock else { return close(connection) }
             }
         }
-        let standing = connection.conversation.standing
+        let standing = connection.conversation.state
         if standing.unsentCount > 0 {
             watch(connection, .write)
             if deadlines.kind(of: connection.slot) == .write {
@@ -717,7 +717,7 @@ final class Worker: @unchecked Sendable {
             read(connection, now)
             guard self.connection(victim.token) != nil else { return true }
         }
-        let standing = connection.conversation.standing
+        let standing = connection.conversation.state
         let kind = connection.activity.now.kind
         if !connection.waitsForRoom, isIdle(connection) || connection.isLingering {
             counts.addEvicted(kind)
@@ -759,7 +759,7 @@ final class Worker: @unchecked Sendable {
         counts.turnAway()
         uncount(connection)
         clearDeadline(connection)
-        connection.conversation.fail(Self.tooManyConnections, date: date.text)
+        connection.conversation.reject(Self.tooManyConnections, date: date.text)
         tell("too_many_connections", .serviceUnavailable, connection)
         answer(connection)
     }
@@ -881,7 +881,7 @@ final class Worker: @unchecked Sendable {
                 turnAway(connection)
                 continue
             case .head, .body:
-                let wanted = connection.conversation.standing.wants
+                let wanted = connection.conversation.state.wants
                 read(connection, now)
                 guard isStill(connection, wanted) else { continue }
                 clearDeadline(connection)
@@ -889,7 +889,7 @@ final class Worker: @unchecked Sendable {
             }
             counts.add(kind)
             switch kind {
-            case .head where connection.conversation.standing.isInsideMessage:
+            case .head where connection.conversation.state.isInsideMessage:
                 refuse(connection, .headTimeout)
             case .body: refuse(connection, .bodyTimeout)
             case .head, .idle, .write, .linger: close(connection)
@@ -900,10 +900,10 @@ final class Worker: @unchecked Sendable {
     /// Whether the connection waits for the rest of the same thing as before: a head whose time is over,
     /// of which some or nothing is here, or a body.
     private func isStill(
-        _ connection: Connection, _ wanted: Conversation.Standing.Wanted
+        _ connection: Connection, _ wanted: Conversation.State.Awaiting
     ) -> Bool {
         guard self.connection(connection.token) != nil, !connection.isAnswered else { return false }
-        switch connection.conversation.standing.wants {
+        switch connection.conversation.state.wants {
         case .message, .head: return wanted == .message || wanted == .head
         case .body: return wanted == .body
         case .response, .nothing: return false
@@ -1018,7 +1018,7 @@ final class Worker: @unchecked Sendable {
         guard self.connection(connection.token) != nil, !connection.isAnswered,
             !connection.isLingering
         else { return false }
-        let standing = connection.conversation.standing
+        let standing = connection.conversation.state
         return standing.wants == .message && standing.unsentCount == 0
     }
 

@@ -86,7 +86,7 @@ struct LoginSubjects {
                     case .response(let response) = login.respond(to: request)
                 else { return print("not refused: \(name)") }
                 conversation.complete(response, date: clock.now().httpDate)
-                conversation.settle()
+                conversation.releaseHeldResponses()
                 conversation.markSent(conversation.unsentCount)
                 if index % 64 == 63 { blackHole(log.commit() == .written) }
             }

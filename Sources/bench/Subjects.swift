@@ -232,7 +232,7 @@ struct Subjects {
             conversation.receive(bytes.span)
             guard let request = try? conversation.next() else { return }
             answer(&conversation, request)
-            conversation.settle()
+            conversation.releaseHeldResponses()
             conversation.markSent(conversation.unsentCount)
         }
     }

@@ -10,7 +10,7 @@ struct RequestCountingTests {
     private let metrics = RequestCounting.table()
 
     /// The answer to `POST /login`, by this handler with its counting around it.
-    private func reply(_ handler: @escaping TwoStepHandler) throws -> Reply {
+    private func reply(_ handler: @escaping TwoStepHandler) throws -> HandlerResult {
         let address = Array("127.0.0.1".utf8)
         var conversation = Conversation(
             limits: .init(), client: ClientAddress(address.span)!, seed: 1)
@@ -20,7 +20,7 @@ struct RequestCountingTests {
         return RequestCounting.inTwoSteps(metrics)(handler)(request)
     }
 
-    private func work(of reply: Reply) throws -> SlowWork {
+    private func work(of reply: HandlerResult) throws -> OffloadedWork {
         struct NotSlow: Error {}
         guard case .slow(let work) = reply else { throw NotSlow() }
         return work
@@ -45,7 +45,7 @@ struct RequestCountingTests {
     func runs() throws {
         let reply = try reply { _ in
             let2MillisecondsPass()
-            return .slow(.computing) {
+            return .slow(.cpuBound) {
                 let2MillisecondsPass()
                 return Response(.unauthorized)
             }
@@ -61,7 +61,7 @@ struct RequestCountingTests {
 
     @Test("counts it as answered 503 when there was no room")
     func refused() throws {
-        let reply = try reply { _ in .slow(.computing) { Response(.ok) } }
+        let reply = try reply { _ in .slow(.cpuBound) { Response(.ok) } }
         let work = try work(of: reply)
         let2MillisecondsPass()
         work.refused()

@@ -110,7 +110,7 @@ struct BearerAcceptanceTests {
     func audited() throws {
         let house = try House()
         let unaudited = Response(.ok, json: Array("{}".utf8))
-        #expect(!unaudited.isAudited)
+        #expect(!unaudited.isHeldForCommit)
         let handler = house.bearer.protecting { _, _ in unaudited }
         #expect(try answer(to: get("Bearer \(house.token())"), by: handler).isAudited)
     }

@@ -291,7 +291,7 @@ func answer(
     else { throw Misread.noResponse }
     return Answer(
         status: status, fields: lines.dropFirst().filter { !common.contains($0) },
-        content: String(parts[1]), isAudited: response.isAudited)
+        content: String(parts[1]), isAudited: response.isHeldForCommit)
 }
 
 /// `GET /resource` with these values of Authorization. Each character is one byte.

@@ -308,7 +308,7 @@ struct PasswordLoginTests {
                 guard case .slow(let work) = house.login.respond(to: request) else {
                     return .error(.internalServerError)
                 }
-                #expect(work.kind == .computing)
+                #expect(work.kind == .cpuBound)
                 work.refused()
                 return .error(.serviceUnavailable, "Busy")
             }

@@ -93,12 +93,12 @@ enum ConversationRules {
                 }
             } catch {
                 reading.end = .refused(error)
-                conversation.fail(error, date: date)
+                conversation.reject(error, date: date)
             }
         }
         if reading.end == .idle {
-            if conversation.standing.isInsideMessage { reading.end = .unfinished }
-            if conversation.standing.wants == .nothing { reading.end = .closed }
+            if conversation.state.isInsideMessage { reading.end = .unfinished }
+            if conversation.state.wants == .nothing { reading.end = .closed }
         }
         reading.responses = removing(interim, from: Array(copying: conversation.unsent))
         return reading

@@ -60,13 +60,13 @@ enum LoginRules {
     private struct Sight: Equatable, CustomStringConvertible {
         /// As it was sent; nothing while the work waits.
         var response: [UInt8] = []
-        var precedence: SlowWork.Precedence?
+        var priority: OffloadedWork.Priority?
         var iterations = 0
         var tableOperations: UInt64 = 0
 
         var description: String {
             let line = String(decoding: response.prefix { $0 != 0x0D }, as: UTF8.self)
-            return "\(line), \(precedence.map { "\($0)" } ?? "at once"), \(iterations) iterations, "
+            return "\(line), \(priority.map { "\($0)" } ?? "at once"), \(iterations) iterations, "
                 + "\(tableOperations) table operations"
         }
     }
@@ -79,7 +79,7 @@ enum LoginRules {
         private let throttle: LoginThrottle
         private let iterations = Monitor(0)
         private let time = Monitor(Timestamp(seconds: 1_800_000_000))
-        private var waiting: [(work: SlowWork, conversation: Answering)] = []
+        private var waiting: [(work: OffloadedWork, conversation: Answering)] = []
         private var floodCount = 0
 
         init(_ users: [User], _ path: String) throws {
@@ -140,7 +140,7 @@ enum LoginRules {
             case 8:
                 try attempt(identity, place) { work in
                     work.refused()
-                    return SlowWork.busy
+                    return OffloadedWork.busy
                 }
             case 9: try attempt(identity, place) { _ in nil }
             case 10: try finish()
@@ -162,7 +162,7 @@ enum LoginRules {
 
         /// - Parameter answer: nil leaves it in flight.
         private func attempt(
-            _ identity: String, _ place: UInt8, _ answer: (SlowWork) -> Response?
+            _ identity: String, _ place: UInt8, _ answer: (OffloadedWork) -> Response?
         ) throws {
             let body = #"{\#(identity),"password":"a wrong guess"}"#
             let conversation = try Answering(
@@ -172,7 +172,7 @@ enum LoginRules {
             switch login.respond(to: conversation.request) {
             case .response(let response): sight.response = try conversation.sent(response)
             case .slow(let work):
-                sight.precedence = work.precedence
+                sight.priority = work.priority
                 if let response = answer(work) {
                     sight.response = try conversation.sent(response)
                 } else {

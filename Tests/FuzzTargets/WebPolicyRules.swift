@@ -71,7 +71,7 @@ enum WebPolicyRules {
         guard let allowed = try? AllowedOrigins(parsing: [allowed]) else { return nil }
         var router = Router()
         router.on(.post, "/login") { _ in Response(.ok) }
-        router.on(.put, "/login", inTwoSteps: { _ in .slow(.computing) { Response(.ok) } })
+        router.on(.put, "/login", inTwoSteps: { _ in .slow(.cpuBound) { Response(.ok) } })
         router.on(.get, "/a") { _ in Response(.ok) }
         router.onEveryMethod("/v") { _ in .error(.unauthorized) }
         router.refuseCrossSite(CrossSitePolicy(allowing: allowed)) { _ in .error(.forbidden) }

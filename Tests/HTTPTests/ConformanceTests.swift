@@ -118,7 +118,7 @@ struct ConformanceTests {
                     SentResponse(text: peer.drain(), method: method, isLast: peer.hasEnded))
             }
             let stranger = Peer()
-            stranger.conversation.fail(response, date: someDate)
+            stranger.conversation.reject(response, date: someDate)
             answers.append(
                 SentResponse(text: stranger.drain(), method: nil, isLast: stranger.hasEnded))
         }

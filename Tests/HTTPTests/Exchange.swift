@@ -29,7 +29,7 @@ struct Exchange: Equatable {
                 take(from: peer)
             }
         }
-        let standing = peer.conversation.standing
+        let standing = peer.conversation.state
         end = standing.wants == .nothing ? .closed : standing.isInsideMessage ? .waiting : .open
     }
 

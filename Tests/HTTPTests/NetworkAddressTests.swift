@@ -82,7 +82,7 @@ struct NetworkAddressTests {
             ("64:ff9b:1::192.0.2.33", "64:ff9b:1::"), ("64:ff9b::1:c000:221", "64:ff9b::"),
         ])
     func clients(text: String, client: String) {
-        #expect(address(text)?.client.text.string == client)
+        #expect(address(text)?.clientPrefix.text.string == client)
     }
 }
 

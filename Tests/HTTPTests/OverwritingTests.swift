@@ -48,7 +48,7 @@ struct OverwritingTests {
         let bytes = Array("POST /path HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\npw".utf8)
         conversation.receive(bytes.span)
         let request = try #require(try conversation.next())
-        conversation.fail(Response(.serviceUnavailable), date: Self.date)
+        conversation.reject(Response(.serviceUnavailable), date: Self.date)
         conversation.markSent(conversation.unsentCount)
         conversation.complete(Response(.ok), date: Self.date)
         #expect(text(request.body) == "\0\0")

@@ -31,11 +31,11 @@ final class Peer {
     }
 
     /// Whether nothing more is read.
-    var hasEnded: Bool { conversation.standing.wants == .nothing }
+    var hasEnded: Bool { conversation.state.wants == .nothing }
 
-    func fail(_ error: ParseError) { conversation.fail(error, date: someDate) }
+    func fail(_ error: ParseError) { conversation.reject(error, date: someDate) }
 
-    func retract(_ refusal: Response) -> Bool { conversation.retract(refusal, date: someDate) }
+    func retract(_ refusal: Response) -> Bool { conversation.replaceHeldResponses(refusal, date: someDate) }
 
     /// What was written and not drained yet, or the first `count` bytes of it.
     func drain(upTo count: Int = .max) -> String {

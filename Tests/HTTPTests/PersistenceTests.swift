@@ -76,7 +76,7 @@ struct PersistenceTests {
     @Test("says where it is")
     func phases() throws {
         let peer = Peer()
-        func wants() -> Conversation.Standing.Wanted { peer.conversation.standing.wants }
+        func wants() -> Conversation.State.Awaiting { peer.conversation.state.wants }
         #expect(wants() == .message)
         peer.send("P")
         #expect(wants() == .head)

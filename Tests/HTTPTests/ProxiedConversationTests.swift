@@ -155,15 +155,15 @@ struct ProxiedConversationTests {
         var conversation = Conversation(
             limits: .init(), client: peer, seed: 7,
             proxies: try TrustedProxies(parsing: [proxy]).behind(peer), expectsProxyHeader: true)
-        #expect(conversation.standing.wants == .message)
+        #expect(conversation.state.wants == .message)
         let header = line("192.0.2.1")
         let (opening, rest) = (header[..<9], header[9...])
         conversation.receive(opening.span)
         #expect(try conversation.next() == nil)
-        #expect(conversation.standing.wants == .head)
+        #expect(conversation.state.wants == .head)
         conversation.receive(rest.span)
         #expect(try conversation.next() == nil)
-        #expect(conversation.standing.wants == .message)
+        #expect(conversation.state.wants == .message)
         #expect(conversation.peer.string == "192.0.2.1")
     }
 }

@@ -120,8 +120,8 @@ private func read(_ pieces: [ArraySlice<UInt8>], _ limits: Conversation.Limits) 
         }
     }
     if reading.end == .idle {
-        if peer.conversation.standing.isInsideMessage { reading.end = .unfinished }
-        if peer.conversation.standing.wants == .nothing { reading.end = .closed }
+        if peer.conversation.state.isInsideMessage { reading.end = .unfinished }
+        if peer.conversation.state.wants == .nothing { reading.end = .closed }
     }
     let interim = wire("HTTP/1.1 100 Continue\r\n\r\n")
     reading.responses = text(wire(peer.drain()).removing(interim).span)

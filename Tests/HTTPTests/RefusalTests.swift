@@ -117,7 +117,7 @@ struct RefusalTests {
         let peer = Peer()
         peer.send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
         try peer.answer()
-        peer.conversation.fail(.error(.serviceUnavailable), date: someDate)
+        peer.conversation.reject(.error(.serviceUnavailable), date: someDate)
         #expect(peer.drain().hasSuffix("\r\n\r\n{\"error\":\"Service unavailable\"}"))
     }
 

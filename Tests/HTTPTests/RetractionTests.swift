@@ -20,9 +20,9 @@ struct RetractionTests {
         let peer = Peer()
         peer.send(request("a") + request("b") + request("c") + request("d"))
         try peer.answer()
-        try peer.answer(Response(.ok, json: wire("{\"token\":\"b\"}")).audited)
+        try peer.answer(Response(.ok, json: wire("{\"token\":\"b\"}")).heldUntilCommitted)
         try peer.answer()
-        try peer.answer(Response(.ok, json: wire("{\"token\":\"d\"}")).audited)
+        try peer.answer(Response(.ok, json: wire("{\"token\":\"d\"}")).heldUntilCommitted)
 
         #expect(peer.retract(refusal))
         let sent = peer.drain()
@@ -36,7 +36,7 @@ struct RetractionTests {
     func ends() throws {
         let peer = Peer()
         peer.send(request("a") + request("b"))
-        try peer.answer(Response(.ok).audited)
+        try peer.answer(Response(.ok).heldUntilCommitted)
         #expect(peer.retract(refusal))
         #expect(try peer.answer() == nil)
         peer.send(request("c"))
@@ -48,10 +48,10 @@ struct RetractionTests {
     func settled() throws {
         let peer = Peer()
         peer.send(request("a") + request("b"))
-        try peer.answer(Response(.ok).audited)
-        peer.conversation.settle()
+        try peer.answer(Response(.ok).heldUntilCommitted)
+        peer.conversation.releaseHeldResponses()
         #expect(!peer.retract(refusal))
-        try peer.answer(Response(.noContent).audited)
+        try peer.answer(Response(.noContent).heldUntilCommitted)
         #expect(peer.retract(refusal))
         #expect(heads(peer.drain()) == ["200 a", "503 b"])
     }
@@ -72,7 +72,7 @@ struct RetractionTests {
     func ownRequest() throws {
         let peer = Peer()
         peer.send(request("a") + request("b", method: "HEAD"))
-        try peer.answer(Response(.ok).audited)
+        try peer.answer(Response(.ok).heldUntilCommitted)
         try peer.answer()
         #expect(peer.retract(refusal))
         let toGet = peer.drain()
@@ -81,7 +81,7 @@ struct RetractionTests {
 
         let other = Peer()
         other.send(request("a", method: "HEAD") + request("b"))
-        try other.answer(Response(.ok).audited)
+        try other.answer(Response(.ok).heldUntilCommitted)
         try other.answer()
         #expect(other.retract(refusal))
         let toHead = other.drain()
@@ -95,7 +95,7 @@ struct RetractionTests {
         peer.send(
             request("a")
                 + "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
-        try peer.answer(Response(.ok).audited)
+        try peer.answer(Response(.ok).heldUntilCommitted)
         #expect(try peer.answer() == nil)
         #expect(peer.retract(refusal))
         let sent = peer.drain()
@@ -109,7 +109,7 @@ struct RetractionTests {
         peer.send(request("a") + request("b"))
         try peer.answer(Response(.ok, json: wire("{}")))
         peer.conversation.markSent(17)
-        try peer.answer(Response(.ok, json: wire("{}")).audited)
+        try peer.answer(Response(.ok, json: wire("{}")).heldUntilCommitted)
         #expect(peer.retract(refusal))
         let sent = "HTTP/1.1 200 OK\r\n" + peer.drain()
         #expect(heads(sent) == ["200 a", "503 b"])

@@ -14,7 +14,7 @@ private func sent(_ table: RouteTable, _ line: String) throws -> (text: String, 
     let peer = Peer()
     peer.send("\(line) HTTP/1.1\r\nHost: h\r\n\r\n")
     let request = try #require(try peer.conversation.next())
-    let reply: Reply =
+    let reply: HandlerResult =
         switch table.route(for: request) {
         case .onWorker(let handler): .response(handler(request))
         case .inTwoSteps(let handler): handler(request)
@@ -42,7 +42,7 @@ private func answer(_ table: RouteTable, _ line: String) throws -> Answer {
 private func saying(_ text: String) -> Handler { { _ in Response(.ok, json: wire(text)) } }
 
 private func slowly(_ handler: @escaping Handler) -> TwoStepHandler {
-    { request in .slow(.computing) { handler(request) } }
+    { request in .slow(.cpuBound) { handler(request) } }
 }
 
 /// What middleware has seen.
@@ -282,15 +282,15 @@ struct RouterTests {
     @Test("tells how slow work ended, whether it ran or was refused")
     func endOfSlowWork() {
         let seen = Seen()
-        let work = SlowWork(
-            .waiting, precedence: .first,
+        let work = OffloadedWork(
+            .ioBound, priority: .first,
             {
                 seen.add("ran")
                 return Response(.noContent)
             }, refused: { seen.add("refused") }
         ).then { seen.add("\($0.status.code)") }
-        #expect(work.kind == .waiting)
-        #expect(work.precedence == .first)
+        #expect(work.kind == .ioBound)
+        #expect(work.priority == .first)
         #expect(work.run().status == .noContent)
         #expect(seen.takeAll() == ["ran", "204"])
         work.refused()

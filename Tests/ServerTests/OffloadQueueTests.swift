@@ -50,41 +50,41 @@ struct OffloadQueueTests {
         #expect(done.all == (0..<50).map { "\($0)" })
     }
 
-    @Test("runs what comes first by precedence, and each fourth time the oldest")
-    func precedence() {
+    @Test("runs what comes first by priority, and each fourth time the oldest")
+    func priority() {
         let (queue, gate, done) = (
             OffloadQueue(QueueLimits(width: 1, waiting: 100)), Gate(), Events()
         )
         let end = DispatchSemaphore(value: 0)
         #expect(queue.submit { gate.pass() })
-        for (precedence, name) in [
-            (SlowWork.Precedence.last, "l"), (.ordinary, "o"), (.first, "f"),
+        for (priority, name) in [
+            (OffloadedWork.Priority.last, "l"), (.ordinary, "o"), (.first, "f"),
         ] {
             for number in 1...3 {
                 let isTaken = queue.submit(
-                    { done.add("\(name)\(number)") }, precedence: precedence)
+                    { done.add("\(name)\(number)") }, priority: priority)
                 #expect(isTaken)
             }
         }
-        let isTaken = queue.submit({ end.signal() }, precedence: .last)
+        let isTaken = queue.submit({ end.signal() }, priority: .last)
         #expect(isTaken)
         gate.open()
         #expect(end.wait(timeout: .now() + Effort.patience) == .success)
         #expect(done.all == ["f1", "f2", "f3", "l1", "o1", "o2", "o3", "l2", "l3"])
     }
 
-    @Test("gives the place of the youngest of the lowest precedence to what comes before it")
+    @Test("gives the place of the youngest of the lowest priority to what comes before it")
     func displacement() {
         let (queue, gate, done) = (
             OffloadQueue(QueueLimits(width: 1, waiting: 4)), Gate(), Events()
         )
         let end = DispatchSemaphore(value: 0)
-        func submit(_ name: String, _ precedence: SlowWork.Precedence) -> Bool {
+        func submit(_ name: String, _ priority: OffloadedWork.Priority) -> Bool {
             queue.submit(
                 {
                     done.add(name)
                     end.signal()
-                }, precedence: precedence, displaced: { done.add("not \(name)") })
+                }, priority: priority, displaced: { done.add("not \(name)") })
         }
         #expect(queue.submit { gate.pass() })
         #expect(gate.waitForArrival())

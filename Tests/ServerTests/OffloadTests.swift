@@ -19,7 +19,7 @@ struct OffloadTests {
                     .post, "/slow",
                     inTwoSteps: slowly { request in
                         gate.pass()
-                        return Response(.ok, json: Array(text(request.body).utf8)).audited
+                        return Response(.ok, json: Array(text(request.body).utf8)).heldUntilCommitted
                     })
             })
     }
@@ -112,12 +112,12 @@ struct OffloadTests {
         let server = try TestServer(
             .forTests { $0.computing = QueueLimits(width: 1, waiting: 1) },
             routes: { router in
-                for (name, precedence) in [("last", SlowWork.Precedence.last), ("first", .first)] {
+                for (name, priority) in [("last", OffloadedWork.Priority.last), ("first", .first)] {
                     router.on(.post, "/\(name)") { request in
                         let content = Array(text(request.body).utf8)
                         return .slow(
-                            SlowWork(
-                                .computing, precedence: precedence,
+                            OffloadedWork(
+                                .cpuBound, priority: priority,
                                 {
                                     gate.pass()
                                     return Response(.ok, json: content)
@@ -156,10 +156,10 @@ struct OffloadTests {
                 $0.waiting = QueueLimits(width: 1, waiting: 0)
             },
             routes: { router in
-                for kind in SlowWork.Kind.allCases {
+                for kind in OffloadedWork.Kind.allCases {
                     router.on(.post, "/\(kind)") { _ in
                         .slow(
-                            SlowWork(
+                            OffloadedWork(
                                 kind,
                                 {
                                     gate.pass()

@@ -87,7 +87,7 @@ struct SyncTests {
     }
 
     @Test func `is taken back if the sync fails, although its line is written already`() throws {
-        let response = Response(.ok, json: []).synced.settled
+        let response = Response(.ok, json: []).synced.alreadyCommitted
         let server = try TestServer(
             synchronize: disk.synchronize,
             routes: { $0.on(.get, "/settled") { _ in response } })

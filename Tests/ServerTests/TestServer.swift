@@ -72,7 +72,7 @@ final class TestServer: Sendable {
             let response = Response(.ok, json: Array(name.utf8))
             router.on(.get, "/\(name)") { _ in response }
         }
-        let audited = Response(.ok, json: Array("audited".utf8)).audited
+        let audited = Response(.ok, json: Array("audited".utf8)).heldUntilCommitted
         router.on(.get, "/audited") { _ in audited }
         let synced = Response(.ok, json: Array("synced".utf8)).synced
         router.on(.get, "/synced") { _ in synced }
