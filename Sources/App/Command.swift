@@ -275,7 +275,7 @@ package struct Command {
             let source = Gatehouse.Source(file: configurationPath, environment: environment)
             gatehouse = try Gatehouse(
                 configuration, source: source, inherited: inherited, limits: limits,
-                manager: ServiceManager(environment, processID: processID()))
+                manager: ServiceNotifier(environment, processID: processID()))
         } catch {
             for sentence in error.sentences { Self.say(sentence) }
             switch error {

@@ -106,8 +106,8 @@ extension Configuration {
         options.maximumConnections = 100
         options.excessConnections = 32
         // Operators and a collector of metrics ask one after the other.
-        options.computing.width = 1
-        options.waiting.width = 4
+        options.cpuBoundWork.maximumConcurrent = 1
+        options.ioBoundWork.maximumConcurrent = 4
         return options
     }
 }

@@ -115,7 +115,7 @@ struct ConfigurationReader {
                 ProcessInfo.processInfo.activeProcessorCount,
                 ResourceLimits.processorQuota ?? .max))
         options.workers = workers > 0 ? workers : processors
-        options.computing.width = max(1, processors - 1)
+        options.cpuBoundWork.maximumConcurrent = max(1, processors - 1)
         options.maximumConnections = integer("server.max_connections", 10_000, 1...1_000_000)
         options.limits = Conversation.Limits(
             head: size("server.max_header", 16 << 10, 1 << 10...1 << 20),

@@ -34,7 +34,7 @@ package final class Gatehouse: Sendable {
     private let upgradeIsPending = Flag()
     private let hasFinished = Flag()
     private let timers = Monitor<[any DispatchSourceTimer]>([])
-    private let manager: ServiceManager?
+    private let manager: ServiceNotifier?
 
     private struct State {
         /// The one in force.
@@ -70,7 +70,7 @@ package final class Gatehouse: Sendable {
     ///   - manager: who is told how it is doing, if anybody wants to know.
     package convenience init(
         _ configured: Configuration, source: Source? = nil, inherited: [InheritedSocket] = [],
-        manager: ServiceManager? = nil, clock: WallClock = .system
+        manager: ServiceNotifier? = nil, clock: WallClock = .system
     ) throws(StartError) {
         try self.init(
             configured, source: source, inherited: inherited, limits: .none, manager: manager,
@@ -80,7 +80,7 @@ package final class Gatehouse: Sendable {
     /// - Parameter limits: what a reload has to fit into.
     init(
         _ configured: Configuration, source: Source?, inherited: [InheritedSocket],
-        limits: StartLimits, manager: ServiceManager?, clock: WallClock = .system
+        limits: StartLimits, manager: ServiceNotifier?, clock: WallClock = .system
     ) throws(StartError) {
         let doors = InheritedDoors(inherited)
         let problems = doors.problems(configured)
@@ -124,13 +124,13 @@ package final class Gatehouse: Sendable {
         if let manager, let interval = manager.watchdog {
             let watchdog = Watchdog(
                 ping: { [weak self] answered in self?.ping(answered) },
-                tell: { manager.tell(.alive) })
+                tell: { manager.notify(.alive) })
             watchdog.tick()
             every(.milliseconds(Int(interval.milliseconds / 2)), leeway: .milliseconds(1), "watchdog") {
                 watchdog.tick()
             }
         }
-        manager?.tell(.ready(status: "Listening on \(url)"))
+        manager?.notify(.ready(status: "Listening on \(url)"))
     }
 
     private func every(
@@ -148,9 +148,9 @@ package final class Gatehouse: Sendable {
     private func ping(_ answered: @escaping @Sendable () -> Void) {
         // Workers that have nothing left to do read no mail; how long that takes is limited anyway.
         guard !parts.isStopping.isSet else { return answered() }
-        server.ping { [admin, metrics] in
-            guard let admin else { return metrics?.ping(answered) ?? answered() }
-            admin.ping { metrics?.ping(answered) ?? answered() }
+        server.checkLiveness { [admin, metrics] in
+            guard let admin else { return metrics?.checkLiveness(answered) ?? answered() }
+            admin.checkLiveness { metrics?.checkLiveness(answered) ?? answered() }
         }
     }
 
@@ -164,7 +164,7 @@ package final class Gatehouse: Sendable {
         parts.isStopping.set()
         // One that is under way still has something to say.
         reloads.sync {}
-        manager?.tell(.stopping(longestStop))
+        manager?.notify(.stopping(longestStop))
         // At once, so that a client that keeps its connection is waited for once.
         let sides = DispatchGroup()
         for side in [admin, metrics].compactMap(\.self) {
@@ -384,11 +384,11 @@ extension Gatehouse {
         reloads.sync {
             guard !parts.isStopping.isSet else { return .nothingToRead }
             // Also where there is nothing to read: who has sent a signal waits for this.
-            manager?.tell(.reloading(.now))
+            manager?.notify(.reloading(.now))
             let outcome = read()
             let note =
                 if case .invalid = outcome { "; the last reload failed, see the log" } else { "" }
-            manager?.tell(.ready(status: "Listening on \(url)\(note)"))
+            manager?.notify(.ready(status: "Listening on \(url)\(note)"))
             return outcome
         }
     }

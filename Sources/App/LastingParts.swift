@@ -50,7 +50,7 @@ struct LastingParts: Sendable {
         return LoginThrottle(
             login.throttle,
             places: LoginThrottle.places(
-                for: login.throttle, hashers: configuration.server.computing.width,
+                for: login.throttle, hashers: configuration.server.cpuBoundWork.maximumConcurrent,
                 hashing: PasswordAuthenticator.hashTime(iterations: login.iterations)))
     }
 }

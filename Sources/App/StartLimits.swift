@@ -53,7 +53,7 @@ struct StartLimits: Sendable {
 
     private static func threads(of options: ServerOptions) -> Int {
         let workers = if case .unix = options.address.host { 1 } else { options.workers }
-        return workers + options.computing.width + options.waiting.width
+        return workers + options.cpuBoundWork.maximumConcurrent + options.ioBoundWork.maximumConcurrent
     }
 
     // MARK: Fitting
@@ -94,16 +94,16 @@ struct StartLimits: Sendable {
                     + "server.workers")
         }
         let (workers, waiting) = (
-            configuration.server.workers, configuration.server.waiting.width
+            configuration.server.workers, configuration.server.ioBoundWork.maximumConcurrent
         )
         let fewerWorkers = min(missing, workers - 1)
         configuration.server.workers -= fewerWorkers
         missing -= fewerWorkers
-        let fewerComputing = min(missing, configuration.server.computing.width - 1)
-        configuration.server.computing.width -= fewerComputing
+        let fewerComputing = min(missing, configuration.server.cpuBoundWork.maximumConcurrent - 1)
+        configuration.server.cpuBoundWork.maximumConcurrent -= fewerComputing
         missing -= fewerComputing
         let fewerWaiting = min(missing, waiting - Self.fewestWaiting)
-        configuration.server.waiting.width -= fewerWaiting
+        configuration.server.ioBoundWork.maximumConcurrent -= fewerWaiting
         missing -= fewerWaiting
         guard missing == 0 else {
             throw Shortage(
@@ -113,7 +113,7 @@ struct StartLimits: Sendable {
         return Problem(
             path: "server.workers",
             sentence: "\(configuration.server.workers) instead of \(workers), and "
-                + "\(configuration.server.waiting.width) requests at a time instead of \(waiting) "
+                + "\(configuration.server.ioBoundWork.maximumConcurrent) requests at a time instead of \(waiting) "
                 + "wait for the disk: \(probe.threads) threads can be made, \(wanted) are usual; "
                 + remedy)
     }

@@ -7,7 +7,7 @@ final class Connection {
     let socket: FileDescriptor
     let slot: Int
     /// Its slot and how often that was used before: a token of an earlier connection never fits.
-    let token: UInt64
+    let id: UInt64
     var conversation: Conversation
     let activity: ConnectionActivity
     /// Nil for a connection that carries the requests of many clients.
@@ -24,16 +24,16 @@ final class Connection {
     /// It waits for a sync that its worker has asked for.
     var isHeld = false
     /// Stands in the worker's list of connections to send to.
-    var isAnswered = false
+    var isScheduled = false
     /// Everything is sent and sending has ended; what the client still sends is thrown away until
     /// it ends too, because closing now would make the kernel take our last response back from it.
-    var isLingering = false
+    var isInLingeringClose = false
     /// How often another worker was asked to end one of its connections for this one.
-    var roomRequests = 0
+    var evictionRequests = 0
     /// The server is full. It is not read from until another connection has made room for it.
-    var waitsForRoom = false
+    var isWaitingForEviction = false
     /// It was one too many, and is told so.
-    var isTurnedAway = false
+    var isRejected = false
     /// Bytes thrown away while lingering.
     var discarded = 0
 
@@ -44,7 +44,7 @@ final class Connection {
     ) {
         self.socket = socket
         self.slot = slot
-        self.token = token
+        self.id = token
         self.conversation = conversation
         self.activity = activity
         self.networks = networks

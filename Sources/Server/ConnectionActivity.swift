@@ -11,7 +11,7 @@ package final class ConnectionActivity: Sendable {
         /// Between a response and the next request.
         case idle
         /// Its response goes out with the current batch; then it is idle or lingering.
-        case answered
+        case readyToSend
         /// It has begun, or part of a request's head is here.
         case head
         /// Part of a request's body is here.
@@ -24,7 +24,7 @@ package final class ConnectionActivity: Sendable {
         package static func < (one: Kind, other: Kind) -> Bool { one.rawValue < other.rawValue }
 
         /// Whether ending the connection costs the client no request.
-        package var isIdle: Bool { self <= .answered }
+        package var isIdle: Bool { self <= .readyToSend }
     }
 
     /// The kind above the time, so that of two values the smaller one makes room first.

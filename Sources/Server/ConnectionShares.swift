@@ -24,7 +24,7 @@ package struct ConnectionShares {
     /// A connection that is to end. It is not counted any more.
     package struct Victim: Sendable, Equatable {
         package let worker: Int
-        package let token: UInt64
+        package let connectionID: UInt64
         /// What it was doing when it was chosen.
         package let kind: ConnectionActivity.Kind
         /// Whether it may be ended though a request on it is unfinished.
@@ -40,7 +40,7 @@ package struct ConnectionShares {
     }
 
     /// Enough to find the connection that has been idle longest in all but very large networks.
-    package static let looks = 128
+    package static let scanLimit = 128
     /// More than the queues for slow work hold, so that behind busy connections others are found.
     package static let longLooks = 2048
 
@@ -159,7 +159,7 @@ package struct ConnectionShares {
         let worker: Int
         let wantsIdle: Bool
         let unfinishedSince: MonotonicTime
-        var looks = ConnectionShares.looks
+        var looks = ConnectionShares.scanLimit
         var busyLooks = ConnectionShares.longLooks
         var best: (place: Int, activity: ConnectionActivity.Snapshot)?
 
@@ -228,7 +228,7 @@ package struct ConnectionShares {
             let count = load / perConnection
             guard count < tiers[level].first.count else { continue }
             // The groups that were looked at move to the end of their tier.
-            var rounds = Self.looks
+            var rounds = Self.scanLimit
             let end = tiers[level].last[count]
             var group = tiers[level].first[count]
             while group >= 0, !search.isOver, rounds > 0 {
@@ -277,7 +277,7 @@ package struct ConnectionShares {
         switch activity.kind {
         case .lingering, .idle: return true
         // Its worker reads its mail after the batch. The own worker is in the middle of it.
-        case .answered: return entries[place].worker != search.worker
+        case .readyToSend: return entries[place].worker != search.worker
         case .head, .body, .writing:
             return !search.wantsIdle && activity.time <= search.unfinishedSince
         case .busy: return false
@@ -287,7 +287,7 @@ package struct ConnectionShares {
     private mutating func take(_ search: Search) -> Victim? {
         guard let (place, activity) = search.best else { return nil }
         let victim = Victim(
-            worker: entries[place].worker, token: entries[place].token, kind: activity.kind,
+            worker: entries[place].worker, connectionID: entries[place].token, kind: activity.kind,
             mayBeUnfinished: !search.wantsIdle)
         remove(place)
         return victim

@@ -9,8 +9,8 @@ import Time
 /// When a duration changes, deadlines that are set already keep theirs. To keep the order, one that is
 /// set after it was shortened expires no sooner than the last of those: late at most by what the
 /// duration was shortened by, and only until the old ones are gone.
-struct DeadlineList {
-    enum Kind: Int, CaseIterable { case head, body, idle, write, linger }
+struct DeadlineQueue {
+    enum Kind: Int, CaseIterable { case head, body, idle, write, lingeringClose }
 
     private struct Entry {
         var kind: Kind?

@@ -57,8 +57,8 @@ package final class HTTPServer: Sendable {
             }
         }
         self.file = file
-        var mailboxes: [Mailbox] = []
-        for _ in listeners { mailboxes.append(try Mailbox()) }
+        var mailboxes: [WorkerMailbox] = []
+        for _ in listeners { mailboxes.append(try WorkerMailbox()) }
         var workers: [Worker] = []
         let (drained, counts) = (drained, counts)
         let shares = Monitor(ConnectionShares())
@@ -95,7 +95,7 @@ package final class HTTPServer: Sendable {
             latest = options
             for worker in workers {
                 taken.enter()
-                worker.mailbox.post(.replace(routes, options, whenTaken: { taken.leave() }))
+                worker.mailbox.post(.updateConfiguration(routes, options, whenTaken: { taken.leave() }))
             }
         }
         return taken.wait(timeout: .now() + seconds) == .success
@@ -109,7 +109,7 @@ package final class HTTPServer: Sendable {
 
     /// Asks every worker whether it still works: reads its mail, which it does between two batches.
     /// - Parameter answered: called by the last of them that answers, which may be never.
-    package func ping(_ answered: @escaping @Sendable () -> Void) {
+    package func checkLiveness(_ answered: @escaping @Sendable () -> Void) {
         let missing = Monitor(workers.count)
         for worker in workers {
             worker.mailbox.post(
@@ -130,12 +130,12 @@ package final class HTTPServer: Sendable {
     package func stop() -> Bool {
         // While it still listens; see there.
         file?.remove()
-        for worker in workers { worker.mailbox.post(.stop) }
+        for worker in workers { worker.mailbox.post(.drain) }
         let seconds = Double(options.withLock { $0.drainTimeout }.milliseconds) / 1000
         if drained.wait(timeout: .now() + seconds) == .success {
             return !counts.hasCutOff
         }
-        for worker in workers { worker.mailbox.post(.abandon) }
+        for worker in workers { worker.mailbox.post(.abort) }
         // A worker that hangs in a write to a dead disk must not keep the process.
         _ = drained.wait(timeout: .now() + Self.abandonTimeout)
         return false
@@ -143,7 +143,7 @@ package final class HTTPServer: Sendable {
 
     /// Cuts off what is left, so that a stop that is under way returns.
     package func abandon() {
-        for worker in workers { worker.mailbox.post(.abandon) }
+        for worker in workers { worker.mailbox.post(.abort) }
     }
 
     /// How long workers may take to cut off their connections, in seconds.

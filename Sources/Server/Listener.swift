@@ -10,10 +10,10 @@ final class Listener: Sendable {
     let socket: FileDescriptor
     /// Another process has it too and goes on when this one stops: what waits in its queue then is for
     /// whoever takes the next connection, and is left there.
-    let isShared: Bool
+    let isInherited: Bool
 
     init(_ socket: consuming FileDescriptor, isShared: Bool = false) {
         self.socket = socket
-        self.isShared = isShared
+        self.isInherited = isShared
     }
 }

@@ -4,18 +4,18 @@ import POSIX
 
 /// A queue for each kind of slow work.
 struct OffloadQueues: Sendable {
-    private let computing: OffloadQueue
-    private let waiting: OffloadQueue
+    private let cpuBound: OffloadQueue
+    private let ioBound: OffloadQueue
 
     init(_ options: ServerOptions) {
-        computing = OffloadQueue(options.computing)
-        waiting = OffloadQueue(options.waiting)
+        cpuBound = OffloadQueue(options.cpuBoundWork)
+        ioBound = OffloadQueue(options.ioBoundWork)
     }
 
     func statistics(of kind: OffloadedWork.Kind) -> ServerStatistics.Offload {
         switch kind {
-        case .cpuBound: computing.statistics
-        case .ioBound: waiting.statistics
+        case .cpuBound: cpuBound.statistics
+        case .ioBound: ioBound.statistics
         }
     }
 
@@ -26,8 +26,8 @@ struct OffloadQueues: Sendable {
     ) -> Bool {
         let queue =
             switch work.kind {
-            case .cpuBound: computing
-            case .ioBound: waiting
+            case .cpuBound: cpuBound
+            case .ioBound: ioBound
             }
         return queue.submit(run, priority: work.priority, displaced: displaced)
     }
@@ -45,7 +45,7 @@ final class OffloadQueue: Sendable {
     private struct Entry {
         let work: Work
         let priority: OffloadedWork.Priority
-        let displaced: Work
+        let evicted: Work
     }
 
     private struct State {
@@ -72,7 +72,7 @@ final class OffloadQueue: Sendable {
         }
 
         /// Takes out what has to make room for work of this priority; nil if nothing has.
-        mutating func makeRoom(for priority: OffloadedWork.Priority) -> Entry? {
+        mutating func evict(for priority: OffloadedWork.Priority) -> Entry? {
             var chosen: Int?
             var lowest = priority
             for index in waiting.indices where waiting[index].priority < priority {
@@ -89,13 +89,13 @@ final class OffloadQueue: Sendable {
     private let state: Monitor<State>
     /// One for each that runs at a time. A concurrent queue would share the threads that Dispatch keeps
     /// for all of them, one for each processor: what waits for the disk would keep passwords waiting.
-    private let places: [DispatchQueue]
+    private let lanes: [DispatchQueue]
     private let limits: QueueLimits
 
     init(_ limits: QueueLimits) {
         self.limits = limits
-        places = (0..<limits.width).map { DispatchQueue(label: "gatehouse.offload.\($0)") }
-        state = Monitor(State(free: Array((0..<limits.width).reversed()), width: limits.width))
+        lanes = (0..<limits.maximumConcurrent).map { DispatchQueue(label: "gatehouse.offload.\($0)") }
+        state = Monitor(State(free: Array((0..<limits.maximumConcurrent).reversed()), width: limits.maximumConcurrent))
     }
 
     /// False, and nothing done, if the waiting room is full of what comes before it.
@@ -112,19 +112,19 @@ final class OffloadQueue: Sendable {
         let decision: Decision = state.withLock { state in
             if let place = state.free.popLast() { return .run(at: place) }
             var victim: Entry?
-            if state.waiting.count >= limits.waiting {
+            if state.waiting.count >= limits.maximumQueued {
                 state.refused += 1
-                victim = state.makeRoom(for: priority)
+                victim = state.evict(for: priority)
                 if victim == nil { return .refuse }
             }
             state.waiting.append(
-                Entry(work: work, priority: priority, displaced: displaced))
+                Entry(work: work, priority: priority, evicted: displaced))
             return .wait(insteadOf: victim)
         }
         switch decision {
         case .refuse: return false
-        case .run(let place): places[place].async { self.run(work, at: place) }
-        case .wait(let victim): victim?.displaced()
+        case .run(let place): lanes[place].async { self.run(work, at: place) }
+        case .wait(let victim): victim?.evicted()
         }
         return true
     }

@@ -21,7 +21,7 @@ import POSIX
     }
 
     /// The instance's own descriptor, which is readable while any of its descriptors is ready.
-    var number: CInt { descriptor.rawValue }
+    var fileDescriptor: CInt { descriptor.rawValue }
 
     /// - Parameter token: comes back with each event.
     func add(_ descriptor: CInt, _ interest: Interest, token: UInt64) throws(Errno) {
@@ -54,7 +54,7 @@ import POSIX
 
     /// The token of the `index`-th ready descriptor.
     // Sound: the number is what `control` has put there; an index that the array does not have traps.
-    func token(_ index: Int) -> UInt64 { unsafe events[index].data.u64 }
+    func userData(_ index: Int) -> UInt64 { unsafe events[index].data.u64 }
 
     /// Whether the `index`-th is a connection that is gone in both directions, which is told whatever
     /// the interest is, and told again until it is closed.

@@ -44,14 +44,14 @@ final class ServerCounts: Sendable {
     func begin() { open.add(1, ordering: .relaxed) }
 
     /// Counts a connection that is refused, or told that it made room for another.
-    func turnAway() {
+    func reject() {
         tooMany.add()
         turnedAway.add(1, ordering: .relaxed)
         open.subtract(1, ordering: .relaxed)
     }
 
     func end(_ connection: Connection) {
-        if connection.isTurnedAway {
+        if connection.isRejected {
             turnedAway.subtract(1, ordering: .relaxed)
         } else {
             open.subtract(1, ordering: .relaxed)
@@ -77,21 +77,21 @@ final class ServerCounts: Sendable {
     }
 
     /// Counts a deadline that has expired.
-    func add(_ kind: DeadlineList.Kind) {
+    func add(_ kind: DeadlineQueue.Kind) {
         switch kind {
         case .head: headTimeouts.add()
         case .body: bodyTimeouts.add()
         case .idle: idleTimeouts.add()
         case .write: writeTimeouts.add()
         // The response was sent; how the client takes its leave is its own affair.
-        case .linger: break
+        case .lingeringClose: break
         }
     }
 
     /// Counts a connection that made room for another one, by what it was doing.
     func addEvicted(_ kind: ConnectionActivity.Kind) {
         switch kind {
-        case .lingering, .idle, .answered: evictedIdle.add()
+        case .lingering, .idle, .readyToSend: evictedIdle.add()
         case .head: evictedHeads.add()
         case .body: evictedBodies.add()
         case .writing, .busy: evictedResponses.add()

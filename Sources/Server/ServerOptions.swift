@@ -33,8 +33,8 @@ package struct ServerOptions: Sendable {
     package var lastRequestTimeout = TimeAmount(milliseconds: 500)
     /// Slow work that is done at a time and that waits behind it. What computes should leave the workers
     /// a processor; what waits for the disk gains from company, because one sync serves all of it.
-    package var computing = QueueLimits(width: 1, waiting: 64)
-    package var waiting = QueueLimits(width: 16, waiting: 1024)
+    package var cpuBoundWork = QueueLimits(maximumConcurrent: 1, maximumQueued: 64)
+    package var ioBoundWork = QueueLimits(maximumConcurrent: 16, maximumQueued: 1024)
 
     package init() {}
 }
@@ -42,13 +42,13 @@ package struct ServerOptions: Sendable {
 /// How much slow work of a kind there may be.
 package struct QueueLimits: Sendable, Equatable {
     /// At a time.
-    package var width: Int
+    package var maximumConcurrent: Int
     /// Behind those; what is past both is refused.
-    package var waiting: Int
+    package var maximumQueued: Int
 
-    package init(width: Int, waiting: Int) {
-        self.width = width
-        self.waiting = waiting
+    package init(maximumConcurrent: Int, maximumQueued: Int) {
+        self.maximumConcurrent = maximumConcurrent
+        self.maximumQueued = maximumQueued
     }
 }
 
@@ -62,7 +62,7 @@ package struct ServerHooks: Sendable {
     /// responses that wait for it are to be taken back. Must not wait for that itself.
     package var synchronize: @Sendable (_ done: @escaping @Sendable (Bool) -> Void) -> Void
     /// A connection was refused something before any handler saw it.
-    package var refused: @Sendable (Refusal) -> Void
+    package var refused: @Sendable (RejectedRequest) -> Void
     /// No connection could be accepted for want of descriptors or memory: an idle one makes room, or
     /// accepting pauses for a moment. Each worker says so at most once a second.
     package var acceptFailed: @Sendable (Errno) -> Void
@@ -72,7 +72,7 @@ package struct ServerHooks: Sendable {
         synchronize: @escaping @Sendable (_ done: @escaping @Sendable (Bool) -> Void) -> Void = {
             $0(true)
         },
-        refused: @escaping @Sendable (Refusal) -> Void,
+        refused: @escaping @Sendable (RejectedRequest) -> Void,
         acceptFailed: @escaping @Sendable (Errno) -> Void
     ) {
         self.commit = commit
@@ -83,7 +83,7 @@ package struct ServerHooks: Sendable {
 }
 
 /// Something that was refused, for the log.
-package struct Refusal: Sendable {
+package struct RejectedRequest: Sendable {
     package let reason: StaticString
     package let status: Status
     package let client: ClientAddress

@@ -8,7 +8,7 @@ import Time
 ///
 /// Nobody here waits for it, and nothing fails with it: messages are sent one after the other on a queue
 /// of their own, and one that nobody takes within a second is lost.
-package final class ServiceManager: Sendable {
+package final class ServiceNotifier: Sendable {
     package enum Message: Sendable, Equatable {
         /// It serves, or serves by what it has read again.
         case ready(status: String)
@@ -56,7 +56,7 @@ package final class ServiceManager: Sendable {
         watchdog = Self.watchdog(environment, processID: processID)
     }
 
-    package func tell(_ message: Message) {
+    package func notify(_ message: Message) {
         queue.async { self.send(message) }
     }
 

@@ -121,7 +121,7 @@ enum Socket {
     /// Whether an error of `accept` is that of the connection which it took from the queue: the client
     /// has gone again, or its network has (accept(2), "Error handling"). The next one may be well. Not
     /// EPERM, which a filter of system calls may say without end.
-    static func isOfOneConnection(_ error: Errno) -> Bool {
+    static func isTransientAcceptError(_ error: Errno) -> Bool {
         switch error.rawValue {
         case ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH,
             EOPNOTSUPP, ENETUNREACH, ETIMEDOUT:

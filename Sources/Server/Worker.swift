@@ -13,47 +13,47 @@ import Time
 /// `@unchecked Sendable` is sound: after `start` every stored property that changes is touched only
 /// on `queue`; others reach the worker through its mailbox.
 final class Worker: @unchecked Sendable {
-    private static let mailboxToken = UInt64.max
+    private static let mailboxUserData = UInt64.max
     /// Of the first listener; those of the others are below it.
-    private static let listenerToken = UInt64.max - 1
+    private static let listenerUserData = UInt64.max - 1
     /// Batches in a row before Dispatch gets its turn.
-    private static let rounds = 256
+    private static let maximumBatchesPerWakeUp = 256
     /// Connections accepted in a row before those that are here get theirs.
-    private static let accepts = 64
+    private static let acceptsPerBatch = 64
     /// The same of a listener that several workers share: whoever wakes first must leave some.
-    private static let sharedAccepts = 4
+    private static let acceptsPerBatchWhenShared = 4
     /// Connections that wait to be accepted when the server stops: as many as `Socket.listen` lets wait.
     private static let acceptsAtStop = 4096
     /// Unsent bytes past which no further pipelined request of a connection is handled.
     private static let outputLimit = 64 * 1024
-    private static let lingerTimeout = TimeAmount.seconds(2)
+    private static let lingeringCloseTimeout = TimeAmount.seconds(2)
     /// Bytes thrown away before a client that goes on sending is cut off.
     private static let discardLimit = 4 * 1024 * 1024
     /// Connections that are chosen one after the other to make room, if a request has just come on
     /// those before.
-    private static let choices = 64
+    private static let evictionChoices = 64
     /// How often another worker is asked to make room for a connection, before it is tried again later.
-    private static let roomRequests = 8
+    private static let maximumEvictionRequests = 8
     /// Between two attempts to make room for a connection, while those that are to make it are busy.
-    private static let roomPause = TimeAmount(milliseconds: 5)
+    private static let evictionRetryPause = TimeAmount(milliseconds: 5)
     /// How long accepting pauses at most when descriptors or memory have run out: what frees them may
     /// be nothing that a worker hears of.
     private static let acceptPause = TimeAmount(milliseconds: 100)
     /// How long a request may be unfinished before it makes room for a client for which there is no
     /// descriptor.
-    private static let unfinishedPatience = TimeAmount.seconds(1)
+    private static let unfinishedRequestGrace = TimeAmount.seconds(1)
     /// Between two words about that: with idle connections to close, there may be thousands a second.
     private static let acceptFailurePause = TimeAmount.seconds(1)
     /// Responses of a worker that wait for a sync at a time, at most; and an eighth of its connections.
-    private static let mostHeld = 256
+    private static let maximumHeld = 256
     /// A twentieth of the shortest timeout that can be configured.
     private static let timerLeeway = DispatchTimeInterval.milliseconds(5)
 
     /// Its place in `mailboxes`.
-    private let number: Int
+    private let index: Int
     /// Of all workers.
-    private let mailboxes: [Mailbox]
-    let mailbox: Mailbox
+    private let mailboxes: [WorkerMailbox]
+    let mailbox: WorkerMailbox
     private var options: ServerOptions
     private var routes: RouteTable
     private let hooks: ServerHooks
@@ -72,11 +72,11 @@ final class Worker: @unchecked Sendable {
     private var connections: [Connection?] = []
     private var freeSlots: [Int] = []
     private var generation: UInt64 = 0
-    private var deadlines: DeadlineList
+    private var deadlines: DeadlineQueue
     /// Connections that the batch has read from, and whose requests are still to be handled.
     private var received: [Connection] = []
     /// Connections with something to send when the batch is committed.
-    private var answered: [Connection] = []
+    private var pendingSends: [Connection] = []
     /// Connections whose responses wait for a sync: those that grant something, and refusals.
     private var heldGrants = 0
     private var heldRefusals = 0
@@ -95,20 +95,20 @@ final class Worker: @unchecked Sendable {
     /// Connections were closed while a worker waits for descriptors.
     private var hasFreedDescriptors = false
     /// Connections for which room is looked for again at `nextRoomAttempt`.
-    private var waiting: [UInt64] = []
-    private var nextRoomAttempt = MonotonicTime.distantFuture
+    private var waitingForEviction: [UInt64] = []
+    private var nextEvictionAttempt = MonotonicTime.distantFuture
     private var commitMark: UInt64 = 0
     private var isDraining = false
     private var date = DateField()
     private var seeds = SystemRandomNumberGenerator()
 
     init(
-        number: Int, _ mailboxes: [Mailbox], listeners: [Listener], _ options: ServerOptions,
+        number: Int, _ mailboxes: [WorkerMailbox], listeners: [Listener], _ options: ServerOptions,
         _ routes: RouteTable, _ hooks: ServerHooks, _ offload: OffloadQueues,
         _ counts: ServerCounts, _ shares: Monitor<ConnectionShares>,
         whenDrained: @escaping @Sendable () -> Void
     ) throws(Errno) {
-        self.number = number
+        self.index = number
         self.mailboxes = mailboxes
         mailbox = mailboxes[number]
         self.options = options
@@ -120,18 +120,18 @@ final class Worker: @unchecked Sendable {
         self.whenDrained = whenDrained
         queue = DispatchQueue(label: "gatehouse.worker.\(number)")
         poller = try Poller()
-        deadlines = DeadlineList { Self.timeout(of: $0, options) }
+        deadlines = DeadlineQueue { Self.timeout(of: $0, options) }
         self.listeners = listeners
         for (index, listener) in listeners.enumerated() {
             try poller.add(
-                listener.socket.rawValue, .read, token: Self.listenerToken - UInt64(index))
+                listener.socket.rawValue, .read, token: Self.listenerUserData - UInt64(index))
         }
-        try poller.add(mailbox.number, .read, token: Self.mailboxToken)
+        try poller.add(mailbox.fileDescriptor, .read, token: Self.mailboxUserData)
     }
 
     /// Begins to serve.
     func start() {
-        let source = DispatchSource.makeReadSource(fileDescriptor: poller.number, queue: queue)
+        let source = DispatchSource.makeReadSource(fileDescriptor: poller.fileDescriptor, queue: queue)
         source.setEventHandler { self.serve() }
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.setEventHandler {
@@ -148,21 +148,21 @@ final class Worker: @unchecked Sendable {
     }
 
     private static func timeout(
-        of kind: DeadlineList.Kind, _ options: ServerOptions
+        of kind: DeadlineQueue.Kind, _ options: ServerOptions
     ) -> TimeAmount {
         switch kind {
         case .head: options.headTimeout
         case .body: options.bodyTimeout
         case .idle: options.idleTimeout
         case .write: options.writeTimeout
-        case .linger: lingerTimeout
+        case .lingeringClose: lingeringCloseTimeout
         }
     }
 
     // MARK: Batches
 
     private func serve() {
-        for _ in 0..<Self.rounds {
+        for _ in 0..<Self.maximumBatchesPerWakeUp {
             let count = poller.wait(milliseconds: unfinished.isEmpty ? 1 : 0)
             if count == 0, unfinished.isEmpty { break }
             let now = MonotonicTime.now
@@ -193,30 +193,30 @@ final class Worker: @unchecked Sendable {
     /// would throw each other out of the processor's caches with every request.
     private func handleEvents(_ count: Int, _ now: MonotonicTime) {
         for index in 0..<count { handle(index, now) }
-        for connection in received where self.connection(connection.token) != nil {
+        for connection in received where self.connection(connection.id) != nil {
             handleRequests(connection, now)
         }
         received.removeAll(keepingCapacity: true)
     }
 
     private func handle(_ index: Int, _ now: MonotonicTime) {
-        let token = poller.token(index)
+        let token = poller.userData(index)
         switch token {
-        case Self.mailboxToken: readMailbox(now)
-        case let token where token > Self.listenerToken - UInt64(listeners.count):
-            let listener = listeners[Int(Self.listenerToken - token)]
+        case Self.mailboxUserData: readMailbox(now)
+        case let token where token > Self.listenerUserData - UInt64(listeners.count):
+            let listener = listeners[Int(Self.listenerUserData - token)]
             if isDraining { return acceptLast(now) }
             acceptConnections(
-                from: listener, listener.isShared ? Self.sharedAccepts : Self.accepts, now)
+                from: listener, listener.isInherited ? Self.acceptsPerBatchWhenShared : Self.acceptsPerBatch, now)
         default:
             guard let connection = connection(token) else { return }
-            if connection.isLingering {
+            if connection.isInLingeringClose {
                 discard(connection)
             } else if poller.isHangUp(index) {
                 // Nobody is there to read an answer.
                 close(connection)
-            } else if connection.isAnswered || connection.interest == .write {
-                answer(connection)
+            } else if connection.isScheduled || connection.interest == .write {
+                scheduleSend(connection)
             } else if receive(connection) {
                 // It is not idle any more, though nobody has looked yet at what came.
                 if deadlines.kind(of: connection.slot) == .idle { clearDeadline(connection) }
@@ -230,10 +230,10 @@ final class Worker: @unchecked Sendable {
     private func finishBatch(now: MonotonicTime) {
         if deadlines.next <= now { expire(now) }
         if isDraining, pausedUntil <= now { acceptLast(now) }
-        sendAnswers(now)
-        if nextRoomAttempt <= now {
-            tryAgainToMakeRoom(now)
-            sendAnswers(now)
+        sendPending(now)
+        if nextEvictionAttempt <= now {
+            retryEvictions(now)
+            sendPending(now)
         }
         if bufferHoldsContent {
             bufferHoldsContent = false
@@ -245,33 +245,33 @@ final class Worker: @unchecked Sendable {
         }
     }
 
-    private func sendAnswers(_ now: MonotonicTime) {
-        guard !answered.isEmpty || mustCommit else { return }
+    private func sendPending(_ now: MonotonicTime) {
+        guard !pendingSends.isEmpty || mustCommit else { return }
         mustCommit = false
-        if !hooks.commit(&commitMark) { retractAnswers() }
+        if !hooks.commit(&commitMark) { replaceHeldResponses() }
         var held: [UInt64] = []
-        for connection in answered {
-            connection.isAnswered = false
+        for connection in pendingSends {
+            connection.isScheduled = false
             if connection.awaitsSync, hold(connection, now) {
-                held.append(connection.token)
+                held.append(connection.id)
                 continue
             }
             connection.conversation.releaseHeldResponses()
             send(connection, now)
         }
-        answered.removeAll(keepingCapacity: true)
+        pendingSends.removeAll(keepingCapacity: true)
         if !held.isEmpty {
             hooks.synchronize { [mailbox, held] in mailbox.post(.synced(held, $0)) }
         }
     }
 
-    private func retractAnswers() {
-        for connection in answered where self.connection(connection.token) != nil {
-            retract(connection)
+    private func replaceHeldResponses() {
+        for connection in pendingSends where self.connection(connection.id) != nil {
+            replaceHeldResponses(connection)
         }
     }
 
-    private func retract(_ connection: Connection) {
+    private func replaceHeldResponses(_ connection: Connection) {
         guard connection.conversation.replaceHeldResponses(Self.logUnavailable, date: date.text) else { return }
         connection.awaitsSync = false
         counts.retracted.add()
@@ -283,10 +283,10 @@ final class Worker: @unchecked Sendable {
     /// back. The two are counted apart: refusals can be had without a password.
     /// - Returns: false if there is something to send.
     private func hold(_ connection: Connection, _ now: MonotonicTime) -> Bool {
-        guard self.connection(connection.token) != nil else { return true }
+        guard self.connection(connection.id) != nil else { return true }
         let count = connection.syncsGrant ? heldGrants : heldRefusals
-        guard count < max(1, min(Self.mostHeld, options.maximumConnections / 8)) else {
-            if connection.syncsGrant { retract(connection) }
+        guard count < max(1, min(Self.maximumHeld, options.maximumConnections / 8)) else {
+            if connection.syncsGrant { replaceHeldResponses(connection) }
             connection.awaitsSync = false
             return false
         }
@@ -307,19 +307,19 @@ final class Worker: @unchecked Sendable {
         guard let connection = connection(token), connection.isHeld else { return }
         countHeld(connection, -1)
         connection.isHeld = false
-        if !isOnDisk { retract(connection) }
+        if !isOnDisk { replaceHeldResponses(connection) }
         connection.awaitsSync = false
         connection.conversation.releaseHeldResponses()
         clearDeadline(connection)
         send(connection, now)
     }
 
-    private func answer(_ connection: Connection) {
-        guard !connection.isAnswered else { return }
-        connection.isAnswered = true
+    private func scheduleSend(_ connection: Connection) {
+        guard !connection.isScheduled else { return }
+        connection.isScheduled = true
         // A client may know its answer, and make a new connection, before this batch ends.
-        connection.activity.set(.answered, since: MonotonicTime(nanoseconds: 0))
-        answered.append(connection)
+        connection.activity.set(.readyToSend, since: MonotonicTime(nanoseconds: 0))
+        pendingSends.append(connection)
     }
 
     // MARK: Reading
@@ -344,7 +344,7 @@ final class Worker: @unchecked Sendable {
             return false
         }
         guard count > 0 else {
-            end(connection)
+            handleEndOfFile(connection)
             return false
         }
         buffer.deliver(to: &connection.conversation)
@@ -353,9 +353,9 @@ final class Worker: @unchecked Sendable {
 
     /// The client has ended its side: a whole request is still answered (it was, before this read);
     /// half a one is refused.
-    private func end(_ connection: Connection) {
+    private func handleEndOfFile(_ connection: Connection) {
         guard connection.conversation.state.isInsideMessage else { return close(connection) }
-        refuse(connection, .incomplete)
+        reject(connection, .incomplete)
     }
 
     /// Handles every whole request that is here.
@@ -375,11 +375,11 @@ final class Worker: @unchecked Sendable {
                 }
             }
         } catch {
-            refuse(connection, error)
+            reject(connection, error)
         }
         let standing = connection.conversation.state
         if standing.unsentCount > 0 {
-            answer(connection)
+            scheduleSend(connection)
         } else {
             setReadingDeadline(connection, standing, now)
         }
@@ -396,24 +396,24 @@ final class Worker: @unchecked Sendable {
     private func offload(
         _ work: OffloadedWork, of client: ClientAddress, _ connection: Connection
     ) {
-        let token = connection.token
+        let token = connection.id
         let mailbox = mailbox
         connection.awaitsResponse = offload.submit(
-            work, run: { mailbox.post(.response(work.run(), token: token)) },
+            work, run: { mailbox.post(.responseReady(work.run(), token: token)) },
             displaced: {
                 work.refused()
-                mailbox.post(.displaced(client, token: token))
+                mailbox.post(.offloadRejected(client, token: token))
             })
         if !connection.awaitsResponse {
             work.refused()
-            refuseForWantOfRoom(client, connection)
+            rejectOffloaded(client, connection)
         }
     }
 
-    private func refuseForWantOfRoom(_ client: ClientAddress, _ connection: Connection) {
+    private func rejectOffloaded(_ client: ClientAddress, _ connection: Connection) {
         counts.refused.add()
         hooks.refused(
-            Refusal(
+            RejectedRequest(
                 reason: "busy", status: .serviceUnavailable, client: client,
                 id: connection.conversation.currentID))
         complete(OffloadedWork.busy, connection)
@@ -421,19 +421,19 @@ final class Worker: @unchecked Sendable {
 
     /// Once: behind its refusal a connection is told nothing more, and no deadline of what was refused
     /// is left.
-    private func refuse(_ connection: Connection, _ error: ParseError) {
+    private func reject(_ connection: Connection, _ error: ParseError) {
         guard connection.conversation.state.wants != .nothing else { return }
         clearDeadline(connection)
         connection.conversation.reject(error, date: date.text)
-        tell(error.reason, error.status, connection)
-        answer(connection)
+        reportRejected(error.reason, error.status, connection)
+        scheduleSend(connection)
     }
 
-    private func tell(_ reason: StaticString, _ status: Status, _ connection: Connection) {
+    private func reportRejected(_ reason: StaticString, _ status: Status, _ connection: Connection) {
         counts.refused.add()
         counts.addAnswerToNoRequest(status)
         hooks.refused(
-            Refusal(
+            RejectedRequest(
                 reason: reason, status: status, client: connection.conversation.peer,
                 id: connection.conversation.currentID))
     }
@@ -448,7 +448,7 @@ final class Worker: @unchecked Sendable {
     private func continueUnfinished(_ now: MonotonicTime) {
         let list = unfinished
         unfinished.removeAll(keepingCapacity: true)
-        for connection in list where self.connection(connection.token) != nil {
+        for connection in list where self.connection(connection.id) != nil {
             handleRequests(connection, now)
         }
     }
@@ -456,7 +456,7 @@ final class Worker: @unchecked Sendable {
     private func setReadingDeadline(
         _ connection: Connection, _ standing: Conversation.State, _ now: MonotonicTime
     ) {
-        let kind: DeadlineList.Kind
+        let kind: DeadlineQueue.Kind
         switch standing.wants {
         // Until the first request is here, the time for its head runs: neither a PROXY header nor an
         // empty line puts it off.
@@ -474,7 +474,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func setDeadline(
-        _ connection: Connection, _ kind: DeadlineList.Kind, _ now: MonotonicTime
+        _ connection: Connection, _ kind: DeadlineQueue.Kind, _ now: MonotonicTime
     ) {
         deadlines.set(connection.slot, kind, now: now)
         let activity: ConnectionActivity.Kind =
@@ -483,7 +483,7 @@ final class Worker: @unchecked Sendable {
             case .body: .body
             case .idle: .idle
             case .write: .writing
-            case .linger: .lingering
+            case .lingeringClose: .lingering
             }
         connection.activity.set(activity, since: now)
     }
@@ -497,7 +497,7 @@ final class Worker: @unchecked Sendable {
 
     /// Sends once; what the kernel does not take waits until it can.
     private func send(_ connection: Connection, _ now: MonotonicTime) {
-        guard self.connection(connection.token) != nil else { return }
+        guard self.connection(connection.id) != nil else { return }
         if connection.conversation.unsentCount > 0 {
             do throws(Errno) {
                 let count = try Socket.send(
@@ -517,7 +517,7 @@ final class Worker: @unchecked Sendable {
             }
             return
         }
-        if standing.wants == .nothing { return linger(connection, now) }
+        if standing.wants == .nothing { return startLingeringClose(connection, now) }
         watch(connection, .read)
         if standing.isInsideMessage {
             // Whole requests may be here. Until they are handled it is busy, and makes no room.
@@ -531,7 +531,7 @@ final class Worker: @unchecked Sendable {
     private func watch(_ connection: Connection, _ interest: Poller.Interest) {
         guard connection.interest != interest else { return }
         do throws(Errno) {
-            try poller.change(connection.socket.rawValue, interest, token: connection.token)
+            try poller.change(connection.socket.rawValue, interest, token: connection.id)
             connection.interest = interest
         } catch {
             close(connection)
@@ -551,12 +551,12 @@ final class Worker: @unchecked Sendable {
             var peer = PeerAddress()
             do throws(Errno) {
                 let socket = try Socket.accept(listener.socket, &peer)
-                try begin(socket, peer.client, now)
+                try register(socket, peer.client, now)
                 hasMadeRoom = false
             } catch {
                 if error == .wouldBlock { return true }
-                if Socket.isOfOneConnection(error) { continue }
-                tellAcceptFailed(error, now)
+                if Socket.isTransientAcceptError(error) { continue }
+                reportAcceptFailed(error, now)
                 // Where descriptors lack, the connection that has been idle longest makes room, so that
                 // idle clients keep nobody out; only one, because what becomes free may be taken by
                 // somebody else. What else lacks, no end of a connection brings.
@@ -572,7 +572,7 @@ final class Worker: @unchecked Sendable {
         return true
     }
 
-    private func begin(
+    private func register(
         _ socket: consuming FileDescriptor, _ client: ClientAddress, _ now: MonotonicTime
     ) throws(Errno) {
         counts.accepted.add()
@@ -580,7 +580,7 @@ final class Worker: @unchecked Sendable {
         // no answer, and the rest waits for other workers to make room.
         let isCrowded =
             counts.connections >= options.maximumConnections + options.excessConnections / 2
-            && !endOldestLingering()
+            && !closeOldestLingering()
         if isCrowded,
             counts.connections >= options.maximumConnections + options.excessConnections
         {
@@ -603,8 +603,8 @@ final class Worker: @unchecked Sendable {
         connections[slot] = connection
         counts.begin()
         let isFull = count(connection) > options.maximumConnections
-        let room = isFull ? makeRoom(for: connection, now) : .found
-        connection.interest = room == .found ? .read : .none
+        let room = isFull ? requestEviction(for: connection, now) : .evicted
+        connection.interest = room == .evicted ? .read : .none
         do throws(Errno) {
             try poller.add(number, connection.interest, token: token)
         } catch {
@@ -614,14 +614,14 @@ final class Worker: @unchecked Sendable {
         // At a stop it has no more time than those that are here.
         deadlines.set(slot, isDraining ? .idle : .head, now: now)
         guard room == .none else {
-            connection.waitsForRoom = room == .awaited
+            connection.isWaitingForEviction = room == .awaited
             return
         }
         if isCrowded {
             counts.tooMany.add()
             close(connection)
         } else {
-            turnAway(connection)
+            rejectOverLimit(connection)
         }
     }
 
@@ -631,7 +631,7 @@ final class Worker: @unchecked Sendable {
     private func count(_ connection: Connection) -> Int {
         shares.withLock { shares in
             connection.place = shares.add(
-                connection.networks, worker: number, token: connection.token,
+                connection.networks, worker: index, token: connection.id,
                 connection.activity)
             return shares.count
         }
@@ -639,68 +639,68 @@ final class Worker: @unchecked Sendable {
 
     private func uncount(_ connection: Connection) {
         shares.withLock {
-            $0.remove(connection.place, worker: number, token: connection.token)
+            $0.remove(connection.place, worker: index, token: connection.id)
         }
     }
 
-    private enum Room { case found, awaited, none }
+    private enum EvictionOutcome { case evicted, awaited, none }
 
     /// Ends a connection for this one. If another worker has it, this one waits unread for the answer.
-    private func makeRoom(for connection: Connection, _ now: MonotonicTime) -> Room {
-        for _ in 0..<Self.choices {
+    private func requestEviction(for connection: Connection, _ now: MonotonicTime) -> EvictionOutcome {
+        for _ in 0..<Self.evictionChoices {
             let choice = shares.withLock {
-                connection.roomRequests < Self.roomRequests
-                    ? $0.takeVictim(for: connection.place, worker: number) : .wait
+                connection.evictionRequests < Self.maximumEvictionRequests
+                    ? $0.takeVictim(for: connection.place, worker: index) : .wait
             }
             guard case .victim(let victim) = choice else {
-                return choice == .wait ? tryLater(connection, now) : .none
+                return choice == .wait ? retryEvictionLater(connection, now) : .none
             }
-            guard victim.worker == number else {
-                connection.roomRequests += 1
+            guard victim.worker == index else {
+                connection.evictionRequests += 1
                 mailboxes[victim.worker].post(
-                    .makeRoom(victim, forWorker: number, token: connection.token))
+                    .evictConnection(victim, forWorker: index, token: connection.id))
                 return .awaited
             }
-            if end(victim, now) { return .found }
+            if evict(victim, now) { return .evicted }
         }
-        return tryLater(connection, now)
+        return retryEvictionLater(connection, now)
     }
 
     /// First when the batch has been answered, then every few milliseconds.
-    private func tryLater(_ connection: Connection, _ now: MonotonicTime) -> Room {
-        waiting.append(connection.token)
-        nextRoomAttempt = min(nextRoomAttempt, now)
+    private func retryEvictionLater(_ connection: Connection, _ now: MonotonicTime) -> EvictionOutcome {
+        waitingForEviction.append(connection.id)
+        nextEvictionAttempt = min(nextEvictionAttempt, now)
         return .awaited
     }
 
-    private func tryAgainToMakeRoom(_ now: MonotonicTime) {
-        nextRoomAttempt = .distantFuture
-        let tokens = waiting
-        waiting.removeAll(keepingCapacity: true)
+    private func retryEvictions(_ now: MonotonicTime) {
+        nextEvictionAttempt = .distantFuture
+        let tokens = waitingForEviction
+        waitingForEviction.removeAll(keepingCapacity: true)
         for token in tokens {
-            connection(token)?.roomRequests = 0
-            takeRoom(false, token, now)
+            connection(token)?.evictionRequests = 0
+            handleEvictionResult(false, token, now)
         }
-        if !waiting.isEmpty { nextRoomAttempt = now + Self.roomPause }
+        if !waitingForEviction.isEmpty { nextEvictionAttempt = now + Self.evictionRetryPause }
     }
 
     /// Ends a connection because there are no descriptors for another.
     /// - Returns: whether one is free now; another worker may free one later.
     private func freeDescriptor(_ now: MonotonicTime) -> Bool {
-        for _ in 0..<Self.choices {
+        for _ in 0..<Self.evictionChoices {
             let choice = shares.withLock {
                 $0.takeVictim(
-                    unfinishedSince: now + TimeAmount(milliseconds: -Self.unfinishedPatience.milliseconds),
-                    worker: number)
+                    unfinishedSince: now + TimeAmount(milliseconds: -Self.unfinishedRequestGrace.milliseconds),
+                    worker: index)
             }
             guard case .victim(let victim) = choice else { return false }
-            guard victim.worker == number else {
+            guard victim.worker == index else {
                 // First, or the other worker might not know that it is to tell of the end.
                 pauseAccepting(now, forDescriptors: true)
-                mailboxes[victim.worker].post(.makeRoom(victim, forWorker: number, token: nil))
+                mailboxes[victim.worker].post(.evictConnection(victim, forWorker: index, token: nil))
                 return false
             }
-            if end(victim, now) { return true }
+            if evict(victim, now) { return true }
         }
         return false
     }
@@ -708,29 +708,29 @@ final class Worker: @unchecked Sendable {
     /// Ends a connection of this worker to make room. It stays, and is counted again, if a request has
     /// come on it since it was chosen.
     /// - Returns: whether it has ended.
-    private func end(_ victim: ConnectionShares.Victim, _ now: MonotonicTime) -> Bool {
-        guard let connection = connection(victim.token) else { return true }
-        if !connection.isLingering, !connection.awaitsResponse, !connection.isAnswered,
+    private func evict(_ victim: ConnectionShares.Victim, _ now: MonotonicTime) -> Bool {
+        guard let connection = connection(victim.connectionID) else { return true }
+        if !connection.isInLingeringClose, !connection.awaitsResponse, !connection.isScheduled,
             connection.interest == .read
         {
             // What is here by now has come in time, though it was not read yet.
             read(connection, now)
-            guard self.connection(victim.token) != nil else { return true }
+            guard self.connection(victim.connectionID) != nil else { return true }
         }
         let standing = connection.conversation.state
         let kind = connection.activity.now.kind
-        if !connection.waitsForRoom, isIdle(connection) || connection.isLingering {
+        if !connection.isWaitingForEviction, isIdle(connection) || connection.isInLingeringClose {
             counts.addEvicted(kind)
             close(connection)
-        } else if !victim.mayBeUnfinished || connection.isAnswered || connection.isHeld
+        } else if !victim.mayBeUnfinished || connection.isScheduled || connection.isHeld
             || standing.wants == .response
         {
             _ = count(connection)
             return false
         } else {
             counts.addEvicted(kind)
-            if connection.waitsForRoom || standing.isInsideMessage {
-                turnAway(connection)
+            if connection.isWaitingForEviction || standing.isInsideMessage {
+                rejectOverLimit(connection)
             } else {
                 close(connection)
             }
@@ -738,42 +738,42 @@ final class Worker: @unchecked Sendable {
         return true
     }
 
-    private func takeRoom(_ hasRoom: Bool, _ token: UInt64, _ now: MonotonicTime) {
+    private func handleEvictionResult(_ hasRoom: Bool, _ token: UInt64, _ now: MonotonicTime) {
         // At a stop it may have been read from all the same.
-        guard let connection = connection(token), connection.waitsForRoom,
-            !connection.isAnswered, !connection.isLingering
+        guard let connection = connection(token), connection.isWaitingForEviction,
+            !connection.isScheduled, !connection.isInLingeringClose
         else { return }
         let isFull = shares.withLock { $0.count } > options.maximumConnections
-        switch hasRoom || !isFull ? .found : makeRoom(for: connection, now) {
-        case .found:
-            connection.waitsForRoom = false
+        switch hasRoom || !isFull ? .evicted : requestEviction(for: connection, now) {
+        case .evicted:
+            connection.isWaitingForEviction = false
             watch(connection, .read)
         case .awaited: break
-        case .none: turnAway(connection)
+        case .none: rejectOverLimit(connection)
         }
     }
 
-    private func turnAway(_ connection: Connection) {
-        connection.isTurnedAway = true
-        connection.waitsForRoom = false
-        counts.turnAway()
+    private func rejectOverLimit(_ connection: Connection) {
+        connection.isRejected = true
+        connection.isWaitingForEviction = false
+        counts.reject()
         uncount(connection)
         clearDeadline(connection)
         connection.conversation.reject(Self.tooManyConnections, date: date.text)
-        tell("too_many_connections", .serviceUnavailable, connection)
-        answer(connection)
+        reportRejected("too_many_connections", .serviceUnavailable, connection)
+        scheduleSend(connection)
     }
 
     /// Ends the connection that was answered for good longest ago.
-    private func endOldestLingering() -> Bool {
-        guard let slot = deadlines.first(.linger), let oldest = connections[slot] else {
+    private func closeOldestLingering() -> Bool {
+        guard let slot = deadlines.first(.lingeringClose), let oldest = connections[slot] else {
             return false
         }
         close(oldest)
         return true
     }
 
-    private func tellAcceptFailed(_ error: Errno, _ now: MonotonicTime) {
+    private func reportAcceptFailed(_ error: Errno, _ now: MonotonicTime) {
         guard now >= nextAcceptFailure else { return }
         nextAcceptFailure = now + Self.acceptFailurePause
         hooks.acceptFailed(error)
@@ -798,17 +798,17 @@ final class Worker: @unchecked Sendable {
             // In the next batch: nobody may be waiting any more, and no event would come.
             pausedUntil = MonotonicTime(nanoseconds: 0)
         } else {
-            endPause()
+            endAcceptPause()
         }
         guard hasFreedDescriptors else { return }
         hasFreedDescriptors = false
         guard counts.someoneWaits else { return }
-        for index in mailboxes.indices where index != number {
-            mailboxes[index].post(.descriptorsAreFree)
+        for index in mailboxes.indices where index != index {
+            mailboxes[index].post(.descriptorsAvailable)
         }
     }
 
-    private func endPause() {
+    private func endAcceptPause() {
         guard pausedUntil != .distantFuture else { return }
         pausedUntil = .distantFuture
         if waitsForDescriptors { counts.endWaiting() }
@@ -818,16 +818,16 @@ final class Worker: @unchecked Sendable {
 
     private func watchListeners(_ interest: Poller.Interest) {
         for (index, listener) in listeners.enumerated() {
-            let token = Self.listenerToken - UInt64(index)
+            let token = Self.listenerUserData - UInt64(index)
             try? poller.change(listener.socket.rawValue, interest, token: token)
         }
     }
 
-    private func linger(_ connection: Connection, _ now: MonotonicTime) {
+    private func startLingeringClose(_ connection: Connection, _ now: MonotonicTime) {
         Socket.endSending(connection.socket)
-        connection.isLingering = true
+        connection.isInLingeringClose = true
         watch(connection, .read)
-        setDeadline(connection, .linger, now)
+        setDeadline(connection, .lingeringClose, now)
     }
 
     private func discard(_ connection: Connection) {
@@ -842,9 +842,9 @@ final class Worker: @unchecked Sendable {
 
     /// Lets the connection go; its socket closes with its last reference.
     private func close(_ connection: Connection) {
-        guard self.connection(connection.token) != nil else { return }
+        guard self.connection(connection.id) != nil else { return }
         deadlines.clear(connection.slot)
-        if !connection.isTurnedAway { uncount(connection) }
+        if !connection.isRejected { uncount(connection) }
         if connection.isHeld { countHeld(connection, -1) }
         connection.isHeld = false
         connection.conversation.close()
@@ -857,7 +857,7 @@ final class Worker: @unchecked Sendable {
     private func connection(_ token: UInt64) -> Connection? {
         let slot = Int(token & 0xFFFF_FFFF)
         guard slot < connections.count, let connection = connections[slot],
-            connection.token == token
+            connection.id == token
         else { return nil }
         return connection
     }
@@ -868,7 +868,7 @@ final class Worker: @unchecked Sendable {
         while let (slot, kind) = deadlines.removeExpired(now: now) {
             guard let connection = connections[slot] else { continue }
             if isDraining, kind == .idle {
-                endIdle(connection, now)
+                closeIdleGracefully(connection, now)
                 continue
             }
             // What is here by now has come in time, though nobody has read it yet.
@@ -876,23 +876,23 @@ final class Worker: @unchecked Sendable {
             case .idle:
                 read(connection, now)
                 guard isIdle(connection) else { continue }
-            case .head where connection.waitsForRoom:
+            case .head where connection.isWaitingForEviction:
                 // The other worker has not answered: its log may hang on a dead disk.
-                turnAway(connection)
+                rejectOverLimit(connection)
                 continue
             case .head, .body:
                 let wanted = connection.conversation.state.wants
                 read(connection, now)
                 guard isStill(connection, wanted) else { continue }
                 clearDeadline(connection)
-            case .write, .linger: break
+            case .write, .lingeringClose: break
             }
             counts.add(kind)
             switch kind {
             case .head where connection.conversation.state.isInsideMessage:
-                refuse(connection, .headTimeout)
-            case .body: refuse(connection, .bodyTimeout)
-            case .head, .idle, .write, .linger: close(connection)
+                reject(connection, .headTimeout)
+            case .body: reject(connection, .bodyTimeout)
+            case .head, .idle, .write, .lingeringClose: close(connection)
             }
         }
     }
@@ -902,7 +902,7 @@ final class Worker: @unchecked Sendable {
     private func isStill(
         _ connection: Connection, _ wanted: Conversation.State.Awaiting
     ) -> Bool {
-        guard self.connection(connection.token) != nil, !connection.isAnswered else { return false }
+        guard self.connection(connection.id) != nil, !connection.isScheduled else { return false }
         switch connection.conversation.state.wants {
         case .message, .head: return wanted == .message || wanted == .head
         case .body: return wanted == .body
@@ -911,7 +911,7 @@ final class Worker: @unchecked Sendable {
     }
 
     private func armTimer() {
-        let next = min(deadlines.next, pausedUntil, nextRoomAttempt)
+        let next = min(deadlines.next, pausedUntil, nextEvictionAttempt)
         guard next < timerIsFor else { return }
         timerIsFor = next
         let now = MonotonicTime.now
@@ -925,7 +925,7 @@ final class Worker: @unchecked Sendable {
     private func readMailbox(_ now: MonotonicTime) {
         for letter in mailbox.takeAll() {
             switch letter {
-            case .response(let response, let token):
+            case .responseReady(let response, let token):
                 // Whoever asked may be gone; what the handler recorded is put on record all the same.
                 mustCommit = true
                 guard let connection = connection(token) else { continue }
@@ -933,31 +933,31 @@ final class Worker: @unchecked Sendable {
                 complete(response, connection)
                 watch(connection, .read)
                 // Requests that came behind it are handled when it is sent.
-                answer(connection)
-            case .displaced(let client, let token):
+                scheduleSend(connection)
+            case .offloadRejected(let client, let token):
                 guard let connection = connection(token) else { continue }
                 connection.awaitsResponse = false
-                refuseForWantOfRoom(client, connection)
+                rejectOffloaded(client, connection)
                 watch(connection, .read)
-                answer(connection)
+                scheduleSend(connection)
             case .synced(let tokens, let isOnDisk):
                 for token in tokens { release(token, isOnDisk: isOnDisk, now) }
-            case .replace(let routes, let options, let whenTaken):
+            case .updateConfiguration(let routes, let options, let whenTaken):
                 self.routes = routes
                 self.options = options
                 if !isDraining { deadlines.change { Self.timeout(of: $0, options) } }
                 whenTaken()
-            case .makeRoom(let victim, let worker, let token):
-                let hasRoom = end(victim, now)
-                if let token { mailboxes[worker].post(.room(hasRoom, token: token)) }
-            case .room(let isThere, let token): takeRoom(isThere, token, now)
-            case .descriptorsAreFree: if waitsForDescriptors { pausedUntil = now }
+            case .evictConnection(let victim, let worker, let token):
+                let hasRoom = evict(victim, now)
+                if let token { mailboxes[worker].post(.evictionResult(hasRoom, token: token)) }
+            case .evictionResult(let isThere, let token): handleEvictionResult(isThere, token, now)
+            case .descriptorsAvailable: if waitsForDescriptors { pausedUntil = now }
             case .ping(let answer): answer()
-            case .stop: drain(now)
-            case .abandon:
+            case .drain: drain(now)
+            case .abort:
                 listeners = []
                 for case .some(let connection) in connections {
-                    if !isIdle(connection), !connection.isLingering { counts.noteCutOff() }
+                    if !isIdle(connection), !connection.isInLingeringClose { counts.noteCutOff() }
                     close(connection)
                 }
             }
@@ -985,11 +985,11 @@ final class Worker: @unchecked Sendable {
         deadlines.change { $0 == .idle ? moment : Self.timeout(of: $0, options) }
         for connection in idle { deadlines.set(connection.slot, .idle, now: now) }
         // A shared one stays open, and what waits in it is for whoever accepts next.
-        for listener in listeners where listener.isShared {
+        for listener in listeners where listener.isInherited {
             try? poller.remove(listener.socket.rawValue)
         }
         // Of its own a worker has one: the place of none that stays is another one's.
-        listeners.removeAll(where: \.isShared)
+        listeners.removeAll(where: \.isInherited)
         acceptLast(now)
         for listener in listeners { try? Socket.listen(listener.socket, backlog: 0) }
     }
@@ -998,25 +998,25 @@ final class Worker: @unchecked Sendable {
     /// there are no descriptors wait until what is here has ended, and nobody joins them (but for one at
     /// a time, which is what a backlog of 0 means).
     private func acceptLast(_ now: MonotonicTime) {
-        endPause()
+        endAcceptPause()
         let all = listeners
         listeners = all.filter { !acceptConnections(from: $0, Self.acceptsAtStop, now) }
     }
 
     /// The moment is over in which an idle connection could still ask for something, or that in which
     /// what crossed its end was thrown away.
-    private func endIdle(_ connection: Connection, _ now: MonotonicTime) {
-        guard !connection.isLingering else { return close(connection) }
+    private func closeIdleGracefully(_ connection: Connection, _ now: MonotonicTime) {
+        guard !connection.isInLingeringClose else { return close(connection) }
         read(connection, now)
         guard isIdle(connection) else { return }
-        linger(connection, now)
+        startLingeringClose(connection, now)
         // Nothing was sent that has to arrive: shorter than after a response.
         deadlines.set(connection.slot, .idle, now: now)
     }
 
     private func isIdle(_ connection: Connection) -> Bool {
-        guard self.connection(connection.token) != nil, !connection.isAnswered,
-            !connection.isLingering
+        guard self.connection(connection.id) != nil, !connection.isScheduled,
+            !connection.isInLingeringClose
         else { return false }
         let standing = connection.conversation.state
         return standing.wants == .message && standing.unsentCount == 0
@@ -1031,10 +1031,10 @@ final class Worker: @unchecked Sendable {
         // Nobody reads it any more, and somebody may wait for an answer.
         for letter in mailbox.takeAll() {
             switch letter {
-            case .makeRoom(_, let worker, let token?):
-                mailboxes[worker].post(.room(true, token: token))
+            case .evictConnection(_, let worker, let token?):
+                mailboxes[worker].post(.evictionResult(true, token: token))
             case .ping(let answer): answer()
-            case .replace(_, _, let whenTaken): whenTaken()
+            case .updateConfiguration(_, _, let whenTaken): whenTaken()
             default: break
             }
         }

@@ -10,7 +10,7 @@ struct StartLimitsTests {
     private func configuration() throws -> Configuration {
         var configuration = try Configuration.load(file: nil, environment: [:])
         configuration.server.workers = 2
-        configuration.server.computing.width = 1
+        configuration.server.cpuBoundWork.maximumConcurrent = 1
         return configuration
     }
 
@@ -40,7 +40,7 @@ struct StartLimitsTests {
         let warnings = try limits(threads: threads).fit(&configuration)
         #expect(warnings.map(\.path) == ["server.workers"])
         #expect(configuration.server.workers == workers)
-        #expect(configuration.server.waiting.width == waiting)
+        #expect(configuration.server.ioBoundWork.maximumConcurrent == waiting)
     }
 
     @Test func `refuses to start with too few threads for anything`() throws {

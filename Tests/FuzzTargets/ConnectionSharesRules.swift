@@ -77,7 +77,7 @@ enum ConnectionSharesRules {
             case .victim(let victim):
                 guard
                     let index = members.firstIndex(where: {
-                        $0.token == victim.token && $0.worker == victim.worker
+                        $0.token == victim.connectionID && $0.worker == victim.worker
                     })
                 else { throw Violation("a connection makes room that is not there") }
                 try check(members[index], victim, newcomer)
@@ -108,7 +108,7 @@ enum ConnectionSharesRules {
             guard member.token != newcomer.token else { return false }
             return switch member.activity.now.kind {
             case .lingering, .idle: true
-            case .answered: member.worker != newcomer.worker
+            case .readyToSend: member.worker != newcomer.worker
             case .head, .body, .writing: !idleAlone
             case .busy: false
             }

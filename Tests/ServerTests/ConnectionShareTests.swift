@@ -183,7 +183,7 @@ struct ConnectionShareTests {
             let start = MonotonicTime(nanoseconds: nanoseconds)
             let choice = shares.takeVictim(unfinishedSince: start, worker: 0)
             guard case .victim(let victim) = choice else { return nil }
-            return victim.token
+            return victim.connectionID
         }
         #expect(victim(since: 6) == nil)
         #expect(victim(since: 7) == 3)

@@ -3,14 +3,14 @@ import Time
 
 @testable import Server
 
-private func list() -> DeadlineList {
-    DeadlineList { kind in
+private func list() -> DeadlineQueue {
+    DeadlineQueue { kind in
         switch kind {
         case .head: TimeAmount(milliseconds: 10)
         case .body: TimeAmount(milliseconds: 20)
         case .idle: TimeAmount(milliseconds: 75)
         case .write: TimeAmount(milliseconds: 20)
-        case .linger: TimeAmount(milliseconds: 2)
+        case .lingeringClose: TimeAmount(milliseconds: 2)
         }
     }
 }
@@ -19,7 +19,7 @@ private func at(_ milliseconds: Int64) -> MonotonicTime {
     MonotonicTime(nanoseconds: milliseconds * 1_000_000)
 }
 
-extension DeadlineList {
+extension DeadlineQueue {
     /// The slots that expire, in order.
     fileprivate mutating func expired(at now: MonotonicTime) -> [Int] {
         var slots: [Int] = []
@@ -33,13 +33,13 @@ struct DeadlineListTests {
     @Test("expires after the duration of its kind, not before")
     func durations() {
         for (kind, duration) in [
-            (DeadlineList.Kind.head, 10), (.body, 20), (.idle, 75), (.write, 20), (.linger, 2),
-        ] as [(DeadlineList.Kind, Int64)] {
+            (DeadlineQueue.Kind.head, 10), (.body, 20), (.idle, 75), (.write, 20), (.lingeringClose, 2),
+        ] as [(DeadlineQueue.Kind, Int64)] {
             var list = list()
             list.set(3, kind, now: at(100))
             #expect(list.kind(of: 3) == kind)
             #expect(list.next == at(100 + duration))
-            for other in DeadlineList.Kind.allCases {
+            for other in DeadlineQueue.Kind.allCases {
                 #expect(list.next(other) == (other == kind ? list.next : .distantFuture))
             }
             #expect(list.removeExpired(now: at(99 + duration)) == nil)
@@ -129,7 +129,7 @@ struct DeadlineListTests {
 
     @Test("behaves as in a simple model, whatever is done in whatever order")
     func model() {
-        var (list, model): (DeadlineList, [Int: (DeadlineList.Kind, MonotonicTime)]) = (list(), [:])
+        var (list, model): (DeadlineQueue, [Int: (DeadlineQueue.Kind, MonotonicTime)]) = (list(), [:])
         var random: UInt64 = 1
         func roll(_ sides: Int) -> Int {
             random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -150,7 +150,7 @@ struct DeadlineListTests {
                 }
                 #expect(model.values.allSatisfy { $0.1 > now })
             default:
-                let kind = DeadlineList.Kind.allCases[roll(5)]
+                let kind = DeadlineQueue.Kind.allCases[roll(5)]
                 list.set(slot, kind, now: now)
                 model[slot] = (kind, now + TimeAmount(milliseconds: durations[kind.rawValue]))
             }

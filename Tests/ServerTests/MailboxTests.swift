@@ -8,19 +8,19 @@ import Testing
 struct MailboxTests {
     @Test("wakes its worker's poller, gives every letter once, and then is quiet")
     func letters() throws {
-        let mailbox = try Mailbox()
+        let mailbox = try WorkerMailbox()
         var poller = try Poller()
-        try poller.add(mailbox.number, .read, token: 5)
+        try poller.add(mailbox.fileDescriptor, .read, token: 5)
         #expect(poller.wait(milliseconds: 0) == 0)
-        mailbox.post(.stop)
-        mailbox.post(.response(Response(.ok), token: 9))
-        mailbox.post(.abandon)
+        mailbox.post(.drain)
+        mailbox.post(.responseReady(Response(.ok), token: 9))
+        mailbox.post(.abort)
         #expect(poller.wait(milliseconds: 0) == 1)
-        #expect(poller.token(0) == 5)
+        #expect(poller.userData(0) == 5)
         let letters = mailbox.takeAll()
         #expect(letters.count == 3)
-        guard case .stop = letters[0], case .response(_, token: 9) = letters[1],
-            case .abandon = letters[2]
+        guard case .drain = letters[0], case .responseReady(_, token: 9) = letters[1],
+            case .abort = letters[2]
         else {
             Issue.record("another order: \(letters)")
             return
@@ -31,12 +31,12 @@ struct MailboxTests {
 
     @Test("loses no letter and no wake-up, however many threads post")
     func threads() throws {
-        let mailbox = try Mailbox()
+        let mailbox = try WorkerMailbox()
         var poller = try Poller()
-        try poller.add(mailbox.number, .read, token: 0)
+        try poller.add(mailbox.fileDescriptor, .read, token: 0)
         for number in 0..<4 {
             DispatchQueue(label: "post \(number)").async {
-                for _ in 0..<1000 { mailbox.post(.stop) }
+                for _ in 0..<1000 { mailbox.post(.drain) }
             }
         }
         var count = 0

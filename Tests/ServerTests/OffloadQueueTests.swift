@@ -11,7 +11,7 @@ struct OffloadQueueTests {
     @Test("runs as many at a time as it is wide, and no more wait than have room")
     func limits() {
         let (queue, gate, done) = (
-            OffloadQueue(QueueLimits(width: 2, waiting: 3)), Gate(), Events()
+            OffloadQueue(QueueLimits(maximumConcurrent: 2, maximumQueued: 3)), Gate(), Events()
         )
         let submit = { (name: String) in
             queue.submit {
@@ -39,7 +39,7 @@ struct OffloadQueueTests {
     @Test("runs what waits in the order in which it came")
     func order() {
         let (queue, gate, done) = (
-            OffloadQueue(QueueLimits(width: 1, waiting: 100)), Gate(), Events()
+            OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 100)), Gate(), Events()
         )
         let end = DispatchSemaphore(value: 0)
         #expect(queue.submit { gate.pass() })
@@ -53,7 +53,7 @@ struct OffloadQueueTests {
     @Test("runs what comes first by priority, and each fourth time the oldest")
     func priority() {
         let (queue, gate, done) = (
-            OffloadQueue(QueueLimits(width: 1, waiting: 100)), Gate(), Events()
+            OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 100)), Gate(), Events()
         )
         let end = DispatchSemaphore(value: 0)
         #expect(queue.submit { gate.pass() })
@@ -76,7 +76,7 @@ struct OffloadQueueTests {
     @Test("gives the place of the youngest of the lowest priority to what comes before it")
     func displacement() {
         let (queue, gate, done) = (
-            OffloadQueue(QueueLimits(width: 1, waiting: 4)), Gate(), Events()
+            OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 4)), Gate(), Events()
         )
         let end = DispatchSemaphore(value: 0)
         func submit(_ name: String, _ priority: OffloadedWork.Priority) -> Bool {
@@ -105,7 +105,7 @@ struct OffloadQueueTests {
 
     @Test("without a waiting room still runs what it can")
     func noWaitingRoom() {
-        let (queue, gate) = (OffloadQueue(QueueLimits(width: 1, waiting: 0)), Gate())
+        let (queue, gate) = (OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 0)), Gate())
         #expect(queue.submit { gate.pass() })
         #expect(gate.waitForArrival())
         #expect(!queue.submit {})
@@ -114,7 +114,7 @@ struct OffloadQueueTests {
 
     @Test("loses nothing that several threads give it")
     func threads() {
-        let queue = OffloadQueue(QueueLimits(width: 3, waiting: 100_000))
+        let queue = OffloadQueue(QueueLimits(maximumConcurrent: 3, maximumQueued: 100_000))
         let (count, done) = (Monitor(0), DispatchGroup())
         for _ in 0..<1000 { done.enter() }
         DispatchQueue.concurrentPerform(iterations: 4) { _ in

@@ -81,8 +81,8 @@ struct OffloadTests {
         let server = try slowServer(
             gate,
             .forTests {
-                $0.computing.width = 1
-                $0.computing.waiting = 1
+                $0.cpuBoundWork.maximumConcurrent = 1
+                $0.cpuBoundWork.maximumQueued = 1
             })
         let clients = try (0..<3).map { _ in try server.client() }
         try clients[0].send(.post("/slow", "runs"))
@@ -110,7 +110,7 @@ struct OffloadTests {
     func displaced() throws {
         let (gate, refused) = (Gate(), Events())
         let server = try TestServer(
-            .forTests { $0.computing = QueueLimits(width: 1, waiting: 1) },
+            .forTests { $0.cpuBoundWork = QueueLimits(maximumConcurrent: 1, maximumQueued: 1) },
             routes: { router in
                 for (name, priority) in [("last", OffloadedWork.Priority.last), ("first", .first)] {
                     router.on(.post, "/\(name)") { request in
@@ -152,8 +152,8 @@ struct OffloadTests {
         let (gate, refused) = (Gate(), Events())
         let server = try TestServer(
             .forTests {
-                $0.computing = QueueLimits(width: 1, waiting: 0)
-                $0.waiting = QueueLimits(width: 1, waiting: 0)
+                $0.cpuBoundWork = QueueLimits(maximumConcurrent: 1, maximumQueued: 0)
+                $0.ioBoundWork = QueueLimits(maximumConcurrent: 1, maximumQueued: 0)
             },
             routes: { router in
                 for kind in OffloadedWork.Kind.allCases {

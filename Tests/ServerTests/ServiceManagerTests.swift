@@ -29,8 +29,8 @@ struct ServiceManagerTests {
                 "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=9223372036854775000"
             ),
             (.alive, "WATCHDOG=1"),
-        ] as [(ServiceManager.Message, String)])
-    func text(_ message: ServiceManager.Message, _ text: String) {
+        ] as [(ServiceNotifier.Message, String)])
+    func text(_ message: ServiceNotifier.Message, _ text: String) {
         #expect(message.text == text)
     }
 
@@ -42,7 +42,7 @@ struct ServiceManagerTests {
             ("@" + String(repeating: "n", count: 106), [0] + [UInt8](repeating: 0x6E, count: 106)),
         ] as [(String, [UInt8])])
     func address(_ path: String, _ bytes: [UInt8]) throws {
-        let (address, length) = try #require(ServiceManager.address(path))
+        let (address, length) = try #require(ServiceNotifier.address(path))
         let raw = withUnsafeBytes(of: address) { [UInt8]($0) }
         #expect([UInt8](raw[2..<Int(length)]) == bytes)
         #expect(address.sun_family == sa_family_t(AF_UNIX))
@@ -54,8 +54,8 @@ struct ServiceManagerTests {
             "", "/", "@", "run/notify", "vsock:2:1", "/" + String(repeating: "n", count: 107),
         ])
     func noAddress(_ path: String) {
-        #expect(ServiceManager.address(path) == nil)
-        #expect(ServiceManager(["NOTIFY_SOCKET": path], processID: 7) == nil)
+        #expect(ServiceNotifier.address(path) == nil)
+        #expect(ServiceNotifier(["NOTIFY_SOCKET": path], processID: 7) == nil)
     }
 
     @Test(
@@ -72,20 +72,20 @@ struct ServiceManagerTests {
         ] as [([String: String], Int64?)])
     func watchdog(_ environment: [String: String], _ milliseconds: Int64?) {
         #expect(
-            ServiceManager.watchdog(environment, processID: 7)?.milliseconds == milliseconds)
+            ServiceNotifier.watchdog(environment, processID: 7)?.milliseconds == milliseconds)
     }
 
     @Test("comes in the order in which it was told, and is lost where nobody is")
     func sending() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("notify")
-        let manager = try #require(ServiceManager(["NOTIFY_SOCKET": path], processID: 7))
-        manager.tell(.alive)
+        let manager = try #require(ServiceNotifier(["NOTIFY_SOCKET": path], processID: 7))
+        manager.notify(.alive)
         manager.finish()
         let socket = try Socket.makeDatagram(timeout: .seconds(1))
         try Socket.bind(socket, .unix(path: path))
-        manager.tell(.ready(status: "up"))
-        manager.tell(.alive)
+        manager.notify(.ready(status: "up"))
+        manager.notify(.alive)
         manager.finish()
         #expect(try received(socket) == "READY=1\nSTATUS=up")
         #expect(try received(socket) == "WATCHDOG=1")
@@ -114,12 +114,12 @@ struct PingTests {
                 }
             })
         let answered = DispatchSemaphore(value: 0)
-        server.server.ping { answered.signal() }
+        server.server.checkLiveness { answered.signal() }
         #expect(answered.wait(timeout: .now() + Effort.patience) == .success)
         let client = try server.client()
         try client.send(.get("/hang"))
         #expect(gate.waitForArrival())
-        server.server.ping { answered.signal() }
+        server.server.checkLiveness { answered.signal() }
         // The others have long answered when this comes to its end.
         #expect(answered.wait(timeout: .now() + 0.05) == .timedOut)
         gate.open()

@@ -98,8 +98,8 @@ struct StatisticsTests {
         let gate = Gate()
         let server = try TestServer(
             .forTests {
-                $0.computing.width = 1
-                $0.computing.waiting = 2
+                $0.cpuBoundWork.maximumConcurrent = 1
+                $0.cpuBoundWork.maximumQueued = 2
             },
             routes: { router in
                 router.on(

@@ -23,8 +23,8 @@ struct TrustedProxyTests {
     func busy() throws {
         var options = ServerOptions.forTests
         options.trustedProxies = try TrustedProxies(parsing: ["127.0.0.1"])
-        options.computing.width = 1
-        options.computing.waiting = 0
+        options.cpuBoundWork.maximumConcurrent = 1
+        options.cpuBoundWork.maximumQueued = 0
         let gate = Gate()
         var router = Router()
         router.on(
