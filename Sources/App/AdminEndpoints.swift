@@ -35,7 +35,7 @@ struct AdminEndpoints: Sendable {
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user")
-        writer.integer(user.number)
+        writer.integer(user.rawValue)
         writer.name("sessions")
         writer.beginArray()
         for session in sessions.sessions(of: user, at: clock.now()) where !isRevoked(session) {
@@ -62,7 +62,7 @@ struct AdminEndpoints: Sendable {
     /// However it was ended: a token that came back after its time ends its session, too.
     private func isRevoked(_ session: SessionList.Session) -> Bool {
         revocations.finding(
-            token: nil, session: session.id.utf8, user: session.user.number, began: session.began)
+            token: nil, session: session.id.utf8, user: session.user.rawValue, began: session.began)
             != nil
     }
 

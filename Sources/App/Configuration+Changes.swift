@@ -78,7 +78,7 @@ extension Configuration {
             warnings.append(
                 Problem(
                     path: "login.users_file",
-                    sentence: "the user names of ids \(other.id.number) and \(user.id.number), "
+                    sentence: "the user names of ids \(other.id.rawValue) and \(user.id.rawValue), "
                         + "\(VisibleText.of(other.username)) and \(VisibleText.of(user.username)), "
                         + "differ only in case, width or invisible characters; rename one"))
         }

@@ -143,8 +143,8 @@ struct LocksCommand {
             what = VisibleText.of(name)
         case .user(let user):
             writer.name("user")
-            writer.integer(user.number)
-            what = "user \(user.number)"
+            writer.integer(user.rawValue)
+            what = "user \(user.rawValue)"
         case .address(let text):
             writer.name("address")
             writer.string(text)

@@ -260,7 +260,7 @@ struct LogCommand {
         options.filter = filter
         for user in users {
             do throws(NamedUser.Failure) {
-                options.filter.users.append("\(try user.id(configuration).number)")
+                options.filter.users.append("\(try user.id(configuration).rawValue)")
             } catch {
                 return error.told(VisibleText(environment))
             }

@@ -105,13 +105,13 @@ struct RevocationRequest {
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user")
-        writer.integer(user.number)
+        writer.integer(user.rawValue)
         writer.endObject()
         self.init(writer.bytes, configuration)
     }
 
     static func ended(_ user: UserID) -> String {
-        "all sessions of user \(user.number) that have begun until now have ended"
+        "all sessions of user \(user.rawValue) that have begun until now have ended"
     }
 
     /// When it returns, it is on the disk.

@@ -251,14 +251,14 @@ struct ServerCommand {
     private func list(
         _ user: UserID, asJSON: Bool, _ configuration: Configuration
     ) throws(RunningServer.Failure) {
-        let answer = try RunningServer(configuration).ask("GET", "/sessions?user=\(user.number)")
+        let answer = try RunningServer(configuration).ask("GET", "/sessions?user=\(user.rawValue)")
         let sessions = answer["sessions"]?.elements ?? []
         guard !asJSON else {
             StandardOutput.show(String(decoding: Self.json(user, sessions), as: UTF8.self))
             return
         }
         guard !sessions.isEmpty else {
-            Command.say("no session of user \(user.number) that this server has begun or renewed")
+            Command.say("no session of user \(user.rawValue) that this server has begun or renewed")
             return
         }
         var rows = [["session", "began", "seen", "ends", "from"]]
@@ -277,7 +277,7 @@ struct ServerCommand {
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user")
-        writer.integer(user.number)
+        writer.integer(user.rawValue)
         writer.name("sessions")
         writer.beginArray()
         for session in sessions {
@@ -322,9 +322,9 @@ struct ServerCommand {
                 return error.told(names)
             }
             writer.name("user")
-            writer.integer(user.number)
+            writer.integer(user.rawValue)
             what = RevocationRequest.ended(user)
-            unknown = ("no such user: \(user.number)", .noUser)
+            unknown = ("no such user: \(user.rawValue)", .noUser)
         case .session(let id):
             writer.name("session")
             writer.string(id)
@@ -358,7 +358,7 @@ struct ServerCommand {
             writer.name("token")
             writer.string(token.span)
             let id = claims.tokenID.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "-"
-            what = "token \(VisibleText.of(id)) of user \(claims.user.number) is revoked"
+            what = "token \(VisibleText.of(id)) of user \(claims.user.rawValue) is revoked"
         }
         writer.endObject()
         do throws(RevocationRequest.Failure) {

@@ -117,7 +117,7 @@ struct TokenCommand {
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user")
-        writer.integer(user.number)
+        writer.integer(user.rawValue)
         if let span {
             writer.name("ttl")
             writer.integer(span.wholeSeconds)
@@ -131,7 +131,7 @@ struct TokenCommand {
         } catch {
             if case .refused(404, "User not found", _) = error {
                 Command.say(
-                    "the server knows no user \(user.number) who is not disabled; "
+                    "the server knows no user \(user.rawValue) who is not disabled; "
                         + "`gatehouse user list` shows who there is")
                 return .noUser
             }
@@ -271,7 +271,7 @@ private struct Standing {
             return
         }
         let user =
-            users[claims.user].map { names.of($0.name) } ?? "user \(claims.user.number)"
+            users[claims.user].map { names.of($0.name) } ?? "user \(claims.user.rawValue)"
         if known.isUserKnown {
             explanation.add(.good, "user", user)
         } else {

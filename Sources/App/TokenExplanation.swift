@@ -448,7 +448,7 @@ private struct Payload {
         guard (1...16).contains(text.utf8.count), text.utf8.first != UInt8(ascii: "0"),
             text.utf8.allSatisfy({ (0x30...0x39).contains($0) })
         else { return nil }
-        return Int64(text).flatMap { UserID($0) }?.number
+        return Int64(text).flatMap { UserID($0) }?.rawValue
     }
 }
 

@@ -131,7 +131,7 @@ struct UserCommand {
         let names: VisibleText
 
         var sentence: String {
-            "\(names.of(user.username)) (id \(user.id.number)) \(what)"
+            "\(names.of(user.username)) (id \(user.id.rawValue)) \(what)"
         }
     }
 
@@ -275,7 +275,7 @@ struct UserCommand {
 
     private func sayNext(_ user: User) {
         StandardOutput.show(
-            "sessions that have begun go on; next: `gatehouse revoke --user \(user.id.number)`")
+            "sessions that have begun go on; next: `gatehouse revoke --user \(user.id.rawValue)`")
     }
 
     private func add(
@@ -348,7 +348,7 @@ struct UserCommand {
         }
         let rows = users.map { user in
             [
-                "\(user.id.number)", names.of(user.username), names.of(user.name, limit: 256),
+                "\(user.id.rawValue)", names.of(user.username), names.of(user.name, limit: 256),
                 user.state, user.password.map { "\($0.iterations)" } ?? "-",
             ]
         }
@@ -364,7 +364,7 @@ struct UserCommand {
         for user in users {
             writer.beginObject()
             writer.name("id")
-            writer.integer(user.id.number)
+            writer.integer(user.id.rawValue)
             writer.name("username")
             writer.string(user.username)
             writer.name("name")

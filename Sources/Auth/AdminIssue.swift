@@ -49,7 +49,7 @@ package struct AdminIssue: Sendable {
         guard users.contains(user) else { return BearerAuthentication.userNotFound }
         let now = clock.now()
         let (token, claims) = issuer.issue(
-            for: user, at: now, after: revocations.cutoff(user: user.number), lasting: span)
+            for: user, at: now, after: revocations.cutoff(user: user.rawValue), lasting: span)
         revocations.noteBeginning(of: claims)
         sessions.note(claims, from: request.client, at: now, isNew: true)
         log.record(

@@ -52,7 +52,7 @@ package struct AdminLocks: Sendable {
             writer.name("kind")
             writer.string("\(kind)")
             writer.name("user")
-            writer.integer(user.id.number)
+            writer.integer(user.id.rawValue)
             writer.name("username")
             writer.string(user.username)
         }

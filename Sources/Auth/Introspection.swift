@@ -32,9 +32,9 @@ package struct Introspection: Sendable {
         writer.name("token_type")
         writer.string("Bearer")
         writer.name("sub")
-        writer.string(decimal: claims.user.number)
+        writer.string(decimal: claims.user.rawValue)
         writer.name("user_id")
-        writer.integer(claims.user.number)
+        writer.integer(claims.user.rawValue)
         if let user = users[claims.user] {
             writer.name("username")
             writer.string(user.username)

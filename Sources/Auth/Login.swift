@@ -62,7 +62,7 @@ package struct Login: Sendable {
             return refuse(request, "invalid_user_id", Self.invalidUserID)
         case .claimed(.id(let user), _), .claimed(.both(let user, _), _):
             let now = clock.now()
-            let cutoff = revocations.cutoff(user: user.number)
+            let cutoff = revocations.cutoff(user: user.rawValue)
             return .response(accept(request, user, at: now, after: cutoff))
         }
     }
@@ -96,7 +96,7 @@ package struct Login: Sendable {
         switch passwords.throttle.admit(applicant.account, from: client, at: clock.now()) {
         case .refused(let refusal): return throttle(request, refusal, applicant)
         case .admitted(let ticket):
-            let cutoff = applicant.user.flatMap { revocations.cutoff(user: $0.id.number) }
+            let cutoff = applicant.user.flatMap { revocations.cutoff(user: $0.id.rawValue) }
             return .slow(
                 OffloadedWork(
                     .cpuBound, priority: ticket.standing.priority,
@@ -140,7 +140,7 @@ package struct Login: Sendable {
         // Whoever changes a password, disables a user or ends all sessions of one means those, too, that
         // are about to begin with what was good before.
         guard passwords.current.stillAccept(user),
-            revocations.cutoff(user: user.id.number) == cutoff
+            revocations.cutoff(user: user.id.rawValue) == cutoff
         else {
             ticket.abandon()
             log.record(

@@ -55,7 +55,7 @@ extension LoginThrottle {
 
     private enum Kind: UInt8 { case id, name, noName, network, joint, jointOfUnknown }
 
-    func hash(_ id: UserID) -> UInt64 { hash(.id, UInt128(UInt64(bitPattern: id.number))) }
+    func hash(_ id: UserID) -> UInt64 { hash(.id, UInt128(UInt64(bitPattern: id.rawValue))) }
 
     func hash(_ name: PresentedName) -> UInt64 {
         var hmac = HMACSHA256(key: key)
@@ -66,7 +66,7 @@ extension LoginThrottle {
     }
 
     func hash(jointOf id: UserID) -> UInt64 {
-        hash(.joint, UInt128(UInt64(bitPattern: id.number)))
+        hash(.joint, UInt128(UInt64(bitPattern: id.rawValue)))
     }
 
     func hash(jointOfUnknown identifier: UInt64) -> UInt64 {

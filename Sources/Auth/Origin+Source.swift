@@ -11,7 +11,7 @@ extension Origin {
     package func source(
         _ reason: StaticString, user: UserID? = nil, hasToken: Bool = false
     ) -> LogSource {
-        addingNetworks(to: LogSource(reason, user: user?.number, hasToken: hasToken))
+        addingNetworks(to: LogSource(reason, user: user?.rawValue, hasToken: hasToken))
     }
 
     /// The same for an event of the demo, which is no refusal, but needs no password either.

@@ -73,7 +73,7 @@ package struct PasswordLogin: Sendable {
     }
 
     private func fingerprint(of id: UserID) -> Fingerprint {
-        let digits = Array("\(id.number)".utf8)
+        let digits = Array("\(id.rawValue)".utf8)
         return Fingerprint(of: digits.span, key: fingerprintKey)
     }
 

@@ -91,7 +91,7 @@ package struct Refresh: Sendable {
 
     private func wait(before claims: Claims, _ now: Timestamp) -> TimeAmount? {
         if mode == .rotate, revocations.isCrowded,
-            let wait = crowdLimit.wait(beforeRefreshingAnyOf: claims.user.number, at: now)
+            let wait = crowdLimit.wait(beforeRefreshingAnyOf: claims.user.rawValue, at: now)
         {
             return wait
         }

@@ -20,7 +20,7 @@ package struct Resource: Sendable {
         writer.name("user")
         writer.beginObject()
         writer.name("id")
-        writer.integer(user.id.number)
+        writer.integer(user.id.rawValue)
         writer.name("name")
         writer.string(user.name)
         writer.endObject()

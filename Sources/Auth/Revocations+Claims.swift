@@ -8,10 +8,10 @@ extension Revocations {
     package func finding(for claims: Claims) -> Finding? {
         let began = began(claims)
         guard let token = claims.tokenID, let session = claims.sessionID else {
-            return finding(token: nil, session: nil, user: claims.user.number, began: began)
+            return finding(token: nil, session: nil, user: claims.user.rawValue, began: began)
         }
         return finding(
-            token: token.utf8, session: session.utf8, user: claims.user.number, began: began)
+            token: token.utf8, session: session.utf8, user: claims.user.rawValue, began: began)
     }
 
     /// When the session of a token began, for comparison with cutoffs.
@@ -21,7 +21,7 @@ extension Revocations {
     /// itself, and the earlier moment counts: `iat` is never past the clock and its leeway.
     private func began(_ claims: Claims) -> Timestamp? {
         guard let login = claims.authenticated, let issued = claims.issued, login > issued,
-            let cutoff = cutoff(user: claims.user.number), login == cutoff + TimeAmount(milliseconds: 1)
+            let cutoff = cutoff(user: claims.user.rawValue), login == cutoff + TimeAmount(milliseconds: 1)
         else { return claims.began }
         return login
     }
@@ -56,8 +56,8 @@ extension Revocations {
     /// Ends all sessions of a user: every token that would be accepted at this moment.
     /// - Parameter leeway: how far ahead of the clock a token may have been issued and be accepted.
     func endAll(of user: UserID, at now: Timestamp, leeway: TimeAmount) throws(Errno) {
-        let cutoff = next(after: cutoff(user: user.number), now, leeway)
-        try revoke([.user(user.number)], at: cutoff, until: cutoff + Self.longest)
+        let cutoff = next(after: cutoff(user: user.rawValue), now, leeway)
+        try revoke([.user(user.rawValue)], at: cutoff, until: cutoff + Self.longest)
     }
 
     /// The same for all users.

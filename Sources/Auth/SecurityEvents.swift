@@ -39,7 +39,7 @@ extension LogLine {
     }
 
     fileprivate mutating func fields(_ claims: Claims) {
-        field("user", claims.user.number)
+        field("user", claims.user.rawValue)
         if let id = claims.tokenID { field("jti", id.utf8) }
         if let id = claims.sessionID, !claims.isItsOwnSession { field("sid", id.utf8) }
         field("exp", claims.expires.seconds)
@@ -61,7 +61,7 @@ struct LoginSucceeded: SecurityEvent {
     func count(in counters: SecurityCounters) { counters.loginsSucceeded.add() }
 
     func write(to line: inout LogLine) {
-        line.field("user", user.number)
+        line.field("user", user.rawValue)
         line.fields(origin)
     }
 }
@@ -84,7 +84,7 @@ struct LoginFailed: SecurityEvent {
     func count(in counters: SecurityCounters) { counters.loginsFailed.add(reason) }
 
     func write(to line: inout LogLine) {
-        if let user { line.field("user", user.number) }
+        if let user { line.field("user", user.rawValue) }
         if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
         line.field("reason", reason)
         if let attempts { line.field("attempts", Int64(attempts)) }
@@ -112,7 +112,7 @@ struct LoginLocked: SecurityEvent {
     func count(in counters: SecurityCounters) { counters.lockouts.add() }
 
     func write(to line: inout LogLine) {
-        if let user { line.field("user", user.number) }
+        if let user { line.field("user", user.rawValue) }
         if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
         line.field("reason", reason)
         if let network { line.field("network", ClientNetworks.text(of: network)) }
@@ -148,7 +148,7 @@ struct LoginUnlocked: SecurityEvent {
 
     func write(to line: inout LogLine) {
         switch subject {
-        case .user(let user): line.field("user", user.number)
+        case .user(let user): line.field("user", user.rawValue)
         case .unknown(let fingerprint): line.field("fingerprint", fingerprint.digits.span)
         case .address(let text): line.field("address", text)
         case .all: line.field("scope", "all" as StaticString)
@@ -179,7 +179,7 @@ struct LoginThrottled: SecurityEvent {
     func count(in counters: SecurityCounters) { counters.loginsThrottled.add(reason) }
 
     func write(to line: inout LogLine) {
-        if let user { line.field("user", user.number) }
+        if let user { line.field("user", user.rawValue) }
         if let fingerprint { line.field("fingerprint", fingerprint.digits.span) }
         line.field("reason", reason)
         line.field("until", until.seconds)
@@ -276,7 +276,7 @@ struct TokenRefreshed: SecurityEvent {
         guard isRepeat, let old = oldTokenID, let new = claims.tokenID else {
             return isDemo ? origin.sourceOfDemo() : nil
         }
-        return LogSource("repeated", user: claims.user.number, about: old.utf8, and: new.utf8)
+        return LogSource("repeated", user: claims.user.rawValue, about: old.utf8, and: new.utf8)
     }
     /// One token is good for as many renewals as its client likes.
     var evidence: Evidence {
@@ -310,7 +310,7 @@ struct TokenShared: SecurityEvent {
     func count(in counters: SecurityCounters) { counters.tokensShared.add() }
 
     func write(to line: inout LogLine) {
-        line.field("user", claims.user.number)
+        line.field("user", claims.user.rawValue)
         if let id = claims.tokenID { line.field("jti", id.utf8) }
         if let id = claims.sessionID { line.field("sid", id.utf8) }
         line.field("other_ip", other.utf8)
@@ -349,13 +349,13 @@ package struct TokenRevoked: SecurityEvent {
     package func write(to line: inout LogLine) {
         switch scope {
         case .token(let user, let id):
-            if let user { line.field("user", user.number) }
+            if let user { line.field("user", user.rawValue) }
             line.field("jti", id.utf8)
         case .session(let user, let id):
-            if let user { line.field("user", user.number) }
+            if let user { line.field("user", user.rawValue) }
             line.field("sid", id.utf8)
         case .user(let user):
-            line.field("user", user.number)
+            line.field("user", user.rawValue)
             line.field("scope", "user" as StaticString)
         case .all: line.field("scope", "all" as StaticString)
         }
@@ -381,7 +381,7 @@ struct LoggedOut: SecurityEvent {
     func count(in counters: SecurityCounters) { counters.logouts.add() }
 
     func write(to line: inout LogLine) {
-        line.field("user", claims.user.number)
+        line.field("user", claims.user.rawValue)
         if let id = claims.tokenID { line.field("jti", id.utf8) }
         if let id = claims.sessionID { line.field("sid", id.utf8) }
         line.field("scope", isEverywhere ? "user" : "session" as StaticString)
@@ -404,7 +404,7 @@ struct TokenReused: SecurityEvent {
     func count(in counters: SecurityCounters) { counters.tokensReused.add() }
 
     func write(to line: inout LogLine) {
-        line.field("user", claims.user.number)
+        line.field("user", claims.user.rawValue)
         if let id = claims.tokenID { line.field("jti", id.utf8) }
         if let id = claims.sessionID { line.field("sid", id.utf8) }
         line.field("revoked_at", revoked.seconds)

@@ -33,7 +33,7 @@ struct RevocationNotStored: LogEvent {
     func write(to line: inout LogLine) {
         line.field("reason", error.description)
         if let claims {
-            line.field("user", claims.user.number)
+            line.field("user", claims.user.rawValue)
             if let id = claims.sessionID { line.field("sid", id.utf8) }
         }
         line.fields(origin)

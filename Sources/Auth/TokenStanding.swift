@@ -40,7 +40,7 @@ package struct TokenStanding: Sendable, Equatable {
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user")
-        writer.integer(claims.user.number)
+        writer.integer(claims.user.rawValue)
         if let id = claims.tokenID {
             writer.name("jti")
             writer.string(id.utf8)

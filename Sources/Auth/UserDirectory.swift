@@ -141,7 +141,7 @@ package struct UserDirectory: Sendable, Equatable {
     }
 
     /// In the order of their ids.
-    package var all: [User] { users.values.sorted { $0.id.number < $1.id.number } }
+    package var all: [User] { users.values.sorted { $0.id.rawValue < $1.id.rawValue } }
 
     /// Everything else in it follows from the users.
     package static func == (a: UserDirectory, b: UserDirectory) -> Bool { a.users == b.users }

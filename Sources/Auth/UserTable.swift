@@ -21,7 +21,7 @@ struct UserTable<Value: Sendable>: Sendable {
         for (id, value) in entries {
             let place = place(of: id)
             precondition(ids[place] == 0, "ids differ")
-            ids[place] = id.number
+            ids[place] = id.rawValue
             values[place] = value
         }
     }
@@ -31,9 +31,9 @@ struct UserTable<Value: Sendable>: Sendable {
     /// Where this id stands, or else the free place that it would get.
     private func place(of id: UserID) -> Int {
         // Odd, and without a pattern: 2^64 divided by the golden ratio.
-        let hash = UInt64(bitPattern: id.number) &* 0x9E37_79B9_7F4A_7C15
+        let hash = UInt64(bitPattern: id.rawValue) &* 0x9E37_79B9_7F4A_7C15
         var place = Int(truncatingIfNeeded: hash &>> shift)
-        while ids[place] != 0, ids[place] != id.number { place = (place + 1) & (ids.count - 1) }
+        while ids[place] != 0, ids[place] != id.rawValue { place = (place + 1) & (ids.count - 1) }
         return place
     }
 }

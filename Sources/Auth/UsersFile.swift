@@ -37,7 +37,7 @@ package struct UsersFile: Sendable {
         /// Whether the id may have been somebody's who is gone. Of a file without `next_id` nothing is
         /// known: no.
         package func mayHaveBeenUsed(_ id: UserID) -> Bool {
-            written.map { id.number < $0 } ?? false
+            written.map { id.rawValue < $0 } ?? false
         }
     }
 
@@ -164,7 +164,7 @@ package struct UsersFile: Sendable {
             var writer = JSONWriter()
             writer.beginObject()
             writer.name("id")
-            writer.integer(user.id.number)
+            writer.integer(user.id.rawValue)
             writer.name("username")
             writer.string(user.username)
             writer.name("name")
@@ -184,6 +184,6 @@ package struct UsersFile: Sendable {
     package static let noIDs = FreeIDs(next: UserID(1), written: nil)
 
     static func nextID(after users: [User]) -> Int64 {
-        (users.lazy.map(\.id.number).max() ?? 0) + 1
+        (users.lazy.map(\.id.rawValue).max() ?? 0) + 1
     }
 }

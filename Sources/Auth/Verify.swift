@@ -14,7 +14,7 @@ package struct Verify: Sendable {
 
     package func respond(to request: Request, from claims: Claims) -> Response {
         var fields = FieldLines()
-        fields.add("X-Auth-User-Id", claims.user.number)
+        fields.add("X-Auth-User-Id", claims.user.rawValue)
         let name = names[claims.user] ?? []
         fields.add("X-Auth-User-Name", encoding: name.span)
         if let session = claims.sessionID { fields.add("X-Auth-Session", encoding: session.utf8) }

@@ -5,16 +5,16 @@ import Time
 package struct UserID: Sendable, Hashable {
     package static let maximum: Int64 = (1 << 53) - 1
 
-    package let number: Int64
+    package let rawValue: Int64
 
     /// Nobody, until a claim says who.
     static let placeholder = UserID(unchecked: 0)
 
-    private init(unchecked number: Int64) { self.number = number }
+    private init(unchecked number: Int64) { self.rawValue = number }
 
     package init?(_ number: Int64) {
         guard (1...Self.maximum).contains(number) else { return nil }
-        self.number = number
+        self.rawValue = number
     }
 }
 

@@ -374,9 +374,9 @@ extension HS256 {
             payload.string(issuer)
         }
         payload.name("sub")
-        payload.string(decimal: claims.user.number)
+        payload.string(decimal: claims.user.rawValue)
         payload.name("user_id")
-        payload.integer(claims.user.number)
+        payload.integer(claims.user.rawValue)
         if let audience = policy.audience {
             payload.name("aud")
             payload.string(audience)

@@ -246,7 +246,7 @@ struct Sample: LogEvent {
     var name: StaticString { "authn_token_verified" }
 
     func write(to line: inout LogLine) {
-        line.field("user", claims.user.number)
+        line.field("user", claims.user.rawValue)
         if let id = claims.tokenID { line.field("jti", id.utf8) }
         if let id = claims.sessionID { line.field("sid", id.utf8) }
         line.field("exp", claims.expires.seconds)

@@ -171,7 +171,7 @@ struct UserCommandTests {
         #expect(errors == "")
         #expect(output == "zo\\u{eb} (id 1) was added; a running server takes it at SIGHUP\n")
         let users = try users()
-        #expect(users.map(\.id.number) == [1])
+        #expect(users.map(\.id.rawValue) == [1])
         #expect(users.map(\.username) == ["zo\u{EB}"])
         #expect(users.map(\.name) == ["Zo\u{EB}"])
         let hash = try #require(users[0].password)
@@ -246,7 +246,7 @@ struct UserCommandTests {
             ["add", "--username", "x", "--name", "X"] + place, typing: "correct horse\n")
         #expect(ending == .exited(65))
         #expect(errors.contains("give one with --id"))
-        #expect(try users().map(\.id.number) == [2, 3, UserID.maximum])
+        #expect(try users().map(\.id.rawValue) == [2, 3, UserID.maximum])
     }
 
     @Test("gives nobody the id of somebody who is gone, unless the file knows nothing of that")
@@ -400,7 +400,7 @@ struct UserCommandTests {
         for process in processes { #expect(try process.wait() == .exited(0)) }
         let users = try users()
         #expect(Set(users.map(\.username)) == Set((1...3).map { "u\($0)" }))
-        #expect(users.map(\.id.number).sorted() == Array(1...3))
+        #expect(users.map(\.id.rawValue).sorted() == Array(1...3))
     }
 
     @Test("tells a running server, which then takes another password or lets nobody in")

@@ -99,7 +99,7 @@ struct LoginTests {
         let house = try House()
         let token = try token(in: answer(to: post(content), by: house.login.respond))
         let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
-        #expect(claims.user.number == user)
+        #expect(claims.user.rawValue == user)
     }
 
     @Test("reads a body that comes in chunks")

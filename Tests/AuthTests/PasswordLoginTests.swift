@@ -74,7 +74,7 @@ struct PasswordLoginTests {
             #expect(answer.fields == ["Pragma: no-cache"])
             #expect(answer.isAudited)
             let token = try answer.token
-            #expect(try house.claims(token).user.number == user)
+            #expect(try house.claims(token).user.rawValue == user)
             #expect(try house.verdict(token) == "good")
         }
         #expect(events.first == "INFO authn_login_success user=\(user)")

@@ -40,8 +40,8 @@ struct UserDirectoryTests {
     @Test("finds a user by name, exactly but for how its letters are composed")
     func usernames() {
         let users = UserDirectory([.test(1, username: "zo\u{EB}"), .test(2, username: "alice")])
-        #expect(users.user(named: "zo\u{EB}")?.id.number == 1)
-        #expect(users.user(named: "zoe\u{308}")?.id.number == 1)
+        #expect(users.user(named: "zo\u{EB}")?.id.rawValue == 1)
+        #expect(users.user(named: "zoe\u{308}")?.id.rawValue == 1)
         for text in ["zoe", "Alice", "ALICE", " alice", "alice ", "alice\0", "", "alic"] {
             #expect(users.user(named: text) == nil, "\(text)")
         }
@@ -86,7 +86,7 @@ struct UserDirectoryTests {
         let all = UserDirectory.demo.all
         #expect(all.map(\.username) == ["alice", "bob"])
         #expect(all.map(\.name) == ["Alice", "Bob"])
-        #expect(all.map(\.id.number) == [1, 2])
+        #expect(all.map(\.id.rawValue) == [1, 2])
         #expect(all.allSatisfy { $0.password == nil && !$0.isDisabled })
     }
 }

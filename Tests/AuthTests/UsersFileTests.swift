@@ -48,7 +48,7 @@ struct UsersFileTests {
                       {"id":3,"username":"carol","name":"Carol"}]}
             """)
         let users = try file.read()
-        #expect(users.map(\.id.number) == [7, 2, 3])
+        #expect(users.map(\.id.rawValue) == [7, 2, 3])
         #expect(users.map(\.username) == ["alice", "bob", "carol"])
         #expect(users.map(\.name) == ["Alice", "Bob", "Carol"])
         #expect(users.map(\.password?.text) == [text, nil, nil])
@@ -244,7 +244,7 @@ struct UsersFileTests {
             try file.update(making: true) { users, ids in
                 guard let nextID = ids.next else { return nil }
                 users.append(User(id: nextID, username: username, name: "N"))
-                return nextID.number
+                return nextID.rawValue
             }
         }
         #expect(try add("a") == 1)
@@ -500,7 +500,7 @@ struct UsersFileTests {
                 _ = try? file.update { $0.append(.test(id)) }
             }
         }
-        let ids = try file.read().map(\.id.number)
+        let ids = try file.read().map(\.id.rawValue)
         #expect(ids.sorted() == Array(1...Int64(4 * rounds)))
         // Each thread's in its order.
         for thread in 0..<4 {

@@ -136,7 +136,7 @@ enum RevocationRules {
 
         private mutating func addOwn(_ user: UserID) {
             guard tried.count < 12 else { return }
-            let cutoff = revocations.cutoff(user: user.number)
+            let cutoff = revocations.cutoff(user: user.rawValue)
             let issued = issuer.issue(for: user, at: now, after: cutoff)
             // As a login does.
             if let began = issued.claims.authenticated { revocations.noteBeginning(began) }

@@ -104,10 +104,10 @@ enum TokenRules {
         try require(try claims.issued == date("iat", members), "another iat")
         try require(try claims.sessionExpires == date("sxp", members), "another sxp")
         if let user = members["user_id"] {
-            try require(user == .number(.integer(claims.user.number)), "another user_id")
+            try require(user == .number(.integer(claims.user.rawValue)), "another user_id")
         }
         if let subject = members["sub"], members["user_id"] == nil {
-            try require(subject == .string("\(claims.user.number)"), "another sub")
+            try require(subject == .string("\(claims.user.rawValue)"), "another sub")
         }
         try require(members["user_id"] != nil || members["sub"] != nil, "nobody's")
         try require(claims.tokenID.map(text) == string("jti", members), "another jti")

@@ -34,8 +34,8 @@ enum UsersRules {
         try change(file) { $0[0].isDisabled.toggle() }
         try require(try Files.bytes(of: path) == written, "the same users are written differently")
         // Who is gone leaves no id behind for somebody else.
-        let highest = users.map(\.id.number).max()
-        try change(file) { $0.removeAll { $0.id.number == highest } }
+        let highest = users.map(\.id.rawValue).max()
+        try change(file) { $0.removeAll { $0.id.rawValue == highest } }
         try require(try file.readAll().ids.next == next, "the id of who is gone is free")
     }
 

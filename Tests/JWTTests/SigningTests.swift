@@ -158,7 +158,7 @@ struct KeyRingTests {
 struct UserIDTests {
     @Test("is from 1 to 2^53 - 1", arguments: [1, 2, 42, (1 << 53) - 1] as [Int64])
     func good(number: Int64) {
-        #expect(UserID(number)?.number == number)
+        #expect(UserID(number)?.rawValue == number)
     }
 
     @Test("is no other number", arguments: [0, -1, 1 << 53, .max, .min] as [Int64])
