@@ -40,7 +40,7 @@ struct ConfigurationReader {
         self.readsSecrets = readsSecrets
         self.knownFaults = knownFaults
         isFromFile = file != nil
-        folder = file.flatMap { $0.contains("/") ? LogName.folder(of: $0) : nil } ?? ""
+        folder = file.flatMap { $0.contains("/") ? LogFileNames.folder(of: $0) : nil } ?? ""
         if let file { places.add("the configuration file", file, isWritten: false) }
     }
 
@@ -279,10 +279,10 @@ struct ConfigurationReader {
     /// `revocations.journal` beside `app.log`; beside a log of another name one that begins with it, so
     /// that two servers in a folder do not share it.
     private static func journalName(forLog path: String) -> String {
-        let base = LogName.base(of: path)
+        let base = LogFileNames.base(of: path)
         let stem = base.hasSuffix(".log") ? base.dropLast(4) : base[...]
         let name = stem == "app" ? "revocations.journal" : "\(stem).revocations.journal"
-        return path.contains("/") ? "\(LogName.folder(of: path))/\(name)" : name
+        return path.contains("/") ? "\(LogFileNames.folder(of: path))/\(name)" : name
     }
 
     private mutating func readLog() -> LogOptions {
@@ -300,12 +300,12 @@ struct ConfigurationReader {
         options.fileLevel = optionalLevel("log.file.level")
         options.standardErrorLevel = optionalLevel("log.stderr.level")
         options.maximumSize = size("log.file.max_size", 10 << 20, 4 << 10...1 << 40)
-        options.keep = integer("log.file.keep", 30, 0...100_000)
+        options.maximumFiles = integer("log.file.keep", 30, 0...100_000)
         let day = TimeAmount.seconds(86_400)
-        options.keepAge = duration(
+        options.maximumAge = duration(
             "log.file.keep_age", TimeAmount(milliseconds: day.milliseconds * 90),
             .seconds(60)...TimeAmount(milliseconds: day.milliseconds * 36_500))
-        options.keepSize = size("log.file.keep_size", 1 << 30, 4 << 10...1 << 50)
+        options.maximumTotalSize = size("log.file.keep_size", 1 << 30, 4 << 10...1 << 50)
         options.rotatesDaily = choice("log.file.rotate", RotationTime.daily) == .daily
         options.format = choice("log.format", LogFormat.text)
         options.durability = choice("log.durability", LogOptions.Durability.written)
@@ -327,12 +327,12 @@ struct ConfigurationReader {
         var audit = LogOptions.Audit(path: isSaid || !isNamed ? named ?? name : name)
         audit.level = optionalLevel("log.audit.level")
         audit.maximumSize = size("log.audit.max_size", audit.maximumSize, 4 << 10...1 << 40)
-        audit.keep = integer("log.audit.keep", audit.keep, 0...100_000)
+        audit.maximumFiles = integer("log.audit.keep", audit.maximumFiles, 0...100_000)
         let day = TimeAmount.seconds(86_400)
-        audit.keepAge = duration(
+        audit.maximumAge = duration(
             "log.audit.keep_age", TimeAmount(milliseconds: day.milliseconds * 365),
             .seconds(60)...TimeAmount(milliseconds: day.milliseconds * 36_500))
-        audit.keepSize = size("log.audit.keep_size", 1 << 30, 4 << 10...1 << 50)
+        audit.maximumTotalSize = size("log.audit.keep_size", 1 << 30, 4 << 10...1 << 50)
         guard isOn, named != nil else { return nil }
         places.add("log.audit.path", audit.path)
         return audit
@@ -341,10 +341,10 @@ struct ConfigurationReader {
     /// `audit.log` beside `app.log`; beside a log of another name one that begins with it, so that two
     /// servers whose logs are in one folder do not share it.
     private static func auditName(forLog path: String) -> String {
-        let base = LogName.base(of: path)
+        let base = LogFileNames.base(of: path)
         let stem = base.hasSuffix(".log") ? base.dropLast(4) : base[...]
         let name = stem == "app" ? "audit.log" : "\(stem).audit.log"
-        return path.contains("/") ? "\(LogName.folder(of: path))/\(name)" : name
+        return path.contains("/") ? "\(LogFileNames.folder(of: path))/\(name)" : name
     }
 
     private mutating func readSeal() -> (isOn: Bool, interval: TimeAmount, secret: [UInt8]?) {
@@ -594,7 +594,7 @@ struct ConfigurationReader {
 
     /// The path of a file that a setting names; nil, after saying so, for what can be none.
     private mutating func filePath(_ setting: String, _ text: String) -> String? {
-        let name = LogName.base(of: text)
+        let name = LogFileNames.base(of: text)
         if text.isEmpty {
             settings.add(setting, "cannot be empty")
         } else if text.utf8.contains(0) {

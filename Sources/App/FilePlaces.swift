@@ -45,7 +45,7 @@ struct FilePlaces {
             }
             if let journal, place.path != journal,
                 ["lock", "new", "state"].contains(where: {
-                    Self.isSame(LogName.companion(of: journal, $0), place.path)
+                    Self.isSame(LogFileNames.companion(of: journal, $0), place.path)
                 })
             {
                 problems.append(
@@ -66,13 +66,13 @@ struct FilePlaces {
     /// The path, if it is a full file of the log, or one that the log keeps beside it.
     private static func ownFile(of log: String, _ path: String) -> String? {
         let isCompanion = ["lock", "state", "key"].contains {
-            isSame(LogName.companion(of: log, $0), path)
+            isSame(LogFileNames.companion(of: log, $0), path)
         }
-        let base = LogName.base(of: path)
+        let base = LogFileNames.base(of: path)
         let isFull =
-            (LogName.number(of: base, log, highest: .max) != nil
-                || LogName.foreignNumber(of: base, log) != nil)
-            && isSame(LogName.folder(of: path), LogName.folder(of: log))
+            (LogFileNames.number(of: base, log, highest: .max) != nil
+                || LogFileNames.foreignNumber(of: base, log) != nil)
+            && isSame(LogFileNames.folder(of: path), LogFileNames.folder(of: log))
         return isCompanion || isFull ? path : nil
     }
 
@@ -85,8 +85,8 @@ struct FilePlaces {
     }
 
     private static func plain(_ path: String) -> String {
-        let folder = URL(fileURLWithPath: LogName.folder(of: path), isDirectory: true)
+        let folder = URL(fileURLWithPath: LogFileNames.folder(of: path), isDirectory: true)
             .standardizedFileURL.resolvingSymlinksInPath().path
-        return folder + "/" + LogName.base(of: path)
+        return folder + "/" + LogFileNames.base(of: path)
     }
 }

@@ -179,12 +179,12 @@ struct LogCommand {
 
     /// The files that are named: those of the audit log are a chain of their own.
     private func groups(_ configuration: Configuration) -> [[String]] {
-        guard let audit = configuration.log.audit.map({ LogName.base(of: $0.path) }) else {
+        guard let audit = configuration.log.audit.map({ LogFileNames.base(of: $0.path) }) else {
             return [files]
         }
-        let log = LogName.base(of: configuration.log.path)
+        let log = LogFileNames.base(of: configuration.log.path)
         func isOf(_ log: String, _ path: String) -> Bool {
-            let name = LogName.base(of: path)
+            let name = LogFileNames.base(of: path)
             return name == log || name.hasPrefix(log + ".") || name.hasPrefix(log + "-")
         }
         // One name may begin with the other: the longer one is meant.

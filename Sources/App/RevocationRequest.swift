@@ -178,7 +178,7 @@ struct RevocationRequest {
             return status.owner == geteuid()
         }
         // The journal itself says what is wrong with a folder that cannot be opened.
-        guard let folder = try? ServiceFolder.lowest(LogName.folder(of: path)) else { return true }
+        guard let folder = try? ServiceFolder.lowest(LogFileNames.folder(of: path)) else { return true }
         return folder.owner == geteuid()
     }
 }

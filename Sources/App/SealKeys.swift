@@ -48,7 +48,7 @@ enum SealKeys {
     /// has a key beside the log, which keeps nobody out who can write there: it shows how it works, and
     /// finds what happens by accident.
     private static func demoKey(_ log: String, making: Bool) -> SealKey? {
-        let path = LogName.companion(of: log, "key")
+        let path = LogFileNames.companion(of: log, "key")
         if let bytes = try? ConfigurationFile(path).bytes, bytes.count >= 32 {
             return SealKey(secret: bytes.span)
         }
@@ -56,12 +56,12 @@ enum SealKeys {
         // Beside a pipe or a device nothing is made.
         let isPlain =
             (try? SystemFileSystem().status(of: log).isRegularFile) ?? true
-            && (try? LogBeginning.isLog(log)) ?? true
+            && (try? LogFileSignature.isLog(log)) ?? true
         let secret = RandomBytes.array(count: 32)
         let text = Array(hexadecimal(secret.span).utf8)
         let fileSystem = SystemFileSystem()
         // Where it cannot be kept it is good for this run.
-        if isPlain { try? fileSystem.createFolders(LogName.folder(of: log), mode: 0o750) }
+        if isPlain { try? fileSystem.createFolders(LogFileNames.folder(of: log), mode: 0o750) }
         if isPlain,
             let file = try? fileSystem.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         {

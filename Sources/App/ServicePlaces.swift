@@ -14,7 +14,7 @@ struct ServicePlaces {
         /// Kinds of the hidden files that it has beside it.
         let companions: [String]
 
-        var folder: String { LogName.folder(of: path) }
+        var folder: String { LogFileNames.folder(of: path) }
     }
 
     let logs: [Place]
@@ -43,7 +43,7 @@ struct ServicePlaces {
         files.flatMap { place in
             [(place.path, place.what)].flatMap { Self.problems(place, $0.0, $0.1) }
                 + place.companions.flatMap { kind in
-                    Self.problems(place, LogName.companion(of: place.path, kind), kind)
+                    Self.problems(place, LogFileNames.companion(of: place.path, kind), kind)
                 }
         }
     }

@@ -94,7 +94,7 @@ package struct StartCheck {
 
     /// Whether a server of this configuration runs, which has the addresses then.
     private var isServed: Bool {
-        places.logs.contains { ProcessLock.isHeld(LogName.companion(of: $0.path, "lock")) }
+        places.logs.contains { ProcessLock.isHeld(LogFileNames.companion(of: $0.path, "lock")) }
     }
 
     /// There systemd itself may hold the addresses, and hands them over at the start.
@@ -123,7 +123,7 @@ package struct StartCheck {
             guard folder.permits(name, W_OK) else {
                 return add(log.setting, "\(log.path) cannot be written: Permission denied")
             }
-            guard try LogBeginning.isLog(log.path) else {
+            guard try LogFileSignature.isLog(log.path) else {
                 return add(
                     log.setting,
                     "\(log.path) is a file that is no log; move it away, or write another path")
@@ -143,8 +143,8 @@ package struct StartCheck {
     private mutating func checkCompanions(_ place: ServicePlaces.Place) {
         guard let folder = try? ServiceFolder.open(place.folder) else { return }
         for kind in place.companions where kind != "new" {
-            let path = LogName.companion(of: place.path, kind)
-            let name = LogName.base(of: path)
+            let path = LogFileNames.companion(of: place.path, kind)
+            let name = LogFileNames.base(of: path)
             if (try? folder.status(of: name)) == nil {
                 if let error = folder.obstacleToWriting {
                     return add(place.setting, "\(place.folder) cannot be written: \(error.description)")

@@ -17,12 +17,12 @@ package struct LogAccess: Sendable {
     /// For files in the folder of this log, which is opened once.
     func entering(folderOf log: String) throws(Errno) -> LogAccess {
         guard let files else { return self }
-        let (entered, folder) = try files.entering(LogName.folder(of: log))
+        let (entered, folder) = try files.entering(LogFileNames.folder(of: log))
         guard !folder.faults.contains(where: { $0.kind == .link }) else { throw .foreignLink }
         return LogAccess(files: entered, isEntered: true)
     }
 
-    private func place(_ path: String) -> String { isEntered ? LogName.base(of: path) : path }
+    private func place(_ path: String) -> String { isEntered ? LogFileNames.base(of: path) : path }
 
     /// - Parameter waits: for a process that writes, where it is a named pipe.
     func open(_ path: String, waits: Bool) throws(Errno) -> FileDescriptor {
@@ -38,6 +38,6 @@ package struct LogAccess: Sendable {
 
     /// The names in the folder of a log.
     func names(besides log: String) throws(Errno) -> [String] {
-        try (files ?? SystemFileSystem()).names(in: LogName.folder(of: log))
+        try (files ?? SystemFileSystem()).names(in: LogFileNames.folder(of: log))
     }
 }

@@ -26,7 +26,7 @@ struct LogFiles {
     init(of log: String, _ access: LogAccess = .configured, highest: Int = .max)
         throws(ReadingError)
     {
-        let folder = LogName.folder(of: log)
+        let folder = LogFileNames.folder(of: log)
         let names: [String]
         do throws(Errno) {
             names = try access.names(besides: log)
@@ -34,17 +34,17 @@ struct LogFiles {
             guard error == .noSuchFileOrDirectory else { throw ReadingError(folder, error) }
             names = []
         }
-        let base = LogName.base(of: log)
+        let base = LogFileNames.base(of: log)
         var full: [Int: Full] = [:]
         var others: [String] = []
         var foreign: [(number: Int, path: String)] = []
         for name in names.sorted() where name.hasPrefix(base) {
             let rest = name.dropFirst(base.count)
             let path = log + rest
-            if let number = LogName.number(of: Self.unpacked(name), log, highest: highest) {
+            if let number = LogFileNames.number(of: Self.unpacked(name), log, highest: highest) {
                 // As it was comes first.
                 if full[number] == nil { full[number] = Full(number: number, path: path) }
-            } else if let number = LogName.foreignNumber(of: Self.unpacked(name), log) {
+            } else if let number = LogFileNames.foreignNumber(of: Self.unpacked(name), log) {
                 foreign.append((number, path))
             } else if rest.first == "." || rest.first == "-" {
                 others.append(path)
@@ -67,8 +67,8 @@ struct LogFiles {
         let path = unpacked(path)
         guard let dot = path.lastIndex(of: ".") else { return (path, nil) }
         let log = String(path[..<dot])
-        guard !LogName.base(of: log).isEmpty,
-            let number = LogName.number(of: LogName.base(of: path), log, highest: .max)
+        guard !LogFileNames.base(of: log).isEmpty,
+            let number = LogFileNames.number(of: LogFileNames.base(of: path), log, highest: .max)
         else { return (path, nil) }
         return (log, number)
     }

@@ -71,7 +71,7 @@ struct LogSet {
         do throws(ReadingError) {
             names = try LogFiles(of: log, access, highest: state.generation)
         } catch {
-            problems.append((LogName.folder(of: log), error))
+            problems.append((LogFileNames.folder(of: log), error))
             return true
         }
         var full: [LogFile] = []
@@ -103,7 +103,7 @@ struct LogSet {
         files = moved.all
         notes = moved.notes
         foreign = names.foreign.map { path in
-            (LogName.base(of: path), (try? access.status(of: path).size) ?? 0)
+            (LogFileNames.base(of: path), (try? access.status(of: path).size) ?? 0)
         }
         return true
     }

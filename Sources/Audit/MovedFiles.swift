@@ -110,7 +110,7 @@ struct MovedFiles {
 
     /// The first names of the paths, and how many there are more.
     private static func list(_ paths: [String]) -> String {
-        paths.prefix(3).map { LogName.base(of: $0) }.joined(separator: ", ")
+        paths.prefix(3).map { LogFileNames.base(of: $0) }.joined(separator: ", ")
             + (paths.count > 3 ? " and \(paths.count - 3) more" : "")
     }
 

@@ -45,7 +45,7 @@ struct VerificationFiles {
             // Without it the others would look like a log that somebody has cut.
             state = nil
         } else {
-            files = set.files.map { File($0, name: LogName.base(of: $0.path)) }
+            files = set.files.map { File($0, name: LogFileNames.base(of: $0.path)) }
         }
         problems += set.problems.map { "\($0.path): \($0.error.reason)" }
         notes += set.notes

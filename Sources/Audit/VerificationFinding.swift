@@ -172,8 +172,8 @@ struct FailedSegment: Sendable {
 struct ConvertedSeals: Sendable {
     let first: UInt64
     var last: UInt64
-    let previous: SealCode
-    var code: SealCode
+    let previous: SealMAC
+    var code: SealMAC
 }
 
 struct UnsealedLines: Sendable {

@@ -5,7 +5,7 @@ extension VerificationLedger {
     /// How far the walk along the seals has come.
     private struct Walk {
         /// Nil where it is not known, or no longer.
-        var code: SealCode?
+        var code: SealMAC?
         var sequence: UInt64
         var time: String?
         /// Where the seal before stands, and why it was written.
@@ -20,7 +20,7 @@ extension VerificationLedger {
     /// What the seal after one says of it.
     private struct Follower {
         let sequence: UInt64
-        let previous: SealCode
+        let previous: SealMAC
     }
 
     /// Judges everything that waits.
@@ -44,7 +44,7 @@ extension VerificationLedger {
             }
         }
         var walk = Walk(
-            code: last?.seal.code ?? (firstSequence == 1 ? SealCode.none : nil),
+            code: last?.seal.code ?? (firstSequence == 1 ? SealMAC.none : nil),
             sequence: last?.seal.sequence ?? (firstSequence ?? 1) - 1,
             time: last?.seal.timeText, spot: latest?.last, reason: latest?.seal.reason)
         for (index, item) in items.enumerated() {
@@ -376,19 +376,19 @@ extension VerificationLedger {
         let log = files[after].logName
         var highest = files[after].number.map { $0 - 1 }
         if case .rotated(let name)? = opening {
-            highest = LogName.number(of: name, log, highest: .max) ?? highest
+            highest = LogFileNames.number(of: name, log, highest: .max) ?? highest
         }
         guard let lowest = files[before].number.map({ $0 + 1 }), files[before].logName == log else {
             guard case .rotated(let name)? = opening,
-                let number = LogName.number(of: name, log, highest: .max),
-                LogName.base(of: files[before].name) != name
+                let number = LogFileNames.number(of: name, log, highest: .max),
+                LogFileNames.base(of: files[before].name) != name
             else { return nil }
-            return "\(LogName.path(of: log, number)) is missing"
+            return "\(LogFileNames.path(of: log, number)) is missing"
         }
         guard let highest, lowest <= highest else { return nil }
-        let first = LogName.path(of: LogName.base(of: log), lowest)
+        let first = LogFileNames.path(of: LogFileNames.base(of: log), lowest)
         if lowest == highest { return "\(first) is missing" }
-        return "\(first) to \(LogName.path(of: LogName.base(of: log), highest)) are missing"
+        return "\(first) to \(LogFileNames.path(of: LogFileNames.base(of: log), highest)) are missing"
     }
 
     /// Lines at the end of a file, where no seal is missing.

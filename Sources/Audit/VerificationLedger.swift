@@ -42,10 +42,10 @@ struct VerificationLedger {
         let first: Spot
         var last: Spot
         var seals: ClosedRange<UInt64>
-        let previous: SealCode
-        var code: SealCode
+        let previous: SealMAC
+        var code: SealMAC
         /// As it was before the last seal was added; nil if it has only that one.
-        var before: (last: Spot, code: SealCode)?
+        var before: (last: Spot, code: SealMAC)?
         /// What anybody can tell without the key.
         var looksRight: Bool
 
@@ -500,7 +500,7 @@ struct VerificationLedger {
     ///   - previous: the code that the first seal names, if that seal is right.
     ///   - opening: what the first line tells.
     mutating func begin(
-        with sequence: UInt64, after previous: SealCode?, _ opening: LogNotice?,
+        with sequence: UInt64, after previous: SealMAC?, _ opening: LogNotice?,
         openingFault index: Int?
     ) {
         firstSequence = sequence

@@ -136,8 +136,8 @@ struct VerificationReader {
 
     /// Whether the line has a code at its end, where a seal has it.
     private static func endsLikeSeal(_ line: Span<UInt8>) -> Bool {
-        line.has(" mac=", at: line.count - SealCode.textCount - 5)
-            || line.has("\"mac\":\"", at: line.count - SealCode.textCount - 9)
+        line.has(" mac=", at: line.count - SealMAC.textCount - 5)
+            || line.has("\"mac\":\"", at: line.count - SealMAC.textCount - 9)
     }
 
     // MARK: Seals

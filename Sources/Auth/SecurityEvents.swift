@@ -55,7 +55,7 @@ struct LoginSucceeded: SecurityEvent {
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_login_success" }
-    var isPivotal: Bool { true }
+    var affectsAccess: Bool { true }
     var source: LogSource? { isDemo ? origin.sourceOfDemo() : nil }
 
     func count(in counters: SecurityCounters) { counters.loginsSucceeded.add() }
@@ -197,7 +197,7 @@ struct TokenCreated: SecurityEvent {
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_token_created" }
-    var isPivotal: Bool { true }
+    var affectsAccess: Bool { true }
     var source: LogSource? { isDemo ? origin.sourceOfDemo() : nil }
 
     func count(in counters: SecurityCounters) { counters.tokensIssued.add() }
@@ -269,7 +269,7 @@ struct TokenRefreshed: SecurityEvent {
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "authn_token_refreshed" }
-    var isPivotal: Bool { true }
+    var affectsAccess: Bool { true }
     /// A client can ask for the same exchange again and again: repeats have one line a second. The
     /// exchange itself always has its line.
     var source: LogSource? {
@@ -340,7 +340,7 @@ package struct TokenRevoked: SecurityEvent {
     package var level: Level { .info }
     package var area: Area { .security }
     package var name: StaticString { "authn_token_revoked" }
-    package var isPivotal: Bool { true }
+    package var affectsAccess: Bool { true }
 
     package var source: LogSource? { isDemo ? origin?.sourceOfDemo() : nil }
 
@@ -374,7 +374,7 @@ struct LoggedOut: SecurityEvent {
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "session_logout" }
-    var isPivotal: Bool { true }
+    var affectsAccess: Bool { true }
 
     var source: LogSource? { isDemo ? origin.sourceOfDemo() : nil }
 

@@ -11,7 +11,7 @@ enum ForeignFile {
     ) throws(Errno) -> String {
         let target = try unusedPath(of: log, fileSystem)
         try fileSystem.rename(path, to: target)
-        return LogName.base(of: target)
+        return LogFileNames.base(of: target)
     }
 
     /// Copies the end of the log's file to a new file, and then cuts it off the log. A process that
@@ -27,7 +27,7 @@ enum ForeignFile {
                 target, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
             try copyBytes(of: source, from: offset, to: copy, fileSystem)
             try fileSystem.synchronize(copy)
-            try fileSystem.synchronizeFolder(LogName.folder(of: log))
+            try fileSystem.synchronizeFolder(LogFileNames.folder(of: log))
         } catch {
             if error != .fileExists { try? fileSystem.remove(target) }
             throw error
@@ -37,7 +37,7 @@ enum ForeignFile {
         guard try file.status().isSameFile(as: source.status()) else { throw .wouldBlock }
         try fileSystem.truncate(file, to: offset)
         try fileSystem.synchronize(file)
-        return LogName.base(of: target)
+        return LogFileNames.base(of: target)
     }
 
     private static func copyBytes(
@@ -63,9 +63,9 @@ enum ForeignFile {
     private static func unusedPath(
         of log: String, _ fileSystem: any FileSystem
     ) throws(Errno) -> String {
-        let numbers = try fileSystem.names(in: LogName.folder(of: log)).compactMap {
-            LogName.foreignNumber(of: $0, log)
+        let numbers = try fileSystem.names(in: LogFileNames.folder(of: log)).compactMap {
+            LogFileNames.foreignNumber(of: $0, log)
         }
-        return LogName.foreignPath(of: log, (numbers.max() ?? 0) + 1)
+        return LogFileNames.foreignPath(of: log, (numbers.max() ?? 0) + 1)
     }
 }

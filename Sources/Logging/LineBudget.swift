@@ -186,7 +186,7 @@ struct LineBudget {
 
     /// Charges what a line really was.
     /// - Parameter byteCount: at most `maximumLine`; 0 if it was not written after all.
-    mutating func settle(
+    mutating func charge(
         _ admission: Admission, _ source: LogSource?, byteCount: Int, at now: Int64
     ) {
         let unused = Self.maximumLine - byteCount

@@ -4,7 +4,7 @@ import Time
 /// What the log and the audit log take of events that clients can cause as often as they like.
 final class LineLimits: Sendable {
     private struct State {
-        var log = RepeatFilter()
+        var log = DuplicateSuppressor()
         /// Nil where there is no audit log.
         var audit: LineBudget?
         /// Users, with the event that names them, who have had a line within the hour.
@@ -40,7 +40,7 @@ final class LineLimits: Sendable {
     /// - Parameters:
     ///   - isForLog: the log would take it.
     ///   - isForAudit: the audit log would.
-    func judge(
+    func admit(
         _ event: some LogEvent, _ source: LogSource, isForLog: Bool, isForAudit: Bool,
         at now: MonotonicTime
     ) -> Verdict {
@@ -75,13 +75,13 @@ final class LineLimits: Sendable {
     }
 
     /// - Parameter byteCount: of the whole line that was admitted.
-    func settle(
+    func charge(
         _ admission: LineBudget.Admission, _ source: LogSource?, byteCount: Int,
         at now: MonotonicTime
     ) {
         state.withLock { state in
             let now = state.advance(to: now)
-            state.audit?.settle(admission, source, byteCount: byteCount, at: now)
+            state.audit?.charge(admission, source, byteCount: byteCount, at: now)
         }
     }
 

@@ -3,7 +3,7 @@ import Time
 
 /// The time in front of each line, with what stands around it. A second's digits are computed once;
 /// within the second only the last three change.
-struct LineStamp {
+struct TimestampPrefix {
     /// Bytes; JSON's is the longest.
     static let maximumLength = 35
 

@@ -9,7 +9,7 @@ import POSIX
 /// whatever stands in it: that is sealed as found. And a log of another name whose first lines are no
 /// lines at all (the zeros that a power failure leaves, or something put in) is known by the state or
 /// the lock beside it.
-package enum LogBeginning {
+package enum LogFileSignature {
     /// - Throws: why the file cannot be read; one that is not there, or no regular file, is no obstacle.
     package static func isLog(_ path: String) throws(Errno) -> Bool {
         do throws(Errno) {
@@ -26,7 +26,7 @@ package enum LogBeginning {
         if path.hasSuffix(".log") { return true }
         if (try? LogState.isState(LogState.path(of: path))) ?? false { return true }
         // Where there are no seals, there is no state. The lock is made only for what was a log.
-        return (try? FileStatus(path: LogName.companion(of: path, "lock")))?.isRegularFile ?? false
+        return (try? FileStatus(path: LogFileNames.companion(of: path, "lock")))?.isRegularFile ?? false
     }
 
     /// - Parameter beginning: of a file, at least its first 40 bytes if it has so many.

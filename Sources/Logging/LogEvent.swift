@@ -7,7 +7,7 @@ package protocol LogEvent: Sendable {
     var name: StaticString { get }
     /// Whether it is about who may come in from now on: where the operator wants it, such a line is on
     /// the disk before anybody is answered.
-    var isPivotal: Bool { get }
+    var affectsAccess: Bool { get }
     /// Whether there is one for each request that goes well. Standard error gets these only where it has
     /// a level of its own that lets them through: a second copy would cost as much as the request.
     var isPerRequest: Bool { get }
@@ -21,7 +21,7 @@ package protocol LogEvent: Sendable {
 }
 
 extension LogEvent {
-    package var isPivotal: Bool { false }
+    package var affectsAccess: Bool { false }
     package var isPerRequest: Bool { false }
     package var source: LogSource? { nil }
     /// What is about security, what is grave, and what changes what is recorded.

@@ -19,7 +19,7 @@ package struct LogLine: ~Copyable, ~Escapable {
     /// longest line for the rest: the time, the names, and the short fields that come last.
     static let maximumValue = (Logger.maximumLine - 512) / 2
     /// The longest there is, without its time and line end.
-    static let maximumCount = Logger.maximumLine - LineStamp.maximumLength - 1
+    static let maximumCount = Logger.maximumLine - TimestampPrefix.maximumLength - 1
     /// What `end` needs at most: `,"cut":true}`.
     private static let endLength = 12
 
@@ -52,7 +52,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         var line = LogLine(memory.mutableSpan, format)
         line.write(event)
         let count = line.count
-        var stamp = LineStamp(format)
+        var stamp = TimestampPrefix(format)
         stamp.set(moment)
         var whole: [UInt8] = []
         stamp.append(memory.span.extracting(0..<count), to: &whole)
@@ -113,14 +113,14 @@ package struct LogLine: ~Copyable, ~Escapable {
         } while rest > 0
         if value < 0 { put(UInt8(ascii: "-")) }
         put(digits.span.extracting(index..<20))
-        settle(start)
+        finishField(start)
     }
 
     package mutating func field(_ name: StaticString, _ value: Bool) {
         let start = count
         begin(name)
         put(value ? "true" : "false")
-        settle(start)
+        finishField(start)
     }
 
     /// A word of this program's own.
@@ -130,7 +130,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         if isJSON { put(UInt8(ascii: "\"")) }
         put(value)
         if isJSON { put(UInt8(ascii: "\"")) }
-        settle(start)
+        finishField(start)
     }
 
     package mutating func field(_ name: StaticString, _ value: String) {
@@ -158,7 +158,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         } else {
             putQuoted(value)
         }
-        settle(start)
+        finishField(start)
     }
 
     private mutating func begin(_ name: StaticString) {
@@ -174,7 +174,7 @@ package struct LogLine: ~Copyable, ~Escapable {
     }
 
     /// Takes back the field that began at `start`, if not all of it found room.
-    private mutating func settle(_ start: Int) {
+    private mutating func finishField(_ start: Int) {
         guard isOverflown else { return }
         count = start
         isOverflown = false

@@ -1,7 +1,7 @@
 /// The names of a log's files: `app.log`, which is being written; `app.log.000001` and so on, which are
 /// full; `app.log.foreign.1` and so on, which no server wrote; and hidden ones beside them,
 /// `.app.log.state` and `.app.log.lock`.
-package enum LogName {
+package enum LogFileNames {
     /// Numbers with more digits than this are a log's own only once it has used up the shorter ones: to
     /// others they are dates.
     private static let digitCount = 6

@@ -14,9 +14,9 @@ package struct LogOptions: Sendable {
     /// Whether a new day (UTC) begins a new file.
     package var rotatesDaily = false
     /// Full files that stay: how many, how long, and how many bytes of them and the current one.
-    package var keep = 30
-    package var keepAge: TimeAmount?
-    package var keepSize: Int?
+    package var maximumFiles = 30
+    package var maximumAge: TimeAmount?
+    package var maximumTotalSize: Int?
     /// The lowest level of standard error; nil: whatever `level` and `areas` let through.
     package var standardErrorLevel: Level? = .warning
     /// The second file, of evidence events alone; nil for none.
@@ -44,9 +44,9 @@ package struct LogOptions: Sendable {
         /// Bytes.
         package var maximumSize = 10 * 1024 * 1024
         /// Full files that stay: how many, how long, and how many bytes of them and the current one.
-        package var keep = 1000
-        package var keepAge: TimeAmount? = .seconds(365 * 86_400)
-        package var keepSize: Int? = 1 << 30
+        package var maximumFiles = 1000
+        package var maximumAge: TimeAmount? = .seconds(365 * 86_400)
+        package var maximumTotalSize: Int? = 1 << 30
 
         package init(path: String) { self.path = path }
     }
@@ -61,9 +61,9 @@ package struct LogOptions: Sendable {
         options.path = audit.path
         options.maximumSize = audit.maximumSize
         options.rotatesDaily = false
-        options.keep = audit.keep
-        options.keepAge = audit.keepAge
-        options.keepSize = audit.keepSize
+        options.maximumFiles = audit.maximumFiles
+        options.maximumAge = audit.maximumAge
+        options.maximumTotalSize = audit.maximumTotalSize
         options.audit = nil
         options.leastHistory = .seconds(86_400)
         if let seal {

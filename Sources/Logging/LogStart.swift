@@ -14,7 +14,7 @@ import Time
 /// the state's place, or any right seal of our key, or is the same inode. Lines after the last seal
 /// of a process that was killed remain, and are sealed as found. Without a state nothing can be
 /// said.
-struct LogStart {
+struct LogRecoveryScan {
     /// What no server wrote.
     enum Foreign: Equatable {
         case file
@@ -48,11 +48,11 @@ struct LogStart {
         let first = try Self.firstLine(of: path)
         date = first.date
         size = first.status.size
-        format = LogBeginning.format(first.line.span)
+        format = LogFileSignature.format(first.line.span)
         let named = Self.number(in: first.line, path)
         generation = max(named, state?.generation ?? 0)
-        let numbers = try fileSystem.names(in: LogName.folder(of: path)).compactMap { name in
-            LogName.number(of: name, path, highest: generation)
+        let numbers = try fileSystem.names(in: LogFileNames.folder(of: path)).compactMap { name in
+            LogFileNames.number(of: name, path, highest: generation)
         }
         generation = max(generation, numbers.max() ?? 0)
         guard let key else {
@@ -84,7 +84,7 @@ struct LogStart {
         }
         if found.head == .none, let newest = Self.newestSealed(numbers, path) {
             let full = try Self.scan(
-                LogName.path(of: path, newest), key, SealChain(), from: 0)
+                LogFileNames.path(of: path, newest), key, SealChain(), from: 0)
             found.chain?.continue(after: full.head)
         }
         if let state, state.head.sequence > found.head.sequence {
@@ -136,7 +136,7 @@ struct LogStart {
     private static func newestSealed(_ numbers: [Int], _ path: String) -> Int? {
         let newestFirst = numbers.sorted(by: >)
         return newestFirst.first { number in
-            (try? lastSeal(in: LogName.path(of: path, number))) != nil
+            (try? lastSeal(in: LogFileNames.path(of: path, number))) != nil
         } ?? newestFirst.first
     }
 
@@ -233,7 +233,7 @@ struct LogStart {
     private static func number(in line: [UInt8], _ path: String) -> Int {
         for format in LogFormat.allCases {
             // Behind the time. A stranger's text that looks like it stands further on.
-            let line = line.dropFirst(LineStamp(format).text.count)
+            let line = line.dropFirst(TimestampPrefix(format).text.count)
             let start = lineUpToNumber(path, format)
             guard line.starts(with: start) else { continue }
             let digits = line.dropFirst(start.count).prefix { $0 &- UInt8(ascii: "0") < 10 }
@@ -241,17 +241,17 @@ struct LogStart {
             guard let next = line[digits.endIndex...].first, next == 0x20 || next == 0x22 else {
                 continue
             }
-            let name = LogName.base(of: path) + "." + String(decoding: digits, as: UTF8.self)
-            return LogName.number(of: name, path, highest: .max) ?? 0
+            let name = LogFileNames.base(of: path) + "." + String(decoding: digits, as: UTF8.self)
+            return LogFileNames.number(of: name, path, highest: .max) ?? 0
         }
         return 0
     }
 
     /// What stands before the number in the first line of a new file, without the time.
     private static func lineUpToNumber(_ path: String, _ format: LogFormat) -> [UInt8] {
-        let event = LogRotated(file: LogName.base(of: path) + ".", reason: "size")
+        let event = LogRotated(file: LogFileNames.base(of: path) + ".", reason: "size")
         let line = LogLine.whole(event, at: Timestamp(seconds: 0), format)
-            .dropFirst(LineStamp(format).text.count)
+            .dropFirst(TimestampPrefix(format).text.count)
         // Nothing behind the name has a dot.
         return Array(line[...(line.lastIndex(of: UInt8(ascii: ".")) ?? line.startIndex)])
     }

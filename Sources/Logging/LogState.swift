@@ -36,7 +36,7 @@ package struct LogState: Sendable, Equatable {
     private static let title = "gatehouse log state 1"
 
     /// Where the state of this log is kept.
-    package static func path(of log: String) -> String { LogName.companion(of: log, "state") }
+    package static func path(of log: String) -> String { LogFileNames.companion(of: log, "state") }
 
     /// The newest state that stands in the file; nil if there is none that this key has written.
     package static func read(from path: String, _ key: SealKey) throws(Errno) -> LogState? {

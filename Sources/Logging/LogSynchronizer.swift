@@ -14,7 +14,7 @@ final class LogSynchronizer: Sendable {
     struct Waiter: Sendable {
         /// The number of lines that have to be on the disk.
         let target: UInt64
-        let done: @Sendable (Logger.Outcome) -> Void
+        let done: @Sendable (Logger.CommitResult) -> Void
     }
 
     private struct State {
@@ -72,7 +72,7 @@ final class LogSynchronizer: Sendable {
     }
 
     /// Those whose lines are on the disk; after a failure all, because each may try again.
-    private func takeReady(_ result: Result) -> (ready: [Waiter], Logger.Outcome) {
+    private func takeReady(_ result: Result) -> (ready: [Waiter], Logger.CommitResult) {
         state.withLock { state in
             switch result {
             case .failed(let error):

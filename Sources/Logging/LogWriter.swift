@@ -39,7 +39,7 @@ final class LogWriter: @unchecked Sendable {
 
     func end() { batch.isUnderway.store(false, ordering: .releasing) }
 
-    struct Outcome {
+    struct WriteResult {
         var error: Errno?
         /// Lines of the batch that are in the file.
         var lines = 0
@@ -51,9 +51,9 @@ final class LogWriter: @unchecked Sendable {
     /// - Parameters:
     ///   - event: what is to be said before anything else.
     ///   - lineCount: of the batch.
-    func write(announcing event: (any LogEvent)?, lineCount: Int) -> Outcome {
+    func write(announcing event: (any LogEvent)?, lineCount: Int) -> WriteResult {
         let outcome = batch.withBytes { file.append($0, announcing: event) }
-        var result = Outcome(error: outcome.error, hasAnnounced: outcome.hasAnnounced)
+        var result = WriteResult(error: outcome.error, hasAnnounced: outcome.hasAnnounced)
         result.lines =
             outcome.error == nil ? lineCount : batch.withBytes { $0.lineCount(outcome.written) }
         batch.removeFirst(outcome.written)
@@ -85,7 +85,7 @@ final class LogWriter: @unchecked Sendable {
     func reopenIfGone() throws(Errno) { try file.reopenIfGone() }
 
     /// Whatever is due when nobody writes.
-    func keepUp() -> Errno? { file.keepUp() }
+    func performMaintenance() -> Errno? { file.performMaintenance() }
 
     /// What is to be put on the disk without holding up the writers.
     func unsynced() -> RotatingFile.Unsynced? { file.unsynced() }
@@ -102,7 +102,7 @@ final class LogWriter: @unchecked Sendable {
     func finish() -> Errno? { file.finish() ?? synchronize() }
 
     /// What the file has said about itself, for standard error.
-    func takeNews() -> [any LogEvent] { file.takeNews() }
+    func takeNews() -> [any LogEvent] { file.takeNotices() }
 
     /// Why the file could not be rotated, once for each time that it begins to fail.
     func takeRotationFailure() -> Errno? {
@@ -116,7 +116,7 @@ final class LogWriter: @unchecked Sendable {
 
     var head: SealHead? { file.head }
     var oldest: Timestamp? { file.oldest }
-    var descriptorNumber: CInt { file.descriptorNumber }
+    var fileDescriptor: CInt { file.fileDescriptor }
 }
 
 extension Span<UInt8> {

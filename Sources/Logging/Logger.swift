@@ -30,7 +30,7 @@ package final class Logger: Sendable {
     package static let maximumLine = 8192
     /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed within a
     /// second, and a seal is never late by more.
-    private static let keepUpInterval = TimeAmount(milliseconds: 500)
+    private static let maintenanceInterval = TimeAmount(milliseconds: 500)
     /// Between two lines of the audit log that say how many found no room: clients can cause them, and
     /// no budget has them.
     private static let auditDropInterval = TimeAmount.seconds(60)
@@ -68,7 +68,7 @@ package final class Logger: Sendable {
     private let writer: LogWriter
     /// `State.written`, as long as nothing fails, and `State.isWriting`, for those who look without
     /// the lock.
-    private let settled = Atomic<UInt64>(0)
+    private let committedCount = Atomic<UInt64>(0)
     private let isBusy = Atomic<Bool>(false)
     /// Nothing waits, and nothing has failed: for those who have written nothing here.
     private let isSettled = Atomic<Bool>(true)
@@ -76,7 +76,7 @@ package final class Logger: Sendable {
     private let syncs = LogSynchronizer()
 
     fileprivate struct State {
-        var stamp: LineStamp
+        var stamp: TimestampPrefix
         var pending: LineBuffer
         /// Lines recorded and lines written, since the start. Their difference is what waits.
         var recorded: UInt64 = 0
@@ -115,7 +115,7 @@ package final class Logger: Sendable {
     }
 
     /// What `commit` says.
-    package enum Outcome: Sendable, Equatable {
+    package enum CommitResult: Sendable, Equatable {
         /// Every line recorded before is in the file.
         case written
         /// Some are not.
@@ -143,7 +143,7 @@ package final class Logger: Sendable {
     ) throws(LogOpenError) {
         self.levels = levels
         self.label = label
-        fileName = LogName.base(of: options.path)
+        fileName = LogFileNames.base(of: options.path)
         self.standardError = standardError
         self.clock = clock
         self.fileSystem = fileSystem
@@ -159,7 +159,7 @@ package final class Logger: Sendable {
         let capacity = Self.capacity + Self.writeThreshold
         state = Monitor(
             State(
-                stamp: LineStamp(options.format), pending: LineBuffer(capacity: capacity),
+                stamp: TimestampPrefix(options.format), pending: LineBuffer(capacity: capacity),
                 retryDelay: options.retryDelays.lowerBound))
         writer = LogWriter(rotating, LineBuffer(capacity: capacity), fileSystem)
         // Before the first line is written: a start that fails here leaves an empty log.
@@ -167,14 +167,14 @@ package final class Logger: Sendable {
             do throws(LogOpenError) {
                 audit = try Logger(
                     options, clock, fileSystem, levels, standardError,
-                    label: LogName.base(of: options.path) + ": ")
+                    label: LogFileNames.base(of: options.path) + ": ")
             } catch {
                 throw .audit(error)
             }
         } else {
             audit = nil
         }
-        keepUp()
+        performMaintenance()
     }
 
     /// Why the last attempt to write either file failed, or the last to put on the disk what has to be
@@ -240,7 +240,7 @@ package final class Logger: Sendable {
         }
         if audit != nil, levels.isForAudit(level, event.area) { sinks.audit = isEvidence(event) }
         guard sinks.isAny else { return }
-        let mustSync = level == .critical || syncsPivotal && event.isPivotal
+        let mustSync = level == .critical || syncsPivotal && event.affectsAccess
         if var source = event.source {
             if tokensNeedNoPassword { source.ignoreToken() }
             return recordLimited(event, source, &sinks, mustSync: mustSync)
@@ -253,7 +253,7 @@ package final class Logger: Sendable {
         let count = line.count
         let lacksRoom = line.lacksRoom
         if !lacksRoom {
-            keep(memory.span.extracting(0..<count), level, sinks, mustSync: mustSync)
+            enqueue(memory.span.extracting(0..<count), level, sinks, mustSync: mustSync)
         } else {
             recordLong(event, sinks, mustSync: mustSync)
         }
@@ -281,7 +281,7 @@ package final class Logger: Sendable {
         var line = LogLine(memory.mutableSpan, format)
         line.write(event)
         let count = line.count
-        keep(memory.span.extracting(0..<count), event.level, sinks, mustSync: mustSync)
+        enqueue(memory.span.extracting(0..<count), event.level, sinks, mustSync: mustSync)
     }
 
     /// A line of which there may be too many.
@@ -289,7 +289,7 @@ package final class Logger: Sendable {
         _ event: some LogEvent, _ source: LogSource, _ sinks: inout Sinks, mustSync: Bool
     ) {
         let now = clock.monotonic()
-        let verdict = limits.judge(
+        let verdict = limits.admit(
             event, source, isForLog: sinks.file || sinks.standardError, isForAudit: sinks.audit,
             at: now)
         if !verdict.isForLog { (sinks.file, sinks.standardError) = (false, false) }
@@ -297,7 +297,7 @@ package final class Logger: Sendable {
         guard sinks.isAny else { return }
         let count = recordShort(event, sinks, mustSync: mustSync)
         if let admission = verdict.audit {
-            limits.settle(admission, source, byteCount: count, at: now)
+            limits.charge(admission, source, byteCount: count, at: now)
         }
     }
 
@@ -309,11 +309,11 @@ package final class Logger: Sendable {
         var whole = memory.mutableSpan
         var line = LogLine(
             whole._mutatingExtracting(
-                0..<(LineBudget.maximumLine - LineStamp.maximumLength - 1)), format)
+                0..<(LineBudget.maximumLine - TimestampPrefix.maximumLength - 1)), format)
         line.write(event)
         let count = line.count
-        keep(memory.span.extracting(0..<count), event.level, sinks, mustSync: mustSync)
-        return count + LineStamp.maximumLength + 1
+        enqueue(memory.span.extracting(0..<count), event.level, sinks, mustSync: mustSync)
+        return count + TimestampPrefix.maximumLength + 1
     }
 
     private func recordSummaries(all: Bool) {
@@ -329,11 +329,11 @@ package final class Logger: Sendable {
         }
         for summary in summaries.audit {
             let count = recordShort(summary, Sinks(audit: true), mustSync: false)
-            limits.settle(.summary, nil, byteCount: count, at: now)
+            limits.charge(.summary, nil, byteCount: count, at: now)
         }
     }
 
-    private func keep(_ line: Span<UInt8>, _ level: Level, _ sinks: Sinks, mustSync: Bool) {
+    private func enqueue(_ line: Span<UInt8>, _ level: Level, _ sinks: Sinks, mustSync: Bool) {
         if sinks.audit, let audit {
             // Standard error gets it once.
             let isTold = sinks.standardError || sinks.file
@@ -364,7 +364,7 @@ package final class Logger: Sendable {
             guard isForFile else { return false }
             isSettled.store(false, ordering: .relaxed)
             let waiting = state.pending.count + state.underway
-            guard waiting + line.count + LineStamp.maximumLength + 1 <= Self.capacity else {
+            guard waiting + line.count + TimestampPrefix.maximumLength + 1 <= Self.capacity else {
                 state.dropped += 1
                 state.droppedEver += 1
                 state.dropReason = state.failure ?? .noBufferSpace
@@ -379,7 +379,7 @@ package final class Logger: Sendable {
     // MARK: Commit
 
     private enum Turn {
-        case done(Outcome)
+        case done(CommitResult)
         /// To write what waits, all of it up to a line.
         case mine(Batch)
         /// Somebody else's.
@@ -395,14 +395,14 @@ package final class Logger: Sendable {
 
     /// Returns when every line recorded before the call is in its files, or could not be written.
     /// Does not wait for the disk; see `synchronize`.
-    package func commit() -> Outcome {
+    package func commit() -> CommitResult {
         let outcome = commitFile()
         guard let audit, !audit.isSettled.load(ordering: .acquiring) else { return outcome }
         let second = audit.commitFile()
         return outcome == .written ? second : outcome
     }
 
-    private func commitFile() -> Outcome {
+    private func commitFile() -> CommitResult {
         let (target, failedWrites, lost, first) = state.withLock { state in
             let lost = (state.dropped > 0 ? state.failure : nil) ?? state.owedSyncFailure
             let turn =
@@ -412,7 +412,7 @@ package final class Logger: Sendable {
         }
         var turn = first
         if case .others = turn {
-            if yieldUntilSettled(target) { return lost.map(Outcome.failed) ?? .written }
+            if yieldUntilSettled(target) { return lost.map(CommitResult.failed) ?? .written }
             turn = state.waitUntil(
                 { !$0.isWriting }, then: { take(&$0, upTo: target, lost, failedWrites) })
         }
@@ -421,7 +421,7 @@ package final class Logger: Sendable {
             return outcome
         }
         if let error = write(batch) { return .failed(error) }
-        return lost.map(Outcome.failed) ?? .written
+        return lost.map(CommitResult.failed) ?? .written
     }
 
     /// Lets others run for as long as a write takes, which is mostly less than falling asleep and being
@@ -429,7 +429,7 @@ package final class Logger: Sendable {
     private func yieldUntilSettled(_ target: UInt64) -> Bool {
         for _ in 0..<Self.yields {
             sched_yield()
-            if settled.load(ordering: .acquiring) >= target { return true }
+            if committedCount.load(ordering: .acquiring) >= target { return true }
             if !isBusy.load(ordering: .relaxed) { break }
         }
         return false
@@ -442,7 +442,7 @@ package final class Logger: Sendable {
         // After the last seal nothing is written any more.
         if state.isFinished, state.written < target { return .done(.failed(.socketShutdown)) }
         if state.written >= target && state.failure == nil || state.isFinished {
-            return .done(lost.map(Outcome.failed) ?? .written)
+            return .done(lost.map(CommitResult.failed) ?? .written)
         }
         if let failure = state.failure {
             // Whoever waited for a writer that failed does not try the same again at once; nor does
@@ -471,7 +471,7 @@ package final class Logger: Sendable {
     /// The same for somebody whose lines may come from several threads: `.failed` also if any line
     /// at all has found no room since the last call with this mark, because it may be one of theirs,
     /// and somebody else's commit may have reported it meanwhile.
-    package func commit(since mark: inout UInt64) -> Outcome {
+    package func commit(since mark: inout UInt64) -> CommitResult {
         let outcome = commit()
         var (dropped, reason) = state.withLock { ($0.droppedEver, $0.dropReason) }
         if let audit {
@@ -505,10 +505,10 @@ package final class Logger: Sendable {
     }
 
     /// Gives the write turn back, and tells what became of it.
-    private func giveBack(_ outcome: LogWriter.Outcome, _ recovered: LogRecovered?) -> Bool {
+    private func giveBack(_ outcome: LogWriter.WriteResult, _ recovered: LogRecovered?) -> Bool {
         let rotationFailure = writer.takeRotationFailure()
         let news = writer.takeNews()
-        CrashReport.setDescriptor(writer.descriptorNumber, of: crashSlot)
+        CrashReport.setDescriptor(writer.fileDescriptor, of: crashSlot)
         let now = clock.monotonic()
         let (isNew, dropped) = state.withLock { state in
             state.isWriting = false
@@ -516,7 +516,7 @@ package final class Logger: Sendable {
             isBusy.store(false, ordering: .relaxed)
             state.underway = 0
             state.written += UInt64(outcome.lines)
-            if outcome.error == nil { settled.store(state.written, ordering: .releasing) }
+            if outcome.error == nil { committedCount.store(state.written, ordering: .releasing) }
             if outcome.hasAnnounced, let told = recovered?.dropped {
                 state.dropped -= UInt64(clamping: told)
             }
@@ -550,10 +550,10 @@ package final class Logger: Sendable {
         }
         let owesWord = isNew && recovered != nil && !outcome.hasAnnounced
         if isNew, let recovered {
-            if owesWord { keepWhole(recovered) }
+            if owesWord { enqueueFormatted(recovered) }
             tellStandardError(recovered, always: true)
         }
-        if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
+        if dropped > 0 { enqueueUnconditionally(LogDropped(dropped: Int64(clamping: dropped))) }
         return dropped > 0 || rotationFailure != nil || owesWord
     }
 
@@ -572,21 +572,21 @@ package final class Logger: Sendable {
             return state.failure == nil && !state.isFinished
                 ? state.takeDropped(at: now, interval: interval) : 0
         }
-        if dropped > 0 { insist(LogDropped(dropped: Int64(clamping: dropped))) }
+        if dropped > 0 { enqueueUnconditionally(LogDropped(dropped: Int64(clamping: dropped))) }
     }
 
     /// Records what this file has to say of itself. The audit log has no levels to ask.
     private func tell(_ event: some LogEvent) {
-        if label.isEmpty { record(event) } else { insist(event) }
+        if label.isEmpty { record(event) } else { enqueueUnconditionally(event) }
     }
 
     /// Keeps a line whatever the levels are and however little room there is.
-    private func insist(_ event: some LogEvent) {
-        keepWhole(event)
+    private func enqueueUnconditionally(_ event: some LogEvent) {
+        enqueueFormatted(event)
         tellStandardError(event)
     }
 
-    private func keepWhole(_ event: some LogEvent) {
+    private func enqueueFormatted(_ event: some LogEvent) {
         let line = LogLine.whole(event, at: clock.now(), format)
         state.withLock { state in
             state.addWhole(line.span)
@@ -610,9 +610,9 @@ package final class Logger: Sendable {
     package func startKeepingUp() {
         let source = DispatchSource.makeTimerSource(
             queue: DispatchQueue(label: "gatehouse.log.keep-up"))
-        let interval = DispatchTimeInterval.milliseconds(Int(Self.keepUpInterval.milliseconds))
+        let interval = DispatchTimeInterval.milliseconds(Int(Self.maintenanceInterval.milliseconds))
         source.schedule(deadline: .now() + interval, repeating: interval, leeway: .milliseconds(50))
-        source.setEventHandler { [weak self] in self?.keepUp() }
+        source.setEventHandler { [weak self] in self?.performMaintenance() }
         source.resume()
         timer.withLock { $0 = source }
     }
@@ -620,7 +620,7 @@ package final class Logger: Sendable {
     /// Sees to whatever nobody else does: says how often what was repeated, looks whether the file is
     /// still where it was, writes and seals what waits, says so when nothing happens, tries again what
     /// failed, and puts all of it on the disk.
-    package func keepUp() {
+    package func performMaintenance() {
         guard !state.withLock({ $0.isFinished }) else { return }
         recordSummaries(all: false)
         exchangeReports(all: false)
@@ -633,10 +633,10 @@ package final class Logger: Sendable {
     private func exchangeReports(all: Bool) {
         guard let audit else { return }
         for event in takeReports(all: all) where levels.isForAudit(event.level, event.area) {
-            audit.keepWhole(event)
+            audit.enqueueFormatted(event)
         }
         for event in audit.takeReports(all: all) where levels.isForFile(event.level, event.area) {
-            keepWhole(event)
+            enqueueFormatted(event)
         }
     }
 
@@ -652,12 +652,12 @@ package final class Logger: Sendable {
         reportDropped(all: false)
         reopenIfGone()
         _ = commitFile()
-        takeTurn()
+        beginWriteTurn()
         let isWell = state.withLock { $0.failure == nil && !$0.isFinished }
-        guard isWell else { return endTurn() }
-        let error = writer.keepUp()
+        guard isWell else { return endWriteTurn() }
+        let error = writer.performMaintenance()
         let unsynced = writer.unsynced()
-        _ = giveBack(LogWriter.Outcome(error: error), nil)
+        _ = giveBack(LogWriter.WriteResult(error: error), nil)
         guard let unsynced else { return }
         let failure = synchronize(unsynced)
         let told = state.withLock { state in
@@ -674,14 +674,14 @@ package final class Logger: Sendable {
 
     /// Calls `done` once every line recorded before the call is on the disk, in both files, or could
     /// not be put there; on another thread. One sync of a file serves all who wait for it.
-    package func synchronize(_ done: @escaping @Sendable (Outcome) -> Void) {
+    package func synchronize(_ done: @escaping @Sendable (CommitResult) -> Void) {
         guard let audit else { return synchronizeFile(done) }
         synchronizeFile { outcome in
             audit.synchronizeFile { done(outcome == .written ? $0 : outcome) }
         }
     }
 
-    private func synchronizeFile(_ done: @escaping @Sendable (Outcome) -> Void) {
+    private func synchronizeFile(_ done: @escaping @Sendable (CommitResult) -> Void) {
         beginSync(LogSynchronizer.Waiter(target: state.withLock { $0.recorded }, done: done))
     }
 
@@ -692,10 +692,10 @@ package final class Logger: Sendable {
     /// - Returns: the number of lines that are on the disk since the start, or why they are not.
     private func putOnDisk() -> LogSynchronizer.Result {
         _ = commitFile()
-        takeTurn()
+        beginWriteTurn()
         let (written, failure) = state.withLock { ($0.written, $0.failure) }
         let unsynced = writer.unsynced()
-        endTurn()
+        endWriteTurn()
         if let failure { return .failed(failure) }
         if let unsynced, let error = synchronize(unsynced) {
             let isNew = state.withLock { state in
@@ -718,9 +718,9 @@ package final class Logger: Sendable {
             } catch {
                 return error
             }
-            takeTurn()
+            beginWriteTurn()
             try? writer.markSynced(unsynced)
-            endTurn()
+            endWriteTurn()
             return nil
         }
     }
@@ -733,14 +733,14 @@ package final class Logger: Sendable {
         }
         guard let failure else { return }
         let recovered = LogRecovered(reason: "synced", dropped: nil, error: failure.description)
-        keepWhole(recovered)
+        enqueueFormatted(recovered)
         tellStandardError(recovered, always: true)
         _ = commitFile()
     }
 
     /// Looks whether the path still leads to the file, and follows it if not.
     private func reopenIfGone() {
-        takeTurn()
+        beginWriteTurn()
         let told = state.withLock { $0.reopenFailure }
         var failure: Errno?
         do throws(Errno) {
@@ -749,21 +749,21 @@ package final class Logger: Sendable {
             failure = error
         }
         state.withLock { $0.reopenFailure = failure }
-        endTurn()
+        endWriteTurn()
         if let failure, failure != told {
             tell(LogFailed(reason: "\(label)cannot reopen: \(failure.description)"))
         }
     }
 
     /// Waits for the write turn, and takes it.
-    private func takeTurn() {
+    private func beginWriteTurn() {
         state.waitUntil({ !$0.isWriting }, then: { $0.isWriting = true })
         writer.begin()
     }
 
     /// Gives the write turn back after something that wrote no lines.
-    private func endTurn() {
-        CrashReport.setDescriptor(writer.descriptorNumber, of: crashSlot)
+    private func endWriteTurn() {
+        CrashReport.setDescriptor(writer.fileDescriptor, of: crashSlot)
         writer.end()
         state.withLock { $0.isWriting = false }
         state.wakeAll()
@@ -773,11 +773,11 @@ package final class Logger: Sendable {
 
     /// Lets the process have last words if it dies of a fault of its own. For one logger a process.
     package func installCrashReport() {
-        takeTurn()
-        audit?.takeTurn()
+        beginWriteTurn()
+        audit?.beginWriteTurn()
         CrashReport.install([buffers] + (audit.map { [$0.buffers] } ?? []), format)
-        audit?.endTurn()
-        endTurn()
+        audit?.endWriteTurn()
+        endWriteTurn()
     }
 
     private var buffers: CrashReport.Buffers { (state.withLock { $0.pending }, writer.buffer) }
@@ -795,19 +795,19 @@ package final class Logger: Sendable {
             }
         }
         if let failure { throw failure }
-        keepUp()
+        performMaintenance()
     }
 
     private func reopenFile() throws(Errno) {
         _ = commitFile()
-        takeTurn()
+        beginWriteTurn()
         var failure: Errno?
         do throws(Errno) {
             try writer.reopen()
         } catch {
             failure = error
         }
-        endTurn()
+        endWriteTurn()
         if let failure { throw failure }
     }
 
@@ -831,15 +831,15 @@ package final class Logger: Sendable {
 
     private func changeFile(to options: LogOptions) -> Errno? {
         _ = commitFile()
-        takeTurn()
-        defer { endTurn() }
+        beginWriteTurn()
+        defer { endWriteTurn() }
         return writer.change(to: RotatingFile.Options(options))
     }
 
     /// How far the log is sealed; nil if it is not.
     package var head: SealHead? {
-        takeTurn()
-        defer { endTurn() }
+        beginWriteTurn()
+        defer { endWriteTurn() }
         return writer.head
     }
 
@@ -864,12 +864,12 @@ package final class Logger: Sendable {
         _ = commitFile()
         reportDropped(all: true)
         _ = commitFile()
-        takeTurn()
+        beginWriteTurn()
         let wasFinished = state.withLock { $0.isFinished }
         let isFinished = wasFinished || writer.finish() == nil
         state.withLock { $0.isFinished = isFinished }
         for event in writer.takeNews() { tellStandardError(event) }
-        endTurn()
+        endWriteTurn()
         // Nothing stands behind the seal that says so, not even last words.
         if isFinished { CrashReport.setDescriptor(-1, of: crashSlot) }
         return state.withLock { state in
@@ -884,7 +884,7 @@ extension RotatingFile.Options {
             path: options.path, maximumSize: options.maximumSize,
             rotatesDaily: options.rotatesDaily,
             retention: Retention(
-                keep: options.keep, keepAge: options.keepAge, keepSize: options.keepSize),
+                maximumFiles: options.maximumFiles, maximumAge: options.maximumAge, maximumTotalSize: options.maximumTotalSize),
             format: options.format, seal: options.seal, leastHistory: options.leastHistory)
     }
 }

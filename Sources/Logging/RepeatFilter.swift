@@ -5,7 +5,7 @@ import Time
 /// and sixteen times as many for the larger networks around it, and 1,000 for all together; the rest is
 /// counted, and one line a second for each kind says how many there were. So a client that is refused
 /// in a loop cannot fill the disk, nor bury what else happens.
-struct RepeatFilter {
+struct DuplicateSuppressor {
     /// Lines of one kind and address in a second; the same for one user.
     private static let limit = 20
     private static let limitOfAll = 1000

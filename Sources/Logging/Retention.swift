@@ -3,11 +3,11 @@ import Time
 /// Which full files of a log need not stay. The oldest go first, and none stays behind one that goes.
 struct Retention: Sendable, Equatable {
     /// Files.
-    var keep = 30
+    var maximumFiles = 30
     /// Since a file was last written; nil for ever.
-    var keepAge: TimeAmount?
+    var maximumAge: TimeAmount?
     /// Bytes of all files together, the one that is written counted as full; nil without end.
-    var keepSize: Int?
+    var maximumTotalSize: Int?
 
     struct FullFile: Sendable, Equatable {
         let number: Int
@@ -29,11 +29,11 @@ struct Retention: Sendable, Equatable {
         var total = files.reduce(room) { $0 + $1.size }
         while count < files.count {
             let file = files[count]
-            if files.count - count > keep {
+            if files.count - count > maximumFiles {
                 reason = "count"
-            } else if let keepAge, Timestamp(milliseconds: file.modified) + keepAge <= now {
+            } else if let maximumAge, Timestamp(milliseconds: file.modified) + maximumAge <= now {
                 reason = "age"
-            } else if let keepSize, total > keepSize {
+            } else if let maximumTotalSize, total > maximumTotalSize {
                 reason = "size"
             } else {
                 break

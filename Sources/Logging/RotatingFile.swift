@@ -35,7 +35,7 @@ struct RotatingFile: ~Copyable {
     }
 
     /// What became of a batch.
-    struct Outcome {
+    struct AppendResult {
         /// Bytes of whole lines that are in the file.
         var written: Int
         /// Why the rest is not.
@@ -45,17 +45,17 @@ struct RotatingFile: ~Copyable {
     }
 
     /// After this long without a line a seal says so: an absence that is on record.
-    private static let silence = TimeAmount.seconds(60)
+    private static let noticeInterval = TimeAmount.seconds(60)
     /// Kept free for the seal that closes a file; no seal is longer.
-    private static let sealRoom = 448
+    private static let maximumSealLength = 448
     /// Full files that wait to be synced at most.
-    private static let retiredAtMost = 4
+    private static let maximumRetired = 4
     private static let retentionInterval = TimeAmount.seconds(3600)
 
     private var options: Options
     private let fileSystem: any FileSystem
     private let clock: WallClock
-    private var file: LogDescriptor
+    private var file: OpenLogFile
     private var lock: ProcessLock
     private var stateFile: LogStateFile?
     /// Nil where the log is not sealed.
@@ -72,7 +72,7 @@ struct RotatingFile: ~Copyable {
     /// The last thing in the file is the seal of a stop.
     private var isFinal = false
     /// The number that the last full file got.
-    private(set) var generation: Int
+    private(set) var lastArchiveNumber: Int
     /// The UTC day of the file's first line, counted from 1970; nil if it is none that we know.
     private var day: Int64?
     /// Bytes that a start has found.
@@ -88,17 +88,17 @@ struct RotatingFile: ~Copyable {
     /// Lines about the file itself that stand before whatever comes next.
     private var owed: [UInt8] = []
     /// The same for standard error, until somebody takes them there.
-    private var news: [any LogEvent] = []
+    private var notices: [any LogEvent] = []
     /// The bytes of such lines at the file's beginning; a file with nothing else is not full.
     private var headerSize = 0
     /// Full files that are removed once the line that says so is sealed and on the disk.
-    private var doomed: [Int] = []
-    private var doomIsSealed = false
+    private var filesToRemove: [Int] = []
+    private var removalIsSealed = false
     private var lastRetention: Timestamp
     /// About when the oldest line that stays was written; nil while nothing was removed.
     private(set) var oldest: Timestamp?
     /// Full files whose last lines may not be on the disk yet.
-    private var retired: [LogDescriptor] = []
+    private var retired: [OpenLogFile] = []
     private var folderHasChanged = false
     /// Counts whatever changes the file, so that a sync knows whether it was the last word.
     private var changes: UInt64 = 0
@@ -113,8 +113,8 @@ struct RotatingFile: ~Copyable {
         try Self.checkKind(options.path, fileSystem)
         try Self.checkBeginning(options.path)
         let lock = try Self.lock(options.path, fileSystem)
-        var start: LogStart
-        var file: LogDescriptor
+        var start: LogRecoveryScan
+        var file: OpenLogFile
         var stateFile: LogStateFile?
         var hadState = true
         var foreign: LogForeign?
@@ -127,11 +127,11 @@ struct RotatingFile: ~Copyable {
             } else {
                 try LogStateFile.clear(statePath)
             }
-            start = try LogStart(options.path, stateFile?.state, options.seal?.key, fileSystem)
+            start = try LogRecoveryScan(options.path, stateFile?.state, options.seal?.key, fileSystem)
             foreign = try Self.moveForeign(start, file, options.path, fileSystem)
             if foreign != nil {
                 file = try Self.open(options.path, fileSystem)
-                start = try LogStart(
+                start = try LogRecoveryScan(
                     options.path, stateFile?.state, options.seal?.key, fileSystem)
             }
             // Without it, a kill within the next second has the lines until then moved aside, which
@@ -146,7 +146,7 @@ struct RotatingFile: ~Copyable {
         chain = start.chain
         size = start.size
         sealedSize = start.size
-        generation = start.generation
+        lastArchiveNumber = start.generation
         endsInsideLine = start.isTorn
         endsInSeal = start.endsInSeal
         foundSize = start.size
@@ -158,14 +158,14 @@ struct RotatingFile: ~Copyable {
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
-        say(LogOpened(file: LogName.base(of: options.path)))
-        if let foreign { say(foreign) }
-        if start.isMissing { say(LogReopened(reason: "missing", level: .warning)) }
-        if start.isMissingTail { say(LogFailed(reason: "missing_tail", head: start.chain?.head)) }
+        appendNotice(LogOpened(file: LogFileNames.base(of: options.path)))
+        if let foreign { appendNotice(foreign) }
+        if start.isMissing { appendNotice(LogReopened(reason: "missing", level: .warning)) }
+        if start.isMissingTail { appendNotice(LogFailed(reason: "missing_tail", head: start.chain?.head)) }
         if !hadState, let head = start.chain?.head, head != .none {
-            say(LogFailed(reason: "missing_state", head: head))
+            appendNotice(LogFailed(reason: "missing_state", head: head))
         }
-        retain(now)
+        selectFilesToRemove(now)
     }
 
     /// Before anything is opened: a device or a pipe is no log, and opening one may do something.
@@ -181,7 +181,7 @@ struct RotatingFile: ~Copyable {
 
     /// Moves aside what a start found and no server wrote.
     private static func moveForeign(
-        _ start: LogStart, _ file: LogDescriptor, _ path: String, _ fileSystem: any FileSystem
+        _ start: LogRecoveryScan, _ file: OpenLogFile, _ path: String, _ fileSystem: any FileSystem
     ) throws(Errno) -> LogForeign? {
         switch start.foreign {
         case nil:
@@ -198,7 +198,7 @@ struct RotatingFile: ~Copyable {
             // verification finds them.
             let name = try? ForeignFile.moveEnd(of: path, from: offset, fileSystem)
             return LogForeign(
-                file: name ?? LogName.base(of: path), count: start.size - offset,
+                file: name ?? LogFileNames.base(of: path), count: start.size - offset,
                 reason: .afterStop)
         }
     }
@@ -206,7 +206,7 @@ struct RotatingFile: ~Copyable {
     /// Before anything is made beside it.
     private static func checkBeginning(_ path: String) throws(LogOpenError) {
         // What cannot be read is told of when it is opened.
-        if (try? LogBeginning.isLog(path)) == false { throw .isNoLog }
+        if (try? LogFileSignature.isLog(path)) == false { throw .isNoLog }
     }
 
     private static func lock(
@@ -214,7 +214,7 @@ struct RotatingFile: ~Copyable {
     ) throws(LogOpenError) -> ProcessLock {
         let lockPath = Self.lockPath(path)
         do throws(Errno) {
-            try fileSystem.createFolders(LogName.folder(of: path), mode: 0o750)
+            try fileSystem.createFolders(LogFileNames.folder(of: path), mode: 0o750)
             if let lock = try ProcessLock(lockPath) { return lock }
         } catch {
             throw .failed(error)
@@ -223,7 +223,7 @@ struct RotatingFile: ~Copyable {
     }
 
     private static func lockPath(_ path: String) -> String {
-        LogName.companion(of: path, "lock")
+        LogFileNames.companion(of: path, "lock")
     }
 
     // MARK: Appending
@@ -232,9 +232,9 @@ struct RotatingFile: ~Copyable {
     /// - Parameter event: what is to be said before them.
     mutating func append(
         _ lines: Span<UInt8>, announcing event: (any LogEvent)? = nil
-    ) -> Outcome {
+    ) -> AppendResult {
         let now = clock.now()
-        var outcome = Outcome(written: 0)
+        var outcome = AppendResult(written: 0)
         outcome.error = append(lines, event, now, &outcome)
         guard outcome.error == nil else { return outcome }
         // A seal that cannot be written now is due at the next write, and no line depends on it.
@@ -248,7 +248,7 @@ struct RotatingFile: ~Copyable {
     }
 
     private mutating func append(
-        _ lines: Span<UInt8>, _ event: (any LogEvent)?, _ now: Timestamp, _ outcome: inout Outcome
+        _ lines: Span<UInt8>, _ event: (any LogEvent)?, _ now: Timestamp, _ outcome: inout AppendResult
     ) -> Errno? {
         if let error = closeTornLine() ?? sealFound(now) { return error }
         if format != options.format, size > 0 {
@@ -284,11 +284,11 @@ struct RotatingFile: ~Copyable {
 
     /// What is to be done when nobody writes: a new day, a seal, a word about silence.
     /// - Returns: why one of them could not be written.
-    mutating func keepUp() -> Errno? {
+    mutating func performMaintenance() -> Errno? {
         let now = clock.now()
-        if now < lastRetention || lastRetention + Self.retentionInterval <= now { retain(now) }
+        if now < lastRetention || lastRetention + Self.retentionInterval <= now { selectFilesToRemove(now) }
         if let error = append(Span()).error { return error }
-        guard let chain, chain.lineCount == 0, now < lastSeal || lastSeal + Self.silence <= now
+        guard let chain, chain.lineCount == 0, now < lastSeal || lastSeal + Self.noticeInterval <= now
         else {
             return nil
         }
@@ -300,7 +300,7 @@ struct RotatingFile: ~Copyable {
     }
 
     /// Bytes of lines that the file has room for.
-    private var room: Int { rotationSize - size - (chain == nil ? 0 : Self.sealRoom) }
+    private var room: Int { rotationSize - size - (chain == nil ? 0 : Self.maximumSealLength) }
 
     /// What a start has found is under a seal without a line of this process: a verification can
     /// name its lines.
@@ -323,7 +323,7 @@ struct RotatingFile: ~Copyable {
             return nil
         }
         keep(end.span)
-        say(LogRecovered(reason: "torn_line"))
+        appendNotice(LogRecovered(reason: "torn_line"))
         return nil
     }
 
@@ -332,7 +332,7 @@ struct RotatingFile: ~Copyable {
         let (count, error) = writeAll(chunk)
         let whole = Self.wholeLines(chunk, within: count)
         keep(chunk.extracting(0..<whole))
-        if whole < count { takeBack(chunk.extracting(whole..<count)) }
+        if whole < count { undoTornWrite(chunk.extracting(whole..<count)) }
         written += whole
         return error
     }
@@ -351,9 +351,9 @@ struct RotatingFile: ~Copyable {
 
     /// What is to be removed is sealed as soon as it is said, so that nobody else can have said it.
     private mutating func sealRetention() -> Errno? {
-        guard !doomed.isEmpty, !doomIsSealed else { return nil }
+        guard !filesToRemove.isEmpty, !removalIsSealed else { return nil }
         if let error = seal(.rotate, clock.now()) { return error }
-        doomIsSealed = true
+        removalIsSealed = true
         return nil
     }
 
@@ -379,7 +379,7 @@ struct RotatingFile: ~Copyable {
     }
 
     /// Cuts the beginning of a line off the end of the file.
-    private mutating func takeBack(_ torn: Span<UInt8>) {
+    private mutating func undoTornWrite(_ torn: Span<UInt8>) {
         do throws(Errno) {
             // Not `size`: somebody may have emptied the file, and must not get it back as zeros.
             let end = max(0, try file.descriptor.status().size - torn.count)
@@ -391,21 +391,21 @@ struct RotatingFile: ~Copyable {
     }
 
     /// A line of the file's own, for before whatever comes next.
-    private mutating func say(_ event: some LogEvent) {
+    private mutating func appendNotice(_ event: some LogEvent) {
         owed += LogLine.whole(event, at: clock.now(), options.format)
-        news.append(event)
+        notices.append(event)
     }
 
     /// The same for the first line of a file.
-    private mutating func sayFirst(_ event: some LogEvent) {
+    private mutating func prependNotice(_ event: some LogEvent) {
         owed = LogLine.whole(event, at: clock.now(), options.format) + owed
-        news.append(event)
+        notices.append(event)
     }
 
     /// What the file has said since this was last asked.
-    mutating func takeNews() -> [any LogEvent] {
-        defer { news = [] }
-        return news
+    mutating func takeNotices() -> [any LogEvent] {
+        defer { notices = [] }
+        return notices
     }
 
     // MARK: Seals
@@ -433,7 +433,7 @@ struct RotatingFile: ~Copyable {
         let (line, head) = chain.seal(reason, key: seal.key, at: now, format)
         let (count, error) = writeAll(line.span)
         guard count == line.count else {
-            if count > 0 { takeBack(line.span.extracting(0..<count)) }
+            if count > 0 { undoTornWrite(line.span.extracting(0..<count)) }
             return error
         }
         size += count
@@ -475,7 +475,7 @@ struct RotatingFile: ~Copyable {
 
     /// Seals what is there, because nothing more comes.
     mutating func finish() -> Errno? {
-        if look() == .grown { sealApartFromForeignBytes(clock.now()) }
+        if checkPath() == .grown { sealApartFromForeignBytes(clock.now()) }
         if let error = append(Span()).error { return error }
         return seal(.stop, clock.now())
     }
@@ -488,9 +488,9 @@ struct RotatingFile: ~Copyable {
 
     private mutating func rotate(_ reason: StaticString, _ now: Timestamp) {
         let number: Int
-        let new: LogDescriptor
+        let new: OpenLogFile
         do throws(Errno) {
-            switch look() {
+            switch checkPath() {
             case .same: break
             // The file is closed all the same: or else others could keep it from being rotated.
             case .grown: sealApartFromForeignBytes(now)
@@ -498,8 +498,8 @@ struct RotatingFile: ~Copyable {
             }
             if let error = seal(closingReason, now) { throw error }
             // Whatever has come into the folder meanwhile, no file is written over.
-            number = max(generation, try numbers().max() ?? 0) + 1
-            let fullPath = LogName.path(of: options.path, number)
+            number = max(lastArchiveNumber, try numbers().max() ?? 0) + 1
+            let fullPath = LogFileNames.path(of: options.path, number)
             try fileSystem.rename(options.path, to: fullPath)
             guard try fileSystem.status(of: fullPath).isSameFile(as: file.status) else {
                 // Another process exchanged the file since it was looked at.
@@ -513,15 +513,15 @@ struct RotatingFile: ~Copyable {
             rotationSize = size + max(options.maximumSize / 8, 4096)
             return
         }
-        generation = number
+        lastArchiveNumber = number
         begin(new, now)
-        sayFirst(
+        prependNotice(
             LogRotated(
-                file: LogName.base(of: LogName.path(of: options.path, number)), reason: reason))
-        retain(now)
+                file: LogFileNames.base(of: LogFileNames.path(of: options.path, number)), reason: reason))
+        selectFilesToRemove(now)
     }
 
-    private func openInPlace(ofFullFile fullPath: String) throws(Errno) -> LogDescriptor {
+    private func openInPlace(ofFullFile fullPath: String) throws(Errno) -> OpenLogFile {
         do throws(Errno) {
             return try Self.open(options.path, fileSystem, O_EXCL)
         } catch {
@@ -533,7 +533,7 @@ struct RotatingFile: ~Copyable {
     }
 
     /// Goes on with another file, which is empty.
-    private mutating func begin(_ new: LogDescriptor, _ now: Timestamp) {
+    private mutating func begin(_ new: OpenLogFile, _ now: Timestamp) {
         retire()
         file = new
         format = options.format
@@ -553,7 +553,7 @@ struct RotatingFile: ~Copyable {
     private mutating func retire() {
         guard syncedChanges != changes else { return }
         retired.append(file)
-        if retired.count > Self.retiredAtMost {
+        if retired.count > Self.maximumRetired {
             try? fileSystem.synchronize(retired.removeFirst().descriptor)
         }
     }
@@ -562,27 +562,27 @@ struct RotatingFile: ~Copyable {
 
     /// Finds the full files that need not stay, and says so; they go when that is on the disk, which
     /// is the next sync's affair.
-    private mutating func retain(_ now: Timestamp) {
+    private mutating func selectFilesToRemove(_ now: Timestamp) {
         lastRetention = now
         // Rotations come faster than syncs: this one cannot wait.
-        if !doomed.isEmpty { synchronizeAndRemove() }
-        guard doomed.isEmpty, let numbers = try? numbers().sorted() else { return }
+        if !filesToRemove.isEmpty { synchronizeAndRemove() }
+        guard filesToRemove.isEmpty, let numbers = try? numbers().sorted() else { return }
         let files = numbers.compactMap { number in
-            (try? fileSystem.status(of: LogName.path(of: options.path, number)))
+            (try? fileSystem.status(of: LogFileNames.path(of: options.path, number)))
                 .map { Retention.FullFile(number: number, size: $0.size, modified: $0.modified) }
         }
         let excess = options.retention.excess(of: files, besides: options.maximumSize, now)
         guard let reason = excess.reason, let last = excess.files.last else { return }
-        doomed = excess.files.map(\.number)
-        doomIsSealed = false
-        let path = LogName.path(of: options.path, last.number)
+        filesToRemove = excess.files.map(\.number)
+        removalIsSealed = false
+        let path = LogFileNames.path(of: options.path, last.number)
         // The last line of the last file that goes is just older than the first that stays.
         let history = TimeAmount(milliseconds: max(0, now.milliseconds - last.modified))
         oldest = Timestamp(milliseconds: min(last.modified, now.milliseconds))
-        say(
+        appendNotice(
             LogRetained(
-                count: doomed.count, file: LogName.base(of: path),
-                sequence: (try? LogStart.lastSeal(in: path))?.sequence, reason: reason,
+                count: filesToRemove.count, file: LogFileNames.base(of: path),
+                sequence: (try? LogRecoveryScan.lastSeal(in: path))?.sequence, reason: reason,
                 history: options.leastHistory == nil ? nil : history.wholeSeconds,
                 isShort: options.leastHistory.map { history < $0 } ?? false))
     }
@@ -601,30 +601,30 @@ struct RotatingFile: ~Copyable {
     private mutating func remove(_ numbers: [Int]) {
         for number in numbers {
             // A file that cannot be removed now is found again at the next rotation.
-            try? fileSystem.remove(LogName.path(of: options.path, number))
+            try? fileSystem.remove(LogFileNames.path(of: options.path, number))
         }
         folderHasChanged = true
         // While the disk took its time, a rotation may have removed them itself and found others.
-        guard doomed == numbers else { return }
-        doomed = []
-        doomIsSealed = false
+        guard filesToRemove == numbers else { return }
+        filesToRemove = []
+        removalIsSealed = false
     }
 
     /// The numbers of the full files that are there.
     private func numbers() throws(Errno) -> [Int] {
-        try fileSystem.names(in: LogName.folder(of: options.path)).compactMap { name in
-            LogName.number(of: name, options.path, highest: generation)
+        try fileSystem.names(in: LogFileNames.folder(of: options.path)).compactMap { name in
+            LogFileNames.number(of: name, options.path, highest: lastArchiveNumber)
         }
     }
 
     // MARK: Somebody else's rotation
 
-    enum Finding: String {
+    enum PathChange: String {
         case same, removed, moved, replaced, truncated, grown
     }
 
     /// Whether the path still leads to the file that is written.
-    private func look() -> Finding {
+    private func checkPath() -> PathChange {
         guard let ours = try? file.descriptor.status() else { return .same }
         do throws(Errno) {
             let there = try fileSystem.status(of: options.path)
@@ -641,18 +641,18 @@ struct RotatingFile: ~Copyable {
     /// Opens the path again if it leads elsewhere, and says so.
     /// - Throws: why it cannot be opened; then the old file stays in use.
     mutating func reopenIfGone() throws(Errno) {
-        let finding = look()
+        let finding = checkPath()
         if finding != .same { try reopen(finding) } else { try takeCompanions() }
     }
 
     /// Opens the path again because the operator says so; the old file stays in use if that fails.
     mutating func reopen() throws(Errno) {
-        let finding = look()
+        let finding = checkPath()
         switch finding {
-        case .same: say(Self.reopenedBySignal)
+        case .same: appendNotice(Self.reopenedBySignal)
         case .grown:
             try reopen(finding)
-            say(Self.reopenedBySignal)
+            appendNotice(Self.reopenedBySignal)
         // Whoever rotates the log moves the file, and then says so.
         case .moved, .replaced: try reopen(finding, Self.reopenedBySignal)
         case .removed, .truncated: try reopen(finding)
@@ -663,7 +663,7 @@ struct RotatingFile: ~Copyable {
 
     /// - Parameter event: what is to be said of it, if not what was found.
     private mutating func reopen(
-        _ finding: Finding, _ event: LogReopened? = nil
+        _ finding: PathChange, _ event: LogReopened? = nil
     ) throws(Errno) {
         let now = clock.now()
         switch finding {
@@ -672,7 +672,7 @@ struct RotatingFile: ~Copyable {
             // What was not sealed is gone; a segment of what is left, and of what comes now, begins.
             // What is left may be lines of ours since then: it is sealed as found, apart from what
             // this process writes from now on.
-            let found = try LogStart.found(
+            let found = try LogRecoveryScan.found(
                 options.path, after: chain.map { SealChain(after: $0.head) })
             size = found.size
             sealedSize = 0
@@ -684,17 +684,17 @@ struct RotatingFile: ~Copyable {
         default:
             try close(finding, now)
             if finding != .replaced {
-                try fileSystem.createFolders(LogName.folder(of: options.path), mode: 0o750)
+                try fileSystem.createFolders(LogFileNames.folder(of: options.path), mode: 0o750)
             }
             // Before anything is moved: the path may be the log of another process by now.
             try takeCompanions()
             begin(try openEmptyFile(), now)
         }
-        sayFirst(event ?? LogReopened(reason: finding.word, level: .warning))
+        prependNotice(event ?? LogReopened(reason: finding.word, level: .warning))
     }
 
     /// Opens the path, where nothing is but an empty file at most.
-    private mutating func openEmptyFile() throws(Errno) -> LogDescriptor {
+    private mutating func openEmptyFile() throws(Errno) -> OpenLogFile {
         var there = try? fileSystem.status(of: options.path)
         // Opening these two fails; they are not the log's to move.
         if let status = there, status.isFolder || status.isSymbolicLink { there = nil }
@@ -713,7 +713,7 @@ struct RotatingFile: ~Copyable {
         let status = try fileSystem.status(of: path)
         let name = try ForeignFile.moveAside(path, of: options.path, fileSystem)
         folderHasChanged = true
-        say(LogForeign(file: name, count: status.size, reason: reason))
+        appendNotice(LogForeign(file: name, count: status.size, reason: reason))
     }
 
     /// Others have appended to the file. A seal ends the segment in which their bytes are: it
@@ -729,9 +729,9 @@ struct RotatingFile: ~Copyable {
         _ =
             closeTornLine()
             ?? seal(owesStartSeal ? .found : .interval, now, isForced: true)
-        say(
+        appendNotice(
             LogForeign(
-                file: LogName.base(of: options.path), count: count, reason: .appended))
+                file: LogFileNames.base(of: options.path), count: count, reason: .appended))
     }
 
     /// Whether the last byte of the file is a line end; false if it cannot be read.
@@ -748,7 +748,7 @@ struct RotatingFile: ~Copyable {
 
     /// Ends the segment in the file that is left behind: none reaches into the next.
     /// - Throws: why it cannot be sealed while the file is still there; then it stays in use.
-    private mutating func close(_ finding: Finding, _ now: Timestamp) throws(Errno) {
+    private mutating func close(_ finding: PathChange, _ now: Timestamp) throws(Errno) {
         if let error = closeTornLine() ?? seal(closingReason, now), finding != .removed {
             throw error
         }
@@ -772,9 +772,9 @@ struct RotatingFile: ~Copyable {
 
     private static func open(
         _ path: String, _ fileSystem: any FileSystem, _ exclusive: CInt = 0
-    ) throws(Errno) -> LogDescriptor {
+    ) throws(Errno) -> OpenLogFile {
         // O_NONBLOCK: opening a pipe must not wait for a reader.
-        try LogDescriptor(
+        try OpenLogFile(
             fileSystem.open(
                 path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | exclusive,
                 mode: 0o640))
@@ -785,12 +785,12 @@ struct RotatingFile: ~Copyable {
     /// What a sync has to do, to be done without holding up the writers. It stays to be done until
     /// `markSynced`: whoever fails leaves it to the next.
     struct Unsynced {
-        fileprivate let files: [LogDescriptor]
+        fileprivate let files: [OpenLogFile]
         fileprivate let folder: String?
         fileprivate let changes: UInt64
         fileprivate let state: LogState?
         /// Full files that can go then.
-        fileprivate let doomed: [Int]
+        fileprivate let filesToRemove: [Int]
     }
 
     /// Nil if everything is on the disk.
@@ -798,13 +798,13 @@ struct RotatingFile: ~Copyable {
         guard syncedChanges != changes else { return nil }
         return Unsynced(
             files: retired + [file],
-            folder: folderHasChanged ? LogName.folder(of: options.path) : nil, changes: changes,
+            folder: folderHasChanged ? LogFileNames.folder(of: options.path) : nil, changes: changes,
             state: (chain?.head).map { head in
                 LogState(
-                    head: head, generation: generation, size: sealedSize,
+                    head: head, generation: lastArchiveNumber, size: sealedSize,
                     inode: file.status.inode, isFinal: isFinal)
             },
-            doomed: doomIsSealed ? doomed : [])
+            filesToRemove: removalIsSealed ? filesToRemove : [])
     }
 
     /// Asks for everything to be put on the disk, and waits for it.
@@ -822,12 +822,12 @@ struct RotatingFile: ~Copyable {
         guard unsynced.changes > syncedChanges else { return }
         syncedChanges = unsynced.changes
         if changes == syncedChanges { folderHasChanged = false }
-        if !unsynced.doomed.isEmpty { remove(unsynced.doomed) }
+        if !unsynced.filesToRemove.isEmpty { remove(unsynced.filesToRemove) }
         if let state = unsynced.state { try stateFile?.write(state) }
     }
 
     /// For a signal handler: where lines go; -1 for nowhere.
-    var descriptorNumber: CInt { file.descriptor.rawValue }
+    var fileDescriptor: CInt { file.descriptor.rawValue }
 
     // MARK: Lines
 
@@ -845,7 +845,7 @@ struct RotatingFile: ~Copyable {
     }
 }
 
-extension RotatingFile.Finding {
+extension RotatingFile.PathChange {
     var word: StaticString {
         switch self {
         case .same: "same"
@@ -870,7 +870,7 @@ extension Timestamp {
 }
 
 /// An open log file; shared by its owner and whoever puts it on the disk.
-final class LogDescriptor: Sendable {
+final class OpenLogFile: Sendable {
     let descriptor: FileDescriptor
     /// As it was when it was opened.
     let status: FileStatus

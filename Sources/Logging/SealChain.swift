@@ -90,11 +90,11 @@ package struct SealChain: Sendable {
     /// The code of a seal that closes this segment.
     /// - Parameter line: the seal's line up to its code.
     package func code(
-        _ key: SealKey, after previous: SealCode, _ sequence: UInt64, closing line: Span<UInt8>
-    ) -> SealCode {
+        _ key: SealKey, after previous: SealMAC, _ sequence: UInt64, closing line: Span<UInt8>
+    ) -> SealMAC {
         var hash = hash
         hash.update(line)
-        return SealCode(key, previous: previous, sequence: sequence, digest: hash.finalize())
+        return SealMAC(key, previous: previous, sequence: sequence, digest: hash.finalize())
     }
 
     /// Begins the next segment, behind a seal that is in the file.
@@ -128,7 +128,7 @@ private struct LogSealed: LogEvent {
     let sum: UInt64
     let reason: SealChain.Reason
     let keyID: String
-    let previous: SealCode
+    let previous: SealMAC
     var level: Level { .info }
     var area: Area { .log }
     var name: StaticString { "log_seal" }

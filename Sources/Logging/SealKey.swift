@@ -22,15 +22,15 @@ package struct SealKey: Sendable {
 }
 
 /// The code of one seal: HMAC(key, code of the seal before | sequence number | digest of the lines).
-package struct SealCode: Sendable, Equatable {
+package struct SealMAC: Sendable, Equatable {
     let bytes: [UInt8]
 
     /// What stands before the first seal.
-    package static let none = SealCode(bytes: [UInt8](repeating: 0, count: 32))
+    package static let none = SealMAC(bytes: [UInt8](repeating: 0, count: 32))
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
 
-    init(_ key: SealKey, previous: SealCode, sequence: UInt64, digest: SHA256.Digest) {
+    init(_ key: SealKey, previous: SealMAC, sequence: UInt64, digest: SHA256.Digest) {
         var code = HMACSHA256(key: key.key)
         code.update(previous.bytes.span)
         var number = InlineArray<8, UInt8>(repeating: 0)
@@ -69,7 +69,7 @@ package struct SealCode: Sendable, Equatable {
     /// a log for those.
     package var text: String { hexadecimal(bytes.span) }
 
-    package static func == (a: SealCode, b: SealCode) -> Bool {
+    package static func == (a: SealMAC, b: SealMAC) -> Bool {
         isEqualInConstantTime(a.bytes.span, b.bytes.span)
     }
 }
@@ -78,9 +78,9 @@ package struct SealCode: Sendable, Equatable {
 /// knows later that nothing before it has been changed or taken away.
 package struct SealHead: Sendable, Equatable {
     package let sequence: UInt64
-    package let code: SealCode
+    package let code: SealMAC
 
-    package init(sequence: UInt64, code: SealCode) {
+    package init(sequence: UInt64, code: SealMAC) {
         self.sequence = sequence
         self.code = code
     }
@@ -95,7 +95,7 @@ package struct SealHead: Sendable, Equatable {
     package init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, let sequence = UInt64(parts[0]), "\(sequence)" == parts[0],
-            let code = SealCode(Array(parts[1].utf8).span)
+            let code = SealMAC(Array(parts[1].utf8).span)
         else { return nil }
         self.init(sequence: sequence, code: code)
     }

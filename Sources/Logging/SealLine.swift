@@ -10,8 +10,8 @@ package struct SealLine: Sendable {
     package let sum: UInt64
     package let reason: SealChain.Reason
     package let keyID: String
-    package let previous: SealCode
-    package let code: SealCode
+    package let previous: SealMAC
+    package let code: SealMAC
     /// How many of the line's bytes are under its own code.
     package let codedCount: Int
 
@@ -45,7 +45,7 @@ package struct SealLine: Sendable {
     }
 
     /// The last field of the line.
-    static func codeField(_ code: SealCode, in format: LogFormat) -> [UInt8] {
+    static func codeField(_ code: SealMAC, in format: LogFormat) -> [UInt8] {
         switch format {
         case .text, .logfmt: Array(" mac=\(code.text)".utf8)
         case .json: Array(",\"mac\":\"\(code.text)\"".utf8)
@@ -125,8 +125,8 @@ private struct Reader: ~Copyable, ~Escapable {
 
     mutating func word(_ name: StaticString) -> String? { text(name) { $0 &- 0x61 < 26 } }
 
-    mutating func code(_ name: StaticString) -> SealCode? {
-        hexadecimal(name, SealCode.textCount).flatMap { SealCode(Array($0.utf8).span) }
+    mutating func code(_ name: StaticString) -> SealMAC? {
+        hexadecimal(name, SealMAC.textCount).flatMap { SealMAC(Array($0.utf8).span) }
     }
 
     var isAtEnd: Bool {
@@ -140,7 +140,7 @@ private struct Reader: ~Copyable, ~Escapable {
         guard begin(name) else { return nil }
         if format == .json, !skip("\"") { return nil }
         var text = ""
-        while position < line.count, text.utf8.count <= SealCode.textCount, isWanted(line[position])
+        while position < line.count, text.utf8.count <= SealMAC.textCount, isWanted(line[position])
         {
             text.unicodeScalars.append(Unicode.Scalar(line[position]))
             position += 1

@@ -39,7 +39,7 @@ struct LogThroughput {
     private func logger(_ name: String, isSealed: Bool) throws -> Logger {
         var options = LogOptions(path: "\(folder)/\(name).log")
         options.maximumSize = 64 << 20
-        options.keep = 1
+        options.maximumFiles = 1
         if isSealed {
             let secret = Array("a secret for measuring, and for nothing else".utf8)
             options.seal = LogOptions.Seal(key: SealKey(secret: secret.span))

@@ -34,7 +34,7 @@ struct LoginSubjects {
     init(folder: String) {
         var options = LogOptions(path: "\(folder)/logins.log")
         options.standardErrorLevel = .critical
-        options.keep = 0
+        options.maximumFiles = 0
         // The folder for temporary files can always be written.
         log = try! Logger(options)
         let secret = Array("a key for measuring, and for nothing else".utf8)

@@ -62,10 +62,10 @@ struct Subjects {
         folder = "\(FileManager.default.temporaryDirectory.path)/gatehouse-bench-\(getpid())"
         var options = LogOptions(path: "\(folder)/app.log")
         options.maximumSize = 256 << 20
-        options.keep = 0
+        options.maximumFiles = 0
         options.audit = LogOptions.Audit(path: "\(folder)/audit.log")
         options.audit?.maximumSize = 256 << 20
-        options.audit?.keep = 0
+        options.audit?.maximumFiles = 0
         options.seal = LogOptions.Seal(key: SealKey(derivedFrom: key))
         // The folder for temporary files can always be written.
         log = try! Logger(options)

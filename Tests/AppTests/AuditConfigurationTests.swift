@@ -42,9 +42,9 @@ struct AuditConfigurationTests {
         #expect(audit.path == folder.path("logs/audit.log"))
         #expect(audit.level == nil)
         #expect(audit.maximumSize == 10 << 20)
-        #expect(audit.keep == 1000)
-        #expect(audit.keepAge == .seconds(365 * 86_400))
-        #expect(audit.keepSize == 1 << 30)
+        #expect(audit.maximumFiles == 1000)
+        #expect(audit.maximumAge == .seconds(365 * 86_400))
+        #expect(audit.maximumTotalSize == 1 << 30)
     }
 
     @Test(

@@ -41,16 +41,16 @@ private let settings: [(path: String, value: String, shows: @Sendable (Configura
     ("log.file.path", "\"/tmp/x.log\"", { $0.log.path == "/tmp/x.log" }),
     ("log.file.level", "\"ERROR\"", { $0.log.fileLevel == .error }),
     ("log.file.max_size", "\"1GiB\"", { $0.log.maximumSize == 1 << 30 }),
-    ("log.file.keep", "3", { $0.log.keep == 3 }),
+    ("log.file.keep", "3", { $0.log.maximumFiles == 3 }),
     ("log.file.rotate", "\"never\"", { !$0.log.rotatesDaily }),
-    ("log.file.keep_age", "\"7d\"", { $0.log.keepAge == .seconds(7 * 86_400) }),
-    ("log.file.keep_size", "\"100MiB\"", { $0.log.keepSize == 100 << 20 }),
+    ("log.file.keep_age", "\"7d\"", { $0.log.maximumAge == .seconds(7 * 86_400) }),
+    ("log.file.keep_size", "\"100MiB\"", { $0.log.maximumTotalSize == 100 << 20 }),
     ("log.audit.path", "\"/tmp/a.log\"", { $0.log.audit?.path == "/tmp/a.log" }),
     ("log.audit.level", "\"ERROR\"", { $0.log.audit?.level == .error }),
     ("log.audit.max_size", "\"1GiB\"", { $0.log.audit?.maximumSize == 1 << 30 }),
-    ("log.audit.keep", "3", { $0.log.audit?.keep == 3 }),
-    ("log.audit.keep_age", "\"7d\"", { $0.log.audit?.keepAge == .seconds(7 * 86_400) }),
-    ("log.audit.keep_size", "\"100MiB\"", { $0.log.audit?.keepSize == 100 << 20 }),
+    ("log.audit.keep", "3", { $0.log.audit?.maximumFiles == 3 }),
+    ("log.audit.keep_age", "\"7d\"", { $0.log.audit?.maximumAge == .seconds(7 * 86_400) }),
+    ("log.audit.keep_size", "\"100MiB\"", { $0.log.audit?.maximumTotalSize == 100 << 20 }),
     ("log.format", "\"logfmt\"", { $0.log.format == .logfmt }),
     ("log.durability", "\"synced\"", { $0.log.durability == .synced }),
     ("log.seal", "false", { !$0.sealsLog }),
@@ -124,10 +124,10 @@ struct ConfigurationTests {
         #expect(demo.log.path == "logs/app.log")
         #expect(demo.log.fileLevel == nil)
         #expect(demo.log.maximumSize == 10 << 20)
-        #expect(demo.log.keep == 30)
+        #expect(demo.log.maximumFiles == 30)
         #expect(demo.log.rotatesDaily)
-        #expect(demo.log.keepAge == .seconds(90 * 86_400))
-        #expect(demo.log.keepSize == 1 << 30)
+        #expect(demo.log.maximumAge == .seconds(90 * 86_400))
+        #expect(demo.log.maximumTotalSize == 1 << 30)
         #expect(demo.log.format == .text)
         #expect(demo.log.durability == .written)
         #expect(demo.log.standardErrorLevel == nil)
@@ -182,7 +182,7 @@ struct ConfigurationTests {
         let file = "{\"log\":{\"file\":{\"max_size\":\"5MiB\",\"keep\":7}}}"
         let configuration = try load(file, ["GATEHOUSE_LOG_FILE_MAX_SIZE": "6MiB"])
         #expect(configuration.log.maximumSize == 6 << 20)
-        #expect(configuration.log.keep == 7)
+        #expect(configuration.log.maximumFiles == 7)
         // A wrong value in the file does not matter where it is not used.
         let mended = try load(
             "{\"server\":{\"port\":\"eighty\"}}", ["GATEHOUSE_SERVER_PORT": "80"])

@@ -257,7 +257,7 @@ struct VerificationFilesTests {
             #expect(reports.exitCode == 0, "\(reports.text)")
             #expect(String(decoding: reports.json, as: UTF8.self).contains("\"logs\":[{"))
         }
-        let wrong = SealHead(sequence: 1, code: SealCode.none)
+        let wrong = SealHead(sequence: 1, code: SealMAC.none)
         #expect(
             LogVerifier(keys: [VerificationLog.key], anchors: [wrong]).verify(logs: logs).exitCode
                 == 1)
@@ -432,7 +432,7 @@ struct VerificationFilesTests {
             log.seal(.rotate)
             try write()
             let full = log.moveAway()
-            rename(path, LogName.path(of: path, round))
+            rename(path, LogFileNames.path(of: path, round))
             file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
             written = 0
             log.write(LogRotated(file: full, reason: "size"))
@@ -442,7 +442,7 @@ struct VerificationFilesTests {
             let oldest = log.files[0].name
             log.remove(1)
             try write()
-            unlink("\(LogName.folder(of: path))/\(oldest)")
+            unlink("\(LogFileNames.folder(of: path))/\(oldest)")
         }
         log.seal(.stop)
         try write()

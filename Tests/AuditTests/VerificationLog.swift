@@ -37,7 +37,7 @@ struct VerificationLog {
         self.formats = formats
         self.files = files
         generation =
-            files.compactMap { LogName.number(of: $0.name, "app.log", highest: 0) }.max() ?? 0
+            files.compactMap { LogFileNames.number(of: $0.name, "app.log", highest: 0) }.max() ?? 0
         let bytes = Array(files[files.count - 1].bytes[..<end])
         self.files[files.count - 1].lines = bytes.split(
             separator: 0x0A, omittingEmptySubsequences: false
@@ -115,7 +115,7 @@ struct VerificationLog {
     @discardableResult
     mutating func moveAway() -> String {
         generation += 1
-        let full = LogName.path(of: "app.log", generation)
+        let full = LogFileNames.path(of: "app.log", generation)
         files[files.count - 1].name = full
         files.append(File(name: "app.log", lines: []))
         return full

@@ -214,7 +214,7 @@ struct SecurityEventTests {
 
     @Test("about who may come in from now on is one of those that wait for the disk")
     func pivotal() {
-        let names = Set(Self.lines.filter { $0.0.isPivotal }.map { "\($0.0.name)" })
+        let names = Set(Self.lines.filter { $0.0.affectsAccess }.map { "\($0.0.name)" })
         #expect(
             names == [
                 "authn_login_success", "authn_token_created", "authn_token_refreshed",

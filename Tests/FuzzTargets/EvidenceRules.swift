@@ -71,7 +71,7 @@ enum EvidenceRules {
                 let unit: Int64 = [1, 1000, 60_000, 600_000][c % 4]
                 now.withLock { $0 = $0 + TimeAmount(milliseconds: Int64(a + b) * unit) }
                 delay.withLock { $0.current = 0 }
-                logger.keepUp()
+                logger.performMaintenance()
                 delay.withLock { $0.current = [0, 1, 1000, 60_000][c / 4 % 4] }
             case let what: run.cause(Int(what), a, b, c, at: now.withLock { $0 })
             }

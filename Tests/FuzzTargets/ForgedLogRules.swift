@@ -105,7 +105,7 @@ private struct History: ~Copyable {
         guard logger == nil else { return }
         var options = LogOptions(path: path)
         options.maximumSize = 4096
-        options.keep = 1000
+        options.maximumFiles = 1000
         options.seal = LogOptions.Seal(key: ForgedLogRules.key)
         options.standardErrorLevel = .critical
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
@@ -122,7 +122,7 @@ private struct History: ~Copyable {
     private mutating func keepUp() {
         clock.withLock { $0 = $0 + .seconds(1) }
         guard let logger else { return }
-        logger.keepUp()
+        logger.performMaintenance()
         kept = next
     }
 

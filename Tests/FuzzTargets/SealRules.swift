@@ -17,7 +17,7 @@ enum SealRules {
         while files.count < 2 { files.insert([], at: 0) }
         let named = files.enumerated().map { index, bytes in
             let isLast = index == files.count - 1
-            return (name: isLast ? "app.log" : LogName.path(of: "app.log", index + 1), bytes: bytes)
+            return (name: isLast ? "app.log" : LogFileNames.path(of: "app.log", index + 1), bytes: bytes)
         }
         let whole = verifier.verify(named, state: log.head, isComplete: true)
         switch whole.outcome {
@@ -105,7 +105,7 @@ enum SealRules {
             files.append([])
             write(
                 Opening(
-                    name: "log_rotate", file: LogName.path(of: "app.log", 1), reason: "size"))
+                    name: "log_rotate", file: LogFileNames.path(of: "app.log", 1), reason: "size"))
             for index in 6..<9 { write(Note(number: Int64(index))) }
             seal(.interval)
             seal(.silence)

@@ -262,12 +262,12 @@ final class AuditLogTests {
     @Test func `a file that is removed is reported in the other`() throws {
         let logger = try logger(options())
         try folder.remove("app.log")
-        for _ in 0..<2 { logger.keepUp() }
+        for _ in 0..<2 { logger.performMaintenance() }
         #expect(
             try lines("audit.log", "log_reopen").map { String($0.dropFirst(27)) }
                 == ["WARNING | log | log_reopen reason=removed log=app.log"])
         try folder.remove("audit.log")
-        for _ in 0..<2 { logger.keepUp() }
+        for _ in 0..<2 { logger.performMaintenance() }
         #expect(
             try lines("app.log", "log=audit.log").map { String($0.dropFirst(27)) }
                 == ["WARNING | log | log_reopen reason=removed log=audit.log"])
@@ -279,7 +279,7 @@ final class AuditLogTests {
         disk.isFull = true
         logger.record(Event(.info, .app))
         #expect(logger.commit() != .written)
-        logger.keepUp()
+        logger.performMaintenance()
         let reports = try lines("audit.log", "log_failed")
         #expect(reports.count == 1)
         #expect(reports.first?.hasSuffix("No space left on device\" log=app.log") == true)
@@ -321,7 +321,7 @@ final class AuditLogTests {
             #expect(try dropped() == [10])
         }
         clock.advance(.seconds(60))
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(try dropped() == [10, 10])
         fail()
         #expect(try dropped() == [10, 10])
@@ -340,13 +340,13 @@ final class AuditLogTests {
         let logger = try logger(options())
         var new = options()
         new.audit?.maximumSize = 4096
-        new.audit?.keep = 2
+        new.audit?.maximumFiles = 2
         new.audit?.level = .error
         #expect(logger.change(to: new) == nil)
         for _ in 0..<500 { logger.record(Event(.error, .app)) }
         logger.record(Event(.warning, .app))
         #expect(logger.commit() == .written)
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.names.count { $0.hasPrefix("audit.log.0") } == 2)
         #expect(folder.names.count { $0.hasPrefix("app.log.0") } == 0)
         #expect(try lines("audit.log").allSatisfy { !$0.contains("WARNING") })
@@ -365,7 +365,7 @@ final class AuditLogTests {
         let log = try logger(
             options {
                 $0.audit?.maximumSize = 4096
-                $0.audit?.keep = 0
+                $0.audit?.maximumFiles = 0
             })
         for _ in 0..<60 { log.record(Event(.warning, .app)) }
         #expect(log.commit() == .written)

@@ -77,11 +77,11 @@ final class ChangeTests {
         let logger = try logger()
         for number in 0..<40 { write(number, logger, padding: 100) }
         #expect(folder.logFiles.count > 5)
-        options.keep = 2
+        options.maximumFiles = 2
         #expect(logger.change(to: options) == nil)
         for number in 40..<60 {
             write(number, logger, padding: 100)
-            logger.keepUp()
+            logger.performMaintenance()
         }
         #expect(folder.logFiles.count <= 4)
         #expect(try folder.sealedLog().faults == [])
@@ -134,13 +134,13 @@ final class ChangeTests {
         let logger = try logger()
         write(1, logger)
         clock.advance(.seconds(1))
-        logger.keepUp()
+        logger.performMaintenance()
         let path = LogState.path(of: options.path)
         #expect(try LogState.read(from: path, sealKey)?.head == logger.head)
         #expect(try LogState.read(from: path, Self.newKey) == nil)
         options.seal?.key = Self.newKey
         #expect(logger.change(to: options) == nil)
-        logger.keepUp()
+        logger.performMaintenance()
         let state = try LogState.read(from: path, Self.newKey)
         #expect(state?.head == logger.head)
         #expect(logger.stop() == 0)

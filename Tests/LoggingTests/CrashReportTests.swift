@@ -149,7 +149,7 @@ struct CrashReportTests {
                     for number in 0..<1_000_000 {
                         logger.record(Note(thread * 1_000_000 + number, padding: number % 100))
                         if number % 50 == 49 { _ = logger.commit() }
-                        if number % 500 == 499 { logger.keepUp() }
+                        if number % 500 == 499 { logger.performMaintenance() }
                     }
                 }
             }

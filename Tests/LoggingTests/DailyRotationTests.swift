@@ -121,7 +121,7 @@ final class DailyRotationTests {
         let logger = try logger()
         for _ in 0..<5 {
             clock.advance(.seconds(86_400))
-            logger.keepUp()
+            logger.performMaintenance()
         }
         #expect(folder.names == ["app.log"])
         #expect(try folder.lines("app.log").count == 1)
@@ -129,11 +129,11 @@ final class DailyRotationTests {
         for number in 1...3 { write(number, to: logger) }
         #expect(folder.names == ["app.log"])
         clock.advance(.seconds(86_400))
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.names == ["app.log", "app.log.000001"])
         for _ in 0..<5 {
             clock.advance(.seconds(86_400))
-            logger.keepUp()
+            logger.performMaintenance()
         }
         #expect(folder.names == ["app.log", "app.log.000001"])
         for number in 4...6 { write(number, to: logger) }
@@ -146,10 +146,10 @@ final class DailyRotationTests {
         if isSealed { options = options.sealed() }
         let logger = try logger()
         write(1, to: logger)
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.names == ["app.log"])
         clock.advance(.seconds(1))
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.names == ["app.log", "app.log.000001"])
         let first = try folder.lines("app.log")[0]
         #expect(
@@ -194,7 +194,7 @@ final class DailyRotationTests {
             let logger = try logger()
             write(number, to: logger)
             clock.advance(.seconds(86_400))
-            logger.keepUp()
+            logger.performMaintenance()
             write(number, to: logger)
         }
         #expect(folder.names == ["app.log"])

@@ -11,7 +11,7 @@ private struct Grant: LogEvent {
     var level: Level { .info }
     var area: Area { .security }
     var name: StaticString { "grant" }
-    var isPivotal: Bool { true }
+    var affectsAccess: Bool { true }
     func write(to line: inout LogLine) { line.field("n", Int64(number)) }
 }
 
@@ -146,7 +146,7 @@ final class DurabilityTests {
         #expect(logger.commit() == .written)
         #expect(logger.putOnDisk() == .failed(.ioError))
         fail()
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(logger.isHealthy)
         #expect(try folder.lines("app.log").last?.contains("reason=synced") == true)
     }
@@ -172,16 +172,16 @@ final class DurabilityTests {
     func keepUp() throws {
         options.durability = .written
         let logger = try logger()
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(journal.take() == [])
         logger.record(Note(1))
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(journal.take() == ["write app.log", "synchronize app.log"])
-        for _ in 0..<3 { logger.keepUp() }
+        for _ in 0..<3 { logger.performMaintenance() }
         #expect(journal.take() == [])
         logger.record(Note(2))
         #expect(logger.commit() == .written)
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(journal.take() == ["write app.log", "synchronize app.log"])
     }
 
@@ -193,17 +193,17 @@ final class DurabilityTests {
         fail("synchronize app.log.000001")
         for number in 0..<15 { logger.record(Note(number, padding: 50)) }
         for _ in 0..<3 {
-            logger.keepUp()
+            logger.performMaintenance()
             #expect(logger.isHealthy)
             #expect(journal.take().contains("synchronize app.log.000001"))
         }
         fail()
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(
             journal.take().filter { $0.hasPrefix("synchronize app") } == [
                 "synchronize app.log.000001", "synchronize app.log",
             ])
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(journal.take() == [])
     }
 
@@ -218,11 +218,11 @@ final class DurabilityTests {
         clock.advance(.seconds(1))
         logger.record(Note(1))
         #expect(logger.commit() == .written)
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(logger.head?.sequence == 2)
         #expect(try LogState.read(from: path, sealKey) == first)
         fail()
-        logger.keepUp()
+        logger.performMaintenance()
         let state = try #require(try LogState.read(from: path, sealKey))
         #expect(state.head == logger.head)
         #expect(state.size == (try folder.bytes("app.log").count))
@@ -239,11 +239,11 @@ final class DurabilityTests {
         fail("synchronize app.log.000001")
         for number in 0..<15 { logger.record(Note(number, padding: 100)) }
         for _ in 0..<3 {
-            logger.keepUp()
+            logger.performMaintenance()
             #expect(try LogState.read(from: path, sealKey) == first)
         }
         fail()
-        logger.keepUp()
+        logger.performMaintenance()
         let state = try #require(try LogState.read(from: path, sealKey))
         #expect(state.head == logger.head)
         #expect(state.generation == folder.logFiles.count - 1)
@@ -258,7 +258,7 @@ final class DurabilityTests {
             var last: UInt64 = 0
             for number in 0..<100 {
                 if thread == 0 {
-                    logger.keepUp()
+                    logger.performMaintenance()
                 } else {
                     logger.record(Grant(number: number))
                     if logger.commit() != .written || logger.putOnDisk() != .written {
@@ -277,8 +277,8 @@ final class DurabilityTests {
 
 extension Logger {
     /// Waits for a sync.
-    fileprivate func putOnDisk() -> Outcome {
-        let outcome = Monitor<Outcome?>(nil)
+    fileprivate func putOnDisk() -> CommitResult {
+        let outcome = Monitor<CommitResult?>(nil)
         synchronize { result in
             outcome.withLock { $0 = result }
             outcome.wakeAll()

@@ -49,7 +49,7 @@ final class FailureTests {
         folder = try TemporaryFolder()
         options = .impatient(path: folder.path("app.log"))
         options.maximumSize = 700
-        options.keep = 1000
+        options.maximumFiles = 1000
     }
 
     @Test(

@@ -55,9 +55,9 @@ final class ForeignRotationTests {
         write(1...2, to: logger)
         try folder.move("logs/app.log", to: "logs/app.log.1")
         write(3...4, to: logger)
-        logger.keepUp()
+        logger.performMaintenance()
         write(5...6, to: logger)
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(try numbers("app.log.1") == [1, 2, 3, 4])
         #expect(try numbers("app.log") == [5, 6])
         try expectTold("moved", logger)
@@ -77,7 +77,7 @@ final class ForeignRotationTests {
         let logger = try logger()
         write(1...2, to: logger)
         try folder.remove("logs/app.log")
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(try lines("app.log").count >= 1)
         write(3...4, to: logger)
         #expect(try numbers("app.log") == [3, 4])
@@ -94,7 +94,7 @@ final class ForeignRotationTests {
         write(1...2, to: logger)
         try folder.move("logs/app.log", to: "logs/old")
         try folder.file("logs/app.log", content)
-        logger.keepUp()
+        logger.performMaintenance()
         write(3...4, to: logger)
         #expect(try numbers("old") == [1, 2])
         #expect(try lines("old").last?.contains(" | log_seal ") == true)
@@ -122,7 +122,7 @@ final class ForeignRotationTests {
         for number in 1...3 {
             try folder.remove("logs/app.log")
             try folder.file("logs/app.log", "theirs \(number)\n")
-            logger.keepUp()
+            logger.performMaintenance()
             write(number...number, to: logger)
         }
         #expect(logger.stop() == 0)
@@ -139,13 +139,13 @@ final class ForeignRotationTests {
         for number in 1...3 {
             write(number...number, to: logger)
             clock.advance(.seconds(1))
-            logger.keepUp()
+            logger.performMaintenance()
         }
         write(4...4, to: logger)
         let bytes = try folder.bytes("logs/app.log")
         try folder.remove("logs/app.log")
         try folder.file("logs/app.log", String(decoding: bytes, as: UTF8.self))
-        logger.keepUp()
+        logger.performMaintenance()
         write(5...5, to: logger)
         #expect(logger.stop() == 0)
         #expect(try folder.bytes("logs/app.log.foreign.1") == bytes)
@@ -166,7 +166,7 @@ final class ForeignRotationTests {
             #expect(link(folder.path("target"), options.path) == 0)
         default: #expect(mknod(options.path, S_IFSOCK | 0o600, 0) == 0)
         }
-        logger.keepUp()
+        logger.performMaintenance()
         write(2...2, to: logger)
         #expect(logger.stop() == 0)
         #expect(try numbers("app.log") == [2])
@@ -186,7 +186,7 @@ final class ForeignRotationTests {
         let logger = try logger()
         write(1...2, to: logger)
         try append(content)
-        logger.keepUp()
+        logger.performMaintenance()
         write(3...4, to: logger)
         #expect(logger.stop() == 0)
         #expect(try numbers("app.log") == [1, 2, 3, 4])
@@ -229,7 +229,7 @@ final class ForeignRotationTests {
                 atPath: options.path, withIntermediateDirectories: false)
         }
         for number in 2...5 {
-            logger.keepUp()
+            logger.performMaintenance()
             write(number...number, to: logger)
         }
         #expect(logger.isHealthy)
@@ -239,7 +239,7 @@ final class ForeignRotationTests {
         #expect(told == [someStamp + "ERROR | log | log_failed reason=\"cannot reopen: \(words)\""])
         if kind == "link" { #expect(try folder.text("target") == "") }
         try folder.remove("logs/app.log")
-        logger.keepUp()
+        logger.performMaintenance()
         write(6...6, to: logger)
         #expect(try numbers("app.log") == [6])
         #expect(logger.stop() == 0)
@@ -253,7 +253,7 @@ final class ForeignRotationTests {
         let logger = try logger()
         write(1...2, to: logger)
         _ = try FileDescriptor.open(options.path, 0o1001)
-        logger.keepUp()
+        logger.performMaintenance()
         write(3...4, to: logger)
         #expect(try numbers("app.log") == [3, 4])
         try expectTold("truncated", logger)
@@ -267,7 +267,7 @@ final class ForeignRotationTests {
         write(1...9, to: logger)
         _ = try FileDescriptor.open(options.path, 0o1001)
         write(10...10, to: logger)
-        logger.keepUp()
+        logger.performMaintenance()
         write(11...11, to: logger)
         #expect(try numbers("app.log") == [10, 11])
         #expect(logger.stop() == 0)
@@ -283,17 +283,17 @@ final class ForeignRotationTests {
         for number in 1...5 {
             write(number...number, to: logger)
             clock.advance(.seconds(1))
-            logger.keepUp()
+            logger.performMaintenance()
         }
         let bytes = try folder.bytes("logs/app.log")
         for size in [bytes.count * 2 / 3, bytes.count / 2, bytes.count / 3] {
             let copy = try TemporaryFolder()
             try copy.file("before", String(decoding: bytes, as: UTF8.self))
             #expect(truncate(options.path, off_t(size)) == 0)
-            logger.keepUp()
+            logger.performMaintenance()
             write(size...size, to: logger)
             clock.advance(.seconds(1))
-            logger.keepUp()
+            logger.performMaintenance()
         }
         #expect(logger.stop() == 0)
         let log = SealedLog([try folder.bytes("logs/app.log")])
@@ -313,9 +313,9 @@ final class ForeignRotationTests {
         } else {
             try folder.move("logs", to: "elsewhere")
         }
-        logger.keepUp()
+        logger.performMaintenance()
         write(3...4, to: logger)
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(try numbers("app.log") == [3, 4])
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path("logs"))
         #expect(names.sorted() == [".app.log.lock", ".app.log.state", "app.log"])
@@ -337,11 +337,11 @@ final class ForeignRotationTests {
         options = options.sealed()
         let logger = try logger()
         write(1...2, to: logger)
-        logger.keepUp()
+        logger.performMaintenance()
         try FileManager.default.copyItem(atPath: folder.path("logs"), toPath: folder.path("copy"))
         try folder.move("logs", to: "elsewhere")
         try folder.move("copy", to: "logs")
-        logger.keepUp()
+        logger.performMaintenance()
         write(3...4, to: logger)
         #expect(logger.stop() == 0)
         let last = try SealedLog([folder.bytes("logs/app.log")]).seals.last
@@ -377,7 +377,7 @@ final class ForeignRotationTests {
         let logger = try logger()
         write(1...2, to: logger)
         let before = try folder.text("logs/app.log")
-        for _ in 0..<10 { logger.keepUp() }
+        for _ in 0..<10 { logger.performMaintenance() }
         #expect(try folder.text("logs/app.log") == before)
         #expect(logger.stop() == 0)
         #expect(try folder.text("stderr") == "")

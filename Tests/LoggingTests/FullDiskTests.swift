@@ -20,7 +20,7 @@ struct FullDiskTests {
         let logger = try Logger(
             options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.rawValue)
         var next = 0
-        func round() -> Logger.Outcome {
+        func round() -> Logger.CommitResult {
             for _ in 0..<20 {
                 logger.record(Note(next, padding: 60))
                 next += 1

@@ -151,7 +151,7 @@ struct HostileValueTests {
             line.write(event)
             let (count, lacksRoom) = (line.count, line.lacksRoom)
             var whole: [UInt8] = []
-            var stamp = LineStamp(format)
+            var stamp = TimestampPrefix(format)
             stamp.set(someTime)
             stamp.append(memory.span.extracting(0..<count), to: &whole)
             let parsed = try #require(ParsedLine(whole.dropLast(), format))

@@ -21,7 +21,7 @@ extension LineBudget {
                     "refused", source, .warning, .security, isFirstOfUser: isFirstOfUser,
                     isReserved: isReserved, at: now)
             else { break }
-            settle(admission, source, byteCount: bytes, at: now)
+            charge(admission, source, byteCount: bytes, at: now)
             written += bytes
         }
         return written
@@ -81,7 +81,7 @@ struct LineBudgetTests {
                     at: now, limit: 50, isFirstOfUser: names)
             }
             while budget.takeSummary(at: now) != nil {
-                budget.settle(
+                budget.charge(
                     .summary, nil, byteCount: LineBudget.maximumLine, at: now)
                 written += LineBudget.maximumLine
                 summaries += 1

@@ -4,7 +4,7 @@ import Time
 
 @testable import Logging
 
-private func text(_ stamp: LineStamp) -> String {
+private func text(_ stamp: TimestampPrefix) -> String {
     let text = stamp.text
     return text.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
 }
@@ -13,7 +13,7 @@ private func text(_ stamp: LineStamp) -> String {
 struct LineStampTests {
     @Test("follows the clock over milliseconds, seconds, days, years, and back")
     func steps() {
-        var stamp = LineStamp(.text)
+        var stamp = TimestampPrefix(.text)
         for (milliseconds, expected) in [
             (1_795_244_400_000, "2026-11-21T07:00:00.000Z | "),
             (1_795_244_400_001, "2026-11-21T07:00:00.001Z | "),
@@ -42,7 +42,7 @@ struct LineStampTests {
             (.text, "", " | "), (.json, "{\"time\":\"", "\","), (.logfmt, "time=", " "),
         ] as [(LogFormat, String, String)])
     func formats(format: LogFormat, before: String, behind: String) {
-        var stamp = LineStamp(format)
+        var stamp = TimestampPrefix(format)
         for (milliseconds, time) in [
             (1_795_244_400_123, "2026-11-21T07:00:00.123Z"),
             (1_795_244_400_987, "2026-11-21T07:00:00.987Z"),
@@ -50,14 +50,14 @@ struct LineStampTests {
         ] as [(Int64, String)] {
             stamp.set(Timestamp(milliseconds: milliseconds))
             #expect(text(stamp) == before + time + behind)
-            #expect(stamp.text.count <= LineStamp.maximumLength)
+            #expect(stamp.text.count <= TimestampPrefix.maximumLength)
         }
     }
 
     @Test("does not depend on where it was before", arguments: 0..<10)
     func history(seed: UInt64) {
         var dice = Dice(seed: seed)
-        var stamp = LineStamp(.text)
+        var stamp = TimestampPrefix(.text)
         var moment = someTime
         for _ in 0..<1000 {
             let reach = ([2, 500, 5000, 100_000_000] as [Int64]).randomElement(using: &dice)!

@@ -55,10 +55,10 @@ struct LogBeginningTests {
         for (state, isTaken) in [("gatehouse log state 1 turn=1", true), ("another", false)] {
             try folder.file("security", "\0\0\0\0")
             try folder.file(".security.state", state)
-            #expect(try LogBeginning.isLog(path) == isTaken)
+            #expect(try LogFileSignature.isLog(path) == isTaken)
         }
         // One without seals has no state, and has a lock.
         try folder.file(".security.lock", "")
-        #expect(try LogBeginning.isLog(path))
+        #expect(try LogFileSignature.isLog(path))
     }
 }

@@ -16,7 +16,7 @@ final class LogStateTests {
 
     private func state(_ sequence: UInt64) throws -> LogState {
         let text = Array(String(repeating: "4e", count: 32).utf8)
-        let code = SealCode(text.span)
+        let code = SealMAC(text.span)
         return LogState(
             head: SealHead(sequence: sequence, code: try #require(code)),
             generation: Int(sequence) * 2,

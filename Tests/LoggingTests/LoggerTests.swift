@@ -233,7 +233,7 @@ final class LoggerTests {
     @Test("holds every line of eight threads, whole, each thread's in its order")
     func threads() throws {
         options.maximumSize = 128 * 1024
-        options.keep = 1000
+        options.maximumFiles = 1000
         let logger = try logger(.system)
         inThreads(8) { thread in
             for number in 0..<2000 {

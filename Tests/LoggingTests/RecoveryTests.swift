@@ -47,7 +47,7 @@ final class RecoveryTests {
                 if logger.commit() != .failed(.noSpace) { Issue.record("not failed") }
             }
         }
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(fileSystem.count(of: .write) == writes)
         #expect(numbers(try folder.lines("app.log")) == [])
         // Whoever stops it does not wait.
@@ -133,7 +133,7 @@ final class RecoveryTests {
             for number in 0..<count {
                 logger.record(Note(thread * count + number, padding: 1800))
                 if number % 8 == 7 { _ = logger.commit() }
-                if number % 400 == 399 { logger.keepUp() }
+                if number % 400 == 399 { logger.performMaintenance() }
             }
         }
         isMended.store(true, ordering: .relaxed)

@@ -16,7 +16,7 @@ final class RemovalTests {
         folder = try TemporaryFolder()
         options = .impatient(path: folder.path("app.log")).sealed()
         options.maximumSize = 2000
-        options.keep = 2
+        options.maximumFiles = 2
     }
 
     private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
@@ -34,8 +34,8 @@ final class RemovalTests {
 
     /// Numbered files of a sealed log, as a run that keeps everything leaves them.
     private func leave(_ count: Int) throws {
-        let keep = options.keep
-        options.keep = 1000
+        let keep = options.maximumFiles
+        options.maximumFiles = 1000
         let logger = try logger()
         var number = 0
         while folder.logFiles.count <= count {
@@ -43,7 +43,7 @@ final class RemovalTests {
             number += 1
         }
         #expect(logger.stop() == 0)
-        options.keep = keep
+        options.maximumFiles = keep
     }
 
     private func value(_ name: String, in line: String) -> String? {
@@ -84,11 +84,11 @@ final class RemovalTests {
 
     @Test("does so in the same order when it rotates, again and again", arguments: [0, 1, 3])
     func rotations(keep: Int) throws {
-        options.keep = keep
+        options.maximumFiles = keep
         let journal = FileSystemJournal()
         let logger = try logger(journal)
         write(0..<100, to: logger)
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.logFiles.count <= keep + 1)
         let entries = journal.take()
         for (index, entry) in entries.enumerated() where entry.hasPrefix("remove") {
@@ -103,7 +103,7 @@ final class RemovalTests {
         #expect(
             removed
                 == (1...(rotations - keep)).map {
-                    "remove " + LogName.path(of: "app.log", $0)
+                    "remove " + LogFileNames.path(of: "app.log", $0)
                 })
         #expect(logger.stop() == 0)
         #expect(try folder.sealedLog().faults == [])
@@ -119,11 +119,11 @@ final class RemovalTests {
             entry == "\(operation) app.log" && isBroken.withLock { $0 } ? .ioError : nil
         }
         let logger = try logger(journal)
-        for _ in 0..<5 { logger.keepUp() }
+        for _ in 0..<5 { logger.performMaintenance() }
         #expect(folder.logFiles.count == 5)
         #expect(!journal.take().contains { $0.hasPrefix("remove") })
         isBroken.withLock { $0 = false }
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.logFiles == ["app.log.000003", "app.log.000004", "app.log"])
         let lines = try folder.lines("app.log").filter { $0.contains("log_retention") }
         #expect(lines.count == 1)
@@ -144,7 +144,7 @@ final class RemovalTests {
         #expect(folder.logFiles.first == "app.log.000001")
         isBroken.withLock { $0 = false }
         clock.advance(.seconds(3600))
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.logFiles == ["app.log.000003", "app.log.000004", "app.log"])
         let told = try folder.lines("app.log").filter { $0.contains("log_retention") }
         #expect(told.map { value("n", in: $0) } == ["2", "1"])
@@ -154,7 +154,7 @@ final class RemovalTests {
         "finds at its start what is too old or too much, too", arguments: ["age", "size", "count"])
     func start(reason: String) throws {
         try leave(4)
-        options.keep = 100
+        options.maximumFiles = 100
         let old = (clock.clock.now() + .seconds(-100)).seconds
         for number in 1...4 {
             var times = [timespec(), timespec()]
@@ -162,9 +162,9 @@ final class RemovalTests {
             #expect(utimensat(AT_FDCWD, folder.path("app.log.00000\(number)"), &times, 0) == 0)
         }
         switch reason {
-        case "age": options.keepAge = .seconds(50)
-        case "size": options.keepSize = options.maximumSize + 2000
-        default: options.keep = 1
+        case "age": options.maximumAge = .seconds(50)
+        case "size": options.maximumTotalSize = options.maximumSize + 2000
+        default: options.maximumFiles = 1
         }
         let logger = try logger()
         #expect(folder.logFiles == ["app.log.000004", "app.log"])
@@ -177,7 +177,7 @@ final class RemovalTests {
 
     @Test("removes what has become too old while nobody writes, within the hour")
     func silent() throws {
-        options.keepAge = .seconds(7200)
+        options.maximumAge = .seconds(7200)
         let journal = FileSystemJournal()
         // Files have the system's time.
         let now = WallClock.system.now()
@@ -185,10 +185,10 @@ final class RemovalTests {
         try leave(2)
         let logger = try logger(journal)
         clock.advance(.seconds(3600))
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.logFiles.count == 3)
         clock.advance(.seconds(3660))
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(folder.logFiles == ["app.log"])
         #expect(try folder.text("app.log").contains(" log_retention n=2 file=app.log.000002 "))
     }
@@ -207,7 +207,7 @@ final class RemovalTests {
 
     @Test("touches no file of anybody else's")
     func foreign() throws {
-        options.keep = 0
+        options.maximumFiles = 0
         let foreign = [
             "app.log.1", "app.log.000001.gz", "app.log.20261121000000", "app.log.bak", "other.log",
             "other.log.000001",

@@ -45,11 +45,11 @@ final class RepeatFilterTests {
     ) throws {
         let logger = try logger()
         for number in 0..<30 { logger.record(Refused(number, user: Int64(number % 5))) }
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(try lines(of: logger).count == 20)
         clock.advance(.seconds(seconds))
-        logger.keepUp()
-        logger.keepUp()
+        logger.performMaintenance()
+        logger.performMaintenance()
         #expect(
             try lines(of: logger).dropFirst(20).map { $0.drop { $0 != "W" } } == [
                 "WARNING | security | refused reason=wrong_password suppressed=10 networks=1 "
@@ -71,7 +71,7 @@ final class RepeatFilterTests {
         for second in 0..<5 {
             for number in 0..<20 { logger.record(Refused(second * 20 + number)) }
             clock.advance(.seconds(1))
-            logger.keepUp()
+            logger.performMaintenance()
         }
         #expect(try lines(of: logger).map { number("n", in: $0) } == Array(0..<100))
     }
@@ -207,7 +207,7 @@ final class RepeatFilterTests {
             for number in 0..<4000 {
                 logger.record(
                     Refused(thread * 4000 + number, from: [UInt128(number % 3)]))
-                if number % 100 == 99 { logger.keepUp() }
+                if number % 100 == 99 { logger.performMaintenance() }
             }
         }
         #expect(logger.stop() == 0)

@@ -15,7 +15,7 @@ final class RestartTests {
     init() throws {
         folder = try TemporaryFolder()
         options = LogOptions.impatient(path: folder.path("app.log")).sealed()
-        options.keep = 1000
+        options.maximumFiles = 1000
     }
 
     private func logger(_ folder: TemporaryFolder? = nil) throws -> Logger {
@@ -70,7 +70,7 @@ final class RestartTests {
             // Let go without `stop`.
             let logger = try logger()
             write(number * 3..<number * 3 + 3, to: logger)
-            if number % 2 == 0 { logger.keepUp() }
+            if number % 2 == 0 { logger.performMaintenance() }
         }
         try run(15..<16)
         try expectWhole(folder)
@@ -86,7 +86,7 @@ final class RestartTests {
         let logger = try logger()
         write(0..<2, to: logger)
         clock.advance(.seconds(1))
-        logger.keepUp()
+        logger.performMaintenance()
         let synced = try folder.bytes("app.log").count
         // From here on nothing is on the disk for sure.
         write(2..<4, to: logger)
@@ -233,7 +233,7 @@ final class RestartTests {
         }
         isArmed.withLock { $0 = true }
         write(next..<next + 4, to: logger)
-        logger.keepUp()
+        logger.performMaintenance()
         #expect(logger.stop() == 0)
         #expect(folder.logFiles.count == 2)
         let other = try #require(snapshot.withLock { $0 })
@@ -302,7 +302,7 @@ final class RestartTests {
             let logger = try logger()
             write(0..<3, to: logger)
             clock.advance(.seconds(1))
-            logger.keepUp()
+            logger.performMaintenance()
         } else {
             try run(0..<3)
         }
@@ -320,7 +320,7 @@ final class RestartTests {
             do {
                 let logger = try logger()
                 write(0..<3, to: logger)
-                logger.keepUp()
+                logger.performMaintenance()
                 write(3..<4, to: logger)
                 if !isKilled { #expect(logger.stop() == 0) }
             }
@@ -338,7 +338,7 @@ final class RestartTests {
             // At once, and after the state was written.
             let logger = try logger()
             write(round * 10..<round * 10 + 3, to: logger)
-            if round > 0 { logger.keepUp() }
+            if round > 0 { logger.performMaintenance() }
             write(round * 10 + 3..<round * 10 + 4, to: logger)
         }
         try run(30..<31)

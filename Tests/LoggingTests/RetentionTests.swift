@@ -62,8 +62,8 @@ struct RetentionTests {
         ])
     func table(_ row: Case) {
         let retention = Retention(
-            keep: row.keep, keepAge: row.days.map { TimeAmount(milliseconds: $0 * Self.day) },
-            keepSize: row.size)
+            maximumFiles: row.keep, maximumAge: row.days.map { TimeAmount(milliseconds: $0 * Self.day) },
+            maximumTotalSize: row.size)
         let excess = retention.excess(of: Self.files(row.files), besides: row.room, someTime)
         #expect(excess.files.map(\.number) == Array(0..<row.count).map { $0 + 1 })
         #expect(excess.reason.map { "\($0)" } == row.reason)
@@ -71,7 +71,7 @@ struct RetentionTests {
 
     @Test("removes a file at the millisecond that it is too old")
     func edge() {
-        let retention = Retention(keep: 9, keepAge: TimeAmount(milliseconds: Self.day))
+        let retention = Retention(maximumFiles: 9, maximumAge: TimeAmount(milliseconds: Self.day))
         let file = Self.files([(1, 1)])
         #expect(retention.excess(of: file, besides: 0, someTime).files.count == 1)
         let before = someTime + TimeAmount(milliseconds: -1)
@@ -88,10 +88,10 @@ struct RetentionTests {
                     modified: someTime.milliseconds - .random(in: -10...100, using: &dice))
             }
             let retention = Retention(
-                keep: .random(in: 0...8, using: &dice),
-                keepAge: Bool.random(using: &dice)
+                maximumFiles: .random(in: 0...8, using: &dice),
+                maximumAge: Bool.random(using: &dice)
                     ? TimeAmount(milliseconds: .random(in: 0...100, using: &dice)) : nil,
-                keepSize: Bool.random(using: &dice) ? .random(in: 0...300, using: &dice) : nil)
+                maximumTotalSize: Bool.random(using: &dice) ? .random(in: 0...300, using: &dice) : nil)
             let room = Int.random(in: 0...50, using: &dice)
             let (removed, reason) = retention.excess(of: files, besides: room, someTime)
             #expect(Array(removed) == Array(files.prefix(removed.count)))
@@ -99,13 +99,13 @@ struct RetentionTests {
             let kept = files.dropFirst(removed.count)
             func isEnough(_ kept: ArraySlice<Retention.FullFile>) -> Bool {
                 let isOld = kept.first.map { file in
-                    retention.keepAge.map {
+                    retention.maximumAge.map {
                         Timestamp(milliseconds: file.modified) + $0 <= someTime
                     } ?? false
                 }
                 let size = kept.reduce(room) { $0 + $1.size }
-                return kept.count <= retention.keep && isOld != true
-                    && (kept.isEmpty || retention.keepSize.map { size <= $0 } ?? true)
+                return kept.count <= retention.maximumFiles && isOld != true
+                    && (kept.isEmpty || retention.maximumTotalSize.map { size <= $0 } ?? true)
             }
             #expect(isEnough(kept))
             if !removed.isEmpty { #expect(!isEnough(files.dropFirst(removed.count - 1))) }

@@ -15,7 +15,7 @@ final class RotationTests {
         folder = try TemporaryFolder()
         options = .impatient(path: folder.path("app.log"))
         options.maximumSize = 1000
-        options.keep = 1000
+        options.maximumFiles = 1000
     }
 
     /// Opens the log, writes a line of 100 bytes for each number, and commits `batch` at a time.
@@ -208,7 +208,7 @@ final class RotationTests {
 
     @Test("keeps the newest full files, and no more than it was told", arguments: [0, 1, 3])
     func keep(count: Int) throws {
-        options.keep = count
+        options.maximumFiles = count
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<100, to: logger)
         #expect(logger.stop() == 0)
@@ -226,7 +226,7 @@ final class RotationTests {
             "app.log.99999999999999999999", "app.log.9223372036854775807", "other",
         ]
         for name in foreign { try folder.file(name, "theirs\n") }
-        options.keep = 1
+        options.maximumFiles = 1
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<100, to: logger)
         #expect(logger.stop() == 0)

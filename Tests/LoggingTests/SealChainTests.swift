@@ -38,7 +38,7 @@ struct SealChainTests {
         return seal.code == chain.code(key, after: seal.previous, seal.sequence, closing: coded)
     }
 
-    private static func code(_ text: String) -> SealCode? { SealCode(Array(text.utf8).span) }
+    private static func code(_ text: String) -> SealMAC? { SealMAC(Array(text.utf8).span) }
 
     private func read(_ line: ArraySlice<UInt8>) -> SealLine? { SealLine(Array(line).span) }
 

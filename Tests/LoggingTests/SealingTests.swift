@@ -16,7 +16,7 @@ final class SealingTests {
     init() throws {
         folder = try TemporaryFolder()
         options = LogOptions.impatient(path: folder.path("app.log")).sealed()
-        options.keep = 1_000_000
+        options.maximumFiles = 1_000_000
     }
 
     private func logger() throws -> Logger {
@@ -70,11 +70,11 @@ final class SealingTests {
         logger.record(Note(1))
         #expect(logger.commit() == .written)
         clock.advance(.seconds(1))
-        for _ in 0..<10 { logger.keepUp() }
+        for _ in 0..<10 { logger.performMaintenance() }
         #expect(try folder.sealedLog().seals.map(\.reason) == [.start, .interval])
         for _ in 0..<3 {
             clock.advance(.seconds(60))
-            for _ in 0..<10 { logger.keepUp() }
+            for _ in 0..<10 { logger.performMaintenance() }
         }
         let log = try folder.sealedLog()
         #expect(log.seals.map(\.reason) == [.start, .interval, .silence, .silence, .silence])
@@ -88,7 +88,7 @@ final class SealingTests {
         let logger = try logger()
         for _ in 0..<100 {
             clock.advance(.seconds(60))
-            logger.keepUp()
+            logger.performMaintenance()
         }
         #expect(logger.stop() == 0)
         for name in folder.logFiles { #expect(try folder.bytes(name).count <= 3000) }
@@ -106,12 +106,12 @@ final class SealingTests {
         options.maximumSize = Int.random(in: 1600...4000, using: &dice)
         options.format = LogFormat.allCases[Int(seed) % 3]
         options.rotatesDaily = seed % 2 == 0
-        options.keep = Int.random(in: 0...20, using: &dice)
+        options.maximumFiles = Int.random(in: 0...20, using: &dice)
         let logger = try logger()
         for number in 0..<300 {
             logger.record(Note(number, padding: .random(in: 0...500, using: &dice)))
             if .random(in: 0..<4, using: &dice) == 0 { #expect(logger.commit() == .written) }
-            if .random(in: 0..<9, using: &dice) == 0 { logger.keepUp() }
+            if .random(in: 0..<9, using: &dice) == 0 { logger.performMaintenance() }
             clock.advance(TimeAmount(milliseconds: .random(in: 0...400, using: &dice)))
             if .random(in: 0..<99, using: &dice) == 0 { clock.advance(.seconds(86_400)) }
         }
@@ -122,7 +122,7 @@ final class SealingTests {
         let log = try folder.sealedLog()
         #expect(log.faults == [])
         #expect(log.openCount == 0)
-        #expect(folder.logFiles.count - 1 <= options.keep)
+        #expect(folder.logFiles.count - 1 <= options.maximumFiles)
     }
 
     /// As long as whoever runs the tests wants to wait.
@@ -144,7 +144,7 @@ final class SealingTests {
             for number in 0..<count {
                 logger.record(Note(thread * count + number))
                 if number % 16 == 15, logger.commit() != .written { Issue.record("not written") }
-                if number % 1000 == 999 { logger.keepUp() }
+                if number % 1000 == 999 { logger.performMaintenance() }
             }
         }
         #expect(logger.stop() == 0)
