@@ -118,7 +118,7 @@ package final class Gatehouse: Sendable {
         parts.log.startKeepingUp()
         for server in [server, admin, metrics] { server?.start() }
         every(.seconds(Self.sweepInterval), leeway: .seconds(1), "sweep") { [parts] in
-            parts.revocations.sweep(at: parts.clock.now())
+            parts.revocations.removeExpired(at: parts.clock.now())
             parts.sessions.tidy(at: parts.clock.now())
         }
         if let manager, let interval = manager.watchdog {
@@ -177,7 +177,7 @@ package final class Gatehouse: Sendable {
             timers = []
         }
         // What could not be written when it was asked for, perhaps can be now.
-        parts.revocations.sweep(at: parts.clock.now())
+        parts.revocations.removeExpired(at: parts.clock.now())
         manager?.finish()
         return finish(isClean: isClean)
     }

@@ -287,15 +287,15 @@ private struct Standing {
             explanation.add(.good, name, "not yet: \(words(revoked, moment)), \(source)")
         case .revoked(let revoked)?:
             explanation.add(.bad, name, "\(words(revoked, moment)), \(source)")
-        case .spent(let exchanged)? where moment < exchanged:
+        case .alreadyUsed(let exchanged)? where moment < exchanged:
             explanation.add(
                 .good, name, "not yet exchanged: \(words(exchanged, moment)), \(source)")
-        case .spent(let exchanged)? where moment < exchanged + BearerAuthentication.grace:
+        case .alreadyUsed(let exchanged)? where moment < exchanged + BearerAuthentication.grace:
             explanation.add(
                 .good, name,
                 "exchanged for another \(words(exchanged, moment)); for "
                     + "\(MomentWords.span(BearerAuthentication.grace)) both are good, \(source)")
-        case .spent(let exchanged)?:
+        case .alreadyUsed(let exchanged)?:
             explanation.add(
                 .bad, name,
                 "exchanged for another \(words(exchanged, moment)), \(source); to present it again "
@@ -367,7 +367,7 @@ extension TokenStanding {
         switch finding {
         case nil: false
         case .revoked(let revoked)?: revoked <= moment
-        case .spent(let exchanged)?: exchanged + BearerAuthentication.grace <= moment
+        case .alreadyUsed(let exchanged)?: exchanged + BearerAuthentication.grace <= moment
         }
     }
 }

@@ -128,8 +128,8 @@ package struct BearerAuthentication: Sendable {
         }
         switch revocations.finding(for: claims) {
         case nil: return nil
-        case .spent(let exchanged) where now < exchanged + Self.grace: return exchanged
-        case .spent(let exchanged): throw replay(request, claims, exchanged: exchanged, now)
+        case .alreadyUsed(let exchanged) where now < exchanged + Self.grace: return exchanged
+        case .alreadyUsed(let exchanged): throw replay(request, claims, exchanged: exchanged, now)
         case .revoked(let moment):
             log.record(
                 TokenReused(

@@ -90,7 +90,7 @@ package struct Refresh: Sendable {
     }
 
     private func wait(before claims: Claims, _ now: Timestamp) -> TimeAmount? {
-        if mode == .rotate, revocations.isCrowded,
+        if mode == .rotate, revocations.isNearCapacity,
             let wait = crowdLimit.wait(beforeRefreshingAnyOf: claims.user.rawValue, at: now)
         {
             return wait

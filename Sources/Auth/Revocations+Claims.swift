@@ -5,7 +5,7 @@ import Time
 
 extension Revocations {
     /// What stands against a token whose claims are complete.
-    package func finding(for claims: Claims) -> Finding? {
+    package func finding(for claims: Claims) -> RevocationStatus? {
         let began = began(claims)
         guard let token = claims.tokenID, let session = claims.sessionID else {
             return finding(token: nil, session: nil, user: claims.user.rawValue, began: began)
@@ -29,12 +29,12 @@ extension Revocations {
     /// Takes note of a token that came, of a session that began ahead of our clock: what is ended by
     /// time from now on has to reach it. Not of one that is so far ahead that every cutoff covers it.
     func noteBeginning(_ began: Timestamp, at now: Timestamp) {
-        if began <= now + TokenPolicy.maximumLeeway { noteBeginning(began) }
+        if began <= now + TokenPolicy.maximumLeeway { noteSessionStart(began) }
     }
 
     /// Takes note of a session that begins here: should the clock be put back, a cutoff still reaches it.
     func noteBeginning(of claims: Claims) {
-        if let login = claims.authenticated { noteBeginning(login) }
+        if let login = claims.authenticated { noteSessionStart(login) }
     }
 
     /// Ends a session, for all its tokens. Returns when it is on the disk.

@@ -8,7 +8,7 @@ import Time
 /// user is there. Asked by identifiers, so that the token itself stays where it is; nothing goes on
 /// record, because nobody presented anything.
 package struct TokenStanding: Sendable, Equatable {
-    package let finding: Finding?
+    package let finding: RevocationStatus?
     package let isUserKnown: Bool
 
     /// - Parameter claims: complete, as `TokenIdentity` makes them.
@@ -19,7 +19,7 @@ package struct TokenStanding: Sendable, Equatable {
         isUserKnown = users.contains(claims.user)
     }
 
-    private init(finding: Finding?, isUserKnown: Bool) {
+    private init(finding: RevocationStatus?, isUserKnown: Bool) {
         self.finding = finding
         self.isUserKnown = isUserKnown
     }
@@ -77,7 +77,7 @@ package struct TokenStanding: Sendable, Equatable {
         case .revoked(let moment)?:
             writer.name("revoked_ms")
             writer.integer(moment.milliseconds)
-        case .spent(let moment)?:
+        case .alreadyUsed(let moment)?:
             writer.name("exchanged_ms")
             writer.integer(moment.milliseconds)
         case nil: break
@@ -89,7 +89,7 @@ package struct TokenStanding: Sendable, Equatable {
     /// From the answer to POST /standing; nil if it is none.
     package init?(_ answer: JSONValue) {
         guard case .object(let members) = answer else { return nil }
-        var finding: Finding?
+        var finding: RevocationStatus?
         var isUserKnown: Bool?
         for member in members {
             switch (member.name, member.value) {
@@ -97,7 +97,7 @@ package struct TokenStanding: Sendable, Equatable {
             case ("revoked_ms", .number(.integer(let moment))):
                 finding = .revoked(at: Timestamp(milliseconds: moment))
             case ("exchanged_ms", .number(.integer(let moment))):
-                finding = .spent(at: Timestamp(milliseconds: moment))
+                finding = .alreadyUsed(at: Timestamp(milliseconds: moment))
             default: return nil
             }
         }

@@ -127,7 +127,7 @@ final class Journal: @unchecked Sendable {
 
     /// Appends entries in one write, and returns when they are on the disk. If it throws, none of them
     /// is in the journal.
-    func append(_ entries: [Entry]) throws(Errno) {
+    func append(_ entries: [RevocationEntry]) throws(Errno) {
         guard let file else { throw .noSuchFileOrDirectory }
         try synchronizeFolder()
         try cut()
@@ -204,7 +204,7 @@ final class Journal: @unchecked Sendable {
     /// Puts another file in this one's place. If it throws, either nothing has changed, or the new file
     /// is in use and only its name is not on the disk yet, which `append` sees to first.
     /// - Parameter next: gives a piece of all the entries that the new file has to have.
-    func replace(_ next: (inout [Entry]) -> Progress) throws(Errno) {
+    func replace(_ next: (inout [RevocationEntry]) -> Progress) throws(Errno) {
         let folder = Self.folder(of: path)
         try fileSystem.createFolders(folder, mode: 0o750)
         try retakeLock()
@@ -245,7 +245,7 @@ final class Journal: @unchecked Sendable {
 
     /// Nil if it has to be begun again.
     private func write(
-        _ newPath: String, _ next: (inout [Entry]) -> Progress
+        _ newPath: String, _ next: (inout [RevocationEntry]) -> Progress
     ) throws(Errno) -> (JournalFile, Int, SHA256)? {
         let file = try JournalFile(
             fileSystem.open(
@@ -254,7 +254,7 @@ final class Journal: @unchecked Sendable {
         var bytes = file.header.bytes
         var hash = SHA256()
         var count = 0
-        var entries: [Entry] = []
+        var entries: [RevocationEntry] = []
         var progress = Progress.more
         while progress == .more {
             entries.removeAll(keepingCapacity: true)

@@ -27,7 +27,7 @@ enum JournalReader {
     ///   - take: is given each entry, in the order in which they were written.
     static func read(
         _ path: String, _ fileSystem: any FileSystem, digestsAfter counts: [Int] = [],
-        take: (Entry) throws(RevocationsError) -> Void
+        take: (RevocationEntry) throws(RevocationsError) -> Void
     ) throws(RevocationsError) -> Found? {
         guard let file = try open(path, fileSystem) else { return nil }
         var bytes: [UInt8] = []

@@ -27,7 +27,7 @@ enum JournalRecord {
     static let markKind: UInt8 = 0
 
     enum Content: Equatable {
-        case entry(Entry)
+        case entry(RevocationEntry)
         /// - isGuarded: there is a `JournalState` of this journal.
         case mark(isGuarded: Bool)
         /// Written by a later version.
@@ -35,7 +35,7 @@ enum JournalRecord {
     }
 
     static func append(
-        _ entry: Entry, number: Int, writeBegan: Int, _ file: JournalHeader,
+        _ entry: RevocationEntry, number: Int, writeBegan: Int, _ file: JournalHeader,
         to bytes: inout [UInt8]
     ) {
         append(
@@ -48,12 +48,12 @@ enum JournalRecord {
         number: Int, _ file: JournalHeader, isGuarded: Bool = false, to bytes: inout [UInt8]
     ) {
         append(
-            name: KeyedHash.Value(low: isGuarded ? 1 : 0, high: 0), time: 0, last: UInt64(markKind),
+            name: SipHash13.Value(low: isGuarded ? 1 : 0, high: 0), time: 0, last: UInt64(markKind),
             number: number, writeBegan: number, file, to: &bytes)
     }
 
     static func append(
-        name: KeyedHash.Value, time: Int64, last: UInt64, number: Int, writeBegan: Int,
+        name: SipHash13.Value, time: Int64, last: UInt64, number: Int, writeBegan: Int,
         _ file: JournalHeader, to bytes: inout [UInt8]
     ) {
         let start = bytes.count
@@ -74,11 +74,11 @@ enum JournalRecord {
             bytes.word(checkedSize) == check(bytes.extracting(0..<checkedSize), number, file)
         else { return nil }
         let distance = Int(UInt32(truncatingIfNeeded: bytes.word(32)))
-        let name = KeyedHash.Value(low: bytes.word(0), high: bytes.word(8))
+        let name = SipHash13.Value(low: bytes.word(0), high: bytes.word(8))
         let last = bytes.word(24)
         let time = Int64(bitPattern: bytes.word(16))
         let content =
-            if let entry = Entry(name: name, time: time, untilAndKind: last) {
+            if let entry = RevocationEntry(name: name, time: time, untilAndKind: last) {
                 Content.entry(entry)
             } else {
                 UInt8(truncatingIfNeeded: last) == markKind
@@ -116,16 +116,16 @@ struct JournalHeader: Equatable {
     /// The keys under which names are made, one for each domain. They go from file to file: names
     /// are all that is kept, so a new key would be another name.
     struct Keys: Equatable {
-        let token: KeyedHash
-        let session: KeyedHash
-        let user: UserNames
+        let token: SipHash13
+        let session: SipHash13
+        let user: UserIDScrambler
         fileprivate let words: [UInt64]
 
         fileprivate init(_ words: [UInt64]) {
             self.words = words
-            token = KeyedHash(words[0], words[1])
-            session = KeyedHash(words[2], words[3])
-            user = UserNames(first: words[4], second: words[5])
+            token = SipHash13(words[0], words[1])
+            session = SipHash13(words[2], words[3])
+            user = UserIDScrambler(first: words[4], second: words[5])
         }
 
         static func random() -> Keys {

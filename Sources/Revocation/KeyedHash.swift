@@ -5,7 +5,7 @@
 /// knows, SipHash is a pseudorandom function: 128 bits of it do not meet by chance (2^-88 among a
 /// million), nor by choice, and that is why the identifiers themselves need not be kept. One round a
 /// word and three at the end is what hash tables use (Swift's own, Rust's); nobody sees the output.
-struct KeyedHash: Sendable, Equatable {
+struct SipHash13: Sendable, Equatable {
     /// Bytes of a key.
     static let keySize = 16
 
@@ -101,14 +101,14 @@ struct KeyedHash: Sendable, Equatable {
 /// What a user is known by: no hash, since 64 bits fit; but mixed under a key, so that users who are
 /// numbered one after the other do not lie in the table one after the other, and nobody can choose
 /// numbers that do. Each step can be undone, so no two users have the same name.
-struct UserNames: Sendable, Equatable {
+struct UserIDScrambler: Sendable, Equatable {
     let first: UInt64
     let second: UInt64
 
     @inline(__always)
-    func callAsFunction(_ user: Int64) -> KeyedHash.Value {
+    func callAsFunction(_ user: Int64) -> SipHash13.Value {
         let low = mixed(UInt64(bitPattern: user) ^ first)
-        return KeyedHash.Value(low: low, high: mixed(low ^ second))
+        return SipHash13.Value(low: low, high: mixed(low ^ second))
     }
 }
 

@@ -27,22 +27,22 @@ import Time
     /// A journal is not worth compacting for fewer records than these that mean nothing any more.
     private static let deadRecords = 1024
 
-    private let table: Table
+    private let table: RevocationTable
     private let keys: JournalHeader.Keys
     private let journal: Journal?
     /// Nobody's tokens that began up to this moment are good; `Entry.noTime` if there is none.
-    private let everyone = Atomic<Int64>(Entry.noTime)
+    private let everyone = Atomic<Int64>(RevocationEntry.notInForce)
     /// The latest beginning of a session that `noteBeginning` was told of.
-    private let latest = Atomic<Int64>(Entry.noTime)
+    private let latest = Atomic<Int64>(RevocationEntry.notInForce)
     private let state: Monitor<State>
     private let limit: Int
     /// Writes what nobody waits for.
     private let flushes = DispatchQueue(label: "gatehouse.revocations")
     private let isFlushPending = Atomic<Bool>(false)
     /// What the start found in the journal.
-    package let start: Start
+    package let start: RecoverySummary
 
-    package struct Start: Sendable, Equatable {
+    package struct RecoverySummary: Sendable, Equatable {
         /// Entries that are in force.
         package var entries = 0
         /// Bytes of a write that was not finished, cut off at the journal's end. Nobody was told that
@@ -100,9 +100,9 @@ import Time
         path: String?, at now: Timestamp, limit: Int = usualLimit,
         guarded: JournalGuard = JournalGuard(), fileSystem: any FileSystem = SystemFileSystem()
     ) throws(RevocationsError) {
-        let table: Table
+        let table: RevocationTable
         do throws(Errno) {
-            table = try Table()
+            table = try RevocationTable()
         } catch {
             throw .failed(error)
         }
@@ -111,7 +111,7 @@ import Time
         guard let path else {
             keys = .random()
             journal = nil
-            start = Start()
+            start = RecoverySummary()
             state = Monitor(State())
             return
         }
@@ -124,8 +124,8 @@ import Time
         let endsAll = proof == .accepted || proof == .foreignKeys
         if endsAll {
             // Before anything is written: no start can find such a journal without this entry.
-            let new = Entry(
-                .everyone, time: (now + guarded.leeway).milliseconds, until: Entry.latestUntil)
+            let new = RevocationEntry(
+                .everyone, time: (now + guarded.leeway).milliseconds, until: RevocationEntry.latestUntil)
             everyone = everyone?.merged(with: new) ?? new
         }
         keys = found?.header.keys ?? .random()
@@ -136,11 +136,11 @@ import Time
             fileSystem)
         self.journal = journal
         let entries = table.count + (everyone == nil ? 0 : 1)
-        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
-        self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
+        start = RecoverySummary(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
+        self.everyone.store(everyone?.time ?? RevocationEntry.notInForce, ordering: .releasing)
         latest.store(Self.firstBeginning(afterCutoffsIn: table), ordering: .relaxed)
         var first = State()
-        first.everyoneUntil = everyone?.until ?? 0
+        first.everyoneUntil = everyone?.forgetAfter ?? 0
         self.state = Monitor(first)
         try open(journal, endsAll ? nil : found)
     }
@@ -152,15 +152,15 @@ import Time
         reading path: String, at now: Timestamp, guarded: JournalGuard = JournalGuard(),
         fileSystem: any FileSystem = SystemFileSystem()
     ) throws(RevocationsError) {
-        let table: Table
+        let table: RevocationTable
         do throws(Errno) {
-            table = try Table()
+            table = try RevocationTable()
         } catch {
             throw .failed(error)
         }
         self.table = table
         let (everyone, found, proof) = try Self.readUndisturbed {
-            () throws(RevocationsError) -> (Entry?, JournalReader.Found?, JournalProof) in
+            () throws(RevocationsError) -> (RevocationEntry?, JournalReader.Found?, JournalProof) in
             let state = try Self.state(of: path, guarded, fileSystem)
             let (everyone, found) = try Self.read(path, into: table, at: now, state, fileSystem)
             return (everyone, found, try state?.judge(found) ?? .proven)
@@ -169,8 +169,8 @@ import Time
         keys = found?.header.keys ?? .random()
         journal = nil
         let entries = table.count + (everyone == nil ? 0 : 1)
-        start = Start(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
-        self.everyone.store(everyone?.time ?? Entry.noTime, ordering: .releasing)
+        start = RecoverySummary(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
+        self.everyone.store(everyone?.time ?? RevocationEntry.notInForce, ordering: .releasing)
         latest.store(Self.firstBeginning(afterCutoffsIn: table), ordering: .relaxed)
         state = Monitor(State())
     }
@@ -202,15 +202,15 @@ import Time
 
     /// - Returns: the entry about everyone, and what there is to go on with; nil for no journal.
     private static func read(
-        _ path: String, into table: Table, at now: Timestamp, _ state: JournalState.Found?,
+        _ path: String, into table: RevocationTable, at now: Timestamp, _ state: JournalState.Found?,
         _ fileSystem: any FileSystem
-    ) throws(RevocationsError) -> (everyone: Entry?, found: JournalReader.Found?) {
-        var everyone: Entry?
+    ) throws(RevocationsError) -> (everyone: RevocationEntry?, found: JournalReader.Found?) {
+        var everyone: RevocationEntry?
         var counts: [Int] = []
         if case .known(let state)? = state { counts = state.extents.map(\.count) }
         let found = try JournalReader.read(path, fileSystem, digestsAfter: counts) {
             entry throws(RevocationsError) in
-            guard entry.until > now.milliseconds else { return }
+            guard entry.forgetAfter > now.milliseconds else { return }
             if entry.key.kind == .everyone {
                 everyone = everyone?.merged(with: entry) ?? entry
                 return
@@ -258,44 +258,44 @@ import Time
     ///     younger than a cutoff, and every cutoff there is covers it.
     package func finding(
         token: Span<UInt8>?, session: Span<UInt8>?, user: Int64, began: Timestamp?
-    ) -> Finding? {
-        let beginning = began?.milliseconds ?? Entry.noTime
+    ) -> RevocationStatus? {
+        let beginning = began?.milliseconds ?? RevocationEntry.notInForce
         let cutoff = everyone.load(ordering: .acquiring)
-        if cutoff != Entry.noTime, beginning <= cutoff {
+        if cutoff != RevocationEntry.notInForce, beginning <= cutoff {
             return .revoked(at: Timestamp(milliseconds: cutoff))
         }
         let kinds = table.kindBits
         guard kinds != 0 else { return nil }
-        var question = Table.Question()
-        if let token, kinds & (Table.bit(.token) | Table.bit(.spentToken)) != 0 {
+        var question = RevocationTable.Query()
+        if let token, kinds & (RevocationTable.bit(.token) | RevocationTable.bit(.spentToken)) != 0 {
             question.token = keys.token(token)
         }
-        if let session, kinds & Table.bit(.session) != 0 {
+        if let session, kinds & RevocationTable.bit(.session) != 0 {
             question.session = keys.session(session)
         }
-        if kinds & Table.bit(.user) != 0 { question.user = keys.user(user) }
+        if kinds & RevocationTable.bit(.user) != 0 { question.user = keys.user(user) }
         let answer = table.answer(question)
         if answer.isEmpty { return nil }
-        if answer.token != Entry.noTime {
+        if answer.token != RevocationEntry.notInForce {
             return .revoked(at: Timestamp(milliseconds: answer.token))
         }
-        if answer.session != Entry.noTime {
+        if answer.session != RevocationEntry.notInForce {
             return .revoked(at: Timestamp(milliseconds: answer.session))
         }
-        if answer.user != Entry.noTime, beginning <= answer.user {
+        if answer.user != RevocationEntry.notInForce, beginning <= answer.user {
             return .revoked(at: Timestamp(milliseconds: answer.user))
         }
-        return answer.spent == Entry.noTime
-            ? nil : .spent(at: Timestamp(milliseconds: answer.spent))
+        return answer.spent == RevocationEntry.notInForce
+            ? nil : .alreadyUsed(at: Timestamp(milliseconds: answer.spent))
     }
 
     /// The latest moment up to which this user's tokens are revoked, with everybody's or alone: a new
     /// session has to begin after it.
     package func cutoff(user: Int64) -> Timestamp? {
         let everyone = everyone.load(ordering: .acquiring)
-        let answer = table.answer(Table.Question(user: keys.user(user)))
+        let answer = table.answer(RevocationTable.Query(user: keys.user(user)))
         let cutoff = max(everyone, answer.user)
-        return cutoff == Entry.noTime ? nil : Timestamp(milliseconds: cutoff)
+        return cutoff == RevocationEntry.notInForce ? nil : Timestamp(milliseconds: cutoff)
     }
 
     // MARK: Clocks of others
@@ -303,27 +303,27 @@ import Time
     /// Takes note of a session that began later than it can have, by our clock: a cutoff that is to
     /// cover what there is must not be earlier. Forgotten with the process; but a session that begins
     /// right after a user's cutoff is noted with the cutoff itself, also when the journal is read.
-    package func noteBeginning(_ began: Timestamp) {
+    package func noteSessionStart(_ began: Timestamp) {
         latest.max(began.milliseconds, ordering: .relaxed)
     }
 
     /// The first moment that none of the users' cutoffs covers.
-    private static func firstBeginning(afterCutoffsIn table: Table) -> Int64 {
-        var latest = Entry.noTime
+    private static func firstBeginning(afterCutoffsIn table: RevocationTable) -> Int64 {
+        var latest = RevocationEntry.notInForce
         table.forEach(in: 0..<table.extent.slots) { entry in
             latest = max(latest, firstBeginning(after: entry))
         }
         return latest
     }
 
-    private static func firstBeginning(after entry: Entry) -> Int64 {
+    private static func firstBeginning(after entry: RevocationEntry) -> Int64 {
         // A cutoff at the end of time covers all.
-        entry.key.kind == .user && entry.time < Int64.max ? entry.time + 1 : Entry.noTime
+        entry.key.kind == .user && entry.time < Int64.max ? entry.time + 1 : RevocationEntry.notInForce
     }
 
     package var latestBeginning: Timestamp? {
         let latest = latest.load(ordering: .relaxed)
-        return latest == Entry.noTime ? nil : Timestamp(milliseconds: latest)
+        return latest == RevocationEntry.notInForce ? nil : Timestamp(milliseconds: latest)
     }
 
     // MARK: Changing
@@ -335,13 +335,13 @@ import Time
     ///   - at: when; for `.user` and `.everyone` the cutoff.
     ///   - until: from when on nothing that this covers can be valid any more.
     package func revoke(
-        _ what: [Revoked], at moment: Timestamp, until: Timestamp
+        _ what: [RevocationSubject], at moment: Timestamp, until: Timestamp
     ) throws(Errno) {
         let (batch, refusal) = state.withLock { state in
             let refusal = add(what, at: moment, until: until, &state)
             return (state.waiting, refusal)
         }
-        if !what.isEmpty { try settle(batch) }
+        if !what.isEmpty { try waitUntilSynced(batch) }
         if let refusal { throw refusal }
     }
 
@@ -351,7 +351,7 @@ import Time
     ///   with whatever is written next.
     /// - Throws: `noBuffers`, if there was no room and it is not in force.
     package func revokeSoon(
-        _ what: [Revoked], at moment: Timestamp, until: Timestamp,
+        _ what: [RevocationSubject], at moment: Timestamp, until: Timestamp,
         failed: @escaping @Sendable (Errno) -> Void
     ) throws(Errno) {
         let refusal = state.withLock { add(what, at: moment, until: until, &$0) }
@@ -359,7 +359,7 @@ import Time
         if !isFlushPending.exchange(true, ordering: .acquiringAndReleasing) {
             flushes.async {
                 self.isFlushPending.store(false, ordering: .releasing)
-                do throws(Errno) { try self.settle(self.state.withLock { $0.waiting }) } catch {
+                do throws(Errno) { try self.waitUntilSynced(self.state.withLock { $0.waiting }) } catch {
                     failed(error)
                 }
             }
@@ -370,11 +370,11 @@ import Time
     /// Puts entries in force, and among those that wait to be written.
     /// - Returns: why there was no room for one of them.
     private func add(
-        _ what: [Revoked], at moment: Timestamp, until: Timestamp, _ state: inout State
+        _ what: [RevocationSubject], at moment: Timestamp, until: Timestamp, _ state: inout State
     ) -> Errno? {
         var refusal: Errno?
         for revoked in what {
-            let entry = Entry(
+            let entry = RevocationEntry(
                 key(revoked), time: moment.milliseconds, until: until.milliseconds)
             do throws(Errno) {
                 try set(entry, &state)
@@ -386,7 +386,7 @@ import Time
         return refusal
     }
 
-    private func key(_ revoked: Revoked) -> EntryKey {
+    private func key(_ revoked: RevocationSubject) -> EntryKey {
         switch revoked {
         case .token(let id): EntryKey(name: keys.token(id.span), kind: .token)
         case .session(let id): EntryKey(name: keys.session(id.span), kind: .session)
@@ -396,7 +396,7 @@ import Time
     }
 
     /// Whether this was revoked, or exchanged, and is remembered.
-    package func isKnown(_ what: Revoked) -> Bool {
+    package func isKnown(_ what: RevocationSubject) -> Bool {
         let key = key(what)
         return state.withLock { state in
             if entry(key, state) != nil { return true }
@@ -413,7 +413,7 @@ import Time
         token: Span<UInt8>, expires: Timestamp, at now: Timestamp
     ) throws(Errno) -> Timestamp {
         let key = EntryKey(name: keys.token(token), kind: .spentToken)
-        let new = Entry(key, time: now.milliseconds, until: expires.milliseconds)
+        let new = RevocationEntry(key, time: now.milliseconds, until: expires.milliseconds)
         var refusal: Errno?
         // The batch that says whether the time will stand; nil if it stands already.
         let (time, batch) = state.withLock { state -> (Int64, Batch?) in
@@ -433,16 +433,16 @@ import Time
             return (new.time, state.waiting)
         }
         if let refusal { throw refusal }
-        if let batch { try settle(batch) }
+        if let batch { try waitUntilSynced(batch) }
         return Timestamp(milliseconds: time)
     }
 
-    private func set(_ entry: Entry, _ state: inout State) throws(Errno) {
+    private func set(_ entry: RevocationEntry, _ state: inout State) throws(Errno) {
         latest.max(Self.firstBeginning(after: entry), ordering: .relaxed)
         if entry.key.kind == .everyone {
             let old = everyone.load(ordering: .relaxed)
             everyone.store(max(old, entry.time), ordering: .releasing)
-            state.everyoneUntil = max(state.everyoneUntil, entry.until)
+            state.everyoneUntil = max(state.everyoneUntil, entry.forgetAfter)
             return
         }
         if let old = table.entry(entry.key) {
@@ -455,22 +455,22 @@ import Time
     }
 
     /// The entry as it is now, `everyone` included.
-    private func entry(_ key: EntryKey, _ state: State) -> Entry? {
+    private func entry(_ key: EntryKey, _ state: State) -> RevocationEntry? {
         guard key.kind == .everyone else { return table.entry(key) }
         let cutoff = everyone.load(ordering: .relaxed)
-        guard cutoff != Entry.noTime else { return nil }
-        return Entry(key, time: cutoff, until: state.everyoneUntil)
+        guard cutoff != RevocationEntry.notInForce else { return nil }
+        return RevocationEntry(key, time: cutoff, until: state.everyoneUntil)
     }
 
     // MARK: The disk
 
     private enum Turn {
         case done(Result<Void, Errno>)
-        case mine([Entry])
+        case mine([RevocationEntry])
     }
 
     /// Returns when the batch is on the disk; writes it if nobody else does.
-    private func settle(_ batch: Batch) throws(Errno) {
+    private func waitUntilSynced(_ batch: Batch) throws(Errno) {
         guard let journal else { return state.withLock { $0.waiting.keys.removeAll() } }
         let turn = state.waitUntil(
             { batch.outcome != nil || !$0.isWriting },
@@ -485,7 +485,7 @@ import Time
     }
 
     /// Takes the journal, and everything that waits.
-    private func begin(_ state: inout State) -> [Entry] {
+    private func begin(_ state: inout State) -> [RevocationEntry] {
         let batch = state.waiting
         state.isWriting = true
         state.underway = batch
@@ -495,7 +495,7 @@ import Time
 
     /// Writes what `begin` has taken, and gives the journal back.
     private func write(
-        _ entries: [Entry], _ journal: Journal, isCompacting: Bool, isKeepingUp: Bool = false
+        _ entries: [RevocationEntry], _ journal: Journal, isCompacting: Bool, isKeepingUp: Bool = false
     ) throws(Errno) {
         var failure: Errno?
         var isWritten = false
@@ -584,7 +584,7 @@ import Time
 
     /// Forgets what can matter no more, tries again what could not be written, and compacts the journal
     /// when most of it means nothing any more. To be called from time to time.
-    package func sweep(at now: Timestamp) {
+    package func removeExpired(at now: Timestamp) {
         forget(until: now.milliseconds)
         keepUp { written in
             let live = self.state.withLock { _ in self.table.count + 1 }
@@ -621,7 +621,7 @@ import Time
         }
         state.withLock { state in
             if state.everyoneUntil <= now {
-                everyone.store(Entry.noTime, ordering: .releasing)
+                everyone.store(RevocationEntry.notInForce, ordering: .releasing)
                 state.everyoneUntil = 0
             }
             // Without memory for a smaller table the larger one does as well.
@@ -651,7 +651,7 @@ import Time
             Statistics(
                 tokens: table.count(of: .token), spentTokens: table.count(of: .spentToken),
                 sessions: table.count(of: .session), users: table.count(of: .user),
-                hasEveryone: everyone.load(ordering: .relaxed) != Entry.noTime,
+                hasEveryone: everyone.load(ordering: .relaxed) != RevocationEntry.notInForce,
                 journalBytes: state.journalBytes,
                 unwritten: state.waiting.keys.count + (state.underway?.keys.count ?? 0),
                 failures: state.failures)
@@ -661,12 +661,12 @@ import Time
     /// Entries of all kinds.
     package var count: Int {
         state.withLock { _ in
-            table.count + (everyone.load(ordering: .relaxed) == Entry.noTime ? 0 : 1)
+            table.count + (everyone.load(ordering: .relaxed) == RevocationEntry.notInForce ? 0 : 1)
         }
     }
 
     /// More than a quarter of what can be known at once is: time to ask less of it.
-    package var isCrowded: Bool { state.withLock { _ in table.count > limit / 4 } }
+    package var isNearCapacity: Bool { state.withLock { _ in table.count > limit / 4 } }
 
     /// Why the journal could not be written the last time; nil if it could.
     package var failure: Errno? { state.withLock { $0.failure } }

@@ -31,7 +31,7 @@ import Synchronization
 ///
 /// `@unchecked Sendable` is sound: the stored properties that change are atomics, or touched only by
 /// the one who holds the lock.
-@safe final class Table: @unchecked Sendable {
+@safe final class RevocationTable: @unchecked Sendable {
     private typealias Words = UnsafeMutablePointer<Atomic<UInt64>>
 
     /// Where a table is: two of each size take turns.
@@ -43,7 +43,7 @@ import Synchronization
         var capacity: Int { 1 << sizeLog }
         /// Words of the filter: a byte a slot.
         var filterCount: Int { capacity >> 3 }
-        var byteCount: Int { (filterCount + capacity * Table.slotWords) * 8 }
+        var byteCount: Int { (filterCount + capacity * RevocationTable.slotWords) * 8 }
     }
 
     private static let slotWords = 4
@@ -118,29 +118,29 @@ import Synchronization
     // MARK: Reading
 
     /// What a reader asks for.
-    struct Question {
-        var token: KeyedHash.Value?
-        var session: KeyedHash.Value?
-        var user: KeyedHash.Value?
+    struct Query {
+        var token: SipHash13.Value?
+        var session: SipHash13.Value?
+        var user: SipHash13.Value?
     }
 
     /// The times of the entries that bear on a question; `Entry.noTime` where there is none.
-    struct Answer: Equatable {
-        var token = Entry.noTime
-        var spent = Entry.noTime
-        var session = Entry.noTime
-        var user = Entry.noTime
+    struct Match: Equatable {
+        var token = RevocationEntry.notInForce
+        var spent = RevocationEntry.notInForce
+        var session = RevocationEntry.notInForce
+        var user = RevocationEntry.notInForce
 
-        var isEmpty: Bool { self == Answer() }
+        var isEmpty: Bool { self == Match() }
     }
 
     /// The kinds that may be there: what is not needs no name. Zero for an empty table.
     var kindBits: UInt64 { kinds.load(ordering: .acquiring) }
 
-    static func bit(_ kind: Kind) -> UInt64 { 1 << UInt64(kind.rawValue) }
+    static func bit(_ kind: EntryKind) -> UInt64 { 1 << UInt64(kind.rawValue) }
 
     @inline(__always)
-    func answer(_ question: Question) -> Answer {
+    func answer(_ question: Query) -> Match {
         while true {
             let seen = generation.load(ordering: .acquiring)
             let answer = answer(question, seen)
@@ -151,7 +151,7 @@ import Synchronization
 
     /// Soundness: `seen` has been stored by `put`, after the address that it names.
     @inline(__always)
-    private func answer(_ question: Question, _ seen: UInt64) -> Answer {
+    private func answer(_ question: Query, _ seen: UInt64) -> Match {
         let index = Int(truncatingIfNeeded: seen & (1 << UInt64(Self.placeBits) &- 1))
         let words = unsafe Self.words(at: addresses[index].load(ordering: .relaxed))
         let slotMask = UInt64(1) &<< UInt64(index &>> 1) &- 1
@@ -161,21 +161,21 @@ import Synchronization
         let tokenWord = unsafe filterWord(words, question.token, filterMask)
         let sessionWord = unsafe filterWord(words, question.session, filterMask)
         let userWord = unsafe filterWord(words, question.user, filterMask)
-        var answer = Answer()
+        var answer = Match()
         if let name = question.token, Self.admits(tokenWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == Kind.token.rawValue { answer.token = time }
-                if kind == Kind.spentToken.rawValue { answer.spent = time }
+                if kind == EntryKind.token.rawValue { answer.token = time }
+                if kind == EntryKind.spentToken.rawValue { answer.spent = time }
             }
         }
         if let name = question.session, Self.admits(sessionWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == Kind.session.rawValue { answer.session = time }
+                if kind == EntryKind.session.rawValue { answer.session = time }
             }
         }
         if let name = question.user, Self.admits(userWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == Kind.user.rawValue { answer.user = time }
+                if kind == EntryKind.user.rawValue { answer.user = time }
             }
         }
         return answer
@@ -184,7 +184,7 @@ import Synchronization
     /// Sound: a masked number is that of one of the filter's words, with which the table's memory begins.
     @inline(__always)
     private func filterWord(
-        _ words: Words, _ name: KeyedHash.Value?, _ mask: UInt64
+        _ words: Words, _ name: SipHash13.Value?, _ mask: UInt64
     ) -> UInt64 {
         guard let name else { return 0 }
         return unsafe words[Int(truncatingIfNeeded: name.high & mask)].load(ordering: .relaxed)
@@ -192,13 +192,13 @@ import Synchronization
 
     /// Four bits from the upper half of the name; its lower half chose the filter's word.
     @inline(__always)
-    private static func filterBits(_ name: KeyedHash.Value) -> UInt64 {
+    private static func filterBits(_ name: SipHash13.Value) -> UInt64 {
         1 &<< (name.high &>> 58) | 1 &<< (name.high &>> 52 & 63) | 1 &<< (name.high &>> 46 & 63)
             | 1 &<< (name.high &>> 40 & 63)
     }
 
     @inline(__always)
-    private static func admits(_ word: UInt64, _ name: KeyedHash.Value) -> Bool {
+    private static func admits(_ word: UInt64, _ name: SipHash13.Value) -> Bool {
         let bits = filterBits(name)
         return word & bits == bits
     }
@@ -206,7 +206,7 @@ import Synchronization
     /// Calls `body` for each entry with this name. Sound: behind the filter there are as many slots of four
     /// words as the mask has numbers, and the memory stays mapped for as long as this object is there.
     private func find(
-        _ words: Words, _ name: KeyedHash.Value, _ mask: UInt64,
+        _ words: Words, _ name: SipHash13.Value, _ mask: UInt64,
         _ body: (_ kind: UInt8, _ time: Int64) -> Void
     ) {
         let slots = unsafe words + Int(truncatingIfNeeded: (mask &+ 1) &>> 3)
@@ -227,29 +227,29 @@ import Synchronization
 
     /// A name's first word, which is never 0 in a slot.
     @inline(__always)
-    private static func mark(_ name: KeyedHash.Value) -> UInt64 { name.low == 0 ? 1 : name.low }
+    private static func mark(_ name: SipHash13.Value) -> UInt64 { name.low == 0 ? 1 : name.low }
 
     // MARK: Changing, under the lock
 
     /// Entries in force.
     var count: Int { used - vacated }
 
-    func count(of kind: Kind) -> Int { counts[Int(kind.rawValue)] }
+    func count(of kind: EntryKind) -> Int { counts[Int(kind.rawValue)] }
 
     /// The entry with this key, if it is in force.
-    func entry(_ key: EntryKey) -> Entry? {
+    func entry(_ key: EntryKey) -> RevocationEntry? {
         // Sound: it is a slot of the table that is there.
         guard let slot = unsafe slot(of: key) else { return nil }
         let entry = unsafe Self.entry(slot)
-        return entry?.time == Entry.noTime ? nil : entry
+        return entry?.time == RevocationEntry.notInForce ? nil : entry
     }
 
     /// Puts an entry in, or changes the one with its key.
     /// - Throws: `noMemory` if the table is full and cannot grow.
-    func set(_ entry: Entry) throws(Errno) {
+    func set(_ entry: RevocationEntry) throws(Errno) {
         // Sound: it is a slot of the table that is there.
         if let slot = unsafe slot(of: entry.key) {
-            if unsafe slot[2].load(ordering: .relaxed) == UInt64(bitPattern: Entry.noTime) {
+            if unsafe slot[2].load(ordering: .relaxed) == UInt64(bitPattern: RevocationEntry.notInForce) {
                 vacated -= 1
                 counts[Int(entry.key.kind.rawValue)] += 1
             }
@@ -279,8 +279,8 @@ import Synchronization
         // Sound: it is a slot of the table that is there.
         guard let slot = unsafe slot(of: key) else { return }
         let old = unsafe slot[2].exchange(
-            UInt64(bitPattern: Entry.noTime), ordering: .acquiringAndReleasing)
-        guard old != UInt64(bitPattern: Entry.noTime) else { return }
+            UInt64(bitPattern: RevocationEntry.notInForce), ordering: .acquiringAndReleasing)
+        guard old != UInt64(bitPattern: RevocationEntry.notInForce) else { return }
         vacated += 1
         counts[Int(key.kind.rawValue)] -= 1
     }
@@ -290,7 +290,7 @@ import Synchronization
     /// - Returns: how many they were.
     func forget(in slots: Range<Int>, until now: Int64) -> Int {
         var keys: [EntryKey] = []
-        forEach(in: slots) { if $0.until <= now { keys.append($0.key) } }
+        forEach(in: slots) { if $0.forgetAfter <= now { keys.append($0.key) } }
         for key in keys { remove(key) }
         return keys.count
     }
@@ -307,13 +307,13 @@ import Synchronization
     }
 
     /// The entries in force in these slots. Sound: of numbers that are no slots of this place none is left.
-    func forEach(in slots: Range<Int>, _ body: (Entry) -> Void) {
+    func forEach(in slots: Range<Int>, _ body: (RevocationEntry) -> Void) {
         guard let words = unsafe try? Self.words(place, addresses) else { return }
         let first = unsafe words + place.filterCount
         for index in slots.clamped(to: 0..<place.capacity) {
             let slot = unsafe first + index * Self.slotWords
             guard unsafe slot[0].load(ordering: .relaxed) != 0,
-                let entry = unsafe Self.entry(slot), entry.time != Entry.noTime
+                let entry = unsafe Self.entry(slot), entry.time != RevocationEntry.notInForce
             else { continue }
             body(entry)
         }
@@ -321,12 +321,12 @@ import Synchronization
 
     /// The slot's entry, in force or not; sound where the caller has a slot, which is four words. `Entry`
     /// keeps the least time apart for itself.
-    private static func entry(_ slot: Words) -> Entry? {
+    private static func entry(_ slot: Words) -> RevocationEntry? {
         let time = Int64(bitPattern: unsafe slot[2].load(ordering: .relaxed))
-        let name = KeyedHash.Value(
+        let name = SipHash13.Value(
             low: unsafe slot[0].load(ordering: .relaxed),
             high: unsafe slot[1].load(ordering: .relaxed))
-        var entry = Entry(
+        var entry = RevocationEntry(
             name: name, time: time, untilAndKind: unsafe slot[3].load(ordering: .relaxed))
         entry?.time = time
         return entry
@@ -356,7 +356,7 @@ import Synchronization
 
     /// Fills a free slot; its first word last. Sound where the words are those of the place, and one of its
     /// slots is free: masked numbers are those of words of its filter, and of its slots.
-    private func put(_ entry: Entry, _ words: Words, _ place: Place) {
+    private func put(_ entry: RevocationEntry, _ words: Words, _ place: Place) {
         let mask = place.capacity - 1
         let name = entry.key.name
         let word = unsafe words + Int(truncatingIfNeeded: name.high) & (place.filterCount - 1)

@@ -223,7 +223,7 @@ struct AdminRevocationTests {
         let house = try House { $0.sessionLifetime = .seconds(3600) }
         #expect(
             try house.revoke(#"{"session":"\#(sid)"}"#) == Self.response(isKnown: false))
-        house.revocations.sweep(at: House.now + .seconds(86_400 * 299))
+        house.revocations.removeExpired(at: House.now + .seconds(86_400 * 299))
         #expect(try house.visit(token) == tokenRevoked)
     }
 

@@ -429,7 +429,7 @@ struct ForeignRefreshTests {
         #expect(try house.claims(renewed).expires == Timestamp(seconds: 1_795_244_500))
         #expect(try house.logOut(renewed).status == 204)
         house.clock.advance(.seconds(50_000))
-        house.revocations.sweep(at: house.clock.clock.now())
+        house.revocations.removeExpired(at: house.clock.clock.now())
         #expect(try house.visit(long) == tokenRevoked)
     }
 }

@@ -77,7 +77,7 @@ enum RevocationRules {
             case 6:
                 now = now + TimeAmount(milliseconds: [1, 250, 1000, 5000, 300_000, 90_000_000][argument % 6])
                 return
-            case 7: return revocations.sweep(at: now)
+            case 7: return revocations.removeExpired(at: now)
             case 8:
                 // Not yet closed, a journal is in use.
                 revocations = try Revocations(path: nil, at: now)
@@ -139,7 +139,7 @@ enum RevocationRules {
             let cutoff = revocations.cutoff(user: user.rawValue)
             let issued = issuer.issue(for: user, at: now, after: cutoff)
             // As a login does.
-            if let began = issued.claims.authenticated { revocations.noteBeginning(began) }
+            if let began = issued.claims.authenticated { revocations.noteSessionStart(began) }
             add(issued.token, isOurs: true)
         }
 

@@ -40,7 +40,7 @@ struct ConcurrencyTests {
             #expect(all.count == 100)
             #expect(Set(all).count == 1)
             times.insert(all[0])
-            #expect(table.finding(token: "t\(round)") == .spent(at: all[0]))
+            #expect(table.finding(token: "t\(round)") == .alreadyUsed(at: all[0]))
         }
         #expect(table.statistics.spentTokens == 4)
     }
@@ -138,13 +138,13 @@ struct ConcurrencyTests {
         }
         for index in 0..<count {
             // Others come and go, so that the table is replaced by larger and by smaller ones.
-            let passing = (0..<6).map { Revoked.session("passing \(index) \($0)") }
+            let passing = (0..<6).map { RevocationSubject.session("passing \(index) \($0)") }
             try table.revoke(passing, at: noon, until: evening)
             try table.revoke(
                 index % 2 == 0 ? .token("t\(index)") : .session("s\(index)"),
                 at: minutes(Int64(index)), until: midnight)
             revoked.store(index + 1, ordering: .releasing)
-            if index % 500 == 499 { table.sweep(at: evening) }
+            if index % 500 == 499 { table.removeExpired(at: evening) }
         }
         #expect(eventually { looks.load(ordering: .relaxed) > 100 })
         isDone.store(true, ordering: .releasing)
@@ -162,9 +162,9 @@ struct ConcurrencyTests {
                 var round = 0
                 while !isDone.load(ordering: .acquiring) || round < 4 {
                     // Enough that means nothing any more to make compacting worth it.
-                    let dead = (0..<1500).map { Revoked.session("dead \(round) \($0)") }
+                    let dead = (0..<1500).map { RevocationSubject.session("dead \(round) \($0)") }
                     try? table.revoke(dead, at: noon, until: evening)
-                    table.sweep(at: evening)
+                    table.removeExpired(at: evening)
                     round += 1
                 }
             }
@@ -186,7 +186,7 @@ struct ConcurrencyTests {
         let table = try folder.reopened(at: evening)
         let known = acknowledged.withLock { $0 }
         #expect(known.count == 100)
-        for (token, time) in known { #expect(table.finding(token: token) == .spent(at: time)) }
-        #expect(table.start == Revocations.Start(entries: 100, tornBytes: 0))
+        for (token, time) in known { #expect(table.finding(token: token) == .alreadyUsed(at: time)) }
+        #expect(table.start == Revocations.RecoverySummary(entries: 100, tornBytes: 0))
     }
 }

@@ -66,14 +66,14 @@ struct JournalFailureTests {
                     try? table.revoke(
                         (0..<1100).map { .session("short \($0)") }, at: noon, until: evening)
                 }
-                if index == 5 { table.sweep(at: evening) }
-                if index == 8 { table.sweep(at: evening) }
+                if index == 5 { table.removeExpired(at: evening) }
+                if index == 8 { table.removeExpired(at: evening) }
             }
         }
 
         /// Holds for a table, the same one or one after a restart.
         func holds(in table: Revocations) -> Bool {
-            spent.allSatisfy { table.finding(token: $0.key) == .spent(at: $0.value) }
+            spent.allSatisfy { table.finding(token: $0.key) == .alreadyUsed(at: $0.value) }
                 && unspent.allSatisfy { table.finding(token: $0) == nil }
                 && revoked.allSatisfy {
                     table.finding(session: $0) != nil
@@ -102,7 +102,7 @@ struct JournalFailureTests {
             course.run(table)
             #expect(course.holds(in: table))
             // What fails for a while may still do so.
-            for _ in 0..<10 { table.sweep(at: evening) }
+            for _ in 0..<10 { table.removeExpired(at: evening) }
             #expect(table.failure == nil)
             #expect(table.statistics.unwritten == 0)
         } catch {
@@ -150,7 +150,7 @@ struct JournalFailureTests {
             #expect(table.statistics.failures > 0)
         }
         let table = try folder.revocations()
-        for token in spent { #expect(table.finding(token: token) == .spent(at: noon)) }
+        for token in spent { #expect(table.finding(token: token) == .alreadyUsed(at: noon)) }
         #expect(table.count <= spent.count + 1)
     }
 
@@ -175,7 +175,7 @@ struct JournalFailureTests {
             #expect(table.finding(session: "b") == .revoked(at: noon))
             #expect(eventually { failures.withLock { $0 } == [.noSpace] })
             isFull.withLock { $0 = false }
-            table.sweep(at: noon)
+            table.removeExpired(at: noon)
             #expect(table.statistics.unwritten == 0)
         }
         let next = try folder.reopened()
@@ -222,7 +222,7 @@ struct JournalFailureTests {
             #expect(try table.spend("t", at: minutes(2)) == minutes(2))
         }
         let table = try folder.revocations()
-        #expect(table.finding(token: "t") == .spent(at: minutes(2)))
+        #expect(table.finding(token: "t") == .alreadyUsed(at: minutes(2)))
     }
 
     @Test("goes on when there is room again", .enabled(if: SmallDisk.canBeMade))
@@ -230,10 +230,10 @@ struct JournalFailureTests {
         try SmallDisk.mounted(at: folder.path, size: "128k") {
             try folder.file("ballast", String(repeating: "y", count: 64 * 1024))
             var table: Revocations? = try folder.revocations()
-            var sessions: [Revoked] = []
+            var sessions: [RevocationSubject] = []
             var failure: Errno?
             while failure == nil {
-                let some = (0..<100).map { Revoked.session("\(sessions.count + $0)") }
+                let some = (0..<100).map { RevocationSubject.session("\(sessions.count + $0)") }
                 sessions += some
                 do throws(Errno) {
                     try table?.revoke(some, at: noon, until: midnight)

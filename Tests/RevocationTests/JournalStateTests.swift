@@ -121,8 +121,8 @@ struct JournalStateTests {
         let state = try folder.bytes(folder.state)
         let found = JournalHeader(bytes.span.extracting(0..<JournalHeader.size))
         let header = try #require(found)
-        let entry = Entry(
-            EntryKey(name: KeyedHash.Value(low: 1, high: 2), kind: .token), time: 3,
+        let entry = RevocationEntry(
+            EntryKey(name: SipHash13.Value(low: 1, high: 2), kind: .token), time: 3,
             until: midnight.milliseconds)
         for number in 1..<7 {
             var record: [UInt8] = []
@@ -247,7 +247,7 @@ struct JournalStateTests {
         do {
             let table = try folder.guardedTable()
             unlink(folder.state)
-            table.sweep(at: noon)
+            table.removeExpired(at: noon)
         }
         #expect(try folder.guardedTable().start.proof == .proven)
     }
@@ -303,7 +303,7 @@ struct JournalStateCrashTests {
         }
         try? table.revoke((0..<1100).map { .session("t\($0)") }, at: noon, until: evening)
         // Compacts the journal, in force as it is.
-        table.sweep(at: evening)
+        table.removeExpired(at: evening)
         if (try? table.revoke(.session("u"), at: noon)) != nil { acknowledged.insert("u") }
         table.setStateKey(firstKey)
         return (acknowledged, fileSystem.total)

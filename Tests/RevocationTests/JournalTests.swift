@@ -29,7 +29,7 @@ struct JournalTests {
     @Test("brings everything back after a restart")
     func restart() throws {
         var table: Revocations? = try folder.revocations()
-        #expect(table?.start == Revocations.Start())
+        #expect(table?.start == Revocations.RecoverySummary())
         _ = try table?.spend("t", at: minutes(1))
         try table?.revoke(
             [.token("u"), .session("s"), .user(7), .everyone], at: minutes(2), until: midnight)
@@ -37,8 +37,8 @@ struct JournalTests {
         for _ in 0..<2 {
             table = nil
             table = try folder.revocations(at: minutes(9))
-            #expect(table?.start == Revocations.Start(entries: 5, tornBytes: 0))
-            #expect(table?.finding(token: "t", began: minutes(9)) == .spent(at: minutes(1)))
+            #expect(table?.start == Revocations.RecoverySummary(entries: 5, tornBytes: 0))
+            #expect(table?.finding(token: "t", began: minutes(9)) == .alreadyUsed(at: minutes(1)))
             #expect(table?.finding(token: "u", began: minutes(9)) == .revoked(at: minutes(2)))
             #expect(table?.finding(session: "s", began: minutes(9)) == .revoked(at: minutes(2)))
             #expect(table?.cutoff(user: 7) == minutes(8))
@@ -58,7 +58,7 @@ struct JournalTests {
         table = try folder.revocations(at: evening)
         #expect(table?.start.entries == 1)
         #expect(try bytes().count == Journal.size(ofRecords: 2))
-        #expect(table?.finding(token: "u") == .spent(at: noon))
+        #expect(table?.finding(token: "u") == .alreadyUsed(at: noon))
     }
 
     @Test("is readable by its owner only, in folders that are made for it")
@@ -196,8 +196,8 @@ struct JournalTests {
     @Test("a record of another place or another file is none")
     func moved() throws {
         let (file, other) = (JournalHeader(.random()), JournalHeader(.random()))
-        let entry = Entry(
-            EntryKey(name: KeyedHash.Value(low: 1, high: 2), kind: .session), time: 3, until: 4)
+        let entry = RevocationEntry(
+            EntryKey(name: SipHash13.Value(low: 1, high: 2), kind: .session), time: 3, until: 4)
         var bytes: [UInt8] = []
         JournalRecord.append(entry, number: 5, writeBegan: 4, file, to: &bytes)
         func parse(_ number: Int, _ file: JournalHeader) -> JournalRecord.Content? {
@@ -251,8 +251,8 @@ struct JournalTests {
             let edges: [Int64] = [.min, -1, 0, 1, .max, .random(in: .min ... .max, using: &dice)]
             for number in 0..<8 {
                 let last = UInt64.random(in: 0...UInt64.max, using: &dice) & ~0xff
-                let entry = Entry(
-                    name: KeyedHash.Value(low: .random(in: 0...2, using: &dice), high: 0),
+                let entry = RevocationEntry(
+                    name: SipHash13.Value(low: .random(in: 0...2, using: &dice), high: 0),
                     time: edges.randomElement(using: &dice)!,
                     untilAndKind: last | .random(in: 1...5, using: &dice))
                 if number == 3 { JournalRecord.appendMark(number: 3, header, to: &bytes) }
@@ -276,7 +276,7 @@ struct JournalTests {
         for kind: UInt64 in [9, 255] {
             var record: [UInt8] = []
             JournalRecord.append(
-                name: KeyedHash.Value(low: 1, high: 1), time: 0, last: kind, number: 1,
+                name: SipHash13.Value(low: 1, high: 1), time: 0, last: kind, number: 1,
                 writeBegan: 1, header, to: &record)
             try write(bytes + record)
             #expect(throws: RevocationsError.notAJournal) { try folder.revocations() }
@@ -290,14 +290,14 @@ struct JournalTests {
         try table?.revoke(
             (0..<900).map { .session("s\($0)") }, at: noon, until: evening)
         let size = try bytes().count
-        table?.sweep(at: noon)
+        table?.removeExpired(at: noon)
         #expect(try bytes().count == size)
-        table?.sweep(at: evening)
+        table?.removeExpired(at: evening)
         // 900 are too few to be worth it.
         #expect(try bytes().count == size)
         try table?.revoke(
             (0..<900).map { .session("t\($0)") }, at: noon, until: evening)
-        table?.sweep(at: evening)
+        table?.removeExpired(at: evening)
         #expect(try bytes().count == Journal.size(ofRecords: 2))
         #expect(table?.statistics.journalBytes == Journal.size(ofRecords: 2))
         try table?.revoke(.session("new"), at: noon)
@@ -318,7 +318,7 @@ struct JournalTests {
         _ = try table?.spend("after", at: noon)
         #expect(throws: RevocationsError.inUse(by: getpid())) { try folder.revocations() }
         unlink(folder.journal)
-        table?.sweep(at: noon)
+        table?.removeExpired(at: noon)
         table = nil
         table = try folder.revocations()
         #expect(table?.finding(session: "before") != nil)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("A keyed hash")
 struct KeyedHashTests {
-    let hash = KeyedHash(0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908)
+    let hash = SipHash13(0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908)
 
     private func text(_ count: Int, _ wordRounds: Int, _ lastRounds: Int) -> [UInt8] {
         let message = (0..<count).map { UInt8($0) }
@@ -48,13 +48,13 @@ struct KeyedHashTests {
     @Test("is another one under another key")
     func keys() {
         let bytes = Array("a token".utf8)
-        #expect(KeyedHash(1, 2)(bytes.span) != KeyedHash(2, 1)(bytes.span))
-        #expect(UserNames(first: 1, second: 2)(7) != UserNames(first: 3, second: 2)(7))
+        #expect(SipHash13(1, 2)(bytes.span) != SipHash13(2, 1)(bytes.span))
+        #expect(UserIDScrambler(first: 1, second: 2)(7) != UserIDScrambler(first: 3, second: 2)(7))
     }
 
     @Test("users have names of their own, spread over a table")
     func users() {
-        let names = UserNames(first: 0x1234, second: 0x5678)
+        let names = UserIDScrambler(first: 0x1234, second: 0x5678)
         let lows = Set((-5000..<5000).map { names(Int64($0)).low })
         #expect(lows.count == 10_000)
         // 10,000 thrown into 4096 places leave 8.7 % of them empty.

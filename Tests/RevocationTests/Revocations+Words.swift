@@ -16,7 +16,7 @@ extension Revocations {
     func finding(
         token: String? = nil, session: String? = nil, user: Int64 = 1,
         began: Timestamp? = noon
-    ) -> Finding? {
+    ) -> RevocationStatus? {
         let tokenBytes = token.map { Array($0.utf8) }
         let sessionBytes = session.map { Array($0.utf8) }
         return finding(
@@ -31,15 +31,15 @@ extension Revocations {
     }
 
     func revoke(
-        _ what: Revoked, at moment: Timestamp, until: Timestamp = midnight
+        _ what: RevocationSubject, at moment: Timestamp, until: Timestamp = midnight
     ) throws(Errno) {
         try revoke([what], at: moment, until: until)
     }
 }
 
-extension Revoked {
-    static func token(_ text: String) -> Revoked { .token(Array(text.utf8)) }
-    static func session(_ text: String) -> Revoked { .session(Array(text.utf8)) }
+extension RevocationSubject {
+    static func token(_ text: String) -> RevocationSubject { .token(Array(text.utf8)) }
+    static func session(_ text: String) -> RevocationSubject { .session(Array(text.utf8)) }
 }
 
 /// Without waiting for the disk: enough wherever only processes die.

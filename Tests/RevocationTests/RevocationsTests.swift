@@ -88,7 +88,7 @@ struct RevocationsTests {
         #expect(try table.spend("t", at: minutes(1)) == minutes(1))
         #expect(try table.spend("t", at: minutes(2)) == minutes(1))
         #expect(try table.spend("u", at: minutes(3)) == minutes(3))
-        #expect(table.finding(token: "t") == .spent(at: minutes(1)))
+        #expect(table.finding(token: "t") == .alreadyUsed(at: minutes(1)))
     }
 
     @Test("what is spent and revoked is revoked")
@@ -123,18 +123,18 @@ struct RevocationsTests {
         // The later end counts.
         try table.revoke(.session("long"), at: noon, until: midnight)
         try table.revoke(.session("long"), at: noon, until: evening)
-        table.sweep(at: Timestamp(milliseconds: evening.milliseconds - 1))
+        table.removeExpired(at: Timestamp(milliseconds: evening.milliseconds - 1))
         #expect(table.count == 6)
-        table.sweep(at: evening)
+        table.removeExpired(at: evening)
         #expect(table.count == 1)
         #expect(table.finding(token: "t", session: "s", user: 7, began: nil) == nil)
         #expect(table.finding(token: "u") == nil)
         #expect(table.finding(session: "long") != nil)
-        table.sweep(at: midnight)
+        table.removeExpired(at: midnight)
         #expect(table.count == 0)
         // And what is forgotten can happen again.
         #expect(try table.spend("u", at: midnight, expires: minutes(9999)) == midnight)
-        #expect(table.finding(token: "u") == .spent(at: midnight))
+        #expect(table.finding(token: "u") == .alreadyUsed(at: midnight))
     }
 
     @Test("times may be absurd")
@@ -150,8 +150,8 @@ struct RevocationsTests {
         }
         #expect(table.finding(token: "t") != nil)
         #expect(table.finding(began: Timestamp(milliseconds: .max)) != nil)
-        table.sweep(at: ends[0])
-        table.sweep(at: ends[1])
+        table.removeExpired(at: ends[0])
+        table.removeExpired(at: ends[1])
         #expect(table.finding(token: "t", session: "s", began: nil) == nil)
     }
 
@@ -166,7 +166,7 @@ struct RevocationsTests {
             }
         }
         #expect(table.count == count)
-        table.sweep(at: evening)
+        table.removeExpired(at: evening)
         #expect(table.count == (count + 9) / 10)
         for index in 0..<count {
             let finding = table.finding(token: "t\(index)", session: "s\(index)")
@@ -190,7 +190,7 @@ struct RevocationsTests {
         #expect(throws: Errno.noBufferSpace) { try table.revoke(.user(1), at: noon) }
         try table.revoke(.everyone, at: noon)
         #expect(table.finding(began: noon) != nil)
-        table.sweep(at: midnight)
+        table.removeExpired(at: midnight)
         #expect(try table.spend("t4", at: midnight) == midnight)
     }
 
