@@ -42,7 +42,7 @@ struct AdminEndpoints: Sendable {
             writer.beginObject()
             writer.name("session")
             writer.string(session.id.utf8)
-            if let began = session.began {
+            if let began = session.started {
                 writer.name("began")
                 writer.integer(began.seconds)
             }
@@ -62,7 +62,7 @@ struct AdminEndpoints: Sendable {
     /// However it was ended: a token that came back after its time ends its session, too.
     private func isRevoked(_ session: SessionList.Session) -> Bool {
         revocations.finding(
-            token: nil, session: session.id.utf8, user: session.user.rawValue, began: session.began)
+            token: nil, session: session.id.utf8, user: session.user.rawValue, began: session.started)
             != nil
     }
 

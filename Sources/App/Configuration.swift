@@ -36,7 +36,7 @@ package struct Configuration: Sendable {
     package var sealInterval = TimeAmount.seconds(1)
     package var sealSecret: [UInt8]?
     /// Which verifications that succeed have a line.
-    package var verifiedTokens = VerifiedTokens.all
+    package var verifiedTokens = VerificationLogging.all
     /// What happens to requests whose security events cannot be written.
     package var onLogFailure = LogFailurePolicy.serve
     /// Things an operator should know, that do not keep the server from starting.

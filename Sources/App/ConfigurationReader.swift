@@ -62,7 +62,7 @@ struct ConfigurationReader {
         let journal = readJournal(log, keysAreTemporary: keysAreTemporary)
         let onFailure = choice("log.on_failure", Configuration.LogFailurePolicy.serve)
         let seal = readSeal()
-        let verified = choice("log.authn_token_verified", VerifiedTokens.all)
+        let verified = choice("log.authn_token_verified", VerificationLogging.all)
         for problem in places.problems(
             logs: [log.path, log.audit?.path].compactMap(\.self), journal: journal)
         {

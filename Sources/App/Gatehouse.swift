@@ -119,7 +119,7 @@ package final class Gatehouse: Sendable {
         for server in [server, admin, metrics] { server?.start() }
         every(.seconds(Self.sweepInterval), leeway: .seconds(1), "sweep") { [parts] in
             parts.revocations.removeExpired(at: parts.clock.now())
-            parts.sessions.tidy(at: parts.clock.now())
+            parts.sessions.removeExpired(at: parts.clock.now())
         }
         if let manager, let interval = manager.watchdog {
             let watchdog = Watchdog(
@@ -441,7 +441,7 @@ extension Gatehouse {
             .filter { !Configuration.needsRestart($0) }
         if users != state.withLock({ $0.users }) { changed.append("users") }
         parts.throttle.forgive(
-            users, replacing: parts.users.now, at: parts.clock.now(), parts.security)
+            users, replacing: parts.users.snapshot, at: parts.clock.now(), parts.security)
         parts.users.set(users)
         if !new.keysAreTemporary {
             parts.revocations.setStateKey(Configuration.stateKey(new.keys.signing.key))
@@ -477,7 +477,7 @@ extension Gatehouse {
     private func takeUpgrades() {
         _ = upgradeIsPending.exchange(false)
         guard !parts.isStopping.isSet else { return }
-        let users = parts.users.now
+        let users = parts.users.snapshot
         let configuration = state.withLock { state in
             state.users = users
             return state.configuration

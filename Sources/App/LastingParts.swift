@@ -14,10 +14,10 @@ struct LastingParts: Sendable {
     let revocations: Revocations
     let sessions = SessionList()
     let throttle: LoginThrottle
-    let users = CurrentUsers()
+    let users = UserStore()
     let exchangeOrigins = ExchangeOrigins()
     let refreshLimit = RefreshLimit()
-    let refreshLimitInACrowd = RefreshLimit(RefreshLimit.ofUserInACrowd)
+    let refreshLimitInACrowd = RefreshLimit(RefreshLimit.perUserUnderPressure)
     let requests = RequestCounting.table()
     let clock: WallClock
     let isStopping = Flag()
@@ -51,7 +51,7 @@ struct LastingParts: Sendable {
             login.throttle,
             places: LoginThrottle.places(
                 for: login.throttle, hashers: configuration.server.cpuBoundWork.maximumConcurrent,
-                hashing: PasswordAuthenticator.hashTime(iterations: login.iterations)))
+                hashing: PasswordVerifier.hashTime(iterations: login.iterations)))
     }
 }
 

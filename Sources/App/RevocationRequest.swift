@@ -144,7 +144,7 @@ struct RevocationRequest {
             if case .inUse = error { throw .inUse(path: path, failure) }
             throw .unusable(path: path, error)
         }
-        guard case .revoke(let target) = RevocationOrder(parsing: order.span, tokens, at: now)
+        guard case .revoke(let target) = RevocationRequest(parsing: order.span, tokens, at: now)
         else { throw .notUnderstood }
         // Before the revocation makes a token or a session known.
         let status = status(of: target, revocations, at: now)
@@ -157,7 +157,7 @@ struct RevocationRequest {
     }
 
     private func status(
-        of target: RevocationOrder.Target, _ revocations: Revocations, at now: Timestamp
+        of target: RevocationTarget, _ revocations: Revocations, at now: Timestamp
     ) -> TargetStatus {
         var users = UserDirectory([])
         if case .user = target {

@@ -419,7 +419,7 @@ struct ServerCommand {
             default: claims = error.claims
             }
         }
-        return claims.map { .signed(TokenIdentity.completing($0, of: token.span)) } ?? .unsigned
+        return claims.map { .signed(TokenIdentity.fillingIdentifiers($0, of: token.span)) } ?? .unsigned
     }
 
     // MARK: Words

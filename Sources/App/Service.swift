@@ -94,7 +94,7 @@ struct Service: Sendable {
         router.on(.post, "/revoke", inTwoSteps: revocation.respond)
         router.on(.post, "/issue", issue.respond)
         router.on(.post, "/standing") { request in
-            TokenStanding.respond(
+            TokenStatus.respond(
                 to: request, parts.revocations, users)
         }
         router.on(.get, "/sessions", endpoints.listSessions)
@@ -133,7 +133,7 @@ struct Service: Sendable {
             return .password(
                 PasswordLogin(
                     users, parts.users,
-                    PasswordAuthenticator(users, iterations: configuration.login.iterations),
+                    PasswordVerifier(users, iterations: configuration.login.iterations),
                     parts.throttle, fingerprintKey: fingerprintKey,
                     canUpgrade: { file.isWritable },
                     upgrade: { user, hash in

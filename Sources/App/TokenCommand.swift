@@ -167,7 +167,7 @@ struct TokenCommand {
         }
         var standing: Standing?
         if let claims = explanation.claims {
-            let named = TokenIdentity.completing(claims, of: token.span)
+            let named = TokenIdentity.fillingIdentifiers(claims, of: token.span)
             standing = Standing(of: named, configuration, users, at: moment, isNow: isNow)
         }
         let verdict = TokenVerdict(
@@ -226,7 +226,7 @@ struct TokenCommand {
 /// What was found out about a token beyond itself, and where.
 private struct Standing {
     /// Nil if nobody could be asked.
-    private(set) var known: TokenStanding?
+    private(set) var known: TokenStatus?
     /// Who says so, or why nobody does.
     private let source: String
     private let claims: Claims
@@ -240,8 +240,8 @@ private struct Standing {
         let leeway = isNow ? nil : configuration.policy.leeway
         do throws(RunningServer.Failure) {
             let answer = try RunningServer(configuration).ask(
-                "POST", "/standing", json: TokenStanding.question(about: claims))
-            known = TokenStanding(answer)?.inForce(at: moment, leeway: leeway)
+                "POST", "/standing", json: TokenStatus.question(about: claims))
+            known = TokenStatus(answer)?.inForce(at: moment, leeway: leeway)
             source = known == nil ? "the running server does not say" : "says the running server"
             return
         } catch {
@@ -254,7 +254,7 @@ private struct Standing {
         do throws(RevocationsError) {
             let revocations = try Revocations(
                 reading: path, at: moment, guarded: configuration.journalGuard())
-            known = TokenStanding(of: claims, revocations, users)
+            known = TokenStatus(of: claims, revocations, users)
                 .inForce(at: moment, leeway: leeway)
             source = "says \(path)"
         } catch {
@@ -316,7 +316,7 @@ private struct TokenVerdict {
     private let disagrees: Bool
 
     init(
-        _ token: [UInt8], _ explanation: TokenExplanation, _ standing: TokenStanding?,
+        _ token: [UInt8], _ explanation: TokenExplanation, _ standing: TokenStatus?,
         _ users: UserDirectory, at moment: Timestamp, longestHead: Int
     ) {
         var isCertain = true
@@ -362,7 +362,7 @@ private struct TokenVerdict {
     }
 }
 
-extension TokenStanding {
+extension TokenStatus {
     fileprivate func isRevoked(at moment: Timestamp) -> Bool {
         switch finding {
         case nil: false

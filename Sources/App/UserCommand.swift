@@ -407,7 +407,7 @@ struct UserCommand {
     }
 
     private static func clash(
-        _ users: [User], _ ids: UsersFile.FreeIDs, _ username: String, _ id: UserID?
+        _ users: [User], _ ids: UsersFile.IDAllocation, _ username: String, _ id: UserID?
     ) -> Failure? {
         if users.contains(where: { $0.username == username }) { return .usernameIsTaken }
         let folded = Username.folded(username)
@@ -421,9 +421,9 @@ struct UserCommand {
 
     private static func seek(
         _ file: UsersFile, making isMade: Bool = false,
-        _ body: ([User], UsersFile.FreeIDs) -> Failure?
+        _ body: ([User], UsersFile.IDAllocation) -> Failure?
     ) throws(Failure) {
-        var (users, ids): ([User], UsersFile.FreeIDs) = ([], UsersFile.noIDs)
+        var (users, ids): ([User], UsersFile.IDAllocation) = ([], UsersFile.noIDs)
         do throws(UsersFileError) {
             (users, ids) = try file.readAll()
         } catch {
@@ -434,7 +434,7 @@ struct UserCommand {
 
     private static func update<Answer>(
         _ file: UsersFile, making isMade: Bool = false,
-        _ body: (inout [User], UsersFile.FreeIDs) -> Answer
+        _ body: (inout [User], UsersFile.IDAllocation) -> Answer
     ) throws(Failure) -> Answer {
         do throws(UsersFileError) {
             return try file.update(making: isMade, body)
@@ -461,7 +461,7 @@ struct UserCommand {
                 ["\(path): there is no such file; `gatehouse user add` makes it"]
             case .file(let error): error.sentences(path)
             case .prompt(let error): [error.sentence]
-            case .password(let error): [error.sentence]
+            case .password(let error): [error.description]
             case .noUser: ["\(path): no such user; `gatehouse user list` shows who there is"]
             case .usernameIsTaken:
                 [

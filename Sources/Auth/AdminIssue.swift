@@ -50,8 +50,8 @@ package struct AdminIssue: Sendable {
         let now = clock.now()
         let (token, claims) = issuer.issue(
             for: user, at: now, after: revocations.cutoff(user: user.rawValue), lasting: span)
-        revocations.noteBeginning(of: claims)
-        sessions.note(claims, from: request.client, at: now, isNew: true)
+        revocations.observeSessionStart(of: claims)
+        sessions.record(claims, from: request.client, at: now, isNew: true)
         log.record(
             TokenCreated(claims: claims, keyID: issuer.keyID, origin: Origin(request)))
         return log.deciding(TokenResponse.make(token, claims, at: now))

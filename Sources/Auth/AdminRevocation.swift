@@ -30,7 +30,7 @@ package struct AdminRevocation: Sendable {
     }
 
     package func respond(to request: Request) -> HandlerResult {
-        switch RevocationOrder(request, tokens, at: clock.now()) {
+        switch RevocationRequest(request, tokens, at: clock.now()) {
         case .invalid: .response(Self.invalidRequest)
         // RFC 7009 §2.2: a token that is none needs no revocation.
         case .nothing: .response(Self.done(isKnown: false))
@@ -38,7 +38,7 @@ package struct AdminRevocation: Sendable {
         }
     }
 
-    private func revoke(_ request: Request, _ target: RevocationOrder.Target) -> Response {
+    private func revoke(_ request: Request, _ target: RevocationTarget) -> Response {
         let origin = Origin(request)
         let isKnown = target.isKnown(to: users, sessions, revocations, at: clock.now())
         do throws(Errno) {

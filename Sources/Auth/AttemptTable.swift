@@ -15,7 +15,7 @@ struct AttemptTable {
     private static let ways = 8
     private let sets: Int
     /// Empty until the first attempt: a server that nobody logs in to pays nothing.
-    private var entries: [AttemptCount] = []
+    private var entries: [FailureWindow] = []
     /// How often the table was asked or changed. Tests compare it: the work for an identifier must
     /// not depend on whether the identifier exists.
     private(set) var operations: UInt64 = 0
@@ -34,7 +34,7 @@ struct AttemptTable {
     }
 
     /// Failures within the window and attempts in flight.
-    mutating func spent(
+    mutating func usage(
         by key: UInt64, at now: Timestamp, _ rule: AttemptRule
     ) -> (failures: Int, inFlight: Int) {
         guard let index = index(of: key) else { return (0, 0) }
@@ -97,17 +97,17 @@ struct AttemptTable {
         for key: UInt64, at now: Timestamp, _ rule: AttemptRule
     ) -> Int? {
         if entries.isEmpty {
-            entries = Array(repeating: AttemptCount(key: 0), count: sets * Self.ways)
+            entries = Array(repeating: FailureWindow(key: 0), count: sets * Self.ways)
         }
         let start = start(of: key)
         var chosen: Int?
         for index in start..<(start + Self.ways) {
             entries[index].update(to: now, rule)
             guard entries[index].inFlight == 0 else { continue }
-            if let best = chosen, !entries[index].matters(lessThan: entries[best]) { continue }
+            if let best = chosen, !entries[index].isEvictedBefore(lessThan: entries[best]) { continue }
             chosen = index
         }
-        if let chosen { entries[chosen] = AttemptCount(key: key) }
+        if let chosen { entries[chosen] = FailureWindow(key: key) }
         return chosen
     }
 
@@ -133,7 +133,7 @@ struct AttemptTable {
     }
 
     /// Bytes that the table has taken.
-    var memory: Int { entries.capacity * MemoryLayout<AttemptCount>.stride }
+    var memory: Int { entries.capacity * MemoryLayout<FailureWindow>.stride }
 }
 
 /// A key that takes no attempts for a while.
@@ -159,7 +159,7 @@ struct AttemptRule {
 /// The window slides: what is older than it does not count. Eight moments are kept, each with how many
 /// failures it stands for, the moment of the last of them; a limit up to eight is therefore counted
 /// exactly, and a higher one with an eighth of the failures counted a little longer than the window.
-struct AttemptCount {
+struct FailureWindow {
     private static let moments = 8
 
     let key: UInt64
@@ -269,7 +269,7 @@ struct AttemptCount {
     }
 
     /// Whether this one rather than the other may be forgotten.
-    func matters(lessThan other: AttemptCount) -> Bool {
+    func isEvictedBefore(lessThan other: FailureWindow) -> Bool {
         switch (lockedUntil, other.lockedUntil) {
         case (nil, _?): return true
         case (_?, nil): return false

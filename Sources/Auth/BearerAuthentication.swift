@@ -26,12 +26,12 @@ package struct BearerAuthentication: Sendable {
     private let log: SecurityLog
     private let clock: WallClock
     private let fingerprintKey: HMACSHA256.Key
-    private let verifications: VerificationRecord
+    private let verifications: VerificationSampler
 
     package init(
         _ tokens: any TokenVerifier, users: UserDirectory, revocations: Revocations,
         log: SecurityLog, clock: WallClock, fingerprintKey: HMACSHA256.Key,
-        onRecord verified: VerifiedTokens = .all
+        onRecord verified: VerificationLogging = .all
     ) {
         self.tokens = tokens
         self.users = users
@@ -39,12 +39,12 @@ package struct BearerAuthentication: Sendable {
         self.log = log
         self.clock = clock
         self.fingerprintKey = fingerprintKey
-        verifications = VerificationRecord(verified)
+        verifications = VerificationSampler(verified)
     }
 
     package func protecting(_ handler: @escaping ProtectedHandler) -> Handler {
         { request in
-            do throws(Refused) {
+            do throws(Rejection) {
                 let presented = try authenticate(request)
                 return handler(request, presented.claims).heldUntilCommitted
             } catch { return error.response }
@@ -52,14 +52,14 @@ package struct BearerAuthentication: Sendable {
     }
 
     /// A good token.
-    struct Presented {
+    struct AuthenticatedToken {
         let claims: Claims
         /// When it was exchanged for another, less than `grace` ago.
         let exchanged: Timestamp?
     }
 
     /// What the client is told instead; it is on record.
-    struct Refused: Error {
+    struct Rejection: Error {
         let response: Response
     }
 
@@ -67,7 +67,7 @@ package struct BearerAuthentication: Sendable {
     ///   more than its own.
     func authenticate(
         _ request: Request, isRenewal: Bool = false
-    ) throws(Refused) -> Presented {
+    ) throws(Rejection) -> AuthenticatedToken {
         // Two fields are two answers to one question, whichever of them is good.
         guard request.authorizationCount <= 1 else {
             throw reject(request, "malformed", Self.invalidRequest)
@@ -86,7 +86,7 @@ package struct BearerAuthentication: Sendable {
     /// - Parameter token: what the request presents, wherever it did.
     func check(
         _ request: Request, _ token: Span<UInt8>, isRenewal: Bool = false
-    ) throws(Refused) -> Presented {
+    ) throws(Rejection) -> AuthenticatedToken {
         let now = clock.now()
         var claims: Claims
         do throws(TokenError) {
@@ -106,7 +106,7 @@ package struct BearerAuthentication: Sendable {
                 TokenRejected(
                     reason: "unknown_user", level: .warning, claims: claims,
                     origin: Origin(request)))
-            throw Refused(response: Self.userNotFound)
+            throw Rejection(response: Self.userNotFound)
         }
         let exchanged = try checkRevocations(request, claims, now)
         if verifications.wantsNext {
@@ -116,17 +116,17 @@ package struct BearerAuthentication: Sendable {
         } else {
             log.counters.tokensVerified.add()
         }
-        return Presented(claims: claims, exchanged: exchanged)
+        return AuthenticatedToken(claims: claims, exchanged: exchanged)
     }
 
     /// - Returns: when the token was exchanged for another, if it was and is still good.
     private func checkRevocations(
         _ request: Request, _ claims: Claims, _ now: Timestamp
-    ) throws(Refused) -> Timestamp? {
-        if let began = claims.began, began > now {
-            revocations.noteBeginning(began, at: now)
+    ) throws(Rejection) -> Timestamp? {
+        if let began = claims.sessionStart, began > now {
+            revocations.observeSessionStart(began, at: now)
         }
-        switch revocations.finding(for: claims) {
+        switch revocations.status(for: claims) {
         case nil: return nil
         case .alreadyUsed(let exchanged) where now < exchanged + Self.grace: return exchanged
         case .alreadyUsed(let exchanged): throw replay(request, claims, exchanged: exchanged, now)
@@ -134,7 +134,7 @@ package struct BearerAuthentication: Sendable {
             log.record(
                 TokenReused(
                     claims: claims, revoked: min(moment, now), origin: Origin(request)))
-            throw Refused(response: Self.tokenReused)
+            throw Rejection(response: Self.tokenReused)
         }
     }
 
@@ -142,7 +142,7 @@ package struct BearerAuthentication: Sendable {
     /// and nobody can tell who of the two is the user. The session ends for both.
     func replay(
         _ request: Request, _ claims: Claims, exchanged: Timestamp, _ now: Timestamp
-    ) -> Refused {
+    ) -> Rejection {
         let origin = Origin(request)
         log.record(TokenReused(claims: claims, revoked: exchanged, origin: origin))
         if let session = claims.sessionID {
@@ -151,7 +151,7 @@ package struct BearerAuthentication: Sendable {
                 log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             }
             do throws(Errno) {
-                try revocations.endSoon(session, of: claims, at: now, failed: notStored)
+                try revocations.revokeAsync(session, of: claims, at: now, failed: notStored)
                 log.record(
                     TokenRevoked(
                         scope: .session(claims.user, session), by: "reuse", origin: origin,
@@ -160,27 +160,27 @@ package struct BearerAuthentication: Sendable {
                 notStored(error)
             }
         }
-        return Refused(response: Self.tokenReused)
+        return Rejection(response: Self.tokenReused)
     }
 
     private func reject(
         _ request: Request, _ token: Span<UInt8>, _ error: TokenError, _ isRenewal: Bool
-    ) -> Refused {
+    ) -> Rejection {
         let (level, response) = Self.refusal(of: error, isRenewal: isRenewal)
         log.record(
             TokenRejected(
                 reason: error.reason, level: level,
                 fingerprint: Fingerprint(of: token, key: fingerprintKey), claims: error.claims,
                 origin: Origin(request)))
-        return Refused(response: response)
+        return Rejection(response: response)
     }
 
     /// A request that has no token to speak of.
     private func reject(
         _ request: Request, _ reason: StaticString, _ response: Response
-    ) -> Refused {
+    ) -> Rejection {
         log.record(TokenRejected(reason: reason, level: .warning, origin: Origin(request)))
-        return Refused(response: response)
+        return Rejection(response: response)
     }
 }
 

@@ -3,7 +3,7 @@ import POSIX
 
 /// The users as they are now. A handler has those it was made with, and what it began may take longer
 /// than they are good for: whoever is about to say yes asks here, too.
-package final class CurrentUsers: Sendable {
+package final class UserStore: Sendable {
     private struct State {
         var users: UserDirectory
         /// Hashes that were replaced by others of the same passwords.
@@ -29,11 +29,11 @@ package final class CurrentUsers: Sendable {
         }
     }
 
-    package var now: UserDirectory { state.withLock { $0.users } }
+    package var snapshot: UserDirectory { state.withLock { $0.users } }
 
     /// Whether a password that was right for this user is so still: the same hash, or one that took its
     /// place without a change of the password, and not disabled.
-    func stillAccept(_ user: User) -> Bool {
+    func isStillValid(_ user: User) -> Bool {
         state.withLock { state in
             guard let now = state.users[user.id], !now.isDisabled else { return false }
             return now.password == user.password

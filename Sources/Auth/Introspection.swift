@@ -19,7 +19,7 @@ package struct Introspection: Sendable {
     package func respond(to request: Request) -> Response {
         guard case .token(let token) = TokenParameter(request) else { return Self.invalidRequest }
         let claims: Claims
-        do throws(BearerAuthentication.Refused) {
+        do throws(BearerAuthentication.Rejection) {
             claims = try bearer.check(request, token.span).claims
         } catch {
             // §2.2: no word about why.

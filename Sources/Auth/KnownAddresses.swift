@@ -6,7 +6,7 @@ import Time
 /// that has not been seen for longest. Only good logins get in, so guessing pushes nobody out.
 ///
 /// - Precondition: keys are hashes that a stranger cannot compute, and not 0.
-struct KnownAddresses {
+struct RecentLoginAddresses {
     /// Over a holiday of a few days.
     static let memory = TimeAmount.seconds(7 * 24 * 3600)
     private static let ways = 8
@@ -26,7 +26,7 @@ struct KnownAddresses {
         sets = capacity / Self.ways
     }
 
-    mutating func note(_ key: UInt64, at now: Timestamp) {
+    mutating func record(_ key: UInt64, at now: Timestamp) {
         if places.isEmpty { places = Array(repeating: Place(), count: sets * Self.ways) }
         let start = start(of: key)
         var chosen = start

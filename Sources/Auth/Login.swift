@@ -108,26 +108,26 @@ package struct Login: Sendable {
     /// - Parameter applicant: nil where the request was not read.
     private func throttle(
         _ request: Request, _ refusal: LoginThrottle.Refusal,
-        _ applicant: PasswordLogin.Applicant? = nil
+        _ applicant: PasswordLogin.LoginSubject? = nil
     ) -> HandlerResult {
         log.record(
             LoginThrottled(
                 reason: refusal.cause == .account ? "account" : "address",
-                user: applicant?.holder, fingerprint: applicant?.fingerprint,
+                user: applicant?.accountOwner, fingerprint: applicant?.fingerprint,
                 until: refusal.until, origin: Origin(request)))
         return .response(TooManyAttempts.response(retryAfter: .seconds(refusal.retryAfter)))
     }
 
     private func check(
-        _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.Applicant,
-        _ password: SecretBytes, _ ticket: LoginThrottle.Ticket, _ cutoff: Timestamp?
+        _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.LoginSubject,
+        _ password: SecretBytes, _ ticket: LoginThrottle.Attempt, _ cutoff: Timestamp?
     ) -> Response {
         let outcome = passwords.authenticator.check(password, of: applicant.user)
         if let until = ticket.jointRefusal {
             // Also for the right password: a different answer would tell that the account exists.
             log.record(
                 LoginThrottled(
-                    reason: "account", user: applicant.holder,
+                    reason: "account", user: applicant.accountOwner,
                     fingerprint: applicant.fingerprint, until: until, origin: Origin(request)))
             recordLocks(request, applicant, ticket.failed(at: clock.now()))
             return Self.invalidCredentials
@@ -139,7 +139,7 @@ package struct Login: Sendable {
         let now = clock.now()
         // Whoever changes a password, disables a user or ends all sessions of one means those, too, that
         // are about to begin with what was good before.
-        guard passwords.current.stillAccept(user),
+        guard passwords.current.isStillValid(user),
             revocations.cutoff(user: user.id.rawValue) == cutoff
         else {
             ticket.abandon()
@@ -160,32 +160,32 @@ package struct Login: Sendable {
     }
 
     private func turnAway(
-        _ request: Request, _ applicant: PasswordLogin.Applicant,
+        _ request: Request, _ applicant: PasswordLogin.LoginSubject,
         _ failure: LoginThrottle.Failure
     ) -> Response {
         let reason: StaticString =
             switch applicant.user {
-            case nil: applicant.holder == nil ? "unknown_user" : "wrong_user"
+            case nil: applicant.accountOwner == nil ? "unknown_user" : "wrong_user"
             case let user? where user.isDisabled: "disabled"
             default: "wrong_password"
             }
         log.record(
             LoginFailed(
-                reason: reason, user: applicant.holder, fingerprint: applicant.fingerprint,
+                reason: reason, user: applicant.accountOwner, fingerprint: applicant.fingerprint,
                 attempts: failure.account.attempts, origin: Origin(request)))
         recordLocks(request, applicant, failure)
         return Self.invalidCredentials
     }
 
     private func recordLocks(
-        _ request: Request, _ applicant: PasswordLogin.Applicant,
+        _ request: Request, _ applicant: PasswordLogin.LoginSubject,
         _ failure: LoginThrottle.Failure
     ) {
         let origin = Origin(request)
         if let until = failure.account.lockedUntil {
             log.record(
                 LoginLocked(
-                    reason: "account", user: applicant.holder,
+                    reason: "account", user: applicant.accountOwner,
                     fingerprint: applicant.fingerprint, network: nil,
                     attempts: failure.account.attempts, until: until, origin: origin))
         }
@@ -204,9 +204,9 @@ package struct Login: Sendable {
         _ request: Request, _ user: UserID, at now: Timestamp, after cutoff: Timestamp?
     ) -> Response {
         let (token, claims) = issuer.issue(for: user, at: now, after: cutoff)
-        revocations.noteBeginning(of: claims)
+        revocations.observeSessionStart(of: claims)
         let origin = Origin(request)
-        sessions.note(claims, from: request.client, at: now, isNew: true)
+        sessions.record(claims, from: request.client, at: now, isNew: true)
         log.record(LoginSucceeded(user: user, origin: origin, isDemo: log.isDemo))
         log.record(
             TokenCreated(
@@ -238,12 +238,12 @@ package struct Login: Sendable {
         .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).heldUntilCommitted
 }
 
-extension LoginThrottle.Standing {
+extension LoginThrottle.Reputation {
     fileprivate var priority: OffloadedWork.Priority {
         switch self {
-        case .suspect: .last
-        case .unknown: .ordinary
-        case .known: .first
+        case .suspicious: .last
+        case .neutral: .ordinary
+        case .trusted: .first
         }
     }
 }

@@ -5,14 +5,14 @@ import Time
 extension LoginThrottle {
     /// What speaks for a client when there is more to hash than can be hashed. Nothing about the
     /// account goes into it, so that a wait does not tell whether there is one.
-    package enum Standing: Sendable, Equatable {
+    package enum Reputation: Sendable, Equatable {
         /// Has failed within the window, or has another attempt in flight; a larger network as many
         /// times as its factor says. Or is known and has failed as often as an account may.
-        case suspect
+        case suspicious
         /// Has done neither; or is known and has failed a few times.
-        case unknown
+        case neutral
         /// A login from there succeeded within the last days, and none failed within the window.
-        case known
+        case trusted
     }
 
     /// What had too many attempts: the account's identifier, or the client's network.
@@ -71,19 +71,19 @@ extension LoginThrottle {
     }
 
     package enum Admission: Sendable {
-        case admitted(Ticket)
+        case admitted(Attempt)
         case refused(Refusal)
     }
 
     /// An attempt in flight. Its end is the first of `failed`, `succeeded` and `abandon`; to
     /// release it is to abandon it, so that no way out of a handler leaves it in flight for ever.
-    package final class Ticket: Sendable {
+    package final class Attempt: Sendable {
         private let throttle: LoginThrottle
         private let account: Account
         private let client: Client
         private let admitted: State.Admitted
         /// As it was when the attempt was admitted.
-        package var standing: Standing { admitted.standing }
+        package var standing: Reputation { admitted.standing }
         /// Not nil if the account's joint count refuses the attempt, and until when. It has to be
         /// hashed all the same, and must then fail.
         package var jointRefusal: Timestamp? { admitted.jointRefusal }
@@ -120,7 +120,7 @@ extension LoginThrottle {
             throttle.state.withLock { state in
                 state.end(account, client, admitted, clearing: true)
                 state.reset(keys, at: now)
-                state.known.note(client.keys[0], at: now)
+                state.known.record(client.keys[0], at: now)
             }
         }
 
@@ -144,9 +144,9 @@ extension LoginThrottle {
     ) -> Admission {
         switch state.withLock({ $0.admit(account, client, at: now) }) {
         case .counted(let admitted):
-            return .admitted(Ticket(self, account, client, admitted, isCounted: true))
+            return .admitted(Attempt(self, account, client, admitted, isCounted: true))
         case .uncounted:
-            return .admitted(Ticket(self, account, client, .uncounted, isCounted: false))
+            return .admitted(Attempt(self, account, client, .uncounted, isCounted: false))
         case .refused(let refusal): return .refused(refusal)
         }
     }

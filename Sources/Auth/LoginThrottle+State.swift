@@ -10,19 +10,19 @@ extension LoginThrottle {
         /// By account; an identifier that no user has is an account of its own here.
         var joint: AttemptTable
         var networks: AttemptTable
-        var known: KnownAddresses
+        var known: RecentLoginAddresses
         var refusedForAccount: UInt64 = 0
         var refusedForAddress: UInt64 = 0
 
         /// An attempt that is counted as in flight.
         struct Admitted: Sendable {
-            let standing: Standing
+            let standing: Reputation
             let jointRefusal: Timestamp?
             /// False where the joint table had no room.
             let isJointlyCounted: Bool
 
             static let uncounted = Admitted(
-                standing: .unknown, jointRefusal: nil, isJointlyCounted: false)
+                standing: .neutral, jointRefusal: nil, isJointlyCounted: false)
         }
 
         enum Outcome {
@@ -124,13 +124,13 @@ extension LoginThrottle.State {
 
     private mutating func standing(
         of client: LoginThrottle.Client, at now: Timestamp
-    ) -> LoginThrottle.Standing {
+    ) -> LoginThrottle.Reputation {
         let isKnown = known.contains(client.keys[0], at: now)
         var hasFailed = false
         var isSuspect = false
         for index in 0..<client.networks.count {
             let factor = ClientNetworks.factor(at: index)
-            let (failures, inFlight) = networks.spent(
+            let (failures, inFlight) = networks.usage(
                 by: client.keys[index], at: now, rule(index))
             if index == 0 { hasFailed = failures > 0 }
             // A person who mistypes must not wait for a crowd that guesses.
@@ -139,8 +139,8 @@ extension LoginThrottle.State {
                 ? failures >= options.maximumAttempts * factor : failures + inFlight >= factor
             if isOver { isSuspect = true }
         }
-        if isSuspect { return .suspect }
-        return isKnown && !hasFailed ? .known : .unknown
+        if isSuspect { return .suspicious }
+        return isKnown && !hasFailed ? .trusted : .neutral
     }
 
     mutating func fail(

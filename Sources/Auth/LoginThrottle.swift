@@ -95,7 +95,7 @@ package final class LoginThrottle: Sendable {
             State(
                 options: options, identifiers: AttemptTable(capacity: places),
                 joint: AttemptTable(capacity: half), networks: AttemptTable(capacity: half),
-                known: KnownAddresses(capacity: half)))
+                known: RecentLoginAddresses(capacity: half)))
         key = HMACSHA256.Key(secret.span)
     }
 

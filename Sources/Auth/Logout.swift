@@ -34,7 +34,7 @@ package struct Logout: Sendable {
 
     private func end(_ request: Request, isEverywhere: Bool) -> HandlerResult {
         let claims: Claims
-        do throws(BearerAuthentication.Refused) {
+        do throws(BearerAuthentication.Rejection) {
             claims = try bearer.authenticate(request).claims
         } catch { return .response(error.response) }
         return .slow(.ioBound) { end(request, claims, isEverywhere) }
@@ -45,17 +45,17 @@ package struct Logout: Sendable {
         let origin = Origin(request)
         let event = LoggedOut(
             claims: claims, isEverywhere: isEverywhere, origin: origin, isDemo: log.isDemo)
-        let isRecordedFirst = log.refusesUnrecorded
-        if isRecordedFirst, let error = log.recordNow(event) {
+        let isRecordedFirst = log.requiresDurableRecord
+        if isRecordedFirst, let error = log.recordAndFlush(event) {
             log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             return LogUnavailable.response
         }
         do throws(Errno) {
             if isEverywhere {
-                try revocations.endAll(of: claims.user, at: now, leeway: leeway)
+                try revocations.revokeAll(of: claims.user, at: now, leeway: leeway)
                 sessions.removeAll(of: claims.user)
             } else if let session = claims.sessionID {
-                try revocations.end(session, of: claims, at: now)
+                try revocations.revoke(session, of: claims, at: now)
                 sessions.remove(session, of: claims.user)
             }
         } catch {

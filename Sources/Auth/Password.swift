@@ -89,7 +89,7 @@ package enum PasswordError: Error, Equatable {
     case isCommon
 
     /// What an operator reads. Says nothing of the password.
-    package var sentence: String {
+    package var description: String {
         switch self {
         case .tooShort: "the password is too short; at least 8 bytes are wanted"
         case .tooLong: "the password is too long; at most 1,024 bytes are taken"

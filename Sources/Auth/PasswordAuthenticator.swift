@@ -9,7 +9,7 @@ import Time
 /// configured one, or that of the most expensive hash there is. A hash with fewer is topped up with the
 /// rest; for somebody who is not there or has no password, and for what cannot be a password, all of them
 /// are done for nothing. Slow by intent: for a queue that may wait.
-package struct PasswordAuthenticator: Sendable {
+package struct PasswordVerifier: Sendable {
     package enum Outcome: Equatable, Sendable {
         /// The password is right. An upgrade is due where the hash has fewer iterations than are
         /// configured.

@@ -5,8 +5,8 @@ import JWT
 package struct PasswordLogin: Sendable {
     let users: UserDirectory
     /// Who there is when the password has been checked.
-    let current: CurrentUsers
-    let authenticator: PasswordAuthenticator
+    let current: UserStore
+    let authenticator: PasswordVerifier
     let throttle: LoginThrottle
     let fingerprintKey: HMACSHA256.Key
     /// Whether a hash can be replaced at all; asked before another one is made.
@@ -15,7 +15,7 @@ package struct PasswordLogin: Sendable {
     let upgrade: @Sendable (_ user: User, _ hash: PasswordHash) -> Void
 
     package init(
-        _ users: UserDirectory, _ current: CurrentUsers, _ authenticator: PasswordAuthenticator,
+        _ users: UserDirectory, _ current: UserStore, _ authenticator: PasswordVerifier,
         _ throttle: LoginThrottle, fingerprintKey: HMACSHA256.Key,
         canUpgrade: @escaping @Sendable () -> Bool = { true },
         upgrade: @escaping @Sendable (_ user: User, _ hash: PasswordHash) -> Void
@@ -30,19 +30,19 @@ package struct PasswordLogin: Sendable {
     }
 
     /// What a login names, before the password is looked at.
-    struct Applicant: Sendable {
+    struct LoginSubject: Sendable {
         /// Whose password is asked for; nil if there is no such user, and for two users at once.
         let user: User?
         /// What the attempt is counted under.
         let account: LoginThrottle.Account
         /// The user that the identifier belongs to, for the log.
-        let holder: UserID?
+        let accountOwner: UserID?
         /// Of an identifier that no user has.
         let fingerprint: Fingerprint?
     }
 
     /// The same work for an identifier that a user has and for one that no user has.
-    func applicant(_ identity: Credentials.Identity) -> Applicant {
+    func applicant(_ identity: Credentials.Identity) -> LoginSubject {
         switch identity {
         case .id(let id):
             let (user, print) = (users[id], fingerprint(of: id))
@@ -65,10 +65,10 @@ package struct PasswordLogin: Sendable {
     private func applicant(
         _ user: User?, _ first: LoginThrottle.Identifier, _ second: LoginThrottle.Identifier?,
         _ fingerprint: Fingerprint, isOneUser: Bool
-    ) -> Applicant {
-        Applicant(
+    ) -> LoginSubject {
+        LoginSubject(
             user: isOneUser ? user : nil,
-            account: throttle.account(first, second, of: user?.id), holder: user?.id,
+            account: throttle.account(first, second, of: user?.id), accountOwner: user?.id,
             fingerprint: user == nil ? fingerprint : nil)
     }
 

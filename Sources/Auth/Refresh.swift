@@ -41,7 +41,7 @@ package struct Refresh: Sendable {
         _ mode: Mode, _ grace: Grace, _ bearer: BearerAuthentication, _ issuer: TokenIssuer,
         revocations: Revocations, sessions: SessionList, origins: ExchangeOrigins,
         limit: RefreshLimit,
-        crowdLimit: RefreshLimit = RefreshLimit(RefreshLimit.ofUserInACrowd), log: SecurityLog,
+        crowdLimit: RefreshLimit = RefreshLimit(RefreshLimit.perUserUnderPressure), log: SecurityLog,
         clock: WallClock
     ) {
         self.mode = mode
@@ -58,8 +58,8 @@ package struct Refresh: Sendable {
     }
 
     package func respond(to request: Request) -> HandlerResult {
-        let presented: BearerAuthentication.Presented
-        do throws(BearerAuthentication.Refused) {
+        let presented: BearerAuthentication.AuthenticatedToken
+        do throws(BearerAuthentication.Rejection) {
             presented = try bearer.authenticate(request, isRenewal: true)
         } catch { return .response(error.response) }
         let claims = presented.claims
@@ -112,10 +112,10 @@ package struct Refresh: Sendable {
             return bearer.replay(request, claims, exchanged: expected, now).response
         }
         // A client that is told to come again must find its token as it was.
-        let isRecordedFirst = log.refusesUnrecorded
+        let isRecordedFirst = log.requiresDurableRecord
         let issued = isRecordedFirst ? issuer.successor(of: claims, exchanged: expected) : nil
         if isRecordedFirst, let issued,
-            let error = log.recordNow(
+            let error = log.recordAndFlush(
                 refreshed(request, claims, issued, isRepeat: earlier != nil))
         {
             if earlier == nil { origins.forget(id.utf8, from: request.client) }
@@ -170,7 +170,7 @@ package struct Refresh: Sendable {
     private func answer(
         _ request: Request, _ issued: TokenIssuer.Issued, _ now: Timestamp
     ) -> Response {
-        sessions.note(issued.claims, from: request.client, at: now)
+        sessions.record(issued.claims, from: request.client, at: now)
         return log.deciding(TokenResponse.make(issued.token, issued.claims, at: now))
     }
 

@@ -14,7 +14,7 @@ package final class RefreshLimit: Sendable {
     package static let ofSession: UInt32 = 600
     /// Those of a user, all sessions together, while the table of exchanged tokens is filling up: or else
     /// one account with many sessions could fill it for everybody.
-    package static let ofUserInACrowd: UInt32 = 60
+    package static let perUserUnderPressure: UInt32 = 60
     private static let window = TimeAmount.seconds(60)
     private static let places = 4096
     private static let ways = 8

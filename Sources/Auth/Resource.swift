@@ -4,10 +4,10 @@ import JWT
 
 /// GET /resource: what a token is good for. Each user's answer is made once, at start-up.
 package struct Resource: Sendable {
-    private let responses: UserTable<Response>
+    private let responses: UserIDMap<Response>
 
     package init(_ users: UserDirectory) {
-        responses = UserTable(users.all.map { user in (user.id, Self.response(for: user)) })
+        responses = UserIDMap(users.all.map { user in (user.id, Self.response(for: user)) })
     }
 
     package func respond(to request: Request, from claims: Claims) -> Response {

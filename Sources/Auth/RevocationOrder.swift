@@ -6,53 +6,12 @@ import Revocation
 import Time
 
 /// What an administrator wants to be good no longer: the content of POST /revoke.
-package enum RevocationOrder: Sendable {
-    case revoke(Target)
+package enum RevocationRequest: Sendable {
+    case revoke(RevocationTarget)
     /// A token that none of our keys has signed.
     case nothing
     case invalid
 
-    package enum Target: Sendable {
-        /// A token that was shown, and its session with it: whoever has the token may have exchanged it
-        /// long ago.
-        case token(Claims, ShortText, session: ShortText)
-        /// An identifier alone does not tell what its token was exchanged for.
-        case tokenID(ShortText)
-        case session(ShortText)
-        case user(UserID)
-        case all
-
-        /// Whether it is something that the server has met, as far as it remembers.
-        /// - Parameter sessions: those that this process has begun or renewed.
-        package func isKnown(
-            to users: UserDirectory, _ sessions: SessionList, _ revocations: Revocations,
-            at now: Timestamp
-        ) -> Bool {
-            switch self {
-            // One of the keys has signed it.
-            case .token, .all: true
-            case .tokenID(let id):
-                sessions.isKnown(token: id, at: now) || revocations.isKnown(.token(id.bytes))
-            case .session(let id):
-                sessions.isKnown(id, at: now) || revocations.isKnown(.session(id.bytes))
-            case .user(let id): users[id] != nil
-            }
-        }
-
-        /// As the log has it.
-        var scopes: [TokenRevoked.Scope] {
-            switch self {
-            case .token(let claims, let token, let session):
-                token == session
-                    ? [.token(claims.user, token)]
-                    : [.token(claims.user, token), .session(claims.user, session)]
-            case .tokenID(let id): [.token(nil, id)]
-            case .session(let id): [.session(nil, id)]
-            case .user(let user): [.user(user)]
-            case .all: [.all]
-            }
-        }
-    }
 
     init(_ request: Request, _ tokens: HS256, at now: Timestamp) {
         self = .invalid
@@ -60,9 +19,9 @@ package enum RevocationOrder: Sendable {
         case .other: return
         case .form:
             guard case .token(let token) = TokenParameter(request) else { return }
-            self = RevocationOrder(token: token, tokens, at: now)
+            self = RevocationRequest(token: token, tokens, at: now)
         case .json, .unnamed:
-            self = RevocationOrder(parsing: request.body, tokens, at: now)
+            self = RevocationRequest(parsing: request.body, tokens, at: now)
         }
     }
 
@@ -76,7 +35,7 @@ package enum RevocationOrder: Sendable {
         guard members.count == 1, let member = members.first else { return }
         switch (member.name, member.value) {
         case ("token", .string(let text)):
-            self = RevocationOrder(token: Array(text.utf8), tokens, at: now)
+            self = RevocationRequest(token: Array(text.utf8), tokens, at: now)
         case ("token_id", .string(let text)):
             guard let id = Self.identifier(text) else { return }
             self = .revoke(.tokenID(id))
@@ -100,7 +59,7 @@ package enum RevocationOrder: Sendable {
         }
         self = .nothing
         guard let claims else { return }
-        let named = TokenIdentity.completing(claims, of: token.span)
+        let named = TokenIdentity.fillingIdentifiers(claims, of: token.span)
         guard let id = named.tokenID, let session = named.sessionID else { return }
         self = .revoke(.token(named, id, session: session))
     }
@@ -115,7 +74,7 @@ extension Revocations {
     /// Revokes what an administrator has named, and returns when that is on the disk.
     /// - Parameter leeway: of the policy that tokens are verified by.
     package func revoke(
-        _ target: RevocationOrder.Target, at now: Timestamp, leeway: TimeAmount
+        _ target: RevocationTarget, at now: Timestamp, leeway: TimeAmount
     ) throws(Errno) {
         // What is named by hand may be good for as long as anything is.
         let longest = now + Self.longest
@@ -123,11 +82,53 @@ extension Revocations {
         case .token(let claims, let token, let session):
             try revoke(
                 [.token(token.bytes), .session(session.bytes)], at: now,
-                until: claims.sessionIsOver(after: now))
+                until: claims.sessionEnd(after: now))
         case .tokenID(let id): try revoke([.token(id.bytes)], at: now, until: longest)
         case .session(let id): try revoke([.session(id.bytes)], at: now, until: longest)
-        case .user(let user): try endAll(of: user, at: now, leeway: leeway)
-        case .all: try endEverything(at: now, leeway: leeway)
+        case .user(let user): try revokeAll(of: user, at: now, leeway: leeway)
+        case .all: try revokeEveryone(at: now, leeway: leeway)
+        }
+    }
+}
+
+package enum RevocationTarget: Sendable {
+    /// A token that was shown, and its session with it: whoever has the token may have exchanged it
+    /// long ago.
+    case token(Claims, ShortText, session: ShortText)
+    /// An identifier alone does not tell what its token was exchanged for.
+    case tokenID(ShortText)
+    case session(ShortText)
+    case user(UserID)
+    case all
+
+    /// Whether it is something that the server has met, as far as it remembers.
+    /// - Parameter sessions: those that this process has begun or renewed.
+    package func isKnown(
+        to users: UserDirectory, _ sessions: SessionList, _ revocations: Revocations,
+        at now: Timestamp
+    ) -> Bool {
+        switch self {
+        // One of the keys has signed it.
+        case .token, .all: true
+        case .tokenID(let id):
+            sessions.isKnown(token: id, at: now) || revocations.isKnown(.token(id.bytes))
+        case .session(let id):
+            sessions.isKnown(id, at: now) || revocations.isKnown(.session(id.bytes))
+        case .user(let id): users[id] != nil
+        }
+    }
+
+    /// As the log has it.
+    var scopes: [TokenRevoked.Scope] {
+        switch self {
+        case .token(let claims, let token, let session):
+            token == session
+                ? [.token(claims.user, token)]
+                : [.token(claims.user, token), .session(claims.user, session)]
+        case .tokenID(let id): [.token(nil, id)]
+        case .session(let id): [.session(nil, id)]
+        case .user(let user): [.user(user)]
+        case .all: [.all]
         }
     }
 }

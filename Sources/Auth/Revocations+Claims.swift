@@ -5,8 +5,8 @@ import Time
 
 extension Revocations {
     /// What stands against a token whose claims are complete.
-    package func finding(for claims: Claims) -> RevocationStatus? {
-        let began = began(claims)
+    package func status(for claims: Claims) -> RevocationStatus? {
+        let began = sessionStart(claims)
         guard let token = claims.tokenID, let session = claims.sessionID else {
             return finding(token: nil, session: nil, user: claims.user.rawValue, began: began)
         }
@@ -19,49 +19,49 @@ extension Revocations {
     /// A login right after a cutoff gets a session that begins 1 ms after it (`TokenIssuer.issue`), and
     /// so later than its tokens say that they were issued. Any other token that says so contradicts
     /// itself, and the earlier moment counts: `iat` is never past the clock and its leeway.
-    private func began(_ claims: Claims) -> Timestamp? {
+    private func sessionStart(_ claims: Claims) -> Timestamp? {
         guard let login = claims.authenticated, let issued = claims.issued, login > issued,
             let cutoff = cutoff(user: claims.user.rawValue), login == cutoff + TimeAmount(milliseconds: 1)
-        else { return claims.began }
+        else { return claims.sessionStart }
         return login
     }
 
     /// Takes note of a token that came, of a session that began ahead of our clock: what is ended by
     /// time from now on has to reach it. Not of one that is so far ahead that every cutoff covers it.
-    func noteBeginning(_ began: Timestamp, at now: Timestamp) {
+    func observeSessionStart(_ began: Timestamp, at now: Timestamp) {
         if began <= now + TokenPolicy.maximumLeeway { noteSessionStart(began) }
     }
 
     /// Takes note of a session that begins here: should the clock be put back, a cutoff still reaches it.
-    func noteBeginning(of claims: Claims) {
+    func observeSessionStart(of claims: Claims) {
         if let login = claims.authenticated { noteSessionStart(login) }
     }
 
     /// Ends a session, for all its tokens. Returns when it is on the disk.
-    func end(_ session: ShortText, of claims: Claims, at now: Timestamp) throws(Errno) {
-        try revoke([.session(session.bytes)], at: now, until: claims.sessionIsOver(after: now))
+    func revoke(_ session: ShortText, of claims: Claims, at now: Timestamp) throws(Errno) {
+        try revoke([.session(session.bytes)], at: now, until: claims.sessionEnd(after: now))
     }
 
     /// The same without waiting for the disk.
     /// - Throws: why there was no room, and it goes on.
-    func endSoon(
+    func revokeAsync(
         _ session: ShortText, of claims: Claims, at now: Timestamp,
         failed: @escaping @Sendable (Errno) -> Void
     ) throws(Errno) {
         try revokeSoon(
-            [.session(session.bytes)], at: now, until: claims.sessionIsOver(after: now),
+            [.session(session.bytes)], at: now, until: claims.sessionEnd(after: now),
             failed: failed)
     }
 
     /// Ends all sessions of a user: every token that would be accepted at this moment.
     /// - Parameter leeway: how far ahead of the clock a token may have been issued and be accepted.
-    func endAll(of user: UserID, at now: Timestamp, leeway: TimeAmount) throws(Errno) {
+    func revokeAll(of user: UserID, at now: Timestamp, leeway: TimeAmount) throws(Errno) {
         let cutoff = next(after: cutoff(user: user.rawValue), now, leeway)
         try revoke([.user(user.rawValue)], at: cutoff, until: cutoff + Self.longest)
     }
 
     /// The same for all users.
-    func endEverything(at now: Timestamp, leeway: TimeAmount) throws(Errno) {
+    func revokeEveryone(at now: Timestamp, leeway: TimeAmount) throws(Errno) {
         // No user has the id 0: what is left is the cutoff for all.
         let cutoff = next(after: cutoff(user: 0), now, leeway)
         try revoke([.everyone], at: cutoff, until: cutoff + Self.longest)
@@ -87,13 +87,13 @@ extension Revocations {
 extension Claims {
     /// When the session of the token began, as far as it says; what is revoked by time goes by this.
     /// A session does not begin after its token was issued: of both moments the earlier one counts.
-    var began: Timestamp? {
+    var sessionStart: Timestamp? {
         guard let authenticated, let issued else { return authenticated ?? issued }
         return min(authenticated, issued)
     }
 
     /// From when on no token of the session is good.
-    func sessionIsOver(after now: Timestamp) -> Timestamp {
+    func sessionEnd(after now: Timestamp) -> Timestamp {
         guard let sessionExpires else { return now + Revocations.longest }
         return max(sessionExpires, expires) + TokenPolicy.maximumLeeway
     }

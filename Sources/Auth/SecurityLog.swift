@@ -35,7 +35,7 @@ package struct SecurityLog: Sendable {
 
     /// Whether nobody is told of what could not be written. Then what changes more than an answer says has
     /// to be written before it is done: nobody would know of it, and be taken for a thief perhaps.
-    var refusesUnrecorded: Bool { refuses() }
+    var requiresDurableRecord: Bool { refuses() }
 
     /// A response that says who may come in from now on. Where the operator wants it (`log.durability`),
     /// it waits until its event is on the disk.
@@ -46,7 +46,7 @@ package struct SecurityLog: Sendable {
     /// Records an event and has it written.
     /// - Returns: why it could not be; then it stands in the log once that can be written, and behind it
     ///   has to stand that nothing came of it.
-    func recordNow(_ event: some SecurityEvent) -> Errno? {
+    func recordAndFlush(_ event: some SecurityEvent) -> Errno? {
         // If any line is lost meanwhile, it may be this one.
         var mark = log.droppedLines
         record(event)

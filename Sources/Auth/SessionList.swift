@@ -16,7 +16,7 @@ package final class SessionList: Sendable {
     package struct Session: Sendable {
         package let id: ShortText
         package let user: UserID
-        package let began: Timestamp?
+        package let started: Timestamp?
         package let ends: Timestamp
         /// When it was begun or last renewed, and from where.
         package let seen: Timestamp
@@ -29,7 +29,7 @@ package final class SessionList: Sendable {
         var sessions: [UserID: [Session]] = [:]
         var count = 0
         /// When those that are over were last taken out.
-        var tidied = Timestamp(milliseconds: .min)
+        var lastRemoval = Timestamp(milliseconds: .min)
     }
 
     private let state = Monitor(State())
@@ -48,12 +48,12 @@ package final class SessionList: Sendable {
     }
 
     /// - Parameter isNew: the session has just begun, so that it cannot stand here yet.
-    func note(
+    func record(
         _ claims: Claims, from client: ClientAddress, at now: Timestamp, isNew: Bool = false
     ) {
         guard let id = claims.sessionID else { return }
         let session = Session(
-            id: id, user: claims.user, began: claims.authenticated,
+            id: id, user: claims.user, started: claims.authenticated,
             ends: claims.sessionExpires ?? claims.expires, seen: now, client: client,
             token: Self.mark(of: claims.tokenID))
         state.withLock { state in
@@ -68,7 +68,7 @@ package final class SessionList: Sendable {
                 state.sessions[claims.user]![oldest] = session
                 return
             }
-            if state.count >= capacity { Self.makeRoom(&state, now) }
+            if state.count >= capacity { Self.evictExpired(&state, now) }
             guard state.count < capacity else { return }
             state.sessions[claims.user, default: []].append(session)
             state.count += 1
@@ -122,17 +122,17 @@ package final class SessionList: Sendable {
     package func removeAll() { state.withLock { $0 = State() } }
 
     /// Takes out what is over; to be called now and then.
-    package func tidy(at now: Timestamp) {
+    package func removeExpired(at now: Timestamp) {
         state.withLock { state in
-            state.tidied = now
+            state.lastRemoval = now
             for user in Array(state.sessions.keys) { Self.filter(&state, user) { $0.ends > now } }
         }
     }
 
     /// Takes out what is over; at most once a second, because it looks at all of them.
-    private static func makeRoom(_ state: inout State, _ now: Timestamp) {
-        guard state.tidied.seconds != now.seconds else { return }
-        state.tidied = now
+    private static func evictExpired(_ state: inout State, _ now: Timestamp) {
+        guard state.lastRemoval.seconds != now.seconds else { return }
+        state.lastRemoval = now
         for user in Array(state.sessions.keys) { filter(&state, user) { $0.ends > now } }
     }
 

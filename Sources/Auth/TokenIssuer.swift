@@ -77,14 +77,14 @@ package struct TokenIssuer: Sendable {
             user: old.user, expires: min(max(second + lifetime, old.expires), end))
         // Of a session that does not say when it began, no token may look as if it had begun now: every
         // cutoff covers it (`Claims.began`).
-        claims.issued = old.began == nil ? nil : second
+        claims.issued = old.sessionStart == nil ? nil : second
         claims.notBefore = second
         claims.tokenID = id
         claims.sessionID = old.sessionID
         // A session that got its name here did not begin later than now, whatever another clock says.
         claims.authenticated =
             old.isItsOwnSession
-            ? old.began.map { min($0, moment) } : old.authenticated ?? old.issued
+            ? old.sessionStart.map { min($0, moment) } : old.authenticated ?? old.issued
         claims.sessionExpires = old.sessionExpires
         return (tokens.sign(claims), claims)
     }
@@ -122,7 +122,7 @@ package enum TokenIdentity {
     /// nothing that helps to make a token. Allocates nothing: with tokens from elsewhere every request
     /// asks for it. Without a session the token is its own, and ends with
     /// it. A session that has a name and no end stays without: others of its tokens may live longer.
-    package static func completing(_ claims: Claims, of token: Span<UInt8>) -> Claims {
+    package static func fillingIdentifiers(_ claims: Claims, of token: Span<UInt8>) -> Claims {
         var claims = claims
         complete(&claims, of: token)
         return claims

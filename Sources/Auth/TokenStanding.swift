@@ -7,7 +7,7 @@ import Time
 /// What a server knows about a token beyond what the token says: whether it was revoked, and whether its
 /// user is there. Asked by identifiers, so that the token itself stays where it is; nothing goes on
 /// record, because nobody presented anything.
-package struct TokenStanding: Sendable, Equatable {
+package struct TokenStatus: Sendable, Equatable {
     package let finding: RevocationStatus?
     package let isUserKnown: Bool
 
@@ -15,7 +15,7 @@ package struct TokenStanding: Sendable, Equatable {
     package init(
         of claims: Claims, _ revocations: Revocations, _ users: UserDirectory
     ) {
-        finding = revocations.finding(for: claims)
+        finding = revocations.status(for: claims)
         isUserKnown = users.contains(claims.user)
     }
 
@@ -27,10 +27,10 @@ package struct TokenStanding: Sendable, Equatable {
     /// The same for a verification at this moment: a cutoff is ahead of the clock by the leeway for
     /// clocks, and in force at once.
     /// - Parameter leeway: nil if the moment is now; then whatever is there is in force.
-    package func inForce(at moment: Timestamp, leeway: TimeAmount?) -> TokenStanding {
+    package func inForce(at moment: Timestamp, leeway: TimeAmount?) -> TokenStatus {
         guard case .revoked(let revoked)? = finding, revoked > moment else { return self }
         if let leeway, revoked > moment + leeway { return self }
-        return TokenStanding(finding: .revoked(at: moment), isUserKnown: isUserKnown)
+        return TokenStatus(finding: .revoked(at: moment), isUserKnown: isUserKnown)
     }
 
     // MARK: Over the administrator's socket
@@ -68,7 +68,7 @@ package struct TokenStanding: Sendable, Equatable {
         guard let claims = claims(in: request.body) else {
             return .error(.badRequest, "Invalid request")
         }
-        let standing = TokenStanding(of: claims, revocations, users)
+        let standing = TokenStatus(of: claims, revocations, users)
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user_known")

@@ -96,7 +96,7 @@ package struct UserDirectory: Sendable, Equatable {
     /// By the bytes of the name in NFC: hashing a String composes it again.
     private let ids: [[UInt8]: UserID]
     /// Whether each is not disabled: what each verification asks.
-    private let active: UserTable<Bool>
+    private let active: UserIDMap<Bool>
     /// Of the hash that takes the longest; 0 where nobody has one.
     let maximumIterations: Int
 
@@ -104,7 +104,7 @@ package struct UserDirectory: Sendable, Equatable {
     package init(_ users: [User]) {
         self.users = Dictionary(uniqueKeysWithValues: users.map { ($0.id, $0) })
         ids = Dictionary(uniqueKeysWithValues: users.map { (Array($0.username.utf8), $0.id) })
-        active = UserTable(users.map { ($0.id, !$0.isDisabled) })
+        active = UserIDMap(users.map { ($0.id, !$0.isDisabled) })
         maximumIterations = users.lazy.compactMap(\.password?.iterations).max() ?? 0
     }
 

@@ -5,7 +5,7 @@ import JWT
 /// Unlike a dictionary it hashes without a secret, in a few instructions: the ids in it are the
 /// operator's, and those that it is asked for come out of verified tokens, so nobody can choose them to
 /// fall on one place.
-struct UserTable<Value: Sendable>: Sendable {
+struct UserIDMap<Value: Sendable>: Sendable {
     /// 0, which is nobody, where a place is free. Their count is a power of two.
     private var ids: [Int64]
     private var values: [Value?]

@@ -28,7 +28,7 @@ package struct UsersFile: Sendable {
 
     /// Which ids somebody who is added can have. Tokens know users by their ids, and those of somebody
     /// who is gone may still be about.
-    package struct FreeIDs: Equatable, Sendable {
+    package struct IDAllocation: Equatable, Sendable {
         /// Above all that the file knows of; nil if there is none left.
         package let next: UserID?
         /// `next_id` as it stands in the file; nil if it does not.
@@ -45,7 +45,7 @@ package struct UsersFile: Sendable {
     ///
     /// A symbolic link is followed if no other account can change it: a container's secrets are reached
     /// through such links.
-    package func readAll() throws(UsersFileError) -> (users: [User], ids: FreeIDs) {
+    package func readAll() throws(UsersFileError) -> (users: [User], ids: IDAllocation) {
         let place = try Place(path, fileSystem) { .cannotRead($0) }
         do throws(UsersFileError) {
             return try read(place)
@@ -80,12 +80,12 @@ package struct UsersFile: Sendable {
     /// The same for whoever adds somebody, and has to know which ids are left.
     package func update<Answer>(
         making isMade: Bool = false, waits: Bool = true,
-        _ change: (_ users: inout [User], _ ids: FreeIDs) -> Answer
+        _ change: (_ users: inout [User], _ ids: IDAllocation) -> Answer
     ) throws(UsersFileError) -> Answer {
         let place = try Place(path, fileSystem) { isMade ? .cannotWrite($0) : .cannotRead($0) }
         let lock = try place.locked(waits)
         defer { withExtendedLifetime(lock) {} }
-        let before: (users: [User], ids: FreeIDs)
+        let before: (users: [User], ids: IDAllocation)
         do throws(UsersFileError) {
             before = try read(place)
         } catch {
@@ -143,14 +143,14 @@ package struct UsersFile: Sendable {
 
     private func read(
         _ place: borrowing Place
-    ) throws(UsersFileError) -> (users: [User], ids: FreeIDs) {
+    ) throws(UsersFileError) -> (users: [User], ids: IDAllocation) {
         let (bytes, status) = try place.contents(upTo: Self.maximumSize)
         return try users(in: bytes, place.folder.faults + PathFault.ofFile(status, path))
     }
 
     private func users(
         in bytes: [UInt8], _ faults: [PathFault]
-    ) throws(UsersFileError) -> (users: [User], ids: FreeIDs) {
+    ) throws(UsersFileError) -> (users: [User], ids: IDAllocation) {
         guard faults.isEmpty else { throw .untrusted(faults) }
         // One byte more than may be is enough to know.
         guard bytes.count <= Self.maximumSize else { throw .tooLarge }
@@ -181,7 +181,7 @@ package struct UsersFile: Sendable {
     }
 
     /// Of a file that is not there.
-    package static let noIDs = FreeIDs(next: UserID(1), written: nil)
+    package static let noIDs = IDAllocation(next: UserID(1), written: nil)
 
     static func nextID(after users: [User]) -> Int64 {
         (users.lazy.map(\.id.rawValue).max() ?? 0) + 1

@@ -73,7 +73,7 @@ package enum UsersFileError: Error, Equatable {
 /// Something wrong in a users file: where, as in `users[3].username`, and what.
 package struct UsersFileProblem: Equatable, Sendable, CustomStringConvertible {
     package let place: String
-    package let sentence: String
+    package let message: String
 
-    package var description: String { place.isEmpty ? sentence : "\(place): \(sentence)" }
+    package var description: String { place.isEmpty ? message : "\(place): \(message)" }
 }

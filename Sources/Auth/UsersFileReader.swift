@@ -15,7 +15,7 @@ struct UsersFileReader {
 
     static func users(
         in bytes: [UInt8]
-    ) throws(UsersFileError) -> (users: [User], ids: UsersFile.FreeIDs) {
+    ) throws(UsersFileError) -> (users: [User], ids: UsersFile.IDAllocation) {
         if let encoding = TextEncoding(ofJSON: bytes) { throw .encoding(encoding) }
         let root: JSONValue
         do throws(JSONError) {
@@ -28,12 +28,12 @@ struct UsersFileReader {
         let users = try reader.read(root)
         guard reader.problems.isEmpty else { throw .invalid(reader.problems) }
         let next = max(reader.nextID ?? 1, UsersFile.nextID(after: users))
-        return (users, UsersFile.FreeIDs(next: UserID(next), written: reader.nextID))
+        return (users, UsersFile.IDAllocation(next: UserID(next), written: reader.nextID))
     }
 
     private mutating func add(_ place: String, _ sentence: String) {
         guard problems.count < Self.maximumProblems else { return }
-        problems.append(UsersFileProblem(place: place, sentence: sentence))
+        problems.append(UsersFileProblem(place: place, message: sentence))
     }
 
     private mutating func read(_ root: JSONValue) throws(UsersFileError) -> [User] {

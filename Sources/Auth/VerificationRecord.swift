@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Which verifications that succeed have a line in the log. Those that fail always have one.
-package enum VerifiedTokens: String, Sendable, CaseIterable {
+package enum VerificationLogging: String, Sendable, CaseIterable {
     case all
     /// One in a hundred.
     case sample
@@ -9,13 +9,13 @@ package enum VerifiedTokens: String, Sendable, CaseIterable {
 }
 
 /// Chooses the verifications that are put on record.
-final class VerificationRecord: Sendable {
+final class VerificationSampler: Sendable {
     private static let sampling: UInt64 = 100
 
-    private let wanted: VerifiedTokens
+    private let wanted: VerificationLogging
     private let count = Atomic<UInt64>(0)
 
-    init(_ wanted: VerifiedTokens) { self.wanted = wanted }
+    init(_ wanted: VerificationLogging) { self.wanted = wanted }
 
     /// Whether the verification that has just succeeded is one of them.
     var wantsNext: Bool {

@@ -45,7 +45,7 @@ struct LoginSubjects {
         login = Login(
             .password(
                 PasswordLogin(
-                    users, CurrentUsers(users), PasswordAuthenticator(users, iterations: 1000),
+                    users, UserStore(users), PasswordVerifier(users, iterations: 1000),
                     throttle, fingerprintKey: key, upgrade: { _, _ in })),
             TokenIssuer(tokens, lifetime: .seconds(60), sessionLifetime: .seconds(60)),
             // Nothing is revoked, and there is no journal that could fail.

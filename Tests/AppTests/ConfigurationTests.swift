@@ -321,7 +321,7 @@ struct ConfigurationTests {
             let configuration = try load(document("log.durability", "\"\(word)\""))
             #expect(configuration.log.durability == durability)
         }
-        for (word, verified) in [("all", VerifiedTokens.all), ("sample", .sample), ("off", .off)] {
+        for (word, verified) in [("all", VerificationLogging.all), ("sample", .sample), ("off", .off)] {
             let configuration = try load(document("log.authn_token_verified", "\"\(word)\""))
             #expect(configuration.verifiedTokens == verified)
         }

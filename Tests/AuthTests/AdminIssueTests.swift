@@ -72,6 +72,6 @@ struct AdminIssueTests {
         let answer = try respond(#"{"user":1}"#, house)
         let token = try #require(answer.content.split(separator: "\"").dropFirst(3).first)
         let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
-        #expect(house.revocations.finding(for: claims) == nil)
+        #expect(house.revocations.status(for: claims) == nil)
     }
 }

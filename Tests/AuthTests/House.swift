@@ -64,7 +64,7 @@ final class House: Sendable {
     /// What happens while a hash is being replaced.
     let whileUpgrading = Monitor<@Sendable () -> Void>({})
     /// Who may log in when the password has been checked.
-    let current: CurrentUsers
+    let current: UserStore
     private let folder: URL
 
     convenience init(
@@ -121,14 +121,14 @@ final class House: Sendable {
         self.security = security
         self.revocations = revocations
         let (upgrades, whileUpgrading) = (upgrades, whileUpgrading)
-        let current = CurrentUsers(plan.users)
+        let current = UserStore(plan.users)
         self.current = current
         let mode: Login.Mode =
             if let options = plan.throttle {
                 .password(
                     PasswordLogin(
                         plan.users, current,
-                        PasswordAuthenticator(plan.users, iterations: plan.iterations),
+                        PasswordVerifier(plan.users, iterations: plan.iterations),
                         LoginThrottle(options), fingerprintKey: plan.fingerprintKey,
                         upgrade: { user, hash in
                             upgrades.withLock { $0.append((user.id, hash)) }
@@ -348,11 +348,11 @@ func fingerprint(
 extension Revocations {
     /// The same with clocks that agree.
     func endAll(of user: UserID, at now: Timestamp) throws(Errno) {
-        try endAll(of: user, at: now, leeway: TimeAmount(milliseconds: 0))
+        try revokeAll(of: user, at: now, leeway: TimeAmount(milliseconds: 0))
     }
 
     func endEverything(at now: Timestamp) throws(Errno) {
-        try endEverything(at: now, leeway: TimeAmount(milliseconds: 0))
+        try revokeEveryone(at: now, leeway: TimeAmount(milliseconds: 0))
     }
 }
 

@@ -90,7 +90,7 @@ extension LoginThrottle {
     /// Of an address that would try now; nil if it may not.
     fileprivate func standing(
         _ account: Account, from client: ClientAddress, at seconds: Double = 0
-    ) -> Standing? {
+    ) -> Reputation? {
         switch admit(account, from: client, at: moment(seconds)) {
         case .refused: return nil
         case .admitted(let ticket): return ticket.standing
@@ -232,7 +232,7 @@ struct LoginThrottleTests {
     @Test
     func `four attempts are in flight from a /64, and sixteen from the /56 around it`() {
         let throttle = LoginThrottle()
-        var tickets: [LoginThrottle.Ticket] = []
+        var tickets: [LoginThrottle.Attempt] = []
         for number in 0..<24 {
             let from = client("2001:db8:1:\(number / 4)::\(number)")
             let account = throttle.name("n\(number)")
@@ -242,7 +242,7 @@ struct LoginThrottleTests {
         }
         #expect(tickets.count == 16)
         // Of each /64 the first attempt is no suspect, until the /56 has four in flight.
-        #expect(tickets.map(\.standing).filter { $0 == .unknown }.count == 1)
+        #expect(tickets.map(\.standing).filter { $0 == .neutral }.count == 1)
         tickets.removeLast()
         let other = client("2001:db8:1:9::")
         #expect(throttle.fail(throttle.name("x"), from: other) == .failed(1))
@@ -418,7 +418,7 @@ struct LoginThrottleTests {
     @Test("admits four attempts of an address at a time, whoever they are at")
     func addressInFlight() {
         let throttle = LoginThrottle()
-        var tickets: [LoginThrottle.Ticket] = []
+        var tickets: [LoginThrottle.Attempt] = []
         for number in 1...4 {
             switch throttle.admit(throttle.user(number), from: address(1), at: moment(0)) {
             case .refused: Issue.record("refused")
@@ -437,37 +437,37 @@ struct LoginThrottleTests {
         let (new, failed, known) = (address(1), address(2), address(3))
         // Whether anybody has the account makes no difference.
         for account in [throttle.user(1), throttle.name("eve")] {
-            #expect(throttle.standing(account, from: new) == .unknown)
+            #expect(throttle.standing(account, from: new) == .neutral)
         }
         _ = throttle.fail(throttle.user(1), from: failed)
         for account in [throttle.user(1), throttle.name("eve")] {
-            #expect(throttle.standing(account, from: failed) == .suspect)
+            #expect(throttle.standing(account, from: failed) == .suspicious)
         }
-        #expect(throttle.standing(throttle.user(1), from: failed, at: 300) == .unknown)
+        #expect(throttle.standing(throttle.user(1), from: failed, at: 300) == .neutral)
 
         #expect(throttle.succeed(throttle.user(2), from: known))
         for account in [throttle.user(1), throttle.name("eve")] {
-            #expect(throttle.standing(account, from: known) == .known)
+            #expect(throttle.standing(account, from: known) == .trusted)
         }
         for number in 1...4 {
             _ = throttle.fail(throttle.name("\(number)"), from: known)
-            #expect(throttle.standing(throttle.user(2), from: known) == .unknown)
+            #expect(throttle.standing(throttle.user(2), from: known) == .neutral)
         }
         _ = throttle.fail(throttle.name("5"), from: known)
-        #expect(throttle.standing(throttle.user(2), from: known) == .suspect)
-        #expect(throttle.standing(throttle.user(2), from: known, at: 300) == .known)
+        #expect(throttle.standing(throttle.user(2), from: known) == .suspicious)
+        #expect(throttle.standing(throttle.user(2), from: known, at: 300) == .trusted)
         let week = 7.0 * 86_400
-        #expect(throttle.standing(throttle.user(2), from: known, at: week - 1) == .known)
-        #expect(throttle.standing(throttle.user(2), from: known, at: week) == .unknown)
+        #expect(throttle.standing(throttle.user(2), from: known, at: week - 1) == .trusted)
+        #expect(throttle.standing(throttle.user(2), from: known, at: week) == .neutral)
     }
 
     @Test("takes a second attempt at once for suspect, but not where it knows the address")
     func standingInFlight() {
         let throttle = LoginThrottle()
         for (client, expected) in [
-            (address(1), LoginThrottle.Standing.suspect), (address(2), .known),
+            (address(1), LoginThrottle.Reputation.suspicious), (address(2), .trusted),
         ] {
-            if expected == .known { #expect(throttle.succeed(throttle.user(1), from: client)) }
+            if expected == .trusted { #expect(throttle.succeed(throttle.user(1), from: client)) }
             switch throttle.admit(throttle.user(2), from: client, at: moment(0)) {
             case .refused: Issue.record("refused")
             case .admitted(let ticket):
@@ -482,13 +482,13 @@ struct LoginThrottleTests {
         let throttle = LoginThrottle(places: 8)
         #expect(throttle.succeed(throttle.user(1), from: address(1)))
         for number in 2..<500 { _ = throttle.fail(throttle.user(number), from: address(number)) }
-        #expect(throttle.standing(throttle.user(1), from: address(1)) == .known)
+        #expect(throttle.standing(throttle.user(1), from: address(1)) == .trusted)
         for number in 1000..<1500 {
             let isAdmitted = throttle.succeed(throttle.user(2), from: address(number), at: 1)
             #expect(isAdmitted)
         }
-        #expect(throttle.standing(throttle.user(1), from: address(1), at: 1) == .unknown)
-        #expect(throttle.standing(throttle.user(1), from: address(1499), at: 1) == .known)
+        #expect(throttle.standing(throttle.user(1), from: address(1), at: 1) == .neutral)
+        #expect(throttle.standing(throttle.user(1), from: address(1499), at: 1) == .trusted)
     }
 
     @Test("gives an attempt back whose ticket is dropped")

@@ -1,7 +1,7 @@
 import Auth
 import POSIX
 
-extension PasswordAuthenticator {
+extension PasswordVerifier {
     func check(_ text: String, of user: User?) -> Outcome {
         check(SecretBytes(Array(text.utf8)), of: user)
     }

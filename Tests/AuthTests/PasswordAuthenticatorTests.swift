@@ -29,9 +29,9 @@ struct PasswordAuthenticatorTests {
         arguments: [
             (1, .accepted(needsUpgrade: false)), (2, .accepted(needsUpgrade: true)),
             (3, .refused), (4, .refused), (5, .refused), (6, .refused),
-        ] as [(Int64, PasswordAuthenticator.Outcome)])
-    func outcomes(id: Int64, outcome: PasswordAuthenticator.Outcome) {
-        let authenticator = PasswordAuthenticator(Self.users, iterations: 3000)
+        ] as [(Int64, PasswordVerifier.Outcome)])
+    func outcomes(id: Int64, outcome: PasswordVerifier.Outcome) {
+        let authenticator = PasswordVerifier(Self.users, iterations: 3000)
         let user = Self.users[UserID(id)!]
         #expect(authenticator.check("correct horse", of: user) == outcome)
         #expect(authenticator.check("correct\u{A0}horse", of: user) == outcome)
@@ -42,7 +42,7 @@ struct PasswordAuthenticatorTests {
         "does the same work, whoever it is and whatever came", arguments: [1000, 2000, 3000, 4000])
     func work(configured: Int) {
         let done = Monitor(0)
-        let authenticator = PasswordAuthenticator(Self.users, iterations: configured) {
+        let authenticator = PasswordVerifier(Self.users, iterations: configured) {
             _, _, iterations in
             done.withLock { $0 += iterations }
             return SHA256.digest(of: Array("no key".utf8).span)
@@ -61,7 +61,7 @@ struct PasswordAuthenticatorTests {
     func upgrades() {
         let user = Self.users[UserID(2)!]
         for (configured, needsUpgrade) in [(1000, false), (1001, true), (999 + 1, false)] {
-            let authenticator = PasswordAuthenticator(Self.users, iterations: configured)
+            let authenticator = PasswordVerifier(Self.users, iterations: configured)
             #expect(
                 authenticator.check("correct horse", of: user)
                     == .accepted(needsUpgrade: needsUpgrade))
@@ -70,7 +70,7 @@ struct PasswordAuthenticatorTests {
 
     @Test("makes a hash with the configured iterations, which the same password matches")
     func newHash() throws {
-        let authenticator = PasswordAuthenticator(Self.users, iterations: 3000)
+        let authenticator = PasswordVerifier(Self.users, iterations: 3000)
         let hash = try #require(authenticator.newHash(of: "correct\u{A0}horse"))
         #expect(hash.iterations == 3000)
         #expect(hash.matches(Password("correct horse")!))

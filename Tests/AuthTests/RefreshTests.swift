@@ -414,7 +414,7 @@ struct ForeignRefreshTests {
         let house = try House { _ in }
         let token = forged(payload: #"{"user_id":1,"exp":1795248000}"#)
         let claims = try house.claims(house.renew(token).token)
-        #expect(claims.began == nil)
+        #expect(claims.sessionStart == nil)
         #expect(claims.issued == nil)
         try house.revocations.endAll(of: UserID(1)!, at: House.now + .seconds(-1000))
         #expect(try house.visit(token) == tokenRevoked)

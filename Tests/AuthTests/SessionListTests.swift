@@ -26,12 +26,12 @@ struct SessionListTests {
     func order() {
         let list = SessionList()
         for (index, name) in ["a", "b", "c"].enumerated() {
-            list.note(claims(1, name), from: client, at: House.now + .seconds(Int64(index)))
+            list.record(claims(1, name), from: client, at: House.now + .seconds(Int64(index)))
         }
-        list.note(claims(2, "d"), from: client, at: House.now)
-        list.note(claims(1, "short", ends: 5), from: client, at: House.now)
+        list.record(claims(2, "d"), from: client, at: House.now)
+        list.record(claims(1, "short", ends: 5), from: client, at: House.now)
         #expect(names(list, 1) == ["c", "b", "a", "short"])
-        list.note(claims(1, "a"), from: client, at: House.now + .seconds(4))
+        list.record(claims(1, "a"), from: client, at: House.now + .seconds(4))
         #expect(names(list, 1, at: 5) == ["a", "c", "b"])
         #expect(names(list, 1, at: 100) == [])
         #expect(names(list, 3) == [])
@@ -50,7 +50,7 @@ struct SessionListTests {
     func perUser() {
         let list = SessionList()
         for number in 0..<250 {
-            list.note(
+            list.record(
                 claims(1, "\(number)"), from: client, at: House.now + TimeAmount(milliseconds: Int64(number)))
         }
         #expect(list.count == 100)
@@ -61,9 +61,9 @@ struct SessionListTests {
     @Test("forgets now and then what is over")
     func tidying() {
         let list = SessionList()
-        list.note(claims(1, "short", ends: 5), from: client, at: House.now)
-        list.note(claims(1, "long", ends: 100), from: client, at: House.now)
-        list.tidy(at: House.now + .seconds(6))
+        list.record(claims(1, "short", ends: 5), from: client, at: House.now)
+        list.record(claims(1, "long", ends: 100), from: client, at: House.now)
+        list.removeExpired(at: House.now + .seconds(6))
         #expect(list.count == 1)
         #expect(names(list, 1) == ["long"])
     }
@@ -72,10 +72,10 @@ struct SessionListTests {
     func capacity() {
         let list = SessionList(capacity: 10)
         for user in 1...30 as ClosedRange<Int64> {
-            list.note(claims(user, "s", ends: user <= 5 ? 5 : 100), from: client, at: House.now)
+            list.record(claims(user, "s", ends: user <= 5 ? 5 : 100), from: client, at: House.now)
         }
         #expect(list.count == 10)
-        list.note(claims(99, "s"), from: client, at: House.now + .seconds(6))
+        list.record(claims(99, "s"), from: client, at: House.now + .seconds(6))
         #expect(list.count == 6)
         #expect(names(list, 99) == ["s"])
         #expect(names(list, 1) == [])

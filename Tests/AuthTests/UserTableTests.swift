@@ -11,7 +11,7 @@ struct UserTableTests {
         let strides: [Int64] = [1, 2, 1 << 20, UserID.maximum / 5001]
         for stride in strides {
             let ids = try (0..<count).map { try #require(UserID(1 + $0 * stride)) }
-            let table = UserTable(ids.map { ($0, $0.rawValue) })
+            let table = UserIDMap(ids.map { ($0, $0.rawValue) })
             for id in ids { #expect(table[id] == id.rawValue) }
             for number in [count * stride + 1, UserID.maximum] {
                 #expect(table[try #require(UserID(number))] == nil)

@@ -101,7 +101,7 @@ enum LoginRules {
                 keys: KeyRing([KeyRing.Entry(id: "k", secret: secret.span)!])!,
                 policy: TokenPolicy())
             let iterations = iterations
-            let authenticator = PasswordAuthenticator(
+            let authenticator = PasswordVerifier(
                 directory, iterations: 2000,
                 derivingBy: { password, salt, count in
                     iterations.withLock { $0 += count }
@@ -114,7 +114,7 @@ enum LoginRules {
             login = Login(
                 .password(
                     PasswordLogin(
-                        directory, CurrentUsers(directory), authenticator, throttle,
+                        directory, UserStore(directory), authenticator, throttle,
                         fingerprintKey: key, upgrade: { _, _ in })),
                 TokenIssuer(tokens, lifetime: .seconds(60), sessionLifetime: .seconds(60)),
                 revocations: try Revocations(path: nil, at: clock.now()),

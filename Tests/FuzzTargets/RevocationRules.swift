@@ -69,7 +69,7 @@ enum RevocationRules {
 
         mutating func run(_ operation: UInt8, _ rest: inout ArraySlice<UInt8>) throws {
             let argument = Int(operation >> 4)
-            let target: RevocationOrder.Target
+            let target: RevocationTarget
             switch operation & 15 {
             case 0...3: return addForeign(&rest)
             case 4: return addOwn(UserID(Int64(argument % 2 + 1))!)
@@ -102,7 +102,7 @@ enum RevocationRules {
             try revocations.revoke(target, at: now, leeway: leeway)
         }
 
-        private func covers(_ target: RevocationOrder.Target, _ claims: Claims) -> Bool {
+        private func covers(_ target: RevocationTarget, _ claims: Claims) -> Bool {
             switch target {
             case .all: true
             case .user(let user): claims.user == user
@@ -159,7 +159,7 @@ enum RevocationRules {
                 claims = error.claims
             }
             guard let claims else { return }
-            let named = TokenIdentity.completing(claims, of: token.span)
+            let named = TokenIdentity.fillingIdentifiers(claims, of: token.span)
             tried.append(Tried(token: token, claims: named, isOurs: isOurs))
         }
 
@@ -168,7 +168,7 @@ enum RevocationRules {
         }
 
         private func isAccepted(_ one: Tried) -> Bool {
-            isVerified(one) && revocations.finding(for: one.claims) == nil
+            isVerified(one) && revocations.status(for: one.claims) == nil
         }
 
         func checkAll() throws {
@@ -176,7 +176,7 @@ enum RevocationRules {
                 if one.isRevoked {
                     try require(!isAccepted(one), "a revoked token is accepted: \(one.claims)")
                 } else if one.isOurs, isVerified(one) {
-                    let finding = revocations.finding(for: one.claims)
+                    let finding = revocations.status(for: one.claims)
                     try require(finding == nil, "our own token is \(String(describing: finding))")
                 }
             }

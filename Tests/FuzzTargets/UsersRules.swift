@@ -83,7 +83,7 @@ enum UsersRules {
         case .notJSON(let line, _): try require(line > 0, "no line")
         case .invalid(let problems):
             try require((1...100).contains(problems.count), "\(problems.count) problems")
-            try require(problems.allSatisfy { !$0.sentence.isEmpty }, "a problem without words")
+            try require(problems.allSatisfy { !$0.message.isEmpty }, "a problem without words")
         default: throw Violation("cannot be read: \(error)")
         }
         for sentence in error.sentences(path) {
