@@ -1,7 +1,7 @@
 import Logging
 
 /// What a line of the log says about the log itself, as far as a verifier wants to know.
-enum LogNotice: Sendable, Equatable {
+enum ControlLine: Sendable, Equatable {
     /// `log_seal`, or a line that begins like one.
     case seal
     /// `log_open`
@@ -11,7 +11,7 @@ enum LogNotice: Sendable, Equatable {
     /// `log_rotate`: the name of the full file before this one.
     case rotated(String)
     /// `log_recovered reason=torn_line`
-    case mendedTornLine
+    case repairedPartialLine
     /// `log_recovered` for another reason
     case recovered
     /// `log_retention`: everything up to this seal has been removed.
@@ -83,7 +83,7 @@ enum LogNotice: Sendable, Equatable {
         } else if isNamed("rotate") {
             self = .rotated(value("file") ?? "")
         } else if isNamed("recovered") {
-            self = value("reason") == "torn_line" ? .mendedTornLine : .recovered
+            self = value("reason") == "torn_line" ? .repairedPartialLine : .recovered
         } else {
             return nil
         }

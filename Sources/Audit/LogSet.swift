@@ -86,13 +86,13 @@ struct LogSet {
                 problems.append((path, error))
             }
         }
-        let moved = MovedFiles(
+        let moved = ExternallyRotatedFiles(
             of: log, access, among: names.others, full: full, current: current,
             reach: state.reach, keyIDs: keyIDs)
         // It may have come since it was looked for.
         let isInPlace =
             current.map { $0.isAt(log, access) } ?? ((try? access.status(of: log)) == nil)
-        guard isInPlace && moved.isSettled || isLastAttempt else { return false }
+        guard isInPlace && moved.isStable || isLastAttempt else { return false }
         // It was opened before the names were read: what was removed in between is told in what it
         // has got since then.
         do throws(ReadingError) {

@@ -69,7 +69,7 @@ extension LogStatistics {
         return (count == 1 ? "each \(unit)" : "\(count) \(unit)s", labelLength)
     }
 
-    private static func table(_ title: String, _ tally: borrowing Tally, _ noun: String) -> String {
+    private static func table(_ title: String, _ tally: borrowing FrequencyCounter, _ noun: String) -> String {
         let top = tally.top(rows)
         let others = tally.total - top.reduce(0) { $0.addingSaturated($1.count) }
         var title = title
@@ -160,7 +160,7 @@ extension LogStatistics {
         writer.endObject()
     }
 
-    private static func write(_ tally: borrowing Tally, to writer: inout JSONWriter) {
+    private static func write(_ tally: borrowing FrequencyCounter, to writer: inout JSONWriter) {
         let top = tally.top(rows)
         writer.beginObject()
         writer.name("top")

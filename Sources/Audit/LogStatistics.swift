@@ -38,10 +38,10 @@ package struct LogStatistics: ~Copyable {
     private(set) var events: Int64 = 0
     /// By the level's raw value.
     private(set) var levels = InlineArray<5, Int64>(repeating: 0)
-    private(set) var kinds = Tally()
-    private(set) var reasons = Tally()
-    private(set) var users = Tally()
-    private(set) var addresses = Tally()
+    private(set) var kinds = FrequencyCounter()
+    private(set) var reasons = FrequencyCounter()
+    private(set) var users = FrequencyCounter()
+    private(set) var addresses = FrequencyCounter()
     private(set) var times = TimeHistogram()
 
     init(since: Timestamp? = nil) { self.since = since }

@@ -46,7 +46,7 @@ package struct LogTail: ~Copyable {
         /// Everything that is there was given out.
         case caughtUp
         /// There may be more at once.
-        case behind
+        case moreAvailable
     }
 
     /// Bytes that one poll reads, about: so that what it gives out has a bound, and a log that grows
@@ -148,7 +148,7 @@ package struct LogTail: ~Copyable {
             let progress = try tail.poll(into: &bytes)
             guard try output.write(bytes.span) else { return }
             bytes.removeAll(keepingCapacity: true)
-            if progress == .behind { continue }
+            if progress == .moreAvailable { continue }
             guard options.follow, pause?() ?? output.waitWhileRead(200) else { return }
         }
     }
@@ -157,14 +157,14 @@ package struct LogTail: ~Copyable {
     package mutating func poll(into output: inout [UInt8]) throws(ReadingError) -> Progress {
         var budget = Self.bytesInOnePoll
         while !earlier.isEmpty {
-            guard try drainEarlier(&budget, into: &output) else { return .behind }
+            guard try drainEarlier(&budget, into: &output) else { return .moreAvailable }
         }
         while true {
-            guard try drain(&budget, into: &output) else { return .behind }
+            guard try drain(&budget, into: &output) else { return .moreAvailable }
             guard let next = try findNext() else { return .caughtUp }
             // What was written before the next file had its first byte; nobody will end its last
             // line any more.
-            guard try drain(&budget, into: &output, isEnd: true) else { return .behind }
+            guard try drain(&budget, into: &output, isEnd: true) else { return .moreAvailable }
             if let full = next.number { number = full }
             open = next.file
             offset = 0

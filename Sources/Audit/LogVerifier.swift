@@ -27,13 +27,13 @@ package struct LogVerifier: Sendable {
 
     /// The log at this path with all of its full files: the whole of it should be there.
     package func verify(log path: String) -> VerificationReport {
-        verify(VerificationFiles(log: path, keys: keys))
+        verify(LogFileSet(log: path, keys: keys))
     }
 
     /// Several logs, each as `verify(log:)` does it. An anchor need be in one of them.
     package func verify(logs paths: [String]) -> VerificationReports {
         let runs = paths.map { path in
-            let files = VerificationFiles(log: path, keys: keys)
+            let files = LogFileSet(log: path, keys: keys)
             return (name: path, run: run(over: files), isComplete: files.isComplete)
         }
         return end(runs)
@@ -42,7 +42,7 @@ package struct LogVerifier: Sendable {
     /// Several groups of files, each as `verify(files:)` does it. An anchor need be in one of them.
     package func verify(groups: [[String]]) -> VerificationReports {
         let runs = groups.map { paths in
-            let files = VerificationFiles(paths: paths, keys: keys)
+            let files = LogFileSet(paths: paths, keys: keys)
             return (name: paths[0], run: run(over: files), isComplete: files.isComplete)
         }
         return end(runs)
@@ -63,7 +63,7 @@ package struct LogVerifier: Sendable {
 
     /// These files, `-` being standard input: they may be a part of a log.
     package func verify(files paths: [String]) -> VerificationReport {
-        verify(VerificationFiles(paths: paths, keys: keys))
+        verify(LogFileSet(paths: paths, keys: keys))
     }
 
     /// Bytes that are here already, in their order.
@@ -71,7 +71,7 @@ package struct LogVerifier: Sendable {
         _ files: [(name: String, bytes: [UInt8])], state: SealHead? = nil, isComplete: Bool = false
     ) -> VerificationReport {
         var run = Run(
-            self, state.map { VerificationLedger.State(head: $0, keyID: keys.first?.id ?? "") })
+            self, state.map { ChainChecker.State(head: $0, keyID: keys.first?.id ?? "") })
         let last = files.count - 1
         for (index, file) in files.enumerated() {
             // Small inputs in a small buffer: this door is for many of them.
@@ -79,17 +79,17 @@ package struct LogVerifier: Sendable {
                 MemoryBytes(file.bytes), bufferSize: min(file.bytes.count, 65_536) + 1)
             let (log, number) = LogFiles.name(of: file.name)
             run.read(
-                VerificationLedger.File(name: file.name, number: number, logName: log), &lines,
+                ChainChecker.File(name: file.name, number: number, logName: log), &lines,
                 isLast: index == last)
         }
         return run.end(isComplete: isComplete)
     }
 
-    private func verify(_ files: VerificationFiles) -> VerificationReport {
+    private func verify(_ files: LogFileSet) -> VerificationReport {
         run(over: files).end(isComplete: files.isComplete)
     }
 
-    private func run(over files: VerificationFiles) -> Run {
+    private func run(over files: LogFileSet) -> Run {
         var run = Run(self, files.state)
         run.report.problems = files.problems
         run.report.notes = files.notes
@@ -105,24 +105,24 @@ package struct LogVerifier: Sendable {
     /// One verification.
     private struct Run {
         private let verifier: LogVerifier
-        private let state: VerificationLedger.State?
-        private var reader: VerificationReader
-        private var ledger: VerificationLedger
+        private let state: ChainChecker.State?
+        private var reader: SegmentReader
+        private var ledger: ChainChecker
         private var tail: UnsealedLines?
         private var foreign: [VerificationReport.Fault] = []
         var report = VerificationReport()
 
-        init(_ verifier: LogVerifier, _ state: VerificationLedger.State?) {
+        init(_ verifier: LogVerifier, _ state: ChainChecker.State?) {
             self.verifier = verifier
             self.state = state
-            reader = VerificationReader(keys: verifier.keys)
-            ledger = VerificationLedger(
+            reader = SegmentReader(keys: verifier.keys)
+            ledger = ChainChecker(
                 keyIDs: verifier.keys.map(\.id), currentCount: verifier.currentCount,
                 anchors: verifier.anchors, state: state)
         }
 
         mutating func read(
-            _ file: VerificationLedger.File, _ lines: inout LineReader, isLast: Bool
+            _ file: ChainChecker.File, _ lines: inout LineReader, isLast: Bool
         ) {
             reader.beginFile()
             ledger.beginFile(file)
@@ -175,12 +175,12 @@ package struct LogVerifier: Sendable {
             report.lineCount = reader.lineCount
             report.sealCount = ledger.sealCount
             report.firstSequence = ledger.firstSequence
-            report.head = ledger.last?.seal.head
+            report.head = ledger.highestSeal?.seal.head
             report.from = ledger.firstTime
-            report.to = ledger.last?.seal.timeText
+            report.to = ledger.highestSeal?.seal.timeText
             report.notes += ledger.notes
             let names = report.files.map(\.name)
-            func place(_ spot: Spot) -> VerificationReport.Place {
+            func place(_ spot: LinePosition) -> VerificationReport.Place {
                 let isThere = names.indices.contains(spot.file)
                 return VerificationReport.Place(
                     file: isThere ? names[spot.file] : "the log", line: isThere ? spot.line : 0)

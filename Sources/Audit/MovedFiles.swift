@@ -11,29 +11,29 @@ import Time
 /// it is. In no case may its numbers meet those of another file of the log, as a copy's would. What is
 /// wrongly left alone is missing in the log, so no change stays hidden by it. Where nothing has a
 /// seal, the name and the content decide, and the time of the first line gives the place.
-struct MovedFiles {
-    private struct Part {
+struct ExternallyRotatedFiles {
+    private struct Candidate {
         let file: LogFile
         /// Nil for a file of the log without seals.
-        let ends: SealEnds?
+        let ends: SealRange?
         /// Its seals are of keys that are not known.
         let isForeign: Bool
 
         init(_ file: LogFile, keyIDs: [String]?) {
             self.file = file
-            let known = SealEnds(of: file, keyIDs: keyIDs)
-            ends = keyIDs == nil ? known : known ?? SealEnds(of: file, keyIDs: nil)
+            let known = SealRange(of: file, keyIDs: keyIDs)
+            ends = keyIDs == nil ? known : known ?? SealRange(of: file, keyIDs: nil)
             isForeign = known == nil
         }
 
         /// Whether the seals of the one follow those of the other at once. What is under a key that is
         /// not known can stand before this, and not behind it.
-        func isLinked(to other: Part) -> Bool {
+        func isLinked(to other: Candidate) -> Bool {
             guard let ends, let others = other.ends else { return false }
-            return others.leads(to: ends) || !other.isForeign && ends.leads(to: others)
+            return others.precedes(to: ends) || !other.isForeign && ends.precedes(to: others)
         }
 
-        func overlaps(_ other: Part) -> Bool {
+        func overlaps(_ other: Candidate) -> Bool {
             guard let ends, let others = other.ends else { return false }
             return ends.sequences.overlaps(others.sequences)
         }
@@ -43,7 +43,7 @@ struct MovedFiles {
     private(set) var all: [LogFile]
     private(set) var notes: [String] = []
     /// Nothing has been moved while this looked.
-    private(set) var isSettled = true
+    private(set) var isStable = true
 
     /// - Parameters:
     ///   - access: how they are opened.
@@ -58,7 +58,7 @@ struct MovedFiles {
         keyIDs: [String]?
     ) {
         all = full + [current].compactMap(\.self)
-        var candidates: [Part] = []
+        var candidates: [Candidate] = []
         var left: [String] = []
         var links: [String] = []
         var unsealed: [LogFile] = []
@@ -67,7 +67,7 @@ struct MovedFiles {
                 let file = try LogFile(path, access)
                 let isKnown = (all + candidates.map(\.file)).contains { $0.isSameFile(as: file) }
                 if isKnown { continue }
-                let part = Part(file, keyIDs: keyIDs)
+                let part = Candidate(file, keyIDs: keyIDs)
                 if part.ends != nil {
                     candidates.append(part)
                 } else if Self.isRotation(path, of: log), FirstLine.time(of: file) != nil {
@@ -78,24 +78,24 @@ struct MovedFiles {
             } catch {
                 switch error {
                 case .link: links.append(path)
-                case _ where error.isNotThere: isSettled = false
+                case _ where error.isNotThere: isStable = false
                 default: left.append(path)
                 }
             }
         }
         if !candidates.isEmpty {
-            let own = all.map { Part($0, keyIDs: keyIDs) }
+            let own = all.map { Candidate($0, keyIDs: keyIDs) }
             let first = current == nil ? nil : own.last?.ends?.sequences.lowerBound
             // What is behind the file that is being written was never moved away from here.
             let limit = first ?? reach.map { $0 &+ 1 } ?? .max
             let moved = Self.take(from: &candidates, own, of: log, before: limit)
-            isSettled = isSettled && moved.allSatisfy { $0.file.isAt($0.file.path, access) }
+            isStable = isStable && moved.allSatisfy { $0.file.isAt($0.file.path, access) }
             all = Self.order(own, moved, hasCurrent: current != nil)
             left += candidates.map(\.file.path)
         }
         if !unsealed.isEmpty {
-            if candidates.isEmpty, all.allSatisfy({ Part($0, keyIDs: keyIDs).ends == nil }) {
-                isSettled = isSettled && unsealed.allSatisfy { $0.isAt($0.path, access) }
+            if candidates.isEmpty, all.allSatisfy({ Candidate($0, keyIDs: keyIDs).ends == nil }) {
+                isStable = isStable && unsealed.allSatisfy { $0.isAt($0.path, access) }
                 all = Self.orderByTime(unsealed + full, current)
             } else {
                 left = (left + unsealed.map(\.path)).sorted()
@@ -115,10 +115,10 @@ struct MovedFiles {
     }
 
     private static func take(
-        from candidates: inout [Part], _ own: [Part], of log: String, before limit: UInt64
-    ) -> [Part] {
+        from candidates: inout [Candidate], _ own: [Candidate], of log: String, before limit: UInt64
+    ) -> [Candidate] {
         var taken = own
-        func next(_ isWanted: (Part) -> Bool) -> Int? {
+        func next(_ isWanted: (Candidate) -> Bool) -> Int? {
             candidates.firstIndex { part in
                 !taken.contains(where: { $0.overlaps(part) }) && isWanted(part)
             }
@@ -151,7 +151,7 @@ struct MovedFiles {
 
     /// By their first seals. One without any stays behind the one before it, and the one that is being
     /// written is the last.
-    private static func order(_ own: [Part], _ moved: [Part], hasCurrent: Bool) -> [LogFile] {
+    private static func order(_ own: [Candidate], _ moved: [Candidate], hasCurrent: Bool) -> [LogFile] {
         var before: UInt64 = 0
         var keyed: [(sequence: UInt64, index: Int, file: LogFile)] = []
         for (index, part) in own.enumerated() {

@@ -3,7 +3,7 @@ import POSIX
 
 /// The first and the last seal in a file, by their form alone: enough to tell where in a log the file
 /// belongs, and nothing about whether it can be believed.
-struct SealEnds {
+struct SealRange {
     private let first: SealLine
     private let last: SealLine
     let sequences: ClosedRange<UInt64>
@@ -24,7 +24,7 @@ struct SealEnds {
     }
 
     /// Whether the seals of another file follow these at once.
-    func leads(to other: SealEnds) -> Bool { last.code == other.first.previous }
+    func precedes(to other: SealRange) -> Bool { last.code == other.first.previous }
 
     /// The number of the first seal of any key; nil if there is none.
     static func firstSequence(in file: LogFile) -> UInt64? {
@@ -42,7 +42,7 @@ struct SealEnds {
         guard file.status.isRegularFile else { return }
         var lines = LineReader(file.bytes())
         while let line = try? lines.next() {
-            guard line.isWhole, LogNotice(line.bytes) == .seal, let seal = SealLine(line.bytes)
+            guard line.isWhole, ControlLine(line.bytes) == .seal, let seal = SealLine(line.bytes)
             else { continue }
             guard body(seal) else { return }
         }

@@ -6,7 +6,7 @@
 /// elements", in batches): a value that is seen often stays, and its count is too low by at most
 /// `undercount`, the sum of what was taken off. Whoever sends a million different values makes the
 /// counts blurred, and the memory no larger.
-struct Tally: ~Copyable {
+struct FrequencyCounter: ~Copyable {
     /// Longer values are counted by how they begin; nothing that the log names is this long.
     static let longestValue = 128
 

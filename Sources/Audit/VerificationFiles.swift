@@ -5,14 +5,14 @@ import POSIX
 ///
 /// Opened all at once: while they are read, the server may rotate and remove them, and what is open
 /// stays.
-struct VerificationFiles {
+struct LogFileSet {
     struct File {
-        let facts: VerificationLedger.File
+        let facts: ChainChecker.File
         let file: LogFile
 
         init(_ file: LogFile, name: String) {
             let (log, number) = LogFiles.name(of: file.path)
-            facts = VerificationLedger.File(name: name, number: number, logName: log)
+            facts = ChainChecker.File(name: name, number: number, logName: log)
             self.file = file
         }
     }
@@ -23,7 +23,7 @@ struct VerificationFiles {
     private(set) var notes: [String] = []
     /// Names and sizes of files that were moved aside, because no server wrote them.
     private(set) var foreign: [(name: String, size: Int)] = []
-    private(set) var state: VerificationLedger.State?
+    private(set) var state: ChainChecker.State?
     /// The number that the last full file got, by the state file.
     private var generation = 0
     /// Whether the files should be the whole of the log.
@@ -33,9 +33,9 @@ struct VerificationFiles {
 
     /// The log, all of its full files, and those that were moved away from beside it.
     init(log: String, keys: [SealKey]) {
-        var told = VerificationFiles()
+        var told = LogFileSet()
         let set = LogSet(of: log, .configured, keyIDs: keys.map(\.id)) {
-            told = VerificationFiles()
+            told = LogFileSet()
             told.readState(of: log, keys)
             return LogSet.State(
                 reach: told.state?.head.sequence, generation: told.generation)
@@ -93,7 +93,7 @@ struct VerificationFiles {
         }
         // Without a seal behind all others, and otherwise as they were: the sort must be a stable one.
         let keyed = files.enumerated().map { index, file in
-            (sequence: SealEnds.firstSequence(in: file.file) ?? .max, index: index, file: file)
+            (sequence: SealRange.firstSequence(in: file.file) ?? .max, index: index, file: file)
         }
         files = keyed.sorted { ($0.sequence, $0.index) < ($1.sequence, $1.index) }.map(\.file)
     }
@@ -105,7 +105,7 @@ struct VerificationFiles {
         do throws(Errno) {
             for key in keys {
                 guard let found = try LogState.read(from: path, key) else { continue }
-                state = VerificationLedger.State(head: found.head, keyID: key.id)
+                state = ChainChecker.State(head: found.head, keyID: key.id)
                 generation = found.generation
                 return
             }

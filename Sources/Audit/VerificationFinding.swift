@@ -1,32 +1,32 @@
 import Logging
 
 /// A line of one of the files, by the file's place in the order of the log.
-struct Spot: Sendable, Comparable {
+struct LinePosition: Sendable, Comparable {
     var file: Int
     /// From 1; 0 where the file has none.
     var line: Int
 
-    static func < (a: Spot, b: Spot) -> Bool { (a.file, a.line) < (b.file, b.line) }
+    static func < (a: LinePosition, b: LinePosition) -> Bool { (a.file, a.line) < (b.file, b.line) }
 }
 
 /// Lines between the seal of a server's stop and the first line of the next.
-struct StrayLines: Sendable {
-    let first: Spot
-    var last: Spot
+struct LinesAfterShutdown: Sendable {
+    let first: LinePosition
+    var last: LinePosition
     var count = 1
 }
 
 /// Lines under the seal of a start that were there before it: a server that was killed wrote them,
 /// or anyone who can write the file.
 struct FoundLines: Sendable {
-    var first: Spot
-    var last: Spot
+    var first: LinePosition
+    var last: LinePosition
 
     /// - Parameter end: the line after the last; nil is returned if that is the first.
-    init?(first: Spot, upTo end: Spot) {
+    init?(first: LinePosition, upTo end: LinePosition) {
         guard first.file == end.file, first.line < end.line else { return nil }
         self.first = first
-        last = Spot(file: end.file, line: end.line - 1)
+        last = LinePosition(file: end.file, line: end.line - 1)
     }
 
     var count: Int { last.line - first.line + 1 }
@@ -40,27 +40,27 @@ struct FoundLines: Sendable {
 }
 
 /// What stands under one seal, as its lines tell.
-struct SegmentFacts: Sendable {
+struct SegmentSummary: Sendable {
     /// The file's first line, if the segment begins with it.
-    var opening: LogNotice?
+    var opening: ControlLine?
     /// Starts of a server.
     var startCount = 0
     /// Lines that a start found and sealed: no process can tell who wrote them.
     var found: FoundLines?
     /// Where a server says that it found bytes that no server wrote, and the file where they are.
-    var foreign: [(spot: Spot, file: String)] = []
+    var foreign: [(spot: LinePosition, file: String)] = []
     var mendedCount = 0
     /// How far retention has removed the log, by the server's own word.
     var removedThrough: UInt64?
     /// The same, by a line that a start found.
     var foundRemovedThrough: UInt64?
-    var strays: StrayLines?
+    var strays: LinesAfterShutdown?
 
     /// - Parameters:
     ///   - spot: the notice's line.
     ///   - first: the first line of the segment.
     ///   - lineCount: lines of the segment before this one.
-    mutating func take(_ notice: LogNotice, at spot: Spot, first: Spot, after lineCount: UInt64) {
+    mutating func take(_ notice: ControlLine, at spot: LinePosition, first: LinePosition, after lineCount: UInt64) {
         switch notice {
         case .opened:
             startCount += 1
@@ -69,7 +69,7 @@ struct SegmentFacts: Sendable {
             found = isOwn ? nil : FoundLines(first: first, upTo: spot)
             disbelieveRemoval()
         case .foreign(let file): if foreign.count < 100 { foreign.append((spot, file)) }
-        case .mendedTornLine: mendedCount += 1
+        case .repairedPartialLine: mendedCount += 1
         case .removed(let sequence): removedThrough = Self.further(removedThrough, sequence)
         case .seal, .reopened, .rotated, .recovered: break
         }
@@ -81,7 +81,7 @@ struct SegmentFacts: Sendable {
     /// - Parameters:
     ///   - spot: the seal's line.
     ///   - first: the first line of the segment.
-    mutating func close(with seal: SealLine, at spot: Spot, first: Spot) {
+    mutating func close(with seal: SealLine, at spot: LinePosition, first: LinePosition) {
         if seal.reason != .rotate { disbelieveRemoval() }
         if seal.reason == .found || seal.reason == .start && startCount == 0 {
             found = FoundLines(first: first, upTo: spot)
@@ -96,13 +96,13 @@ struct SegmentFacts: Sendable {
     /// Begins with the line that a file begins with: nothing is missing there.
     var isFileWhole: Bool { opening?.beginsFile ?? false }
 
-    mutating func addStray(at spot: Spot) {
-        strays = strays ?? StrayLines(first: spot, last: spot, count: 0)
+    mutating func addStray(at spot: LinePosition) {
+        strays = strays ?? LinesAfterShutdown(first: spot, last: spot, count: 0)
         strays?.last = spot
         strays?.count += 1
     }
 
-    mutating func add(_ other: SegmentFacts) {
+    mutating func add(_ other: SegmentSummary) {
         startCount += other.startCount
         found = FoundLines.joining(found, other.found)
         foreign += other.foreign.prefix(100 - min(100, foreign.count))
@@ -119,18 +119,18 @@ struct SegmentFacts: Sendable {
 }
 
 /// What was found where a segment ends, or should.
-enum VerificationFinding: Sendable {
+enum SegmentResult: Sendable {
     case sealed(SealedSegment)
     case failed(FailedSegment)
     /// A line that was a seal and is none any more.
-    case damaged(from: Spot, to: Spot)
+    case damaged(from: LinePosition, to: LinePosition)
     /// A file that is not the last ends in lines that no seal covers.
     case unsealed(UnsealedLines)
 }
 
 /// A segment whose seal is right by itself.
 struct SealedSegment: Sendable {
-    enum Way: Sendable {
+    enum MatchMode: Sendable {
         /// Every line since the seal before it.
         case plain
         /// Without the lines in between that look like seals: they were put in.
@@ -143,11 +143,11 @@ struct SealedSegment: Sendable {
     }
 
     let seal: SealLine
-    let way: Way
-    let first: Spot
+    let way: MatchMode
+    let first: LinePosition
     /// The seal's own line.
-    let last: Spot
-    let facts: SegmentFacts
+    let last: LinePosition
+    let facts: SegmentSummary
 }
 
 /// A seal that does not fit the lines before it.
@@ -156,11 +156,11 @@ struct FailedSegment: Sendable {
     let keyIsKnown: Bool
     /// The seal before it was torn before its line's end, and is one of these lines.
     let holdsSealBefore: Bool
-    var first: Spot
-    var last: Spot
+    var first: LinePosition
+    var last: LinePosition
     let lineCount: UInt64
     let sum: UInt64
-    let opening: LogNotice?
+    let opening: ControlLine?
     /// Among the lines is one that looks like a seal with something wrong.
     let holdsDamagedSeal: Bool
 
@@ -169,7 +169,7 @@ struct FailedSegment: Sendable {
 }
 
 /// Seals that are none any more because somebody has changed how lines end.
-struct ConvertedSeals: Sendable {
+struct SealsWithCRLF: Sendable {
     let first: UInt64
     var last: UInt64
     let previous: SealMAC
@@ -177,11 +177,11 @@ struct ConvertedSeals: Sendable {
 }
 
 struct UnsealedLines: Sendable {
-    let first: Spot
-    let last: Spot
+    let first: LinePosition
+    let last: LinePosition
     let isTorn: Bool
     let holdsDamagedSeal: Bool
-    let strays: StrayLines?
-    var converted: ConvertedSeals?
+    let strays: LinesAfterShutdown?
+    var converted: SealsWithCRLF?
     var count: Int { last.line - first.line + 1 }
 }

@@ -1,20 +1,20 @@
 import Logging
 
 /// What to call it.
-extension VerificationLedger {
+extension ChainChecker {
     /// How far the walk along the seals has come.
-    private struct Walk {
+    private struct ChainCursor {
         /// Nil where it is not known, or no longer.
         var code: SealMAC?
         var sequence: UInt64
         var time: String?
         /// Where the seal before stands, and why it was written.
-        var spot: Spot?
+        var spot: LinePosition?
         var reason: SealChain.Reason?
         /// Lines that end a file without a seal.
         var cut: UnsealedLines?
         /// Where a segment begins that a line like a seal has cut in two.
-        var split: Spot?
+        var split: LinePosition?
     }
 
     /// What the seal after one says of it.
@@ -43,12 +43,12 @@ extension VerificationLedger {
                     openingFault: openingFault(items, sequence))
             }
         }
-        var walk = Walk(
-            code: last?.seal.code ?? (firstSequence == 1 ? SealMAC.none : nil),
-            sequence: last?.seal.sequence ?? (firstSequence ?? 1) - 1,
-            time: last?.seal.timeText, spot: latest?.last, reason: latest?.seal.reason)
+        var walk = ChainCursor(
+            code: highestSeal?.seal.code ?? (firstSequence == 1 ? SealMAC.none : nil),
+            sequence: highestSeal?.seal.sequence ?? (firstSequence ?? 1) - 1,
+            time: highestSeal?.seal.timeText, spot: mostRecentlyRead?.last, reason: mostRecentlyRead?.seal.reason)
         for (index, item) in items.enumerated() {
-            judge(
+            classify(
                 item, Self.follower(of: index, items, next), next, items.dropFirst(index + 1), &walk
             )
         }
@@ -118,14 +118,14 @@ extension VerificationLedger {
     }
 
     private mutating func judgeAlone(_ item: Pending) {
-        var walk = Walk(code: nil, sequence: 0)
-        judge(item, nil, nil, [], &walk)
+        var walk = ChainCursor(code: nil, sequence: 0)
+        classify(item, nil, nil, [], &walk)
         if let cut = walk.cut { reportUncovered(cut) }
     }
 
-    private mutating func judge(
+    private mutating func classify(
         _ item: Pending, _ follower: Follower?, _ next: SealedSegment?,
-        _ rest: ArraySlice<Pending>, _ walk: inout Walk
+        _ rest: ArraySlice<Pending>, _ walk: inout ChainCursor
     ) {
         switch item {
         case .unsealed(let lines):
@@ -135,7 +135,7 @@ extension VerificationLedger {
                 walk.cut = lines
                 return
             }
-            goOn(to: seals.first, lines.first, nil, &walk)
+            advance(to: seals.first, lines.first, nil, &walk)
             walk.sequence = max(walk.sequence, seals.last)
             walk.code = seals.code
             (walk.spot, walk.reason) = (lines.last, .rotate)
@@ -166,7 +166,7 @@ extension VerificationLedger {
             let follows =
                 run.seals.lowerBound > walk.sequence
                 && (!isNext || walk.code == nil || walk.code == run.previous)
-            goOn(to: run.seals.lowerBound, run.first, nil, &walk)
+            advance(to: run.seals.lowerBound, run.first, nil, &walk)
             walk.sequence = max(walk.sequence, run.seals.upperBound)
             walk.code = run.code
             (walk.spot, walk.reason) = (run.last, nil)
@@ -175,7 +175,7 @@ extension VerificationLedger {
                 Fault(
                     kind: kind, first: run.first, last: run.last, seals: run.seals,
                     sentence: sentence))
-        case .failed(let segment): judge(segment, follower, next, rest, &walk)
+        case .failed(let segment): classify(segment, follower, next, rest, &walk)
         }
     }
 
@@ -187,7 +187,7 @@ extension VerificationLedger {
         let key = "key \(run.keyID), which is none of those given"
         if !run.looksRight { return (.edited, "not what was sealed, whoever has \(key)") }
         if !follows { return (.inserted, "seals of \(key), that do not follow those before them") }
-        if last != nil, next != nil {
+        if highestSeal != nil, next != nil {
             return (.edited, "sealed with \(key), between seals of keys that are")
         }
         return (
@@ -197,12 +197,12 @@ extension VerificationLedger {
         )
     }
 
-    private mutating func judge(
+    private mutating func classify(
         _ segment: FailedSegment, _ follower: Follower?, _ next: SealedSegment?,
-        _ rest: ArraySlice<Pending>, _ walk: inout Walk
+        _ rest: ArraySlice<Pending>, _ walk: inout ChainCursor
     ) {
         let seal = segment.seal
-        if isPutIn(seal, walk, follower) {
+        if isInserted(seal, walk, follower) {
             if case .failed? = rest.first {
                 walk.split = walk.split ?? segment.first
                 return
@@ -223,7 +223,7 @@ extension VerificationLedger {
         // More lines than were sealed, or a damaged seal among them: what is missing was in here.
         let isMerged = segment.holdsDamagedSeal || segment.lineCount > seal.lineCount
         if isPlausible, !isMerged, walk.cut != nil || segment.isFileWhole {
-            goOn(to: seal.sequence, segment.first, segment.opening, &walk)
+            advance(to: seal.sequence, segment.first, segment.opening, &walk)
         } else if isPlausible {
             missingCount = seal.sequence - walk.sequence - 1
         }
@@ -242,7 +242,7 @@ extension VerificationLedger {
     }
 
     /// Whether the seals around this one are neighbours without it.
-    private func isPutIn(_ seal: SealLine, _ walk: Walk, _ follower: Follower?) -> Bool {
+    private func isInserted(_ seal: SealLine, _ walk: ChainCursor, _ follower: Follower?) -> Bool {
         // A copy of the very seal before.
         if seal.code == walk.code { return true }
         guard let follower else {
@@ -256,7 +256,7 @@ extension VerificationLedger {
     }
 
     private static func judgement(
-        _ segment: FailedSegment, _ missingCount: UInt64, _ walk: Walk, _ follower: Follower?,
+        _ segment: FailedSegment, _ missingCount: UInt64, _ walk: ChainCursor, _ follower: Follower?,
         _ next: SealedSegment?
     ) -> (VerificationReport.Fault.Kind, String) {
         let seal = segment.seal
@@ -300,10 +300,10 @@ extension VerificationLedger {
 
     /// - Parameter isForeign: whether nobody has found a fault in what stands before it.
     private mutating func link(
-        _ next: SealedSegment, isLinked: Bool?, isForeign: Bool, _ walk: inout Walk
+        _ next: SealedSegment, isLinked: Bool?, isForeign: Bool, _ walk: inout ChainCursor
     ) {
         if isLinked != true {
-            goOn(to: next.seal.sequence, next.first, next.facts.opening, &walk)
+            advance(to: next.seal.sequence, next.first, next.facts.opening, &walk)
         }
         endCut(&walk)
         guard isLinked == nil || isForeign, isLinked != true,
@@ -319,22 +319,22 @@ extension VerificationLedger {
     }
 
     /// Takes note of a gap, if there is one, before the seal with this number.
-    private mutating func goOn(
-        to sequence: UInt64, _ spot: Spot, _ opening: LogNotice?, _ walk: inout Walk
+    private mutating func advance(
+        to sequence: UInt64, _ spot: LinePosition, _ opening: ControlLine?, _ walk: inout ChainCursor
     ) {
         guard sequence > walk.sequence, sequence - walk.sequence > 1 else { return }
         let missing = (walk.sequence + 1)...(sequence - 1)
-        miss(missing, gapFault(missing, spot, opening, walk))
+        recordGap(missing, gapFault(missing, spot, opening, walk))
         walk.sequence = sequence - 1
         walk.code = nil
         walk.cut = nil
     }
 
     private func gapFault(
-        _ missing: ClosedRange<UInt64>, _ spot: Spot, _ opening: LogNotice?, _ walk: Walk
+        _ missing: ClosedRange<UInt64>, _ spot: LinePosition, _ opening: ControlLine?, _ walk: ChainCursor
     ) -> Fault {
         func fault(
-            _ kind: VerificationReport.Fault.Kind, _ first: Spot, _ last: Spot, _ sentence: String
+            _ kind: VerificationReport.Fault.Kind, _ first: LinePosition, _ last: LinePosition, _ sentence: String
         ) -> Fault {
             Fault(kind: kind, first: first, last: last, seals: missing, sentence: sentence)
         }
@@ -371,7 +371,7 @@ extension VerificationLedger {
 
     /// Words about the files between two; nil if there is none, as far as names tell.
     private func missingFiles(
-        between before: Int, _ after: Int, _ opening: LogNotice?
+        between before: Int, _ after: Int, _ opening: ControlLine?
     ) -> String? {
         let log = files[after].logName
         var highest = files[after].number.map { $0 - 1 }
@@ -392,7 +392,7 @@ extension VerificationLedger {
     }
 
     /// Lines at the end of a file, where no seal is missing.
-    private mutating func endCut(_ walk: inout Walk) {
+    private mutating func endCut(_ walk: inout ChainCursor) {
         guard let cut = walk.cut else { return }
         walk.cut = nil
         reportUncovered(cut)
@@ -410,7 +410,7 @@ extension VerificationLedger {
     }
 }
 
-extension VerificationLedger.Pending {
+extension ChainChecker.Pending {
     /// Whether a seal stands in it, right or not.
     fileprivate var isOfSeals: Bool {
         if case .unsealed(let lines) = self { return lines.converted != nil }

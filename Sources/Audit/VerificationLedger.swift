@@ -11,7 +11,7 @@ import Time
 ///
 /// Nothing counts that is not under a right seal. Counts and sums that failed seals tell serve to name
 /// a fault, never to find one.
-struct VerificationLedger {
+struct ChainChecker {
     /// What is known of a file before it is read.
     struct File: Sendable {
         let name: String
@@ -23,8 +23,8 @@ struct VerificationLedger {
 
     struct Fault: Sendable {
         var kind: VerificationReport.Fault.Kind
-        var first: Spot
-        var last: Spot
+        var first: LinePosition
+        var last: LinePosition
         var seals: ClosedRange<UInt64>?
         var sentence: String
     }
@@ -32,20 +32,20 @@ struct VerificationLedger {
     enum Pending {
         case failed(FailedSegment)
         case foreign(ForeignSegments)
-        case damaged(from: Spot, to: Spot)
+        case damaged(from: LinePosition, to: LinePosition)
         case unsealed(UnsealedLines)
     }
 
     /// Segments under seals of one key that is not known.
     struct ForeignSegments {
         let keyID: String
-        let first: Spot
-        var last: Spot
+        let first: LinePosition
+        var last: LinePosition
         var seals: ClosedRange<UInt64>
         let previous: SealMAC
         var code: SealMAC
         /// As it was before the last seal was added; nil if it has only that one.
-        var before: (last: Spot, code: SealMAC)?
+        var before: (last: LinePosition, code: SealMAC)?
         /// What anybody can tell without the key.
         var looksRight: Bool
 
@@ -87,7 +87,7 @@ struct VerificationLedger {
         /// As it is reported unless the missing ones turn up.
         var fault: Fault
         /// Where they turned up.
-        var found: (first: Spot, last: Spot, seals: ClosedRange<UInt64>)?
+        var found: (first: LinePosition, last: LinePosition, seals: ClosedRange<UInt64>)?
     }
 
     /// What the file beside the log tells of its end.
@@ -102,7 +102,7 @@ struct VerificationLedger {
         let head: SealHead
         let isState: Bool
         var isSeen = false
-        var contradiction: Spot?
+        var contradiction: LinePosition?
     }
 
     private(set) var files: [File] = []
@@ -111,10 +111,10 @@ struct VerificationLedger {
     private(set) var notes: [String] = []
 
     /// The right seal with the highest number, of the newest chain.
-    private(set) var last: SealedSegment?
+    private(set) var highestSeal: SealedSegment?
     /// The right seal that was read last.
-    private(set) var latest: SealedSegment?
-    private var lastButOne: SealedSegment?
+    private(set) var mostRecentlyRead: SealedSegment?
+    private var secondHighestSeal: SealedSegment?
     /// The number that the log begins with.
     private(set) var firstSequence: UInt64?
     /// The first right seal.
@@ -122,7 +122,7 @@ struct VerificationLedger {
     var firstTime: String? { firstSegment?.seal.timeText }
     private(set) var sealCount = 0
     /// Under right seals.
-    private var facts = SegmentFacts()
+    private var facts = SegmentSummary()
     /// How far seals go, right or not.
     private var reach: UInt64 = 0
 
@@ -136,7 +136,7 @@ struct VerificationLedger {
     /// The fault of the very first segment, where that fails and its file does not tell that it is
     /// whole: then what is missing before it is the same fault.
     private var openingFault: Int?
-    private var copies: (first: Spot, last: Spot, seals: ClosedRange<UInt64>)?
+    private var copies: (first: LinePosition, last: LinePosition, seals: ClosedRange<UInt64>)?
     private var anchors: [Anchor]
     private var silences: (count: Int, first: String)?
     private var found: [Fault] = []
@@ -151,7 +151,7 @@ struct VerificationLedger {
     /// The key in use whose seal was read first.
     private var currentID: String?
     /// Seals of earlier keys behind that.
-    private var retired: (first: Spot, last: Spot, seals: ClosedRange<UInt64>, keyID: String)?
+    private var retired: (first: LinePosition, last: LinePosition, seals: ClosedRange<UInt64>, keyID: String)?
     private let state: State?
 
     /// - Parameters:
@@ -192,7 +192,7 @@ struct VerificationLedger {
 
     // MARK: What waits for the next right seal
 
-    mutating func take(_ finding: VerificationFinding) {
+    mutating func take(_ finding: SegmentResult) {
         switch finding {
         case .sealed(let segment): take(segment)
         case .failed(let segment) where segment.keyIsKnown: wait(for: .failed(segment))
@@ -248,7 +248,7 @@ struct VerificationLedger {
                 unwait(forForeign: run)
             } else {
                 pending = []
-                last = lastButOne
+                highestSeal = secondHighestSeal
             }
             note(
                 "\(place(segment.first)): a seal was torn before its line's end, and taken for a line"
@@ -256,31 +256,31 @@ struct VerificationLedger {
         }
         facts.add(segment.facts)
         addFound(segment)
-        guard let last, segment.seal.sequence <= last.seal.sequence else {
+        guard let highestSeal, segment.seal.sequence <= highestSeal.seal.sequence else {
             endCopies()
             judgeBorder(before: segment)
             settle(before: segment)
             judgeKey(of: segment)
             noteSilence(before: segment)
-            lastButOne = last
-            last = segment
-            latest = segment
+            secondHighestSeal = highestSeal
+            highestSeal = segment
+            mostRecentlyRead = segment
             return
         }
         settle(before: nil)
         if segment.seal.sequence == 1, segment.seal.previous == .none,
-            isNewer(segment.seal.keyID, than: last.seal.keyID)
+            isNewer(segment.seal.keyID, than: highestSeal.seal.keyID)
         {
             beginChain(segment)
         } else if !fillGap(segment) {
             extendCopies(segment)
         }
-        latest = segment
+        mostRecentlyRead = segment
     }
 
     /// The seals that failed stand in a segment that is whole without them.
     private mutating func reportInserted() {
-        let spots = pending.compactMap { item -> Spot? in
+        let spots = pending.compactMap { item -> LinePosition? in
             switch item {
             case .failed(let failed): failed.last
             case .foreign(let run): run.last
@@ -309,8 +309,8 @@ struct VerificationLedger {
                     + "one of the two is from another log"))
         oldGaps += gaps
         gaps = []
-        lastButOne = nil
-        last = segment
+        secondHighestSeal = nil
+        highestSeal = segment
         reach = 1
     }
 
@@ -322,10 +322,10 @@ struct VerificationLedger {
             endRetired()
             if currentID == nil {
                 currentID = id
-                if let last {
+                if let highestSeal {
                     note(
                         "\(place(segment.last)): from here on, since \(segment.seal.timeText), the log "
-                            + "is sealed with key \(id), and before with \(last.seal.keyID): whoever "
+                            + "is sealed with key \(id), and before with \(highestSeal.seal.keyID): whoever "
                             + "had that key could have written what is before")
                 }
             }
@@ -348,7 +348,7 @@ struct VerificationLedger {
     }
 
     /// The last seal is of a key of before: whoever has that could have written all of this.
-    var isOfEarlierKeys: Bool { last.map { earlierIDs.contains($0.seal.keyID) } ?? false }
+    var isOfEarlierKeys: Bool { highestSeal.map { earlierIDs.contains($0.seal.keyID) } ?? false }
 
     private func isNewer(_ keyID: String, than other: String) -> Bool {
         guard let a = keyIDs.firstIndex(of: keyID), let b = keyIDs.firstIndex(of: other) else {
@@ -359,20 +359,20 @@ struct VerificationLedger {
 
     /// What can be wrong although every seal is right.
     private mutating func judgeBorder(before segment: SealedSegment) {
-        guard let last, pending.isEmpty, segment.seal.sequence == last.seal.sequence + 1 else {
+        guard let highestSeal, pending.isEmpty, segment.seal.sequence == highestSeal.seal.sequence + 1 else {
             return
         }
-        if isNewer(last.seal.keyID, than: segment.seal.keyID) {
+        if isNewer(highestSeal.seal.keyID, than: segment.seal.keyID) {
             note(
                 "\(place(segment.last)): from here on the log is sealed with key "
                     + "\(segment.seal.keyID), which is older than the one before")
         }
-        report(segment.facts.strays, behind: last)
+        report(segment.facts.strays, behind: highestSeal)
     }
 
     /// A server that stops seals everything, and writes nothing behind that; the next begins with its
     /// own line. Without that rule whoever can write the file could have a start seal his lines.
-    private mutating func report(_ strays: StrayLines?, behind last: SealedSegment) {
+    private mutating func report(_ strays: LinesAfterShutdown?, behind last: SealedSegment) {
         guard let strays, last.seal.reason == .stop else { return }
         add(
             Fault(
@@ -414,12 +414,12 @@ struct VerificationLedger {
 
     /// Seals come each minute even where nothing else does.
     private mutating func noteSilence(before segment: SealedSegment) {
-        guard let last, segment.facts.startCount == 0,
-            segment.seal.sequence == last.seal.sequence + 1,
-            let from = last.seal.moment, let to = segment.seal.moment,
+        guard let highestSeal, segment.facts.startCount == 0,
+            segment.seal.sequence == highestSeal.seal.sequence + 1,
+            let from = highestSeal.seal.moment, let to = segment.seal.moment,
             to.milliseconds - from.milliseconds > 120_000
         else { return }
-        let words = "\(place(last.last)): from \(last.seal.timeText) to \(segment.seal.timeText)"
+        let words = "\(place(highestSeal.last)): from \(highestSeal.seal.timeText) to \(segment.seal.timeText)"
         silences = silences.map { ($0.count + 1, $0.first) } ?? (1, words)
     }
 
@@ -487,7 +487,7 @@ struct VerificationLedger {
     // MARK: Numbers
 
     /// Takes note of seals that are not there.
-    mutating func miss(_ missing: ClosedRange<UInt64>, _ fault: Fault) {
+    mutating func recordGap(_ missing: ClosedRange<UInt64>, _ fault: Fault) {
         if gaps.count < VerificationReport.mostFaults {
             gaps.append(Gap(missing: [missing], fault: fault))
         } else {
@@ -500,7 +500,7 @@ struct VerificationLedger {
     ///   - previous: the code that the first seal names, if that seal is right.
     ///   - opening: what the first line tells.
     mutating func begin(
-        with sequence: UInt64, after previous: SealMAC?, _ opening: LogNotice?,
+        with sequence: UInt64, after previous: SealMAC?, _ opening: ControlLine?,
         openingFault index: Int?
     ) {
         firstSequence = sequence
@@ -514,7 +514,7 @@ struct VerificationLedger {
             note("begins at seal \(sequence), behind an anchor that was given")
             return
         }
-        let first = Spot(file: 0, line: 1)
+        let first = LinePosition(file: 0, line: 1)
         openingFault = index
         beginning = Gap(
             missing: [1...(sequence - 1)],
@@ -548,12 +548,12 @@ struct VerificationLedger {
         endCopies()
         settle(before: nil)
         endRetired()
-        if let last { reach = max(reach, last.seal.sequence) }
+        if let highestSeal { reach = max(reach, highestSeal.seal.sequence) }
         unlistedFaultCount += unlistedPendingCount
         for gap in oldGaps + gaps { report(gap) }
         endBeginning(isComplete)
         if let tail { endTail(tail) }
-        endAnchors(tail, at: tail?.last ?? Spot(file: max(files.count - 1, 0), line: lineCount))
+        endAnchors(tail, at: tail?.last ?? LinePosition(file: max(files.count - 1, 0), line: lineCount))
         addNotes()
         addFoundFaults()
         faults.sort { ($0.first, $0.last) < ($1.first, $1.last) }
@@ -617,7 +617,7 @@ struct VerificationLedger {
                         + "were put in"))
             return
         }
-        if let last, pending.isEmpty { report(tail.strays, behind: last) }
+        if let highestSeal, pending.isEmpty { report(tail.strays, behind: highestSeal) }
         note(
             "\(counted(tail.count, "line")) behind the last seal "
                 + (tail.count == 1 ? "is not sealed" : "are not sealed")
@@ -634,7 +634,7 @@ struct VerificationLedger {
         }
     }
 
-    private mutating func endAnchors(_ tail: UnsealedLines?, at end: Spot) {
+    private mutating func endAnchors(_ tail: UnsealedLines?, at end: LinePosition) {
         setForeignStateAside()
         let faultCount = faults.count(where: \.kind.isTampering) + unlistedFaultCount
         let open = anchors.filter { !$0.isSeen }
@@ -674,18 +674,18 @@ struct VerificationLedger {
                         sentence: "the seal that \(word) has is not there"))
             }
         }
-        guard let last else { return }
+        guard let highestSeal else { return }
         let stateCounts = state.map { !earlierIDs.contains($0.keyID) } ?? false
         endIsProven = anchors.contains {
-            $0.isState && stateCounts || $0.head == last.seal.head && !$0.isState
+            $0.isState && stateCounts || $0.head == highestSeal.seal.head && !$0.isState
         }
         if !endIsProven, isOfEarlierKeys {
             note(
                 "no seal is of the key in use: until the server writes one, whoever has key "
-                    + "\(last.seal.keyID) could have written all of this")
+                    + "\(highestSeal.seal.keyID) could have written all of this")
         } else if !endIsProven {
             note(
-                "whether lines are missing behind seal \(last.seal.sequence) cannot be told without "
+                "whether lines are missing behind seal \(highestSeal.seal.sequence) cannot be told without "
                     + "a state file or an anchor")
         }
     }
@@ -717,12 +717,12 @@ struct VerificationLedger {
         }
     }
 
-    func place(_ spot: Spot) -> String { "\(files[spot.file].name): line \(spot.line)" }
+    func place(_ spot: LinePosition) -> String { "\(files[spot.file].name): line \(spot.line)" }
 }
 
-extension VerificationLedger.Gap {
+extension ChainChecker.Gap {
     /// True if it has missed this one; it does not any more.
-    mutating func fill(_ sequence: UInt64, _ first: Spot, _ last: Spot) -> Bool {
+    mutating func fill(_ sequence: UInt64, _ first: LinePosition, _ last: LinePosition) -> Bool {
         guard let index = missing.firstIndex(where: { $0.contains(sequence) }) else { return false }
         let range = missing.remove(at: index)
         if sequence < range.upperBound {

@@ -13,7 +13,7 @@ import Logging
 /// - since the last right seal, the failed ones taken as lines: if that is right, they were lines.
 ///
 /// A log without a fault is hashed once. Memory does not grow with the log.
-struct VerificationReader {
+struct SegmentReader {
     /// By their ids.
     private let keys: [String: SealKey]
 
@@ -25,19 +25,19 @@ struct VerificationReader {
 
     /// Since the last line with the form of a seal, or the file's beginning.
     private var chain = SealChain()
-    private var first = Spot(file: 0, line: 1)
-    private var facts = SegmentFacts()
+    private var first = LinePosition(file: 0, line: 1)
+    private var facts = SegmentSummary()
     /// Behind a server's stop: whatever comes is nobody's until the next starts.
     private var hasStopped = false
     /// Behind the last line in there that looks like a damaged seal.
-    private var behindDamage: (chain: SealChain, first: Spot, facts: SegmentFacts)?
-    private var damages: [Spot] = []
-    private var converted: ConvertedSeals?
+    private var behindDamage: (chain: SealChain, first: LinePosition, facts: SegmentSummary)?
+    private var damages: [LinePosition] = []
+    private var converted: SealsWithCRLF?
     /// Since the last right seal, once one has failed behind it.
     private var withoutFailures: SealChain?
     private var withFailures: SealChain?
-    private var failedFacts = SegmentFacts()
-    private var failedFirst: Spot?
+    private var failedFacts = SegmentSummary()
+    private var failedFirst: LinePosition?
     /// The right seal that was just read, taken for a line of what follows.
     private var withSealBefore: SealChain?
     private var sealBeforeIsALine = false
@@ -59,13 +59,13 @@ struct VerificationReader {
         line = 0
         lineCountInFile = 0
         withSealBefore = nil
-        begin(at: Spot(file: file, line: 1))
+        begin(at: LinePosition(file: file, line: 1))
         forgetFailures()
     }
 
     /// Takes in the next line, or piece of one.
     mutating func take(
-        _ next: borrowing LineReader.Line, _ report: (VerificationFinding) -> Void
+        _ next: borrowing LineReader.Line, _ report: (SegmentResult) -> Void
     ) {
         if next.isBeginning {
             line = next.number
@@ -73,7 +73,7 @@ struct VerificationReader {
             lineCountInFile += 1
         }
         isInsideLine = next.ending != .lineEnd
-        let notice = next.isBeginning ? LogNotice(next.bytes) : nil
+        let notice = next.isBeginning ? ControlLine(next.bytes) : nil
         if next.isWhole, notice == .seal, let seal = SealLine(next.bytes) {
             take(seal, next.raw, report)
             return
@@ -81,7 +81,7 @@ struct VerificationReader {
         considerSealBefore(notice)
         if let notice {
             if line == 1 { facts.opening = notice }
-            let place = Spot(file: file, line: line)
+            let place = LinePosition(file: file, line: line)
             facts.take(notice, at: place, first: first, after: chain.lineCount)
             if let count = behindDamage?.chain.lineCount, let start = behindDamage?.first {
                 behindDamage?.facts.take(notice, at: place, first: start, after: count)
@@ -97,28 +97,28 @@ struct VerificationReader {
         {
             converted =
                 converted.map {
-                    ConvertedSeals(
+                    SealsWithCRLF(
                         first: $0.first, last: max($0.last, seal.sequence), previous: $0.previous,
                         code: seal.code)
                 }
-                ?? ConvertedSeals(
+                ?? SealsWithCRLF(
                     first: seal.sequence, last: seal.sequence, previous: seal.previous,
                     code: seal.code)
         }
         if next.isWhole, notice == .seal || Self.endsLikeSeal(next.bytes) {
-            let behind = Spot(file: file, line: line + 1)
-            behindDamage = (SealChain(), behind, SegmentFacts())
+            let behind = LinePosition(file: file, line: line + 1)
+            behindDamage = (SealChain(), behind, SegmentSummary())
             // More than a few: what each of them was is beyond telling.
-            if damages.count < 100 { damages.append(Spot(file: file, line: line)) }
+            if damages.count < 100 { damages.append(LinePosition(file: file, line: line)) }
         }
     }
 
     /// A process that dies while it writes a seal may leave all of it but its line's end; the next
     /// takes what it finds for a torn line, and says so at once.
-    private mutating func considerSealBefore(_ notice: LogNotice?) {
+    private mutating func considerSealBefore(_ notice: ControlLine?) {
         guard let chain = withSealBefore else { return }
         withSealBefore = nil
-        guard notice == .opened || notice == .mendedTornLine || notice == .recovered else { return }
+        guard notice == .opened || notice == .repairedPartialLine || notice == .recovered else { return }
         withFailures = chain
         sealBeforeIsALine = true
         sealBeforeIsForeign = foreignIsBefore
@@ -126,11 +126,11 @@ struct VerificationReader {
 
     /// What a start may write before its own first line: that line itself, torn, and where it needs a
     /// new file, that one's first line.
-    private mutating func considerStray(_ line: Span<UInt8>, _ notice: LogNotice?) {
+    private mutating func considerStray(_ line: Span<UInt8>, _ notice: ControlLine?) {
         if notice == .opened {
             hasStopped = false
-        } else if !LogNotice.isBeginningOfOpening(line), self.line > 1 || !facts.isFileWhole {
-            facts.addStray(at: Spot(file: file, line: self.line))
+        } else if !ControlLine.isBeginningOfOpening(line), self.line > 1 || !facts.isFileWhole {
+            facts.addStray(at: LinePosition(file: file, line: self.line))
         }
     }
 
@@ -143,9 +143,9 @@ struct VerificationReader {
     // MARK: Seals
 
     private mutating func take(
-        _ seal: SealLine, _ line: Span<UInt8>, _ report: (VerificationFinding) -> Void
+        _ seal: SealLine, _ line: Span<UInt8>, _ report: (SegmentResult) -> Void
     ) {
-        let place = Spot(file: file, line: self.line)
+        let place = LinePosition(file: file, line: self.line)
         let coded = line.extracting(first: seal.codedCount)
         guard let key = keys[seal.keyID] else {
             foreignSealCount += 1
@@ -156,7 +156,7 @@ struct VerificationReader {
         func isRight(_ chain: SealChain) -> Bool {
             seal.code == chain.code(key, after: seal.previous, seal.sequence, closing: coded)
         }
-        func accept(_ way: SealedSegment.Way, _ first: Spot, _ facts: SegmentFacts) {
+        func accept(_ way: SealedSegment.MatchMode, _ first: LinePosition, _ facts: SegmentSummary) {
             var facts = facts
             facts.close(with: seal, at: place, first: first)
             report(
@@ -173,11 +173,11 @@ struct VerificationReader {
             for damage in damages {
                 // Two pieces of one line that was cut in two are one fault.
                 let isLast = damage == damages.last
-                guard isLast || !damages.contains(Spot(file: file, line: damage.line + 1)) else {
+                guard isLast || !damages.contains(LinePosition(file: file, line: damage.line + 1)) else {
                     continue
                 }
                 report(.damaged(from: from, to: damage))
-                from = Spot(file: file, line: damage.line + 1)
+                from = LinePosition(file: file, line: damage.line + 1)
             }
             accept(.plain, behind.first, behind.facts)
         } else if let chain = withoutFailures, isRight(chain) {
@@ -199,13 +199,13 @@ struct VerificationReader {
         foreignIsBefore = false
         hasStopped = seal.reason == .stop
         forgetFailures()
-        begin(at: Spot(file: file, line: self.line + 1))
+        begin(at: LinePosition(file: file, line: self.line + 1))
     }
 
     /// One of a key that is not known can be told from a torn one only by what it counts.
     private mutating func takeForeign(
-        _ seal: SealLine, _ line: Span<UInt8>, _ place: Spot,
-        _ report: (VerificationFinding) -> Void
+        _ seal: SealLine, _ line: Span<UInt8>, _ place: LinePosition,
+        _ report: (SegmentResult) -> Void
     ) {
         var own = chain
         own.update(line)
@@ -223,7 +223,7 @@ struct VerificationReader {
 
     private mutating func fail(
         _ seal: SealLine, keyIsKnown: Bool, holdsSealBefore: Bool = false, _ line: Span<UInt8>,
-        _ place: Spot, _ report: (VerificationFinding) -> Void
+        _ place: LinePosition, _ report: (SegmentResult) -> Void
     ) {
         report(
             .failed(
@@ -240,13 +240,13 @@ struct VerificationReader {
         foreignIsBefore = false
         if sealBeforeIsForeign { (sealBeforeIsALine, sealBeforeIsForeign) = (false, false) }
         hasStopped = false
-        begin(at: Spot(file: file, line: self.line + 1))
+        begin(at: LinePosition(file: file, line: self.line + 1))
     }
 
-    private mutating func begin(at spot: Spot) {
+    private mutating func begin(at spot: LinePosition) {
         chain = SealChain()
         first = spot
-        facts = SegmentFacts()
+        facts = SegmentSummary()
         behindDamage = nil
         damages = []
         converted = nil
@@ -256,7 +256,7 @@ struct VerificationReader {
     private mutating func forgetFailures() {
         withoutFailures = nil
         withFailures = nil
-        failedFacts = SegmentFacts()
+        failedFacts = SegmentSummary()
         failedFirst = nil
         (sealBeforeIsALine, sealBeforeIsForeign) = (false, false)
     }
@@ -267,7 +267,7 @@ struct VerificationReader {
     var unsealed: UnsealedLines? {
         guard line >= first.line, first.file == file else { return nil }
         return UnsealedLines(
-            first: first, last: Spot(file: file, line: line), isTorn: isInsideLine,
+            first: first, last: LinePosition(file: file, line: line), isTorn: isInsideLine,
             holdsDamagedSeal: behindDamage != nil, strays: facts.strays, converted: converted)
     }
 }

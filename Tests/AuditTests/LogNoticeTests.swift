@@ -25,15 +25,15 @@ struct LogNoticeTests {
 
     @Test("is understood in each format", arguments: LogFormat.allCases)
     func formats(format: LogFormat) {
-        func notice(_ event: String, _ fields: [(String, String)] = []) -> LogNotice? {
-            LogNotice(line(format, event, fields).span)
+        func notice(_ event: String, _ fields: [(String, String)] = []) -> ControlLine? {
+            ControlLine(line(format, event, fields).span)
         }
         #expect(notice("log_open", [("file", "app.log")]) == .opened)
         #expect(notice("log_reopen") == .reopened)
         #expect(
             notice("log_rotate", [("file", "app.log.000001"), ("reason", "size")])
                 == .rotated("app.log.000001"))
-        #expect(notice("log_recovered", [("reason", "torn_line")]) == .mendedTornLine)
+        #expect(notice("log_recovered", [("reason", "torn_line")]) == .repairedPartialLine)
         #expect(notice("log_recovered", [("reason", "written"), ("n", "3")]) == .recovered)
         #expect(
             notice(
@@ -49,15 +49,15 @@ struct LogNoticeTests {
 
     @Test("is understood as the logger writes it", arguments: LogFormat.allCases)
     func written(format: LogFormat) {
-        func notice(_ event: some LogEvent) -> LogNotice? {
+        func notice(_ event: some LogEvent) -> ControlLine? {
             let line = LogLine.whole(event, at: Timestamp(milliseconds: 1_795_244_400_123), format)
-            return LogNotice(line.span.extracting(droppingLast: 1))
+            return ControlLine(line.span.extracting(droppingLast: 1))
         }
         #expect(notice(LogOpened(file: "app.log")) == .opened)
         #expect(notice(LogReopened(reason: "signal", level: .info)) == .reopened)
         #expect(notice(LogReopened(reason: "moved", level: .warning)) == .reopened)
         #expect(notice(LogRotated(file: "a log.000001", reason: "day")) == .rotated("a log.000001"))
-        #expect(notice(LogRecovered(reason: "torn_line")) == .mendedTornLine)
+        #expect(notice(LogRecovered(reason: "torn_line")) == .repairedPartialLine)
         #expect(notice(LogRecovered(reason: "writable", dropped: 0, error: "")) == .recovered)
         #expect(
             notice(LogRetained(count: 2, file: "b sequence=9", sequence: 41, reason: "age"))
@@ -83,7 +83,7 @@ struct LogNoticeTests {
         for count in 1..<line.count {
             let beginning = line.span.extracting(0..<count)
             #expect(
-                LogNotice.isBeginningOfOpening(beginning) != (LogNotice(beginning) == .opened))
+                ControlLine.isBeginningOfOpening(beginning) != (ControlLine(beginning) == .opened))
         }
     }
 
@@ -92,6 +92,6 @@ struct LogNoticeTests {
         for text in [
             "", "{", "t", "2026-11-21T07:00:00.123Z | WARNING | log | log_open file=app.log",
             "2026-11-21T07:00:00.123Z | INFO | security | x user=\" | INFO | log | log_open\"",
-        ] { #expect(LogNotice(Array(text.utf8).span) == nil) }
+        ] { #expect(ControlLine(Array(text.utf8).span) == nil) }
     }
 }

@@ -273,7 +273,7 @@ struct TallyTests {
     @Test("is exact while there are few values", arguments: UInt64(0)..<4)
     func exact(seed: UInt64) {
         var dice = Dice(seed: seed)
-        var tally = Tally(capacity: 500)
+        var tally = FrequencyCounter(capacity: 500)
         var expected: [String: Int64] = [:]
         for _ in 0..<20_000 {
             let value = String(Int.random(in: 0..<1000, using: &dice))
@@ -291,7 +291,7 @@ struct TallyTests {
         "keeps what is frequent, within what it says it may be wrong by", arguments: UInt64(0)..<4)
     func capped(seed: UInt64) {
         var dice = Dice(seed: seed)
-        var tally = Tally(capacity: 100)
+        var tally = FrequencyCounter(capacity: 100)
         // One in ten is one of three; the rest come once.
         for index in 0..<100_000 {
             let value = index % 10 == 0 ? "often\(index % 3)" : "\(dice.next())"
@@ -308,7 +308,7 @@ struct TallyTests {
 
     @Test("takes values of any length")
     func long() {
-        var tally = Tally()
+        var tally = FrequencyCounter()
         tally.add([UInt8](repeating: 1, count: 128).span, 1)
         tally.add([UInt8](repeating: 1, count: 5000).span, 1)
         tally.add([UInt8]().span, 1)

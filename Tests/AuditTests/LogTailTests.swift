@@ -59,7 +59,7 @@ extension LogTail {
     /// The lines that have come, until there are no more.
     fileprivate mutating func read() throws -> [String] {
         var output: [UInt8] = []
-        while try poll(into: &output) == .behind {}
+        while try poll(into: &output) == .moreAvailable {}
         var lines = String(decoding: output, as: UTF8.self).components(separatedBy: "\n")
         #expect(lines.removeLast() == "")
         return lines
