@@ -19,20 +19,20 @@ package struct AdminClient: Sendable {
         case notPermitted(path: String)
         case timedOut(path: String)
         /// Not what the server would answer.
-        case nonsense(path: String)
+        case malformedResponse(path: String)
         /// The path cannot be that of a socket.
         case pathTooLong(path: String)
         case failed(path: String, Errno)
 
         /// For the operator.
-        package var sentence: String {
+        package var description: String {
             switch self {
             case .notRunning(let path):
                 "no server is running at \(path); start it, or name its configuration with --config"
             case .notPermitted(let path):
                 "not permitted to connect to \(path); run this as the user that the server runs as"
             case .timedOut(let path): "the server at \(path) does not answer"
-            case .nonsense(let path):
+            case .malformedResponse(let path):
                 "what listens at \(path) does not answer as this program's server does"
             case .pathTooLong(let path):
                 "\(path) cannot be a socket: its path has at most "
@@ -77,7 +77,7 @@ package struct AdminClient: Sendable {
         } catch {
             throw failure(for: error)
         }
-        guard let answer = Answer(received) else { throw .nonsense(path: path) }
+        guard let answer = Answer(received) else { throw .malformedResponse(path: path) }
         return answer
     }
 

@@ -20,7 +20,7 @@ struct AdminEndpoints: Sendable {
     enum ReloadOutcome: Sendable {
         /// The names of the settings that are others now, and of those that wait for a restart.
         case reloaded(changed: [String], waiting: [String])
-        case invalid([Problem])
+        case invalid([ConfigurationProblem])
         /// There is no configuration file.
         case nothingToRead
     }

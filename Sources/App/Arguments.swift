@@ -25,14 +25,14 @@ extension ArraySlice<String> {
     /// - Parameter kind: how a message calls it.
     mutating func value(
         of option: String, _ kind: String = "VALUE"
-    ) throws(Command.UsageError) -> String {
+    ) throws(GatehouseCommand.UsageError) -> String {
         guard let value = popFirst() else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "\(option) needs a \(kind == "VALUE" ? "value" : "file")")
         }
         guard !value.hasPrefix("--") else {
             // Not shown: it may have brought a password along.
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "\(option): another option stands where its value belongs; "
                     + "write \(option) \(kind)")
         }
@@ -40,11 +40,11 @@ extension ArraySlice<String> {
     }
 
     /// The user whom an option names by id.
-    mutating func user(of option: String) throws(Command.UsageError) -> UserID {
+    mutating func user(of option: String) throws(GatehouseCommand.UsageError) -> UserID {
         let text = try value(of: option)
         let isDigits = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         guard isDigits, let user = Int64(text).flatMap({ UserID($0) }) else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "\(option): not a whole number from 1 to \(UserID.maximum), as "
                     + "`gatehouse user list` shows them")
         }
@@ -52,12 +52,12 @@ extension ArraySlice<String> {
     }
 }
 
-extension Command.UsageError {
+extension GatehouseCommand.UsageError {
     /// About an argument that makes no sense; shown only where it is no secret.
-    static func unknown(_ argument: String) -> Command.UsageError {
-        if TokenInput.looksLikeToken(argument) {
-            return Command.UsageError(sentence: TokenInput.refusal)
+    static func unknown(_ argument: String) -> GatehouseCommand.UsageError {
+        if TokenPrompt.looksLikeToken(argument) {
+            return GatehouseCommand.UsageError(sentence: TokenPrompt.refusal)
         }
-        return Command.UsageError(sentence: "unknown argument: \(argument)")
+        return GatehouseCommand.UsageError(sentence: "unknown argument: \(argument)")
     }
 }

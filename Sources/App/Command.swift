@@ -7,13 +7,13 @@ import Revocation
 import Server
 
 /// What `gatehouse` was asked to do, and doing it. Exit codes are those of sysexits.h.
-package struct Command {
+package struct GatehouseCommand {
     package enum ExitCode: Int32, Sendable {
         case success = 0
         /// `log verify`: tampered with. `token explain`: not accepted.
-        case notGood = 1
+        case failed = 1
         /// Of `log verify` alone.
-        case cannotTell = 2
+        case indeterminate = 2
         case notSealed = 3
         case usage = 64
         case data = 65
@@ -38,7 +38,7 @@ package struct Command {
     private var logCommand: LogCommand?
     private var userCommand: UserCommand?
     private var tokenCommand: TokenCommand?
-    private var serverCommand: ServerCommand?
+    private var serverCommand: AdminCommand?
     private var secretCommand: SecretCommand?
     private var helpText = Self.help
     private let environment: [String: String]
@@ -72,7 +72,7 @@ package struct Command {
             default: throw .unknown(argument)
             }
         }
-        if configurationPath == nil, let path = environment[Settings.fileVariable], !path.isEmpty {
+        if configurationPath == nil, let path = environment[ConfigurationSource.fileVariable], !path.isEmpty {
             configurationPath = path
         }
     }
@@ -103,11 +103,11 @@ package struct Command {
             secretCommand = try SecretCommand(&rest)
             if secretCommand == nil { (verb, rest) = (.help, []) }
         default:
-            guard let named = ServerCommand.Verb(rawValue: word) else { return }
+            guard let named = AdminCommand.Verb(rawValue: word) else { return }
             verb = .server
             rest.removeFirst()
-            serverCommand = try ServerCommand(named, &rest, &configurationPath)
-            if serverCommand == nil { (verb, helpText, rest) = (.help, ServerCommand.help, []) }
+            serverCommand = try AdminCommand(named, &rest, &configurationPath)
+            if serverCommand == nil { (verb, helpText, rest) = (.help, AdminCommand.help, []) }
         }
     }
 
@@ -119,23 +119,23 @@ package struct Command {
     package static func run(_ arguments: [String], environment: [String: String]) -> ExitCode {
         Signals.ignoreBrokenPipes()
         do throws(UsageError) {
-            return StandardOutput.finish(try Command(arguments, environment: environment).run())
+            return StandardOutput.finish(try GatehouseCommand(arguments, environment: environment).run())
         } catch {
-            say("\(error.sentence)\n\(usage)")
+            printError("\(error.sentence)\n\(usage)")
             var rest = arguments.splittingValues[...]
             while rest.first == "--config" { rest = rest.dropFirst(2) }
             // Its codes are a matter between it and whoever runs it each night.
-            return rest.starts(with: ["log", "verify"]) ? .cannotTell : .usage
+            return rest.starts(with: ["log", "verify"]) ? .indeterminate : .usage
         }
     }
 
     private func run() -> ExitCode {
         do throws(RootCommand.Refusal) {
             if let account = try actAsOwner(), verb == .check {
-                Self.say("judged as \(account.text), who owns the folder of the files")
+                Self.printError("judged as \(account.text), who owns the folder of the files")
             }
         } catch {
-            for sentence in error.sentences { Self.say(sentence) }
+            for sentence in error.sentences { Self.printError(sentence) }
             return .notPermitted
         }
         switch verb {
@@ -143,7 +143,7 @@ package struct Command {
             StandardOutput.show(helpText)
             return .success
         case .version:
-            StandardOutput.show("gatehouse \(Gatehouse.version)")
+            StandardOutput.show("gatehouse \(Application.version)")
             return .success
         case .secret:
             guard let secretCommand else {
@@ -206,7 +206,7 @@ package struct Command {
         // A start has those that take signals and see to them.
         let limits = StartLimits.measured(missingThreads: 2)
         if let shortage = limits.shortageOfDescriptors {
-            Self.say(shortage.sentence)
+            Self.printError(shortage.sentence)
             return .system
         }
         let draft = Configuration.Draft(file: configurationPath, environment: environment)
@@ -214,7 +214,7 @@ package struct Command {
         var userCount: Int?
         var shortage: StartLimits.Shortage?
         if var configuration = draft.configuration {
-            let check = StartCheck(configuration, known: draft.problems)
+            let check = Preflight(configuration, known: draft.problems)
             problems += check.problems
             warnings += check.warnings
             userCount = check.userCount
@@ -225,9 +225,9 @@ package struct Command {
             }
         }
         // About settings that are not what the operator meant there is nothing to warn of yet.
-        if draft.problems.isEmpty { for warning in warnings { Self.say("warning: \(warning)") } }
-        for problem in problems { Self.say("\(problem)") }
-        if let shortage { Self.say(shortage.sentence) }
+        if draft.problems.isEmpty { for warning in warnings { Self.printError("warning: \(warning)") } }
+        for problem in problems { Self.printError("\(problem)") }
+        if let shortage { Self.printError(shortage.sentence) }
         guard problems.isEmpty else { return .configuration }
         guard shortage == nil else { return .system }
         StandardOutput.show(
@@ -241,12 +241,12 @@ package struct Command {
         do throws(Errno) {
             signals = try Signals()
         } catch {
-            Self.say("threads: none can be made: \(error.description); raise the limit (ulimit -u)")
+            Self.printError("threads: none can be made: \(error.description); raise the limit (ulimit -u)")
             return .system
         }
         let limits = StartLimits.measured()
         if let shortage = limits.shortageOfDescriptors {
-            Self.say(shortage.sentence)
+            Self.printError(shortage.sentence)
             return .system
         }
         // Before anything else is opened, under a number that was promised to us.
@@ -254,30 +254,30 @@ package struct Command {
         do throws(InheritedSocket.Failure) {
             inherited = try InheritedSocket.all(environment, processID: processID())
         } catch {
-            Self.say(error.sentence)
+            Self.printError(error.sentence)
             return .configuration
         }
         do throws(SelfTest.Failure) {
             try SelfTest.run()
         } catch {
-            Self.say("the self-test failed: \(error.check) is computed wrongly")
+            Self.printError("the self-test failed: \(error.check) is computed wrongly")
             return .software
         }
         guard var configuration = load() else { return .configuration }
         do throws(StartLimits.Shortage) {
             configuration.warnings += try limits.fit(&configuration)
         } catch {
-            Self.say(error.sentence)
+            Self.printError(error.sentence)
             return .system
         }
-        let gatehouse: Gatehouse
-        do throws(Gatehouse.StartError) {
-            let source = Gatehouse.Source(file: configurationPath, environment: environment)
-            gatehouse = try Gatehouse(
+        let gatehouse: Application
+        do throws(Application.StartError) {
+            let source = Application.ConfigurationLocation(file: configurationPath, environment: environment)
+            gatehouse = try Application(
                 configuration, source: source, inherited: inherited, limits: limits,
                 manager: ServiceNotifier(environment, processID: processID()))
         } catch {
-            for sentence in error.sentences { Self.say(sentence) }
+            for sentence in error.sentences { Self.printError(sentence) }
             switch error {
             case .revocations(_, let error) where error.isLoss: return .configuration
             case .log, .revocations, .places: return .cannotCreate
@@ -285,8 +285,8 @@ package struct Command {
             case .listen: return .unavailable
             }
         }
-        Signals.ignoreStrangers()
-        gatehouse.catchFaults()
+        Signals.ignoreUnusedSignals()
+        gatehouse.installCrashHandler()
         gatehouse.start()
         signals.serve(
             Signals.Handlers(
@@ -302,11 +302,11 @@ package struct Command {
                         gatehouse.finish(isClean: false) == 0 ? .success : .inputOutput
                     return code.rawValue
                 }))
-        Self.say("listening on \(gatehouse.url)")
+        Self.printError("listening on \(gatehouse.url)")
         signals.waitForStop()
         let lost = gatehouse.stop()
         guard lost == 0 else {
-            Self.say("\(lost) lines of the log could not be written")
+            Self.printError("\(lost) lines of the log could not be written")
             return .inputOutput
         }
         return .success
@@ -316,14 +316,14 @@ package struct Command {
         do throws(Configuration.Invalid) {
             return try Configuration.load(file: configurationPath, environment: environment)
         } catch {
-            for problem in error.problems { Self.say("\(problem)") }
+            for problem in error.problems { Self.printError("\(problem)") }
             return nil
         }
     }
 
     // MARK: Words
 
-    package static func say(_ text: String) {
+    package static func printError(_ text: String) {
         let line = Array("gatehouse: \(text)\n".utf8)
         // Nobody can be told that standard error is gone.
         _ = try? writeOnce(2, line.span)
@@ -336,7 +336,7 @@ package struct Command {
         """
 
     private static let help = """
-        gatehouse \(Gatehouse.version): issues HS256 tokens, checks them, keeps a security log.
+        gatehouse \(Application.version): issues HS256 tokens, checks them, keeps a security log.
 
           serve      answer requests until SIGTERM or SIGINT; also without a command
           check      read the configuration, say everything that is wrong with it

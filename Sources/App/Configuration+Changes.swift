@@ -37,7 +37,7 @@ extension Configuration {
         } catch {
             throw Invalid(
                 problems: error.sentences(login.usersFile).map {
-                    Problem(path: "login.users_file", sentence: $0)
+                    ConfigurationProblem(path: "login.users_file", message: $0)
                 })
         }
     }
@@ -64,9 +64,9 @@ extension Configuration {
     }
 
     /// User names that people take for each other: to log in they are different names.
-    static func likenessWarnings(_ users: UserDirectory) -> [Problem] {
+    static func likenessWarnings(_ users: UserDirectory) -> [ConfigurationProblem] {
         var first: [String: User] = [:]
-        var warnings: [Problem] = []
+        var warnings: [ConfigurationProblem] = []
         for user in users.all {
             let folded = Username.folded(user.username)
             guard let other = first[folded] else {
@@ -76,9 +76,9 @@ extension Configuration {
             // Enough to see what is going on.
             guard warnings.count < 20 else { break }
             warnings.append(
-                Problem(
+                ConfigurationProblem(
                     path: "login.users_file",
-                    sentence: "the user names of ids \(other.id.rawValue) and \(user.id.rawValue), "
+                    message: "the user names of ids \(other.id.rawValue) and \(user.id.rawValue), "
                         + "\(VisibleText.of(other.username)) and \(VisibleText.of(user.username)), "
                         + "differ only in case, width or invisible characters; rename one"))
         }
@@ -87,20 +87,20 @@ extension Configuration {
 
     /// Of the administrator's listener; nil for none.
     var adminOptions: ServerOptions? {
-        admin.socket.map { Self.sideDoor(.unix(path: $0)) }
+        admin.socket.map { Self.internalListener(.unix(path: $0)) }
     }
 
     /// Of the listener for metrics; nil for none.
     var metricsOptions: ServerOptions? {
         admin.metrics.map { address in
-            var options = Self.sideDoor(address)
+            var options = Self.internalListener(address)
             options.acceptedHosts = .loopback(and: [address.urlHost])
             return options
         }
     }
 
     /// A listener for a handful of clients.
-    private static func sideDoor(_ address: SocketAddress) -> ServerOptions {
+    private static func internalListener(_ address: SocketAddress) -> ServerOptions {
         var options = ServerOptions()
         options.address = address
         options.maximumConnections = 100

@@ -40,7 +40,7 @@ package struct Configuration: Sendable {
     /// What happens to requests whose security events cannot be written.
     package var onLogFailure = LogFailurePolicy.serve
     /// Things an operator should know, that do not keep the server from starting.
-    package var warnings: [Problem] = []
+    package var warnings: [ConfigurationProblem] = []
     /// The first 16 hexadecimal digits of the SHA-256 of every setting, secrets left out: tells in
     /// the log whether two runs had the same configuration.
     package var digest = ""
@@ -76,7 +76,7 @@ package struct Configuration: Sendable {
 extension Configuration {
     /// Every problem of a configuration at once.
     package struct Invalid: Error, Sendable {
-        package let problems: [Problem]
+        package let problems: [ConfigurationProblem]
     }
 
     /// Reads the file and the environment.
@@ -98,16 +98,16 @@ extension Configuration {
     package struct Draft: Sendable {
         /// Nil if the file is no JSON object.
         package let configuration: Configuration?
-        package let problems: [Problem]
+        package let problems: [ConfigurationProblem]
 
         package init(file path: String?, environment: [String: String]) {
             var root: JSONValue?
-            var (problems, warnings): ([Problem], [Problem]) = ([], [])
+            var (problems, warnings): ([ConfigurationProblem], [ConfigurationProblem]) = ([], [])
             var faults: Set<PathFault> = []
             if let path {
-                do throws(Problem) {
+                do throws(ConfigurationProblem) {
                     let file = try ConfigurationFile(path)
-                    problems = file.faults.map { Problem(path: path, sentence: $0.sentence) }
+                    problems = file.faults.map { ConfigurationProblem(path: path, message: $0.sentence) }
                     faults = Set(file.faults)
                     warnings = file.warning(path, "configuration")
                     root = try parse(file.bytes, path)
@@ -118,7 +118,7 @@ extension Configuration {
                 }
             }
             var reader = ConfigurationReader(
-                Settings(root, environment: environment), file: path, knownFaults: faults)
+                ConfigurationSource(root, environment: environment), file: path, knownFaults: faults)
             var configuration = reader.read()
             self.problems = problems + reader.problems
             configuration.warnings =
@@ -129,7 +129,7 @@ extension Configuration {
 
     /// The files that a configuration names, by their settings; none of the files is looked at but the
     /// configuration's own.
-    static func places(file path: String?, environment: [String: String]) -> [FilePlaces.Place] {
+    static func places(file path: String?, environment: [String: String]) -> [PathConflicts.Place] {
         var root: JSONValue?
         if let path {
             guard let file = try? ConfigurationFile(path), let value = try? parse(file.bytes, path)
@@ -137,30 +137,30 @@ extension Configuration {
             root = value
         }
         var reader = ConfigurationReader(
-            Settings(root, environment: environment), file: path, readsSecrets: false)
+            ConfigurationSource(root, environment: environment), file: path, readsSecrets: false)
         _ = reader.read()
         return reader.places.all
     }
 
-    static func parse(_ bytes: [UInt8], _ path: String) throws(Problem) -> JSONValue {
+    static func parse(_ bytes: [UInt8], _ path: String) throws(ConfigurationProblem) -> JSONValue {
         if let encoding = TextEncoding(ofJSON: bytes) {
-            throw Problem(path: path, sentence: encoding.sentence)
+            throw ConfigurationProblem(path: path, message: encoding.sentence)
         }
         do throws(JSONError) {
             return try JSONValue(parsing: bytes.span)
         } catch {
             let line = bytes.prefix(error.offset).count { $0 == UInt8(ascii: "\n") } + 1
-            throw Problem(path: "\(path):\(line)", sentence: error.sentence)
+            throw ConfigurationProblem(path: "\(path):\(line)", message: error.sentence)
         }
     }
 
     /// A file that others can read is no secret. Of what is no file something else has to be said.
-    static func permissionWarning(_ path: String, _ what: String) -> [Problem] {
+    static func permissionWarning(_ path: String, _ what: String) -> [ConfigurationProblem] {
         guard let status = try? FileStatus(path: path), status.isRegularFile,
             status.isReadableByOthers
         else { return [] }
         return [
-            Problem(path: path, sentence: "the \(what) file can be read by others; chmod 600 it")
+            ConfigurationProblem(path: path, message: "the \(what) file can be read by others; chmod 600 it")
         ]
     }
 }

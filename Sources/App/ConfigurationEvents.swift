@@ -5,14 +5,14 @@ import Logging
 
 /// `config_warning`: something that an operator should know about the configuration.
 struct ConfigurationWarning: LogEvent {
-    let problem: Problem
+    let problem: ConfigurationProblem
     var level: Level { .warning }
     var area: Area { .config }
     var name: StaticString { "config_warning" }
 
     func write(to line: inout LogLine) {
         line.field("key", problem.path)
-        line.field("reason", problem.sentence)
+        line.field("reason", problem.message)
     }
 }
 
@@ -31,14 +31,14 @@ struct ConfigurationReloaded: LogEvent {
 
 /// `config_reload_fail`: it was read again, is wrong, and nothing has changed.
 struct ConfigurationReloadFailed: LogEvent {
-    let problem: Problem
+    let problem: ConfigurationProblem
     var level: Level { .error }
     var area: Area { .config }
     var name: StaticString { "config_reload_fail" }
 
     func write(to line: inout LogLine) {
         line.field("key", problem.path)
-        line.field("reason", problem.withoutValue)
+        line.field("reason", problem.redacted)
     }
 }
 

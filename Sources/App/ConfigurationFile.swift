@@ -14,7 +14,7 @@ struct ConfigurationFile {
 
     /// Only a regular file is read; nothing waits for the other end of a pipe.
     /// - Throws: a sentence that says what is wrong with the file.
-    init(_ path: String) throws(Problem) {
+    init(_ path: String) throws(ConfigurationProblem) {
         let sentence: String
         do throws(TrustedFile.Failure) {
             let file = try TrustedFile(reading: path, upTo: Self.maximumSize)
@@ -31,14 +31,14 @@ struct ConfigurationFile {
                 case .tooLarge: "is larger than \(Units.text(size: Self.maximumSize))"
                 }
         }
-        throw Problem(path: path, sentence: sentence)
+        throw ConfigurationProblem(path: path, message: sentence)
     }
 
     /// The secret that the file holds.
     /// - Throws: a sentence about a file that is saved in a way in which the secret would be another.
-    func secret(_ path: String) throws(Problem) -> [UInt8] {
+    func secret(_ path: String) throws(ConfigurationProblem) -> [UInt8] {
         if let encoding = TextEncoding(of: bytes) {
-            throw Problem(path: path, sentence: encoding.sentence)
+            throw ConfigurationProblem(path: path, message: encoding.sentence)
         }
         return Self.withoutLineEnd(bytes)
     }
@@ -60,10 +60,10 @@ struct ConfigurationFile {
 
 extension ConfigurationFile {
     /// A file that others can read is no secret.
-    func warning(_ path: String, _ what: String) -> [Problem] {
+    func warning(_ path: String, _ what: String) -> [ConfigurationProblem] {
         guard isReadableByOthers else { return [] }
         return [
-            Problem(path: path, sentence: "the \(what) file can be read by others; chmod 600 it")
+            ConfigurationProblem(path: path, message: "the \(what) file can be read by others; chmod 600 it")
         ]
     }
 }

@@ -12,17 +12,17 @@ import Time
 /// Turns settings into a configuration, one section a function; the only place that knows the keys,
 /// their defaults and their ranges.
 struct ConfigurationReader {
-    private var settings: Settings
+    private var settings: ConfigurationSource
     /// Relative paths are relative to this.
     private let folder: String
     /// There is a configuration file.
     private let isFromFile: Bool
     /// Whether files with secrets are read.
     private let readsSecrets: Bool
-    private(set) var places = FilePlaces()
+    private(set) var places = PathConflicts()
     /// What is wrong with folders and files, and is among the problems already.
     private var knownFaults: Set<PathFault>
-    private var warnings: [Problem] = []
+    private var warnings: [ConfigurationProblem] = []
     /// The value of every setting that is no secret, by its path.
     private var record: [String: String] = [:]
     /// What tells one secret from another, by the path of its setting.
@@ -33,7 +33,7 @@ struct ConfigurationReader {
     ///   - readsSecrets: if not, the keys are random ones, which is no problem here.
     ///   - knownFaults: those of the file, which need not be said again.
     init(
-        _ settings: Settings, file: String?, readsSecrets: Bool = true,
+        _ settings: ConfigurationSource, file: String?, readsSecrets: Bool = true,
         knownFaults: Set<PathFault> = []
     ) {
         self.settings = settings
@@ -44,7 +44,7 @@ struct ConfigurationReader {
         if let file { places.add("the configuration file", file, isWritten: false) }
     }
 
-    var problems: [Problem] { settings.problems }
+    var problems: [ConfigurationProblem] { settings.problems }
 
     /// What has a problem has its default, and keys that cannot be read are random ones.
     mutating func read() -> Configuration {
@@ -66,7 +66,7 @@ struct ConfigurationReader {
         for problem in places.problems(
             logs: [log.path, log.audit?.path].compactMap(\.self), journal: journal)
         {
-            settings.add(problem.path, problem.sentence)
+            settings.add(problem.path, problem.message)
         }
         settings.checkUnknown()
         var configuration = Configuration(keys: keys, log: log)
@@ -208,9 +208,9 @@ struct ConfigurationReader {
         if login.mode == .demo {
             let isUnused = !isFromFile && (try? FileStatus(path: Self.usualFile)) != nil
             warnings.append(
-                Problem(
+                ConfigurationProblem(
                     path: "login.mode",
-                    sentence: "demo: anyone who can connect can log in as anyone"
+                    message: "demo: anyone who can connect can log in as anyone"
                         + (isUnused
                             ? "; \(Self.usualFile) is read only if --config names it" : "")))
             if !server.address.isForDemo {
@@ -265,7 +265,7 @@ struct ConfigurationReader {
     /// nowhere if the keys end with the process, because so do all tokens.
     private mutating func readJournal(_ log: LogOptions, keysAreTemporary: Bool) -> String? {
         let isSaid = settings.raw("state.revocations") != nil
-        let isBeside = !isSaid && FilePlaces.canBeLog(log.path)
+        let isBeside = !isSaid && PathConflicts.canBeLog(log.path)
         let name = string(
             "state.revocations",
             isBeside ? Self.journalName(forLog: log.path) : "logs/revocations.journal")
@@ -311,7 +311,7 @@ struct ConfigurationReader {
         options.durability = choice("log.durability", LogOptions.Durability.written)
         options.audit = readAudit(
             forLog: options.path,
-            isNamed: settings.raw("log.file.path") != nil && FilePlaces.canBeLog(options.path))
+            isNamed: settings.raw("log.file.path") != nil && PathConflicts.canBeLog(options.path))
         warnings += LevelCheck.warnings(options)
         return options
     }
@@ -384,9 +384,9 @@ struct ConfigurationReader {
     private mutating func readKeys() -> (KeyRing, isTemporary: Bool) {
         guard let list = settings.list("token.keys") else {
             warnings.append(
-                Problem(
+                ConfigurationProblem(
                     path: "token.keys",
-                    sentence: "none: a random key for this run; its tokens end with it"))
+                    message: "none: a random key for this run; its tokens end with it"))
             return (Self.randomKeys(), true)
         }
         guard (1...KeyRing.maximumKeys).contains(list.count) else {
@@ -483,7 +483,7 @@ struct ConfigurationReader {
             guard let file = filePath(setting, file) else { return nil }
             places.add(setting, file, isSecret: true, isWritten: false)
             guard readsSecrets else { return nil }
-            do throws(Problem) {
+            do throws(ConfigurationProblem) {
                 let content = try ConfigurationFile(file)
                 for fault in content.faults where knownFaults.insert(fault).inserted {
                     settings.add(setting, fault.sentence)
@@ -492,14 +492,14 @@ struct ConfigurationReader {
                 bytes = try content.secret(file)
             } catch {
                 // The value is not shown: somebody may have written the secret itself there.
-                settings.add(setting, error.sentence)
+                settings.add(setting, error.message)
                 return nil
             }
         default:
             settings.add(place, "needs either \(prefix)secret or \(prefix)secret_file")
             return nil
         }
-        if let problem = WeakKeys.problem(bytes) {
+        if let problem = SecretStrength.problem(bytes) {
             settings.add(place, problem)
             return nil
         }
@@ -526,7 +526,7 @@ struct ConfigurationReader {
         var texts: [String] = []
         for (index, element) in list.enumerated() {
             guard case .string(let text) = element else {
-                settings.add("\(path)[\(index)]", "\(Settings.shown(element)) is not a string")
+                settings.add("\(path)[\(index)]", "\(ConfigurationSource.shown(element)) is not a string")
                 continue
             }
             texts.append(text)

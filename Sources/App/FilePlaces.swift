@@ -4,7 +4,7 @@ import POSIX
 
 /// The files that a configuration names, which must be different ones: a log is renamed and removed,
 /// a journal and the users are replaced, and whatever was there is gone.
-struct FilePlaces {
+struct PathConflicts {
     struct Place {
         /// Of the setting.
         let name: String
@@ -30,18 +30,18 @@ struct FilePlaces {
     /// - Parameters:
     ///   - logs: the paths of the logs, each of which is one of the places.
     ///   - journal: that of the revocations, if there is one.
-    func problems(logs: [String], journal: String?) -> [Problem] {
-        var problems: [Problem] = []
+    func problems(logs: [String], journal: String?) -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
         for (index, place) in places.enumerated() {
             for other in places[..<index]
             where !(place.isSecret && other.isSecret) && Self.isSame(place.path, other.path) {
                 problems.append(
-                    Problem(path: place.name, sentence: "is the same file as \(other.name)"))
+                    ConfigurationProblem(path: place.name, message: "is the same file as \(other.name)"))
             }
             for log in logs where place.path != log {
                 guard let file = Self.ownFile(of: log, place.path) else { continue }
                 problems.append(
-                    Problem(path: place.name, sentence: "is \(file), a name that the log needs"))
+                    ConfigurationProblem(path: place.name, message: "is \(file), a name that the log needs"))
             }
             if let journal, place.path != journal,
                 ["lock", "new", "state"].contains(where: {
@@ -49,9 +49,9 @@ struct FilePlaces {
                 })
             {
                 problems.append(
-                    Problem(
+                    ConfigurationProblem(
                         path: place.name,
-                        sentence: "is \(place.path), a name that state.revocations needs"))
+                        message: "is \(place.path), a name that state.revocations needs"))
             }
         }
         return problems

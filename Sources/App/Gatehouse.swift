@@ -13,7 +13,7 @@ import Time
 ///
 /// What remembers is made once (`LastingParts`). What follows from the configuration alone is made anew
 /// whenever it is read (`Service`), and the servers are handed its routes.
-package final class Gatehouse: Sendable {
+package final class Application: Sendable {
     package static let version = "0.1.0"
     /// How often what nobody needs any more is forgotten.
     private static let sweepInterval = 60
@@ -22,8 +22,8 @@ package final class Gatehouse: Sendable {
     /// The administrator's, on a Unix domain socket.
     private let admin: HTTPServer?
     private let metrics: HTTPServer?
-    private let parts: LastingParts
-    private let source: Source?
+    private let parts: SharedState
+    private let source: ConfigurationLocation?
     private let limits: StartLimits
     private let started: Timestamp
     /// The one it was begun with, in which some settings stay.
@@ -31,8 +31,8 @@ package final class Gatehouse: Sendable {
     private let state: Monitor<State>
     /// Reloads, one at a time, and never on a worker.
     private let reloads = DispatchQueue(label: "gatehouse.reload")
-    private let upgradeIsPending = Flag()
-    private let hasFinished = Flag()
+    private let upgradeIsPending = AtomicFlag()
+    private let hasFinished = AtomicFlag()
     private let timers = Monitor<[any DispatchSourceTimer]>([])
     private let manager: ServiceNotifier?
 
@@ -53,7 +53,7 @@ package final class Gatehouse: Sendable {
     }
 
     /// Where a reload reads the configuration.
-    package struct Source: Sendable {
+    package struct ConfigurationLocation: Sendable {
         let file: String?
         let environment: [String: String]
 
@@ -69,7 +69,7 @@ package final class Gatehouse: Sendable {
     ///   - inherited: sockets that are served in place of configured addresses.
     ///   - manager: who is told how it is doing, if anybody wants to know.
     package convenience init(
-        _ configured: Configuration, source: Source? = nil, inherited: [InheritedSocket] = [],
+        _ configured: Configuration, source: ConfigurationLocation? = nil, inherited: [InheritedSocket] = [],
         manager: ServiceNotifier? = nil, clock: WallClock = .system
     ) throws(StartError) {
         try self.init(
@@ -79,18 +79,18 @@ package final class Gatehouse: Sendable {
 
     /// - Parameter limits: what a reload has to fit into.
     init(
-        _ configured: Configuration, source: Source?, inherited: [InheritedSocket],
+        _ configured: Configuration, source: ConfigurationLocation?, inherited: [InheritedSocket],
         limits: StartLimits, manager: ServiceNotifier?, clock: WallClock = .system
     ) throws(StartError) {
-        let doors = InheritedDoors(inherited)
+        let doors = InheritedListeners(inherited)
         let problems = doors.problems(configured)
         guard problems.isEmpty else { throw .inherited(problems) }
         let configuration = doors.serving(configured)
         let (users, parts) = try Self.foundation(configuration, clock)
         do throws(StartError) {
-            let service = Service(configuration, users, parts)
+            let service = Routes(configuration, users, parts)
             server = try Self.listen(
-                configuration.publicOptions, doors.house, service.routes, parts)
+                configuration.publicOptions, doors.publicSockets, service.routes, parts)
             admin = try configuration.adminOptions.map { options throws(StartError) in
                 try Self.listen(options, doors.admin, service.adminRoutes, parts)
             }
@@ -108,7 +108,7 @@ package final class Gatehouse: Sendable {
         started = clock.now()
         first = configuration
         state = Monitor(State(configuration, users))
-        connect()
+        installCallbacks()
         announce(configuration, users)
     }
 
@@ -156,7 +156,7 @@ package final class Gatehouse: Sendable {
 
     /// Has the log written to its end if the process dies of a fault of its own; for the one server of
     /// a process.
-    package func catchFaults() { parts.log.installCrashReport() }
+    package func installCrashHandler() { parts.log.installCrashReport() }
 
     /// Answers what was begun, writes the log to its end, and returns.
     /// - Returns: how many lines of the log could not be written.
@@ -216,18 +216,18 @@ package final class Gatehouse: Sendable {
 
 // MARK: - Beginning
 
-extension Gatehouse {
+extension Application {
     package enum StartError: Error, Sendable {
         /// The log file cannot be opened.
         case log(path: String, LogOpenError)
         /// The journal of what is revoked cannot be read.
         case revocations(path: String, RevocationsError)
         /// The users cannot be read.
-        case users([Problem])
+        case users([ConfigurationProblem])
         /// Files of the log or the journal that are none, or that another account could change.
-        case places([Problem])
+        case places([ConfigurationProblem])
         /// The sockets that were handed over are not what they should be.
-        case inherited([Problem])
+        case inherited([ConfigurationProblem])
         /// The address cannot be listened on.
         case listen(SocketAddress, Errno)
 
@@ -265,14 +265,14 @@ extension Gatehouse {
     /// All that is opened before the listeners.
     private static func foundation(
         _ configuration: Configuration, _ clock: WallClock
-    ) throws(StartError) -> (UserDirectory, LastingParts) {
+    ) throws(StartError) -> (UserDirectory, SharedState) {
         // Before the log says that anything has begun.
         let users = try users(of: configuration)
         let misplaced = ServicePlaces(configuration).problems
         guard misplaced.isEmpty else { throw .places(misplaced) }
         let log: Logger
         do throws(LogOpenError) {
-            log = try Logger(SealKeys.completing(configuration), clock: clock)
+            log = try Logger(SealKeys.logOptions(configuration), clock: clock)
         } catch {
             var path = configuration.log.path
             if case .audit = error { path = configuration.log.audit?.path ?? path }
@@ -291,15 +291,15 @@ extension Gatehouse {
     /// Opens all that a start opens but the listeners, and closes it again.
     package static func rehearse(_ configuration: Configuration) throws(StartError) {
         let (users, parts) = try foundation(configuration, .system)
-        _ = Service(configuration, users, parts)
+        _ = Routes(configuration, users, parts)
         _ = parts.log.stop()
     }
 
     private static func parts(
         _ configuration: Configuration, _ log: Logger, _ clock: WallClock
-    ) throws(StartError) -> LastingParts {
+    ) throws(StartError) -> SharedState {
         do throws(RevocationsError) {
-            return try LastingParts(configuration, log, clock)
+            return try SharedState(configuration, log, clock)
         } catch {
             if error.isLoss { log.record(RevocationsLost(error: error)) }
             throw .revocations(path: configuration.revocationJournal ?? "", error)
@@ -316,7 +316,7 @@ extension Gatehouse {
 
     private static func listen(
         _ options: ServerOptions, _ inherited: [InheritedSocket], _ routes: RouteTable,
-        _ parts: LastingParts
+        _ parts: SharedState
     ) throws(StartError) -> HTTPServer {
         do throws(Errno) {
             return try HTTPServer(
@@ -326,8 +326,8 @@ extension Gatehouse {
         }
     }
 
-    private static func hooks(_ parts: LastingParts) -> ServerHooks {
-        let (log, refusesUnrecorded) = (parts.log, parts.refusesUnrecorded)
+    private static func hooks(_ parts: SharedState) -> ServerHooks {
+        let (log, refusesUnrecorded) = (parts.log, parts.requiresDurableRecord)
         return ServerHooks(
             commit: { mark in log.commit(since: &mark) == .written || !refusesUnrecorded.isSet },
             synchronize: { done in
@@ -335,7 +335,7 @@ extension Gatehouse {
             },
             refused: { refusal in
                 log.record(
-                    RequestRefused(
+                    RequestRejected(
                         reason: refusal.reason, status: refusal.status,
                         origin: Origin(client: refusal.client, id: refusal.id)))
             },
@@ -346,13 +346,13 @@ extension Gatehouse {
             })
     }
 
-    private func connect() {
-        parts.bell.connect(
+    private func installCallbacks() {
+        parts.callbacks.connect(
             reload: { [weak self] in self?.reload() ?? .nothingToRead },
             hashUpgraded: { [weak self] in
                 // One that is pending takes this along.
                 guard let self, !upgradeIsPending.exchange(true) else { return }
-                reloads.async { self.takeUpgrades() }
+                reloads.async { self.rebuildAfterHashUpgrade() }
             },
             changeLevel: { [weak self] area, level in self?.changeLevel(of: area, to: level) },
             metrics: { [weak self] in self?.metricsText() ?? [] })
@@ -363,7 +363,7 @@ extension Gatehouse {
         let warnings = configuration.warnings + Configuration.likenessWarnings(users)
         for warning in warnings { log.record(ConfigurationWarning(problem: warning)) }
         let torn = parts.revocations.start.tornBytes
-        if torn > 0 { log.record(JournalMended(byteCount: torn)) }
+        if torn > 0 { log.record(JournalRepaired(byteCount: torn)) }
         let proof = parts.revocations.start.proof
         if proof != .proven { log.record(RevocationsUnproven(proof: proof)) }
         log.record(
@@ -376,7 +376,7 @@ extension Gatehouse {
 
 // MARK: - Changing
 
-extension Gatehouse {
+extension Application {
     /// Reads the configuration and the users again. All of it is right, and counts from now on, or
     /// nothing changes. Says in the log what came of it.
     @discardableResult
@@ -399,7 +399,7 @@ extension Gatehouse {
         do throws(Configuration.Invalid) {
             var new = try Configuration.load(
                 file: source.file, environment: source.environment)
-            holdOn(to: old, in: &new)
+            keepFixedSettings(to: old, in: &new)
             new.warnings += limits.fitReload(&new)
             let users = try new.readUsers()
             return apply(new, users, replacing: old)
@@ -413,7 +413,7 @@ extension Gatehouse {
     }
 
     /// Keeps what a running process cannot change, and what makes no sense to change.
-    private func holdOn(to old: Configuration, in new: inout Configuration) {
+    private func keepFixedSettings(to old: Configuration, in new: inout Configuration) {
         // Passwords are asked for by a process from its beginning or not at all: a demo that turned into
         // more would take its visitors' tokens along, and one that is open to others must not become a
         // demo.
@@ -426,7 +426,7 @@ extension Gatehouse {
     }
 
     /// Settings that wait for a restart: what differs from the beginning, said for as long as it does.
-    private func waiting(_ new: Configuration) -> [String] {
+    private func pendingRestart(_ new: Configuration) -> [String] {
         first.changes(to: new).filter { name in
             Configuration.needsRestart(name)
                 || name.hasPrefix("token.keys") && (first.keysAreTemporary || !new.namesKeys)
@@ -436,7 +436,7 @@ extension Gatehouse {
     private func apply(
         _ new: Configuration, _ users: UserDirectory, replacing old: Configuration
     ) -> AdminEndpoints.ReloadOutcome {
-        let waiting = waiting(new)
+        let waiting = pendingRestart(new)
         var changed = old.changes(to: new).filter { !waiting.contains($0) }
             .filter { !Configuration.needsRestart($0) }
         if users != state.withLock({ $0.users }) { changed.append("users") }
@@ -446,10 +446,10 @@ extension Gatehouse {
         if !new.keysAreTemporary {
             parts.revocations.setStateKey(Configuration.stateKey(new.keys.signing.key))
         }
-        let service = Service(new, users, parts)
+        let service = Routes(new, users, parts)
         parts.throttle.options = new.login.throttle
-        parts.refusesUnrecorded.set(new.onLogFailure == .refuse)
-        if let error = parts.log.change(to: SealKeys.completing(new)) {
+        parts.requiresDurableRecord.set(new.onLogFailure == .refuse)
+        if let error = parts.log.change(to: SealKeys.logOptions(new)) {
             parts.log.record(LogFailed(reason: "cannot seal with the new key: \(error.description)"))
         }
         // A worker that hangs in a write takes them when it reads its mail.
@@ -465,7 +465,7 @@ extension Gatehouse {
         for name in waiting {
             parts.log.record(
                 ConfigurationWarning(
-                    problem: Problem(path: name, sentence: "takes effect at the next start")))
+                    problem: ConfigurationProblem(path: name, message: "takes effect at the next start")))
         }
         parts.log.record(ConfigurationReloaded(changed: changed))
         _ = parts.log.commit()
@@ -474,7 +474,7 @@ extension Gatehouse {
 
     /// The hashes that this process has replaced; what else has become of the users' file since waits for
     /// a reload.
-    private func takeUpgrades() {
+    private func rebuildAfterHashUpgrade() {
         _ = upgradeIsPending.exchange(false)
         guard !parts.isStopping.isSet else { return }
         let users = parts.users.snapshot
@@ -482,7 +482,7 @@ extension Gatehouse {
             state.users = users
             return state.configuration
         }
-        let service = Service(configuration, users, parts)
+        let service = Routes(configuration, users, parts)
         server.replace(routes: service.routes, options: configuration.publicOptions)
         if let options = first.adminOptions {
             admin?.replace(routes: service.adminRoutes, options: options)

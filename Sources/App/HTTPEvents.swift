@@ -7,7 +7,7 @@ import Time
 /// The http area of the log: requests, and what was none.
 
 /// `http_request`, at DEBUG.
-struct RequestAnswered: LogEvent {
+struct RequestCompleted: LogEvent {
     let request: Request
     let status: Status
     let byteCount: Int
@@ -40,7 +40,7 @@ struct RequestAnswered: LogEvent {
 }
 
 /// `http_refused`: bytes that were no request, limits, timeouts.
-struct RequestRefused: LogEvent {
+struct RequestRejected: LogEvent {
     let reason: StaticString
     let status: Status
     let origin: Origin

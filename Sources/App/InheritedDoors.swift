@@ -4,60 +4,60 @@ import Server
 /// Which listener each inherited socket is for: `admin` and `metrics` by these names, and the public one's
 /// are those that nobody has named. Where there is one, it is served, and the address that is configured
 /// is not.
-struct InheritedDoors {
-    enum Door { case house, admin, metrics }
+struct InheritedListeners {
+    enum ListenerRole { case `public`, admin, metrics }
 
-    private(set) var house: [InheritedSocket] = []
+    private(set) var publicSockets: [InheritedSocket] = []
     private(set) var admin: [InheritedSocket] = []
     private(set) var metrics: [InheritedSocket] = []
     /// Somebody has named them, and nothing here is called so: a mistyped `metrics` must not be open to
     /// the public.
-    private var strangers: [InheritedSocket] = []
+    private var unrecognized: [InheritedSocket] = []
 
-    static let none = InheritedDoors([])
+    static let none = InheritedListeners([])
 
     init(_ sockets: [InheritedSocket]) {
         for socket in sockets {
             switch Self.door(named: socket.name) {
             case .admin: admin.append(socket)
             case .metrics: metrics.append(socket)
-            case .house: house.append(socket)
-            case nil: strangers.append(socket)
+            case .public: publicSockets.append(socket)
+            case nil: unrecognized.append(socket)
             }
         }
     }
 
     /// Nil for a name that is nobody's here.
-    static func door(named name: String) -> Door? {
+    static func door(named name: String) -> ListenerRole? {
         switch name {
         case "admin": .admin
         case "metrics": .metrics
         // No names are handed over, or none for this one (sd_listen_fds(3)).
-        case "", "unknown": .house
+        case "", "unknown": .public
         // The socket unit's own, where it has no FileDescriptorName= (systemd.socket(5)).
         // Slips for the two that are not for the public.
         case "admin.socket", "metrics.socket": nil
-        default: name.hasSuffix(".socket") ? .house : nil
+        default: name.hasSuffix(".socket") ? .public : nil
         }
     }
 
     /// What is wrong with them; the rules are those for addresses that are configured.
-    func problems(_ configuration: Configuration) -> [Problem] {
-        var problems: [Problem] = []
+    func problems(_ configuration: Configuration) -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
         func add(_ socket: InheritedSocket, _ path: String, _ sentence: String) {
             problems.append(
-                Problem(
-                    path: path, sentence: "the inherited socket \(socket.address.text) \(sentence)")
+                ConfigurationProblem(
+                    path: path, message: "the inherited socket \(socket.address.text) \(sentence)")
             )
         }
-        for socket in strangers {
+        for socket in unrecognized {
             add(
                 socket, "LISTEN_FDNAMES",
                 "is called \"\(VisibleText.of(socket.name))\", which is not known; "
                     + "FileDescriptorName= can be admin or metrics, and the public listener has none"
             )
         }
-        for socket in house {
+        for socket in publicSockets {
             if socket.address.isFile {
                 add(socket, "server.host", "is a file's; write an address and a port")
             } else if configuration.login.mode == .demo, !socket.address.isForDemo {
@@ -90,15 +90,15 @@ struct InheritedDoors {
             guard let first = sockets.first else { return configured }
             if let configured, !sockets.contains(where: { $0.address.serves(configured) }) {
                 result.warnings.append(
-                    Problem(
+                    ConfigurationProblem(
                         path: path,
-                        sentence: "\(configured.text) is not listened on, but the inherited socket "
+                        message: "\(configured.text) is not listened on, but the inherited socket "
                             + first.address.text))
             }
             return first.address
         }
         result.server.address =
-            take(house, "server.host", over: configuration.server.address)
+            take(publicSockets, "server.host", over: configuration.server.address)
             ?? configuration.server.address
         result.admin.metrics = take(
             metrics, "admin.metrics", over: configuration.admin.metrics)

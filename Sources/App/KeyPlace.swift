@@ -2,7 +2,7 @@ import JSON
 import JWT
 
 /// Where in a configuration's text a new key goes: in front of `token.keys`, or where that would be.
-struct KeyPlace {
+struct KeyInsertionPoint {
     /// Of the keys that are there; empty for one that has none.
     let ids: [String]
     private let bytes: [UInt8]
@@ -13,11 +13,11 @@ struct KeyPlace {
     private enum Missing { case nothing, keys, token }
 
     /// - Throws: why the text is none of a configuration.
-    init(in bytes: [UInt8], of path: String) throws(Problem) {
+    init(in bytes: [UInt8], of path: String) throws(ConfigurationProblem) {
         self.bytes = bytes
         let root = try Configuration.parse(bytes, path)
         guard case .object = root else {
-            throw Problem(path: path, sentence: "the file must hold one object")
+            throw ConfigurationProblem(path: path, message: "the file must hold one object")
         }
         let token = root["token"]
         let keys = token?["keys"]
@@ -25,15 +25,15 @@ struct KeyPlace {
         case (nil, _): missing = .token
         case (.object, nil): missing = .keys
         case (.object, .array): missing = .nothing
-        case (.object, _): throw Problem(path: "token.keys", sentence: "is not a list")
-        default: throw Problem(path: "token", sentence: "is not an object")
+        case (.object, _): throw ConfigurationProblem(path: "token.keys", message: "is not a list")
+        default: throw ConfigurationProblem(path: "token", message: "is not an object")
         }
         ids = keys?.elements.map { $0["id"]?.text ?? "" } ?? []
         do throws(JSONError) {
             offset = try Self.offset(bytes, missing)
         } catch {
             // It has just been read.
-            throw Problem(path: path, sentence: error.sentence)
+            throw ConfigurationProblem(path: path, message: error.sentence)
         }
     }
 

@@ -8,7 +8,7 @@ import Synchronization
 import Time
 
 /// What outlives a reload: everything that remembers.
-struct LastingParts: Sendable {
+struct SharedState: Sendable {
     let log: Logger
     let security: SecurityLog
     let revocations: Revocations
@@ -18,14 +18,14 @@ struct LastingParts: Sendable {
     let exchangeOrigins = ExchangeOrigins()
     let refreshLimit = RefreshLimit()
     let refreshLimitInACrowd = RefreshLimit(RefreshLimit.perUserUnderPressure)
-    let requests = RequestCounting.table()
+    let requests = RequestMetricsMiddleware.table()
     let clock: WallClock
-    let isStopping = Flag()
+    let isStopping = AtomicFlag()
     /// `log.on_failure` is `refuse`.
-    let refusesUnrecorded: Flag
+    let requiresDurableRecord: AtomicFlag
     /// There is somebody who asks for the counts.
     let countsRequests: Bool
-    let bell = Bell()
+    let callbacks = ApplicationCallbacks()
 
     /// - Throws: why the journal cannot be used.
     init(
@@ -38,8 +38,8 @@ struct LastingParts: Sendable {
             guarded: configuration.journalGuard())
         countsRequests = configuration.admin.metrics != nil
         throttle = Self.throttle(configuration)
-        let refusesUnrecorded = Flag(configuration.onLogFailure == .refuse)
-        self.refusesUnrecorded = refusesUnrecorded
+        let refusesUnrecorded = AtomicFlag(configuration.onLogFailure == .refuse)
+        self.requiresDurableRecord = refusesUnrecorded
         security = SecurityLog(log, refusesUnrecorded: { refusesUnrecorded.isSet })
     }
 
@@ -56,7 +56,7 @@ struct LastingParts: Sendable {
 }
 
 /// A yes or no that several threads look at.
-final class Flag: Sendable {
+final class AtomicFlag: Sendable {
     private let flag: Atomic<Bool>
 
     init(_ isSet: Bool = false) { flag = Atomic(isSet) }
@@ -70,7 +70,7 @@ final class Flag: Sendable {
 }
 
 /// How a handler reaches the house around it, which is made after the handlers are.
-final class Bell: Sendable {
+final class ApplicationCallbacks: Sendable {
     private struct Answers {
         var reload: @Sendable () -> AdminEndpoints.ReloadOutcome = { .nothingToRead }
         var hashUpgraded: @Sendable () -> Void = {}

@@ -2,8 +2,8 @@ import Logging
 
 /// Levels that can have no effect, because another level keeps out what they let through.
 enum LevelCheck {
-    static func warnings(_ log: LogOptions) -> [Problem] {
-        var problems: [Problem] = []
+    static func warnings(_ log: LogOptions) -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
         let areas = Area.allCases.map { (area: $0, level: log.areas[$0] ?? log.level) }
         let wanted = areas.map(\.level).min() ?? log.level
 
@@ -13,17 +13,17 @@ enum LevelCheck {
         ] {
             if let floor, floor < wanted {
                 problems.append(
-                    Problem(
+                    ConfigurationProblem(
                         path: setting,
-                        sentence: "\(floor.name) has no effect: log.level and log.areas let "
+                        message: "\(floor.name) has no effect: log.level and log.areas let "
                             + "nothing below \(wanted.name) through; lower log.level"))
             }
         }
         if log.audit?.level == .debug {
             problems.append(
-                Problem(
+                ConfigurationProblem(
                     path: "log.audit.level",
-                    sentence: "DEBUG has no effect: no event of the audit log is below INFO; "
+                    message: "DEBUG has no effect: no event of the audit log is below INFO; "
                         + "leave it out"))
         }
 
@@ -41,10 +41,10 @@ enum LevelCheck {
         return problems
     }
 
-    private static func unseen(_ setting: String, _ level: Level, _ lowest: Level) -> Problem {
-        Problem(
+    private static func unseen(_ setting: String, _ level: Level, _ lowest: Level) -> ConfigurationProblem {
+        ConfigurationProblem(
             path: setting,
-            sentence: "\(level.name) has no effect: log.file.level and log.stderr.level take "
+            message: "\(level.name) has no effect: log.file.level and log.stderr.level take "
                 + "nothing below \(lowest.name); lower log.file.level or leave it out")
     }
 }

@@ -7,7 +7,7 @@ import Time
 /// `gatehouse locks` and `gatehouse unlock`: what the running server refuses logins of, and ending
 /// that.
 struct LocksCommand {
-    private enum Task {
+    private enum Action {
         case list(isJSON: Bool)
         case unlock(Target)
     }
@@ -19,11 +19,11 @@ struct LocksCommand {
         case all
     }
 
-    private let task: Task
+    private let task: Action
 
     init(
         listing rest: inout ArraySlice<String>, _ configurationPath: inout String?
-    ) throws(Command.UsageError) {
+    ) throws(GatehouseCommand.UsageError) {
         var isJSON = false
         while let argument = rest.popFirst() {
             switch argument {
@@ -37,7 +37,7 @@ struct LocksCommand {
 
     init(
         unlocking rest: inout ArraySlice<String>, _ configurationPath: inout String?
-    ) throws(Command.UsageError) {
+    ) throws(GatehouseCommand.UsageError) {
         var targets: [Target] = []
         while let argument = rest.popFirst() {
             switch argument {
@@ -47,7 +47,7 @@ struct LocksCommand {
             case "--address":
                 let text = try rest.value(of: argument)
                 guard ClientNetworks.numbers(named: text) != nil else {
-                    throw Command.UsageError(
+                    throw GatehouseCommand.UsageError(
                         sentence: "--address: not an IP address, or a network as "
                             + "`gatehouse locks` shows it")
                 }
@@ -57,13 +57,13 @@ struct LocksCommand {
             }
         }
         guard targets.count == 1, let target = targets.first else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "unlock exactly one of --username NAME, --user N, --address IP and --all")
         }
         task = .unlock(target)
     }
 
-    func run(_ configuration: Configuration) throws(RunningServer.Failure) {
+    func run(_ configuration: Configuration) throws(AdminAPI.Failure) {
         switch task {
         case .list(let isJSON): try list(isJSON, configuration)
         case .unlock(let target): try unlock(target, configuration)
@@ -74,15 +74,15 @@ struct LocksCommand {
 
     private func list(
         _ isJSON: Bool, _ configuration: Configuration
-    ) throws(RunningServer.Failure) {
-        let locks = try RunningServer(configuration).ask("GET", "/locks")["locks"]?.elements ?? []
+    ) throws(AdminAPI.Failure) {
+        let locks = try AdminAPI(configuration).ask("GET", "/locks")["locks"]?.elements ?? []
         if isJSON {
             StandardOutput.show(Self.json(locks))
         } else if locks.isEmpty {
             StandardOutput.show("nothing is locked")
         } else {
             let rows = [["locked", "who", "until"]] + locks.map(Self.row)
-            StandardOutput.show(PlainTable.lines(rows).joined(separator: "\n"))
+            StandardOutput.show(TextTable.lines(rows).joined(separator: "\n"))
         }
     }
 
@@ -93,7 +93,7 @@ struct LocksCommand {
             } else {
                 VisibleText.of(lock["address"]?.text ?? lock["fingerprint"]?.text ?? "-")
             }
-        let until = lock["until"]?.integer.map { MomentWords.utc(Timestamp(seconds: $0)) }
+        let until = lock["until"]?.integer.map { HumanTime.utc(Timestamp(seconds: $0)) }
         return [VisibleText.of(lock["kind"]?.text ?? "-"), who, until ?? "-"]
     }
 
@@ -132,7 +132,7 @@ struct LocksCommand {
 
     private func unlock(
         _ target: Target, _ configuration: Configuration
-    ) throws(RunningServer.Failure) {
+    ) throws(AdminAPI.Failure) {
         var writer = JSONWriter()
         writer.beginObject()
         let what: String
@@ -155,7 +155,7 @@ struct LocksCommand {
             what = "everything"
         }
         writer.endObject()
-        let answer = try RunningServer(configuration).ask("POST", "/unlock", json: writer.bytes)
+        let answer = try AdminAPI(configuration).ask("POST", "/unlock", json: writer.bytes)
         let locks = answer["locks"]?.integer ?? 0
         let ended =
             switch locks {

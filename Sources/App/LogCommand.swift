@@ -31,7 +31,7 @@ struct LogCommand {
     /// - Parameter rest: what stands behind `log`.
     init?(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
-    ) throws(Command.UsageError) {
+    ) throws(GatehouseCommand.UsageError) {
         var verb: Verb?
         while let argument = rest.popFirst() {
             switch (verb, argument) {
@@ -39,7 +39,7 @@ struct LogCommand {
             case (_, "--config"): configurationPath = try rest.value(of: argument)
             case (nil, _):
                 guard let named = Verb(rawValue: argument) else {
-                    throw Command.UsageError(
+                    throw GatehouseCommand.UsageError(
                         sentence: "log \(argument): write log verify, head, stats or tail")
                 }
                 verb = named
@@ -49,7 +49,7 @@ struct LogCommand {
                 let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
                 for word in words.isEmpty ? [text] : words {
                     guard let anchor = SealHead(word) else {
-                        throw Command.UsageError(
+                        throw GatehouseCommand.UsageError(
                             sentence:
                                 "\"\(text)\" is no anchor; write SEQ.MAC, as log head prints it")
                     }
@@ -60,7 +60,7 @@ struct LogCommand {
             case (.stats, "--since"):
                 let text = try rest.value(of: argument)
                 guard let moment = Timestamp(since: text, now: WallClock.system.now()) else {
-                    throw Command.UsageError(
+                    throw GatehouseCommand.UsageError(
                         sentence: "\"\(text)\" is no time; write 30m, 7d or 2026-11-21T07:00:00Z")
                 }
                 since = moment
@@ -72,21 +72,21 @@ struct LogCommand {
             case (.tail, _) where files.isEmpty: files.append(argument)
             case (.verify, _), (.stats, _):
                 guard argument == "-" || !argument.hasPrefix("-") else {
-                    throw Command.UsageError(sentence: "unknown argument: \(argument)")
+                    throw GatehouseCommand.UsageError(sentence: "unknown argument: \(argument)")
                 }
                 files.append(argument)
-            default: throw Command.UsageError(sentence: "unknown argument: \(argument)")
+            default: throw GatehouseCommand.UsageError(sentence: "unknown argument: \(argument)")
             }
         }
         guard let verb else {
-            throw Command.UsageError(sentence: "log what? write log verify, head, stats or tail")
+            throw GatehouseCommand.UsageError(sentence: "log what? write log verify, head, stats or tail")
         }
         self.verb = verb
     }
 
     private mutating func readTailOption(
         _ option: String, _ rest: inout ArraySlice<String>
-    ) throws(Command.UsageError) {
+    ) throws(GatehouseCommand.UsageError) {
         if option == "--no-follow" {
             follows = false
             return
@@ -99,22 +99,22 @@ struct LogCommand {
         switch option {
         case "--lines":
             guard let count = Int(text), (0...1_000_000).contains(count) else {
-                throw Command.UsageError(sentence: "--lines \(text): not from 0 to 1000000")
+                throw GatehouseCommand.UsageError(sentence: "--lines \(text): not from 0 to 1000000")
             }
             lines = count
         case "--level":
             guard let level = Level(name: text) else {
-                throw Command.UsageError(sentence: "--level \(text): no such level")
+                throw GatehouseCommand.UsageError(sentence: "--level \(text): no such level")
             }
             filter.levels.append(level)
         case "--area":
             guard let area = Area(name: text) else {
-                throw Command.UsageError(sentence: "--area \(text): no such area")
+                throw GatehouseCommand.UsageError(sentence: "--area \(text): no such area")
             }
             filter.areas.append(area)
         case "--event": filter.events.append(text)
         case "--user": filter.users.append(text)
-        default: throw Command.UsageError(sentence: "unknown argument: \(option)")
+        default: throw GatehouseCommand.UsageError(sentence: "unknown argument: \(option)")
         }
     }
 
@@ -123,10 +123,10 @@ struct LogCommand {
     /// - Parameter isConfigured: whether a configuration file was named.
     func run(
         _ configuration: Configuration, isConfigured: Bool, _ environment: [String: String]
-    ) -> Command.ExitCode {
+    ) -> GatehouseCommand.ExitCode {
         if isAboutAudit, configuration.log.audit == nil {
-            Command.say("log.audit is null: there is no audit log")
-            return verb == .verify ? .cannotTell : .noInput
+            GatehouseCommand.printError("log.audit is null: there is no audit log")
+            return verb == .verify ? .indeterminate : .noInput
         }
         switch verb {
         case .verify: return verify(configuration, isConfigured: isConfigured)
@@ -145,25 +145,25 @@ struct LogCommand {
 
     private func verify(
         _ configuration: Configuration, isConfigured: Bool
-    ) -> Command.ExitCode {
-        var keys = SealKeys.inUse(configuration, making: false)
-        var earlier = SealKeys.earlier(configuration)
+    ) -> GatehouseCommand.ExitCode {
+        var keys = SealKeys.current(configuration, making: false)
+        var earlier = SealKeys.previous(configuration)
         // The demo's key says nothing about a log that is checked with a key that is named.
         let areInUse =
             !isConfigured && configuration.keysAreTemporary && configuration.sealSecret == nil
         if areInUse, !keyFiles.isEmpty { (earlier, keys) = (keys, []) }
         for path in keyFiles {
-            do throws(Problem) {
-                let key = try SealKeys.named(path)
+            do throws(ConfigurationProblem) {
+                let key = try SealKeys.read(path)
                 if areInUse { keys.append(key) } else { earlier.append(key) }
             } catch {
-                Command.say("\(error)")
-                return .cannotTell
+                GatehouseCommand.printError("\(error)")
+                return .indeterminate
             }
         }
         guard !keys.isEmpty || !earlier.isEmpty else {
-            Command.say("there is no key to check the log with")
-            return .cannotTell
+            GatehouseCommand.printError("there is no key to check the log with")
+            return .indeterminate
         }
         let verifier = LogVerifier(keys: keys, earlier: earlier, anchors: anchors)
         let reports: VerificationReports
@@ -174,7 +174,7 @@ struct LogCommand {
         }
         StandardOutput.write(
             asJSON ? String(decoding: reports.json, as: UTF8.self) + "\n" : reports.text)
-        return Command.ExitCode(rawValue: reports.exitCode) ?? .software
+        return GatehouseCommand.ExitCode(rawValue: reports.exitCode) ?? .software
     }
 
     /// The files that are named: those of the audit log are a chain of their own.
@@ -196,8 +196,8 @@ struct LogCommand {
     }
 
     /// One line for each log.
-    private func head(_ configuration: Configuration) -> Command.ExitCode {
-        var code = Command.ExitCode.success
+    private func head(_ configuration: Configuration) -> GatehouseCommand.ExitCode {
+        var code = GatehouseCommand.ExitCode.success
         for log in logs(configuration) {
             let result = head(of: log, configuration)
             if result != .success { code = result }
@@ -206,33 +206,33 @@ struct LogCommand {
     }
 
     /// The state is written each second, so the log may be further by now; never behind.
-    private func head(of log: String, _ configuration: Configuration) -> Command.ExitCode {
+    private func head(of log: String, _ configuration: Configuration) -> GatehouseCommand.ExitCode {
         let path = LogState.path(of: log)
         do throws(Errno) {
-            let inUse = SealKeys.inUse(configuration, making: false)
-            for (index, key) in (inUse + SealKeys.earlier(configuration)).enumerated() {
+            let inUse = SealKeys.current(configuration, making: false)
+            for (index, key) in (inUse + SealKeys.previous(configuration)).enumerated() {
                 guard let state = try LogState.read(from: path, key) else { continue }
                 if index >= inUse.count {
-                    Command.say(
+                    GatehouseCommand.printError(
                         "\(path): of a key of before; the server has not run with the new one")
                 }
                 StandardOutput.show(state.head.text)
                 return .success
             }
-            Command.say("\(path): no state that one of the keys has written")
+            GatehouseCommand.printError("\(path): no state that one of the keys has written")
         } catch {
-            Command.say("\(path): \(ReadingError(opening: path, .configured, error).reason)")
+            GatehouseCommand.printError("\(path): \(ReadingError(opening: path, .configured, error).reason)")
         }
         return .noInput
     }
 
     /// Of the keys that decide which files are part of a log.
     private func keyIDs(_ configuration: Configuration) -> [String] {
-        (SealKeys.inUse(configuration, making: false) + SealKeys.earlier(configuration)).map(\.id)
+        (SealKeys.current(configuration, making: false) + SealKeys.previous(configuration)).map(\.id)
     }
 
     /// About one log: an event of the audit log is in the log, too.
-    private func stats(_ configuration: Configuration) -> Command.ExitCode {
+    private func stats(_ configuration: Configuration) -> GatehouseCommand.ExitCode {
         let log = logs(configuration)[0]
         var options = LogStatistics.Options(
             files: files.isEmpty
@@ -249,7 +249,7 @@ struct LogCommand {
 
     private func tail(
         _ configuration: Configuration, _ environment: [String: String]
-    ) -> Command.ExitCode {
+    ) -> GatehouseCommand.ExitCode {
         var options =
             files.first.map { LogTail.Options(path: $0, .named) }
             ?? LogTail.Options(path: logs(configuration)[0])
@@ -262,7 +262,7 @@ struct LogCommand {
             do throws(NamedUser.Failure) {
                 options.filter.users.append("\(try user.id(configuration).rawValue)")
             } catch {
-                return error.told(VisibleText(environment))
+                return error.report(VisibleText(environment))
             }
         }
         do throws(ReadingError) {
@@ -273,8 +273,8 @@ struct LogCommand {
         }
     }
 
-    private static func failure(_ error: ReadingError) -> Command.ExitCode {
-        Command.say(error.sentence)
+    private static func failure(_ error: ReadingError) -> GatehouseCommand.ExitCode {
+        GatehouseCommand.printError(error.sentence)
         return error.isOfOutput ? .inputOutput : .noInput
     }
 }

@@ -9,7 +9,7 @@ import Time
 
 /// GET /metrics: what there is to count, in the text format of Prometheus.
 struct MetricsPage: Sendable {
-    let parts: LastingParts
+    let parts: SharedState
     let server: HTTPServer
     let started: Timestamp
 
@@ -213,7 +213,7 @@ struct MetricsPage: Sendable {
             "process_start_time_seconds", "When the process began, since 1970.",
             .nanoseconds(UInt64(clamping: started.milliseconds) * 1_000_000))
         text.gauge("gatehouse_build_info", "1, and which version this is.") {
-            $0.add(.integer(1), ["version": Gatehouse.version])
+            $0.add(.integer(1), ["version": Application.version])
         }
     }
 
@@ -226,7 +226,7 @@ struct MetricsPage: Sendable {
 
 /// Counts each request of the public listener by its route and status, once, and how long its answer
 /// took. It is counted when the answer is made, whether or not anybody is there to take it.
-struct RequestCounting: Sendable {
+struct RequestMetricsMiddleware: Sendable {
     /// In the order of the labels.
     private static let paths = [
         "/resource", "/verify", "/login", "/refresh", "/logout", "/logout/all", "/health/live",

@@ -1,7 +1,7 @@
 import Time
 
 /// Moments and spans as people say them.
-enum MomentWords {
+enum HumanTime {
     /// `2026-11-21 07:00:00 UTC`; with milliseconds only if there are some.
     static func utc(_ moment: Timestamp) -> String {
         guard years.contains(CivilTime(moment).year) else {

@@ -9,17 +9,17 @@ enum NamedUser: Equatable {
 
     enum Failure: Error {
         /// The users file cannot be read.
-        case users([Problem])
+        case users([ConfigurationProblem])
         case unknown(username: String)
 
         /// Says it, and returns what to exit with.
-        func told(_ names: VisibleText) -> Command.ExitCode {
+        func report(_ names: VisibleText) -> GatehouseCommand.ExitCode {
             switch self {
             case .users(let problems):
-                for problem in problems { Command.say("\(problem)") }
+                for problem in problems { GatehouseCommand.printError("\(problem)") }
                 return .configuration
             case .unknown(let username):
-                Command.say(
+                GatehouseCommand.printError(
                     "no such user: \(names.of(username)); `gatehouse user list` shows who there is")
                 return .noUser
             }
@@ -51,10 +51,10 @@ enum NamedUser: Equatable {
 
 extension ArraySlice<String> {
     /// The user whom `--user` or `--username` names.
-    mutating func namedUser(of option: String) throws(Command.UsageError) -> NamedUser {
+    mutating func namedUser(of option: String) throws(GatehouseCommand.UsageError) -> NamedUser {
         guard option == "--username" else { return .id(try user(of: option)) }
         guard let username = Username.normalized(try value(of: option)) else {
-            throw Command.UsageError(sentence: "--username: \(Username.rule)")
+            throw GatehouseCommand.UsageError(sentence: "--username: \(Username.rule)")
         }
         return .username(username)
     }

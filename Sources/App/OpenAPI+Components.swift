@@ -3,7 +3,7 @@ import JWT
 
 /// What the operations refer to by name.
 extension OpenAPI {
-    static func components(_ configuration: Configuration) -> JSONTree {
+    static func components(_ configuration: Configuration) -> JSONLiteral {
         [
             "securitySchemes": [
                 "bearer": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT"]
@@ -16,7 +16,7 @@ extension OpenAPI {
 
     // MARK: Schemas
 
-    private static func schemas(_ configuration: Configuration) -> JSONTree {
+    private static func schemas(_ configuration: Configuration) -> JSONLiteral {
         [
             "Credentials": configuration.login.mode == .demo
                 ? demoCredentials : passwordCredentials,
@@ -40,14 +40,14 @@ extension OpenAPI {
         ]
     }
 
-    private static let userID: JSONTree = [
+    private static let userID: JSONLiteral = [
         "type": "integer",
         "minimum": 1,
         "maximum": 9_007_199_254_740_991,
         "description": "A whole number, written as one: 1, and not 1.0.",
     ]
 
-    private static let demoCredentials: JSONTree = [
+    private static let demoCredentials: JSONLiteral = [
         "type": "object",
         "required": ["user_id"],
         "properties": [
@@ -59,7 +59,7 @@ extension OpenAPI {
         "maxProperties": 64,
     ]
 
-    private static let passwordCredentials: JSONTree = [
+    private static let passwordCredentials: JSONLiteral = [
         "type": "object",
         "required": ["password"],
         "properties": [
@@ -76,7 +76,7 @@ extension OpenAPI {
         "maxProperties": 64,
     ]
 
-    private static let token: JSONTree = [
+    private static let token: JSONLiteral = [
         "type": "object",
         "required": ["token", "token_type", "expires_in", "session_expires_in"],
         "properties": [
@@ -100,7 +100,7 @@ extension OpenAPI {
 
     // MARK: Headers
 
-    private static let headers: JSONTree = [
+    private static let headers: JSONLiteral = [
         "X-Request-Id": [
             "required": true,
             "description": "The request's own, if it is of this form; else a new one.",
@@ -138,14 +138,14 @@ extension OpenAPI {
         ],
     ]
 
-    private static let challenge: JSONTree = [
+    private static let challenge: JSONLiteral = [
         "WWW-Authenticate": reference("headers", "WWW-Authenticate")
     ]
-    private static let retry: JSONTree = ["Retry-After": reference("headers", "Retry-After")]
+    private static let retry: JSONLiteral = ["Retry-After": reference("headers", "Retry-After")]
 
     // MARK: Responses
 
-    private static let successes: JSONTree = [
+    private static let successes: JSONLiteral = [
         "Token": response(
             "A token.", headers: ["Pragma": reference("headers", "Pragma")],
             json: reference("schemas", "Token")),
@@ -159,8 +159,8 @@ extension OpenAPI {
             ]),
     ]
 
-    private static func errors(_ configuration: Configuration) -> JSONTree {
-        var errors: JSONTree = [
+    private static func errors(_ configuration: Configuration) -> JSONLiteral {
+        var errors: JSONLiteral = [
             "BadLogin": error(
                 "The request is malformed, its body is not one JSON object, or it names no user.",
                 ["Bad request", "Invalid JSON", "Invalid user_id"]),
@@ -242,7 +242,7 @@ extension OpenAPI {
             ]
         ])
 
-    private static let errorsOfTheProtocol: JSONTree = [
+    private static let errorsOfTheProtocol: JSONLiteral = [
         "BadRequest": error("The request is malformed.", ["Bad request"]),
         "RequestTimeout": error("The request did not arrive in time.", ["Request timeout"]),
         "ContentTooLarge": error("The body is too large.", ["Content too large"]),

@@ -23,12 +23,12 @@ struct OpenAPI: Sendable {
 
     func respond(to request: Request) -> Response { response }
 
-    private static func document(_ configuration: Configuration) -> JSONTree {
+    private static func document(_ configuration: Configuration) -> JSONLiteral {
         [
             "openapi": "3.1.0",
             "info": [
                 "title": "Gatehouse",
-                "version": .string(Gatehouse.version),
+                "version": .string(Application.version),
                 "summary": "Issues HS256 bearer tokens, checks, renews and revokes them.",
                 "description": .string(
                     """
@@ -60,9 +60,9 @@ struct OpenAPI: Sendable {
 
     // MARK: Operations
 
-    private static func login(_ configuration: Configuration) -> JSONTree {
+    private static func login(_ configuration: Configuration) -> JSONLiteral {
         let isDemo = configuration.login.mode == .demo
-        var responses: JSONTree = [
+        var responses: JSONLiteral = [
             "200": reference("responses", "Token"),
             "400": reference("responses", "BadLogin"),
             "403": reference("responses", "CrossSite"),
@@ -92,11 +92,11 @@ struct OpenAPI: Sendable {
         ]
     }
 
-    private static let resource: JSONTree = [
+    private static let resource: JSONLiteral = [
         "operationId": "resource",
         "summary": "Who the token's user is.",
         "security": bearer,
-        "responses": JSONTree.object([
+        "responses": JSONLiteral.object([
             (
                 "200",
                 response(
@@ -111,7 +111,7 @@ struct OpenAPI: Sendable {
         ]).adding(forBearer).adding(always),
     ]
 
-    private static func refresh(_ configuration: Configuration) -> JSONTree {
+    private static func refresh(_ configuration: Configuration) -> JSONLiteral {
         let old =
             switch configuration.refresh {
             case .rotate:
@@ -127,7 +127,7 @@ struct OpenAPI: Sendable {
             "summary": "A token of the same session that is good for longer.",
             "description": .string(old),
             "security": bearer,
-            "responses": JSONTree.object([
+            "responses": JSONLiteral.object([
                 ("200", reference("responses", "Token")),
                 ("400", reference("responses", "BadBearerRequest")),
                 ("401", reference("responses", "RenewalRefused")),
@@ -138,24 +138,24 @@ struct OpenAPI: Sendable {
         ]
     }
 
-    private static func logout(_ id: String, _ summary: String) -> JSONTree {
+    private static func logout(_ id: String, _ summary: String) -> JSONLiteral {
         [
             "operationId": .string(id),
             "summary": .string(summary),
             "security": bearer,
-            "responses": JSONTree.object([
+            "responses": JSONLiteral.object([
                 ("204", response("It ended.")),
                 ("403", reference("responses", "CrossSite")),
             ]).adding(forBearer).adding(always),
         ]
     }
 
-    private static let verify: JSONTree = [
+    private static let verify: JSONLiteral = [
         "operationId": "verify",
         "summary": "Whether a reverse proxy may let a request with this token pass.",
         "description": "Every other method is answered in the same way.",
         "security": bearer,
-        "responses": JSONTree.object([
+        "responses": JSONLiteral.object([
             (
                 "204",
                 response(
@@ -170,39 +170,39 @@ struct OpenAPI: Sendable {
         ]).adding(forBearer).adding(always),
     ]
 
-    private static let live: JSONTree = [
+    private static let live: JSONLiteral = [
         "operationId": "live",
         "summary": "Whether the process answers.",
         "security": [],
-        "responses": JSONTree.object([
+        "responses": JSONLiteral.object([
             ("200", reference("responses", "Well")),
             ("400", reference("responses", "BadRequest")),
         ]).adding(always),
     ]
 
-    private static let ready: JSONTree = [
+    private static let ready: JSONLiteral = [
         "operationId": "ready",
         "summary":
             "Whether requests are welcome: nothing is broken, and the server is not stopping.",
         "security": [],
-        "responses": JSONTree.object([
+        "responses": JSONLiteral.object([
             ("200", reference("responses", "Well")),
             ("400", reference("responses", "BadRequest")),
             ("503", reference("responses", "NotReady")),
         ]).adding(fromTheProtocol),
     ]
 
-    private static let itself: JSONTree = [
+    private static let itself: JSONLiteral = [
         "operationId": "openapi",
         "summary": "This document.",
         "security": [],
-        "responses": JSONTree.object([
+        "responses": JSONLiteral.object([
             ("200", response("OpenAPI 3.1.", json: ["type": "object"])),
             ("400", reference("responses", "BadRequest")),
         ]).adding(always),
     ]
 
-    private static let bearer: JSONTree = [["bearer": []]]
+    private static let bearer: JSONLiteral = [["bearer": []]]
 
     // MARK: Responses that several operations have
 
@@ -212,7 +212,7 @@ struct OpenAPI: Sendable {
     ])
 
     /// From requests that are too slow, too large, or no HTTP/1.1 that is known here.
-    private static let fromTheProtocol: JSONTree = [
+    private static let fromTheProtocol: JSONLiteral = [
         "408": reference("responses", "RequestTimeout"),
         "413": reference("responses", "ContentTooLarge"),
         "414": reference("responses", "URITooLong"),
@@ -223,7 +223,7 @@ struct OpenAPI: Sendable {
         "505": reference("responses", "HTTPVersionNotSupported"),
     ]
 
-    private static let forBearer: JSONTree = [
+    private static let forBearer: JSONLiteral = [
         "400": reference("responses", "BadBearerRequest"),
         "401": reference("responses", "Unauthorized"),
         "404": reference("responses", "UserNotFound"),
@@ -233,7 +233,7 @@ struct OpenAPI: Sendable {
 // MARK: - Parts
 
 extension OpenAPI {
-    static func reference(_ kind: String, _ name: String) -> JSONTree {
+    static func reference(_ kind: String, _ name: String) -> JSONLiteral {
         ["$ref": .string("#/components/\(kind)/\(name)")]
     }
 
@@ -241,9 +241,9 @@ extension OpenAPI {
     ///   - headers: beyond those that every response has.
     ///   - schema: of its JSON; nil for a response without content.
     static func response(
-        _ description: String, headers: JSONTree = [:], json schema: JSONTree? = nil
-    ) -> JSONTree {
-        let response: JSONTree = [
+        _ description: String, headers: JSONLiteral = [:], json schema: JSONLiteral? = nil
+    ) -> JSONLiteral {
+        let response: JSONLiteral = [
             "description": .string(description),
             "headers": headersOfAll.adding(headers),
         ]
@@ -253,8 +253,8 @@ extension OpenAPI {
 
     /// - Parameter sentences: all that its body may say.
     static func error(
-        _ description: String, _ sentences: [String], headers: JSONTree = [:]
-    ) -> JSONTree {
+        _ description: String, _ sentences: [String], headers: JSONLiteral = [:]
+    ) -> JSONLiteral {
         response(
             description, headers: headers,
             json: [
@@ -265,7 +265,7 @@ extension OpenAPI {
             ])
     }
 
-    private static let headersOfAll: JSONTree = [
+    private static let headersOfAll: JSONLiteral = [
         "X-Request-Id": reference("headers", "X-Request-Id"),
         "X-Content-Type-Options": reference("headers", "X-Content-Type-Options"),
         "Cache-Control": reference("headers", "Cache-Control"),

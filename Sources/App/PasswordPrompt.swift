@@ -22,7 +22,7 @@ enum PasswordPrompt {
                 }
         }
 
-        var sentence: String {
+        var description: String {
             switch self {
             case .nothing:
                 "no password came; type it at the prompt, or give one line on standard input"
@@ -37,7 +37,7 @@ enum PasswordPrompt {
     /// - Parameter who: as the prompt calls the user.
     static func newPassword(for who: String) throws(Failure) -> String {
         guard StandardInput.isTerminal else { return try line() }
-        let echo = try Echo.off()
+        let echo = try TerminalEcho.off()
         defer { echo.restore() }
         StandardInput.show("New password for \(who): ")
         let first = try line()
@@ -65,10 +65,10 @@ enum PasswordPrompt {
 }
 
 /// The terminal's echo, off until it is restored; also where a signal ends the program meanwhile.
-struct Echo {
+struct TerminalEcho {
     private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
 
-    static func off() throws(PasswordPrompt.Failure) -> Echo {
+    static func off() throws(PasswordPrompt.Failure) -> TerminalEcho {
         var settings = termios()
         // Sound: the call fills in a structure of ours; what it is copied to is allocated for one,
         // and nobody reads it before the handlers are there.
@@ -89,7 +89,7 @@ struct Echo {
         guard unsafe tcsetattr(0, TCSAFLUSH, &settings) == 0 else {
             throw .unreadable(Errno(errno))
         }
-        return Echo()
+        return TerminalEcho()
     }
 
     func restore() {

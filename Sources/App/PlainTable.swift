@@ -1,5 +1,5 @@
 /// Rows in columns that stand in line, for people.
-enum PlainTable {
+enum TextTable {
     static func lines(_ rows: [[String]]) -> [String] {
         let widths = (rows.first ?? []).indices.map { column in
             rows.map { VisibleText.width($0[column]) }.max() ?? 0

@@ -1,7 +1,7 @@
 import Crypto
 
 /// Secrets that are printed somewhere: everybody has them, and tries them first.
-enum PublishedKeys {
+enum KnownSecrets {
     static func contains(_ secret: [UInt8]) -> Bool {
         texts.contains { $0.utf8.elementsEqual(secret) }
             || encoded.contains { (try? Base64URL.decoded(Array($0.utf8).span)) == secret }

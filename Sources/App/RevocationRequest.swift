@@ -9,7 +9,7 @@ import Time
 
 /// Something that an operator wants to be good no longer: told to the running server, or written to the
 /// journal where none runs.
-struct RevocationRequest {
+struct RevocationSubmission {
     /// What POST /revoke takes.
     private let order: [UInt8]
     private let configuration: Configuration
@@ -17,7 +17,7 @@ struct RevocationRequest {
     private let acceptsShortJournal: Bool
 
     struct Done: Equatable {
-        let way: Way
+        let destination: Destination
         let target: TargetStatus
     }
 
@@ -25,12 +25,12 @@ struct RevocationRequest {
     enum TargetStatus: Equatable {
         case known, unknown
         /// A user, and the users file cannot be read, for these reasons.
-        case unreadable([Problem])
+        case unreadable([ConfigurationProblem])
 
         init(isKnown: Bool) { self = isKnown ? .known : .unknown }
     }
 
-    enum Way: Equatable {
+    enum Destination: Equatable {
         case server
         /// Where the next start reads it.
         case journal(path: String)
@@ -44,14 +44,14 @@ struct RevocationRequest {
     }
 
     enum Failure: Error {
-        case server(RunningServer.Failure)
+        case server(AdminAPI.Failure)
         case keysAreTemporary
-        case notOurs(path: String)
+        case notOwner(path: String)
         /// A server has the journal, and is not to be reached.
-        case inUse(path: String, RunningServer.Failure)
+        case inUse(path: String, AdminAPI.Failure)
         case unusable(path: String, RevocationsError)
         case notWritten(path: String, Errno)
-        case notUnderstood
+        case invalid
 
         /// One for each thing that is wrong.
         var sentences: [String] {
@@ -59,7 +59,7 @@ struct RevocationRequest {
             case .server(let failure): failure.sentences
             case .keysAreTemporary:
                 ["the keys are made anew at each start, and no token outlives the server"]
-            case .notOurs(let path):
+            case .notOwner(let path):
                 [
                     "no server is running, and \(path) belongs to another user; run this as the user "
                         + "that the server runs as"
@@ -70,24 +70,24 @@ struct RevocationRequest {
             case .unusable(let path, let error): ["\(path) \(error.sentence)"]
             case .notWritten(let path, let error):
                 ["\(path) cannot be written: \(error.description)"]
-            case .notUnderstood: ["what was to be revoked is not understood"]
+            case .invalid: ["what was to be revoked is not understood"]
             }
         }
 
-        var exitCode: Command.ExitCode {
+        var exitCode: GatehouseCommand.ExitCode {
             switch self {
             case .server(let failure), .inUse(_, let failure): failure.exitCode
             case .keysAreTemporary: .configuration
-            case .notOurs: .notPermitted
+            case .notOwner: .notPermitted
             case .unusable(_, let error): error.isLoss ? .configuration : .cannotCreate
             case .notWritten: .inputOutput
-            case .notUnderstood: .software
+            case .invalid: .software
             }
         }
 
         /// Says it, and returns what to exit with.
-        func told() -> Command.ExitCode {
-            for sentence in sentences { Command.say(sentence) }
+        func report() -> GatehouseCommand.ExitCode {
+            for sentence in sentences { GatehouseCommand.printError(sentence) }
             return exitCode
         }
     }
@@ -116,10 +116,10 @@ struct RevocationRequest {
 
     /// When it returns, it is on the disk.
     func send() throws(Failure) -> Done {
-        do throws(RunningServer.Failure) {
-            let answer = try RunningServer(configuration).ask("POST", "/revoke", json: order)
+        do throws(AdminAPI.Failure) {
+            let answer = try AdminAPI(configuration).ask("POST", "/revoke", json: order)
             return Done(
-                way: .server, target: TargetStatus(isKnown: answer["known"] != .boolean(false)))
+                destination: .server, target: TargetStatus(isKnown: answer["known"] != .boolean(false)))
         } catch {
             switch error {
             case .noSocket, .unreached(.notRunning): return try write(error)
@@ -129,9 +129,9 @@ struct RevocationRequest {
     }
 
     /// Without a server the journal is nobody's, and what is written there counts from the next start.
-    private func write(_ failure: RunningServer.Failure) throws(Failure) -> Done {
+    private func write(_ failure: AdminAPI.Failure) throws(Failure) -> Done {
         guard let path = configuration.revocationJournal else { throw .keysAreTemporary }
-        guard Self.isOurs(path) else { throw .notOurs(path: path) }
+        guard Self.isOurs(path) else { throw .notOwner(path: path) }
         let now = WallClock.system.now()
         let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
         let revocations: Revocations
@@ -145,7 +145,7 @@ struct RevocationRequest {
             throw .unusable(path: path, error)
         }
         guard case .revoke(let target) = RevocationRequest(parsing: order.span, tokens, at: now)
-        else { throw .notUnderstood }
+        else { throw .invalid }
         // Before the revocation makes a token or a session known.
         let status = status(of: target, revocations, at: now)
         do throws(Errno) {
@@ -153,7 +153,7 @@ struct RevocationRequest {
         } catch {
             throw .notWritten(path: path, error)
         }
-        return Done(way: .journal(path: path), target: status)
+        return Done(destination: .journal(path: path), target: status)
     }
 
     private func status(

@@ -115,7 +115,7 @@ struct RootCommand {
     }
 
     /// The files that the configuration names, the demo's without one.
-    private var configured: [FilePlaces.Place] {
+    private var configured: [PathConflicts.Place] {
         Configuration.places(file: configurationPath, environment: environment)
     }
 

@@ -3,7 +3,7 @@ import JSON
 import POSIX
 
 /// The server that runs with a configuration, for the commands that ask it to do something.
-struct RunningServer {
+struct AdminAPI {
     enum Failure: Error {
         /// The configuration names no socket.
         case noSocket
@@ -24,13 +24,13 @@ struct RunningServer {
                         + "through it; add \"admin\": { \"socket\": \"logs/admin.sock\" }, and start "
                         + "the server anew"
                 ]
-            case .unreached(let failure): [failure.sentence]
+            case .unreached(let failure): [failure.description]
             case .refused(_, let sentence, let problems):
                 problems.isEmpty ? ["the server says: \(sentence)"] : problems
             }
         }
 
-        var exitCode: Command.ExitCode {
+        var exitCode: GatehouseCommand.ExitCode {
             switch self {
             case .noSocket, .unreached(.pathTooLong): .configuration
             case .unreached(.notPermitted): .notPermitted
@@ -41,8 +41,8 @@ struct RunningServer {
         }
 
         /// Says it, and returns what to exit with.
-        func told() -> Command.ExitCode {
-            for sentence in sentences { Command.say(sentence) }
+        func report() -> GatehouseCommand.ExitCode {
+            for sentence in sentences { GatehouseCommand.printError(sentence) }
             return exitCode
         }
     }

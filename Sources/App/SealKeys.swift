@@ -7,10 +7,10 @@ import POSIX
 /// The keys that the log is sealed with and checked against.
 enum SealKeys {
     /// The log's options with the key that seals it.
-    static func completing(_ configuration: Configuration) -> LogOptions {
+    static func logOptions(_ configuration: Configuration) -> LogOptions {
         var options = configuration.log
         guard configuration.sealsLog else { return options }
-        if let key = inUse(configuration, making: true).first {
+        if let key = current(configuration, making: true).first {
             options.seal = LogOptions.Seal(key: key, interval: configuration.sealInterval)
         }
         return options
@@ -19,7 +19,7 @@ enum SealKeys {
     /// The key that seals, and then those that it is as good as: with a secret of its own there is none
     /// of those, else there is one for each token key.
     /// - Parameter making: whether to make the demo's key if it is not there.
-    static func inUse(_ configuration: Configuration, making: Bool) -> [SealKey] {
+    static func current(_ configuration: Configuration, making: Bool) -> [SealKey] {
         if let secret = configuration.sealSecret { return [SealKey(secret: secret.span)] }
         if configuration.keysAreTemporary {
             return [demoKey(configuration.log.path, making: making)].compactMap(\.self)
@@ -29,16 +29,16 @@ enum SealKeys {
 
     /// Those that may have sealed before: what was sealed before the log had a secret of its own is still
     /// there, but whoever has a token key must not be able to seal anything behind that.
-    static func earlier(_ configuration: Configuration) -> [SealKey] {
+    static func previous(_ configuration: Configuration) -> [SealKey] {
         guard configuration.sealSecret != nil, !configuration.keysAreTemporary else { return [] }
         return configuration.keys.entries.map { SealKey(derivedFrom: $0.key) }
     }
 
     /// The key in a file that is named to `log verify`: of the log's own, or a token key.
-    static func named(_ path: String) throws(Problem) -> SealKey {
+    static func read(_ path: String) throws(ConfigurationProblem) -> SealKey {
         let secret = try ConfigurationFile(path).secret(path)
         guard secret.count >= KeyRing.minimumSecretLength else {
-            throw Problem(path: path, sentence: "has no key in it")
+            throw ConfigurationProblem(path: path, message: "has no key in it")
         }
         // One derived from a token key is the same.
         return SealKey(secret: secret.span)

@@ -15,7 +15,7 @@ struct SecretCommand {
 
     /// Nil if help was asked for.
     /// - Parameter rest: what stands behind `secret`.
-    init?(_ rest: inout ArraySlice<String>) throws(Command.UsageError) {
+    init?(_ rest: inout ArraySlice<String>) throws(GatehouseCommand.UsageError) {
         if rest.contains("--help") || rest.contains("-h") { return nil }
         while let argument = rest.popFirst() {
             switch argument {
@@ -27,20 +27,20 @@ struct SecretCommand {
             }
         }
         guard id == nil || file != nil else {
-            throw Command.UsageError(sentence: "--id names a key that --add FILE adds")
+            throw GatehouseCommand.UsageError(sentence: "--id names a key that --add FILE adds")
         }
-        if let id, !KeyAddition.isID(id) {
-            throw Command.UsageError(sentence: "--id: not 1 to 64 of A-Z a-z 0-9 . _ -")
+        if let id, !KeyInsertion.isID(id) {
+            throw GatehouseCommand.UsageError(sentence: "--id: not 1 to 64 of A-Z a-z 0-9 . _ -")
         }
     }
 
-    func run(_ environment: [String: String]) -> Command.ExitCode {
+    func run(_ environment: [String: String]) -> GatehouseCommand.ExitCode {
         guard let file else {
             StandardOutput.show(Self.newSecret())
             return .success
         }
-        do throws(KeyAddition.Failure) {
-            let added = try KeyAddition(to: file, id: id, environment: environment).run()
+        do throws(KeyInsertion.Failure) {
+            let added = try KeyInsertion(to: file, id: id, environment: environment).run()
             let config = VisibleText.of(file, limit: 200)
             StandardOutput.show(
                 """
@@ -51,7 +51,7 @@ struct SecretCommand {
                 StandardOutput.show(
                     """
                     What was signed before is still good. The old key can be taken out of token.keys \
-                    \(MomentWords.span(added.session))
+                    \(HumanTime.span(added.session))
                     (token.session) after that, when no session of before is left; keep its secret for \
                     as long as
                     `log verify` has to check what it sealed.
@@ -59,7 +59,7 @@ struct SecretCommand {
             }
             return .success
         } catch {
-            for sentence in error.sentences { Command.say(sentence) }
+            for sentence in error.sentences { GatehouseCommand.printError(sentence) }
             return error.exitCode
         }
     }
@@ -74,8 +74,8 @@ struct SecretCommand {
 /// Adds a key to a configuration file: the secret into a file of its own beside it, and its name in front
 /// of `token.keys`. Nothing of the configuration's own text is changed but that place; the file is
 /// replaced as a whole, and only by one that can be loaded.
-struct KeyAddition {
-    struct Added {
+struct KeyInsertion {
+    struct Result {
         let id: String
         let secretFile: String
         let otherKeys: Int
@@ -85,7 +85,7 @@ struct KeyAddition {
     enum Failure: Error {
         case cannotRead(String, Errno)
         case cannotWrite(String, Errno)
-        case wrong([Problem])
+        case wrong([ConfigurationProblem])
         case fromEnvironment
         case tooManyKeys
         case idIsTaken(String)
@@ -121,7 +121,7 @@ struct KeyAddition {
             }
         }
 
-        var exitCode: Command.ExitCode {
+        var exitCode: GatehouseCommand.ExitCode {
             switch self {
             case .cannotRead(_, .permissionDenied), .cannotWrite(_, .permissionDenied),
                 .cannotWrite(_, .readOnlyFileSystem), .cannotWrite(_, .notPermitted):
@@ -170,14 +170,14 @@ struct KeyAddition {
         return KeyRing.Entry(id: text, secret: secret.span) != nil
     }
 
-    func run() throws(Failure) -> Added {
+    func run() throws(Failure) -> Result {
         guard environment["GATEHOUSE_TOKEN_KEYS"] == nil else { throw .fromEnvironment }
         let bytes: [UInt8]
-        do throws(Problem) { bytes = try ConfigurationFile(path).bytes } catch {
+        do throws(ConfigurationProblem) { bytes = try ConfigurationFile(path).bytes } catch {
             throw .wrong([error])
         }
-        let place: KeyPlace
-        do throws(Problem) { place = try KeyPlace(in: bytes, of: path) } catch {
+        let place: KeyInsertionPoint
+        do throws(ConfigurationProblem) { place = try KeyInsertionPoint(in: bytes, of: path) } catch {
             throw .wrong([error])
         }
         guard place.ids.count < KeyRing.maximumKeys else { throw .tooManyKeys }
@@ -188,7 +188,7 @@ struct KeyAddition {
         }
         do throws(Failure) {
             let session = try replace(place.adding(id: id, secretFile: secretFile), id)
-            return Added(
+            return Result(
                 id: id, secretFile: path(of: secretFile), otherKeys: place.ids.count,
                 session: session)
         } catch {
@@ -213,7 +213,7 @@ struct KeyAddition {
                 throw .wrong(error.problems)
             }
             guard configuration.keys.signing.id == id else {
-                throw .wrong([Problem(path: "token.keys", sentence: "did not take the key")])
+                throw .wrong([ConfigurationProblem(path: "token.keys", message: "did not take the key")])
             }
             let now = try? folder.status(of: name)
             guard let now, now.isSameFile(as: before), now.modified == before.modified,

@@ -6,7 +6,7 @@ import Time
 
 /// `gatehouse revoke`, `level`, `reload` and `sessions`: what an operator has a running server do, through
 /// its admin socket.
-struct ServerCommand {
+struct AdminCommand {
     enum Verb: String { case revoke, level, reload, sessions, locks, unlock }
 
     private enum Target {
@@ -18,7 +18,7 @@ struct ServerCommand {
         case all
     }
 
-    private enum Task {
+    private enum Action {
         case revoke(Target, RevocationOptions)
         case level(Area?, Level)
         case levels
@@ -34,13 +34,13 @@ struct ServerCommand {
         var acceptsShortJournal = false
     }
 
-    private let task: Task
+    private let task: Action
 
     /// Nil if help was asked for.
     /// - Parameter rest: what stands behind the verb.
     init?(
         _ verb: Verb, _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
-    ) throws(Command.UsageError) {
+    ) throws(GatehouseCommand.UsageError) {
         if rest.contains("--help") || rest.contains("-h") { return nil }
         switch verb {
         case .revoke: task = try Self.revocation(&rest, &configurationPath)
@@ -64,7 +64,7 @@ struct ServerCommand {
                 }
             }
             guard let user else {
-                throw Command.UsageError(
+                throw GatehouseCommand.UsageError(
                     sentence: "missing option --user N or --username NAME; "
                         + "see gatehouse sessions --help")
             }
@@ -76,7 +76,7 @@ struct ServerCommand {
 
     private static func revocation(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
-    ) throws(Command.UsageError) -> Task {
+    ) throws(GatehouseCommand.UsageError) -> Action {
         var targets: [Target] = []
         var options = RevocationOptions()
         while let argument = rest.popFirst() {
@@ -90,7 +90,7 @@ struct ServerCommand {
             case "--session":
                 // An identifier may begin with hyphens.
                 guard let next = rest.popFirst(), !Self.allOptions.contains(next) else {
-                    throw Command.UsageError(
+                    throw GatehouseCommand.UsageError(
                         sentence: "--session needs a value; write --session SID")
                 }
                 targets.append(.session(try identifier(next, argument)))
@@ -104,19 +104,19 @@ struct ServerCommand {
                 targets.append(next == "-" ? .token : .tokenID(try identifier(next, argument)))
             default:
                 if argument.hasPrefix("-") { throw .unknown(argument) }
-                throw Command.UsageError(
-                    sentence: TokenInput.looksLikeToken(argument)
-                        ? TokenInput.refusal : "revoke: a word that belongs to no option")
+                throw GatehouseCommand.UsageError(
+                    sentence: TokenPrompt.looksLikeToken(argument)
+                        ? TokenPrompt.refusal : "revoke: a word that belongs to no option")
             }
         }
         guard targets.count == 1, let target = targets.first else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "revoke exactly one of --user N, --username NAME, --session SID, "
                     + "--token [JTI] and --all")
         }
         if options.acceptsShortJournal {
             guard case .all = target else {
-                throw Command.UsageError(
+                throw GatehouseCommand.UsageError(
                     sentence:
                         "--accept-short-journal: what is missing in the journal is not known; "
                         + "write it with --all")
@@ -133,13 +133,13 @@ struct ServerCommand {
     /// A `jti` or `sid`, as they stand in the log.
     private static func identifier(
         _ text: String, _ option: String
-    ) throws(Command.UsageError) -> String {
-        guard !TokenInput.looksLikeToken(text) else {
-            throw Command.UsageError(sentence: "\(option): \(TokenInput.refusal)")
+    ) throws(GatehouseCommand.UsageError) -> String {
+        guard !TokenPrompt.looksLikeToken(text) else {
+            throw GatehouseCommand.UsageError(sentence: "\(option): \(TokenPrompt.refusal)")
         }
         let isPlain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
         guard (1...ShortText.capacity).contains(text.utf8.count), isPlain else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "\(option): not an identifier of 1 to \(ShortText.capacity) bytes, as "
                     + "the log has them")
         }
@@ -148,7 +148,7 @@ struct ServerCommand {
 
     private static func levelChange(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
-    ) throws(Command.UsageError) -> Task {
+    ) throws(GatehouseCommand.UsageError) -> Action {
         var words: [String] = []
         while let argument = rest.popFirst() {
             if argument == "--config" {
@@ -162,16 +162,16 @@ struct ServerCommand {
         if words.isEmpty { return .levels }
         let areas = Area.allCases.map { "\($0.name)" }.joined(separator: ", ")
         guard words.count == 2 else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "level wants an area (\(areas), or all) and a level, for example: level "
                     + "http DEBUG; without arguments it shows the levels in force")
         }
         let area = Area(name: words[0])
         guard area != nil || words[0] == "all" else {
-            throw Command.UsageError(sentence: "\(words[0]): no such area; write \(areas) or all")
+            throw GatehouseCommand.UsageError(sentence: "\(words[0]): no such area; write \(areas) or all")
         }
         guard let level = Level(name: words[1]) else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "\(words[1]): no such level; write DEBUG, INFO, WARNING, ERROR or "
                     + "CRITICAL")
         }
@@ -181,8 +181,8 @@ struct ServerCommand {
     // MARK: Running
 
     /// - Parameter names: how names are shown.
-    func run(_ configuration: Configuration, _ names: VisibleText) -> Command.ExitCode {
-        do throws(RunningServer.Failure) {
+    func run(_ configuration: Configuration, _ names: VisibleText) -> GatehouseCommand.ExitCode {
+        do throws(AdminAPI.Failure) {
             switch task {
             case .revoke(let target, let options):
                 return revoke(target, options, configuration, names)
@@ -192,20 +192,20 @@ struct ServerCommand {
             case .sessions(let named, let asJSON):
                 let user: UserID
                 do throws(NamedUser.Failure) { user = try named.id(configuration) } catch {
-                    return error.told(names)
+                    return error.report(names)
                 }
                 try list(user, asJSON: asJSON, configuration)
             case .locks(let command): try command.run(configuration)
             }
             return .success
         } catch {
-            return error.told()
+            return error.report()
         }
     }
 
     private func set(
         _ area: Area?, _ level: Level, _ configuration: Configuration
-    ) throws(RunningServer.Failure) {
+    ) throws(AdminAPI.Failure) {
         var writer = JSONWriter()
         writer.beginObject()
         if let area {
@@ -215,14 +215,14 @@ struct ServerCommand {
         writer.name("level")
         writer.string("\(level.name)")
         writer.endObject()
-        try RunningServer(configuration).ask("PUT", "/log-level", json: writer.bytes)
+        try AdminAPI(configuration).ask("PUT", "/log-level", json: writer.bytes)
         let what = area.map { "log.areas.\($0.name)" } ?? "log.level"
         StandardOutput.show("\(what) is \(level.name) until the next reload or restart")
         if area == nil { StandardOutput.show("no area has a level of its own until then") }
     }
 
-    private func showLevels(_ configuration: Configuration) throws(RunningServer.Failure) {
-        let answer = try RunningServer(configuration).ask("GET", "/log-level")
+    private func showLevels(_ configuration: Configuration) throws(AdminAPI.Failure) {
+        let answer = try AdminAPI(configuration).ask("GET", "/log-level")
         let areas = Area.allCases.map { area in
             ["\(area.name)", answer["areas"]?["\(area.name)"]?.text ?? ""]
         }
@@ -236,11 +236,11 @@ struct ServerCommand {
                     }
                 return [setting, sentence]
             }
-        for line in PlainTable.lines(areas + sinks) { StandardOutput.show(line) }
+        for line in TextTable.lines(areas + sinks) { StandardOutput.show(line) }
     }
 
-    private func reload(_ configuration: Configuration) throws(RunningServer.Failure) {
-        let (changed, waiting) = try RunningServer(configuration).reload()
+    private func reload(_ configuration: Configuration) throws(AdminAPI.Failure) {
+        let (changed, waiting) = try AdminAPI(configuration).reload()
         if changed.isEmpty, waiting.isEmpty {
             StandardOutput.show("read again; no setting has changed")
         }
@@ -250,26 +250,26 @@ struct ServerCommand {
 
     private func list(
         _ user: UserID, asJSON: Bool, _ configuration: Configuration
-    ) throws(RunningServer.Failure) {
-        let answer = try RunningServer(configuration).ask("GET", "/sessions?user=\(user.rawValue)")
+    ) throws(AdminAPI.Failure) {
+        let answer = try AdminAPI(configuration).ask("GET", "/sessions?user=\(user.rawValue)")
         let sessions = answer["sessions"]?.elements ?? []
         guard !asJSON else {
             StandardOutput.show(String(decoding: Self.json(user, sessions), as: UTF8.self))
             return
         }
         guard !sessions.isEmpty else {
-            Command.say("no session of user \(user.rawValue) that this server has begun or renewed")
+            GatehouseCommand.printError("no session of user \(user.rawValue) that this server has begun or renewed")
             return
         }
         var rows = [["session", "began", "seen", "ends", "from"]]
         for session in sessions {
             let times = ["began", "seen", "ends"].map { name in
-                session[name]?.integer.map { MomentWords.utc(Timestamp(seconds: $0)) } ?? "-"
+                session[name]?.integer.map { HumanTime.utc(Timestamp(seconds: $0)) } ?? "-"
             }
             rows.append(
                 [Self.shown(session["session"]?.text)] + times + [Self.shown(session["ip"]?.text)])
         }
-        StandardOutput.show(PlainTable.lines(rows).joined(separator: "\n"))
+        StandardOutput.show(TextTable.lines(rows).joined(separator: "\n"))
     }
 
     /// As the server says it.
@@ -306,7 +306,7 @@ struct ServerCommand {
     private func revoke(
         _ target: Target, _ options: RevocationOptions, _ configuration: Configuration,
         _ names: VisibleText
-    ) -> Command.ExitCode {
+    ) -> GatehouseCommand.ExitCode {
         if case .all = target, !options.isConfirmed, let refusal = Self.refusalOfAll() {
             return refusal
         }
@@ -314,16 +314,16 @@ struct ServerCommand {
         writer.beginObject()
         let what: String
         /// What to say of something that is not known, and the exit code.
-        var unknown = (sentence: "", exitCode: Command.ExitCode.success)
+        var unknown = (sentence: "", exitCode: GatehouseCommand.ExitCode.success)
         switch target {
         case .user(let named):
             let user: UserID
             do throws(NamedUser.Failure) { user = try named.id(configuration) } catch {
-                return error.told(names)
+                return error.report(names)
             }
             writer.name("user")
             writer.integer(user.rawValue)
-            what = RevocationRequest.ended(user)
+            what = RevocationSubmission.ended(user)
             unknown = ("no such user: \(user.rawValue)", .noUser)
         case .session(let id):
             writer.name("session")
@@ -343,15 +343,15 @@ struct ServerCommand {
             writer.boolean(true)
             what = "all sessions of everybody that have begun until now have ended"
         case .token:
-            guard let token = TokenInput.token() else { return .data }
+            guard let token = TokenPrompt.token() else { return .data }
             let claims: Claims
             switch Self.claims(of: token, configuration) {
             case .signed(let signed): claims = signed
             case .malformed:
-                Command.say("that is not a token: three parts in base64url, with dots between")
+                GatehouseCommand.printError("that is not a token: three parts in base64url, with dots between")
                 return .usage
             case .unsigned:
-                Command.say(
+                GatehouseCommand.printError(
                     "no key of this configuration has signed that; there is nothing to revoke")
                 return .data
             }
@@ -361,41 +361,41 @@ struct ServerCommand {
             what = "token \(VisibleText.of(id)) of user \(claims.user.rawValue) is revoked"
         }
         writer.endObject()
-        do throws(RevocationRequest.Failure) {
-            let done = try RevocationRequest(
+        do throws(RevocationSubmission.Failure) {
+            let done = try RevocationSubmission(
                 writer.bytes, configuration, acceptsShortJournal: options.acceptsShortJournal
             ).send()
-            if let note = done.way.note { Command.say(note) }
+            if let note = done.destination.note { GatehouseCommand.printError(note) }
             switch done.target {
             case .known: break
             case .unreadable(let problems):
-                for problem in problems { Command.say("\(problem)") }
-                Command.say("whether there is such a user cannot be told; recorded all the same")
+                for problem in problems { GatehouseCommand.printError("\(problem)") }
+                GatehouseCommand.printError("whether there is such a user cannot be told; recorded all the same")
             case .unknown:
                 let sentence = "\(unknown.sentence); recorded all the same"
                 if unknown.exitCode == .success {
                     StandardOutput.show(sentence)
                 } else {
-                    Command.say(sentence)
+                    GatehouseCommand.printError(sentence)
                 }
                 return unknown.exitCode
             }
             StandardOutput.show(what)
             return .success
         } catch {
-            return error.told()
+            return error.report()
         }
     }
 
     /// Nil if it may go on.
-    private static func refusalOfAll() -> Command.ExitCode? {
+    private static func refusalOfAll() -> GatehouseCommand.ExitCode? {
         guard StandardInput.isTerminal else {
-            Command.say("--all ends every session of everybody; write --yes if that is meant")
+            GatehouseCommand.printError("--all ends every session of everybody; write --yes if that is meant")
             return .usage
         }
         StandardInput.show("This ends every session of everybody. Type yes to go on: ")
         guard let line = try? StandardInput.line(upTo: 100), line == Array("yes".utf8) else {
-            Command.say("nothing was revoked")
+            GatehouseCommand.printError("nothing was revoked")
             return .usage
         }
         return nil

@@ -9,13 +9,13 @@ import Revocation
 import Time
 
 /// What a configuration makes of the house: the routes of each listener. Made anew at each reload.
-struct Service: Sendable {
+struct Routes: Sendable {
     let users: UserDirectory
     let routes: RouteTable
     let adminRoutes: RouteTable
     let metricsRoutes: RouteTable
 
-    init(_ configuration: Configuration, _ users: UserDirectory, _ parts: LastingParts) {
+    init(_ configuration: Configuration, _ users: UserDirectory, _ parts: SharedState) {
         self.users = users
         let (log, clock) = (parts.security, parts.clock)
         let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
@@ -57,8 +57,8 @@ struct Service: Sendable {
         // Nobody pays for counting who has not asked for the counts.
         if parts.countsRequests {
             router.use(
-                RequestCounting.middleware(parts.requests),
-                inTwoSteps: RequestCounting.inTwoSteps(parts.requests))
+                RequestMetricsMiddleware.middleware(parts.requests),
+                inTwoSteps: RequestMetricsMiddleware.inTwoSteps(parts.requests))
         }
         routes = router.routes()
 
@@ -67,14 +67,14 @@ struct Service: Sendable {
         var metrics = Router()
         metrics.on(.get, "/metrics") { _ in
             Response(
-                .ok, text: parts.bell.metrics(), type: MetricsText.contentType)
+                .ok, text: parts.callbacks.metrics(), type: MetricsText.contentType)
         }
         metricsRoutes = metrics.routes()
     }
 
     private static func adminRoutes(
         _ configuration: Configuration, _ tokens: HS256, _ issuer: TokenIssuer,
-        _ bearer: BearerAuthentication, _ users: UserDirectory, _ parts: LastingParts,
+        _ bearer: BearerAuthentication, _ users: UserDirectory, _ parts: SharedState,
         _ fingerprintKey: HMACSHA256.Key
     ) -> RouteTable {
         let introspection = Introspection(bearer, users: users, policy: configuration.policy)
@@ -86,8 +86,8 @@ struct Service: Sendable {
             log: parts.security, clock: parts.clock)
         let endpoints = AdminEndpoints(
             sessions: parts.sessions, revocations: parts.revocations, clock: parts.clock,
-            levels: parts.log.levels, changeLevel: parts.bell.changeLevel, head: { parts.log.head },
-            reload: parts.bell.reload
+            levels: parts.log.levels, changeLevel: parts.callbacks.changeLevel, head: { parts.log.head },
+            reload: parts.callbacks.reload
         )
         var router = Router()
         router.on(.post, "/introspect", introspection.respond)
@@ -123,7 +123,7 @@ struct Service: Sendable {
     }
 
     private static func loginMode(
-        _ configuration: Configuration, _ users: UserDirectory, _ parts: LastingParts,
+        _ configuration: Configuration, _ users: UserDirectory, _ parts: SharedState,
         _ fingerprintKey: HMACSHA256.Key
     ) -> Login.Mode {
         switch configuration.login.mode {
@@ -141,13 +141,13 @@ struct Service: Sendable {
                         // Where the file cannot be written, the old hash goes on being good.
                         if (try? file.replace(old, by: hash, of: user.id)) == true {
                             parts.users.upgrade(old, to: hash, of: user.id)
-                            parts.bell.hashUpgraded()
+                            parts.callbacks.hashUpgraded()
                         }
                     }))
         }
     }
 
-    private static func health(_ parts: LastingParts) -> Health {
+    private static func health(_ parts: SharedState) -> Health {
         Health(checks: [
             (
                 "log",
@@ -172,7 +172,7 @@ struct Service: Sendable {
                 guard log.levels.isEnabled(.debug, .http) else { return handler(request) }
                 let start = MonotonicTime.now
                 let response = handler(request)
-                log.record(RequestAnswered(request, response, since: start))
+                log.record(RequestCompleted(request, response, since: start))
                 return response
             }
         }
@@ -187,10 +187,10 @@ struct Service: Sendable {
                 let reply = handler(request)
                 switch reply {
                 case .response(let response):
-                    log.record(RequestAnswered(request, response, since: start))
+                    log.record(RequestCompleted(request, response, since: start))
                 case .slow(let work):
                     return .slow(
-                        work.then { log.record(RequestAnswered(request, $0, since: start)) })
+                        work.then { log.record(RequestCompleted(request, $0, since: start)) })
                 }
                 return reply
             }

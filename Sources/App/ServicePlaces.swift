@@ -39,7 +39,7 @@ struct ServicePlaces {
 
     /// What a start refuses whatever the permissions are: a file that is none, or that another account
     /// could change.
-    var problems: [Problem] {
+    var problems: [ConfigurationProblem] {
         files.flatMap { place in
             [(place.path, place.what)].flatMap { Self.problems(place, $0.0, $0.1) }
                 + place.companions.flatMap { kind in
@@ -48,12 +48,12 @@ struct ServicePlaces {
         }
     }
 
-    private static func problems(_ place: Place, _ path: String, _ what: String) -> [Problem] {
+    private static func problems(_ place: Place, _ path: String, _ what: String) -> [ConfigurationProblem] {
         guard let (folder, name) = try? ServiceFolder.containing(path),
             let status = try? folder.status(of: name)
         else { return [] }
-        func problem(_ sentence: String) -> [Problem] {
-            [Problem(path: place.setting, sentence: sentence)]
+        func problem(_ sentence: String) -> [ConfigurationProblem] {
+            [ConfigurationProblem(path: place.setting, message: sentence)]
         }
         if status.isSymbolicLink {
             return problem("\(path) is a symbolic link; write the path that it leads to")
@@ -81,20 +81,20 @@ struct ServicePlaces {
 
     /// What others could do to the log and the journal, which keeps no server from starting: a
     /// container's volume is often open to everyone in the container.
-    var warnings: [Problem] {
+    var warnings: [ConfigurationProblem] {
         var known: Set<PathFault> = []
         return (files + [socket].compactMap(\.self)).flatMap { place in
             folderWarnings(place, &known) + Self.fileWarnings(place)
         }
     }
 
-    private func folderWarnings(_ place: Place, _ known: inout Set<PathFault>) -> [Problem] {
+    private func folderWarnings(_ place: Place, _ known: inout Set<PathFault>) -> [ConfigurationProblem] {
         guard let folder = try? ServiceFolder.lowest(place.folder) else { return [] }
         return folder.faults.compactMap { fault in
             guard known.insert(fault).inserted, Self.isWorthSaying(fault, folder.path) else {
                 return nil
             }
-            return Problem(path: place.setting, sentence: fault.sentence)
+            return ConfigurationProblem(path: place.setting, message: fault.sentence)
         }
     }
 
@@ -104,16 +104,16 @@ struct ServicePlaces {
         return mode & S_IWOTH != 0 || fault.path == folder
     }
 
-    private static func fileWarnings(_ place: Place) -> [Problem] {
+    private static func fileWarnings(_ place: Place) -> [ConfigurationProblem] {
         guard let status = try? SystemFileSystem().status(of: place.path), status.isRegularFile,
             status.isReadableByOthers || status.isWritableByOthers
         else { return [] }
         let verb = status.isWritableByOthers ? "changed" : "read"
         let mode = place.what == "log" ? "640" : "600"
         return [
-            Problem(
+            ConfigurationProblem(
                 path: place.setting,
-                sentence: "the \(place.what) \(place.path) can be \(verb) by others; "
+                message: "the \(place.what) \(place.path) can be \(verb) by others; "
                     + "chmod \(mode) it")
         ]
     }

@@ -5,7 +5,7 @@ import JSON
 /// surprise; gathers every problem instead of stopping at the first.
 ///
 /// Keys are paths: `log.file.max_size`, which the environment spells `GATEHOUSE_LOG_FILE_MAX_SIZE`.
-struct Settings {
+struct ConfigurationSource {
     /// A value as it was written: as JSON, or as the text of an environment variable.
     enum Raw {
         case json(JSONValue)
@@ -20,7 +20,7 @@ struct Settings {
     private let environment: [String: String]
     private var known: Set<String> = []
     private var knownVariables: Set<String> = []
-    private(set) var problems: [Problem] = []
+    private(set) var problems: [ConfigurationProblem] = []
 
     /// - Parameter root: the file's content; nil for no file.
     init(_ root: JSONValue?, environment: [String: String]) {
@@ -30,14 +30,14 @@ struct Settings {
         }
         guard let root else { return }
         guard case .object = root else {
-            problems.append(Problem(path: "", sentence: "the file must hold one object"))
+            problems.append(ConfigurationProblem(path: "", message: "the file must hold one object"))
             return
         }
         flatten(root, path: "")
     }
 
     mutating func add(_ path: String, _ sentence: String) {
-        problems.append(Problem(path: path, sentence: sentence))
+        problems.append(ConfigurationProblem(path: path, message: sentence))
     }
 
     /// Ends the reading: whatever was not asked for is not known.

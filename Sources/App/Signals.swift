@@ -151,7 +151,7 @@ final class Signals: Sendable {
     /// Signals that mean nothing to a server, and would end it all the same without a word in the
     /// log: SIGUSR2 for SIGUSR1 is a slip, and nobody who sends one of the others wants an end, for
     /// which there is SIGTERM. Those that ask for a core file are the log's (`CrashReport`).
-    static func ignoreStrangers() {
+    static func ignoreUnusedSignals() {
         for number in [SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR] {
             signal(number, SIG_IGN)
         }

@@ -46,7 +46,7 @@ enum StandardInput {
 }
 
 /// A token that somebody hands to a command: a line of standard input, never an argument.
-enum TokenInput {
+enum TokenPrompt {
     /// More than any request may have in its head.
     private static let longestLine = 1 << 20
 
@@ -54,14 +54,14 @@ enum TokenInput {
     static func token() -> [UInt8]? {
         do throws(PasswordPrompt.Failure) {
             guard StandardInput.isTerminal else { return try read() }
-            let echo = try Echo.off()
+            let echo = try TerminalEcho.off()
             defer { echo.restore() }
             StandardInput.show("Token: ")
             let token = try read()
             StandardInput.show("\n")
             return token
         } catch {
-            Command.say(
+            GatehouseCommand.printError(
                 error == .tooLong
                     ? "a line of more than a mebibyte is no token"
                     : "no token came; give it alone on one line of standard input, as in "
@@ -83,7 +83,7 @@ enum TokenInput {
         if token.isEmpty { throw .nothing }
         let start = String(decoding: token.prefix(14), as: UTF8.self).lowercased()
         if start.hasPrefix("bearer ") || start.hasPrefix("authorization:") {
-            Command.say("write the token alone, without `Authorization` and `Bearer`")
+            GatehouseCommand.printError("write the token alone, without `Authorization` and `Bearer`")
             return nil
         }
         return token

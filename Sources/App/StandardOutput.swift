@@ -22,9 +22,9 @@ enum StandardOutput {
 
     /// The exit code of a command that has come to another; says so where not all was written. A code
     /// that tells of something else that is wrong stays.
-    static func finish(_ code: Command.ExitCode) -> Command.ExitCode {
+    static func finish(_ code: GatehouseCommand.ExitCode) -> GatehouseCommand.ExitCode {
         guard let failure = failed.withLock({ $0.take() }) else { return code }
-        Command.say(failure.sentence)
+        GatehouseCommand.printError(failure.sentence)
         return code == .success ? .inputOutput : code
     }
 }

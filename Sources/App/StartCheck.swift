@@ -9,17 +9,17 @@ import Time
 
 /// What would keep a server with a configuration from starting, as far as one can tell without making
 /// anything, or disturbing a server that runs with it.
-package struct StartCheck {
+package struct Preflight {
     private let configuration: Configuration
     private let places: ServicePlaces
-    package private(set) var problems: [Problem] = []
-    private(set) var warnings: [Problem] = []
+    package private(set) var problems: [ConfigurationProblem] = []
+    private(set) var warnings: [ConfigurationProblem] = []
     /// Nil in demo mode, or if they cannot be read.
     private(set) var userCount: Int?
 
     /// - Parameter known: what is wrong with the settings themselves; what one of them names is not
     ///   looked at then, because it has another value here than the operator wrote.
-    package init(_ configuration: Configuration, known: [Problem] = []) {
+    package init(_ configuration: Configuration, known: [ConfigurationProblem] = []) {
         self.configuration = configuration
         places = ServicePlaces(configuration)
         func isGood(_ setting: String) -> Bool { !known.contains { $0.path == setting } }
@@ -38,7 +38,7 @@ package struct StartCheck {
     private mutating func add(_ setting: String, _ sentence: String) {
         // One problem of a place says enough.
         guard !problems.contains(where: { $0.path == setting }) else { return }
-        problems.append(Problem(path: setting, sentence: sentence))
+        problems.append(ConfigurationProblem(path: setting, message: sentence))
     }
 
     // MARK: Addresses
@@ -75,17 +75,17 @@ package struct StartCheck {
             case .addressInUse where isServed: break
             case .addressInUse where Self.isUnderSystemd:
                 warnings.append(
-                    Problem(
+                    ConfigurationProblem(
                         path: setting,
-                        sentence: "\(address.text) is in use, which is right if systemd hands it "
+                        message: "\(address.text) is in use, which is right if systemd hands it "
                             + "over"))
             case .permissionDenied:
-                let problem = Problem(
+                let problem = ConfigurationProblem(
                     path: setting,
-                    sentence: "only root may listen on port \(address.port); have systemd hand "
+                    message: "only root may listen on port \(address.port); have systemd hand "
                         + "the socket over, or give the process CAP_NET_BIND_SERVICE")
                 // A unit may do either, and this process cannot tell.
-                guard Self.isUnderSystemd else { return add(setting, problem.sentence) }
+                guard Self.isUnderSystemd else { return add(setting, problem.message) }
                 warnings.append(problem)
             default: add(setting, address.sentence(for: error))
             }
@@ -173,9 +173,9 @@ package struct StartCheck {
             }
             // A start goes on with the journal as it is.
             warnings.append(
-                Problem(
+                ConfigurationProblem(
                     path: journal.setting,
-                    sentence: "\(place) cannot be written: \(words); the journal cannot be tidied"))
+                    message: "\(place) cannot be written: \(words); the journal cannot be tidied"))
             guard
                 let (folder, name) = try? ServiceFolder.containing(journal.path),
                 folder.permits(name, R_OK | W_OK)
@@ -203,7 +203,7 @@ package struct StartCheck {
         case .accepted:
             sentence = "a start takes the journal \(journal.path) as it is, and ends all sessions"
         }
-        warnings.append(Problem(path: journal.setting, sentence: sentence))
+        warnings.append(ConfigurationProblem(path: journal.setting, message: sentence))
     }
 
     private mutating func checkSocket(_ socket: ServicePlaces.Place) {
@@ -242,9 +242,9 @@ package struct StartCheck {
         // To connect to a socket of systemd's would start the service.
         guard !Self.isUnderSystemd else {
             return warnings.append(
-                Problem(
+                ConfigurationProblem(
                     path: socket.setting,
-                    sentence: "a socket is at \(socket.path), which is right if systemd hands it "
+                    message: "a socket is at \(socket.path), which is right if systemd hands it "
                         + "over or its server has died"))
         }
         let address = SocketAddress.unix(path: socket.path)
@@ -269,7 +269,7 @@ package struct StartCheck {
         warnings += Configuration.permissionWarning(path, "users")
         if userCount == 0 {
             warnings.append(
-                Problem(path: path, sentence: "has no users; add one with `gatehouse user add`"))
+                ConfigurationProblem(path: path, message: "has no users; add one with `gatehouse user add`"))
         }
     }
 }

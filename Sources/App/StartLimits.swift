@@ -68,12 +68,12 @@ struct StartLimits: Sendable {
 
     /// Makes the configuration's defaults fit the limits.
     /// - Returns: what was made smaller than usual.
-    func fit(_ configuration: inout Configuration) throws(Shortage) -> [Problem] {
+    func fit(_ configuration: inout Configuration) throws(Shortage) -> [ConfigurationProblem] {
         let warnings = [try fitDescriptors(&configuration)].compactMap(\.self)
         return warnings + [try fitThreads(&configuration)].compactMap(\.self)
     }
 
-    private func fitThreads(_ configuration: inout Configuration) throws(Shortage) -> Problem? {
+    private func fitThreads(_ configuration: inout Configuration) throws(Shortage) -> ConfigurationProblem? {
         let sides = [configuration.adminOptions, configuration.metricsOptions].compactMap(\.self)
         let others = Self.otherThreads + sides.map(Self.threads).reduce(0, +)
         let wanted = others + Self.threads(of: configuration.server)
@@ -110,9 +110,9 @@ struct StartLimits: Sendable {
                 sentence: "threads: \(probe.threads + missing) are needed at least, and "
                     + "\(probe.threads) can be made; \(remedy)")
         }
-        return Problem(
+        return ConfigurationProblem(
             path: "server.workers",
-            sentence: "\(configuration.server.workers) instead of \(workers), and "
+            message: "\(configuration.server.workers) instead of \(workers), and "
                 + "\(configuration.server.ioBoundWork.maximumConcurrent) requests at a time instead of \(waiting) "
                 + "wait for the disk: \(probe.threads) threads can be made, \(wanted) are usual; "
                 + remedy)
@@ -120,7 +120,7 @@ struct StartLimits: Sendable {
 
     private func fitDescriptors(
         _ configuration: inout Configuration
-    ) throws(Shortage) -> Problem? {
+    ) throws(Shortage) -> ConfigurationProblem? {
         let sides = [configuration.adminOptions, configuration.metricsOptions].compactMap(\.self)
         let usual = configuration.server.maximumConnections
         let others =
@@ -141,9 +141,9 @@ struct StartLimits: Sendable {
             }
             configuration.server.maximumConnections = connections
             configuration.server.excessConnections = excess
-            return Problem(
+            return ConfigurationProblem(
                 path: "server.max_connections",
-                sentence: "\(connections) instead of \(usual): \(descriptors) descriptors can be "
+                message: "\(connections) instead of \(usual): \(descriptors) descriptors can be "
                     + "open; \(remedy)")
         }
         guard free >= usual + min(usual, Self.fewestConnections) else {
@@ -157,7 +157,7 @@ struct StartLimits: Sendable {
     }
 
     /// At a reload nothing is refused: what was chosen for more than there is gets what there is.
-    func fitReload(_ configuration: inout Configuration) -> [Problem] {
+    func fitReload(_ configuration: inout Configuration) -> [ConfigurationProblem] {
         do throws(Shortage) {
             return [try fitDescriptors(&configuration)].compactMap(\.self)
         } catch {

@@ -34,7 +34,7 @@ struct Stopped: LogEvent {
 
 /// `revocations_mended`: the journal of what is revoked ended inside a record, which nobody was told
 /// about, and which is gone.
-struct JournalMended: LogEvent {
+struct JournalRepaired: LogEvent {
     let byteCount: Int
     var level: Level { .warning }
     var area: Area { .app }

@@ -23,7 +23,7 @@ struct TokenCommand {
     /// - Parameter rest: what stands behind `token`.
     init?(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
-    ) throws(Command.UsageError) {
+    ) throws(GatehouseCommand.UsageError) {
         if rest.contains("--help") || rest.contains("-h") { return nil }
         var verb: Verb?
         while let argument = rest.popFirst() {
@@ -31,9 +31,9 @@ struct TokenCommand {
             case (_, "--config"): configurationPath = try rest.value(of: argument)
             case (nil, _):
                 guard let named = Verb(rawValue: argument) else {
-                    throw Command.UsageError(
-                        sentence: TokenInput.looksLikeToken(argument)
-                            ? TokenInput.refusal : "token \(argument): write token issue or explain"
+                    throw GatehouseCommand.UsageError(
+                        sentence: TokenPrompt.looksLikeToken(argument)
+                            ? TokenPrompt.refusal : "token \(argument): write token issue or explain"
                     )
                 }
                 verb = named
@@ -46,38 +46,38 @@ struct TokenCommand {
             case (_, _) where argument.hasPrefix("-"): throw .unknown(argument)
             case (let verb?, _):
                 // Not shown: people try to write the token here.
-                throw Command.UsageError(
+                throw GatehouseCommand.UsageError(
                     sentence: verb == .issue
                         ? "token issue: a word that belongs to no option"
-                        : "token explain: \(TokenInput.refusal)")
+                        : "token explain: \(TokenPrompt.refusal)")
             }
         }
         guard let verb else {
-            throw Command.UsageError(sentence: "token what? write token issue or token explain")
+            throw GatehouseCommand.UsageError(sentence: "token what? write token issue or token explain")
         }
         guard verb != .issue || user != nil else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "token issue needs --user N or --username NAME, and takes --ttl 10m")
         }
         self.verb = verb
     }
 
-    private static func span(_ text: String) throws(Command.UsageError) -> TimeAmount {
+    private static func span(_ text: String) throws(GatehouseCommand.UsageError) -> TimeAmount {
         guard let span = Units.duration(text), span.milliseconds >= 1000, span.milliseconds % 1000 == 0 else {
-            throw Command.UsageError(sentence: "\"\(text)\" is no time to live; write 10m or 12h")
+            throw GatehouseCommand.UsageError(sentence: "\"\(text)\" is no time to live; write 10m or 12h")
         }
         return span
     }
 
     /// What `log stats --since` takes, a span from now on, and seconds since 1970.
-    static func moment(_ text: String, _ now: Timestamp) throws(Command.UsageError) -> Timestamp {
+    static func moment(_ text: String, _ now: Timestamp) throws(GatehouseCommand.UsageError) -> Timestamp {
         let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         if isNumber, let seconds = Int64(text) { return Timestamp(seconds: seconds) }
         if text.hasPrefix("+"), let span = Units.duration(String(text.dropFirst())) {
             return now + span
         }
         guard let moment = Timestamp(since: text, now: now) else {
-            throw Command.UsageError(
+            throw GatehouseCommand.UsageError(
                 sentence: "\"\(text)\" is no time; write 2026-11-21T07:00:00Z, 30m (ago), +30m or "
                     + "seconds since 1970")
         }
@@ -86,7 +86,7 @@ struct TokenCommand {
 
     func run(
         _ configuration: Configuration, _ environment: [String: String]
-    ) -> Command.ExitCode {
+    ) -> GatehouseCommand.ExitCode {
         switch verb {
         case .issue: return issue(configuration, VisibleText(environment))
         case .explain:
@@ -100,16 +100,16 @@ struct TokenCommand {
     /// By the server that runs, so that its log has it.
     private func issue(
         _ configuration: Configuration, _ names: VisibleText
-    ) -> Command.ExitCode {
+    ) -> GatehouseCommand.ExitCode {
         let user: UserID
         do throws(NamedUser.Failure) {
             guard let named = self.user else { return .software }
             user = try named.id(configuration)
         } catch {
-            return error.told(names)
+            return error.report(names)
         }
         if let span, configuration.sessionLifetime < span {
-            Command.say(
+            GatehouseCommand.printError(
                 "--ttl \(Units.text(span)) is longer than a session "
                     + "(token.session, \(Units.text(configuration.sessionLifetime)))")
             return .usage
@@ -123,22 +123,22 @@ struct TokenCommand {
             writer.integer(span.wholeSeconds)
         }
         writer.endObject()
-        do throws(RunningServer.Failure) {
-            let answer = try RunningServer(configuration).ask("POST", "/issue", json: writer.bytes)
+        do throws(AdminAPI.Failure) {
+            let answer = try AdminAPI(configuration).ask("POST", "/issue", json: writer.bytes)
             guard let token = answer["token"]?.text else { return .software }
             StandardOutput.show(token)
             return .success
         } catch {
             if case .refused(404, "User not found", _) = error {
-                Command.say(
+                GatehouseCommand.printError(
                     "the server knows no user \(user.rawValue) who is not disabled; "
                         + "`gatehouse user list` shows who there is")
                 return .noUser
             }
             if error.isNotRunning {
-                Command.say("a token has to stand in the log, and so its server has to run")
+                GatehouseCommand.printError("a token has to stand in the log, and so its server has to run")
             }
-            return error.told()
+            return error.report()
         }
     }
 
@@ -146,14 +146,14 @@ struct TokenCommand {
 
     private func explain(
         _ configuration: Configuration, _ names: VisibleText, isColored: Bool
-    ) -> Command.ExitCode {
+    ) -> GatehouseCommand.ExitCode {
         guard !configuration.keysAreTemporary else {
-            Command.say(
+            GatehouseCommand.printError(
                 "token.keys: there are none, and a server without them has a random key that only it "
                     + "knows; name its configuration with --config")
             return .configuration
         }
-        guard let token = TokenInput.token() else { return .noInput }
+        guard let token = TokenPrompt.token() else { return .noInput }
         let isNow = moment == nil
         let moment = moment ?? WallClock.system.now()
         let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
@@ -162,22 +162,22 @@ struct TokenCommand {
         do throws(Configuration.Invalid) {
             users = try configuration.readUsers()
         } catch {
-            for problem in error.problems { Command.say("\(problem)") }
+            for problem in error.problems { GatehouseCommand.printError("\(problem)") }
             return .configuration
         }
-        var standing: Standing?
+        var standing: RevocationLookup?
         if let claims = explanation.claims {
             let named = TokenIdentity.fillingIdentifiers(claims, of: token.span)
-            standing = Standing(of: named, configuration, users, at: moment, isNow: isNow)
+            standing = RevocationLookup(of: named, configuration, users, at: moment, isNow: isNow)
         }
         let verdict = TokenVerdict(
             token, explanation, standing?.known, users, at: moment,
             longestHead: configuration.server.limits.head)
         standing?.describe(in: &explanation, users, names, at: moment)
 
-        StandardOutput.show("At \(MomentWords.utc(moment)):")
+        StandardOutput.show("At \(HumanTime.utc(moment)):")
         for step in explanation.steps { StandardOutput.show(Self.line(step, isColored: isColored)) }
-        StandardOutput.show(verdict.sentence)
+        StandardOutput.show(verdict.description)
         return verdict.exitCode
     }
 
@@ -189,11 +189,11 @@ struct TokenCommand {
             switch step.mark {
             case .good: "32"
             case .bad: "31"
-            case .says, .unknown: "33"
+            case .unverified, .unknown: "33"
             case .note: nil
             }
         if isColored, let color { mark = "\u{1B}[\(color)m\(mark)\u{1B}[0m" }
-        let text = step.mark == .says ? "\(step.text) (nobody vouches for it)" : step.text
+        let text = step.mark == .unverified ? "\(step.text) (nobody vouches for it)" : step.text
         return "\(mark) \(name) \(text)"
     }
 
@@ -224,7 +224,7 @@ struct TokenCommand {
 }
 
 /// What was found out about a token beyond itself, and where.
-private struct Standing {
+private struct RevocationLookup {
     /// Nil if nobody could be asked.
     private(set) var known: TokenStatus?
     /// Who says so, or why nobody does.
@@ -238,8 +238,8 @@ private struct Standing {
     ) {
         self.claims = claims
         let leeway = isNow ? nil : configuration.policy.leeway
-        do throws(RunningServer.Failure) {
-            let answer = try RunningServer(configuration).ask(
+        do throws(AdminAPI.Failure) {
+            let answer = try AdminAPI(configuration).ask(
                 "POST", "/standing", json: TokenStatus.question(about: claims))
             known = TokenStatus(answer)?.inForce(at: moment, leeway: leeway)
             source = known == nil ? "the running server does not say" : "says the running server"
@@ -294,7 +294,7 @@ private struct Standing {
             explanation.add(
                 .good, name,
                 "exchanged for another \(words(exchanged, moment)); for "
-                    + "\(MomentWords.span(BearerAuthentication.grace)) both are good, \(source)")
+                    + "\(HumanTime.span(BearerAuthentication.grace)) both are good, \(source)")
         case .alreadyUsed(let exchanged)?:
             explanation.add(
                 .bad, name,
@@ -304,7 +304,7 @@ private struct Standing {
     }
 
     private func words(_ past: Timestamp, _ moment: Timestamp) -> String {
-        "\(MomentWords.utc(past)), \(MomentWords.relative(past, to: moment))"
+        "\(HumanTime.utc(past)), \(HumanTime.relative(past, to: moment))"
     }
 }
 
@@ -348,7 +348,7 @@ private struct TokenVerdict {
         isAccepted = response.status == .ok
     }
 
-    var sentence: String {
+    var description: String {
         let body = String(decoding: response.content, as: UTF8.self)
         var text = "GET /resource answers \(response.status.rawValue) \(body)"
         if !isCertain { text += ", unless it was revoked" }
@@ -356,8 +356,8 @@ private struct TokenVerdict {
         return text
     }
 
-    var exitCode: Command.ExitCode {
-        if !isAccepted { return .notGood }
+    var exitCode: GatehouseCommand.ExitCode {
+        if !isAccepted { return .failed }
         return isCertain ? .success : .unavailable
     }
 }

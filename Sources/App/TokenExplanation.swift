@@ -13,7 +13,7 @@ struct TokenExplanation {
         case good = "ok"
         case bad = "NO"
         /// What the token says, and nobody vouches for.
-        case says = "says"
+        case unverified = "says"
         /// Something to know, on which nothing depends.
         case note = "-"
         /// It could not be found out.
@@ -35,13 +35,13 @@ struct TokenExplanation {
     private let tokens: HS256
     private let now: Timestamp
     /// One of the keys has signed what is looked at.
-    private var isVouched = false
+    private var isVerified = false
 
     init(_ token: [UInt8], _ tokens: HS256, at now: Timestamp) {
         self.tokens = tokens
         self.now = now
         outcome = Result { () throws(TokenError) in try tokens.verify(token.span, at: now) }
-        look(at: token)
+        explain(at: token)
     }
 
     /// The claims that a signature covers, good or not.
@@ -65,7 +65,7 @@ struct TokenExplanation {
 
     // MARK: The segments
 
-    private mutating func look(at token: [UInt8]) {
+    private mutating func explain(at token: [UInt8]) {
         guard token.count <= HS256.maximumLength else {
             fail(
                 "too_long", "length",
@@ -83,14 +83,14 @@ struct TokenExplanation {
             return
         }
         step(.good, "segments", "3: header, payload, signature")
-        let candidates = lookAtHeader(segments[0])
-        lookAtSignature(
+        let candidates = explainHeader(segments[0])
+        explainSignature(
             segments[2], over: segments[0] + [UInt8(ascii: ".")] + segments[1], candidates)
-        lookAtPayload(segments[1])
+        explainPayload(segments[1])
     }
 
     /// - Returns: the keys that may have signed; nil if the header will not do.
-    private mutating func lookAtHeader(_ segment: [UInt8]) -> Range<Int>? {
+    private mutating func explainHeader(_ segment: [UInt8]) -> Range<Int>? {
         guard Base64URL.decodedCount(segment.count) <= HS256.maximumHeader else {
             fail("malformed", "header", "has more than \(HS256.maximumHeader) bytes")
             return nil
@@ -110,10 +110,10 @@ struct TokenExplanation {
             return nil
         }
         step(.good, "header", "a JSON object of \(json.count) bytes")
-        return lookAt(header)
+        return explainHeader(header)
     }
 
-    private mutating func lookAt(_ header: Header) -> Range<Int>? {
+    private mutating func explainHeader(_ header: Header) -> Range<Int>? {
         switch header.algorithm {
         case nil: fail("malformed", "alg", "is missing")
         case .text("HS256")?: step(.good, "alg", "HS256")
@@ -146,7 +146,7 @@ struct TokenExplanation {
     }
 
     /// - Parameter candidates: nil if the header is refused, and nobody looks at the signature.
-    private mutating func lookAtSignature(
+    private mutating func explainSignature(
         _ segment: [UInt8], over signed: [UInt8], _ candidates: Range<Int>?
     ) {
         guard let candidates else {
@@ -174,7 +174,7 @@ struct TokenExplanation {
         let code = decoded.span.extracting(0..<count)
         for index in candidates
         where HMACSHA256.isValid(code, for: signed.span, key: keys[index].key) {
-            isVouched = true
+            isVerified = true
             step(.good, "signature", "made with key \(keys[index].id), over these bytes")
             return
         }
@@ -186,7 +186,7 @@ struct TokenExplanation {
 
     // MARK: The payload
 
-    private mutating func lookAtPayload(_ segment: [UInt8]) {
+    private mutating func explainPayload(_ segment: [UInt8]) {
         let json: [UInt8]
         do throws(Base64URL.DecodingError) {
             json = try Base64URL.decoded(segment.span)
@@ -199,48 +199,48 @@ struct TokenExplanation {
         if let fault = payload.fault {
             badPayload("claims", fault.name, fault.text)
         } else {
-            step(isVouched ? .good : .says, "payload", "a JSON object of \(json.count) bytes")
+            step(isVerified ? .good : .unverified, "payload", "a JSON object of \(json.count) bytes")
         }
         describe(payload)
-        if isVouched, payload.fault == nil { lookAtPolicy(payload) }
+        if isVerified, payload.fault == nil { explainPolicy(payload) }
     }
 
     private mutating func badPayload(_ reason: StaticString, _ name: String, _ text: String) {
-        if isVouched { fail(reason, name, text) } else { step(.says, name, text) }
+        if isVerified { fail(reason, name, text) } else { step(.unverified, name, text) }
     }
 
     /// What it says and no rule judges; or all that it says, if nobody vouches.
     private mutating func describe(_ payload: Payload) {
-        let mark: Mark = isVouched && payload.fault == nil ? .good : .says
+        let mark: Mark = isVerified && payload.fault == nil ? .good : .unverified
         if let user = payload.user { step(mark, "user_id", "\(user)") }
         if let subject = payload.subject { step(mark, "sub", VisibleText.of(subject)) }
         for name in ["iat", "auth_time"] {
             // The verifier judges the moment of issue; `lookAtPolicy` shows it with its verdict.
             if mark == .good, name == payload.nameOfIssue { continue }
             guard let moment = payload.dates[name] else { continue }
-            step(isVouched ? .note : .says, name, words(name, moment))
+            step(isVerified ? .note : .unverified, name, words(name, moment))
         }
-        if let id = payload.tokenID { step(isVouched ? .note : .says, "jti", VisibleText.of(id)) }
-        if let id = payload.sessionID { step(isVouched ? .note : .says, "sid", VisibleText.of(id)) }
+        if let id = payload.tokenID { step(isVerified ? .note : .unverified, "jti", VisibleText.of(id)) }
+        if let id = payload.sessionID { step(isVerified ? .note : .unverified, "sid", VisibleText.of(id)) }
         if !payload.others.isEmpty {
             let names = payload.others.prefix(8).map { VisibleText.of($0, limit: 20) }
             let more = payload.others.count > 8 ? ", …" : ""
             step(
-                isVouched ? .note : .says, "also", names.joined(separator: ", ") + more)
+                isVerified ? .note : .unverified, "also", names.joined(separator: ", ") + more)
         }
-        guard mark == .says else { return }
-        if let issuer = payload.issuer { step(.says, "iss", VisibleText.of(issuer)) }
+        guard mark == .unverified else { return }
+        if let issuer = payload.issuer { step(.unverified, "iss", VisibleText.of(issuer)) }
         if let audience = payload.audience {
-            step(.says, "aud", audience.map { VisibleText.of($0) }.joined(separator: ", "))
+            step(.unverified, "aud", audience.map { VisibleText.of($0) }.joined(separator: ", "))
         }
         for name in ["exp", "nbf", "sxp"] {
             guard let moment = payload.dates[name] else { continue }
-            step(.says, name, words(name, moment))
+            step(.unverified, name, words(name, moment))
         }
     }
 
     /// In the verifier's order.
-    private mutating func lookAtPolicy(_ payload: Payload) {
+    private mutating func explainPolicy(_ payload: Payload) {
         let policy = tokens.policy
         compare("iss", "wrong_issuer", policy.issuer, payload.issuer.map { [$0] })
         compare("aud", "wrong_audience", policy.audience, payload.audience)
@@ -291,7 +291,7 @@ struct TokenExplanation {
     }
 
     private func words(_ name: String, _ moment: Timestamp) -> String {
-        let relative = MomentWords.relative(moment, to: now)
+        let relative = HumanTime.relative(moment, to: now)
         let isPast = moment <= now
         let verb =
             switch name {
@@ -301,7 +301,7 @@ struct TokenExplanation {
             case "iat": isPast ? "issued" : "said to be issued"
             default: isPast ? "logged in" : "said to have logged in"
             }
-        return "\(MomentWords.utc(moment)): \(verb) \(relative)"
+        return "\(HumanTime.utc(moment)): \(verb) \(relative)"
     }
 
     // MARK: Beyond the token

@@ -26,7 +26,7 @@ struct UserCommand {
     /// - Parameter rest: what stands behind `user`.
     init?(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
-    ) throws(Command.UsageError) {
+    ) throws(GatehouseCommand.UsageError) {
         var verb: Verb?
         var values: [String: String] = [:]
         var asJSON = false
@@ -36,47 +36,47 @@ struct UserCommand {
             case (_, "--help"), (_, "-h"): return nil
             case (_, "--password"):
                 // Whatever follows is not repeated.
-                throw Command.UsageError(
+                throw GatehouseCommand.UsageError(
                     sentence: "--password: everybody on this machine can read arguments; "
                         + "type the password at the prompt, or give it as a line of standard input")
             case (_, _) where argument.hasPrefix("-") && option != argument:
-                throw Command.UsageError(sentence: "\(option)=…: write \(option) VALUE")
+                throw GatehouseCommand.UsageError(sentence: "\(option)=…: write \(option) VALUE")
             case (_, "--config"): configurationPath = try rest.value(of: option)
             case (_, "--users-file"), (_, "--username"), (_, "--name"), (_, "--id"):
                 guard values.updateValue(try rest.value(of: option), forKey: option) == nil
-                else { throw Command.UsageError(sentence: "\(option) is there twice") }
+                else { throw GatehouseCommand.UsageError(sentence: "\(option) is there twice") }
             case (.list, "--json"): asJSON = true
             case (_, _) where argument.hasPrefix("-"):
-                throw Command.UsageError(sentence: "unknown argument: \(option)")
+                throw GatehouseCommand.UsageError(sentence: "unknown argument: \(option)")
             case (nil, _):
                 guard let named = Verb(rawValue: argument) else {
-                    throw Command.UsageError(sentence: "user \(argument): write \(Self.verbs)")
+                    throw GatehouseCommand.UsageError(sentence: "user \(argument): write \(Self.verbs)")
                 }
                 verb = named
             case (let verb?, _):
                 // Not shown: people try to write the password here.
-                throw Command.UsageError(
+                throw GatehouseCommand.UsageError(
                     sentence: "user \(verb.rawValue): a word that belongs to no option; "
                         + "write --username NAME; a password is never an argument")
             }
         }
         guard let verb else {
-            throw Command.UsageError(sentence: "user what? write \(Self.verbs)")
+            throw GatehouseCommand.UsageError(sentence: "user what? write \(Self.verbs)")
         }
         self.verb = verb
         self.asJSON = asJSON
         path = values["--users-file"]
         name = values["--name"]
-        username = try values["--username"].map { text throws(Command.UsageError) in
+        username = try values["--username"].map { text throws(GatehouseCommand.UsageError) in
             guard let username = Username.normalized(text) else {
-                throw Command.UsageError(sentence: "--username: \(Username.rule)")
+                throw GatehouseCommand.UsageError(sentence: "--username: \(Username.rule)")
             }
             return username
         }
-        id = try values["--id"].map { text throws(Command.UsageError) in
+        id = try values["--id"].map { text throws(GatehouseCommand.UsageError) in
             let digits = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
             guard digits, let id = Int64(text).flatMap({ UserID($0) }) else {
-                throw Command.UsageError(
+                throw GatehouseCommand.UsageError(
                     sentence: "--id: not a whole number from 1 to \(UserID.maximum)")
             }
             return id
@@ -85,23 +85,23 @@ struct UserCommand {
     }
 
     /// Which options belong to which verb.
-    private func check() throws(Command.UsageError) {
+    private func check() throws(GatehouseCommand.UsageError) {
         switch verb {
         case .add:
             guard username != nil, let name else {
-                throw Command.UsageError(
+                throw GatehouseCommand.UsageError(
                     sentence: "user add needs --username and --name, and takes --id")
             }
             guard User.isName(name) else {
-                throw Command.UsageError(sentence: "--name: \(User.nameRule)")
+                throw GatehouseCommand.UsageError(sentence: "--name: \(User.nameRule)")
             }
         case .list:
             guard username == nil, id == nil, name == nil else {
-                throw Command.UsageError(sentence: "user list takes --config or --users-file alone")
+                throw GatehouseCommand.UsageError(sentence: "user list takes --config or --users-file alone")
             }
         case .setPassword, .remove, .disable, .enable:
             guard (username == nil) != (id == nil), name == nil else {
-                throw Command.UsageError(
+                throw GatehouseCommand.UsageError(
                     sentence: "user \(verb.rawValue) needs either --username or --id")
             }
         }
@@ -130,17 +130,17 @@ struct UserCommand {
         let what: String
         let names: VisibleText
 
-        var sentence: String {
+        var description: String {
             "\(names.of(user.username)) (id \(user.id.rawValue)) \(what)"
         }
     }
 
     /// - Parameter names: how names are shown.
-    func run(_ configuration: Configuration, _ names: VisibleText) -> Command.ExitCode {
+    func run(_ configuration: Configuration, _ names: VisibleText) -> GatehouseCommand.ExitCode {
         let settings = Settings(configuration)
         let changed: Change?
         guard let path = path ?? settings.usersFile else {
-            Command.say(
+            GatehouseCommand.printError(
                 "which users file? write --users-file FILE, or --config FILE with login.mode "
                     + "\"password\" and login.users_file")
             return .usage
@@ -166,15 +166,15 @@ struct UserCommand {
                 changed = nil
             }
         } catch {
-            for sentence in error.sentences(path) { Command.say(sentence) }
+            for sentence in error.sentences(path) { GatehouseCommand.printError(sentence) }
             return error.exitCode
         }
         for warning in Configuration.permissionWarning(path, "users") {
-            Command.say("warning: \(warning)")
+            GatehouseCommand.printError("warning: \(warning)")
         }
         guard let changed else { return .success }
         let isServers = settings.usersFile.map { Self.isSame(path, $0) } ?? false
-        return tell(changed, isServers ? configuration : nil)
+        return applyToServer(changed, isServers ? configuration : nil)
     }
 
     /// Whether both are one file, however they are written.
@@ -196,50 +196,50 @@ struct UserCommand {
 
     /// Says what was done, has the server take it, and ends the user's sessions if they have to.
     /// - Parameter configuration: of the server; nil if it is not its users file.
-    private func tell(_ change: Change, _ configuration: Configuration?) -> Command.ExitCode {
-        let atSignal = "\(change.sentence); a running server takes it at SIGHUP"
+    private func applyToServer(_ change: Change, _ configuration: Configuration?) -> GatehouseCommand.ExitCode {
+        let atSignal = "\(change.description); a running server takes it at SIGHUP"
         guard let configuration else {
             StandardOutput.show(atSignal)
-            if endsSessions { sayNext(change.user) }
+            if endsSessions { printNextStep(change.user) }
             return .success
         }
         let isNotRunning: Bool
-        do throws(RunningServer.Failure) {
-            _ = try RunningServer(configuration).reload()
-            StandardOutput.show("\(change.sentence); the running server has taken it")
+        do throws(AdminAPI.Failure) {
+            _ = try AdminAPI(configuration).reload()
+            StandardOutput.show("\(change.description); the running server has taken it")
             return endsSessions ? endSessions(change.user, configuration) : .success
         } catch {
             switch error {
             case .noSocket: isNotRunning = false
             case .unreached(.notRunning): isNotRunning = true
             default:
-                StandardOutput.show("\(change.sentence); the running server has not taken it")
-                let exitCode = error.told()
-                if endsSessions { sayNext(change.user) }
+                StandardOutput.show("\(change.description); the running server has not taken it")
+                let exitCode = error.report()
+                if endsSessions { printNextStep(change.user) }
                 return exitCode
             }
         }
         guard endsSessions else {
             StandardOutput.show(
-                isNotRunning ? "\(change.sentence); no server is running" : atSignal)
+                isNotRunning ? "\(change.description); no server is running" : atSignal)
             return .success
         }
-        do throws(RevocationRequest.Failure) {
-            let way = try RevocationRequest(
+        do throws(RevocationSubmission.Failure) {
+            let way = try RevocationSubmission(
                 endingSessionsOf: change.user.id, configuration
-            ).send().way
+            ).send().destination
             // Whoever has got the journal knows that no server has it.
-            StandardOutput.show("\(change.sentence); no server is running")
-            sayEnded(change.user, way)
+            StandardOutput.show("\(change.description); no server is running")
+            printSessionsEnded(change.user, way)
             return .success
         } catch {
             switch error {
             case .inUse:
                 StandardOutput.show(atSignal)
-                sayNext(change.user)
+                printNextStep(change.user)
                 return .success
             case .keysAreTemporary where isNotRunning:
-                StandardOutput.show("\(change.sentence); no server is running")
+                StandardOutput.show("\(change.description); no server is running")
                 return .success
             case .keysAreTemporary:
                 StandardOutput.show(atSignal)
@@ -248,32 +248,32 @@ struct UserCommand {
                 return .success
             default:
                 StandardOutput.show(
-                    isNotRunning ? "\(change.sentence); no server is running" : atSignal)
-                let exitCode = error.told()
-                sayNext(change.user)
+                    isNotRunning ? "\(change.description); no server is running" : atSignal)
+                let exitCode = error.report()
+                printNextStep(change.user)
                 return exitCode
             }
         }
     }
 
-    private func endSessions(_ user: User, _ configuration: Configuration) -> Command.ExitCode {
-        do throws(RevocationRequest.Failure) {
-            sayEnded(
-                user, try RevocationRequest(endingSessionsOf: user.id, configuration).send().way)
+    private func endSessions(_ user: User, _ configuration: Configuration) -> GatehouseCommand.ExitCode {
+        do throws(RevocationSubmission.Failure) {
+            printSessionsEnded(
+                user, try RevocationSubmission(endingSessionsOf: user.id, configuration).send().destination)
             return .success
         } catch {
-            let exitCode = error.told()
-            sayNext(user)
+            let exitCode = error.report()
+            printNextStep(user)
             return exitCode
         }
     }
 
-    private func sayEnded(_ user: User, _ way: RevocationRequest.Way) {
-        StandardOutput.show(RevocationRequest.ended(user.id))
-        if let note = way.note { Command.say(note) }
+    private func printSessionsEnded(_ user: User, _ way: RevocationSubmission.Destination) {
+        StandardOutput.show(RevocationSubmission.ended(user.id))
+        if let note = way.note { GatehouseCommand.printError(note) }
     }
 
-    private func sayNext(_ user: User) {
+    private func printNextStep(_ user: User) {
         StandardOutput.show(
             "sessions that have begun go on; next: `gatehouse revoke --user \(user.id.rawValue)`")
     }
@@ -284,12 +284,12 @@ struct UserCommand {
         guard let username, let name else { return nil }
         let file = UsersFile(path)
         // Before the password is asked for; what counts is what is there when the user is added.
-        try Self.seek(file, making: true) { users, ids in Self.clash(users, ids, username, id) }
+        try Self.inspect(file, making: true) { users, ids in Self.conflict(users, ids, username, id) }
         let password = try hash(for: names.of(username), username, iterations)
         var alike: [String] = []
         let outcome = try Self.update(file, making: true) {
             users, ids -> Result<User, Failure> in
-            if let clash = Self.clash(users, ids, username, self.id) { return .failure(clash) }
+            if let clash = Self.conflict(users, ids, username, self.id) { return .failure(clash) }
             guard let id = self.id ?? ids.next else { return .failure(.noID) }
             let user = User(id: id, username: username, name: name, password: password)
             alike = users.map(\.username).filter {
@@ -300,7 +300,7 @@ struct UserCommand {
         }
         let user = try outcome.get()
         for other in alike {
-            Command.say(
+            GatehouseCommand.printError(
                 "warning: the user name \(names.of(username)) looks like that of another user, "
                     + names.of(other))
         }
@@ -312,7 +312,7 @@ struct UserCommand {
     ) throws(Failure) -> Change? {
         let file = UsersFile(path)
         var found: User?
-        try Self.seek(file) { users, _ in
+        try Self.inspect(file) { users, _ in
             found = position(users).map { users[$0] }
             return found == nil ? .noUser : nil
         }
@@ -338,7 +338,7 @@ struct UserCommand {
 
     private func list(_ path: String, _ names: VisibleText) throws(Failure) {
         var users: [User] = []
-        try Self.seek(UsersFile(path)) { found, _ in
+        try Self.inspect(UsersFile(path)) { found, _ in
             users = found
             return nil
         }
@@ -353,7 +353,7 @@ struct UserCommand {
             ]
         }
         let title = ["id", "username", "name", "state", "iterations"]
-        StandardOutput.show(PlainTable.lines([title] + rows).joined(separator: "\n"))
+        StandardOutput.show(TextTable.lines([title] + rows).joined(separator: "\n"))
     }
 
     private static func json(_ users: [User]) -> [UInt8] {
@@ -406,7 +406,7 @@ struct UserCommand {
         }
     }
 
-    private static func clash(
+    private static func conflict(
         _ users: [User], _ ids: UsersFile.IDAllocation, _ username: String, _ id: UserID?
     ) -> Failure? {
         if users.contains(where: { $0.username == username }) { return .usernameIsTaken }
@@ -419,7 +419,7 @@ struct UserCommand {
         return ids.mayHaveBeenUsed(id) ? .idWasUsed : nil
     }
 
-    private static func seek(
+    private static func inspect(
         _ file: UsersFile, making isMade: Bool = false,
         _ body: ([User], UsersFile.IDAllocation) -> Failure?
     ) throws(Failure) {
@@ -460,7 +460,7 @@ struct UserCommand {
             case .file(.cannotRead(.noSuchFileOrDirectory)):
                 ["\(path): there is no such file; `gatehouse user add` makes it"]
             case .file(let error): error.sentences(path)
-            case .prompt(let error): [error.sentence]
+            case .prompt(let error): [error.description]
             case .password(let error): [error.description]
             case .noUser: ["\(path): no such user; `gatehouse user list` shows who there is"]
             case .usernameIsTaken:
@@ -486,7 +486,7 @@ struct UserCommand {
             }
         }
 
-        var exitCode: Command.ExitCode {
+        var exitCode: GatehouseCommand.ExitCode {
             switch self {
             case .file(.cannotRead(.permissionDenied)), .file(.cannotWrite(.permissionDenied)),
                 .file(.cannotWrite(.readOnlyFileSystem)), .file(.wouldChangeOwner),

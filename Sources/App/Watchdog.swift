@@ -4,7 +4,7 @@
 final class Watchdog: Sendable {
     private let ping: @Sendable (_ answered: @escaping @Sendable () -> Void) -> Void
     private let tell: @Sendable () -> Void
-    private let isWaiting = Flag()
+    private let isWaiting = AtomicFlag()
 
     /// - Parameters:
     ///   - ping: asks, and calls `answered` once all have answered.

@@ -1,7 +1,7 @@
 import JWT
 
 /// Secrets that can be guessed: signatures made with one can be tried against it at home.
-enum WeakKeys {
+enum SecretStrength {
     /// What repeats itself after so many bytes is a word that was typed again and again.
     private static let longestPeriod = 8
     /// Of 32 random digits, the poorest alphabet that anybody draws from, one in a thousand has fewer
@@ -11,7 +11,7 @@ enum WeakKeys {
     /// What is wrong with a secret, as a sentence without it; nil for nothing. Of one that is too
     /// short only what is wrong with it at any length: the length is told by whoever wants one.
     static func problem(_ bytes: [UInt8]) -> String? {
-        if PublishedKeys.contains(bytes) {
+        if KnownSecrets.contains(bytes) {
             return "the secret is printed in the documentation; make one with `gatehouse secret`"
         }
         if let byte = bytes.first, bytes.allSatisfy({ $0 == byte }) {

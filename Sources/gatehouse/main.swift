@@ -4,7 +4,7 @@ import POSIX
 
 /// Ends the program before it has begun.
 func refuse(_ sentence: String, _ code: CInt) -> Never {
-    Command.say(sentence)
+    GatehouseCommand.printError(sentence)
     exit(code)
 }
 
@@ -41,6 +41,6 @@ if arguments.isEmpty {
     }
 }
 exit(
-    Command.run(
+    GatehouseCommand.run(
         Array(arguments.dropFirst()), environment: ProcessInfo.processInfo.environment
     ).rawValue)

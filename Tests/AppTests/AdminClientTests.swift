@@ -108,7 +108,7 @@ struct AdminClientTests {
     @Test("takes no more than a mebibyte")
     func limit() throws {
         let server = try server()
-        #expect(throws: AdminClient.Failure.nonsense(path: path)) {
+        #expect(throws: AdminClient.Failure.malformedResponse(path: path)) {
             try AdminClient(socket: path).send("GET", "/large")
         }
         server.stop()
@@ -181,7 +181,7 @@ struct AdminClientTests {
         let fake = try FakeServer(path)
         let running = fake.answer(
             [[UInt8]](repeating: [UInt8](repeating: 0x61, count: 1 << 16), count: 100))
-        #expect(throws: AdminClient.Failure.nonsense(path: path)) {
+        #expect(throws: AdminClient.Failure.malformedResponse(path: path)) {
             try AdminClient(socket: path).send("GET", "/")
         }
         running.join()
@@ -261,15 +261,15 @@ struct AdminClientTests {
     @Test("has a sentence for each failure that says where, and what to do")
     func sentences() {
         #expect(
-            AdminClient.Failure.notRunning(path: "run/s").sentence
+            AdminClient.Failure.notRunning(path: "run/s").description
                 == "no server is running at run/s; start it, or name its configuration with "
                 + "--config")
         #expect(
-            AdminClient.Failure.notPermitted(path: "run/s").sentence
+            AdminClient.Failure.notPermitted(path: "run/s").description
                 == "not permitted to connect to run/s; run this as the user that the server runs "
                 + "as")
         #expect(
-            AdminClient.Failure.failed(path: "run/s", .noMemory).sentence
+            AdminClient.Failure.failed(path: "run/s", .noMemory).description
                 == "cannot ask the server at run/s: Cannot allocate memory")
     }
 }

@@ -49,7 +49,7 @@ struct CommandTests {
                 usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|locks|unlock …|log …] [--config FILE]
 
                 """)
-        #expect(throws: Command.UsageError.self) { try Command(arguments, environment: [:]) }
+        #expect(throws: GatehouseCommand.UsageError.self) { try GatehouseCommand(arguments, environment: [:]) }
     }
 
     @Test("for help gets it on one screen, with every command", arguments: ["--help", "-h"])
@@ -122,7 +122,7 @@ struct CommandTests {
     func version() throws {
         let (ending, output, errors) = try House.run(["--version"], in: folder)
         #expect(ending == .exited(0))
-        #expect(output == "gatehouse \(Gatehouse.version)\n")
+        #expect(output == "gatehouse \(Application.version)\n")
         #expect(errors == "")
     }
 

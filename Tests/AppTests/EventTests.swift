@@ -11,7 +11,7 @@ struct EventTests {
     private static let origin = Origin(
         client: ClientAddress(Array("192.0.2.7".utf8).span)!,
         id: RequestID(Array("r-1".utf8).span)!)
-    private static let problem = Problem(path: "log.level", sentence: "is \"loud\"")
+    private static let problem = ConfigurationProblem(path: "log.level", message: "is \"loud\"")
 
     static let lines: [(any LogEvent, String)] = [
         (
@@ -20,7 +20,7 @@ struct EventTests {
         ),
         (Stopped(isClean: false), "INFO | app | sys_shutdown clean=false"),
         (
-            RequestRefused(reason: "head_timeout", status: .requestTimeout, origin: origin),
+            RequestRejected(reason: "head_timeout", status: .requestTimeout, origin: origin),
             "WARNING | http | http_refused reason=head_timeout status=408 ip=192.0.2.7 rid=r-1"
         ),
         (
@@ -37,16 +37,16 @@ struct EventTests {
         ),
         (
             ConfigurationReloadFailed(
-                problem: Problem(
-                    path: "log.format", sentence: #""s3cret" is none of "text", "json""#)),
+                problem: ConfigurationProblem(
+                    path: "log.format", message: #""s3cret" is none of "text", "json""#)),
             "ERROR | config | config_reload_fail key=log.format "
                 + #"reason="the value is none of \"text\", \"json\"""#
         ),
         (
             ConfigurationReloadFailed(
-                problem: Problem(
+                problem: ConfigurationProblem(
                     path: "log.seal_interval",
-                    sentence: #""s3cret" is "x" is not a duration; write 1s"#)),
+                    message: #""s3cret" is "x" is not a duration; write 1s"#)),
             "ERROR | config | config_reload_fail key=log.seal_interval "
                 + "reason=\"the value is not a duration; write 1s\""
         ),

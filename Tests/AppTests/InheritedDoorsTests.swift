@@ -9,11 +9,11 @@ struct InheritedDoorsTests {
         arguments: [
             ("admin", .admin), ("metrics", .metrics),
             // What systemd says where nobody has named it.
-            ("", .house), ("unknown", .house), ("gatehouse.socket", .house),
-            ("gatehouse@8080.socket", .house),
-        ] as [(String, InheritedDoors.Door)])
-    func known(name: String, door: InheritedDoors.Door) {
-        #expect(InheritedDoors.door(named: name) == door)
+            ("", .public), ("unknown", .public), ("gatehouse.socket", .public),
+            ("gatehouse@8080.socket", .public),
+        ] as [(String, InheritedListeners.ListenerRole)])
+    func known(name: String, door: InheritedListeners.ListenerRole) {
+        #expect(InheritedListeners.door(named: name) == door)
     }
 
     // The last two are systemd's own: of a descriptor that a service has stored, and of a connection.
@@ -25,6 +25,6 @@ struct InheritedDoorsTests {
             "connection",
         ])
     func unknown(name: String) {
-        #expect(InheritedDoors.door(named: name) == nil)
+        #expect(InheritedListeners.door(named: name) == nil)
     }
 }

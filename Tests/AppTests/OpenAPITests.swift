@@ -44,7 +44,7 @@ struct OpenAPITests {
         let document = try document()
         #expect(document.root["openapi"]?.text == "3.1.0")
         #expect(document.root["info", "title"]?.text == "Gatehouse")
-        #expect(document.root["info", "version"]?.text == Gatehouse.version)
+        #expect(document.root["info", "version"]?.text == Application.version)
     }
 
     @Test(
@@ -55,7 +55,7 @@ struct OpenAPITests {
         options.standardErrorLevel = .critical
         let configuration = try configuration(mode)
         let log = try Logger(options, clock: .system)
-        let service = Service(configuration, .demo, try LastingParts(configuration, log, .system))
+        let service = Routes(configuration, .demo, try SharedState(configuration, log, .system))
         let routed = service.routes.endpoints.map { "\($0.method.name) \($0.path)" }.sorted()
         #expect(try document(mode).operations == routed)
         _ = log.stop()

@@ -38,8 +38,8 @@ struct PublishedKeysTests {
         let bytes = try Base64URL.decoded(Array(key.utf8).span)
         // RFC 7515 appendix A.1 has them in decimal, too, and begins so.
         #expect(bytes.prefix(4) == [3, 35, 53, 75])
-        #expect(PublishedKeys.contains(bytes))
-        #expect(!PublishedKeys.contains(bytes + [0]))
+        #expect(KnownSecrets.contains(bytes))
+        #expect(!KnownSecrets.contains(bytes + [0]))
     }
 
     @Test(
@@ -60,7 +60,7 @@ struct PublishedKeysTests {
         let text = try String(contentsOf: folder.appending(path: "README.md"), encoding: .utf8)
         let words = text.matches(of: #/[A-Za-z0-9_\-]{32,}/#).map { String($0.0) }
         #expect(!words.isEmpty)
-        for word in words { #expect(PublishedKeys.contains(Array(word.utf8)), "\(word)") }
+        for word in words { #expect(KnownSecrets.contains(Array(word.utf8)), "\(word)") }
     }
 
     /// What stands as a secret in JSON, and what has the shape of one that `gatehouse secret` prints.

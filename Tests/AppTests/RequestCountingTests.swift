@@ -7,7 +7,7 @@ import Time
 
 @Suite("Counting a request with slow work")
 struct RequestCountingTests {
-    private let metrics = RequestCounting.table()
+    private let metrics = RequestMetricsMiddleware.table()
 
     /// The answer to `POST /login`, by this handler with its counting around it.
     private func reply(_ handler: @escaping TwoStepHandler) throws -> HandlerResult {
@@ -17,7 +17,7 @@ struct RequestCountingTests {
         let bytes = Array("POST /login HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
         conversation.receive(bytes.span)
         let request = try #require(try conversation.next())
-        return RequestCounting.inTwoSteps(metrics)(handler)(request)
+        return RequestMetricsMiddleware.inTwoSteps(metrics)(handler)(request)
     }
 
     private func work(of reply: HandlerResult) throws -> OffloadedWork {

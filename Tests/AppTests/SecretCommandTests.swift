@@ -16,8 +16,8 @@ struct SecretCommandTests {
 
     private func add(
         _ id: String? = nil, _ environment: [String: String] = [:]
-    ) throws(KeyAddition.Failure) -> KeyAddition.Added {
-        try KeyAddition(
+    ) throws(KeyInsertion.Failure) -> KeyInsertion.Result {
+        try KeyInsertion(
             to: folder.path("config.json"), id: id, environment: environment, at: now
         ).run()
     }
@@ -135,7 +135,7 @@ struct SecretCommandTests {
         let content = "{\"token\":{\"keys\":[{\"id\":\"a\",\"secret\":\"\(Self.other)\"}]}}"
         try folder.file("config.json", content)
         try folder.file("token-b.key", "somebody's")
-        for (id, code) in [("a", Command.ExitCode.data), ("b", .cannotCreate)] {
+        for (id, code) in [("a", GatehouseCommand.ExitCode.data), ("b", .cannotCreate)] {
             do {
                 _ = try add(id)
                 Issue.record("was added")
@@ -149,7 +149,7 @@ struct SecretCommandTests {
     func many() throws {
         try folder.file("config.json", "{}")
         for number in 1...16 { _ = try add("k\(number)") }
-        #expect(throws: KeyAddition.Failure.self) { try add("k17") }
+        #expect(throws: KeyInsertion.Failure.self) { try add("k17") }
         #expect(try ids().count == 16)
         #expect(!folder.names.contains("token-k17.key"))
     }
@@ -157,7 +157,7 @@ struct SecretCommandTests {
     @Test("is refused where the variable for keys says otherwise, or somebody is at it")
     func others() throws {
         try folder.file("config.json", "{}")
-        #expect(throws: KeyAddition.Failure.self) {
+        #expect(throws: KeyInsertion.Failure.self) {
             try add("n", ["GATEHOUSE_TOKEN_KEYS": "[]"])
         }
         try folder.file(".config.json.new", "theirs")

@@ -297,7 +297,7 @@ struct VisibleTextTests {
     }
 
     @Test func `stands in columns whatever its width`() {
-        let rows = PlainTable.lines([["山田", "x"], ["abcde", "x"], ["e\u{301}", "x"]])
+        let rows = TextTable.lines([["山田", "x"], ["abcde", "x"], ["e\u{301}", "x"]])
         #expect(rows == ["山田   x", "abcde  x", "e\u{301}      x"])
     }
 }

@@ -314,11 +314,11 @@ struct StartAgreementTests {
     ]
 
     /// What check says, as a process would.
-    private func check() -> (problems: [Problem], places: [String]) {
+    private func check() -> (problems: [ConfigurationProblem], places: [String]) {
         let draft = Configuration.Draft(file: folder.path("config.json"), environment: [:])
         var problems = draft.problems
         if let configuration = draft.configuration {
-            problems += StartCheck(configuration, known: draft.problems).problems
+            problems += Preflight(configuration, known: draft.problems).problems
         }
         return (problems, folder.allNames)
     }
@@ -328,13 +328,13 @@ struct StartAgreementTests {
         do {
             let configuration = try Configuration.load(
                 file: folder.path("config.json"), environment: [:])
-            let gatehouse = try Gatehouse(configuration)
+            let gatehouse = try Application(configuration)
             gatehouse.start()
             _ = gatehouse.stop()
             return nil
         } catch let error as Configuration.Invalid {
             return error.problems.map(\.description)
-        } catch let error as Gatehouse.StartError {
+        } catch let error as Application.StartError {
             return error.sentences
         } catch {
             return ["\(error)"]

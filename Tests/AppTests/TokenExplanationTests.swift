@@ -207,7 +207,7 @@ struct TokenExplanationTests {
             secret: Array(repeating: 1, count: 32))
         let steps = TokenExplanation(Array(forged.utf8), tokens, at: now).steps
         let signature = try #require(steps.firstIndex { $0.name == "signature" })
-        #expect(steps[(signature + 1)...].map(\.mark).allSatisfy { $0 == .says })
+        #expect(steps[(signature + 1)...].map(\.mark).allSatisfy { $0 == .unverified })
         #expect(
             steps[(signature + 1)...].map { "\($0.name): \($0.text)" } == [
                 "payload: a JSON object of 40 bytes", "user_id: 1", "sub: 1",
@@ -242,20 +242,20 @@ struct MomentWordsTests {
     func relative(difference: Int64, words: String) {
         let start = Timestamp(milliseconds: 0)
         let moment = Timestamp(milliseconds: difference)
-        #expect(MomentWords.relative(moment, to: start) == words)
+        #expect(HumanTime.relative(moment, to: start) == words)
     }
 
     @Test("are told in UTC, and do not trap at the ends of time")
     func utc() {
-        #expect(MomentWords.utc(now) == "2027-01-15 08:00:00 UTC")
+        #expect(HumanTime.utc(now) == "2027-01-15 08:00:00 UTC")
         #expect(
-            MomentWords.utc(Timestamp(milliseconds: 1_800_000_000_120))
+            HumanTime.utc(Timestamp(milliseconds: 1_800_000_000_120))
                 == "2027-01-15 08:00:00.120 UTC")
         for (moment, words) in [(Int64.max, "after the year 9999"), (.min, "before the year 1")] {
-            #expect(MomentWords.utc(Timestamp(milliseconds: moment)) == words)
+            #expect(HumanTime.utc(Timestamp(milliseconds: moment)) == words)
         }
         let (first, last) = (Timestamp(milliseconds: .min), Timestamp(milliseconds: .max))
-        #expect(MomentWords.relative(first, to: last) == "ages ago")
-        #expect(MomentWords.relative(last, to: first) == "in ages")
+        #expect(HumanTime.relative(first, to: last) == "ages ago")
+        #expect(HumanTime.relative(last, to: first) == "in ages")
     }
 }

@@ -24,7 +24,7 @@ struct WeakKeysTests {
         ])
     func weak(secret: String, words: String) {
         #expect(
-            WeakKeys.problem(Array(secret.utf8))
+            SecretStrength.problem(Array(secret.utf8))
                 == "the secret \(words); make one with `gatehouse secret`")
     }
 
@@ -39,13 +39,13 @@ struct WeakKeysTests {
             "", "abab", "short",
         ])
     func others(secret: String) {
-        #expect(WeakKeys.problem(Array(secret.utf8)) == nil)
+        #expect(SecretStrength.problem(Array(secret.utf8)) == nil)
     }
 
     @Test("is not what `gatehouse secret` makes")
     func made() {
         for _ in 0..<100 {
-            #expect(WeakKeys.problem(Array(SecretCommand.newSecret().utf8)) == nil)
+            #expect(SecretStrength.problem(Array(SecretCommand.newSecret().utf8)) == nil)
         }
     }
 }

@@ -43,11 +43,11 @@ enum ConfigurationRules {
         }
         guard areInside else { return }
         // Listeners and their sockets are left out.
-        let problems = StartCheck(configuration).problems.filter {
+        let problems = Preflight(configuration).problems.filter {
             !$0.path.hasPrefix("server.") && !$0.path.hasPrefix("admin.")
         }
-        do throws(Gatehouse.StartError) {
-            try Gatehouse.rehearse(configuration)
+        do throws(Application.StartError) {
+            try Application.rehearse(configuration)
         } catch {
             try require(
                 !problems.isEmpty, "check finds nothing, and a start says: \(error.sentences)")
@@ -57,12 +57,12 @@ enum ConfigurationRules {
     }
 
     /// Each says where.
-    private static func checkProblems(_ problems: [Problem]) throws(Violation) {
+    private static func checkProblems(_ problems: [ConfigurationProblem]) throws(Violation) {
         try require(!problems.isEmpty, "refused without a reason")
         for problem in problems {
-            try require(!problem.sentence.isEmpty, "a problem without a sentence")
+            try require(!problem.message.isEmpty, "a problem without a sentence")
             try require(
-                !problem.path.isEmpty || problem.sentence == "the file must hold one object",
+                !problem.path.isEmpty || problem.message == "the file must hold one object",
                 "a problem without a place: \(problem)")
         }
     }
