@@ -10,7 +10,7 @@ import Revocation
 import Time
 
 /// What is measured, set up once: the parts as they are wired in the server, without its sockets.
-struct Subjects {
+struct Fixtures {
     private static let client = ClientAddress(Array("192.0.2.1".utf8).span)!
 
     let key: HMACSHA256.Key

@@ -17,7 +17,7 @@ func value(of option: String) -> String? {
     return arguments[index + 1]
 }
 
-let subjects = Subjects()
+let subjects = Fixtures()
 let revocations = RevocationSubjects()
 let logins = LoginSubjects(folder: subjects.folder)
 let chosen = (subjects.all + revocations.all + logins.all).filter { benchmark in

@@ -240,8 +240,8 @@ struct AdminClientTests {
     @Test("traps on no answer, however it is damaged")
     func damaged() {
         let bytes = Array("HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\r\nhi".utf8)
-        var dice = Dice(seed: 7)
-        for _ in 0..<Effort.rounds(2000, long: 200_000) {
+        var dice = SeededGenerator(seed: 7)
+        for _ in 0..<TestScale.rounds(2000, long: 200_000) {
             var damaged = bytes
             for _ in 0...Int.random(in: 0..<3, using: &dice) {
                 let index = Int.random(in: 0..<damaged.count, using: &dice)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The administrator's socket", .blocking, .serialized)
 struct AdminSocketTests {
-    private let estate = try! Estate()
+    private let estate = try! PasswordServerFixture()
 
     private func revoke(_ content: String) throws -> ServerResponse {
         try estate.administer(.post("/revoke", content))
@@ -20,12 +20,12 @@ struct AdminSocketTests {
         let house = try estate.house()
         #expect(mode("admin.sock") == 0o600)
         // A second server, with a log of its own.
-        let second = try House.start(
+        let second = try ServerProcess.start(
             in: estate.folder,
             [
                 "SERVER_PORT": "0", "LOG_FILE_PATH": "second.log", "LOG_STDERR_LEVEL": "CRITICAL",
                 "LOGIN_ITERATIONS": "1000",
-            ], Estate.arguments)
+            ], PasswordServerFixture.arguments)
         #expect(try second.wait() == .exited(69))
         #expect(second.standardError.contains("admin.sock"))
         #expect(try estate.administer(.get("/log/head")).status == 200)

@@ -40,7 +40,7 @@ struct CommandTests {
             (["--config", "c.json", "reload", "now"], "unknown argument: now"),
         ])
     func usage(arguments: [String], sentence: String) throws {
-        let (ending, output, errors) = try House.run(arguments, in: folder)
+        let (ending, output, errors) = try ServerProcess.run(arguments, in: folder)
         #expect(ending == .exited(64))
         #expect(output == "")
         #expect(
@@ -55,7 +55,7 @@ struct CommandTests {
     @Test("for help gets it on one screen, with every command", arguments: ["--help", "-h"])
     func help(argument: String) throws {
         for arguments in [[argument], ["serve", argument], [argument, "check"]] {
-            let (ending, output, errors) = try House.run(arguments, in: folder)
+            let (ending, output, errors) = try ServerProcess.run(arguments, in: folder)
             #expect(ending == .exited(0))
             #expect(errors == "")
             let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
@@ -87,7 +87,7 @@ struct CommandTests {
             (["secret", "--help"], ["secret"]),
         ])
     func groupHelp(arguments: [String], words: [String]) throws {
-        let (ending, output, errors) = try House.run(arguments, in: folder)
+        let (ending, output, errors) = try ServerProcess.run(arguments, in: folder)
         #expect(ending == .exited(0))
         #expect(errors == "")
         let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
@@ -104,14 +104,14 @@ struct CommandTests {
         try folder.file("c.json", content)
         // The shortest name: NSString's path functions trap at some of one character.
         try folder.file("c", content)
-        #expect(try House.run(["check", "--config", "c"], in: folder).ending == .exited(0))
+        #expect(try ServerProcess.run(["check", "--config", "c"], in: folder).ending == .exited(0))
         for (words, code) in [
             (["check"], 0 as CInt), (["reload"], 78), (["user", "list"], 64),
             (["log", "head"], 66),
             (["revoke", "--user", "1"], 78), (["secret"], 0), (["log", "verify", "--x"], 2),
         ] {
-            let before = try House.run(["--config", "c.json"] + words, in: folder)
-            let behind = try House.run(words + ["--config", "c.json"], in: folder)
+            let before = try ServerProcess.run(["--config", "c.json"] + words, in: folder)
+            let behind = try ServerProcess.run(words + ["--config", "c.json"], in: folder)
             #expect(before.ending == .exited(code), "\(words): \(before.errors)")
             #expect(before.ending == behind.ending)
             #expect(before.errors == behind.errors)
@@ -120,7 +120,7 @@ struct CommandTests {
 
     @Test("for the version gets one line")
     func version() throws {
-        let (ending, output, errors) = try House.run(["--version"], in: folder)
+        let (ending, output, errors) = try ServerProcess.run(["--version"], in: folder)
         #expect(ending == .exited(0))
         #expect(output == "gatehouse \(Application.version)\n")
         #expect(errors == "")
@@ -129,7 +129,7 @@ struct CommandTests {
     @Test("for a secret gets a new one each time, good enough for a key")
     func secret() throws {
         let secrets = try (0..<3).map { _ in
-            let (ending, output, _) = try House.run(["secret"], in: folder)
+            let (ending, output, _) = try ServerProcess.run(["secret"], in: folder)
             #expect(ending == .exited(0))
             #expect(output.wholeMatch(of: #/[A-Za-z0-9_-]{43}\n/#) != nil)
             return String(output.dropLast())
@@ -145,7 +145,7 @@ struct CommandTests {
     func goodCheck() throws {
         try folder.file(
             "good.json", "{\"login\":{\"mode\":\"demo\"},\"log\":{\"level\":\"WARNING\"}}")
-        let (ending, output, errors) = try House.run(
+        let (ending, output, errors) = try ServerProcess.run(
             ["check", "--config", "good.json"], in: folder)
         #expect(ending == .exited(0))
         #expect(output == "the configuration is good\n")
@@ -165,7 +165,7 @@ struct CommandTests {
     func wrongConfiguration(verb: String) throws {
         try folder.file("wrong.json", "{\"log\":{\"level\":\"LOUD\"},\"prot\":80}")
         let arguments = [verb, "--config", "wrong.json"]
-        let (ending, output, errors) = try House.run(arguments, in: folder)
+        let (ending, output, errors) = try ServerProcess.run(arguments, in: folder)
         #expect(ending == .exited(78))
         #expect(output == "")
         #expect(
@@ -190,7 +190,7 @@ struct CommandTests {
             (".", "names a folder; write the path of a file"),
             ("logs/", "names a folder; write the path of a file"),
         ] {
-            let (ending, _, errors) = try House.run(
+            let (ending, _, errors) = try ServerProcess.run(
                 ["check"], in: folder, ["LOG_FILE_PATH": path])
             #expect(ending == .exited(78))
             #expect(errors.contains("gatehouse: log.file.path: \(sentence)\n"))
@@ -205,14 +205,14 @@ struct CommandTests {
             let settings = ["LOGIN_MODE": "password", "LOGIN_USERS_FILE": name]
             let sentence =
                 "\(name): is not a regular file; write a file, not a folder, a pipe or a device\n"
-            let check = try House.run(["check"], in: folder, settings)
+            let check = try ServerProcess.run(["check"], in: folder, settings)
             #expect(check.ending == .exited(78))
             #expect(
                 check.errors == """
                     gatehouse: warning: token.keys: none: a random key for this run; its tokens end with it
                     gatehouse: login.users_file: \(sentence)
                     """)
-            let list = try House.run(["user", "list"], in: folder, settings)
+            let list = try ServerProcess.run(["user", "list"], in: folder, settings)
             #expect(list.ending == .exited(66))
             #expect(list.errors == "gatehouse: \(sentence)")
         }
@@ -221,9 +221,9 @@ struct CommandTests {
     @Test("for a check and for the start, the log makes the folders that it is in")
     func deepLog() throws {
         let settings = ["LOG_FILE_PATH": "a/b/app.log"]
-        #expect(try House.run(["check"], in: folder, settings).ending == .exited(0))
+        #expect(try ServerProcess.run(["check"], in: folder, settings).ending == .exited(0))
         #expect(folder.names == [])
-        #expect(try House(in: folder, settings).stop() == .exited(0))
+        #expect(try ServerProcess(in: folder, settings).stop() == .exited(0))
     }
 
     @Test(
@@ -245,18 +245,18 @@ struct CommandTests {
         #expect(try shell.wait() == .exited(0))
         let names = folder.allNames
         let settings = ["LOG_FILE_PATH": "audit", "SERVER_PORT": "0"]
-        let checked = try House.run(["check"], in: folder, settings)
+        let checked = try ServerProcess.run(["check"], in: folder, settings)
         #expect(checked.ending == .exited(78))
         #expect(checked.errors.contains("gatehouse: log.file.path: "))
         #expect(checked.errors.contains(sentence), "\(checked.errors)")
         #expect(folder.allNames == names)
-        #expect(try House.run([], in: folder, settings).ending == .exited(73))
+        #expect(try ServerProcess.run([], in: folder, settings).ending == .exited(73))
     }
 
     @Test("for a check and for the start, addresses that cannot be listened on are refused")
     func badAddresses() throws {
         try folder.file("users.json", "{\"users\":[]}", mode: 0o600)
-        let port = try House(in: folder).port
+        let port = try ServerProcess(in: folder).port
         for (server, sentence) in [
             ("\"host\":\"192.0.2.1\",\"port\":0", "server.host: cannot be listened on: "),
             ("\"port\":\(port)", "admin.metrics: port \(port) is that of server.port"),
@@ -268,10 +268,10 @@ struct CommandTests {
                  "token":{"keys":[{"id":"a","secret":"a secret of thirty-two bytes and more"}]},
                  "log":{"file":{"path":"app.log"}}}
                 """)
-            let checked = try House.run(["check", "--config", "c.json"], in: folder)
+            let checked = try ServerProcess.run(["check", "--config", "c.json"], in: folder)
             #expect(checked.ending == .exited(78))
             #expect(checked.errors.contains("gatehouse: \(sentence)"), "\(checked.errors)")
-            let served = try House.run(["--config", "c.json"], in: folder)
+            let served = try ServerProcess.run(["--config", "c.json"], in: folder)
             #expect(served.ending == .exited(69), "\(served.errors)")
         }
     }
@@ -280,13 +280,13 @@ struct CommandTests {
     func openLog() throws {
         for (mode, word) in [(0o666, "changed"), (0o602, "changed"), (0o644, "read")] {
             try folder.file("app.log", "", mode: mode)
-            let checked = try House.run(["check"], in: folder, ["LOG_FILE_PATH": "app.log"])
+            let checked = try ServerProcess.run(["check"], in: folder, ["LOG_FILE_PATH": "app.log"])
             #expect(
                 checked.errors.contains(
                     "warning: log.file.path: the log app.log can be \(word) by others; chmod 640 it\n"
                 ))
             #expect(checked.ending == .exited(0))
-            let house = try House(in: folder)
+            let house = try ServerProcess(in: folder)
             try house.stop()
             #expect(
                 try folder.content("app.log").contains(
@@ -310,7 +310,7 @@ struct CommandTests {
                  "token":{"keys":[{"id":"a","secret":"\(secret)"}]},
                  "log":{"file":{"path":"logs/app.log"}},"state":{"revocations":"\(journal)"}}
                 """)
-            return try House.run([verb, "--config", "c.json"], in: folder)
+            return try ServerProcess.run([verb, "--config", "c.json"], in: folder)
         }
         let good = try check("logs/s", "state/deep/journal")
         #expect(good.ending == .exited(0))
@@ -351,7 +351,7 @@ struct CommandTests {
              "login":{"users_file":"pipe"}}
             """)
         try folder.file("key", "a secret of thirty-two bytes and more")
-        let (ending, _, errors) = try House.run(
+        let (ending, _, errors) = try ServerProcess.run(
             ["check", "--config", what == "config" ? "pipe" : "c.json"], in: folder)
         #expect(ending == .exited(78))
         #expect(errors.contains("is not a regular file"))
@@ -359,8 +359,8 @@ struct CommandTests {
 
     @Test("to serve where somebody else does ends with 69")
     func addressInUse() throws {
-        let house = try House(in: folder)
-        let (ending, _, errors) = try House.run(
+        let house = try ServerProcess(in: folder)
+        let (ending, _, errors) = try ServerProcess.run(
             [], in: folder, ["SERVER_PORT": "\(house.port)", "LOG_STDERR_LEVEL": "CRITICAL"])
         #expect(ending == .exited(69))
         #expect(
@@ -373,7 +373,7 @@ struct CommandTests {
     func logCannotBeOpened() throws {
         try folder.file("file", "")
         let settings = ["SERVER_PORT": "0", "LOG_FILE_PATH": "file/app.log"]
-        let (ending, _, errors) = try House.run(["serve"], in: folder, settings)
+        let (ending, _, errors) = try ServerProcess.run(["serve"], in: folder, settings)
         #expect(ending == .exited(73))
         #expect(errors == "gatehouse: cannot open the log file/app.log: Not a directory\n")
     }

@@ -5,7 +5,7 @@ import TestSupport
 
 /// A folder with what a server with passwords runs from: keys, users, and a configuration that says
 /// where they are.
-final class Estate: Sendable {
+final class PasswordServerFixture: Sendable {
     let folder: TemporaryFolder
 
     static let arguments = ["--config", "gatehouse.json"]
@@ -15,7 +15,7 @@ final class Estate: Sendable {
     static let iterations = 1000
 
     /// What a test wants to be otherwise, as members of a section in JSON.
-    struct Plan: Sendable {
+    struct Options: Sendable {
         /// Ids of the keys, the first of which signs.
         var keys = ["k1"]
         var server = #""workers":2"#
@@ -26,7 +26,7 @@ final class Estate: Sendable {
         var more = #""admin":{"socket":"admin.sock"}"#
     }
 
-    init(_ plan: Plan = Plan(), users: [String] = ["alice", "bob"]) throws {
+    init(_ plan: Options = Options(), users: [String] = ["alice", "bob"]) throws {
         folder = try TemporaryFolder()
         try configure(plan)
         let password = PasswordHash(of: Password(Self.password)!, iterations: Self.iterations)
@@ -40,7 +40,7 @@ final class Estate: Sendable {
     }
 
     /// Writes the configuration, and the keys that are not there.
-    func configure(_ plan: Plan) throws {
+    func configure(_ plan: Options) throws {
         for key in plan.keys where folder.size("\(key).key") == nil {
             try folder.file("\(key).key", Self.secret(of: key) + "\n")
         }
@@ -63,12 +63,12 @@ final class Estate: Sendable {
     }
 
     /// A server with few iterations and a quiet standard error, unless `settings` say otherwise.
-    func house(_ settings: [String: String] = [:], port: String? = "0") throws -> House {
+    func house(_ settings: [String: String] = [:], port: String? = "0") throws -> ServerProcess {
         var all = ["LOGIN_ITERATIONS": "\(Self.iterations)", "LOG_STDERR_LEVEL": "CRITICAL"]
         all["SERVER_PORT"] = port
         all["LOG_FILE_PATH"] = "app.log"
         all.merge(settings) { _, new in new }
-        return try House(only: all, in: folder, Self.arguments)
+        return try ServerProcess(only: all, in: folder, Self.arguments)
     }
 
     /// Runs a command with this configuration to its end.
@@ -77,7 +77,7 @@ final class Estate: Sendable {
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
         let file = try input.map { try folder.file("input", $0) }
         defer { if let file { unlink(file) } }
-        let process = try House.start(
+        let process = try ServerProcess.start(
             in: folder,
             ["LOGIN_ITERATIONS": "\(Self.iterations)", "LOG_FILE_PATH": "app.log"],
             arguments + Self.arguments, input: file ?? "/dev/null")
@@ -135,9 +135,9 @@ final class Estate: Sendable {
     }
 }
 
-extension House {
+extension ServerProcess {
     func login(
-        _ username: String, _ password: String = Estate.password, _ id: String = "id"
+        _ username: String, _ password: String = PasswordServerFixture.password, _ id: String = "id"
     ) throws -> ServerResponse {
         try ask(.login(named: username, password, id))
     }
@@ -153,14 +153,14 @@ extension String {
     }
 
     static func login(
-        named name: String, _ password: String = Estate.password, _ id: String = "id",
+        named name: String, _ password: String = PasswordServerFixture.password, _ id: String = "id",
         _ fields: String = ""
     ) -> String {
         post("/login", #"{"username":"\#(name)","password":"\#(password)"}"#, id, fields)
     }
 
     static func login(
-        withID user: Int, _ password: String = Estate.password, _ id: String = "id"
+        withID user: Int, _ password: String = PasswordServerFixture.password, _ id: String = "id"
     ) -> String {
         post("/login", #"{"user_id":\#(user),"password":"\#(password)"}"#, id)
     }

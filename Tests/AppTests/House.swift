@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 
 /// The built program, running in a folder of its own, with a port that the system chose.
-final class House: Sendable {
+final class ServerProcess: Sendable {
     let process: ChildProcess
     let port: UInt16
 
@@ -24,7 +24,7 @@ final class House: Sendable {
         only settings: [String: String], in folder: TemporaryFolder, _ arguments: [String],
         descriptorLimit: Int? = nil
     ) throws {
-        process = try House.start(in: folder, settings, arguments)
+        process = try ServerProcess.start(in: folder, settings, arguments)
         let line = try process.errorLine(containing: "gatehouse: listening on http://")
         // Lowered while it runs, because a start refuses a limit as low as that.
         if let descriptorLimit { try process.limitDescriptors(to: descriptorLimit) }

@@ -20,7 +20,7 @@ final class Load: @unchecked Sendable {
 
     /// Starts `clients` threads that log in and use the token, over and over, until the server goes
     /// away or `end` is called.
-    init(_ house: House, clients: Int, name: String) {
+    init(_ house: ServerProcess, clients: Int, name: String) {
         running = clients
         for number in 0..<clients {
             Thread.detachNewThread {
@@ -33,7 +33,7 @@ final class Load: @unchecked Sendable {
         }
     }
 
-    private func run(_ house: House, _ name: String) throws {
+    private func run(_ house: ServerProcess, _ name: String) throws {
         let client = try house.client()
         var token: String?
         for round in 0... {

@@ -9,7 +9,7 @@ struct LogCommandTests {
     private let settings = ["LOG_FILE_PATH": "app.log"]
 
     private func log(_ arguments: String...) throws -> String {
-        let (ending, output, errors) = try House.run(["log"] + arguments, in: folder, settings)
+        let (ending, output, errors) = try ServerProcess.run(["log"] + arguments, in: folder, settings)
         #expect(ending == .exited(0), "\(arguments): \(errors)")
         #expect(errors == "")
         return output
@@ -38,7 +38,7 @@ struct LogCommandTests {
             (["tail", "--follow", "yes"], 64, "unknown argument: --follow"),
         ])
     func usage(arguments: [String], code: Int, sentence: String) throws {
-        let (ending, output, errors) = try House.run(["log"] + arguments, in: folder)
+        let (ending, output, errors) = try ServerProcess.run(["log"] + arguments, in: folder)
         #expect(ending == .exited(CInt(code)))
         #expect(output == "")
         #expect(
@@ -56,7 +56,7 @@ struct LogCommandTests {
             (["stats", "app.log"], 66), (["tail", "--no-follow"], 66),
         ])
     func missing(arguments: [String], code: Int) throws {
-        let (ending, output, errors) = try House.run(["log"] + arguments, in: folder, settings)
+        let (ending, output, errors) = try ServerProcess.run(["log"] + arguments, in: folder, settings)
         #expect(ending == .exited(CInt(code)))
         #expect(!(output + errors).isEmpty)
         #expect(folder.allNames == [])
@@ -64,7 +64,7 @@ struct LogCommandTests {
 
     @Test("for the head gets the newest seal, as an anchor")
     func head() throws {
-        let house = try House(in: folder, quiet)
+        let house = try ServerProcess(in: folder, quiet)
         _ = try house.ask(.login(1))
         try house.stop()
         let last = try #require(try folder.log().split(separator: "\n").last)
@@ -73,11 +73,11 @@ struct LogCommandTests {
         // That of the audit log follows.
         #expect(try log("head").hasPrefix("\(sequence).\(code)"))
         #expect(
-            try House.verify(["--anchor", "\(sequence).\(code)"], in: folder).ending == .exited(0))
+            try ServerProcess.verify(["--anchor", "\(sequence).\(code)"], in: folder).ending == .exited(0))
     }
 
     /// Requests of which every figure is known: 40 logins, 60 tokens let in, 200 turned away.
-    private func tell(_ house: House) throws {
+    private func tell(_ house: ServerProcess) throws {
         let client = try house.client()
         for number in 1...40 { try client.send(.login(number % 2 + 1)) }
         var token = ""
@@ -90,7 +90,7 @@ struct LogCommandTests {
 
     @Test("for statistics gets the figures of the requests that were made")
     func stats() throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB"]) { $1 })
         try tell(house)
         try house.stop()
@@ -143,13 +143,13 @@ struct LogCommandTests {
 
     @Test("for the last lines gets those that pass the filter, over the files")
     func tail() throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB"]) { $1 })
         try tell(house)
         try house.stop()
         let lines = try folder.log().split(separator: "\n").map(String.init)
         func tail(_ arguments: String...) throws -> [String] {
-            let (ending, output, _) = try House.run(
+            let (ending, output, _) = try ServerProcess.run(
                 ["log", "tail", "--no-follow"] + arguments, in: folder, settings)
             #expect(ending == .exited(0))
             return output.split(separator: "\n").map(String.init)
@@ -160,7 +160,7 @@ struct LogCommandTests {
         #expect(try tail("--lines", "100000") == lines)
         func expect(_ arguments: String..., line: Int = #line, _ wanted: (LogEntry) -> Bool) throws
         {
-            let (_, output, _) = try House.run(
+            let (_, output, _) = try ServerProcess.run(
                 ["log", "tail", "--no-follow", "--lines", "30"] + arguments, in: folder, settings)
             let expected = lines.filter { LogEntry($0).map(wanted) ?? false }.suffix(30)
             #expect(!expected.isEmpty)
@@ -178,10 +178,10 @@ struct LogCommandTests {
 
     @Test("to follow sees every line once, over many rotations")
     func follow() throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder,
             quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
-        let tail = try House.start(
+        let tail = try ServerProcess.start(
             in: folder, settings, ["log", "tail", "--lines", "100000"])
         try tail.waitForOutput(" | sys_startup ")
         let load = Load(house, clients: 2, name: "f")
@@ -198,14 +198,14 @@ struct LogCommandTests {
 
     @Test("of another program, tail -F, sees every line over rotations, too")
     func foreignTail() throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder,
             quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
         let tail = try ChildProcess(
             "/usr/bin/tail", ["-n", "+1", "-F", "app.log"], environment: [:], folder: folder.path)
         try tail.waitForOutput(" | sys_startup ")
         let client = try house.client()
-        let rotations = Effort.rounds(10, long: 50)
+        let rotations = TestScale.rounds(10, long: 50)
         var number = 0
         while folder.logFiles.count <= rotations {
             let count = folder.logFiles.count

@@ -11,21 +11,21 @@ struct LogCrashTests {
     func killed() throws {
         let settings = quiet.merging(
             ["LOG_FILE_MAX_SIZE": "32KiB", "LOG_FILE_KEEP": "100000"]) { $1 }
-        let kills = Effort.rounds(5, long: 50)
-        var dice = Dice(seed: 9)
+        let kills = TestScale.rounds(5, long: 50)
+        var dice = SeededGenerator(seed: 9)
         var answered: Set<String> = []
         for round in 0..<kills {
-            let house = try House(in: folder, settings)
+            let house = try ServerProcess(in: folder, settings)
             let load = Load(house, clients: 3, name: "k\(round)")
             load.wait(for: Int.random(in: 0...400, using: &dice))
             house.process.kill(SIGKILL)
             #expect(try house.process.wait() == .killed(by: SIGKILL))
             answered.formUnion(load.end().ids)
             // As it was left, and as the next start goes on with it.
-            let (ending, report) = try House.verify(in: folder)
+            let (ending, report) = try ServerProcess.verify(in: folder)
             #expect(ending.isIntact, "\(report)")
-            let next = try House(in: folder, settings)
-            let again = try House.verify(in: folder)
+            let next = try ServerProcess(in: folder, settings)
+            let again = try ServerProcess.verify(in: folder)
             #expect(again.ending.isIntact, "\(again.report)")
             next.process.kill(SIGKILL)
             try next.process.wait()
@@ -43,7 +43,7 @@ struct LogCrashTests {
 
     // The sanitizers have plans of their own with these signals.
     @Test(
-        "says so and is whole, whatever the fault", .disabled(if: Effort.isSanitized),
+        "says so and is whole, whatever the fault", .disabled(if: TestScale.isSanitized),
         arguments: [SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGQUIT, SIGXCPU])
     func fault(signal: CInt) throws {
         let names = [
@@ -51,7 +51,7 @@ struct LogCrashTests {
             SIGQUIT: "SIGQUIT", SIGXCPU: "SIGXCPU",
         ]
         for clients in [0, 3] {
-            let house = try House(in: folder, quiet)
+            let house = try ServerProcess(in: folder, quiet)
             let load = Load(house, clients: clients, name: "\(signal)-\(clients)")
             load.wait(for: 50)
             let moment = Date()
@@ -68,18 +68,18 @@ struct LogCrashTests {
             #expect(last["pid"] == "\(house.process.processID)")
             let recorded = recordedIDs(in: text)
             #expect(answered.subtracting(recorded).isEmpty)
-            #expect(try House.verify(in: folder).ending == .exited(3))
+            #expect(try ServerProcess.verify(in: folder).ending == .exited(3))
         }
-        let next = try House(in: folder, quiet)
+        let next = try ServerProcess(in: folder, quiet)
         #expect(try next.stop() == .exited(0))
-        let (ending, report) = try House.verify(in: folder)
+        let (ending, report) = try ServerProcess.verify(in: folder)
         #expect(ending == .exited(3), "\(report)")
         #expect(report.contains("not proven"))
     }
 
     @Test("goes on when a signal comes that means nothing to a server")
     func strangers() throws {
-        let house = try House(in: folder, quiet)
+        let house = try ServerProcess(in: folder, quiet)
         for number in [
             SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGPIPE, SIGXFSZ, 34, 50, 64,
         ] {
@@ -94,9 +94,9 @@ struct LogCrashTests {
 
     @Test("belongs to one server at a time, and to the next once that is gone")
     func twoServers() throws {
-        let first = try House(in: folder, quiet)
+        let first = try ServerProcess(in: folder, quiet)
         let settings = ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"]
-        let (ending, _, errors) = try House.run([], in: folder, settings)
+        let (ending, _, errors) = try ServerProcess.run([], in: folder, settings)
         #expect(ending == .exited(73))
         #expect(
             errors == "gatehouse: the log app.log is in use by another process "
@@ -105,12 +105,12 @@ struct LogCrashTests {
         first.process.kill(SIGKILL)
         try first.process.wait()
 
-        let second = try House(in: folder, quiet)
+        let second = try ServerProcess(in: folder, quiet)
         #expect(try second.ask(.login(1, "second")).status == 200)
         #expect(try second.stop() == .exited(0))
         #expect(
             try recordedIDs(in: folder.content("app.log"))
                 == ["first", "first", "second", "second"])
-        #expect(try House.verify(in: folder).ending.isIntact)
+        #expect(try ServerProcess.verify(in: folder).ending.isIntact)
     }
 }

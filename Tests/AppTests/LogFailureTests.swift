@@ -14,7 +14,7 @@ struct LogFailureTests {
         .enabled(if: SmallDisk.canBeMade))
     func serve() throws {
         try SmallDisk.mounted(at: folder.path, size: "24m") {
-            let house = try House(
+            let house = try ServerProcess(
                 in: folder,
                 quiet.merging([
                     "LOG_AREAS_HTTP": "DEBUG", "LOG_FILE_LEVEL": "DEBUG",
@@ -26,7 +26,7 @@ struct LogFailureTests {
             // More than the four MiB that wait in memory: each has a line with its long path.
             let long = String(repeating: "x", count: 7000)
             let client = try house.client()
-            let floods = Effort.rounds(900, long: 5000)
+            let floods = TestScale.rounds(900, long: 5000)
             for number in 0..<floods {
                 try client.send(.get("/\(long)", "flood-\(number)"))
                 #expect(try client.response().status == 404)
@@ -37,7 +37,7 @@ struct LogFailureTests {
             let (seconds, questions) = try free(house)
             // A second until it is tried again; then four MiB are written and sealed, here by a
             // program that was built to be debugged.
-            #expect(Effort.isSanitized || seconds < 5)
+            #expect(TestScale.isSanitized || seconds < 5)
             load.waitForMore(50)
             let answers = load.end()
             #expect(try house.stop() == .exited(0))
@@ -67,7 +67,7 @@ struct LogFailureTests {
         .enabled(if: SmallDisk.canBeMade))
     func refuse() throws {
         try SmallDisk.mounted(at: folder.path, size: "1m") {
-            let house = try House(
+            let house = try ServerProcess(
                 in: folder,
                 quiet.merging([
                     "LOG_ON_FAILURE": "refuse", "LOG_FILE_MAX_SIZE": "64KiB",
@@ -90,7 +90,7 @@ struct LogFailureTests {
             #expect(try house.ask(.get("/health/live")).status == 200)
             #expect(!folder.logFiles.map { folder.size($0) }.contains(0))
             let seconds = try free(house).seconds
-            #expect(Effort.isSanitized || seconds < 2)
+            #expect(TestScale.isSanitized || seconds < 2)
             #expect(try house.ask(.resource(token, "last")).status == 200)
             load.waitForMore(50)
             let answers = load.end()
@@ -108,7 +108,7 @@ struct LogFailureTests {
     }
 
     /// Gives the room back; how long the server took to notice, and how often it was asked.
-    private func free(_ house: House) throws -> (seconds: Double, questions: Int) {
+    private func free(_ house: ServerProcess) throws -> (seconds: Double, questions: Int) {
         try folder.remove("ballast")
         let moment = Date()
         var questions = 0
@@ -121,7 +121,7 @@ struct LogFailureTests {
     }
 
     private func verify() throws {
-        let (ending, report) = try House.verify(in: folder)
+        let (ending, report) = try ServerProcess.verify(in: folder)
         #expect(ending == .exited(0), "\(report)")
     }
 
@@ -132,10 +132,10 @@ struct LogFailureTests {
         if path == "pipe" { #expect(mkfifo(folder.path(path), 0o600) == 0) }
         if path == "folder" { #expect(mkdir(folder.path(path), 0o700) == 0) }
         let settings = ["LOG_FILE_PATH": path, "SERVER_PORT": "0"]
-        let check = try House.run(["check"], in: folder, settings)
+        let check = try ServerProcess.run(["check"], in: folder, settings)
         #expect(check.0 == .exited(78))
         #expect(check.2.contains("the log is a regular file"))
-        #expect(try House.run([], in: folder, settings).0 == .exited(73))
+        #expect(try ServerProcess.run([], in: folder, settings).0 == .exited(73))
         #expect(!FileManager.default.fileExists(atPath: "/dev/.null.lock"))
     }
 }

@@ -11,7 +11,7 @@ struct LogFileTests {
     func shutdown(signal: CInt) throws {
         // At once after the ready line: a supervisor may be that quick.
         for _ in 0..<5 {
-            let house = try House(in: folder)
+            let house = try ServerProcess(in: folder)
             #expect(try house.stop(signal) == .exited(0))
             let last = LogEntry.all(in: try folder.content("app.log")).last
             #expect(last??.event == "sys_shutdown")
@@ -20,7 +20,7 @@ struct LogFileTests {
 
     @Test("is opened again at SIGHUP after somebody moved it, and no line is lost")
     func reopen() throws {
-        let house = try House(in: folder, quiet)
+        let house = try ServerProcess(in: folder, quiet)
         let load = Load(house, clients: 3, name: "r")
         var moved: [String] = []
         for round in 1...3 {
@@ -55,7 +55,7 @@ struct LogFileTests {
     @Test("has a line for every answer that a client ever saw, though the process was killed")
     func killed() throws {
         for round in 0..<12 {
-            let house = try House(in: folder, quiet)
+            let house = try ServerProcess(in: folder, quiet)
             let load = Load(house, clients: 4, name: "k\(round)")
             load.wait(for: 20 + 37 * round)
             house.process.kill(SIGKILL)
@@ -75,7 +75,7 @@ struct LogFileTests {
 
     @Test("that ends inside a line is mended at the next start, which says so")
     func torn() throws {
-        let first = try House(in: folder, quiet)
+        let first = try ServerProcess(in: folder, quiet)
         _ = try first.ask(.login(1, "before"))
         first.process.kill(SIGKILL)
         try first.process.wait()
@@ -83,7 +83,7 @@ struct LogFileTests {
         let torn = String(whole.dropLast(9))
         try folder.file("app.log", torn)
 
-        let second = try House(in: folder, quiet)
+        let second = try ServerProcess(in: folder, quiet)
         _ = try second.ask(.login(1, "after"))
         try second.stop()
         let text = try folder.content("app.log")
@@ -105,7 +105,7 @@ struct LogFileTests {
 
     private func refuseOnFullDisk() throws {
         try SmallDisk.fill(folder.path("ballast"))
-        let house = try House(in: folder, ["LOG_ON_FAILURE": "refuse"])
+        let house = try ServerProcess(in: folder, ["LOG_ON_FAILURE": "refuse"])
         for request in [String.login(1), .login(0), .get("/resource"), .resource("x.y.z")] {
             let response = try house.ask(request)
             #expect(response.status == 503)
@@ -134,7 +134,7 @@ struct LogFileTests {
 
     private func serveOnFullDisk() throws {
         try SmallDisk.fill(folder.path("ballast"))
-        let house = try House(in: folder)
+        let house = try ServerProcess(in: folder)
         let login = try house.ask(.login(1))
         #expect(login.status == 200)
         #expect(try house.ask(.resource(login.token)).status == 200)
@@ -145,7 +145,7 @@ struct LogFileTests {
 
     @Test("is rotated under load without losing a line")
     func rotation() throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder,
             quiet.merging(["LOG_FILE_MAX_SIZE": "4KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
         let load = Load(house, clients: 4, name: "o")
@@ -171,7 +171,7 @@ struct LogFileTests {
 
     @Test("keeps as many full files as it was told to")
     func retention() throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "4KiB", "LOG_FILE_KEEP": "3"]) { $1 })
         let load = Load(house, clients: 2, name: "k")
         load.wait(for: 300)

@@ -7,15 +7,15 @@ struct LogFormatTests {
     private let folder = try! TemporaryFolder()
     private let quiet = ["LOG_STDERR_LEVEL": "CRITICAL"]
 
-    private func house(_ settings: [String: String] = [:]) throws -> House {
-        try House(in: folder, quiet.merging(settings) { $1 })
+    private func house(_ settings: [String: String] = [:]) throws -> ServerProcess {
+        try ServerProcess(in: folder, quiet.merging(settings) { $1 })
     }
 
     private func lines() throws -> [String] {
         try folder.log().split(separator: "\n").map(String.init)
     }
 
-    private func tellAll(_ house: House) throws {
+    private func tellAll(_ house: ServerProcess) throws {
         let token = try house.ask(.login(1, "in")).token
         _ = try house.ask(.resource(token, "good"))
         _ = try house.ask(.resource(token + "x", "bad"))
@@ -79,7 +79,7 @@ struct LogFormatTests {
             try tellAll(house(["LOG_FORMAT": format]))
         }
         try expectIntact()
-        let (ending, output, _) = try House.run(
+        let (ending, output, _) = try ServerProcess.run(
             ["log", "stats", "--json"], in: folder, ["LOG_FILE_PATH": "app.log"])
         #expect(ending == .exited(0))
         #expect(output.contains(#"{"value":"authn_token_verified","count":4}"#))
@@ -87,7 +87,7 @@ struct LogFormatTests {
     }
 
     private func expectIntact() throws {
-        let (ending, report) = try House.verify(in: folder)
+        let (ending, report) = try ServerProcess.verify(in: folder)
         #expect(ending == .exited(0), "\(report)")
     }
 

@@ -26,14 +26,14 @@ struct LogKeyTests {
     }
 
     private func run() throws {
-        let house = try House(in: folder, [:], configuration)
+        let house = try ServerProcess(in: folder, [:], configuration)
         _ = try house.ask(.login(1))
         #expect(try house.stop() == .exited(0))
     }
 
     /// Has a running server change its key.
     private func run(changing change: () throws -> Void) throws {
-        let house = try House(in: folder, [:], configuration)
+        let house = try ServerProcess(in: folder, [:], configuration)
         _ = try house.ask(.login(1))
         try change()
         house.process.kill(SIGHUP)
@@ -49,7 +49,7 @@ struct LogKeyTests {
     }
 
     private func verify(_ arguments: String...) throws -> (code: CInt?, report: String) {
-        let (ending, output, errors) = try House.run(
+        let (ending, output, errors) = try ServerProcess.run(
             ["log", "verify"] + arguments + configuration, in: folder, ["LOG_FILE_PATH": "app.log"])
         guard case .exited(let code) = ending else { return (nil, output + errors) }
         return (code, output + errors)
@@ -124,10 +124,10 @@ struct LogKeyTests {
     @Test func `a key that is named without a configuration is the key in use`() throws {
         try configure("old", seal: true)
         try run()
-        let (ending, output, errors) = try House.run(
+        let (ending, output, errors) = try ServerProcess.run(
             ["log", "verify", "--key-file", "seal.key", "app.log"], in: folder, [:])
         #expect(ending == .exited(0), "\(output + errors)")
-        let other = try House.run(
+        let other = try ServerProcess.run(
             ["log", "verify", "--key-file", "old.key", "app.log"], in: folder, [:])
         #expect(other.0 == .exited(2))
     }

@@ -9,7 +9,7 @@ private enum Logrotate {
     }
 
     /// Rotates the log now, as the README has it, and returns when it is done.
-    static func run(_ house: House, in folder: TemporaryFolder) throws -> ChildProcess.Ending {
+    static func run(_ house: ServerProcess, in folder: TemporaryFolder) throws -> ChildProcess.Ending {
         let rules = try folder.file(
             "logrotate.conf",
             """
@@ -39,33 +39,33 @@ struct LogRotationTests {
         "loses no line to logrotate, which makes a new one and sends SIGHUP",
         .enabled(if: Logrotate.path != nil))
     func logrotate() throws {
-        let house = try House(in: folder, quiet)
+        let house = try ServerProcess(in: folder, quiet)
         let load = Load(house, clients: 3, name: "l")
-        let rounds = Effort.rounds(5, long: 20)
+        let rounds = TestScale.rounds(5, long: 20)
         for _ in 0..<rounds {
             load.waitForMore(100)
             #expect(try Logrotate.run(house, in: folder) == .exited(0))
             #expect(eventually { folder.size("app.log") ?? 0 > 0 })
         }
         load.waitForMore(100)
-        #expect(try House.verify(folder.logFiles, in: folder).ending.isIntact)
+        #expect(try ServerProcess.verify(folder.logFiles, in: folder).ending.isIntact)
         let answers = load.end()
         #expect(try house.stop() == .exited(0))
 
         #expect(answers.statuses == [200])
         #expect(folder.logFiles.count == rounds + 1)
         #expect(answers.ids.subtracting(try recordedIDs(in: folder.log())).isEmpty)
-        var dice = Dice(seed: 1)
+        var dice = SeededGenerator(seed: 1)
         let names = folder.logFiles
         for order in [names, names.reversed(), names.shuffled(using: &dice)] {
-            let (ending, report) = try House.verify(order, in: folder)
+            let (ending, report) = try ServerProcess.verify(order, in: folder)
             #expect(ending == .exited(0), "\(report)")
         }
     }
 
     @Test("is opened again at a signal though nobody moved it", arguments: [SIGHUP, SIGUSR1])
     func signal(number: CInt) throws {
-        let house = try House(in: folder, quiet)
+        let house = try ServerProcess(in: folder, quiet)
         house.process.kill(number)
         #expect(
             try eventually {
@@ -74,12 +74,12 @@ struct LogRotationTests {
         try #expect(house.ask(.login(1, "after")).status == 200)
         #expect(try house.stop() == .exited(0))
         #expect(try recordedIDs(in: folder.content("app.log")) == ["after", "after"])
-        #expect(try House.verify(in: folder).ending == .exited(0))
+        #expect(try ServerProcess.verify(in: folder).ending == .exited(0))
     }
 
     @Test("is there again within a second, and says what happened")
     func removed() throws {
-        let house = try House(in: folder, quiet)
+        let house = try ServerProcess(in: folder, quiet)
         let before = Load(house, clients: 2, name: "before")
         before.wait(for: 50)
         let moment = Date()
@@ -102,7 +102,7 @@ struct LogRotationTests {
         #expect(time.timeIntervalSince(moment) < 1)
         #expect(answers.ids.subtracting(recordedIDs(in: text)).isEmpty)
         // What was taken away with it cannot be had back, and is not passed over in silence.
-        let (ending, report) = try House.verify(in: folder)
+        let (ending, report) = try ServerProcess.verify(in: folder)
         #expect(ending == .exited(1))
         #expect(report.contains("app.log: line 1: missing file: "))
     }

@@ -17,7 +17,7 @@ struct LogSecrecyTests {
         var said = ""
         var tokens: [String] = []
         for format in ["text", "json", "logfmt"] {
-            let house = try House(
+            let house = try ServerProcess(
                 in: folder, settings.merging(["LOG_FORMAT": format]) { $1 },
                 SealedLog.configuration)
             let token = try house.ask(.login(1)).token
@@ -30,7 +30,7 @@ struct LogSecrecyTests {
             ["verify"], ["verify", "--json"], ["stats"], ["stats", "--json"], ["head"],
             ["tail", "--no-follow", "--lines", "10000"],
         ] {
-            let (_, output, errors) = try House.run(
+            let (_, output, errors) = try ServerProcess.run(
                 ["log"] + command + SealedLog.configuration, in: folder, settings)
             #expect(!output.isEmpty)
             said += output + errors

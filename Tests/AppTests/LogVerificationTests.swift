@@ -144,7 +144,7 @@ struct LogVerificationTests {
     private func verify(
         _ arguments: [String] = [], in folder: TemporaryFolder
     ) throws -> (ending: ChildProcess.Ending, report: String) {
-        let (ending, output, errors) = try House.run(
+        let (ending, output, errors) = try ServerProcess.run(
             ["log", "verify"] + arguments + SealedLog.configuration, in: folder,
             SealedLog.settings)
         return (ending, output + errors)
@@ -229,7 +229,7 @@ struct LogVerificationTests {
         }
         let pipe =
             "(zcat \(packed.joined(separator: " ")); cat app.log) "
-            + "| '\(House.program)' log verify - --config gatehouse.json"
+            + "| '\(ServerProcess.program)' log verify - --config gatehouse.json"
         #expect(try shell(pipe, in: folder).contains("intact: every line is sealed"))
     }
 
@@ -265,7 +265,7 @@ struct LogVerificationTests {
             ? [["log", "head"]]
             : [["log", "stats"], ["log", "tail", "--no-follow", "--lines", "100000"]]
         for command in commands {
-            let (ending, output, errors) = try House.run(
+            let (ending, output, errors) = try ServerProcess.run(
                 command + SealedLog.configuration, in: folder, SealedLog.settings)
             #expect(ending == .exited(66), "\(command)")
             // The head of the audit log is there.
@@ -275,7 +275,7 @@ struct LogVerificationTests {
         // A file that the operator names is followed.
         if name == "app.log" {
             for command in [["tail", "app.log", "--no-follow"], ["stats", "app.log"]] {
-                let (ending, output, errors) = try House.run(
+                let (ending, output, errors) = try ServerProcess.run(
                     ["log"] + command + SealedLog.configuration, in: folder, SealedLog.settings)
                 #expect(ending == .exited(0), "\(command): \(errors)")
                 #expect(!output.isEmpty)
@@ -287,7 +287,7 @@ struct LogVerificationTests {
     func life() throws {
         let folder = try SealedLog.made.get().copy()
         for _ in 0..<2 {
-            let house = try House(in: folder, ["LOG_FILE_KEEP": "3"], SealedLog.configuration)
+            let house = try ServerProcess(in: folder, ["LOG_FILE_KEEP": "3"], SealedLog.configuration)
             let load = Load(house, clients: 1, name: "l")
             for _ in 0..<3 {
                 load.waitForMore(60)

@@ -34,9 +34,9 @@ struct LoginTimingTests {
 
     /// Asks for the one and the other in random order, over one connection.
     private func compare(
-        _ house: House, _ first: String, _ second: String, seed: UInt64
+        _ house: ServerProcess, _ first: String, _ second: String, seed: UInt64
     ) throws -> Double {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var comparison = Comparison()
         let client = try house.client()
         func time(_ request: String) throws -> Double {
@@ -58,25 +58,25 @@ struct LoginTimingTests {
     // work that `PasswordAuthenticator` does for nobody, t is past 30 at each attempt.
     @Test(
         "does not tell whether there is such a user",
-        .enabled(if: Effort.isLong && !Effort.isSanitized),
+        .enabled(if: TestScale.isLong && !TestScale.isSanitized),
         arguments: [
             (String.login(named: "mallory", "a wrong one"), "a name that nobody has"),
             (.login(withID: 77, "a wrong one"), "an id that nobody has"),
-            (.login(named: "disabled", Estate.password), "a disabled user, with the password"),
+            (.login(named: "disabled", PasswordServerFixture.password), "a disabled user, with the password"),
             (.login(named: "old", "a wrong one"), "a hash of fewer iterations"),
             (.login(named: "alice", "short"), "what cannot be a password"),
         ])
     func unknown(request: String, what: String) throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.login += #","max_attempts":0"#
-        let estate = try Estate(plan, users: ["alice", "disabled", "old"])
-        let iterations = 4 * Estate.iterations
+        let estate = try PasswordServerFixture(plan, users: ["alice", "disabled", "old"])
+        let iterations = 4 * PasswordServerFixture.iterations
         try estate.changeUsers { users in
             for index in users.indices {
                 users[index].isDisabled = users[index].username == "disabled"
-                let count = users[index].username == "old" ? Estate.iterations : iterations
+                let count = users[index].username == "old" ? PasswordServerFixture.iterations : iterations
                 users[index].password = PasswordHash(
-                    of: Password(Estate.password)!, iterations: count)
+                    of: Password(PasswordServerFixture.password)!, iterations: count)
             }
         }
         let house = try estate.house(["LOGIN_ITERATIONS": "\(iterations)"])

@@ -7,11 +7,11 @@ struct MetricsTests {
     private let folder = try! TemporaryFolder()
 
     /// One with a port for its metrics that nobody has taken in the meantime.
-    private func house(_ settings: [String: String] = [:]) throws -> (House, UInt16) {
+    private func house(_ settings: [String: String] = [:]) throws -> (ServerProcess, UInt16) {
         for _ in 0..<20 {
             let port = try unusedPort()
             let all = settings.merging(["ADMIN_METRICS": "127.0.0.1:\(port)"]) { old, _ in old }
-            if let house = try? House(in: folder, all) {
+            if let house = try? ServerProcess(in: folder, all) {
                 return (house, port)
             }
             try? FileManager.default.removeItem(atPath: folder.path("app.log"))
@@ -149,7 +149,7 @@ struct MetricsTests {
         clients[2].close()
         // Inside an answer, of which it has seen the beginning.
         try clients[3].send(live)
-        #expect(clients[3].hasReceived(within: CInt(Effort.patience * 1000)))
+        #expect(clients[3].hasReceived(within: CInt(TestScale.timeout * 1000)))
         seen[200, default: 0] += 1
         clients[3].reset()
         try expectAccount(open: 0, tooMany: 0)

@@ -24,8 +24,8 @@ private struct Place {
 
     static let secret = "the secret of key a, 32 bytes up"
 
-    func serve() throws -> House {
-        try House(in: folder, ["SERVER_PORT": "0"], ["serve", "--config", "config.json"])
+    func serve() throws -> ServerProcess {
+        try ServerProcess(in: folder, ["SERVER_PORT": "0"], ["serve", "--config", "config.json"])
     }
 
     @discardableResult
@@ -33,7 +33,7 @@ private struct Place {
         _ arguments: [String], typing input: String? = nil
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
         let file = try input.map { try folder.file(".input", $0) }
-        let process = try House.start(
+        let process = try ServerProcess.start(
             in: folder, [:], arguments + ["--config", "config.json"], input: file ?? "/dev/null")
         let ending = try process.wait()
         return (ending, process.standardOutput, process.standardError)
@@ -48,7 +48,7 @@ private struct Place {
     func log() throws -> String { try folder.content("app.log") }
 }
 
-extension House {
+extension ServerProcess {
     fileprivate func status(of token: String) throws -> Int { try ask(.resource(token)).status }
 }
 
@@ -251,7 +251,7 @@ struct OperatorCommandTests {
         let house = try place.serve()
         let token = try place.issue()
         let terminal = try Terminal()
-        let process = try House.start(
+        let process = try ServerProcess.start(
             in: place.folder, [:], ["revoke", "--all", "--config", "config.json"],
             input: terminal.path)
         #expect(eventually { process.standardError.contains("Type yes to go on: ") })
@@ -264,7 +264,7 @@ struct OperatorCommandTests {
     func hidden() throws {
         let place = try Place()
         let terminal = try Terminal()
-        let process = try House.start(
+        let process = try ServerProcess.start(
             in: place.folder, [:], ["token", "explain", "--config", "config.json"],
             input: terminal.path)
         #expect(eventually { process.standardError.contains("Token: ") })

@@ -6,7 +6,7 @@ import Testing
 @Suite("A reload", .blocking, .serialized)
 struct ReloadTests {
     /// The administrator's way, which returns when it is done.
-    private func reload(_ estate: Estate) throws -> (changed: [String], waiting: [String]) {
+    private func reload(_ estate: PasswordServerFixture) throws -> (changed: [String], waiting: [String]) {
         struct Content: Decodable { let changed, afterRestart: [String] }
         let answer = try estate.administer(.post("/reload"))
         #expect(answer.status == 200, "\(answer.content)")
@@ -20,8 +20,8 @@ struct ReloadTests {
 
     @Test("changes keys without logging anyone out, and with the old key its tokens go")
     func keys() throws {
-        var plan = Estate.Plan()
-        let estate = try Estate(plan)
+        var plan = PasswordServerFixture.Options()
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let old = try house.login("alice").token
         #expect(try keyID(old) == "k1")
@@ -61,16 +61,16 @@ struct ReloadTests {
         let (ending, report, _) = try estate.run(["log", "verify"])
         #expect(ending == .exited(0), "\(report)")
         let log = try estate.folder.log()
-        for key in ["k1", "k2"] { #expect(!log.contains(Estate.secret(of: key))) }
+        for key in ["k1", "k2"] { #expect(!log.contains(PasswordServerFixture.secret(of: key))) }
     }
 
     @Test("takes the users anew: the disabled, the removed, the renamed, and passwords")
     func users() throws {
-        let estate = try Estate(users: ["alice", "bob", "carol", "dave"])
+        let estate = try PasswordServerFixture(users: ["alice", "bob", "carol", "dave"])
         let house = try estate.house()
         let names = ["alice", "bob", "carol", "dave"]
         let tokens = try names.map { try house.login($0).token }
-        let password = PasswordHash(of: Password("another horse")!, iterations: Estate.iterations)
+        let password = PasswordHash(of: Password("another horse")!, iterations: PasswordServerFixture.iterations)
         try estate.changeUsers { users in
             users[0].isDisabled = true
             users[1] = User(
@@ -91,9 +91,9 @@ struct ReloadTests {
         #expect(try house.ask(.verify(tokens[1]))["X-Auth-User-Name"] == "Robert")
         #expect(try house.ask(.resource(tokens[3])).status == 200)
         for (name, password, status) in [
-            ("alice", Estate.password, 401), ("carol", Estate.password, 401),
-            ("bob", Estate.password, 401), ("robert", Estate.password, 200),
-            ("dave", Estate.password, 401), ("dave", "another horse", 200),
+            ("alice", PasswordServerFixture.password, 401), ("carol", PasswordServerFixture.password, 401),
+            ("bob", PasswordServerFixture.password, 401), ("robert", PasswordServerFixture.password, 200),
+            ("dave", PasswordServerFixture.password, 401), ("dave", "another horse", 200),
         ] {
             #expect(try house.login(name, password).status == status, "\(name)")
         }
@@ -108,8 +108,8 @@ struct ReloadTests {
 
     @Test("of something that is wrong changes nothing, and says everything that is")
     func invalid() throws {
-        var plan = Estate.Plan()
-        let estate = try Estate(plan)
+        var plan = PasswordServerFixture.Options()
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let token = try house.login("alice").token
         let good = plan
@@ -161,9 +161,9 @@ struct ReloadTests {
 
     @Test("says what waits for a restart, as long as it does, and does not do it")
     func restart() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.server = #""workers":2,"port":0"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house(port: nil)
         let started = plan
         plan.server = #""workers":1,"port":1,"host":"127.0.0.2","idle_timeout":"70s""#
@@ -200,7 +200,7 @@ struct ReloadTests {
     func demo() throws {
         let folder = try TemporaryFolder()
         try folder.file("c.json", #"{"login":{"mode":"demo"},"log":{"file":{"path":"app.log"}}}"#)
-        let house = try House(in: folder, [:], ["--config", "c.json"])
+        let house = try ServerProcess(in: folder, [:], ["--config", "c.json"])
         let token = try house.ask(.login(1)).token
         try folder.file("token.key", "a token key of thirty-two bytes!")
         try folder.file("users.json", #"{"users":[]}"#)
@@ -226,8 +226,8 @@ struct ReloadTests {
 
     @Test("reaches the administrator's socket, too, though it takes it away at the next start")
     func admin() throws {
-        var plan = Estate.Plan()
-        let estate = try Estate(plan)
+        var plan = PasswordServerFixture.Options()
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let old = try house.login("alice").token
         plan.keys = ["k2"]
@@ -247,8 +247,8 @@ struct ReloadTests {
 
     @Test("names what has changed, and never says its value")
     func names() throws {
-        var plan = Estate.Plan()
-        let estate = try Estate(plan)
+        var plan = PasswordServerFixture.Options()
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         try estate.folder.file("seal.key", "a key for seals alone, of 32 bytes and more")
         plan.server += #","trusted_proxies":["127.0.0.0/8"]"#
@@ -286,12 +286,12 @@ struct ReloadTests {
 
     @Test("under load lets no request fail")
     func load() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.login = #""mode":"demo""#
-        let estate = try Estate(plan, users: [])
+        let estate = try PasswordServerFixture(plan, users: [])
         let house = try estate.house()
         let load = Load(house, clients: 4, name: "r")
-        let rounds = Effort.rounds(20, long: 100)
+        let rounds = TestScale.rounds(20, long: 100)
         for round in 0..<rounds {
             load.waitForMore(20)
             plan.token = #""ttl":"\#(30 + round % 2)m""#
@@ -316,8 +316,8 @@ struct ReloadTests {
 
     @Test("is not what SIGUSR1 asks for, which opens the log again and no more")
     func reopen() throws {
-        var plan = Estate.Plan()
-        let estate = try Estate(plan)
+        var plan = PasswordServerFixture.Options()
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         plan.keys = ["k2"]
         try estate.configure(plan)
@@ -333,15 +333,15 @@ struct ReloadTests {
 
     @Test("leaves nobody's password, token or key anywhere, however much is logged")
     func secrecy() throws {
-        var plan = Estate.Plan()
-        let estate = try Estate(plan)
+        var plan = PasswordServerFixture.Options()
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house([
             "LOG_LEVEL": "DEBUG", "LOG_FILE_LEVEL": "DEBUG", "LOG_STDERR_LEVEL": "DEBUG",
         ])
         let wrong = "a wrong password, but nearly hers"
         var tokens = [try house.login("alice").token, try house.login("alice").token]
         for _ in 0..<6 { _ = try house.login("alice", wrong) }
-        for (name, password) in [(wrong, wrong), ("bob", wrong), (Estate.password, "x")] {
+        for (name, password) in [(wrong, wrong), ("bob", wrong), (PasswordServerFixture.password, "x")] {
             _ = try house.login(name, password)
         }
         tokens.append(try house.ask(.refresh(tokens[0])).token)

@@ -10,14 +10,14 @@ struct RevocationTests {
 
     @Test("stays revoked though the process is killed, and nothing else is")
     func killed() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         // So many logins at once are no guesses.
         plan.login += #","max_attempts":0"#
-        let estate = try Estate(plan)
-        let count = Effort.rounds(100, long: 1000)
-        var dice = Dice(seed: 4)
+        let estate = try PasswordServerFixture(plan)
+        let count = TestScale.rounds(100, long: 1000)
+        var dice = SeededGenerator(seed: 4)
         var known: [(token: String, fate: Fate)] = []
-        for round in 0..<Effort.rounds(4, long: 6) {
+        for round in 0..<TestScale.rounds(4, long: 6) {
             let house = try estate.house()
             let tokens = try sessions(count, house)
             // From before all of them are asked for to after all are answered.
@@ -67,7 +67,7 @@ struct RevocationTests {
     }
 
     /// Logs in so many times.
-    private func sessions(_ count: Int, _ house: House) throws -> [String] {
+    private func sessions(_ count: Int, _ house: ServerProcess) throws -> [String] {
         let client = try house.client()
         return try (0..<count).map { _ in
             try client.send(.login(named: "alice"))
@@ -75,7 +75,7 @@ struct RevocationTests {
         }
     }
 
-    private func check(_ known: [(token: String, fate: Fate)], _ house: House) throws {
+    private func check(_ known: [(token: String, fate: Fate)], _ house: ServerProcess) throws {
         let client = try house.client()
         for (token, fate) in known {
             try client.send(.resource(token))
@@ -97,14 +97,14 @@ struct RevocationTests {
 
     @Test("is one server's affair, and not begun without by any")
     func journal() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let house = try estate.house()
         for _ in 0..<3 { _ = try house.ask(.logout(try house.login("alice").token)) }
         let settings = [
             "SERVER_PORT": "0", "LOG_STDERR_LEVEL": "CRITICAL", "LOG_FILE_PATH": "second.log",
             "ADMIN_SOCKET": "second.sock", "STATE_REVOCATIONS": "revocations.journal",
         ]
-        let (ending, _, errors) = try House.run(Estate.arguments, in: estate.folder, settings)
+        let (ending, _, errors) = try ServerProcess.run(PasswordServerFixture.arguments, in: estate.folder, settings)
         #expect(ending == .exited(73))
         #expect(errors.contains("the journal revocations.journal "))
         #expect(errors.contains("\(house.process.processID)"))
@@ -115,7 +115,7 @@ struct RevocationTests {
         var bytes = try Data(contentsOf: URL(filePath: path))
         bytes[88 + 44 + 3] ^= 1
         try bytes.write(to: URL(filePath: path))
-        let damaged = try House.run(Estate.arguments, in: estate.folder, settings)
+        let damaged = try ServerProcess.run(PasswordServerFixture.arguments, in: estate.folder, settings)
         #expect(damaged.ending == .exited(73))
         #expect(damaged.errors.contains("the journal revocations.journal "))
         // Nothing was mended that cannot be.
@@ -126,10 +126,10 @@ struct RevocationTests {
         "is not lost for want of room, and whoever could not be served is told to come back",
         .enabled(if: SmallDisk.canBeMade), arguments: ["serve", "refuse"])
     func fullDisk(policy: String) throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.log += #","on_failure":"\#(policy)""#
         plan.more = #""admin":{"socket":"admin.sock"},"state":{"revocations":"disk/journal"}"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let disk = estate.folder.path("disk")
         try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
         try SmallDisk.mounted(at: disk, size: "256k") {

@@ -37,7 +37,7 @@ struct RootCommandTests {
     private func run(
         _ arguments: String..., typing input: String = "correct horse battery\n"
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
-        let process = try House.start(
+        let process = try ServerProcess.start(
             in: folder, [:], arguments + config, input: try folder.file("input", input))
         let ending = try process.wait()
         return (ending, process.standardOutput, process.standardError)
@@ -134,7 +134,7 @@ struct RootCommandTests {
         #expect(chmod(folder.path("etc/token.key"), 0o600) == 0)
         give("etc/config.json", folderOfOther)
         for arguments in [["user", "list"], ["revoke", "--all", "--yes"], ["check"]] {
-            let process = try House.start(in: folder, [:], arguments + config)
+            let process = try ServerProcess.start(in: folder, [:], arguments + config)
             #expect(try process.wait() == .exited(78), "\(arguments)")
             let errors = process.standardError
             #expect(
@@ -162,7 +162,7 @@ struct RootCommandTests {
         give("etc/config.json")
         let path = folder.path("etc/config.json")
         let text = try folder.content("etc/config.json")
-        let done = try House.run(["secret", "--add", path, "--id", "new"], in: folder)
+        let done = try ServerProcess.run(["secret", "--add", path, "--id", "new"], in: folder)
         #expect(done.ending == .exited(77), "\(done.errors)")
         #expect(try status("etc/config.json").owner == nobody)
         #expect(try folder.content("etc/config.json") == text)
@@ -172,7 +172,7 @@ struct RootCommandTests {
     func `adds a key with the account of the configuration's folder`() throws {
         give("etc", "etc/config.json", "etc/token.key")
         let path = folder.path("etc/config.json")
-        let done = try House.run(["secret", "--add", path, "--id", "new"], in: folder)
+        let done = try ServerProcess.run(["secret", "--add", path, "--id", "new"], in: folder)
         #expect(done.ending == .exited(0), "\(done.errors)")
         for name in ["etc/config.json", "etc/token-new.key"] {
             #expect(try status(name).owner == nobody)

@@ -17,7 +17,7 @@ struct SealedLog: Sendable {
     private init() throws {
         let folder = try TemporaryFolder()
         try Self.configure(folder)
-        let house = try House(in: folder, [:], Self.configuration)
+        let house = try ServerProcess(in: folder, [:], Self.configuration)
         let client = try house.client()
         try client.send(.login(1, "first"))
         let token = try client.response().token
@@ -35,7 +35,7 @@ struct SealedLog: Sendable {
             round += 1
         }
         try house.stop()
-        let (_, output, _) = try House.run(
+        let (_, output, _) = try ServerProcess.run(
             ["log", "head"] + Self.configuration, in: folder, Self.settings)
         // That of the audit log follows on a line of its own.
         head = String(output.prefix { !$0.isWhitespace })

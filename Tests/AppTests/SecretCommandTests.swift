@@ -172,11 +172,11 @@ struct SecretCommandTests {
     @Test("tells what was done and what comes next, and shows no secret")
     func words() throws {
         try folder.file("config.json", "{\"token\":{\"session\":\"2h\",\"ttl\":\"1h\"}}")
-        let first = try House.run(["secret", "--add", "config.json"], in: folder)
+        let first = try ServerProcess.run(["secret", "--add", "config.json"], in: folder)
         #expect(first.ending == .exited(0))
         #expect(first.output.contains("gatehouse reload --config config.json"))
         #expect(!first.output.contains("old key"))
-        let second = try House.run(["secret", "--add", "config.json", "--id", "b"], in: folder)
+        let second = try ServerProcess.run(["secret", "--add", "config.json", "--id", "b"], in: folder)
         #expect(second.output.contains("2 hours"))
         let secrets = try folder.names.filter { $0.hasSuffix(".key") }.map { name in
             try folder.content(name).trimmingCharacters(in: .newlines)
@@ -197,7 +197,7 @@ struct SecretCommandTests {
             (["--json"], "unknown argument: --json"), (["check"], "unknown argument: check"),
         ])
     func usage(arguments: [String], sentence: String) throws {
-        let (ending, output, errors) = try House.run(["secret"] + arguments, in: folder)
+        let (ending, output, errors) = try ServerProcess.run(["secret"] + arguments, in: folder)
         #expect(ending == .exited(64))
         #expect(output == "")
         #expect(errors.hasPrefix("gatehouse: \(sentence)\nusage: "))

@@ -8,7 +8,7 @@ struct ServingTests {
 
     @Test("says where it listens, and answers there")
     func readyLine() throws {
-        let house = try House(in: folder)
+        let house = try ServerProcess(in: folder)
         #expect(
             house.process.standardError.contains(
                 "gatehouse: listening on http://127.0.0.1:\(house.port)\n"))
@@ -19,14 +19,14 @@ struct ServingTests {
 
     @Test("makes logs/app.log where it starts")
     func defaultLog() throws {
-        let house = try House(in: folder, ["LOG_FILE_PATH": "logs/app.log"])
+        let house = try ServerProcess(in: folder, ["LOG_FILE_PATH": "logs/app.log"])
         #expect(try house.stop() == .exited(0))
         #expect(try folder.content("logs/app.log").contains(" | sys_startup "))
     }
 
     @Test("lets a user in, and writes down everything, in order, before it answers")
     func story() throws {
-        let house = try House(in: folder)
+        let house = try ServerProcess(in: folder)
         let client = try house.client()
         try client.send(.login(1, "login-1"))
         let login = try client.response()
@@ -100,7 +100,7 @@ struct ServingTests {
 
     @Test("has the same fields in every answer, whatever it is")
     func fields() throws {
-        let house = try House(in: folder)
+        let house = try ServerProcess(in: folder)
         let requests: [(String, Int, String?)] = [
             (.login(2), 200, nil), (.login(-2), 400, nil), (.resource("x.y.z"), 401, nil),
             (.get("/resource"), 401, nil), (.get("/nowhere"), 404, nil),
@@ -138,17 +138,17 @@ struct ServingTests {
         try folder.file(
             "gatehouse.json",
             #"{"login":{"mode":"demo"},"token":{"keys":[{"id":"k","secret_file":"token.key"}]}}"#)
-        let first = try House(in: folder, [:], ["--config", "gatehouse.json"])
+        let first = try ServerProcess(in: folder, [:], ["--config", "gatehouse.json"])
         let token = try first.ask(.login(2)).token
         try first.stop()
-        let second = try House(in: folder, [:], ["serve", "--config", "gatehouse.json"])
+        let second = try ServerProcess(in: folder, [:], ["serve", "--config", "gatehouse.json"])
         #expect(
             try second.ask(.resource(token)).content == "{\"user\":{\"id\":2,\"name\":\"Bob\"}}")
     }
 
     @Test("writes a line for each request, where somebody asks for them")
     func requestLines() throws {
-        let house = try House(in: folder, ["LOG_AREAS_HTTP": "DEBUG", "LOG_FILE_LEVEL": "DEBUG"])
+        let house = try ServerProcess(in: folder, ["LOG_AREAS_HTTP": "DEBUG", "LOG_FILE_LEVEL": "DEBUG"])
         _ = try house.ask(.get("/nowhere", "r1"))
         let lines = LogEntry.all(in: try folder.content("app.log"))
         let request = try #require(lines.compactMap { $0 }.first { $0.event == "http_request" })
@@ -161,7 +161,7 @@ struct ServingTests {
     @Test("waits with new connections while there are no descriptors, and goes on when there are")
     func descriptors() throws {
         // One worker, so that those who come first are in first.
-        let house = try House(in: folder, ["SERVER_WORKERS": "1"], descriptorLimit: 48)
+        let house = try ServerProcess(in: folder, ["SERVER_WORKERS": "1"], descriptorLimit: 48)
         // More than there is room for: the last ones wait in the kernel's queue.
         let clients = try (0..<64).map { _ in try house.client() }
         // And of those who are in nobody is idle, and makes room.
@@ -181,7 +181,7 @@ struct ServingTests {
     @Test(
         "has idle connections make room where there are no descriptors, whichever worker has them")
     func idleDescriptors() throws {
-        let house = try House(in: folder, ["SERVER_WORKERS": "3"], descriptorLimit: 64)
+        let house = try ServerProcess(in: folder, ["SERVER_WORKERS": "3"], descriptorLimit: 64)
         var clients: [Client] = []
         for _ in 0..<150 {
             clients.append(try house.client())
@@ -194,7 +194,7 @@ struct ServingTests {
 
     @Test("serves those who wait for a descriptor when others have left requests unfinished")
     func unfinishedDescriptors() throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder, ["SERVER_WORKERS": "2", "SERVER_HEADER_TIMEOUT": "10m"],
             descriptorLimit: 64)
         // None of them closes.
@@ -202,7 +202,7 @@ struct ServingTests {
     }
 
     /// More clients than there are descriptors for; none of them is idle, and makes room at once.
-    private func crowd(_ house: House) throws -> [Client] {
+    private func crowd(_ house: ServerProcess) throws -> [Client] {
         let clients = try (0..<100).map { _ in try house.client() }
         for client in clients { try client.send(.get("/health/live") + "GET /health/l") }
         _ = try house.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
@@ -225,7 +225,7 @@ struct ServingTests {
 
     @Test("serves each client in turn where there are no descriptors, whichever worker has them")
     func descriptorsOfTwo() throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder, ["SERVER_WORKERS": "2", "SERVER_HEADER_TIMEOUT": "10m"],
             descriptorLimit: 64)
         try each(of: try crowd(house)) { client in
@@ -239,7 +239,7 @@ struct ServingTests {
         "that stops without descriptors answers those who wait, when there are some",
         arguments: [1, 2])
     func stopWithoutDescriptors(workers: Int) throws {
-        let house = try House(
+        let house = try ServerProcess(
             in: folder,
             [
                 "SERVER_WORKERS": "\(workers)", "SERVER_DRAIN_TIMEOUT": "10m",

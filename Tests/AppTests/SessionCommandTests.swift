@@ -9,7 +9,7 @@ import Testing
 @Suite("A command about users and their sessions", .blocking, .serialized)
 struct SessionCommandTests {
     private func run(
-        _ estate: Estate, _ arguments: [String], _ environment: [String: String] = [:],
+        _ estate: PasswordServerFixture, _ arguments: [String], _ environment: [String: String] = [:],
         typing input: String? = nil
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
         let file = try input.map { try estate.folder.file("input", $0) }
@@ -17,14 +17,14 @@ struct SessionCommandTests {
         let words = environment.map { "\($0.key)=\($0.value)" }.sorted()
         let process = try ChildProcess(
             "/usr/bin/env",
-            words + ["GATEHOUSE_LOG_FILE_PATH=app.log", House.program] + arguments,
+            words + ["GATEHOUSE_LOG_FILE_PATH=app.log", ServerProcess.program] + arguments,
             environment: [:], folder: estate.folder.path, input: file ?? "/dev/null")
         let ending = try process.wait()
         return (ending, process.standardOutput, process.standardError)
     }
 
     @Test func `revokes what is not known all the same, and says that it is not`() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let house = try estate.house()
         let token = try house.login("alice").token
         let (sid, jti) = try #require(
@@ -55,7 +55,7 @@ struct SessionCommandTests {
     }
 
     @Test func `without a server knows the users of the file, and no sessions`() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         var (ending, output, errors) = try estate.run(["revoke", "--user", "99"])
         #expect(ending == .exited(67))
         #expect(errors.hasSuffix("gatehouse: no such user: 99; recorded all the same\n"))
@@ -71,7 +71,7 @@ struct SessionCommandTests {
     func `without users that can be read records the end of a number's sessions`(
         users: String?
     ) throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         var house = try estate.house()
         let token = try house.login("alice").token
         try house.stop()
@@ -105,7 +105,7 @@ struct SessionCommandTests {
         "abc", "a.b.c", "a.b", "a.b.c.d", "eyJhbGciOiJIUzI1NiJ9.e30.x==",
     ])
     func `takes no text for a token that has not the form of one`(text: String) throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let (ending, output, errors) = try estate.run(["revoke", "--token"], typing: text)
         #expect(ending == .exited(64))
         #expect(output == "")
@@ -114,7 +114,7 @@ struct SessionCommandTests {
     }
 
     @Test func `takes a user name wherever it takes a number`() throws {
-        let estate = try Estate(users: ["alice", "günther"])
+        let estate = try PasswordServerFixture(users: ["alice", "günther"])
         let house = try estate.house()
         let mine = try house.login("günther").token
         // However its letters are composed.
@@ -148,7 +148,7 @@ struct SessionCommandTests {
     }
 
     @Test func `prints a table as JSON for programs`() throws {
-        let estate = try Estate(users: ["alice", "günther"])
+        let estate = try PasswordServerFixture(users: ["alice", "günther"])
         let house = try estate.house()
         let sid = TokenParts(try house.login("alice").token)?.text("sid") ?? ""
         struct Sessions: Decodable {
@@ -182,7 +182,7 @@ struct SessionCommandTests {
     }
 
     @Test func `takes a value behind a sign of equality`() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let house = try estate.house()
         for arguments in [
             ["check", "--config=gatehouse.json"], ["--config=gatehouse.json", "check"],
@@ -224,7 +224,7 @@ struct SessionCommandTests {
     func `shows names as they are where the locale is UTF-8`(
         environment: [String: String], isShown: Bool
     ) throws {
-        let estate = try Estate(users: ["günther"])
+        let estate = try PasswordServerFixture(users: ["günther"])
         let list = try run(
             estate, ["user", "list", "--users-file", "users.json"], environment)
         #expect(
@@ -236,7 +236,7 @@ struct SessionCommandTests {
     }
 
     @Test func `reads the configuration that GATEHOUSE_CONFIG names`() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let variable = ["GATEHOUSE_CONFIG": "gatehouse.json"]
         var (ending, output, errors) = try run(estate, ["user", "list"], variable)
         #expect(ending == .exited(0), "\(errors)")
@@ -305,7 +305,7 @@ struct VisibleTextTests {
 @Suite("A journal that was cut", .blocking, .serialized)
 struct CutJournalTests {
     @Test func `keeps the server from starting until the operator accepts it`() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let journal = estate.folder.path("revocations.journal")
         var house = try estate.house()
         let kept = try house.login("alice").token
@@ -316,8 +316,8 @@ struct CutJournalTests {
         let whole = try Data(contentsOf: URL(filePath: journal))
         try whole.dropLast(44).write(to: URL(filePath: journal))
 
-        let process = try House.start(
-            in: estate.folder, ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"], Estate.arguments)
+        let process = try ServerProcess.start(
+            in: estate.folder, ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"], PasswordServerFixture.arguments)
         #expect(try process.wait() == .exited(78))
         let sentence = "revocations.journal ends after 1 records of 2, "
         #expect(process.standardError.contains(sentence))
@@ -344,7 +344,7 @@ struct CutJournalTests {
     }
 
     @Test func `of a version without a state is accepted with a warning`() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         var house = try estate.house()
         try house.stop()
         // As an earlier version leaves it: without a state, and without the mark that says so.
@@ -359,10 +359,10 @@ struct CutJournalTests {
     @Test func `is told from one under keys that were all exchanged, which ends every session`()
         throws
     {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         var house = try estate.house()
         try house.stop()
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.keys = ["k2"]
         try estate.configure(plan)
         let check = try estate.run(["check"])
@@ -380,9 +380,9 @@ struct CutJournalTests {
     }
 
     @Test func `follows the key that signs through a reload`() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         var house = try estate.house()
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.keys = ["k2", "k1"]
         try estate.configure(plan)
         #expect(try estate.run(["reload"]).ending == .exited(0))

@@ -8,11 +8,11 @@ import Testing
 struct SessionTests {
     @Test("begins with a password, is renewed, ends when asked, and all of that is on record")
     func story() throws {
-        let estate = try Estate(users: [])
+        let estate = try PasswordServerFixture(users: [])
         for (name, id) in [("alice", 1), ("bob", 2)] {
             let (ending, _, errors) = try estate.run(
                 ["user", "add", "--username", name, "--name", name.capitalized],
-                typing: "\(Estate.password) of \(name)\n")
+                typing: "\(PasswordServerFixture.password) of \(name)\n")
             #expect(ending == .exited(0), "\(id): \(errors)")
         }
         let house = try estate.house()
@@ -22,9 +22,9 @@ struct SessionTests {
             return try client.response()
         }
         // By name and by id.
-        let byName = try ask(.login(named: "alice", "\(Estate.password) of alice", "by-name"))
+        let byName = try ask(.login(named: "alice", "\(PasswordServerFixture.password) of alice", "by-name"))
         #expect(byName.status == 200)
-        let byID = try ask(.login(withID: 2, "\(Estate.password) of bob", "by-id"))
+        let byID = try ask(.login(withID: 2, "\(PasswordServerFixture.password) of bob", "by-id"))
         #expect(byID.status == 200)
         #expect(
             try ask(.login(named: "alice", "not hers", "wrong")).verdict
@@ -103,7 +103,7 @@ struct SessionTests {
     @Test(
         "has one successor for a token, though a hundred ask for one at once, and after a restart")
     func refreshes() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let house = try estate.house()
         let token = try house.login("alice").token
         let size = try #require(estate.folder.size("revocations.journal"))
@@ -141,9 +141,9 @@ struct SessionTests {
     // Ten seconds are long for a test, so that the clock is not waited for by default.
     @Test(
         "whose old token comes back after its grace has been stolen, and ends",
-        .enabled(if: Effort.isLong))
+        .enabled(if: TestScale.isLong))
     func replay() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let house = try estate.house()
         let old = try house.login("alice").token
         let new = try house.ask(.refresh(old)).token
@@ -160,7 +160,7 @@ struct SessionTests {
 
     @Test("that ends everywhere takes all tokens of its user along, and no one else's")
     func everywhere() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let house = try estate.house()
         let alice = try (0..<3).map { _ in try house.login("alice").token }
         let bob = try house.login("bob").token
@@ -183,9 +183,9 @@ struct SessionTests {
 
     @Test("can go on with the old token, too, where refresh extends")
     func extend() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.token += #","refresh":"extend""#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let first = try house.login("alice").token
         let tokens = try (0..<3).map { _ in try house.ask(.refresh(first)).token }
@@ -202,9 +202,9 @@ struct SessionTests {
 
     @Test("is never renewed past its end")
     func end() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.token = #""ttl":"1h","session":"1h""#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let first = try house.login("alice").token
         let second = try house.ask(.refresh(first)).token
@@ -215,15 +215,15 @@ struct SessionTests {
 
     @Test("that begins with an old hash leaves a new one behind, and the next begins with that")
     func upgrade() throws {
-        let estate = try Estate()
-        let house = try estate.house(["LOGIN_ITERATIONS": "\(2 * Estate.iterations)"])
+        let estate = try PasswordServerFixture()
+        let house = try estate.house(["LOGIN_ITERATIONS": "\(2 * PasswordServerFixture.iterations)"])
         let token = try house.login("alice").token
         func costs() throws -> [Int?] {
             try UsersFile(estate.folder.path("users.json")).read().map(\.password?.iterations)
         }
-        #expect(try costs() == [2 * Estate.iterations, Estate.iterations])
+        #expect(try costs() == [2 * PasswordServerFixture.iterations, PasswordServerFixture.iterations])
         #expect(try house.login("bob", "a wrong one").status == 401)
-        #expect(try costs() == [2 * Estate.iterations, Estate.iterations])
+        #expect(try costs() == [2 * PasswordServerFixture.iterations, PasswordServerFixture.iterations])
         for _ in 0..<2 { #expect(try house.login("alice").status == 200) }
         #expect(try house.ask(.resource(token)).status == 200)
         #expect(try house.login("alice", "a wrong one").status == 401)
@@ -231,12 +231,12 @@ struct SessionTests {
 
     @Test("that somebody asks for while the server stops begins, and goes on at the next one")
     func stop() throws {
-        let estate = try Estate()
-        let house = try estate.house(["LOGIN_ITERATIONS": "\(5 * Estate.iterations)"])
+        let estate = try PasswordServerFixture()
+        let house = try estate.house(["LOGIN_ITERATIONS": "\(5 * PasswordServerFixture.iterations)"])
         // Its answer says that the others have been heard: they come on the same connection.
         let clients = try (0..<4).map { _ in try house.client() }
         for client in clients {
-            try client.send(.get("/health/live") + .login(named: "alice", Estate.password, "last"))
+            try client.send(.get("/health/live") + .login(named: "alice", PasswordServerFixture.password, "last"))
         }
         for client in clients { #expect(try client.response().status == 200) }
         #expect(try house.stop() == .exited(0))
@@ -260,7 +260,7 @@ struct SessionTests {
             return String(decoding: Base64URL.encoded(bytes.span), as: UTF8.self)
         }
         let message = Array(parts.joined(separator: ".").utf8)
-        let secret = Array(Estate.secret(of: "k1").utf8)
+        let secret = Array(PasswordServerFixture.secret(of: "k1").utf8)
         let code = HMACSHA256.code(for: message.span, key: HMACSHA256.Key(secret.span))
         let signature = Base64URL.encoded(code.bytes.span)
         return parts.joined(separator: ".") + "." + String(decoding: signature, as: UTF8.self)
@@ -268,9 +268,9 @@ struct SessionTests {
 
     @Test("is a foreign token itself, unless sessions are required", arguments: [false, true])
     func foreignTokens(isRequired: Bool) throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.token += #","issuer":null,"require_session":\#(isRequired)"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let now = Int(Date().timeIntervalSince1970)
         let token = foreign(#"{"user_id":1,"iat":\#(now - 10),"exp":\#(now + 600)}"#)
@@ -293,9 +293,9 @@ struct SessionTests {
         "goes on for the leeway after a token's end, and for not a second without one",
         arguments: [("0s", "401 Token expired"), ("60s", "200")])
     func leeway(leeway: String, verdict: String) throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.token += #","issuer":null,"leeway":"\#(leeway)""#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let now = Int(Date().timeIntervalSince1970)
         let token = foreign(#"{"user_id":1,"iat":\#(now - 100),"exp":\#(now)}"#)

@@ -18,7 +18,7 @@ struct StandardDescriptorTests {
         "that are closed are not taken for the log",
         arguments: ["2>&-", ">&- 2>&-", "<&- 2>&-", "<&- >&- 2>&-", "<&-", ">&-"])
     func closed(redirection: String) throws {
-        let process = try House.start(in: folder, settings, [], redirection: redirection)
+        let process = try ServerProcess.start(in: folder, settings, [], redirection: redirection)
         #expect(try eventually { try folder.log().contains("sys_startup") })
         // Once it takes the signal, it has said all that it says at a start.
         #expect(try eventually { try Self.takes(SIGTERM, process.processID) })
@@ -29,13 +29,13 @@ struct StandardDescriptorTests {
         #expect(text.contains("sys_startup"))
         #expect(!text.contains("gatehouse:"))
         #expect(text.ranges(of: "key=login.mode").count == 1)
-        let (verdict, report) = try House.verify(in: folder)
+        let (verdict, report) = try ServerProcess.verify(in: folder)
         #expect(verdict.isIntact, "\(report)")
     }
 
     @Test("that cannot be written make a command fail", arguments: failures)
     func unwritten(redirection: String, reason: String) throws {
-        let house = try House(in: folder)
+        let house = try ServerProcess(in: folder)
         try house.stop()
         try folder.file(
             "users.json", #"{"users":[{"id":1,"username":"alice","name":"Alice"}]}"#)
@@ -44,7 +44,7 @@ struct StandardDescriptorTests {
             ["log", "verify"], ["log", "verify", "--json"], ["log", "stats"],
             ["log", "tail", "--no-follow"], ["user", "list", "--users-file", "users.json"],
         ] {
-            let (ending, _, errors) = try House.run(
+            let (ending, _, errors) = try ServerProcess.run(
                 arguments, in: folder, settings, redirection: redirection)
             #expect(ending == .exited(74), "\(arguments)")
             #expect(errors.hasSuffix("gatehouse: cannot write: \(reason)\n"), "\(arguments)")
@@ -55,7 +55,7 @@ struct StandardDescriptorTests {
     func unread() throws {
         #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
         for arguments in [["--help"], ["secret"], ["user", "--help"]] {
-            let (ending, _, errors) = try House.run(
+            let (ending, _, errors) = try ServerProcess.run(
                 arguments, in: folder, redirection: "5<>pipe 6>pipe 5<&- >&6 6>&-")
             #expect(ending == .exited(0), "\(arguments)")
             #expect(errors == "")
@@ -64,12 +64,12 @@ struct StandardDescriptorTests {
 
     @Test("that cannot be written keep no command from what it has begun", arguments: failures)
     func begun(redirection: String, reason: String) throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let house = try estate.house()
         let token = try house.login("alice").token
         #expect(try house.ask(.resource(token)).status == 200)
         func run(_ arguments: String...) throws -> ChildProcess.Ending {
-            let (ending, _, errors) = try House.run(
+            let (ending, _, errors) = try ServerProcess.run(
                 arguments + ["--config", "gatehouse.json"], in: estate.folder,
                 redirection: redirection)
             #expect(errors.hasSuffix("gatehouse: cannot write: \(reason)\n"), "\(arguments)")
@@ -90,7 +90,7 @@ struct StandardDescriptorTests {
         let key = #"{"login":{"mode":"demo"},"token":{"keys":[{"id":"a","secret":"\#(secret)"}]}}"#
         try folder.file("config.json", key)
         try folder.file("token", "a.b.c\n")
-        let (ending, _, errors) = try House.run(
+        let (ending, _, errors) = try ServerProcess.run(
             ["token", "explain", "--config", "config.json"], in: folder,
             redirection: "<token >/dev/full")
         #expect(ending == .exited(1))

@@ -9,10 +9,10 @@ struct ThrottleTests {
 
     @Test("is kept out after a few attempts, told for how long, and known by the address it has")
     func lockout() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.server += #","trusted_proxies":["127.0.0.1"]"#
         plan.login += #","max_attempts":3"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let token = try house.login("alice").token
         for number in 1...3 {
@@ -22,12 +22,12 @@ struct ThrottleTests {
         }
         // By the id of the same user the answer is that to any id, even with the right password.
         for id in [1, 77] {
-            let answer = try house.ask(.login(withID: id, Estate.password))
+            let answer = try house.ask(.login(withID: id, PasswordServerFixture.password))
             #expect(answer.verdict == "401 Invalid credentials")
         }
         // By the name right or wrong, from wherever; a name that no user has fares the same.
         for request in [
-            String.login(named: "alice", Estate.password, "locked", forwarded("192.0.2.9")),
+            String.login(named: "alice", PasswordServerFixture.password, "locked", forwarded("192.0.2.9")),
             .login(named: "alice", "a wrong one"),
         ] {
             let answer = try house.ask(request)
@@ -65,9 +65,9 @@ struct ThrottleTests {
 
     @Test
     func `the operator sees what is locked, and ends it`() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         func command(_ arguments: String...) throws -> String {
             let (ending, output, errors) = try estate.run(arguments)
@@ -118,10 +118,10 @@ struct ThrottleTests {
 
     @Test("is kept out by network in IPv6, whichever of the two fields the proxy writes")
     func networks() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.server += #","trusted_proxies":["127.0.0.1"]"#
         plan.login += #","max_attempts":1"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         for number in 0..<12 {
             let address = "2001:db8:0:1::\(number + 1)"
@@ -132,7 +132,7 @@ struct ThrottleTests {
             #expect(answer.status == (number < 10 ? 401 : 429))
         }
         let neighbour = String.login(
-            named: "alice", Estate.password, "id", forwarded("2001:db8:0:2::1"))
+            named: "alice", PasswordServerFixture.password, "id", forwarded("2001:db8:0:2::1"))
         #expect(try house.ask(neighbour).status == 200)
         #expect(
             try estate.events("authn_login_lock").contains {
@@ -142,10 +142,10 @@ struct ThrottleTests {
 
     @Test("has the address that the proxy's header names, whatever fields come behind it")
     func proxyHeader() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.server += #","trusted_proxies":["127.0.0.1"],"proxy_protocol":true"#
         plan.login += #","max_attempts":1"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         func header(_ address: String) -> String { "PROXY TCP4 \(address) 192.0.2.99 1 443\r\n" }
         // Ten times as many for an address as for an account.
@@ -169,9 +169,9 @@ struct ThrottleTests {
 
     @Test("has the address of its peer, whatever it says, where no proxy is trusted")
     func spoofed() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.login += #","max_attempts":1"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         // Ten times as many for an address as for an account.
         for number in 0..<12 {
@@ -186,11 +186,11 @@ struct ThrottleTests {
 
     @Test("from a thousand addresses at once costs no memory, and keeps nobody else out")
     func thousand() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
-        let addresses = Effort.rounds(200, long: 1000)
+        let addresses = TestScale.rounds(200, long: 1000)
         let failures = Monitor([String]())
         @Sendable func guess(_ round: Int) {
             let names = ["bob", "root", "admin", "r\(round)"]
@@ -214,12 +214,12 @@ struct ThrottleTests {
         }
         guess(0)
         let before = try memory(of: house)
-        for round in 1...Effort.rounds(3, long: 10) {
+        for round in 1...TestScale.rounds(3, long: 10) {
             let storm = Running { guess(round) }
             // A good user from a good address, in the middle of it.
             for _ in 0..<5 {
                 let answer = try house.ask(
-                    .login(named: "alice", Estate.password, "good", forwarded("203.0.113.7")))
+                    .login(named: "alice", PasswordServerFixture.password, "good", forwarded("203.0.113.7")))
                 #expect(answer.status == 200)
             }
             storm.join()
@@ -227,20 +227,20 @@ struct ThrottleTests {
         let after = try memory(of: house)
         #expect(failures.withLock { $0 } == [])
         // The tables are of a fixed size; what grows a little is what threads keep of their own.
-        #expect(Effort.isSanitized || after - before < 8 * 1024, "\(before) kB, then \(after) kB")
+        #expect(TestScale.isSanitized || after - before < 8 * 1024, "\(before) kB, then \(after) kB")
         let good = try estate.entries().filter { $0["rid"] == "good" }
         #expect(good.allSatisfy { $0["ip"] == "203.0.113.7" })
-        #expect(good.count { $0.event == "authn_login_success" } == 5 * Effort.rounds(3, long: 10))
+        #expect(good.count { $0.event == "authn_login_success" } == 5 * TestScale.rounds(3, long: 10))
     }
 
     @Test("from ever new addresses at ever new names keeps nobody out who has logged in before")
     func crowd() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
         let good = String.login(
-            named: "alice", Estate.password, "good", forwarded("203.0.113.7"))
+            named: "alice", PasswordServerFixture.password, "good", forwarded("203.0.113.7"))
         #expect(try house.ask(good).status == 200)
 
         let (isOver, guesses) = (Monitor(false), Monitor((refused: 0, failed: 0)))
@@ -278,7 +278,7 @@ struct ThrottleTests {
     }
 
     /// In KiB.
-    private func memory(of house: House) throws -> Int {
+    private func memory(of house: ServerProcess) throws -> Int {
         let status = try String(
             contentsOfFile: "/proc/\(house.process.processID)/status", encoding: .utf8)
         return Int(try #require(status.firstMatch(of: #/VmRSS:\s+(\d+) kB/#)).1)!
@@ -286,11 +286,11 @@ struct ThrottleTests {
 
     @Test("while the waiting room is full is told to come back, and everything else goes on")
     func busy() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         // From an address each, so that each failure has its line.
         plan.server += #","trusted_proxies":["127.0.0.1"]"#
         plan.login += #","max_attempts":1000"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
         let token = try house.login("bob").token
         // All of them have asked before the first is looked at for long.
@@ -333,7 +333,7 @@ struct ThrottleTests {
 
     /// Enough for a queue to form, built to be debugged or to be fast.
     private var slowIterations: Int {
-        if Effort.isSanitized { return 1000 }
+        if TestScale.isSanitized { return 1000 }
         return Self.isDebug ? 3000 : 50_000
     }
     #if DEBUG

@@ -177,10 +177,10 @@ struct TokenExplanationTests {
 
     @Test("agrees with the verifier however a token is damaged, signed again or not")
     func damaged() {
-        var dice = Dice(seed: 11)
+        var dice = SeededGenerator(seed: 11)
         let parts = [header, payload]
         let characters = Array(#"{}[]",:0123456789.-eE+ algkidcrtusxpbfnj_\u"#.utf8)
-        for _ in 0..<Effort.rounds(3000, long: 300_000) {
+        for _ in 0..<TestScale.rounds(3000, long: 300_000) {
             var texts = parts.map { Array($0.utf8) }
             let part = Int.random(in: 0..<2, using: &dice)
             for _ in 0..<Int.random(in: 1...3, using: &dice) {

@@ -19,7 +19,7 @@ struct UserCommandTests {
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
         let file = try input.map { try folder.file("input", $0) }
         defer { if let file { unlink(file) } }
-        let process = try House.start(
+        let process = try ServerProcess.start(
             in: folder, settings ?? cheap, ["user"] + arguments, input: file ?? "/dev/null")
         let ending = try process.wait()
         return (ending, process.standardOutput, process.standardError)
@@ -74,10 +74,10 @@ struct UserCommandTests {
             "LOG_FILE_PATH": "app.log", "SERVER_PORT": "0",
         ]
         let sentence = "the user names of ids 1 and 3, alice and Alice, differ only in case"
-        let check = try House.run(["check"], in: folder, settings)
+        let check = try ServerProcess.run(["check"], in: folder, settings)
         #expect(check.ending == .exited(0))
         #expect(check.errors.contains("gatehouse: warning: login.users_file: \(sentence)"))
-        #expect(try House(in: folder, settings).stop() == .exited(0))
+        #expect(try ServerProcess(in: folder, settings).stop() == .exited(0))
         let warnings = LogEntry.all(in: try folder.content("app.log")).compactMap(\.self)
             .filter { $0.event == "config_warning" && $0["key"] == "login.users_file" }
         #expect(warnings.count == 1)
@@ -393,7 +393,7 @@ struct UserCommandTests {
     func atOnce() throws {
         let input = try folder.file("input", "correct horse\n")
         let processes = try (1...3).map { number in
-            try House.start(
+            try ServerProcess.start(
                 in: folder, cheap,
                 ["user", "add", "--username", "u\(number)", "--name", "U"] + place, input: input)
         }
@@ -419,7 +419,7 @@ struct UserCommandTests {
         #expect(ending == .exited(0))
         #expect(output == "alice (id 1) was added; no server is running\n")
 
-        let process = try House.start(in: folder, cheap, ["serve"] + place)
+        let process = try ServerProcess.start(in: folder, cheap, ["serve"] + place)
         let line = try process.errorLine(containing: "gatehouse: listening on http://")
         let port = try #require(UInt16(line.split(separator: ":").last ?? ""))
         let content = #"{"username":"alice","password":"battery staple"}"#
@@ -467,7 +467,7 @@ struct UserCommandTests {
         "that takes access away ends sessions, which begin anew afterwards or not at all",
         arguments: ["set-password", "disable", "remove"], [true, false])
     func sessions(verb: String, isRunning: Bool) throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         var house = try estate.house()
         let (alice, bob) = (try house.login("alice").token, try house.login("bob").token)
         if !isRunning { try house.stop() }
@@ -486,16 +486,16 @@ struct UserCommandTests {
         let verdict = verb == "remove" ? "404 User not found" : "401 Token revoked"
         #expect(try house.ask(.resource(alice)).verdict == verdict)
         #expect(try house.ask(.resource(bob)).status == 200)
-        let again = try house.login("alice", verb == "disable" ? Estate.password : "battery staple")
+        let again = try house.login("alice", verb == "disable" ? PasswordServerFixture.password : "battery staple")
         #expect(again.status == (verb == "remove" ? 401 : 200))
         if verb != "remove" { #expect(try house.ask(.resource(again.token)).status == 200) }
     }
 
     @Test("that cannot end sessions says what does")
     func unreachable() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.more = #""admin":{}"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let token = try house.login("alice").token
         let (ending, output, errors) = try estate.run(["user", "disable", "--id", "1"])
@@ -555,7 +555,7 @@ struct UserCommandTests {
     private func start(
         at terminal: Terminal, _ first: String, again: String?
     ) throws -> ChildProcess {
-        let process = try House.start(
+        let process = try ServerProcess.start(
             in: folder, cheap, ["user", "add", "--username", "alice", "--name", "Alice"] + place,
             input: terminal.path)
         #expect(eventually { process.standardError.contains("New password for alice: ") })

@@ -12,9 +12,9 @@ struct WebPolicyTests {
     }
 
     @Test func `is not locked by pages of other sites`() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.login += #","max_attempts":2"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let shapes = [
             Self.evil, "Sec-Fetch-Site: same-site\r\n", "Sec-Fetch-Site: cross-site\r\n",
@@ -56,8 +56,8 @@ struct WebPolicyTests {
 
     @Test func `lets pages of the origins in its configuration log in, also after a reload`() throws
     {
-        var plan = Estate.Plan()
-        let estate = try Estate(plan)
+        var plan = PasswordServerFixture.Options()
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         let login = crossSite(
             .login(named: "alice"),
@@ -74,9 +74,9 @@ struct WebPolicyTests {
     }
 
     @Test func `believes a trusted proxy about its public name`() throws {
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        let trusting = try Estate(plan)
+        let trusting = try PasswordServerFixture(plan)
         let fields = "Origin: https://sso.example\r\nX-Forwarded-Host: sso.example\r\n"
         let login = crossSite(.login(named: "alice"), fields)
         let house = try trusting.house()
@@ -84,12 +84,12 @@ struct WebPolicyTests {
         #expect(
             try house.ask(login.replacing("Host: sso.example", with: "Host: a.example")).status
                 == 403)
-        let another = try Estate().house()
+        let another = try PasswordServerFixture().house()
         #expect(try another.ask(login).status == 403)
     }
 
     @Test func `gives no verdict without a token, whatever the method`() throws {
-        let house = try Estate().house()
+        let house = try PasswordServerFixture().house()
         let token = try house.login("alice").token
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get",
@@ -114,7 +114,7 @@ struct WebPolicyTests {
 
     @Test func `in demo mode answers only to names of this machine`() throws {
         let folder = try TemporaryFolder()
-        let house = try House(in: folder)
+        let house = try ServerProcess(in: folder)
         for host in ["evil.example", "evil.example:\(house.port)", "127.0.0.2", ""] {
             for request in [
                 String.login(1), .get("/health/live"), .get("/nowhere"), .get("/verify"),
@@ -147,9 +147,9 @@ struct WebPolicyTests {
         address: String
     ) throws {
         let port = try unusedPort()
-        var plan = Estate.Plan()
+        var plan = PasswordServerFixture.Options()
         plan.more = #""admin":{"metrics":"\#(address):\#(port)"}"#
-        let estate = try Estate(plan)
+        let estate = try PasswordServerFixture(plan)
         let house = try estate.house()
         func ask(_ host: String) throws -> Int {
             let client = try Client(address, port: port)
@@ -170,7 +170,7 @@ struct WebPolicyTests {
     }
 
     @Test func `refuses coded content on the administrator's socket, too`() throws {
-        let estate = try Estate()
+        let estate = try PasswordServerFixture()
         let house = try estate.house()
         for path in ["/introspect", "/revoke", "/issue", "/standing", "/reload"] {
             let answer = try estate.administer(

@@ -6,11 +6,11 @@ import Testing
 /// Gives as few bytes at a time as chance will have it.
 private final class ChanceBytes: ByteSource {
     private let source: MemoryBytes
-    private var dice: Dice
+    private var dice: SeededGenerator
 
     init(_ bytes: [UInt8], seed: UInt64) {
         source = MemoryBytes(bytes)
-        dice = Dice(seed: seed)
+        dice = SeededGenerator(seed: seed)
     }
 
     func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
@@ -79,7 +79,7 @@ struct LineReaderTests {
 
     @Test("tells lines that are too long, wherever the bytes were cut", arguments: UInt64(0)..<10)
     func limit(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let lines: [[UInt8]] = (0..<60).map { _ in
             let length = [0, 3, 200, 65_536, 65_537, 70_000, 400_000].randomElement(using: &dice)!
             return [UInt8](repeating: .random(in: 0x20...0x7E, using: &dice), count: length)

@@ -163,7 +163,7 @@ struct LogEntryTests {
 
     @Test("is nothing that trips over what it is made of", arguments: UInt64(0)..<12)
     func mutations(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let seeds = [
             textLine, jsonLine, logfmtLine,
             #"2026-11-21T07:00:00Z | INFO | app | e a="\u{202e}\x1b\\" [cut]"#,
@@ -197,7 +197,7 @@ struct TimestampReadingTests {
 
     @Test("is the one that was written", arguments: UInt64(0)..<4)
     func roundTrip(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         for _ in 0..<2000 {
             // The years 0000 to 9999.
             let time = Timestamp(

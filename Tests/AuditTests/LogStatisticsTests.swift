@@ -272,7 +272,7 @@ struct LogStatisticsTests {
 struct TallyTests {
     @Test("is exact while there are few values", arguments: UInt64(0)..<4)
     func exact(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var tally = FrequencyCounter(capacity: 500)
         var expected: [String: Int64] = [:]
         for _ in 0..<20_000 {
@@ -290,7 +290,7 @@ struct TallyTests {
     @Test(
         "keeps what is frequent, within what it says it may be wrong by", arguments: UInt64(0)..<4)
     func capped(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var tally = FrequencyCounter(capacity: 100)
         // One in ten is one of three; the rest come once.
         for index in 0..<100_000 {
@@ -342,7 +342,7 @@ struct TimeHistogramTests {
 
     @Test("loses nothing when it makes its cells coarser", arguments: UInt64(0)..<8)
     func coarser(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let span = Int64(1) << Int64(10 + 4 * (seed % 8))
         let range = span < 200_000_000_000 ? 0..<span : -62_000_000_000..<200_000_000_000
         let times = (0..<20_000).map { _ in Int64.random(in: range, using: &dice) }

@@ -98,7 +98,7 @@ struct LogTailTests {
 
     @Test("finds the last lines of a long file, whatever their lengths", arguments: UInt64(0)..<4)
     func lengths(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let log = try Log()
         let lines = (0..<400).map { number in
             let length = [0, 1, 100, 5000, 65_530].randomElement(using: &dice)!
@@ -131,7 +131,7 @@ struct LogTailTests {
 
     @Test("sees every line once and in order, over fifty rotations", arguments: UInt64(0)..<20)
     func rotations(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let log = try Log()
         var tail = try LogTail(log.options())
         var seen: [String] = []
@@ -157,7 +157,7 @@ struct LogTailTests {
     // Its writer does not wait for a reader that a sanitizer slows down.
     @Test(
         "sees every line once and in order while another thread writes and rotates",
-        .disabled(if: Effort.isSanitized))
+        .disabled(if: TestScale.isSanitized))
     func concurrent() throws {
         let log = try Log()
         try log.write("")

@@ -17,7 +17,7 @@ struct VerificationChanceTests {
     /// Parts, so that they run beside each other.
     @Test("finds each of ten thousand changed bytes, and calls it one fault", arguments: 0..<8)
     func bytes(part: Int) {
-        var dice = Dice(seed: UInt64(part))
+        var dice = SeededGenerator(seed: UInt64(part))
         let files = log.files.map { ($0.name, $0.bytes) }
         let total = files.map(\.1.count).reduce(0, +)
         for _ in 0..<1250 {
@@ -40,7 +40,7 @@ struct VerificationChanceTests {
 
     @Test("finds lines that were taken out, copied, swapped and moved", arguments: 0..<4)
     func lines(part: Int) {
-        var dice = Dice(seed: 100 + UInt64(part))
+        var dice = SeededGenerator(seed: 100 + UInt64(part))
         for _ in 0..<250 {
             var files = log.files
             let file = Int.random(in: 0..<3, using: &dice)
@@ -83,7 +83,7 @@ struct VerificationChanceTests {
     /// inside of it.
     @Test("accuses nobody, whatever a server went through", arguments: 0..<8)
     func histories(part: Int) {
-        var dice = Dice(seed: 300 + UInt64(part))
+        var dice = SeededGenerator(seed: 300 + UInt64(part))
         for _ in 0..<25 {
             let formats = VerificationLog.spellings[part % 4]
             var log = VerificationLog(formats)
@@ -127,7 +127,7 @@ struct VerificationChanceTests {
 
     @Test("survives any bytes", arguments: 0..<4)
     func garbage(part: Int) {
-        var dice = Dice(seed: 200 + UInt64(part))
+        var dice = SeededGenerator(seed: 200 + UInt64(part))
         let whole = log.files.flatMap(\.bytes)
         let words = [
             "\n", "log_seal", " sequence=", "99999999999999999", " mac=", "{\"time\":\"", "time=",

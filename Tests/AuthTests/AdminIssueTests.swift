@@ -7,14 +7,14 @@ import Time
 
 @Suite("POST /issue")
 struct AdminIssueTests {
-    private func respond(_ content: String, _ house: House) throws -> Answer {
+    private func respond(_ content: String, _ house: AuthFixture) throws -> Answer {
         let issue = AdminIssue(
             house.issuer,
             users: UserDirectory([
                 User(id: UserID(1)!, username: "a", name: "A"),
                 User(id: UserID(2)!, username: "b", name: "B", isDisabled: true),
             ]), revocations: house.revocations, sessions: house.sessions, log: house.security,
-            clock: .fixed(House.now))
+            clock: .fixed(AuthFixture.now))
         return try answer(to: post(content), by: { .response(issue.respond(to: $0)) })
     }
 
@@ -25,7 +25,7 @@ struct AdminIssueTests {
             (#"{"user":1,"ttl":1}"#, 1, 1),
         ])
     func success(content: String, lifetime: Int64, session: Int64) throws {
-        let house = try House()
+        let house = try AuthFixture()
         let answer = try respond(content, house)
         #expect(answer.status == 200)
         #expect(answer.isAudited)
@@ -36,7 +36,7 @@ struct AdminIssueTests {
                     /\{"token":"([^"]+)","token_type":"Bearer","expires_in":(\d+),"session_expires_in":(\d+)\}/
             ))
         #expect(Int64(match.2) == lifetime && Int64(match.3) == session)
-        let claims = try house.tokens.verify(Array(match.1.utf8).span, at: House.now)
+        let claims = try house.tokens.verify(Array(match.1.utf8).span, at: AuthFixture.now)
         #expect(claims.user == UserID(1))
         let events = try house.events()
         #expect(events.count == 1)
@@ -57,7 +57,7 @@ struct AdminIssueTests {
             (#"{"user":2}"#, 404, "User not found"), (#"{"user":3}"#, 404, "User not found"),
         ])
     func refusals(content: String, status: Int, sentence: String) throws {
-        let house = try House()
+        let house = try AuthFixture()
         let answer = try respond(content, house)
         #expect(answer.status == status)
         #expect(answer.content == "{\"error\":\"\(sentence)\"}")
@@ -67,11 +67,11 @@ struct AdminIssueTests {
 
     @Test("issues a token that a cutoff of the same moment does not cover")
     func cutoff() throws {
-        let house = try House()
-        try house.revocations.endAll(of: UserID(1)!, at: House.now)
+        let house = try AuthFixture()
+        try house.revocations.endAll(of: UserID(1)!, at: AuthFixture.now)
         let answer = try respond(#"{"user":1}"#, house)
         let token = try #require(answer.content.split(separator: "\"").dropFirst(3).first)
-        let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+        let claims = try house.tokens.verify(Array(token.utf8).span, at: AuthFixture.now)
         #expect(house.revocations.status(for: claims) == nil)
     }
 }

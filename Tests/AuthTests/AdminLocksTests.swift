@@ -11,15 +11,15 @@ struct AdminLocksTests {
     private static let alice = User(id: UserID(1)!, username: "alice", name: "Alice")
 
     private struct Place {
-        let house: House
+        let house: AuthFixture
         let throttle = LoginThrottle()
         let locks: AdminLocks
 
         init() throws {
             let users = UserDirectory([AdminLocksTests.alice])
-            house = try House { $0.users = users }
+            house = try AuthFixture { $0.users = users }
             locks = AdminLocks(
-                throttle, users: users, fingerprintKey: House.fingerprintKey, log: house.security,
+                throttle, users: users, fingerprintKey: AuthFixture.fingerprintKey, log: house.security,
                 clock: house.clock.clock)
         }
 
@@ -30,14 +30,14 @@ struct AdminLocksTests {
 
         func fail(_ account: LoginThrottle.Account, from address: String) {
             let client = throttle.client(at: ClientAddress(Array(address.utf8).span)!)
-            if case .admitted(let ticket) = throttle.admit(account, from: client, at: House.now) {
-                _ = ticket.failed(at: House.now)
+            if case .admitted(let ticket) = throttle.admit(account, from: client, at: AuthFixture.now) {
+                _ = ticket.failed(at: AuthFixture.now)
             }
         }
 
         func account(named text: String, of holder: UserID?) -> LoginThrottle.Account {
             let name = PresentedName(text)
-            let fingerprint = Fingerprint(of: name.canonical.span, key: House.fingerprintKey)
+            let fingerprint = Fingerprint(of: name.canonical.span, key: AuthFixture.fingerprintKey)
             return throttle.account(throttle.identifier(name, fingerprint), of: holder)
         }
 
@@ -118,11 +118,11 @@ struct AdminLocksTests {
         changed.password = PasswordHash(of: Password("another one")!, iterations: 1000)
         let old = UserDirectory([Self.alice])
         let events = try place.house.events {
-            place.throttle.forgive(old, replacing: old, at: House.now, place.house.security)
+            place.throttle.forgive(old, replacing: old, at: AuthFixture.now, place.house.security)
             let new = UserDirectory([changed])
-            place.throttle.forgive(new, replacing: old, at: House.now, place.house.security)
+            place.throttle.forgive(new, replacing: old, at: AuthFixture.now, place.house.security)
             // Nothing was locked any more.
-            place.throttle.forgive(old, replacing: new, at: House.now, place.house.security)
+            place.throttle.forgive(old, replacing: new, at: AuthFixture.now, place.house.security)
         }
         #expect(events == ["WARNING authn_unlock user=1 locks=2 by=set-password"])
         #expect(

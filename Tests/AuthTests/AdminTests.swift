@@ -17,7 +17,7 @@ private func post(_ content: String, _ type: String?) -> String {
 private let form = "application/x-www-form-urlencoded"
 private let json = "application/json"
 
-extension House {
+extension AuthFixture {
     fileprivate func introspect(_ content: String, _ type: String? = form) throws -> Answer {
         try answer(to: post(content, type), by: introspection.respond)
     }
@@ -34,7 +34,7 @@ struct IntrospectionTests {
 
     @Test("says what a good token says")
     func active() throws {
-        let house = try House {
+        let house = try AuthFixture {
             $0.issuer = "gatehouse"
             $0.audience = "api"
         }
@@ -64,7 +64,7 @@ struct IntrospectionTests {
 
     @Test("says of any other that it is not active, and nothing else")
     func inactive() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let ended = house.token()
         #expect(try house.logOut(ended).status == 204)
         for token in [
@@ -87,7 +87,7 @@ struct IntrospectionTests {
             ("token=a", json), ("token=a", nil), ("token=a", "text/plain"), ("", nil),
         ] as [(String, String?)])
     func malformed(content: String, type: String?) throws {
-        let answer = try House { _ in }.introspect(content, type)
+        let answer = try AuthFixture { _ in }.introspect(content, type)
         #expect(answer.status == 400)
         #expect(answer.sentence == "Invalid request")
     }
@@ -105,7 +105,7 @@ struct AdminRevocationTests {
     @Test("of a token ends it, and what it was exchanged for", arguments: [form, json])
     func token(type: String) throws {
         for isExchanged in [false, true] {
-            let house = try House { _ in }
+            let house = try AuthFixture { _ in }
             let (token, other) = (house.token(), house.token())
             let successor = isExchanged ? try house.renew(token).token : token
             let claims = try house.claims(token)
@@ -127,7 +127,7 @@ struct AdminRevocationTests {
 
     @Test("of a token goes by what it says, be it expired or not good yet")
     func oldToken() throws {
-        let house = try House { $0.issuer = "gatehouse" }
+        let house = try AuthFixture { $0.issuer = "gatehouse" }
         for members in [
             #""exp":1,"jti":"t""#, #""nbf":1795244500,"exp":1795244600,"jti":"t""#,
             #""iss":"other","exp":1795244600,"jti":"t""#,
@@ -148,7 +148,7 @@ struct AdminRevocationTests {
     // RFC 7009 §2.2.
     @Test("of what is no token is done", arguments: ["", "x", "a.b.c", "%00"])
     func nonsense(token: String) throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let forgery = forged(payload: #"{"user_id":1,"exp":1795244600}"#, secret: [1])
         for token in [token, forgery] {
             let events = try house.events { () throws in
@@ -168,7 +168,7 @@ struct AdminRevocationTests {
             (#"{"user":1}"#, "user=1 scope=user", [false, false, true]),
             (#"{"all":true}"#, "scope=all", [false, false, false]),
         ] {
-            let house = try House { _ in }
+            let house = try AuthFixture { _ in }
             let tokens = [house.token(), house.token(), house.token(for: 2)]
             let claims = try house.claims(tokens[0])
             func named(_ text: String) -> String {
@@ -194,7 +194,7 @@ struct AdminRevocationTests {
     }
 
     @Test func `says whether the server knows what it revokes`() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let token = try answer(to: post(#"{"user_id":1}"#, json), by: house.login.respond).token
         let claims = try house.claims(token)
         let (jti, sid) = (claims.tokenID!.string, claims.sessionID!.string)
@@ -216,14 +216,14 @@ struct AdminRevocationTests {
 
     @Test("by name lasts for as long as the longest session, whatever is configured now")
     func longest() throws {
-        let before = try House { $0.sessionLifetime = .seconds(86_400 * 300) }
+        let before = try AuthFixture { $0.sessionLifetime = .seconds(86_400 * 300) }
         let token = text(
-            before.issuer.issue(for: UserID(1)!, at: House.now).token)
+            before.issuer.issue(for: UserID(1)!, at: AuthFixture.now).token)
         let sid = try before.claims(token).sessionID!.string
-        let house = try House { $0.sessionLifetime = .seconds(3600) }
+        let house = try AuthFixture { $0.sessionLifetime = .seconds(3600) }
         #expect(
             try house.revoke(#"{"session":"\#(sid)"}"#) == Self.response(isKnown: false))
-        house.revocations.removeExpired(at: House.now + .seconds(86_400 * 299))
+        house.revocations.removeExpired(at: AuthFixture.now + .seconds(86_400 * 299))
         #expect(try house.visit(token) == tokenRevoked)
     }
 
@@ -242,7 +242,7 @@ struct AdminRevocationTests {
             (#"{"all":true}"#, "text/plain"), (#"{"all":true}"#, form), ("token=a", "text/plain"),
         ])
     func unclear(content: String, type: String) throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let answer = try house.revoke(content, type)
         #expect(answer.status == 400)
         #expect(answer.sentence == "Invalid request")
@@ -253,7 +253,7 @@ struct AdminRevocationTests {
     func failure() throws {
         let folder = try TemporaryFolder()
         let disk = Disk()
-        let house = try House {
+        let house = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.fileSystem = disk.fileSystem
         }

@@ -44,8 +44,8 @@ private let userNotFound = refusal(404, "User not found", nil)
 struct BearerAcceptanceTests {
     @Test("is let through, and on record")
     func accepted() throws {
-        let house = try House()
-        let (token, claims) = house.issuer.issue(for: UserID(1)!, at: House.now)
+        let house = try AuthFixture()
+        let (token, claims) = house.issuer.issue(for: UserID(1)!, at: AuthFixture.now)
         let answer = try answer(
             to: get("Bearer \(text(token))"), by: house.bearer.protecting(resource.respond))
         #expect(
@@ -64,11 +64,11 @@ struct BearerAcceptanceTests {
 
     @Test("comes to the handler with what the token says")
     func claims() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let visitors = Visitors()
         let handler = house.bearer.protecting(visitors.respond)
         for user in [1, 2, 1] as [Int64] {
-            let (token, claims) = house.issuer.issue(for: UserID(user)!, at: House.now)
+            let (token, claims) = house.issuer.issue(for: UserID(user)!, at: AuthFixture.now)
             _ = try answer(to: get("Bearer \(text(token))"), by: handler)
             #expect(visitors.claims.last == claims)
         }
@@ -77,9 +77,9 @@ struct BearerAcceptanceTests {
 
     @Test("may have it from somebody else who knows a key")
     func foreign() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let handler = house.bearer.protecting(resource.respond)
-        for (secret, kid) in [(House.secret, "a"), (House.otherSecret, "b")] {
+        for (secret, kid) in [(AuthFixture.secret, "a"), (AuthFixture.otherSecret, "b")] {
             let token = forged(
                 payload: #"{"user_id":2,"iat":1795244400,"exp":1795244401}"#, secret: secret)
             let answer = try answer(to: get("Bearer \(token)"), by: handler)
@@ -99,7 +99,7 @@ struct BearerAcceptanceTests {
             "Bearer T ", "Bearer T \t ", "  Bearer T",
         ])
     func schemes(pattern: String) throws {
-        let house = try House()
+        let house = try AuthFixture()
         let value = pattern.replacing("T", with: house.token())
         let answer = try answer(
             to: get(value), by: house.bearer.protecting(resource.respond))
@@ -108,7 +108,7 @@ struct BearerAcceptanceTests {
 
     @Test("is answered once its line is written, whatever the handler thinks of that")
     func audited() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let unaudited = Response(.ok, json: Array("{}".utf8))
         #expect(!unaudited.isHeldForCommit)
         let handler = house.bearer.protecting { _, _ in unaudited }
@@ -122,9 +122,9 @@ struct BearerRefusalTests {
     /// The handler is not called; the answer and the one line of the log are these.
     private func expect(
         _ request: String, gets refusal: Answer, logs level: String, _ fields: String,
-        in house: House? = nil, at location: SourceLocation = #_sourceLocation
+        in house: AuthFixture? = nil, at location: SourceLocation = #_sourceLocation
     ) throws {
-        let house = try house ?? House()
+        let house = try house ?? AuthFixture()
         let visitors = Visitors()
         let handler = house.bearer.protecting(visitors.respond)
         let answer = try answer(to: request, by: handler)
@@ -246,15 +246,15 @@ struct BearerRefusalTests {
             "reason=expired user=1 jti=t-1 sid=s-1 exp=1795244400 "
                 + "fingerprint=\(fingerprint(of: token))")
 
-        let house = try House(now: House.now + .seconds(1800))
+        let house = try AuthFixture(now: AuthFixture.now + .seconds(1800))
         let handler = house.bearer.protecting(resource.respond)
-        let issued = text(house.issuer.issue(for: UserID(1)!, at: House.now).token)
+        let issued = text(house.issuer.issue(for: UserID(1)!, at: AuthFixture.now).token)
         #expect(try answer(to: get("Bearer \(issued)"), by: handler) == tokenExpired)
     }
 
     @Test("is told only that the token is invalid where it is one of another time or for others")
     func otherPolicy() throws {
-        let house = { try House(issuer: "gatehouse", audience: "api", requiresSession: true) }
+        let house = { try AuthFixture(issuer: "gatehouse", audience: "api", requiresSession: true) }
         for (reason, members) in [
             ("wrong_issuer", #""exp":1"#), ("wrong_audience", #""iss":"gatehouse","exp":1"#),
             (
@@ -298,9 +298,9 @@ struct BearerRefusalTests {
 
     @Test("is told so, and called no thief, where the user was removed and the sessions were ended")
     func removedUser() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let token = house.token(for: 9)
-        try house.revocations.endAll(of: UserID(9)!, at: House.now)
+        try house.revocations.endAll(of: UserID(9)!, at: AuthFixture.now)
         let events = try house.events { () throws in #expect(try house.visit(token) == userNotFound)
         }
         #expect(
@@ -326,26 +326,26 @@ struct BearerRefusalTests {
 struct TokenSecrecyTests {
     @Test("is a fingerprint that tells one token from another, each time the same")
     func fingerprints() throws {
-        func prints(_ token: String, _ house: House) throws -> [Substring] {
+        func prints(_ token: String, _ house: AuthFixture) throws -> [Substring] {
             let handler = house.bearer.protecting(resource.respond)
             _ = try answer(to: get("Bearer \(token)"), by: handler)
             return try house.events().compactMap { line in
                 line.firstMatch(of: /fingerprint=([0-9a-f]{16})\b/)?.1
             }
         }
-        let house = try House()
+        let house = try AuthFixture()
         let first = try prints("a.b.c", house)
         #expect(first.count == 1)
         #expect(try prints("a.b.c", house) == first + first)
         #expect(try Set(prints("a.b.d", house)).count == 2)
-        #expect(try prints("a.b.c", House()) == first)
+        #expect(try prints("a.b.c", AuthFixture()) == first)
         let otherKey = HMACSHA256.Key(Array("other".utf8).span)
-        #expect(try prints("a.b.c", House(fingerprintKey: otherKey)) != first)
+        #expect(try prints("a.b.c", AuthFixture(fingerprintKey: otherKey)) != first)
     }
 
     @Test("is never the token, a part of it, or a key")
     func silence() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let login = try answer(to: post(#"{"user_id":1}"#), by: house.login.respond)
         let issued = try #require(login.content.firstMatch(of: /"token":"([^"]+)"/)).1
         let tokens = [
@@ -378,7 +378,7 @@ struct TokenSecrecyTests {
         }
         #expect(!file.contains("eyJ"))
         #expect(!file.contains("Bearer"))
-        for secret in [House.secret, House.otherSecret] {
+        for secret in [AuthFixture.secret, AuthFixture.otherSecret] {
             let hexadecimal = secret.map { String($0, radix: 16) }.joined()
             let spellings = [text(secret), text(Base64URL.encoded(secret.span)), hexadecimal]
             for spelling in spellings { #expect(!file.contains(spelling)) }
@@ -387,7 +387,7 @@ struct TokenSecrecyTests {
 
     @Test("is kept at WARNING and above, however far the log is turned down")
     func floor() throws {
-        let house = try House()
+        let house = try AuthFixture()
         house.log.levels.set(all: .critical, areas: [.security: .critical])
         let handler = house.bearer.protecting(resource.respond)
         for value in ["Bearer a", "Bearer \(house.token())", "Basic x"] {

@@ -11,7 +11,7 @@ import Time
 
 /// The handlers without sockets: a clock that stands still unless it is put forward, and a log in a file
 /// of its own.
-final class House: Sendable {
+final class AuthFixture: Sendable {
     /// 2026-11-21T07:00:00.123Z
     static let now = Timestamp(milliseconds: 1_795_244_400_123)
     static let secret = Array("the secret of key a, 32 bytes up".utf8)
@@ -19,14 +19,14 @@ final class House: Sendable {
     static let fingerprintKey = HMACSHA256.Key(Array("fingerprints".utf8).span)
 
     /// What a test decides.
-    struct Plan: Sendable {
-        var now = House.now
+    struct Options: Sendable {
+        var now = AuthFixture.now
         var issuer: String?
         var audience: String?
         var requiresSession = false
         var leeway = TimeAmount(milliseconds: 0)
         var users = UserDirectory.demo
-        var fingerprintKey = House.fingerprintKey
+        var fingerprintKey = AuthFixture.fingerprintKey
         /// By id, the first signs.
         var keys = ["a", "b"]
         var lifetime = TimeAmount.seconds(1800)
@@ -45,7 +45,7 @@ final class House: Sendable {
         var refusesUnrecorded = false
     }
 
-    let plan: Plan
+    let plan: Options
     let clock: Clock
     let tokens: HS256
     let log: Logger
@@ -68,9 +68,9 @@ final class House: Sendable {
     private let folder: URL
 
     convenience init(
-        now: Timestamp = House.now, issuer: String? = nil, audience: String? = nil,
+        now: Timestamp = AuthFixture.now, issuer: String? = nil, audience: String? = nil,
         requiresSession: Bool = false, users: UserDirectory = .demo,
-        fingerprintKey: HMACSHA256.Key = House.fingerprintKey
+        fingerprintKey: HMACSHA256.Key = AuthFixture.fingerprintKey
     ) throws {
         try self.init {
             $0.now = now
@@ -82,8 +82,8 @@ final class House: Sendable {
         }
     }
 
-    init(_ change: (inout Plan) -> Void) throws {
-        var plan = Plan()
+    init(_ change: (inout Options) -> Void) throws {
+        var plan = Options()
         change(&plan)
         let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
@@ -273,7 +273,7 @@ func answer(
         case .response(let response): response
         case .slow(let work): work.run()
         }
-    conversation.complete(response, date: House.now.httpDate)
+    conversation.complete(response, date: AuthFixture.now.httpDate)
 
     var sent: [UInt8] = []
     for index in conversation.unsent.indices { sent.append(conversation.unsent[index]) }
@@ -320,7 +320,7 @@ func post(_ content: String, _ fields: String...) -> String {
 /// A token from somebody else: any header, any payload, signed with any key.
 func forged(
     header: String = #"{"alg":"HS256","typ":"JWT"}"#, payload: String,
-    secret: [UInt8] = House.secret
+    secret: [UInt8] = AuthFixture.secret
 ) -> String {
     let segments = [header, payload].map { text(Base64URL.encoded(Array($0.utf8).span)) }
     let signed = segments.joined(separator: ".")
@@ -336,7 +336,7 @@ func payload(of token: String) throws -> String {
 
 /// What a token is known by in the log where it cannot be believed.
 func fingerprint(
-    of token: String, key: HMACSHA256.Key = House.fingerprintKey
+    of token: String, key: HMACSHA256.Key = AuthFixture.fingerprintKey
 ) -> String {
     let code = HMACSHA256.code(for: Array(token.utf8).span, key: key)
     return (0..<8).map { index in

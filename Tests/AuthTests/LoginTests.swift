@@ -15,7 +15,7 @@ private func token(in answer: Answer) throws -> String {
 struct LoginTests {
     @Test("answers with a token, what it is and how long it lasts")
     func success() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let answer = try answer(
             to: post(#"{"user_id":1}"#, "Content-Type: application/json"), by: house.login.respond)
         let token = try token(in: answer)
@@ -30,10 +30,10 @@ struct LoginTests {
 
     @Test("puts the login and the token on record, the token by its jti")
     func record() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let answer = try answer(to: post(#"{"user_id":2}"#), by: house.login.respond)
         let token = try token(in: answer)
-        let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+        let claims = try house.tokens.verify(Array(token.utf8).span, at: AuthFixture.now)
         let jti = try #require(claims.tokenID?.string)
         let sid = try #require(claims.sessionID?.string)
         #expect(
@@ -50,9 +50,9 @@ struct LoginTests {
 
     @Test("gives a token that says all this and no more")
     func claims() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let token = try token(in: answer(to: post(#"{"user_id":1}"#), by: house.login.respond))
-        let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+        let claims = try house.tokens.verify(Array(token.utf8).span, at: AuthFixture.now)
         let jti = try #require(claims.tokenID?.string)
         let sid = try #require(claims.sessionID?.string)
         #expect(
@@ -65,22 +65,22 @@ struct LoginTests {
 
     @Test("names issuer and audience where they are configured")
     func issuer() throws {
-        let house = try House(issuer: "gatehouse", audience: "api")
+        let house = try AuthFixture(issuer: "gatehouse", audience: "api")
         let token = try token(in: answer(to: post(#"{"user_id":1}"#), by: house.login.respond))
         let start = #"{"iss":"gatehouse","sub":"1","user_id":1,"aud":"api","iat":1795244400,"#
         #expect(try payload(of: token).hasPrefix(start))
         #expect(throws: Never.self) {
-            try house.tokens.verify(Array(token.utf8).span, at: House.now)
+            try house.tokens.verify(Array(token.utf8).span, at: AuthFixture.now)
         }
     }
 
     @Test("begins a session of its own each time")
     func sessions() throws {
-        let house = try House()
+        let house = try AuthFixture()
         var identifiers: Set<String> = []
         for _ in 0..<50 {
             let token = try token(in: answer(to: post(#"{"user_id":1}"#), by: house.login.respond))
-            let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+            let claims = try house.tokens.verify(Array(token.utf8).span, at: AuthFixture.now)
             identifiers.insert(try #require(claims.tokenID?.string))
             identifiers.insert(try #require(claims.sessionID?.string))
         }
@@ -96,15 +96,15 @@ struct LoginTests {
             (#"{"User_id":0,"user_id ":0,"user_id":2}"#, 2), (#"{"user_id":2,"a":1e400}"#, 2),
         ])
     func users(content: String, user: Int64) throws {
-        let house = try House()
+        let house = try AuthFixture()
         let token = try token(in: answer(to: post(content), by: house.login.respond))
-        let claims = try house.tokens.verify(Array(token.utf8).span, at: House.now)
+        let claims = try house.tokens.verify(Array(token.utf8).span, at: AuthFixture.now)
         #expect(claims.user.rawValue == user)
     }
 
     @Test("reads a body that comes in chunks")
     func chunks() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let request =
             "POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\nTransfer-Encoding: chunked\r\n"
             + "\r\n5\r\n{\"use\r\n8\r\nr_id\":1}\r\n0\r\n\r\n"
@@ -120,7 +120,7 @@ struct LoginTests {
             "Content-Type: application/json ; charset=\"utf-8\"", "Content-Type: APPLICATION/JSON;",
         ])
     func types(field: String) throws {
-        let house = try House()
+        let house = try AuthFixture()
         let answer = try answer(to: post(#"{"user_id":1}"#, field), by: house.login.respond)
         #expect(answer.status == 200)
     }
@@ -132,7 +132,7 @@ struct LoginRefusalTests {
         _ request: String, _ status: Int, _ sentence: String, _ reason: String,
         fields: [String] = [], at location: SourceLocation = #_sourceLocation
     ) throws {
-        let house = try House()
+        let house = try AuthFixture()
         let refusal = Answer(
             status: status, fields: fields, content: #"{"error":"\#(sentence)"}"#, isAudited: true)
         let answer = try answer(to: request, by: house.login.respond)
@@ -172,7 +172,7 @@ struct LoginRefusalTests {
 
     @Test("not for JSON that nests to sixteen levels")
     func depth() throws {
-        let house = try House()
+        let house = try AuthFixture()
         let content =
             #"{"user_id":1,"a":"# + String(repeating: "[", count: 15)
             + String(repeating: "]", count: 15) + "}"
@@ -227,7 +227,7 @@ struct LoginRefusalTests {
             post(#"{"user_id":1}"#, "Content-Encoding: \(value)"), 415, "Unsupported media type",
             "unsupported_media_type", fields: ["Accept-Encoding: identity"])
         let plain = post(#"{"user_id":1}"#, "Content-Encoding: identity")
-        #expect(try answer(to: plain, by: House().login.respond).status == 200)
+        #expect(try answer(to: plain, by: AuthFixture().login.respond).status == 200)
     }
 
     // RFC 9110 §15.5.12.
@@ -240,7 +240,7 @@ struct LoginRefusalTests {
 
     @Test("leaves nothing of its body in the log")
     func silence() throws {
-        let house = try House()
+        let house = try AuthFixture()
         for content in [
             #"{"user_id":true,"password":"hunter2"}"#, #"{"password":"hunter2""#, "hunter2",
             #"{"user_id":"hunter2"}"#, #"{"user_id":1,"password":"hunter2"}"#,

@@ -511,7 +511,7 @@ struct LoginThrottleTests {
         // By two identifiers in turns: they have one account.
         let accounts = [throttle.user(1), throttle.name("alice", of: 1)]
         let hashed = Monitor(0)
-        let rounds = Effort.rounds(50, long: 2000)
+        let rounds = TestScale.rounds(50, long: 2000)
         inThreads(8) { thread in
             for round in 0..<rounds {
                 switch throttle.admit(
@@ -532,9 +532,9 @@ struct LoginThrottleTests {
     func balance() {
         let throttle = LoginThrottle()
         let inFlight = Monitor(0)
-        let rounds = Effort.rounds(300, long: 20_000)
+        let rounds = TestScale.rounds(300, long: 20_000)
         inThreads(8) { thread in
-            var dice = Dice(seed: UInt64(thread))
+            var dice = SeededGenerator(seed: UInt64(thread))
             for _ in 0..<rounds {
                 switch throttle.admit(throttle.user(1), from: address(1), at: moment(0)) {
                 case .refused: break
@@ -565,7 +565,7 @@ struct LoginThrottleTests {
         #expect(throttle.fail(alice, from: address(8)) == .refused(.account, after: 900))
         let memory = throttle.statistics(at: moment(0)).memory
         #expect(memory > 0 && memory < 8 << 20)
-        for number in 0..<Effort.rounds(2000, long: 100_000) {
+        for number in 0..<TestScale.rounds(2000, long: 100_000) {
             let address = address(1 << 24 + number)
             // At names that nobody has, and at users.
             #expect(throttle.fail(throttle.name("user\(number)"), from: address) == .failed(1))

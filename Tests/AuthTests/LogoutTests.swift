@@ -18,7 +18,7 @@ struct LogoutTests {
         let folder = try TemporaryFolder()
         let (token, other, claims): (String, String, Claims)
         do {
-            let house = try House { $0.journal = folder.path("journal") }
+            let house = try AuthFixture { $0.journal = folder.path("journal") }
             (token, other) = (house.token(), house.token())
             claims = try house.claims(token)
             let events = try house.events { () throws in
@@ -38,7 +38,7 @@ struct LogoutTests {
             #expect(again == [line, line, line])
             #expect(house.security.counters.logouts.value == 1)
         }
-        let house = try House { $0.journal = folder.path("journal") }
+        let house = try AuthFixture { $0.journal = folder.path("journal") }
         #expect(try house.visit(token) == tokenRevoked)
         #expect(try house.verdict(other) == "good")
     }
@@ -48,7 +48,7 @@ struct LogoutTests {
         let folder = try TemporaryFolder()
         var (tokens, other): ([String], String)
         do {
-            let house = try House { $0.journal = folder.path("journal") }
+            let house = try AuthFixture { $0.journal = folder.path("journal") }
             tokens = (0..<3).map { _ in house.token() }
             tokens.append(try house.renew(tokens[0]).token)
             // A token that does not say when it began.
@@ -58,9 +58,9 @@ struct LogoutTests {
                 #expect(try house.logOut(tokens[1], everywhere: true) == Self.done)
             }
             #expect(events.last?.hasSuffix(" scope=user by=user") == true)
-            #expect(house.sessions.sessions(of: UserID(1)!, at: House.now).isEmpty)
+            #expect(house.sessions.sessions(of: UserID(1)!, at: AuthFixture.now).isEmpty)
         }
-        let house = try House { $0.journal = folder.path("journal") }
+        let house = try AuthFixture { $0.journal = folder.path("journal") }
         for token in tokens { #expect(try house.visit(token) == tokenRevoked) }
         #expect(try house.verdict(other) == "good")
     }
@@ -68,7 +68,7 @@ struct LogoutTests {
     @Test("everywhere leaves the way open for a login within the same second, and millisecond")
     func sameSecond() throws {
         for delay in [0, 1, 500, 876] as [Int64] {
-            let house = try House { _ in }
+            let house = try AuthFixture { _ in }
             let before = house.token()
             #expect(try house.logOut(before, everywhere: true) == Self.done)
             house.clock.advance(TimeAmount(milliseconds: delay))
@@ -88,7 +88,7 @@ struct LogoutTests {
 
     @Test("everywhere ends the sessions that a wrong clock has begun in the future")
     func clockWentBack() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         #expect(try house.logOut(house.token(), everywhere: true) == Self.done)
         house.clock.advance(.seconds(-3600))
         let after = try answer(to: post(#"{"user_id":1}"#), by: house.login.respond).token
@@ -100,7 +100,7 @@ struct LogoutTests {
     @Test("everywhere ends the session of a token whose issuer's clock is ahead")
     func ahead() throws {
         for members in [#""iat":1795244403"#, #""iat":1795244403,"auth_time":1795244404"#] {
-            let house = try House { $0.leeway = .seconds(5) }
+            let house = try AuthFixture { $0.leeway = .seconds(5) }
             let token = forged(payload: #"{"user_id":1,\#(members),"exp":1795248000}"#)
             let answer = try house.logOut(token, everywhere: true)
             #expect(answer == Self.done, "\(members) \(answer)")
@@ -113,7 +113,7 @@ struct LogoutTests {
     )
     func othersAhead() throws {
         for end in ["user", "everyone"] {
-            let house = try House { $0.leeway = .seconds(300) }
+            let house = try AuthFixture { $0.leeway = .seconds(300) }
             func foreign(_ seconds: Int) -> String {
                 forged(
                     payload: "{\"user_id\":1,\"iat\":\(1_795_244_400 + seconds),\"exp\":1795260000}"
@@ -126,7 +126,7 @@ struct LogoutTests {
             for token in tokens { #expect(try house.verdict(token) == "good") }
             switch end {
             case "user": #expect(try house.logOut(house.token(), everywhere: true) == Self.done)
-            default: try house.revocations.revokeEveryone(at: House.now, leeway: .seconds(300))
+            default: try house.revocations.revokeEveryone(at: AuthFixture.now, leeway: .seconds(300))
             }
             for token in tokens { #expect(try house.visit(token) == tokenRevoked) }
             house.clock.advance(.seconds(300))
@@ -146,19 +146,19 @@ struct LogoutTests {
         let folder = try TemporaryFolder()
         let token: String
         do {
-            let house = try House { $0.journal = folder.path("journal") }
+            let house = try AuthFixture { $0.journal = folder.path("journal") }
             #expect(try house.logOut(house.token(), everywhere: true) == Self.done)
             token = try answer(to: post(#"{"user_id":1}"#), by: house.login.respond).token
         }
-        let house = try House { $0.journal = folder.path("journal") }
+        let house = try AuthFixture { $0.journal = folder.path("journal") }
         #expect(try house.verdict(token) == "good")
-        try house.revocations.endEverything(at: House.now)
+        try house.revocations.endEverything(at: AuthFixture.now)
         #expect(try house.visit(token) == tokenRevoked)
     }
 
     @Test("is refused as any request without a good token is")
     func refused() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         for handler in [house.logout.endSession, house.logout.endAll] {
             let missing = try answer(to: get(), by: handler)
             #expect(missing.field("WWW-Authenticate") == #"Bearer realm="gatehouse""#)
@@ -173,7 +173,7 @@ struct LogoutTests {
     func failure() throws {
         let folder = try TemporaryFolder()
         let disk = Disk()
-        let house = try House {
+        let house = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.fileSystem = disk.fileSystem
         }

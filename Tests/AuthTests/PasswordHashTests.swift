@@ -116,7 +116,7 @@ struct PasswordHashTests {
 
     @Test("that is mutated is read or refused, never a trap", arguments: 1...4)
     func mutations(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let interesting = Array("$i=+/.-_0129AZaz, \n".utf8) + [0, 0x7f, 0x80, 0xc3, 0xff]
         var accepted = 0
         for _ in 0..<5000 {

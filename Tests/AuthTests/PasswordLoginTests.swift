@@ -27,8 +27,8 @@ private let users = UserDirectory([
 
 private func house(
     attempts: Int = 5, iterations: Int = 1000, users: UserDirectory = users
-) throws -> House {
-    try House {
+) throws -> AuthFixture {
+    try AuthFixture {
         $0.users = users
         $0.iterations = iterations
         var throttle = LoginThrottle.Options()
@@ -37,7 +37,7 @@ private func house(
     }
 }
 
-extension House {
+extension AuthFixture {
     fileprivate func logIn(_ content: String) throws -> Answer {
         // The helper writes a character as a byte.
         let bytes = Array(content.utf8).map { Unicode.Scalar($0) }
@@ -80,7 +80,7 @@ struct PasswordLoginTests {
         #expect(events.first == "INFO authn_login_success user=\(user)")
         #expect(
             events.dropFirst().first?.hasPrefix("INFO authn_token_created user=\(user) ") == true)
-        #expect(house.sessions.sessions(of: UserID(user)!, at: House.now).count == 1)
+        #expect(house.sessions.sessions(of: UserID(user)!, at: AuthFixture.now).count == 1)
     }
 
     private static let refusals: [(content: String, fields: String)] = [

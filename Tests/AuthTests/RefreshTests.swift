@@ -10,7 +10,7 @@ import Time
 
 @testable import Auth
 
-extension House {
+extension AuthFixture {
     func renew(_ token: String) throws -> Answer {
         try answer(to: post(to: "/refresh", token), by: refresh.respond)
     }
@@ -39,7 +39,7 @@ private let sessionExpired = refusal("Session expired", "The token expired")
 struct RotatingRefreshTests {
     @Test("gives a token of the same session that is good for longer")
     func successor() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let old = house.token()
         let oldClaims = try house.claims(old)
         house.clock.advance(.seconds(100))
@@ -75,7 +75,7 @@ struct RotatingRefreshTests {
             ])
         #expect(try house.verdict(old) == "good")
         #expect(try house.verdict(new) == "good")
-        #expect(house.sessions.sessions(of: UserID(1)!, at: House.now).count == 1)
+        #expect(house.sessions.sessions(of: UserID(1)!, at: AuthFixture.now).count == 1)
     }
 
     @Test("gives the same token for ten seconds, before and after a restart")
@@ -84,15 +84,15 @@ struct RotatingRefreshTests {
         var successors: Set<String> = []
         let old: String
         do {
-            let house = try House { $0.journal = folder.path("journal") }
+            let house = try AuthFixture { $0.journal = folder.path("journal") }
             old = house.token()
             successors.insert(try house.renew(old).token)
             house.clock.advance(TimeAmount(milliseconds: 9998))
             successors.insert(try house.renew(old).token)
         }
-        let house = try House {
+        let house = try AuthFixture {
             $0.journal = folder.path("journal")
-            $0.now = House.now + TimeAmount(milliseconds: 9999)
+            $0.now = AuthFixture.now + TimeAmount(milliseconds: 9999)
         }
         successors.insert(try house.renew(old).token)
         #expect(successors.count == 1)
@@ -109,15 +109,15 @@ struct RotatingRefreshTests {
 
     @Test("never shortens a token's life", arguments: Refresh.Mode.allCases)
     func lasting(mode: Refresh.Mode) throws {
-        let house = try House { $0.refresh = mode }
+        let house = try AuthFixture { $0.refresh = mode }
         // Of another issuer: its session is itself.
         let foreign = forged(payload: #"{"user_id":1,"iat":1795244400,"exp":1795249400}"#)
         #expect(
             try house.claims(house.renew(foreign).token).expires == house.claims(foreign).expires)
         // From before the tokens were made shorter.
-        let longer = try House { $0.refresh = mode }
+        let longer = try AuthFixture { $0.refresh = mode }
         let token = longer.token()
-        let shorter = try House {
+        let shorter = try AuthFixture {
             $0.refresh = mode
             $0.lifetime = .seconds(60)
         }
@@ -129,7 +129,7 @@ struct RotatingRefreshTests {
     func unrecorded() throws {
         let folder = try TemporaryFolder()
         let disk = Disk()
-        let house = try House {
+        let house = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.logFileSystem = disk.fileSystem
             $0.refusesUnrecorded = true
@@ -173,7 +173,7 @@ struct RotatingRefreshTests {
     @Test("takes a token that comes back later for a stolen one, wherever it comes")
     func replay() throws {
         for (place, wait) in [0, 1, 2, 3, 4].flatMap({ [($0, 10_000), ($0, 600_000)] }) {
-            let house = try House { _ in }
+            let house = try AuthFixture { _ in }
             let old = house.token()
             let other = house.token()
             let new = try house.renew(old).token
@@ -209,7 +209,7 @@ struct RotatingRefreshTests {
         let folder = try TemporaryFolder()
         let new: String
         do {
-            let house = try House { $0.journal = folder.path("journal") }
+            let house = try AuthFixture { $0.journal = folder.path("journal") }
             let old = house.token()
             new = try house.renew(old).token
             house.clock.advance(.seconds(10))
@@ -218,10 +218,10 @@ struct RotatingRefreshTests {
             #expect(eventually { house.revocations.statistics.unwritten == 0 })
         }
         // Whoever wrote it lets go of the journal a moment later.
-        var next: House?
+        var next: AuthFixture?
         #expect(
             try eventually {
-                do { next = try House { $0.journal = folder.path("journal") } } catch {
+                do { next = try AuthFixture { $0.journal = folder.path("journal") } } catch {
                     guard case RevocationsError.inUse = error else { throw error }
                 }
                 return next != nil
@@ -232,7 +232,7 @@ struct RotatingRefreshTests {
 
     @Test("never makes a token that outlives its session, however often it is asked")
     func sessionEnd() throws {
-        let house = try House {
+        let house = try AuthFixture {
             $0.lifetime = .seconds(1000)
             $0.sessionLifetime = .seconds(2500)
             $0.leeway = .seconds(5)
@@ -270,7 +270,7 @@ struct RotatingRefreshTests {
 
     @Test("tells a token that has expired from a session that has")
     func expired() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let token = house.token()
         house.clock.advance(.seconds(1800))
         #expect(try house.renew(token) == tokenExpired)
@@ -283,7 +283,7 @@ struct RotatingRefreshTests {
     @Test("is refused to somebody who is not there any more, and to one who is disabled")
     func unknownUser() throws {
         let disabled = User(id: UserID(2)!, username: "b", name: "B", isDisabled: true)
-        let house = try House { $0.users = UserDirectory([disabled]) }
+        let house = try AuthFixture { $0.users = UserDirectory([disabled]) }
         for user in [1, 2] as [Int64] {
             let answer = try house.renew(house.token(for: user))
             #expect(answer.status == 404)
@@ -294,7 +294,7 @@ struct RotatingRefreshTests {
     @Test("gives a hundred who ask at once one successor")
     func concurrency() throws {
         let folder = try TemporaryFolder()
-        let house = try House { $0.journal = folder.path("journal") }
+        let house = try AuthFixture { $0.journal = folder.path("journal") }
         let old = house.token()
         let successors = Monitor<Set<String>>([])
         inThreads(20) { _ in
@@ -311,16 +311,16 @@ struct RotatingRefreshTests {
 
     @Test("takes a token by the old key and signs with the new one")
     func keyRotation() throws {
-        let old = try House { $0.keys = ["b"] }
+        let old = try AuthFixture { $0.keys = ["b"] }
         let token = old.token()
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let new = try house.renew(token).token
         // {"alg":"HS256","typ":"JWT","kid":"a"}
         #expect(new.hasPrefix("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImEifQ."))
         #expect(try house.renew(token).token == new)
         #expect(try house.events().contains { $0.contains("refreshed") && $0.contains(" kid=a ") })
         // Without the old key it is one that nobody knows.
-        let last = try House { $0.keys = ["a"] }
+        let last = try AuthFixture { $0.keys = ["a"] }
         #expect(try last.verdict(token) == "401 Invalid token")
         #expect(try last.verdict(new) == "good")
         #expect(try last.events().first?.contains("reason=unknown_kid") == true)
@@ -328,12 +328,12 @@ struct RotatingRefreshTests {
 
     @Test("tells nobody a successor's name who has the old token alone")
     func successorID() throws {
-        let one = try House { $0.keys = ["a"] }
-        let other = try House { $0.keys = ["b"] }
+        let one = try AuthFixture { $0.keys = ["a"] }
+        let other = try AuthFixture { $0.keys = ["b"] }
         var claims = try one.claims(one.token())
         claims.tokenID = ShortText(Array("t".utf8).span)
-        func name(_ house: House) -> String? {
-            house.issuer.successor(of: claims, exchanged: House.now)?.claims.tokenID?.string
+        func name(_ house: AuthFixture) -> String? {
+            house.issuer.successor(of: claims, exchanged: AuthFixture.now)?.claims.tokenID?.string
         }
         #expect(name(one) != name(other))
         #expect(name(one) == name(one))
@@ -344,7 +344,7 @@ struct RotatingRefreshTests {
 struct ExtendingRefreshTests {
     @Test("leaves the old token good to its own end, and the session's end where it was")
     func extend() throws {
-        let house = try House { $0.refresh = .extend }
+        let house = try AuthFixture { $0.refresh = .extend }
         let old = house.token()
         let claims = try house.claims(old)
         house.clock.advance(.seconds(1000))
@@ -376,7 +376,7 @@ struct ExtendingRefreshTests {
 struct ForeignRefreshTests {
     @Test("never reaches past its own end, and can be revoked")
     func foreign() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let token = forged(payload: #"{"user_id":1,"iat":1795244300,"exp":1795245400}"#)
         let new = try house.renew(token).token
         let claims = try house.claims(new)
@@ -398,7 +398,7 @@ struct ForeignRefreshTests {
 
     @Test("is refused where a session is required")
     func sessionRequired() throws {
-        let house = try House { $0.requiresSession = true }
+        let house = try AuthFixture { $0.requiresSession = true }
         for members in ["", #","sid":"s""#, #","sxp":1795246000"#] {
             let token = forged(payload: #"{"user_id":1,"exp":1795245400\#(members)}"#)
             #expect(try house.renew(token).sentence == "Invalid token")
@@ -411,18 +411,18 @@ struct ForeignRefreshTests {
 
     @Test("does not make a session look younger than it is")
     func beginning() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let token = forged(payload: #"{"user_id":1,"exp":1795248000}"#)
         let claims = try house.claims(house.renew(token).token)
         #expect(claims.sessionStart == nil)
         #expect(claims.issued == nil)
-        try house.revocations.endAll(of: UserID(1)!, at: House.now + .seconds(-1000))
+        try house.revocations.endAll(of: UserID(1)!, at: AuthFixture.now + .seconds(-1000))
         #expect(try house.visit(token) == tokenRevoked)
     }
 
     @Test("of a session with a name and no end, ends that session for good when it is ended")
     func nameWithoutEnd() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let short = forged(payload: #"{"user_id":1,"iat":1,"exp":1795244500,"sid":"s"}"#)
         let long = forged(payload: #"{"user_id":1,"iat":1,"exp":1795344500,"sid":"s"}"#)
         let renewed = try house.renew(short).token
@@ -440,7 +440,7 @@ struct RefreshFailureTests {
     func failure() throws {
         let folder = try TemporaryFolder()
         let disk = Disk()
-        let house = try House {
+        let house = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.fileSystem = disk.fileSystem
         }
@@ -468,7 +468,7 @@ struct RefreshFailureTests {
     @Test("gives nothing to the second who asks before the first is on the disk")
     func second() throws {
         let folder = try TemporaryFolder()
-        let asked = Monitor<House?>(nil)
+        let asked = Monitor<AuthFixture?>(nil)
         let seconds = Monitor<[String]>([])
         let token = Monitor("")
         // Where the first's record is being written, the second comes, and the write fails.
@@ -486,7 +486,7 @@ struct RefreshFailureTests {
             seconds.withLock { $0.append("\(kind?.status ?? 0)") }
             return .failed(.noSpace)
         }
-        let house = try House {
+        let house = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.fileSystem = fileSystem
         }
@@ -504,26 +504,26 @@ struct RefreshLimitTests {
         let limit = RefreshLimit()
         let session = Array("session".utf8)
         for _ in 0..<600 {
-            #expect(limit.wait(beforeRefreshing: session.span, at: House.now) == nil)
+            #expect(limit.wait(beforeRefreshing: session.span, at: AuthFixture.now) == nil)
         }
-        let wait = limit.wait(beforeRefreshing: session.span, at: House.now + .seconds(20))
+        let wait = limit.wait(beforeRefreshing: session.span, at: AuthFixture.now + .seconds(20))
         #expect(wait == .seconds(40))
         // Far more than there are places.
         let others = (0..<40_000).count { number in
             let other = Array("other \(number)".utf8)
-            return limit.wait(beforeRefreshing: other.span, at: House.now) != nil
+            return limit.wait(beforeRefreshing: other.span, at: AuthFixture.now) != nil
         }
         #expect(others == 0)
         // It has not lost its count to them.
-        #expect(limit.wait(beforeRefreshing: session.span, at: House.now) != nil)
-        #expect(limit.wait(beforeRefreshing: session.span, at: House.now + .seconds(60)) == nil)
+        #expect(limit.wait(beforeRefreshing: session.span, at: AuthFixture.now) != nil)
+        #expect(limit.wait(beforeRefreshing: session.span, at: AuthFixture.now + .seconds(60)) == nil)
         // A clock that goes back begins anew.
-        #expect(limit.wait(beforeRefreshing: session.span, at: House.now + .seconds(-60)) == nil)
+        #expect(limit.wait(beforeRefreshing: session.span, at: AuthFixture.now + .seconds(-60)) == nil)
     }
 
     @Test("is told to wait for its user's sake where few more can be remembered, and not before")
     func crowd() throws {
-        let house = try House { $0.revocationLimit = 400 }
+        let house = try AuthFixture { $0.revocationLimit = 400 }
         let (tokens, other) = ((0..<170).map { _ in house.token() }, house.token(for: 2))
         let answers = try tokens.map { try house.renew($0).status }
         // A hundred fill a quarter of the table; sixty more are let through.
@@ -534,7 +534,7 @@ struct RefreshLimitTests {
 
     @Test("is answered 429, and on record")
     func answer() throws {
-        let house = try House { $0.refresh = .extend }
+        let house = try AuthFixture { $0.refresh = .extend }
         let token = house.token()
         for _ in 0..<600 { #expect(try house.renew(token).status == 200) }
         let events = try house.events {

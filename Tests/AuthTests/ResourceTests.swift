@@ -8,7 +8,7 @@ import Time
 struct ResourceTests {
     private func content(of users: UserDirectory, for user: Int64) throws -> Answer {
         let resource = Resource(users)
-        let claims = Claims(user: UserID(user)!, expires: House.now)
+        let claims = Claims(user: UserID(user)!, expires: AuthFixture.now)
         return try answer(to: get()) { resource.respond(to: $0, from: claims) }
     }
 

@@ -19,7 +19,7 @@ struct SecurityEventTests {
         return claims
     }()
     private static let fingerprint = Fingerprint(
-        of: Array("a name that nobody has".utf8).span, key: House.fingerprintKey)
+        of: Array("a name that nobody has".utf8).span, key: AuthFixture.fingerprintKey)
     private static let user = UserID(17)!
     private static let session = ShortText(Array("the-session".utf8).span)!
     private static let later = Timestamp(seconds: 1_795_245_300)
@@ -168,7 +168,7 @@ struct SecurityEventTests {
     @Test("has its level, its name, its fields, and where it came from", arguments: lines)
     func line(event: any LogEvent, expected: String) {
         let line = String(
-            decoding: LogLine.whole(event, at: House.now, .text), as: UTF8.self)
+            decoding: LogLine.whole(event, at: AuthFixture.now, .text), as: UTF8.self)
         let (level, rest) = (expected.prefix { $0 != " " }, expected.drop { $0 != " " }.dropFirst())
         #expect(
             line
@@ -202,7 +202,7 @@ struct SecurityEventTests {
     @Test func `stolen tokens of one user have twenty lines a second, and each user is named`()
         throws
     {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let tokens = (0..<60).map { _ in house.token() }
         for token in tokens { try #require(house.logOut(token).status == 204) }
         let events = try house.events { () throws in

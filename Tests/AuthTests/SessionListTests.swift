@@ -8,9 +8,9 @@ import Time
 @Suite("The list of sessions")
 struct SessionListTests {
     private func claims(_ user: Int64, _ session: String, ends: Int64 = 100) -> Claims {
-        var claims = Claims(user: UserID(user)!, expires: House.now + .seconds(10))
+        var claims = Claims(user: UserID(user)!, expires: AuthFixture.now + .seconds(10))
         claims.sessionID = ShortText(Array(session.utf8).span)
-        claims.sessionExpires = House.now + .seconds(ends)
+        claims.sessionExpires = AuthFixture.now + .seconds(ends)
         return claims
     }
 
@@ -19,19 +19,19 @@ struct SessionListTests {
     private func names(
         _ list: SessionList, _ user: Int64, at seconds: Int64 = 0
     ) -> [String] {
-        list.sessions(of: UserID(user)!, at: House.now + .seconds(seconds)).map(\.id.string)
+        list.sessions(of: UserID(user)!, at: AuthFixture.now + .seconds(seconds)).map(\.id.string)
     }
 
     @Test("has the sessions of a user that are not over, the newest first")
     func order() {
         let list = SessionList()
         for (index, name) in ["a", "b", "c"].enumerated() {
-            list.record(claims(1, name), from: client, at: House.now + .seconds(Int64(index)))
+            list.record(claims(1, name), from: client, at: AuthFixture.now + .seconds(Int64(index)))
         }
-        list.record(claims(2, "d"), from: client, at: House.now)
-        list.record(claims(1, "short", ends: 5), from: client, at: House.now)
+        list.record(claims(2, "d"), from: client, at: AuthFixture.now)
+        list.record(claims(1, "short", ends: 5), from: client, at: AuthFixture.now)
         #expect(names(list, 1) == ["c", "b", "a", "short"])
-        list.record(claims(1, "a"), from: client, at: House.now + .seconds(4))
+        list.record(claims(1, "a"), from: client, at: AuthFixture.now + .seconds(4))
         #expect(names(list, 1, at: 5) == ["a", "c", "b"])
         #expect(names(list, 1, at: 100) == [])
         #expect(names(list, 3) == [])
@@ -51,7 +51,7 @@ struct SessionListTests {
         let list = SessionList()
         for number in 0..<250 {
             list.record(
-                claims(1, "\(number)"), from: client, at: House.now + TimeAmount(milliseconds: Int64(number)))
+                claims(1, "\(number)"), from: client, at: AuthFixture.now + TimeAmount(milliseconds: Int64(number)))
         }
         #expect(list.count == 100)
         #expect(names(list, 1).first == "249")
@@ -61,9 +61,9 @@ struct SessionListTests {
     @Test("forgets now and then what is over")
     func tidying() {
         let list = SessionList()
-        list.record(claims(1, "short", ends: 5), from: client, at: House.now)
-        list.record(claims(1, "long", ends: 100), from: client, at: House.now)
-        list.removeExpired(at: House.now + .seconds(6))
+        list.record(claims(1, "short", ends: 5), from: client, at: AuthFixture.now)
+        list.record(claims(1, "long", ends: 100), from: client, at: AuthFixture.now)
+        list.removeExpired(at: AuthFixture.now + .seconds(6))
         #expect(list.count == 1)
         #expect(names(list, 1) == ["long"])
     }
@@ -72,10 +72,10 @@ struct SessionListTests {
     func capacity() {
         let list = SessionList(capacity: 10)
         for user in 1...30 as ClosedRange<Int64> {
-            list.record(claims(user, "s", ends: user <= 5 ? 5 : 100), from: client, at: House.now)
+            list.record(claims(user, "s", ends: user <= 5 ? 5 : 100), from: client, at: AuthFixture.now)
         }
         #expect(list.count == 10)
-        list.record(claims(99, "s"), from: client, at: House.now + .seconds(6))
+        list.record(claims(99, "s"), from: client, at: AuthFixture.now + .seconds(6))
         #expect(list.count == 6)
         #expect(names(list, 99) == ["s"])
         #expect(names(list, 1) == [])

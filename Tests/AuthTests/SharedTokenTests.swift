@@ -9,7 +9,7 @@ import Time
 
 @testable import Auth
 
-extension House {
+extension AuthFixture {
     fileprivate func renew(_ token: String, from address: String) throws -> Answer {
         try answer(to: post(to: "/refresh", token), from: address, by: refresh.respond)
     }
@@ -28,7 +28,7 @@ struct SharedTokenTests {
     func `from two networks has the same successor, and is on record with both addresses`(
         first: String, second: String
     ) throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let old = house.token()
         let claims = try house.claims(old)
         let (jti, sid) = (claims.tokenID?.string ?? "", claims.sessionID?.string ?? "")
@@ -56,7 +56,7 @@ struct SharedTokenTests {
         first: String, second: String
     ) throws {
         for grace in Refresh.Grace.allCases {
-            let house = try House { $0.refreshGrace = grace }
+            let house = try AuthFixture { $0.refreshGrace = grace }
             let old = house.token()
             let new = try house.renew(old, from: first).token
             #expect(try house.renew(old, from: second).token == new)
@@ -68,7 +68,7 @@ struct SharedTokenTests {
     @Test func `from another network ends the session where the grace is of the same network`()
         throws
     {
-        let house = try House { $0.refreshGrace = .sameNetwork }
+        let house = try AuthFixture { $0.refreshGrace = .sameNetwork }
         let old = house.token()
         let new = try house.renew(old, from: "192.0.2.7").token
         let before = try house.events().count
@@ -86,14 +86,14 @@ struct SharedTokenTests {
         let old: String
         let new: String
         do {
-            let house = try House { $0.journal = folder.path("journal") }
+            let house = try AuthFixture { $0.journal = folder.path("journal") }
             old = house.token()
             new = try house.renew(old, from: "192.0.2.7").token
         }
-        let house = try House {
+        let house = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.refreshGrace = .sameNetwork
-            $0.now = House.now + .seconds(1)
+            $0.now = AuthFixture.now + .seconds(1)
         }
         #expect(try house.renew(old, from: "198.51.100.9").token == new)
         // It is the first one from here on.
@@ -103,7 +103,7 @@ struct SharedTokenTests {
     @Test func `by a client whose first renewal failed may come from another network`() throws {
         let folder = try TemporaryFolder()
         let disk = Disk()
-        let house = try House {
+        let house = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.fileSystem = disk.fileSystem
             $0.refreshGrace = .sameNetwork
@@ -116,7 +116,7 @@ struct SharedTokenTests {
     }
 
     @Test func `counts against the limit of its session`() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let old = house.token()
         let new = try house.renew(old).token
         house.clock.advance(.seconds(1))
@@ -132,7 +132,7 @@ struct SharedTokenTests {
     }
 
     @Test func `in a loop has a few lines, and one that says how many there were`() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let old = house.token()
         _ = try house.renew(old)
         let before = try house.events().count
@@ -153,7 +153,7 @@ struct ExchangeOriginsTests {
         let (one, two) = (client("192.0.2.1"), client("192.0.2.2"))
         func first(_ token: [UInt8], _ client: ClientAddress, _ after: Int64) -> String {
             origins.firstClient(
-                exchanging: token.span, from: client, at: House.now + TimeAmount(milliseconds: after)
+                exchanging: token.span, from: client, at: AuthFixture.now + TimeAmount(milliseconds: after)
             ).string
         }
         #expect(first(Self.token, one, 0) == "192.0.2.1")
@@ -173,13 +173,13 @@ struct ExchangeOriginsTests {
         for index in 0..<5000 {
             let token = Array("\(index)".utf8)
             _ = origins.firstClient(
-                exchanging: token.span, from: client("192.0.2.1"), at: House.now)
+                exchanging: token.span, from: client("192.0.2.1"), at: AuthFixture.now)
             #expect(origins.count == min(index + 1, 100))
         }
         for (index, expected) in [(4900, "192.0.2.1"), (4999, "192.0.2.1"), (4000, "192.0.2.2")] {
             let token = Array("\(index)".utf8)
             let first = origins.firstClient(
-                exchanging: token.span, from: client("192.0.2.2"), at: House.now)
+                exchanging: token.span, from: client("192.0.2.2"), at: AuthFixture.now)
             #expect(first.string == expected)
         }
     }
@@ -187,17 +187,17 @@ struct ExchangeOriginsTests {
     @Test func `that were taken back are those of the next client`() {
         let origins = ExchangeOrigins()
         let (one, two) = (client("192.0.2.1"), client("192.0.2.2"))
-        _ = origins.firstClient(exchanging: Self.token.span, from: one, at: House.now)
+        _ = origins.firstClient(exchanging: Self.token.span, from: one, at: AuthFixture.now)
         // Another client's is not taken back.
         origins.forget(Self.token.span, from: two)
         #expect(origins.count == 1)
         origins.forget(Self.token.span, from: one)
-        let first = origins.firstClient(exchanging: Self.token.span, from: two, at: House.now)
+        let first = origins.firstClient(exchanging: Self.token.span, from: two, at: AuthFixture.now)
         #expect(first.string == "192.0.2.2")
         // What is left of the first one in the order does no harm.
         for _ in 0..<2 {
             _ = origins.firstClient(
-                exchanging: Self.other.span, from: one, at: House.now + .seconds(60))
+                exchanging: Self.other.span, from: one, at: AuthFixture.now + .seconds(60))
         }
         #expect(origins.count == 1)
     }

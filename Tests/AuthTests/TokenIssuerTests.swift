@@ -6,7 +6,7 @@ import Time
 @Suite("A token issuer")
 struct TokenIssuerTests {
     private static let tokens: HS256 = {
-        let secret = House.secret
+        let secret = AuthFixture.secret
         let entry = KeyRing.Entry(id: "2026-11", secret: secret.span)!
         return HS256(keys: KeyRing([entry])!, policy: TokenPolicy(leeway: .seconds(0)))
     }()
@@ -23,8 +23,8 @@ struct TokenIssuerTests {
 
     @Test("makes tokens that say what it says they say")
     func claims() throws {
-        let (token, claims) = issuer(1800, 43200).issue(for: UserID(7)!, at: House.now)
-        #expect(try Self.tokens.verify(token.span, at: House.now) == claims)
+        let (token, claims) = issuer(1800, 43200).issue(for: UserID(7)!, at: AuthFixture.now)
+        #expect(try Self.tokens.verify(token.span, at: AuthFixture.now) == claims)
         #expect(claims.user == UserID(7)!)
         let start = Timestamp(seconds: 1_795_244_400)
         #expect(claims.issued == start)
@@ -44,12 +44,12 @@ struct TokenIssuerTests {
         let issuer = issuer(lifetime, session)
         #expect(issuer.lifetime == .seconds(effective))
         #expect(issuer.sessionLifetime == .seconds(session))
-        let (token, claims) = issuer.issue(for: UserID(1)!, at: House.now)
+        let (token, claims) = issuer.issue(for: UserID(1)!, at: AuthFixture.now)
         #expect(claims.expires == Timestamp(seconds: 1_795_244_400 + effective))
         #expect(claims.expires <= (try #require(claims.sessionExpires)))
         // Good from now on, to the last millisecond before its end.
         let last = Timestamp(milliseconds: claims.expires.milliseconds - 1)
-        #expect(throws: Never.self) { try Self.tokens.verify(token.span, at: House.now) }
+        #expect(throws: Never.self) { try Self.tokens.verify(token.span, at: AuthFixture.now) }
         #expect(throws: Never.self) { try Self.tokens.verify(token.span, at: last) }
         #expect(throws: TokenError.expired(claims)) {
             try Self.tokens.verify(token.span, at: claims.expires)
@@ -58,7 +58,7 @@ struct TokenIssuerTests {
 
     @Test("survives lifetimes without a sensible end")
     func absurd() {
-        let claims = issuer(.max, .max).issue(for: UserID(1)!, at: House.now).claims
+        let claims = issuer(.max, .max).issue(for: UserID(1)!, at: AuthFixture.now).claims
         #expect(claims.expires == Timestamp(milliseconds: .max))
     }
 }

@@ -587,7 +587,7 @@ struct UsersFileTests {
         try make([Self.alice, Self.bob, Self.largest])
         let text = Array(try folder.content("users.json").utf8)
         let interesting = Array("{}[]\",:\\u$=+.-0129 \n".utf8) + [0, 0x80, 0xc3, 0xff]
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var accepted = 0
         let rounds = 2000
         for _ in 0..<rounds {

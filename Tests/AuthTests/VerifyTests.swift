@@ -26,7 +26,7 @@ private func decoded(_ value: String) -> [UInt8]? {
 struct VerifyTests {
     @Test("says who it is from")
     func fields() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let token = house.token()
         let sid = try #require(try house.claims(token).sessionID?.string)
         let verify = house.bearer.protecting(Verify(.demo).respond)
@@ -47,7 +47,7 @@ struct VerifyTests {
     private func value(of name: String) throws -> String? {
         let user = User(id: UserID(1)!, username: "u", name: name)
         let verify = Verify(UserDirectory([user]))
-        let claims = Claims(user: UserID(1)!, expires: House.now)
+        let claims = Claims(user: UserID(1)!, expires: AuthFixture.now)
         // A field without a value has nothing behind its colon but a space.
         return try answer(to: get()) { verify.respond(to: $0, from: claims) }
             .fields.first { $0.hasPrefix("X-Auth-User-Name: ") }?.replacing(
@@ -70,8 +70,8 @@ struct VerifyTests {
 
     @Test("spells any name so that it can be read back")
     func fuzz() throws {
-        var dice = Dice(seed: 204)
-        for _ in 0..<Effort.rounds(300, long: 20_000) {
+        var dice = SeededGenerator(seed: 204)
+        for _ in 0..<TestScale.rounds(300, long: 20_000) {
             var name = String.UnicodeScalarView()
             for _ in 0..<Int.random(in: 0...12, using: &dice) {
                 let limit: UInt32 = [0x30, 0x80, 0x800, 0x11_0000].randomElement(using: &dice)!
@@ -86,7 +86,7 @@ struct VerifyTests {
 
     @Test("spells the session of a token from elsewhere in visible ASCII")
     func foreign() throws {
-        let house = try House { _ in }
+        let house = try AuthFixture { _ in }
         let token = forged(
             payload: #"{"user_id":1,"exp":1795246200.5,"sid":"a\r\nX: y\u00e9"}"#)
         let verify = house.bearer.protecting(Verify(.demo).respond)

@@ -59,7 +59,7 @@ struct PBKDF2Tests {
 
     @Test("agrees with RFC 8018's formula, one HMAC an iteration")
     func formula() {
-        var dice = Dice(seed: 8018)
+        var dice = SeededGenerator(seed: 8018)
         for iterations in 1...40 {
             let password = (0..<Int.random(in: 0...80, using: &dice)).map { _ in
                 UInt8.random(in: 0...255, using: &dice)

@@ -8,7 +8,7 @@ import Testing
 struct SHAInstructionsTests {
     @Test("is what it is without them, from any state, over any blocks", arguments: 0...8)
     func twins(blocks: Int) {
-        var dice = Dice(seed: UInt64(blocks))
+        var dice = SeededGenerator(seed: UInt64(blocks))
         for _ in 0..<200 {
             let bytes = (0..<(64 * blocks)).map { _ in UInt8.random(in: 0...255, using: &dice) }
             func word() -> UInt32 { UInt32.random(in: 0 ... .max, using: &dice) }
@@ -59,7 +59,7 @@ struct PlainSHA256Tests {
 
     @Test("agrees with the hash that is used, at every length")
     func agrees() {
-        var dice = Dice(seed: 7)
+        var dice = SeededGenerator(seed: 7)
         for count in 0...300 {
             let message = (0..<count).map { _ in UInt8.random(in: 0...255, using: &dice) }
             let used = SHA256.digest(of: message.span)

@@ -1,11 +1,11 @@
 import Crypto
 
 /// The bytes are a text to decode, and then bytes to encode.
-enum Base64URLRules {
+enum Base64URLProperties {
     private static let alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let decoded = try? Base64URL.decoded(bytes.span)
         try require(decoded == slowlyDecoded(bytes), "a slow decoder says something else")
         if let decoded {
@@ -18,7 +18,7 @@ enum Base64URLRules {
     }
 
     /// Nothing is written behind what a text decodes to, and nothing to a buffer that is too small.
-    private static func checkBorder(_ text: [UInt8]) throws(Violation) {
+    private static func checkBorder(_ text: [UInt8]) throws(PropertyFailure) {
         let count = Base64URL.decodedCount(text.count)
         var buffer = [UInt8](repeating: 0xA5, count: count + 16)
         var span = buffer.mutableSpan

@@ -4,7 +4,7 @@ import JSON
 import Logging
 
 /// The bytes are a configuration file.
-enum ConfigurationRules {
+enum ConfigurationProperties {
     @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
         let path = "\(folder)/config.json"
         try Files.write(bytes, to: path)
@@ -17,7 +17,7 @@ enum ConfigurationRules {
             try require(one.digest == other.digest, "a second reading has another digest")
             try checkSaidAgain(bytes, one, "\(folder)/again.json")
             try checkAgreement(one, folder)
-        default: throw Violation("a second reading has another outcome")
+        default: throw PropertyFailure("a second reading has another outcome")
         }
     }
 
@@ -57,7 +57,7 @@ enum ConfigurationRules {
     }
 
     /// Each says where.
-    private static func checkProblems(_ problems: [ConfigurationProblem]) throws(Violation) {
+    private static func checkProblems(_ problems: [ConfigurationProblem]) throws(PropertyFailure) {
         try require(!problems.isEmpty, "refused without a reason")
         for problem in problems {
             try require(!problem.message.isEmpty, "a problem without a sentence")
@@ -73,11 +73,11 @@ enum ConfigurationRules {
         _ bytes: [UInt8], _ configuration: Configuration, _ path: String
     ) throws {
         guard let root = try? JSONValue(parsing: bytes.span) else {
-            throw Violation("accepted, and no JSON")
+            throw PropertyFailure("accepted, and no JSON")
         }
         // A configuration may name any file: this one is not there when another is read.
         defer { unlink(path) }
-        try Files.write(JSONRules.canonical(root), to: path)
+        try Files.write(JSONProperties.canonical(root), to: path)
         try checkSame(outcome(path), configuration, "written again")
         var variables: [String: String] = [:]
         guard collect(root, [], into: &variables) else { return }
@@ -89,14 +89,14 @@ enum ConfigurationRules {
     private static func checkSame(
         _ outcome: Result<Configuration, Configuration.Invalid>, _ expected: Configuration,
         _ how: String
-    ) throws(Violation) {
+    ) throws(PropertyFailure) {
         switch outcome {
         case .success(let configuration):
             try require(configuration.digest == expected.digest, "\(how) it is another")
             try require(
                 configuration.sealSecret == expected.sealSecret,
                 "\(how) it has another secret")
-        case .failure(let error): throw Violation("\(how) it is refused: \(error.problems)")
+        case .failure(let error): throw PropertyFailure("\(how) it is refused: \(error.problems)")
         }
     }
 
@@ -115,7 +115,7 @@ enum ConfigurationRules {
         case .string("null"): return false
         case .string(let text): variables[name] = text
         default:
-            variables[name] = String(decoding: JSONRules.canonical(value), as: UTF8.self)
+            variables[name] = String(decoding: JSONProperties.canonical(value), as: UTF8.self)
         }
         return true
     }

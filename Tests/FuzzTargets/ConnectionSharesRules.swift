@@ -6,8 +6,8 @@ import Time
 ///
 /// The first byte is the maximum. Each following byte is a step, most of them arrivals, with an
 /// argument in the next byte.
-enum ConnectionSharesRules {
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+enum ConnectionSharesProperties {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         var model = Model(maximum: 1 + Int(bytes.first ?? 0) % 12)
         var index = 1
         while index + 1 < bytes.count {
@@ -61,7 +61,7 @@ enum ConnectionSharesRules {
             return load
         }
 
-        mutating func arrive(_ argument: Int) throws(Violation) {
+        mutating func arrive(_ argument: Int) throws(PropertyFailure) {
             clock += 1
             let choice = argument % (clients.count + 2)
             let networks = choice < clients.count ? allNetworks[choice] : nil
@@ -79,7 +79,7 @@ enum ConnectionSharesRules {
                     let index = members.firstIndex(where: {
                         $0.token == victim.connectionID && $0.worker == victim.worker
                     })
-                else { throw Violation("a connection makes room that is not there") }
+                else { throw PropertyFailure("a connection makes room that is not there") }
                 try check(members[index], victim, newcomer)
                 members.remove(at: index)
             case .none:
@@ -118,7 +118,7 @@ enum ConnectionSharesRules {
 
         private func check(
             _ member: Member, _ victim: ConnectionShares.Victim, _ newcomer: Member
-        ) throws(Violation) {
+        ) throws(PropertyFailure) {
             let kind = member.activity.now.kind
             try require(kind == victim.kind, "it is said to be \(victim.kind) and is \(kind)")
             try require(
@@ -152,7 +152,7 @@ enum ConnectionSharesRules {
 
         /// A newcomer is refused only if no heavier network has one to give, and no equal one that
         /// is idle.
-        private func checkRefusal(_ newcomer: Member) throws(Violation) {
+        private func checkRefusal(_ newcomer: Member) throws(PropertyFailure) {
             let mine = load(newcomer.networks)
             for member in members where member.token != newcomer.token {
                 let theirs = load(member.networks)
@@ -171,7 +171,7 @@ enum ConnectionSharesRules {
             }
         }
 
-        mutating func leave(_ argument: Int) throws(Violation) {
+        mutating func leave(_ argument: Int) throws(PropertyFailure) {
             guard !members.isEmpty else { return }
             let member = members.remove(at: argument % members.count)
             // Twice, as when a connection ends that was chosen already.

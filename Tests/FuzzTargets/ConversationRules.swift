@@ -3,17 +3,17 @@ import TestSupport
 import Time
 
 /// The bytes are what a client sends, from the first to the last.
-enum ConversationRules {
+enum ConversationProperties {
     /// Small, so that inputs get to them.
     private static let limits = Conversation.Limits(head: 1024, body: 128)
     private static let wide = Conversation.Limits()
 
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let whole = reading(of: [bytes[...]], limits)
         try require(
             reading(of: bytes.indices.map { bytes[$0...$0] }, limits) == whole,
             "byte by byte it is read differently")
-        var dice = Dice(seed: bytes.choice)
+        var dice = SeededGenerator(seed: bytes.choice)
         for _ in 0..<2 {
             let pieces = cut(bytes, by: &dice)
             try require(
@@ -108,7 +108,7 @@ enum ConversationRules {
         request.body.isEmpty ? Response(.noContent) : Response(.ok, json: Array("{\"a\":1}".utf8))
     }
 
-    private static func cut(_ bytes: [UInt8], by dice: inout Dice) -> [ArraySlice<UInt8>] {
+    private static func cut(_ bytes: [UInt8], by dice: inout SeededGenerator) -> [ArraySlice<UInt8>] {
         var rest = bytes[...]
         var pieces: [ArraySlice<UInt8>] = []
         while !rest.isEmpty {
@@ -139,7 +139,7 @@ enum ConversationRules {
         "GET /follower HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".utf8)
 
     /// Behind whole requests another one is just that; behind refused ones there is nothing.
-    private static func checkFollower(_ bytes: [UInt8], _ whole: Reading) throws(Violation) {
+    private static func checkFollower(_ bytes: [UInt8], _ whole: Reading) throws(PropertyFailure) {
         guard whole.end != .unfinished else { return }
         let followed = reading(of: [(bytes + follower)[...]], limits)
         guard whole.end == .idle else {
@@ -154,17 +154,17 @@ enum ConversationRules {
     }
 
     /// One whole response to each request, in their order, and one to what is refused.
-    private static func checkResponses(_ reading: Reading) throws(Violation) {
+    private static func checkResponses(_ reading: Reading) throws(PropertyFailure) {
         var rest = reading.responses[...]
         for message in reading.messages {
-            guard let fields = takeHead(&rest) else { throw Violation("a response is missing") }
+            guard let fields = takeHead(&rest) else { throw PropertyFailure("a response is missing") }
             try require(
                 fields["x-request-id"] == message.id, "the response is to another request")
             let length = fields["content-length"].flatMap { Int($0) } ?? 0
             if message.method != .head { rest = rest.dropFirst(length) }
         }
         if case .refused = reading.end {
-            guard let fields = takeHead(&rest) else { throw Violation("a refusal is missing") }
+            guard let fields = takeHead(&rest) else { throw PropertyFailure("a refusal is missing") }
             try require(fields["connection"] == "close", "a refusal that does not close")
             let length = fields["content-length"].flatMap { Int($0) } ?? 0
             // A refused HEAD has none.
@@ -211,10 +211,10 @@ enum ConversationRules {
 
     /// What smuggles requests is not in a head that was understood, as somebody reads it who knows
     /// nothing but lines.
-    private static func checkFirstHead(_ bytes: [UInt8], _ whole: Reading) throws(Violation) {
+    private static func checkFirstHead(_ bytes: [UInt8], _ whole: Reading) throws(PropertyFailure) {
         guard let message = whole.messages.first else { return }
         let rest = bytes.starts(with: [0x0D, 0x0A]) ? bytes[2...] : bytes[...]
-        guard let lines = headLines(rest) else { throw Violation("a request without a head") }
+        guard let lines = headLines(rest) else { throw PropertyFailure("a request without a head") }
         var counts: [String: Int] = [:]
         for (index, line) in lines.enumerated() {
             try require(
@@ -222,7 +222,7 @@ enum ConversationRules {
             guard index > 0 else { continue }
             guard let colon = line.firstIndex(of: 0x3A), colon > line.startIndex,
                 line[..<colon].allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-            else { throw Violation("a field without a name") }
+            else { throw PropertyFailure("a field without a name") }
             let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
             let value = trimmed(line[(colon + 1)...])
             counts[name, default: 0] += 1
@@ -250,7 +250,7 @@ enum ConversationRules {
     }
 
     /// Written down again, in absolute form, a request is the same.
-    private static func checkRespelt(_ message: Message) throws(Violation) {
+    private static func checkRespelt(_ message: Message) throws(PropertyFailure) {
         guard message.method != .other else { return }
         var text = Array("\(message.method.name) ".utf8)
         switch message.form {

@@ -5,7 +5,7 @@ import Time
 
 /// What clients do to the audit log, four bytes at a time: what, and three numbers. Whatever they do,
 /// evidence stays: their lines keep within the budget, and nothing of what happened is untold.
-enum EvidenceRules {
+enum EvidenceProperties {
     private struct Event: LogEvent {
         let number: Int
         var reason: StaticString = "reason"
@@ -91,7 +91,7 @@ enum EvidenceRules {
         var tokens: Set<Int64> = []
 
         mutating func cause(_ what: Int, _ a: Int, _ b: Int, _ c: Int, at now: Timestamp) {
-            for number in 0...(a * 4) where limited < EvidenceRules.limit {
+            for number in 0...(a * 4) where limited < EvidenceProperties.limit {
                 var event = Event(number: limited, reason: reasons[c % 4], padding: b * 3)
                 let site = UInt128(0x2001_0db8) << 96 | UInt128(b % 3) << 80
                 let other = UInt128((number &* 40_503) & 0xFFFF)

@@ -13,7 +13,7 @@ import Time
 /// another process, without the key, appends, replaces, cuts, moves, links and puts back. After a
 /// last start and stop the files are judged twice: by their seals alone, and by what a verification
 /// says of them.
-enum ForgedLogRules {
+enum ForgedLogProperties {
     @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
         var history = try History("\(folder)/forged")
         for pair in stride(from: 0, to: min(bytes.count, 80), by: 2) {
@@ -106,7 +106,7 @@ private struct History: ~Copyable {
         var options = LogOptions(path: path)
         options.maximumSize = 4096
         options.maximumFiles = 1000
-        options.seal = LogOptions.Seal(key: ForgedLogRules.key)
+        options.seal = LogOptions.Seal(key: ForgedLogProperties.key)
         options.standardErrorLevel = .critical
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         // No power failure is to be survived here.
@@ -178,7 +178,7 @@ private struct History: ~Copyable {
             var chain = SealChain(after: SealHead(sequence: 1, code: .none))
             chain.update(lines.span)
             return lines
-                + chain.seal(.interval, key: ForgedLogRules.otherKey, at: time, .text).line
+                + chain.seal(.interval, key: ForgedLogProperties.otherKey, at: time, .text).line
         case 6:
             // The last seal of ours once more.
             return line("authn_login_success") + lastSealLine + line("authn_login_success")
@@ -201,7 +201,7 @@ private struct History: ~Copyable {
         logger?.record(Note(number: Int64(next)))
         next += 1
         stop()
-        let report = LogVerifier(keys: [ForgedLogRules.key]).verify(log: path)
+        let report = LogVerifier(keys: [ForgedLogProperties.key]).verify(log: path)
         var found: Set<Int> = []
         for (index, file) in report.files.enumerated() {
             let bytes = try Files.bytes(of: "\(folder)/\(file.name)")
@@ -225,7 +225,7 @@ private struct History: ~Copyable {
     /// Every line with the mark is under no right seal, or under that of a start and named.
     private func judge(
         _ bytes: [UInt8], _ file: Int, _ report: VerificationReport
-    ) throws(Violation) {
+    ) throws(PropertyFailure) {
         var chain = SealChain()
         var marked: [Int] = []
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -236,7 +236,7 @@ private struct History: ~Copyable {
             let whole = Array(line) + [UInt8(ascii: "\n")]
             guard let seal = SealLine(line.span) else {
                 chain.update(whole.span)
-                if String(decoding: line, as: UTF8.self).contains(ForgedLogRules.mark) {
+                if String(decoding: line, as: UTF8.self).contains(ForgedLogProperties.mark) {
                     marked.append(index + 1)
                     try require(
                         index > end || isNamed(index + 1, file, report, .unsealed),
@@ -248,7 +248,7 @@ private struct History: ~Copyable {
             let coded = line.span.extracting(0..<seal.codedCount)
             let isRight =
                 chain.code(
-                    ForgedLogRules.key, after: seal.previous, seal.sequence, closing: coded)
+                    ForgedLogProperties.key, after: seal.previous, seal.sequence, closing: coded)
                 == seal.code
             if isRight, let first = marked.first {
                 try require(
@@ -292,7 +292,7 @@ private struct Forged: LogEvent {
     var area: Area { .log }
     func write(to line: inout LogLine) {
         line.field("file", "app.log.000001")
-        line.field("by", ForgedLogRules.mark)
+        line.field("by", ForgedLogProperties.mark)
         line.field("n", number)
     }
 }

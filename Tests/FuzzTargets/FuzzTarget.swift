@@ -25,30 +25,30 @@ package struct FuzzTarget: Sendable {
     }
 
     package static let all = [
-        FuzzTarget("conversation", rounds: 150) { bytes, _ in try ConversationRules.check(bytes) },
-        FuzzTarget("proxyheader", rounds: 1000) { bytes, _ in try ProxyHeaderRules.check(bytes) },
-        FuzzTarget("webpolicy", rounds: 300) { bytes, _ in try WebPolicyRules.check(bytes) },
-        FuzzTarget("json", rounds: 600) { bytes, _ in try JSONRules.check(bytes) },
-        FuzzTarget("base64url", rounds: 3000) { bytes, _ in try Base64URLRules.check(bytes) },
-        FuzzTarget("token", rounds: 500) { bytes, _ in try TokenRules.check(bytes) },
-        FuzzTarget("logline", rounds: 300) { bytes, _ in try LogLineRules.check(bytes) },
-        FuzzTarget("logentry", rounds: 500) { bytes, _ in try LogEntryRules.check(bytes) },
-        FuzzTarget("configuration", rounds: 100, ConfigurationRules.check),
-        FuzzTarget("users", rounds: 150, UsersRules.check),
-        FuzzTarget("journal", rounds: 150, JournalRules.check),
-        FuzzTarget("revocation", rounds: 150, RevocationRules.check),
+        FuzzTarget("conversation", rounds: 150) { bytes, _ in try ConversationProperties.check(bytes) },
+        FuzzTarget("proxyheader", rounds: 1000) { bytes, _ in try ProxyHeaderProperties.check(bytes) },
+        FuzzTarget("webpolicy", rounds: 300) { bytes, _ in try WebPolicyProperties.check(bytes) },
+        FuzzTarget("json", rounds: 600) { bytes, _ in try JSONProperties.check(bytes) },
+        FuzzTarget("base64url", rounds: 3000) { bytes, _ in try Base64URLProperties.check(bytes) },
+        FuzzTarget("token", rounds: 500) { bytes, _ in try TokenProperties.check(bytes) },
+        FuzzTarget("logline", rounds: 300) { bytes, _ in try LogLineProperties.check(bytes) },
+        FuzzTarget("logentry", rounds: 500) { bytes, _ in try LogEntryProperties.check(bytes) },
+        FuzzTarget("configuration", rounds: 100, ConfigurationProperties.check),
+        FuzzTarget("users", rounds: 150, UsersProperties.check),
+        FuzzTarget("journal", rounds: 150, JournalProperties.check),
+        FuzzTarget("revocation", rounds: 150, RevocationProperties.check),
         FuzzTarget("connections", rounds: 300) { bytes, _ in
-            try ConnectionSharesRules.check(bytes)
+            try ConnectionSharesProperties.check(bytes)
         },
-        FuzzTarget("login", rounds: 25, LoginRules.check),
-        FuzzTarget("seals", rounds: 60) { bytes, _ in try SealRules.check(bytes) },
-        FuzzTarget("forgedlog", rounds: 40, ForgedLogRules.check),
-        FuzzTarget("evidence", rounds: 6, EvidenceRules.check),
+        FuzzTarget("login", rounds: 25, LoginProperties.check),
+        FuzzTarget("seals", rounds: 60) { bytes, _ in try SealProperties.check(bytes) },
+        FuzzTarget("forgedlog", rounds: 40, ForgedLogProperties.check),
+        FuzzTarget("evidence", rounds: 6, EvidenceProperties.check),
     ]
 }
 
 /// A rule that some bytes break.
-package struct Violation: Error, Equatable, CustomStringConvertible {
+package struct PropertyFailure: Error, Equatable, CustomStringConvertible {
     package let description: String
 
     init(_ sentence: String) { description = sentence }
@@ -56,8 +56,8 @@ package struct Violation: Error, Equatable, CustomStringConvertible {
 
 func require(
     _ condition: Bool, _ sentence: @autoclosure () -> String
-) throws(Violation) {
-    guard condition else { throw Violation(sentence()) }
+) throws(PropertyFailure) {
+    guard condition else { throw PropertyFailure(sentence()) }
 }
 
 extension [UInt8] {

@@ -2,8 +2,8 @@ import Foundation
 import JSON
 
 /// The bytes are a text.
-enum JSONRules {
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+enum JSONProperties {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let parsed = outcome { () throws(JSONError) in try JSONValue(parsing: bytes.span) }
         let skipped = outcome { () throws(JSONError) in
             var reader = JSONReader(bytes.span)
@@ -11,23 +11,23 @@ enum JSONRules {
             try reader.finish()
         }
         switch (parsed, skipped) {
-        case (.success, .failure): throw Violation("read, and not to be skipped")
+        case (.success, .failure): throw PropertyFailure("read, and not to be skipped")
         case (.failure(let error), let skipped):
             try require((0...bytes.count).contains(error.offset), "an error at no place")
             guard error.reason != .numberOutOfRange else { break }
-            guard case .failure(error) = skipped else { throw Violation("skipped, and not read") }
+            guard case .failure(error) = skipped else { throw PropertyFailure("skipped, and not read") }
         case (.success(let value), .success): try checkValue(value, bytes)
         }
         try checkMembers(bytes)
     }
 
     /// What was read is written and read again, and is the same to the byte.
-    private static func checkValue(_ value: JSONValue, _ bytes: [UInt8]) throws(Violation) {
+    private static func checkValue(_ value: JSONValue, _ bytes: [UInt8]) throws(PropertyFailure) {
         try checkNames(value)
         let text = canonical(value)
         let again = outcome { () throws(JSONError) in try JSONValue(parsing: text.span) }
         guard case .success(let reread) = again else {
-            throw Violation("written, it is refused: \(text.shown)")
+            throw PropertyFailure("written, it is refused: \(text.shown)")
         }
         try require(reread == value, "written, it is another value: \(text.shown)")
         try require(canonical(reread) == text, "written twice, it differs: \(text.shown)")
@@ -43,7 +43,7 @@ enum JSONRules {
     }
 
     /// No object has a name twice.
-    private static func checkNames(_ value: JSONValue) throws(Violation) {
+    private static func checkNames(_ value: JSONValue) throws(PropertyFailure) {
         switch value {
         case .object(let members):
             let names = Set(members.map { Array($0.name.utf8) })
@@ -109,7 +109,7 @@ enum JSONRules {
     private static let names = JSONKeySet(known)
 
     /// An object's names are the same, whether they are told from others as bytes or read one by one.
-    private static func checkMembers(_ bytes: [UInt8]) throws(Violation) {
+    private static func checkMembers(_ bytes: [UInt8]) throws(PropertyFailure) {
         let one = outcome { () throws(JSONError) in
             var reader = JSONReader(bytes.span)
             var members: [[UInt8]] = []
@@ -141,7 +141,7 @@ enum JSONRules {
             try require(one == other, "two ways to read names differ")
         case (.failure(let one), .failure(let other)):
             try require(one.reason == other.reason, "two ways to read names fail differently")
-        default: throw Violation("one of two ways to read names fails")
+        default: throw PropertyFailure("one of two ways to read names fails")
         }
     }
 

@@ -9,7 +9,7 @@ import Time
 /// so on are its records; FB and 36 bytes make another record, with a check that is right for its place;
 /// FE and a byte takes as many bytes away; FF and three bytes change one: where (two of them), and with
 /// what; anything else is itself.
-enum JournalRules {
+enum JournalProperties {
     private static let original = Result { try Original() }
     private static let now = Timestamp(seconds: 1_800_000_000)
 
@@ -112,7 +112,7 @@ enum JournalRules {
             bytes = try Files.bytes(of: path)
             let all = bytes
             guard let mark = (0..<counts[0]).first(where: { Self.kind(all, $0) == 0 }) else {
-                throw Violation("a journal without a mark")
+                throw PropertyFailure("a journal without a mark")
             }
             markIndex = mark
             // Up to the mark it is one write.

@@ -4,14 +4,14 @@ import POSIX
 import Time
 
 /// The bytes are a log file.
-enum LogEntryRules {
+enum LogEntryProperties {
     static func check(_ bytes: [UInt8]) throws {
         let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false).map(Array.init)
         for line in lines { try checkLine(line) }
         try checkLines(bytes, lines)
     }
 
-    private static func checkLine(_ line: [UInt8]) throws(Violation) {
+    private static func checkLine(_ line: [UInt8]) throws(PropertyFailure) {
         if let seal = SealLine(line.span) { try checkSeal(seal, line) }
         guard let entry = LogEntry(line.span) else { return }
         let event = Array(copying: entry.event)
@@ -27,7 +27,7 @@ enum LogEntryRules {
         }
         for field in fields {
             guard let name = String(validating: field.name, as: UTF8.self) else { continue }
-            guard let found = entry[name] else { throw Violation("a field is not found") }
+            guard let found = entry[name] else { throw PropertyFailure("a field is not found") }
             // The first of its name.
             let first = fields.first { $0.name == field.name }?.value ?? []
             try require(
@@ -87,14 +87,14 @@ enum LogEntryRules {
     /// What a line says, written down by the log, is read as the same.
     private static func checkRewritten(
         _ time: Timestamp, _ value: [UInt8]
-    ) throws(Violation) {
+    ) throws(PropertyFailure) {
         // Years have four digits in the log.
         guard (0..<253_402_300_800_000) ~= time.milliseconds else { return }
         for format in LogFormat.allCases {
             let whole = LogLine.whole(OneField(value: value), at: time, format)
             let copy = Array(whole.dropLast())
             guard let entry = LogEntry(copy.span) else {
-                throw Violation("written again, it is not read: \(copy.shown)")
+                throw PropertyFailure("written again, it is not read: \(copy.shown)")
             }
             try require(entry.time == time, "written again, it is of another time")
             var again: [UInt8]?
@@ -116,7 +116,7 @@ enum LogEntryRules {
     }
 
     /// A seal has one spelling: what was read of it, put together, is the line.
-    private static func checkSeal(_ seal: SealLine, _ line: [UInt8]) throws(Violation) {
+    private static func checkSeal(_ seal: SealLine, _ line: [UInt8]) throws(PropertyFailure) {
         let time = String(decoding: seal.time.indices.map { seal.time[$0] }, as: UTF8.self)
         let digits = String(seal.sum, radix: 16)
         let sum = String(repeating: "0", count: 16 - digits.count) + digits

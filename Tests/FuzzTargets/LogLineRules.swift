@@ -5,8 +5,8 @@ import Time
 
 /// The bytes are an event's fields, one after another: `i` and eight bytes for a number, `t` or `f`, `w`
 /// for a word of the program's own, or `s`, how often (a byte), how long (a byte) and the text.
-enum LogLineRules {
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+enum LogLineProperties {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let event = Event(bytes)
         for format in LogFormat.allCases {
             let whole = LogLine.whole(event, at: moment, format)
@@ -81,11 +81,11 @@ enum LogLineRules {
     // MARK: Rules
 
     /// One line, not too long, of characters that can be seen.
-    private static func checkForm(_ line: [UInt8]) throws(Violation) {
+    private static func checkForm(_ line: [UInt8]) throws(PropertyFailure) {
         try require(line.last == 0x0A, "no line end")
         try require(line.count <= Logger.maximumLine, "\(line.count) bytes")
         guard let text = String(validating: line.dropLast(), as: UTF8.self) else {
-            throw Violation("not UTF-8: \(line.shown)")
+            throw PropertyFailure("not UTF-8: \(line.shown)")
         }
         for scalar in text.unicodeScalars {
             let isSeen =
@@ -102,13 +102,13 @@ enum LogLineRules {
     /// What was written is read; what was cut says so.
     private static func checkFields(
         _ line: [UInt8], _ event: Event, _ format: LogFormat
-    ) throws(Violation) {
+    ) throws(PropertyFailure) {
         guard let fields = fields(of: line, format) else {
-            throw Violation("a line that is not read: \(line.shown)")
+            throw PropertyFailure("a line that is not read: \(line.shown)")
         }
         if format == .json {
             guard case .object? = try? JSONValue(parsing: line.span) else {
-                throw Violation("not JSON: \(line.shown)")
+                throw PropertyFailure("not JSON: \(line.shown)")
             }
         }
         let all = event.values.enumerated().map { index, value in
@@ -126,7 +126,7 @@ enum LogLineRules {
         var rest = all[...]
         for field in fields.dropLast() {
             rest = rest.drop { $0.name != field.name }
-            guard let whole = rest.popFirst() else { throw Violation("a field from nowhere") }
+            guard let whole = rest.popFirst() else { throw PropertyFailure("a field from nowhere") }
             try require(
                 whole.value.starts(with: field.value), "another value: \(field.value.shown)")
         }

@@ -14,7 +14,7 @@ import Time
 /// neither. Every answer and all work have to be the same in all of them.
 ///
 /// Two bytes are one step: what, and from where.
-enum LoginRules {
+enum LoginProperties {
     private static let worlds: [[User]] = [
         [],
         [user(1, "alice")],
@@ -84,7 +84,7 @@ enum LoginRules {
 
         init(_ users: [User], _ path: String) throws {
             // Every world has the same most expensive hash.
-            let costly = LoginRules.user(98, "costly", iterations: 2000)
+            let costly = LoginProperties.user(98, "costly", iterations: 2000)
             let directory = UserDirectory(users + [costly])
             var options = LogOptions(path: "\(path).log")
             options.standardErrorLevel = .critical
@@ -134,7 +134,7 @@ enum LoginRules {
         }
 
         private func step(_ what: UInt8, _ place: UInt8) throws {
-            let identity = LoginRules.identities[Int(what & 15)]
+            let identity = LoginProperties.identities[Int(what & 15)]
             switch what >> 4 {
             case 0...7: try attempt(identity, place) { work in work.run() }
             case 8:
@@ -151,12 +151,12 @@ enum LoginRules {
                     try attempt(#""username":"flood-\#(floodCount)""#, place) { $0.run() }
                 }
             case 13:
-                let address = LoginRules.address(place)
+                let address = LoginProperties.address(place)
                 if address != "local" { try unlock(#"{"address":"\#(address)"}"#) }
             case 14: try unlock(#"{"all":true}"#)
             default:
                 // Both identifiers of whoever has them, so that nothing is left in any world.
-                for subject in LoginRules.unlocked { try unlock(subject) }
+                for subject in LoginProperties.unlocked { try unlock(subject) }
             }
         }
 
@@ -166,7 +166,7 @@ enum LoginRules {
         ) throws {
             let body = #"{\#(identity),"password":"a wrong guess"}"#
             let conversation = try Answering(
-                "POST /login", body, from: LoginRules.address(place))
+                "POST /login", body, from: LoginProperties.address(place))
             let before = (iterations.withLock { $0 }, operations)
             var sight = Sight()
             switch login.respond(to: conversation.request) {
@@ -251,7 +251,7 @@ private final class Answering {
         let bytes = Array("\(head)Content-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
         var conversation = Conversation(limits: .init(), client: client, seed: 7)
         conversation.receive(bytes.span)
-        guard let request = try conversation.next() else { throw Violation("no request") }
+        guard let request = try conversation.next() else { throw PropertyFailure("no request") }
         self.request = request
         self.conversation = conversation
     }

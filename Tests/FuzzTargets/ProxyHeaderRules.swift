@@ -2,8 +2,8 @@ import HTTP
 import Time
 
 /// The bytes are what comes on a connection that has to begin with a PROXY header.
-enum ProxyHeaderRules {
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+enum ProxyHeaderProperties {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let whole = parsed(bytes)
         for count in bytes.indices { try checkPrefix(Array(bytes[..<count]), whole) }
         guard case .header(let header) = whole else { return }
@@ -25,7 +25,7 @@ enum ProxyHeaderRules {
     }
 
     /// What is known from fewer bytes is no other from more of them.
-    private static func checkPrefix(_ prefix: [UInt8], _ whole: Verdict) throws(Violation) {
+    private static func checkPrefix(_ prefix: [UInt8], _ whole: Verdict) throws(PropertyFailure) {
         let verdict = parsed(prefix)
         if case .header(let header) = whole {
             let expected: Verdict = prefix.count < header.length ? .unfinished : whole
@@ -38,14 +38,14 @@ enum ProxyHeaderRules {
     }
 
     /// The same address in a line of version 1.
-    private static func checkRespelt(_ header: ProxyHeader) throws(Violation) {
+    private static func checkRespelt(_ header: ProxyHeader) throws(PropertyFailure) {
         guard case .address(let address) = header.source else { return }
         let text = address.text.string
         let family = text.contains(":") ? "TCP6" : "TCP4"
         let line = Array("PROXY \(family) \(text) \(text) 1 65535\r\n".utf8)
         guard case .header(let other) = parsed(line), other.source == header.source,
             other.length == line.count
-        else { throw Violation("\(text) is another address in version 1") }
+        else { throw PropertyFailure("\(text) is another address in version 1") }
     }
 
     private static let peer = ClientAddress(Array("10.0.0.1".utf8).span)!
@@ -58,7 +58,7 @@ enum ProxyHeaderRules {
     /// itself trusted.
     private static func checkClient(
         _ header: ProxyHeader, _ bytes: [UInt8]
-    ) throws(Violation) {
+    ) throws(PropertyFailure) {
         var conversation = Conversation(
             limits: .init(), client: peer, seed: 7, proxies: proxies?.behind(peer),
             expectsProxyHeader: true)
@@ -67,7 +67,7 @@ enum ProxyHeaderRules {
         var client: String?
         do throws(ParseError) {
             client = try conversation.next()?.client.string
-        } catch { throw Violation("a request behind it is refused: \(error)") }
+        } catch { throw PropertyFailure("a request behind it is refused: \(error)") }
         let expected: String? =
             switch header.source {
             case .address(let address):

@@ -11,7 +11,7 @@ import Time
 /// and after no restart; and a session that begins after a revocation is not ended by it.
 ///
 /// First byte: the leeway. Then operations of a byte each; some take bytes behind them.
-enum RevocationRules {
+enum RevocationProperties {
     @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
         var course = try Course(bytes.first ?? 0, folder)
         var rest = bytes.dropFirst().prefix(96)
@@ -45,12 +45,12 @@ enum RevocationRules {
         private let leeway: TimeAmount
         private let path: String
         private var revocations: Revocations
-        private var now = RevocationRules.start
+        private var now = RevocationProperties.start
         private var tried: [Tried] = []
 
         init(_ first: UInt8, _ folder: String) throws {
             leeway = TimeAmount(milliseconds: [0, 250, 5000, 300_000][Int(first % 4)])
-            let entry = KeyRing.Entry(id: "a", secret: RevocationRules.secret.span)!
+            let entry = KeyRing.Entry(id: "a", secret: RevocationProperties.secret.span)!
             tokens = HS256(keys: KeyRing([entry])!, policy: TokenPolicy(leeway: leeway))
             issuer = TokenIssuer(
                 tokens, lifetime: .seconds(100_000_000), sessionLifetime: .seconds(100_000_000))
@@ -119,12 +119,12 @@ enum RevocationRules {
             let kind = rest.popFirst() ?? 0
             func date() -> Timestamp? {
                 guard let byte = rest.popFirst(), byte < 200 else { return nil }
-                return RevocationRules.start
-                    + TimeAmount(milliseconds: offsets[Int(byte) % RevocationRules.offsets.count])
+                return RevocationProperties.start
+                    + TimeAmount(milliseconds: offsets[Int(byte) % RevocationProperties.offsets.count])
             }
             var claims = Claims(
                 user: UserID(Int64(kind & 1 + 1))!,
-                expires: RevocationRules.start + .seconds(1_000_000_000))
+                expires: RevocationProperties.start + .seconds(1_000_000_000))
             claims.issued = date()
             claims.authenticated = date()
             claims.notBefore = kind & 2 == 0 ? nil : date()

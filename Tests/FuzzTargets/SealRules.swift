@@ -6,12 +6,12 @@ import Time
 /// The bytes are what somebody makes of a sealed log of two files. 80, 81 and so on (hexadecimal) are its
 /// lines; FD ends a file; FE and a byte takes as many bytes away; FF and three bytes change one: where
 /// (two of them), and with what; anything else is itself.
-enum SealRules {
+enum SealProperties {
     private static let key = SealKey(secret: Array("a key for tests of the verifier.".utf8).span)
     private static let verifier = LogVerifier(keys: [key])
     private static let log = SealedLog()
 
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         var files = expanded(bytes)
         // The last one is the one that is being written.
         while files.count < 2 { files.insert([], at: 0) }
@@ -43,7 +43,7 @@ enum SealRules {
         try require(stranger.outcome != .intact, "intact without a key")
     }
 
-    private static func checkReport(_ report: VerificationReport) throws(Violation) {
+    private static func checkReport(_ report: VerificationReport) throws(PropertyFailure) {
         let text = report.text
         try require(!text.isEmpty, "no word")
         try require(
@@ -51,7 +51,7 @@ enum SealRules {
             "odd characters on their way to a terminal: \(Array(text.utf8).shown)")
         let json = report.json
         guard case .object? = try? JSONValue(parsing: json.span) else {
-            throw Violation("a report that is no JSON: \(json.shown)")
+            throw PropertyFailure("a report that is no JSON: \(json.shown)")
         }
         try require(
             report.outcome != .tampered || !report.faults.isEmpty, "tampered, without a fault")

@@ -5,7 +5,7 @@ import Time
 
 /// The bytes are a token; or, behind an `s`, a header, a line feed and a payload, which are encoded and
 /// signed with the first key: else chance would never get past a signature.
-enum TokenRules {
+enum TokenProperties {
     private static let ring = KeyRing(["a", "b"].map(entry))!
     private static let plain = HS256(
         keys: ring, policy: TokenPolicy(leeway: .seconds(0)))
@@ -21,7 +21,7 @@ enum TokenRules {
         return KeyRing.Entry(id: id, secret: secret.span)!
     }
 
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let isSigned = bytes.first == UInt8(ascii: "s")
         let token = isSigned ? signed(bytes.dropFirst()) : bytes
         for verifier in [plain, strict] {
@@ -61,14 +61,14 @@ enum TokenRules {
     /// Three segments, each the one spelling of its bytes, and the last one the code of the others.
     private static func checkSpelling(
         _ token: [UInt8]
-    ) throws(Violation) -> (header: [UInt8], payload: [UInt8]) {
+    ) throws(PropertyFailure) -> (header: [UInt8], payload: [UInt8]) {
         let segments = token.split(separator: 0x2E, omittingEmptySubsequences: false).map(
             Array.init)
         try require(segments.count == 3, "\(segments.count) segments")
         var decoded: [[UInt8]] = []
         for segment in segments {
             guard let bytes = try? Base64URL.decoded(segment.span) else {
-                throw Violation("a segment is no base64url")
+                throw PropertyFailure("a segment is no base64url")
             }
             try require(Base64URL.encoded(bytes.span) == segment, "a segment has another spelling")
             decoded.append(bytes)
@@ -82,7 +82,7 @@ enum TokenRules {
         return (decoded[0], decoded[1])
     }
 
-    private static func checkHeader(_ header: [UInt8]) throws(Violation) {
+    private static func checkHeader(_ header: [UInt8]) throws(PropertyFailure) {
         guard let members = try members(header) else { return }
         try require(members["alg"] == .string("HS256"), "another alg")
         try require(members["crit"] == nil, "crit")
@@ -93,9 +93,9 @@ enum TokenRules {
 
     private static func checkPayload(
         _ payload: [UInt8], _ claims: Claims, _ verifier: HS256
-    ) throws(Violation) {
+    ) throws(PropertyFailure) {
         guard let members = try members(payload) else { return }
-        guard let expires = try date("exp", members) else { throw Violation("without exp") }
+        guard let expires = try date("exp", members) else { throw PropertyFailure("without exp") }
         try require(claims.expires == expires, "another exp")
         try require(now < expires + verifier.policy.leeway, "expired")
         try require(try claims.notBefore == date("nbf", members), "another nbf")
@@ -125,7 +125,7 @@ enum TokenRules {
     }
 
     /// What was read can be said again, and is read as the same.
-    private static func checkSignedAgain(_ claims: Claims) throws(Violation) {
+    private static func checkSignedAgain(_ claims: Claims) throws(PropertyFailure) {
         let dates = [
             claims.expires, claims.issued, claims.notBefore, claims.authenticated,
             claims.sessionExpires,
@@ -141,7 +141,7 @@ enum TokenRules {
     }
 
     /// One other character anywhere, and nothing of it is believed.
-    private static func checkTwins(_ token: [UInt8], _ verifier: HS256) throws(Violation) {
+    private static func checkTwins(_ token: [UInt8], _ verifier: HS256) throws(PropertyFailure) {
         let choice = token.choice
         var changed = token
         let index = Int(choice % UInt64(token.count))
@@ -160,7 +160,7 @@ enum TokenRules {
 
     /// Nil where an unread member has a number that no reader holds: that is no matter to those who
     /// step over it.
-    private static func members(_ text: [UInt8]) throws(Violation) -> [String: JSONValue]? {
+    private static func members(_ text: [UInt8]) throws(PropertyFailure) -> [String: JSONValue]? {
         let root: JSONValue
         do throws(JSONError) {
             root = try JSONValue(parsing: text.span)
@@ -169,7 +169,7 @@ enum TokenRules {
             return nil
         }
         guard case .object(let members) = root else {
-            throw Violation("believed, and no object: \(text.shown)")
+            throw PropertyFailure("believed, and no object: \(text.shown)")
         }
         // Swift takes names for equal that are not so byte for byte; none of ours has such a twin.
         return Dictionary(members.map { ($0.name, $0.value) }, uniquingKeysWith: { one, _ in one })
@@ -177,12 +177,12 @@ enum TokenRules {
 
     private static func date(
         _ name: String, _ members: [String: JSONValue]
-    ) throws(Violation) -> Timestamp? {
+    ) throws(PropertyFailure) -> Timestamp? {
         switch members[name] {
         case .number(.integer(let seconds)): return Timestamp(seconds: seconds)
         case .number(.fraction(let seconds)): return Timestamp(fractionalSeconds: seconds)
         case nil: return nil
-        default: throw Violation("\(name) is no number")
+        default: throw PropertyFailure("\(name) is no number")
         }
     }
 

@@ -3,7 +3,7 @@ import JWT
 import TestSupport
 
 /// The bytes are a users file.
-enum UsersRules {
+enum UsersProperties {
     @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
         let path = "\(folder)/users.json"
         try Files.write(bytes, to: path)
@@ -43,15 +43,15 @@ enum UsersRules {
         do throws(UsersFileError) {
             try file.update { users in body(&users) }
         } catch {
-            throw Violation("what was read cannot be written: \(error)")
+            throw PropertyFailure("what was read cannot be written: \(error)")
         }
     }
 
     private static func checkSame(
         _ file: UsersFile, _ users: [User], _ next: UserID?
-    ) throws(Violation) {
+    ) throws(PropertyFailure) {
         guard let again = try? file.readAll() else {
-            throw Violation("what was written is refused")
+            throw PropertyFailure("what was written is refused")
         }
         try require(again.users == users, "what was written is read as others")
         try require(again.ids.next == next, "ids are given again")
@@ -64,7 +64,7 @@ enum UsersRules {
     }
 
     /// No two are the same, and each name is one that can be typed at a login.
-    private static func checkUsers(_ users: [User]) throws(Violation) {
+    private static func checkUsers(_ users: [User]) throws(PropertyFailure) {
         try require(Set(users.map(\.id)).count == users.count, "an id twice")
         try require(Set(users.map(\.username)).count == users.count, "a user name twice")
         let directory = UserDirectory(users)
@@ -78,13 +78,13 @@ enum UsersRules {
         }
     }
 
-    private static func checkRefusal(_ error: UsersFileError, _ path: String) throws(Violation) {
+    private static func checkRefusal(_ error: UsersFileError, _ path: String) throws(PropertyFailure) {
         switch error {
         case .notJSON(let line, _): try require(line > 0, "no line")
         case .invalid(let problems):
             try require((1...100).contains(problems.count), "\(problems.count) problems")
             try require(problems.allSatisfy { !$0.message.isEmpty }, "a problem without words")
-        default: throw Violation("cannot be read: \(error)")
+        default: throw PropertyFailure("cannot be read: \(error)")
         }
         for sentence in error.sentences(path) {
             try require(sentence.hasPrefix(path), "a sentence without the file")

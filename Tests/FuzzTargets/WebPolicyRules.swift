@@ -4,14 +4,14 @@ import TestSupport
 /// A request that a page of another site caused changes nothing, and a listener for this machine
 /// alone answers no other host. The heads are the input itself, and one that is put together by
 /// chance from pieces that mean something to either policy.
-enum WebPolicyRules {
-    static func check(_ bytes: [UInt8]) throws(Violation) {
+enum WebPolicyProperties {
+    static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         try checkHead(bytes)
-        var dice = Dice(seed: bytes.choice)
+        var dice = SeededGenerator(seed: bytes.choice)
         for _ in 0..<3 { try checkHead(chanceHead(&dice)) }
     }
 
-    private static func checkHead(_ bytes: [UInt8]) throws(Violation) {
+    private static func checkHead(_ bytes: [UInt8]) throws(PropertyFailure) {
         // What follows the first head is another request, or a body.
         guard let head = Head(bytes) else { return }
         for isFromProxy in [false, true] {
@@ -25,7 +25,7 @@ enum WebPolicyRules {
 
     private static func checkCrossSite(
         _ request: Request, _ head: Head, _ bytes: [UInt8], isFromProxy: Bool
-    ) throws(Violation) {
+    ) throws(PropertyFailure) {
         let changesState = !["GET", "HEAD", "OPTIONS"].contains(head.method)
         let isVerdict = request.form == .path && Array(copying: request.path) == Array("/v".utf8)
         let refused = changesState && !isVerdict && head.isCrossSite(isFromProxy: isFromProxy)
@@ -38,7 +38,7 @@ enum WebPolicyRules {
         }
     }
 
-    private static func checkHost(_ head: Head, _ bytes: [UInt8]) throws(Violation) {
+    private static func checkHost(_ head: Head, _ bytes: [UInt8]) throws(PropertyFailure) {
         let isTaken = request(bytes, hosts: .loopback) != nil
         guard request(bytes) != nil else {
             try require(!isTaken, "taken only where fewer hosts are: \(bytes.shown)")
@@ -132,18 +132,18 @@ enum WebPolicyRules {
         func isCrossSite(isFromProxy: Bool) -> Bool {
             let (origins, sites) = (values("origin"), values("sec-fetch-site"))
             if origins.count > 1 || sites.count > 1 { return true }
-            if origins.first?.lowercased() == WebPolicyRules.allowed { return false }
+            if origins.first?.lowercased() == WebPolicyProperties.allowed { return false }
             if let site = sites.first { return site != "same-origin" && site != "none" }
             guard let origin = origins.first else { return false }
             let parts = origin.lowercased().split(
                 separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, let port = ["http": "80", "https": "443"][String(parts[0])],
-                !parts[1].hasSuffix(":"), WebPolicyRules.isHost(String(parts[1]))
+                !parts[1].hasSuffix(":"), WebPolicyProperties.isHost(String(parts[1]))
             else { return true }
             let page = HostAndPort(String(parts[1]), port: port)
             var own = authority.map { [$0] } ?? []
             let forwarded = values("x-forwarded-host")
-            if isFromProxy, forwarded.count == 1, WebPolicyRules.isHost(forwarded[0]) {
+            if isFromProxy, forwarded.count == 1, WebPolicyProperties.isHost(forwarded[0]) {
                 own += forwarded
             }
             return !own.contains { HostAndPort($0, port: port) == page }
@@ -196,7 +196,7 @@ enum WebPolicyRules {
         "X-Origin", "Sec-Fetch-Mode", "Referer",
     ]
 
-    private static func chanceHead(_ dice: inout Dice) -> [UInt8] {
+    private static func chanceHead(_ dice: inout SeededGenerator) -> [UInt8] {
         func one(_ list: [String]) -> String { list.randomElement(using: &dice) ?? "" }
         var text = "\(one(methods)) \(one(targets)) HTTP/1.\(one(["0", "1", "1", "1"]))\r\n"
         if Int.random(in: 0..<8, using: &dice) > 0 { text += "Host: \(one(hosts))\r\n" }

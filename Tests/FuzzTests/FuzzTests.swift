@@ -19,9 +19,9 @@ struct FuzzTests {
     func mutations(name: String) throws {
         let run = try Run(name)
         // Under a sanitizer each takes several times as long.
-        let usual = run.target.usualRounds / (Effort.isSanitized ? 3 : 1)
-        var dice = Dice(seed: 5)
-        for _ in 0..<Effort.rounds(usual, long: usual * 50) {
+        let usual = run.target.usualRounds / (TestScale.isSanitized ? 3 : 1)
+        var dice = SeededGenerator(seed: 5)
+        for _ in 0..<TestScale.rounds(usual, long: usual * 50) {
             try run.check(run.corpus.mutant(&dice))
         }
     }

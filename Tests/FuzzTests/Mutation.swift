@@ -2,13 +2,13 @@ import TestSupport
 
 extension Corpus {
     /// One of the seeds after one to six changes of the kinds that fuzzers make.
-    func mutant(_ dice: inout Dice) -> [UInt8] {
+    func mutant(_ dice: inout SeededGenerator) -> [UInt8] {
         var bytes = seeds.randomElement(using: &dice) ?? []
         for _ in 0..<Int.random(in: 1...6, using: &dice) { change(&bytes, &dice) }
         return Array(bytes.prefix(4096))
     }
 
-    private func change(_ bytes: inout [UInt8], _ dice: inout Dice) {
+    private func change(_ bytes: inout [UInt8], _ dice: inout SeededGenerator) {
         let place = Int.random(in: 0...bytes.count, using: &dice)
         let end = min(bytes.count, place + Int.random(in: 0...16, using: &dice))
         let word = words.randomElement(using: &dice) ?? []

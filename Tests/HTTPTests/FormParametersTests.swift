@@ -43,8 +43,8 @@ struct FormParametersTests {
 
     @Test("gives back whatever was encoded, and never traps", arguments: 0..<20)
     func mutants(seed: UInt64) {
-        var dice = Dice(seed: seed)
-        for _ in 0..<Effort.rounds(200, long: 5000) {
+        var dice = SeededGenerator(seed: seed)
+        for _ in 0..<TestScale.rounds(200, long: 5000) {
             let value = (0..<Int.random(in: 0...20, using: &dice)).map { _ in
                 UInt8.random(in: 0...255, using: &dice)
             }

@@ -70,7 +70,7 @@ struct LineScannerTests {
 
     @Test("says the same as a plain loop", arguments: 0..<20)
     func plainLoop(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let alphabet = wire("aaaaaaaaaaaaaaaa \t~\u{80}\u{FF}\u{9F}!\r\n\0\u{1F}\u{7F}")
         for _ in 0..<500 {
             let count = Int.random(in: 0...40, using: &dice)

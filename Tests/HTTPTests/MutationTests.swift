@@ -29,7 +29,7 @@ private let pieces = [
 ].map(wire)
 
 extension [UInt8] {
-    fileprivate mutating func mutate(by dice: inout Dice) {
+    fileprivate mutating func mutate(by dice: inout SeededGenerator) {
         let place = Int.random(in: 0...count, using: &dice)
         let end = Swift.min(count, place + Int.random(in: 0...12, using: &dice))
         switch Int.random(in: 0..<6, using: &dice) {
@@ -47,7 +47,7 @@ extension [UInt8] {
 struct MutationTests {
     @Test("never traps, and is read in one way however it is cut", arguments: 0..<20)
     func mutants(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         for _ in 0..<250 {
             var bytes = corpus.randomElement(using: &dice)!
             for _ in 0..<Int.random(in: 1...4, using: &dice) { bytes.mutate(by: &dice) }

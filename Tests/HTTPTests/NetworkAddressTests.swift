@@ -58,8 +58,8 @@ struct NetworkAddressTests {
 
     @Test("survives its own text, whatever it is")
     func roundTrip() {
-        var dice = Dice(seed: 4291)
-        for _ in 0..<Effort.rounds(4000, long: 200_000) {
+        var dice = SeededGenerator(seed: 4291)
+        for _ in 0..<TestScale.rounds(4000, long: 200_000) {
             var bits: UInt128 = 0
             // Groups of zeros, ones and anything, so that runs of all lengths come.
             for _ in 0..<8 {

@@ -352,8 +352,8 @@ private let corpus: [[UInt8]] = [
 struct ProxyHeaderMutationTests {
     @Test("never traps, and is read in one way however it is cut", arguments: 0..<8)
     func mutants(seed: UInt64) {
-        var dice = Dice(seed: seed)
-        for _ in 0..<Effort.rounds(100, long: 5000) {
+        var dice = SeededGenerator(seed: seed)
+        for _ in 0..<TestScale.rounds(100, long: 5000) {
             var bytes = corpus.randomElement(using: &dice)!
             for _ in 0..<Int.random(in: 1...3, using: &dice) {
                 let place = Int.random(in: 0..<bytes.count, using: &dice)

@@ -81,7 +81,7 @@ func reading(
     let byByte = read(bytes.indices.map { bytes[$0...$0] }, limits)
     #expect(byByte == whole, "byte by byte", sourceLocation: sourceLocation)
 
-    var dice = Dice(seed: UInt64(bytes.count))
+    var dice = SeededGenerator(seed: UInt64(bytes.count))
     for _ in 0..<2 {
         let pieces = bytes.cut(by: &dice)
         let cuts = pieces.map(\.startIndex)
@@ -129,7 +129,7 @@ private func read(_ pieces: [ArraySlice<UInt8>], _ limits: Conversation.Limits) 
 }
 
 extension [UInt8] {
-    fileprivate func cut(by dice: inout Dice) -> [ArraySlice<UInt8>] {
+    fileprivate func cut(by dice: inout SeededGenerator) -> [ArraySlice<UInt8>] {
         var rest = self[...]
         var pieces: [ArraySlice<UInt8>] = []
         while !rest.isEmpty {

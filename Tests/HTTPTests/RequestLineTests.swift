@@ -152,7 +152,7 @@ struct RequestLineTests {
 
     @Test("is not found in noise", arguments: 0..<100)
     func noise(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let noise = (0..<300).map { _ in UInt8.random(in: 0...255, using: &dice) }
         #expect(reading(of: noise + wire("\r\n\r\n")).refusal != nil)
     }

@@ -249,13 +249,13 @@ struct TrustedProxiesTests {
 
     @Test("is the stranger or a proxy, whatever the stranger sends", arguments: 0..<20)
     func mutants(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let proxies = try TrustedProxies(parsing: ["10.0.0.0/8"])
         let pieces = [
             "6.6.6.6", "10.0.0.3", "for=", "for=6.6.6.6", "\"", "\\", ",", ";", " ", "x=", "[::1]",
             "_a", "unknown", ":80", "=", "\t", "\u{FF}", "for=\"6.6.6.6\"", "2001:db8::6",
         ]
-        for _ in 0..<Effort.rounds(100, long: 2000) {
+        for _ in 0..<TestScale.rounds(100, long: 2000) {
             let count = Int.random(in: 0...8, using: &dice)
             let junk = (0..<count).map { _ in pieces.randomElement(using: &dice)! }.joined()
             // A proxy that appends on the same line, and one that adds a line of its own.

@@ -15,7 +15,7 @@ struct JSONMutationTests {
         Array("{}[]\",:\\u0019eE+-.tfn \n".utf8) + [0x00, 0x80, 0xc3, 0xed, 0xf0, 0xff]
 
     /// One to three small changes to one of the seeds.
-    private static func mutated(_ random: inout Dice) -> [UInt8] {
+    private static func mutated(_ random: inout SeededGenerator) -> [UInt8] {
         var text = seeds.randomElement(using: &random)!
         for _ in 0..<Int.random(in: 1...3, using: &random) where !text.isEmpty {
             let index = Int.random(in: 0..<text.count, using: &random)
@@ -41,7 +41,7 @@ struct JSONMutationTests {
 
     @Test("is read or refused, never a trap; what is read survives writing", arguments: 1...4)
     func mutations(seed: UInt64) throws {
-        var random = Dice(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var accepted = 0
         for _ in 0..<5000 {
             let text = Self.mutated(&random)

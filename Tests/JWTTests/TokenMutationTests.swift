@@ -10,7 +10,7 @@ private let pieces = [
 ].map { Array($0.utf8) }
 
 extension [UInt8] {
-    fileprivate mutating func mutate(by dice: inout Dice, _ other: [UInt8]) {
+    fileprivate mutating func mutate(by dice: inout SeededGenerator, _ other: [UInt8]) {
         let place = Int.random(in: 0...count, using: &dice)
         let end = Swift.min(count, place + Int.random(in: 0...12, using: &dice))
         switch Int.random(in: 0..<8, using: &dice) {
@@ -54,7 +54,7 @@ struct TokenMutationTests {
 
     @Test("never traps, and nothing in it is believed: what is, is an original", arguments: 0..<20)
     func mutants(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         for _ in 0..<1000 {
             var token = Self.originals.randomElement(using: &dice)!
             for _ in 0..<Int.random(in: 1...4, using: &dice) {
@@ -75,7 +75,7 @@ struct TokenMutationTests {
 
     @Test("may be any bytes at all", arguments: 0..<4)
     func noise(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let accepted = (0..<500).count { _ in
             let count = Int.random(in: 0...300, using: &dice)
             let noise = (0..<count).map { _ in
@@ -89,7 +89,7 @@ struct TokenMutationTests {
     /// Damage under a good signature: what is left of the checks when a key holder errs.
     @Test("never traps either where the damage was signed", arguments: 0..<4)
     func signedDamage(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         let payload = Array(
             (#"{"iss":"x","sub":"1","user_id":1,"aud":["a","b"],"iat":-1.5e3,"nbf":1,"#
                 + #""exp":1e300,"jti":"\u0041\ud83d\ude00","sid":"é","sxp":9223372036854775808}"#)

@@ -413,7 +413,7 @@ final class AuditLogTests {
         #expect(logger.auditStatistics?.suppressed == UInt64(3000 - audit.count))
     }
 
-    @Test(.disabled(if: Effort.isSanitized))
+    @Test(.disabled(if: TestScale.isSanitized))
     func `last words are in both files`() async throws {
         await #expect(processExitsWith: .signal(SIGSEGV)) { [path = folder.path as String] in
             var options = LogOptions(path: path + "/app.log")

@@ -29,7 +29,7 @@ private func dyingLogger(
 }
 
 // Sanitizers see to those signals themselves.
-@Suite("A process that dies of a fault", .disabled(if: Effort.isSanitized))
+@Suite("A process that dies of a fault", .disabled(if: TestScale.isSanitized))
 struct CrashReportTests {
     private let folder: TemporaryFolder
     private var path: String { folder.path("app.log") }

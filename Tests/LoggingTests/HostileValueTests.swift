@@ -82,7 +82,7 @@ struct HostileValueTests {
         0x80, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE2, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF,
     ]
 
-    private static func piece(_ dice: inout Dice) -> [UInt8] {
+    private static func piece(_ dice: inout SeededGenerator) -> [UInt8] {
         switch Int.random(in: 0..<6, using: &dice) {
         case 0, 1: return pieces.randomElement(using: &dice)!
         case 2: return [UInt8.random(in: 0...255, using: &dice)]
@@ -97,7 +97,7 @@ struct HostileValueTests {
         }
     }
 
-    private static func value(_ dice: inout Dice) -> [UInt8] {
+    private static func value(_ dice: inout SeededGenerator) -> [UInt8] {
         // One in five hundred is long enough to be cut, and is cut at any place.
         if Int.random(in: 0..<500, using: &dice) == 0 {
             let repeated = piece(&dice) + piece(&dice)
@@ -111,7 +111,7 @@ struct HostileValueTests {
         "stays in its one line, shows on a terminal, and can be had back, a hundred thousand times",
         arguments: 0..<10)
     func manyValues(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         for _ in 0..<5000 {
             let event = Hostile(
                 bytes: Self.value(&dice),

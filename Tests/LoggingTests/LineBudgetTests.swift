@@ -45,7 +45,7 @@ struct LineBudgetTests {
     private enum Crowd: CaseIterable {
         case oneAddress, oneSite, onePrefix, manyAddresses, manyPrefixes, noAddress
 
-        func networks(_ dice: inout Dice) -> [UInt128] {
+        func networks(_ dice: inout SeededGenerator) -> [UInt128] {
             let number = UInt128(dice.next())
             let site = UInt128(0x2001_0db8) << 96
             return switch self {
@@ -63,7 +63,7 @@ struct LineBudgetTests {
     func `seven days of any flood without credentials write at most 1 MiB and 500 bytes a second`()
     {
         var budget = LineBudget(at: start)
-        var dice = Dice(seed: 7)
+        var dice = SeededGenerator(seed: 7)
         let (step, steps): (Int64, Int) = (300_000, 7 * 24 * 12)
         let kinds: [StaticString] = ["a", "b", "c", "d", "e", "f"]
         var written = 0
@@ -97,7 +97,7 @@ struct LineBudgetTests {
 
     @Test func `a token writes at most 256 KiB and 100 bytes a second from any networks`() {
         var budget = LineBudget(at: start)
-        var dice = Dice(seed: 8)
+        var dice = SeededGenerator(seed: 8)
         var written = 0
         for index in 0...(7 * 24 * 12) {
             let now = start + Int64(index) * 300_000
@@ -193,7 +193,7 @@ struct LineBudgetTests {
 
     @Test func `summaries count every line that was not written, once`() {
         var budget = LineBudget(at: start)
-        var dice = Dice(seed: 9)
+        var dice = SeededGenerator(seed: 9)
         var (offered, admitted, told) = (0, 0, 0)
         for second in 0..<600 as Range<Int64> {
             let now = start + second * 1000
@@ -233,7 +233,7 @@ struct LineBudgetTests {
 
     @Test func `a flood whose threads read the clock out of order keeps to the budget`() {
         var budget = LineBudget(at: start)
-        var dice = Dice(seed: 10)
+        var dice = SeededGenerator(seed: 10)
         var written = 0
         for index in 0..<2000 as Range<Int64> {
             let now = start + index * 1000

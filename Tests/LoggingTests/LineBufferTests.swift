@@ -12,7 +12,7 @@ struct LineBufferTests {
 
     @Test("are what was put there, less what was taken, whatever the order of the two")
     func property() {
-        var dice = Dice(seed: 10)
+        var dice = SeededGenerator(seed: 10)
         let capacity = 4096
         for _ in 0..<50 {
             var buffers = [LineBuffer(capacity: capacity), LineBuffer(capacity: capacity)]

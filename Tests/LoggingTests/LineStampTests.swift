@@ -56,7 +56,7 @@ struct LineStampTests {
 
     @Test("does not depend on where it was before", arguments: 0..<10)
     func history(seed: UInt64) {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         var stamp = TimestampPrefix(.text)
         var moment = someTime
         for _ in 0..<1000 {

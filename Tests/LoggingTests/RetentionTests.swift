@@ -80,7 +80,7 @@ struct RetentionTests {
 
     @Test("keeps what it was told to, never one behind a removed one, and no more than it must")
     func property() {
-        var dice = Dice(seed: 7)
+        var dice = SeededGenerator(seed: 7)
         for _ in 0..<5000 {
             let files = (1...Int.random(in: 1...8, using: &dice)).map { number in
                 Retention.FullFile(

@@ -102,7 +102,7 @@ final class SealingTests {
         "is whole and within its limits whatever the sizes of its lines and batches are",
         arguments: 0..<20 as Range<UInt64>)
     func sizes(seed: UInt64) throws {
-        var dice = Dice(seed: seed)
+        var dice = SeededGenerator(seed: seed)
         options.maximumSize = Int.random(in: 1600...4000, using: &dice)
         options.format = LogFormat.allCases[Int(seed) % 3]
         options.rotatesDaily = seed % 2 == 0

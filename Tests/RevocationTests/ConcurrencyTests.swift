@@ -109,7 +109,7 @@ struct ConcurrencyTests {
     @Test("readers find whatever was revoked before they looked, while the table grows and shrinks")
     func readers() throws {
         let table = try Revocations(path: nil, at: noon)
-        let count = Effort.rounds(6000, long: 200_000)
+        let count = TestScale.rounds(6000, long: 200_000)
         // How many have been revoked; those stay until midnight.
         let revoked = Atomic<Int>(0)
         let isDone = Atomic<Bool>(false)
@@ -117,7 +117,7 @@ struct ConcurrencyTests {
         let looks = Atomic<Int>(0)
         let readers = (0..<3).map { reader in
             Running {
-                var dice = Dice(seed: UInt64(reader))
+                var dice = SeededGenerator(seed: UInt64(reader))
                 while !isDone.load(ordering: .acquiring) {
                     let known = revoked.load(ordering: .acquiring)
                     guard known > 0 else { continue }

@@ -213,7 +213,7 @@ struct JournalTests {
 
     @Test("neither bytes at random nor sound records with absurd content make it trap")
     func mutations() throws {
-        var dice = Dice(seed: 4)
+        var dice = SeededGenerator(seed: 4)
         var table: Revocations? = try folder.revocations()
         for index in 0..<12 {
             try table?.revoke(
@@ -222,7 +222,7 @@ struct JournalTests {
         table = nil
         let whole = try bytes()
         let copy = folder.path("copy")
-        for _ in 0..<Effort.rounds(300, long: 50_000) {
+        for _ in 0..<TestScale.rounds(300, long: 50_000) {
             var bytes = whole
             for _ in 0..<Int.random(in: 1...4, using: &dice) {
                 let place = Int.random(in: 0..<bytes.count, using: &dice)
@@ -245,7 +245,7 @@ struct JournalTests {
                 #expect(found.tornBytes >= 0)
             }
         }
-        for _ in 0..<Effort.rounds(60, long: 5000) {
+        for _ in 0..<TestScale.rounds(60, long: 5000) {
             let header = JournalHeader(.random())
             var bytes = header.bytes
             let edges: [Int64] = [.min, -1, 0, 1, .max, .random(in: .min ... .max, using: &dice)]

@@ -25,7 +25,7 @@ struct BatchTests {
         _ = try client.response()
         server.replace(routes: Self.routes, options: Self.impatient)
 
-        let count = Effort.isSanitized ? 600 : 1500
+        let count = TestScale.isSanitized ? 600 : 1500
         try client.send(
             String(repeating: .get("/large"), count: count - 1)
                 + .get("/large", "id", "Connection: close\r\n"))

@@ -13,7 +13,7 @@ final class Gate: Sendable {
     }
 
     /// The test's side; false if nobody came for very long.
-    func waitForArrival() -> Bool { arrived.wait(timeout: .now() + Effort.patience) == .success }
+    func waitForArrival() -> Bool { arrived.wait(timeout: .now() + TestScale.timeout) == .success }
 
     /// Lets `count` of those through that wait or will come.
     func open(for count: Int = 1) { for _ in 0..<count { opened.signal() } }

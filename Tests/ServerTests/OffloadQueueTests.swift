@@ -46,7 +46,7 @@ struct OffloadQueueTests {
         for number in 0..<50 { #expect(queue.submit { done.add("\(number)") }) }
         #expect(queue.submit { end.signal() })
         gate.open()
-        #expect(end.wait(timeout: .now() + Effort.patience) == .success)
+        #expect(end.wait(timeout: .now() + TestScale.timeout) == .success)
         #expect(done.all == (0..<50).map { "\($0)" })
     }
 
@@ -69,7 +69,7 @@ struct OffloadQueueTests {
         let isTaken = queue.submit({ end.signal() }, priority: .last)
         #expect(isTaken)
         gate.open()
-        #expect(end.wait(timeout: .now() + Effort.patience) == .success)
+        #expect(end.wait(timeout: .now() + TestScale.timeout) == .success)
         #expect(done.all == ["f1", "f2", "f3", "l1", "o1", "o2", "o3", "l2", "l3"])
     }
 
@@ -99,7 +99,7 @@ struct OffloadQueueTests {
         #expect(queue.statistics.refused == 5)
         #expect(queue.statistics.waiting == 4)
         gate.open()
-        for _ in 0..<4 { #expect(end.wait(timeout: .now() + Effort.patience) == .success) }
+        for _ in 0..<4 { #expect(end.wait(timeout: .now() + TestScale.timeout) == .success) }
         #expect(done.all.dropFirst(3) == ["f1", "f2", "o1", "o2"])
     }
 
@@ -126,7 +126,7 @@ struct OffloadQueueTests {
                 #expect(isTaken)
             }
         }
-        #expect(done.wait(timeout: .now() + Effort.patience) == .success)
+        #expect(done.wait(timeout: .now() + TestScale.timeout) == .success)
         #expect(count.withLock { $0 } == 1000)
     }
 }

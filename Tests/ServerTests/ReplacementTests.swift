@@ -132,7 +132,7 @@ struct ReplacementTests {
         #expect(server.replace(routes: ServerTests.routes("0"), options: .forTests))
         let (latest, isDone) = (Monitor(0), Monitor(false))
         let (answers, failures) = (Monitor(0), Events())
-        let (port, limit) = (server.port, Effort.rounds(100, long: 3000))
+        let (port, limit) = (server.port, TestScale.rounds(100, long: 3000))
         let clients = (0..<4).map { number in
             Running {
                 do {

@@ -115,7 +115,7 @@ struct PingTests {
             })
         let answered = DispatchSemaphore(value: 0)
         server.server.checkLiveness { answered.signal() }
-        #expect(answered.wait(timeout: .now() + Effort.patience) == .success)
+        #expect(answered.wait(timeout: .now() + TestScale.timeout) == .success)
         let client = try server.client()
         try client.send(.get("/hang"))
         #expect(gate.waitForArrival())
@@ -123,6 +123,6 @@ struct PingTests {
         // The others have long answered when this comes to its end.
         #expect(answered.wait(timeout: .now() + 0.05) == .timedOut)
         gate.open()
-        #expect(answered.wait(timeout: .now() + Effort.patience) == .success)
+        #expect(answered.wait(timeout: .now() + TestScale.timeout) == .success)
     }
 }

@@ -53,7 +53,7 @@ final class TestServer: Sendable {
     /// Whether all workers have taken them; with the patience of a test.
     @discardableResult
     func replace(routes: RouteTable, options: ServerOptions) -> Bool {
-        server.replace(routes: routes, options: options, within: Effort.patience)
+        server.replace(routes: routes, options: options, within: TestScale.timeout)
     }
 
     func client(receiveBuffer: CInt? = nil, from source: String? = nil) throws -> Client {

@@ -224,7 +224,7 @@ struct UnixSocketTests {
 
     @Test("of two that start at once on a dead one's path one serves, and its file stays")
     func race() throws {
-        for _ in 0..<Effort.rounds(20, long: 500) {
+        for _ in 0..<TestScale.rounds(20, long: 500) {
             do { _ = try BareSocket(path, backlog: 1) }
             let (started, path) = (Monitor<[TestServer]>([]), path)
             let errors = Monitor<[Errno]>([])

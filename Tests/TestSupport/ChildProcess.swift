@@ -17,7 +17,7 @@ package final class ChildProcess: Sendable {
     }
 
     /// Seconds to wait for anything.
-    private static let patience = Effort.patience + 10
+    private static let patience = TestScale.timeout + 10
 
     private static let starting = NSLock()
 

@@ -16,7 +16,7 @@ package final class Client {
     }
 
     /// Milliseconds to wait for anything.
-    private static let patience = CInt(Effort.patience * 1000)
+    private static let patience = CInt(TestScale.timeout * 1000)
 
     private var descriptor: CInt
     /// What has come and was not asked for yet.

@@ -1,5 +1,5 @@
 /// A random number generator that gives the same numbers for the same seed (SplitMix64).
-package struct Dice: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
     package init(seed: UInt64) { state = seed }

@@ -2,7 +2,7 @@ import Foundation
 
 /// How much a test does. By default a few seconds' worth; all of it where the environment variable
 /// GATEHOUSE_LONG_TESTS is 1.
-package enum Effort {
+package enum TestScale {
     package static let isLong = ProcessInfo.processInfo.environment["GATEHOUSE_LONG_TESTS"] == "1"
 
     package static func rounds(_ usual: Int, long: Int) -> Int { isLong ? long : usual }
@@ -14,12 +14,12 @@ package enum Effort {
 
     /// Seconds to wait for what is bound to happen; far more than a busy machine needs, and a sanitizer
     /// with all tests at once.
-    package static let patience: Double = isSanitized ? 180 : 20
+    package static let timeout: Double = isSanitized ? 180 : 20
 }
 
 /// Returns as soon as the condition holds; false if it does not within `seconds`.
 package func eventually(
-    within seconds: Double = Effort.patience, _ condition: () throws -> Bool
+    within seconds: Double = TestScale.timeout, _ condition: () throws -> Bool
 ) rethrows -> Bool {
     let deadline = Date(timeIntervalSinceNow: seconds)
     while try !condition() {
