@@ -69,7 +69,8 @@ package final class Application: Sendable {
     ///   - inherited: sockets that are served in place of configured addresses.
     ///   - manager: who is told how it is doing, if anybody wants to know.
     package convenience init(
-        _ configured: Configuration, source: ConfigurationLocation? = nil, inherited: [InheritedSocket] = [],
+        _ configured: Configuration, source: ConfigurationLocation? = nil,
+        inherited: [InheritedSocket] = [],
         manager: ServiceNotifier? = nil, clock: WallClock = .system
     ) throws(StartError) {
         try self.init(
@@ -126,7 +127,9 @@ package final class Application: Sendable {
                 ping: { [weak self] answered in self?.ping(answered) },
                 tell: { manager.notify(.alive) })
             watchdog.tick()
-            every(.milliseconds(Int(interval.milliseconds / 2)), leeway: .milliseconds(1), "watchdog") {
+            every(
+                .milliseconds(Int(interval.milliseconds / 2)), leeway: .milliseconds(1), "watchdog"
+            ) {
                 watchdog.tick()
             }
         }
@@ -199,7 +202,8 @@ package final class Application: Sendable {
 
     /// How long a stop may take: what the drain may, and what a disk may that is slow.
     private var longestStop: TimeAmount {
-        TimeAmount(milliseconds: max(drainTimeout, ServerOptions().drainTimeout).milliseconds + 20_000)
+        TimeAmount(
+            milliseconds: max(drainTimeout, ServerOptions().drainTimeout).milliseconds + 20_000)
     }
 
     /// Opens the log's path again, for whoever moved the file away.
@@ -450,7 +454,8 @@ extension Application {
         parts.throttle.options = new.login.throttle
         parts.requiresDurableRecord.set(new.onLogFailure == .refuse)
         if let error = parts.log.change(to: SealKeys.logOptions(new)) {
-            parts.log.record(LogFailed(reason: "cannot seal with the new key: \(error.description)"))
+            parts.log.record(
+                LogFailed(reason: "cannot seal with the new key: \(error.description)"))
         }
         // A worker that hangs in a write takes them when it reads its mail.
         server.replace(routes: service.routes, options: new.publicOptions)
@@ -465,7 +470,8 @@ extension Application {
         for name in waiting {
             parts.log.record(
                 ConfigurationWarning(
-                    problem: ConfigurationProblem(path: name, message: "takes effect at the next start")))
+                    problem: ConfigurationProblem(
+                        path: name, message: "takes effect at the next start")))
         }
         parts.log.record(ConfigurationReloaded(changed: changed))
         _ = parts.log.commit()

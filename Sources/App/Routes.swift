@@ -86,7 +86,8 @@ struct Routes: Sendable {
             log: parts.security, clock: parts.clock)
         let endpoints = AdminEndpoints(
             sessions: parts.sessions, revocations: parts.revocations, clock: parts.clock,
-            levels: parts.log.levels, changeLevel: parts.callbacks.changeLevel, head: { parts.log.head },
+            levels: parts.log.levels, changeLevel: parts.callbacks.changeLevel,
+            head: { parts.log.head },
             reload: parts.callbacks.reload
         )
         var router = Router()

@@ -218,7 +218,9 @@ package final class ServiceFolder: Sendable {
             _ = try open(".", O_WRONLY | temporaryFileFlag, mode: 0o600)
             return nil
         } catch {
-            if [.permissionDenied, .readOnlyFileSystem, .notPermitted].contains(error) { return error }
+            if [.permissionDenied, .readOnlyFileSystem, .notPermitted].contains(error) {
+                return error
+            }
         }
         // Not every file system has such files, and a full disk need not stay full.
         return isInKernelFileSystem ? .notPermitted : nil

@@ -44,7 +44,9 @@ struct RevocationEntry: Sendable, Equatable {
     var untilAndKind: UInt64 { UInt64(forgetAfter) << 8 | UInt64(key.kind.rawValue) }
 
     init?(name: SipHash13.Value, time: Int64, untilAndKind: UInt64) {
-        guard let kind = EntryKind(rawValue: UInt8(truncatingIfNeeded: untilAndKind)) else { return nil }
+        guard let kind = EntryKind(rawValue: UInt8(truncatingIfNeeded: untilAndKind)) else {
+            return nil
+        }
         self.init(
             EntryKey(name: name, kind: kind), time: time, until: Int64(untilAndKind >> 8))
     }

@@ -249,7 +249,9 @@ import Synchronization
     func set(_ entry: RevocationEntry) throws(Errno) {
         // Sound: it is a slot of the table that is there.
         if let slot = unsafe slot(of: entry.key) {
-            if unsafe slot[2].load(ordering: .relaxed) == UInt64(bitPattern: RevocationEntry.notInForce) {
+            if unsafe slot[2].load(ordering: .relaxed)
+                == UInt64(bitPattern: RevocationEntry.notInForce)
+            {
                 vacated -= 1
                 counts[Int(entry.key.kind.rawValue)] += 1
             }

@@ -125,7 +125,8 @@ import Time
         if endsAll {
             // Before anything is written: no start can find such a journal without this entry.
             let new = RevocationEntry(
-                .everyone, time: (now + guarded.leeway).milliseconds, until: RevocationEntry.latestUntil)
+                .everyone, time: (now + guarded.leeway).milliseconds,
+                until: RevocationEntry.latestUntil)
             everyone = everyone?.merged(with: new) ?? new
         }
         keys = found?.header.keys ?? .random()
@@ -202,7 +203,8 @@ import Time
 
     /// - Returns: the entry about everyone, and what there is to go on with; nil for no journal.
     private static func read(
-        _ path: String, into table: RevocationTable, at now: Timestamp, _ state: JournalState.Found?,
+        _ path: String, into table: RevocationTable, at now: Timestamp,
+        _ state: JournalState.Found?,
         _ fileSystem: any FileSystem
     ) throws(RevocationsError) -> (everyone: RevocationEntry?, found: JournalReader.Found?) {
         var everyone: RevocationEntry?
@@ -267,7 +269,8 @@ import Time
         let kinds = table.kindBits
         guard kinds != 0 else { return nil }
         var question = RevocationTable.Query()
-        if let token, kinds & (RevocationTable.bit(.token) | RevocationTable.bit(.spentToken)) != 0 {
+        if let token, kinds & (RevocationTable.bit(.token) | RevocationTable.bit(.spentToken)) != 0
+        {
             question.token = keys.token(token)
         }
         if let session, kinds & RevocationTable.bit(.session) != 0 {
@@ -318,7 +321,8 @@ import Time
 
     private static func firstBeginning(after entry: RevocationEntry) -> Int64 {
         // A cutoff at the end of time covers all.
-        entry.key.kind == .user && entry.time < Int64.max ? entry.time + 1 : RevocationEntry.notInForce
+        entry.key.kind == .user && entry.time < Int64.max
+            ? entry.time + 1 : RevocationEntry.notInForce
     }
 
     package var latestBeginning: Timestamp? {
@@ -359,7 +363,9 @@ import Time
         if !isFlushPending.exchange(true, ordering: .acquiringAndReleasing) {
             flushes.async {
                 self.isFlushPending.store(false, ordering: .releasing)
-                do throws(Errno) { try self.waitUntilSynced(self.state.withLock { $0.waiting }) } catch {
+                do throws(Errno) {
+                    try self.waitUntilSynced(self.state.withLock { $0.waiting })
+                } catch {
                     failed(error)
                 }
             }
@@ -495,7 +501,8 @@ import Time
 
     /// Writes what `begin` has taken, and gives the journal back.
     private func write(
-        _ entries: [RevocationEntry], _ journal: Journal, isCompacting: Bool, isKeepingUp: Bool = false
+        _ entries: [RevocationEntry], _ journal: Journal, isCompacting: Bool,
+        isKeepingUp: Bool = false
     ) throws(Errno) {
         var failure: Errno?
         var isWritten = false

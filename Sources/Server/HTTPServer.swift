@@ -95,7 +95,8 @@ package final class HTTPServer: Sendable {
             latest = options
             for worker in workers {
                 taken.enter()
-                worker.mailbox.post(.updateConfiguration(routes, options, whenTaken: { taken.leave() }))
+                worker.mailbox.post(
+                    .updateConfiguration(routes, options, whenTaken: { taken.leave() }))
             }
         }
         return taken.wait(timeout: .now() + seconds) == .success

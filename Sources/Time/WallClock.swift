@@ -10,7 +10,9 @@ package struct WallClock: Sendable {
     package init(now: @escaping @Sendable () -> Timestamp) {
         self.init(
             now: now,
-            monotonic: { MonotonicTime(nanoseconds: 0) + TimeAmount(milliseconds: now().milliseconds) })
+            monotonic: {
+                MonotonicTime(nanoseconds: 0) + TimeAmount(milliseconds: now().milliseconds)
+            })
     }
 
     package init(

@@ -159,7 +159,8 @@ struct AdminClientTests {
         // Then the queue is full, and connecting takes forever.
         for _ in 0..<20 {
             #expect(throws: AdminClient.Failure.timedOut(path: path)) {
-                try AdminClient(socket: path, timeout: TimeAmount(milliseconds: 5)).send("GET", "/hello")
+                try AdminClient(socket: path, timeout: TimeAmount(milliseconds: 5)).send(
+                    "GET", "/hello")
             }
         }
         withExtendedLifetime(fake) {}

@@ -49,7 +49,9 @@ struct CommandTests {
                 usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|locks|unlock …|log …] [--config FILE]
 
                 """)
-        #expect(throws: GatehouseCommand.UsageError.self) { try GatehouseCommand(arguments, environment: [:]) }
+        #expect(throws: GatehouseCommand.UsageError.self) {
+            try GatehouseCommand(arguments, environment: [:])
+        }
     }
 
     @Test("for help gets it on one screen, with every command", arguments: ["--help", "-h"])

@@ -23,7 +23,10 @@ private let settings: [(path: String, value: String, shows: @Sendable (Configura
     ("server.header_timeout", "\"1s\"", { $0.server.headTimeout == .seconds(1) }),
     ("server.body_timeout", "\"2m\"", { $0.server.bodyTimeout == .seconds(120) }),
     ("server.idle_timeout", "\"1h\"", { $0.server.idleTimeout == .seconds(3600) }),
-    ("server.write_timeout", "\"100ms\"", { $0.server.writeTimeout == TimeAmount(milliseconds: 100) }),
+    (
+        "server.write_timeout", "\"100ms\"",
+        { $0.server.writeTimeout == TimeAmount(milliseconds: 100) }
+    ),
     ("server.drain_timeout", "\"3s\"", { $0.server.drainTimeout == .seconds(3) }),
     (
         "token.keys", "[{\"id\":\"new\",\"secret\":\"\(secret)\"}]",
@@ -321,7 +324,9 @@ struct ConfigurationTests {
             let configuration = try load(document("log.durability", "\"\(word)\""))
             #expect(configuration.log.durability == durability)
         }
-        for (word, verified) in [("all", VerificationLogging.all), ("sample", .sample), ("off", .off)] {
+        for (word, verified) in [
+            ("all", VerificationLogging.all), ("sample", .sample), ("off", .off),
+        ] {
             let configuration = try load(document("log.authn_token_verified", "\"\(word)\""))
             #expect(configuration.verifiedTokens == verified)
         }

@@ -9,7 +9,8 @@ struct LogCommandTests {
     private let settings = ["LOG_FILE_PATH": "app.log"]
 
     private func log(_ arguments: String...) throws -> String {
-        let (ending, output, errors) = try ServerProcess.run(["log"] + arguments, in: folder, settings)
+        let (ending, output, errors) = try ServerProcess.run(
+            ["log"] + arguments, in: folder, settings)
         #expect(ending == .exited(0), "\(arguments): \(errors)")
         #expect(errors == "")
         return output
@@ -56,7 +57,8 @@ struct LogCommandTests {
             (["stats", "app.log"], 66), (["tail", "--no-follow"], 66),
         ])
     func missing(arguments: [String], code: Int) throws {
-        let (ending, output, errors) = try ServerProcess.run(["log"] + arguments, in: folder, settings)
+        let (ending, output, errors) = try ServerProcess.run(
+            ["log"] + arguments, in: folder, settings)
         #expect(ending == .exited(CInt(code)))
         #expect(!(output + errors).isEmpty)
         #expect(folder.allNames == [])
@@ -73,7 +75,8 @@ struct LogCommandTests {
         // That of the audit log follows.
         #expect(try log("head").hasPrefix("\(sequence).\(code)"))
         #expect(
-            try ServerProcess.verify(["--anchor", "\(sequence).\(code)"], in: folder).ending == .exited(0))
+            try ServerProcess.verify(["--anchor", "\(sequence).\(code)"], in: folder).ending
+                == .exited(0))
     }
 
     /// Requests of which every figure is known: 40 logins, 60 tokens let in, 200 turned away.

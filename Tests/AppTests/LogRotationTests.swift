@@ -9,7 +9,9 @@ private enum Logrotate {
     }
 
     /// Rotates the log now, as the README has it, and returns when it is done.
-    static func run(_ house: ServerProcess, in folder: TemporaryFolder) throws -> ChildProcess.Ending {
+    static func run(_ house: ServerProcess, in folder: TemporaryFolder) throws
+        -> ChildProcess.Ending
+    {
         let rules = try folder.file(
             "logrotate.conf",
             """

@@ -287,7 +287,8 @@ struct LogVerificationTests {
     func life() throws {
         let folder = try SealedLog.made.get().copy()
         for _ in 0..<2 {
-            let house = try ServerProcess(in: folder, ["LOG_FILE_KEEP": "3"], SealedLog.configuration)
+            let house = try ServerProcess(
+                in: folder, ["LOG_FILE_KEEP": "3"], SealedLog.configuration)
             let load = Load(house, clients: 1, name: "l")
             for _ in 0..<3 {
                 load.waitForMore(60)

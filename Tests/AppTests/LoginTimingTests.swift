@@ -62,7 +62,10 @@ struct LoginTimingTests {
         arguments: [
             (String.login(named: "mallory", "a wrong one"), "a name that nobody has"),
             (.login(withID: 77, "a wrong one"), "an id that nobody has"),
-            (.login(named: "disabled", PasswordServerFixture.password), "a disabled user, with the password"),
+            (
+                .login(named: "disabled", PasswordServerFixture.password),
+                "a disabled user, with the password"
+            ),
             (.login(named: "old", "a wrong one"), "a hash of fewer iterations"),
             (.login(named: "alice", "short"), "what cannot be a password"),
         ])
@@ -74,7 +77,8 @@ struct LoginTimingTests {
         try estate.changeUsers { users in
             for index in users.indices {
                 users[index].isDisabled = users[index].username == "disabled"
-                let count = users[index].username == "old" ? PasswordServerFixture.iterations : iterations
+                let count =
+                    users[index].username == "old" ? PasswordServerFixture.iterations : iterations
                 users[index].password = PasswordHash(
                     of: Password(PasswordServerFixture.password)!, iterations: count)
             }

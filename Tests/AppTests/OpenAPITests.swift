@@ -144,7 +144,8 @@ struct OpenAPITests {
 
     @Test("has each answer that a server gives to odd requests")
     func liveServer() throws {
-        let house = try ServerProcess(in: folder, ["SERVER_MAX_BODY": "1KiB", "SERVER_MAX_HEADER": "1KiB"])
+        let house = try ServerProcess(
+            in: folder, ["SERVER_MAX_BODY": "1KiB", "SERVER_MAX_HEADER": "1KiB"])
         let served = try house.ask("GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
         #expect(served.status == 200)
         #expect(served["Content-Type"] == "application/json")

@@ -153,7 +153,8 @@ extension String {
     }
 
     static func login(
-        named name: String, _ password: String = PasswordServerFixture.password, _ id: String = "id",
+        named name: String, _ password: String = PasswordServerFixture.password,
+        _ id: String = "id",
         _ fields: String = ""
     ) -> String {
         post("/login", #"{"username":"\#(name)","password":"\#(password)"}"#, id, fields)

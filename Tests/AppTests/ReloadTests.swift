@@ -6,7 +6,9 @@ import Testing
 @Suite("A reload", .blocking, .serialized)
 struct ReloadTests {
     /// The administrator's way, which returns when it is done.
-    private func reload(_ estate: PasswordServerFixture) throws -> (changed: [String], waiting: [String]) {
+    private func reload(_ estate: PasswordServerFixture) throws -> (
+        changed: [String], waiting: [String]
+    ) {
         struct Content: Decodable { let changed, afterRestart: [String] }
         let answer = try estate.administer(.post("/reload"))
         #expect(answer.status == 200, "\(answer.content)")
@@ -70,7 +72,8 @@ struct ReloadTests {
         let house = try estate.house()
         let names = ["alice", "bob", "carol", "dave"]
         let tokens = try names.map { try house.login($0).token }
-        let password = PasswordHash(of: Password("another horse")!, iterations: PasswordServerFixture.iterations)
+        let password = PasswordHash(
+            of: Password("another horse")!, iterations: PasswordServerFixture.iterations)
         try estate.changeUsers { users in
             users[0].isDisabled = true
             users[1] = User(
@@ -91,8 +94,10 @@ struct ReloadTests {
         #expect(try house.ask(.verify(tokens[1]))["X-Auth-User-Name"] == "Robert")
         #expect(try house.ask(.resource(tokens[3])).status == 200)
         for (name, password, status) in [
-            ("alice", PasswordServerFixture.password, 401), ("carol", PasswordServerFixture.password, 401),
-            ("bob", PasswordServerFixture.password, 401), ("robert", PasswordServerFixture.password, 200),
+            ("alice", PasswordServerFixture.password, 401),
+            ("carol", PasswordServerFixture.password, 401),
+            ("bob", PasswordServerFixture.password, 401),
+            ("robert", PasswordServerFixture.password, 200),
             ("dave", PasswordServerFixture.password, 401), ("dave", "another horse", 200),
         ] {
             #expect(try house.login(name, password).status == status, "\(name)")
@@ -341,7 +346,9 @@ struct ReloadTests {
         let wrong = "a wrong password, but nearly hers"
         var tokens = [try house.login("alice").token, try house.login("alice").token]
         for _ in 0..<6 { _ = try house.login("alice", wrong) }
-        for (name, password) in [(wrong, wrong), ("bob", wrong), (PasswordServerFixture.password, "x")] {
+        for (name, password) in [
+            (wrong, wrong), ("bob", wrong), (PasswordServerFixture.password, "x"),
+        ] {
             _ = try house.login(name, password)
         }
         tokens.append(try house.ask(.refresh(tokens[0])).token)

@@ -104,7 +104,8 @@ struct RevocationTests {
             "SERVER_PORT": "0", "LOG_STDERR_LEVEL": "CRITICAL", "LOG_FILE_PATH": "second.log",
             "ADMIN_SOCKET": "second.sock", "STATE_REVOCATIONS": "revocations.journal",
         ]
-        let (ending, _, errors) = try ServerProcess.run(PasswordServerFixture.arguments, in: estate.folder, settings)
+        let (ending, _, errors) = try ServerProcess.run(
+            PasswordServerFixture.arguments, in: estate.folder, settings)
         #expect(ending == .exited(73))
         #expect(errors.contains("the journal revocations.journal "))
         #expect(errors.contains("\(house.process.processID)"))
@@ -115,7 +116,8 @@ struct RevocationTests {
         var bytes = try Data(contentsOf: URL(filePath: path))
         bytes[88 + 44 + 3] ^= 1
         try bytes.write(to: URL(filePath: path))
-        let damaged = try ServerProcess.run(PasswordServerFixture.arguments, in: estate.folder, settings)
+        let damaged = try ServerProcess.run(
+            PasswordServerFixture.arguments, in: estate.folder, settings)
         #expect(damaged.ending == .exited(73))
         #expect(damaged.errors.contains("the journal revocations.journal "))
         // Nothing was mended that cannot be.

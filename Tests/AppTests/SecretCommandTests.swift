@@ -176,7 +176,8 @@ struct SecretCommandTests {
         #expect(first.ending == .exited(0))
         #expect(first.output.contains("gatehouse reload --config config.json"))
         #expect(!first.output.contains("old key"))
-        let second = try ServerProcess.run(["secret", "--add", "config.json", "--id", "b"], in: folder)
+        let second = try ServerProcess.run(
+            ["secret", "--add", "config.json", "--id", "b"], in: folder)
         #expect(second.output.contains("2 hours"))
         let secrets = try folder.names.filter { $0.hasSuffix(".key") }.map { name in
             try folder.content(name).trimmingCharacters(in: .newlines)

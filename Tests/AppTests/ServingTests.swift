@@ -148,7 +148,8 @@ struct ServingTests {
 
     @Test("writes a line for each request, where somebody asks for them")
     func requestLines() throws {
-        let house = try ServerProcess(in: folder, ["LOG_AREAS_HTTP": "DEBUG", "LOG_FILE_LEVEL": "DEBUG"])
+        let house = try ServerProcess(
+            in: folder, ["LOG_AREAS_HTTP": "DEBUG", "LOG_FILE_LEVEL": "DEBUG"])
         _ = try house.ask(.get("/nowhere", "r1"))
         let lines = LogEntry.all(in: try folder.content("app.log"))
         let request = try #require(lines.compactMap { $0 }.first { $0.event == "http_request" })

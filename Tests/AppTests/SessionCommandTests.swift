@@ -9,7 +9,8 @@ import Testing
 @Suite("A command about users and their sessions", .blocking, .serialized)
 struct SessionCommandTests {
     private func run(
-        _ estate: PasswordServerFixture, _ arguments: [String], _ environment: [String: String] = [:],
+        _ estate: PasswordServerFixture, _ arguments: [String],
+        _ environment: [String: String] = [:],
         typing input: String? = nil
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
         let file = try input.map { try estate.folder.file("input", $0) }
@@ -317,7 +318,8 @@ struct CutJournalTests {
         try whole.dropLast(44).write(to: URL(filePath: journal))
 
         let process = try ServerProcess.start(
-            in: estate.folder, ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"], PasswordServerFixture.arguments)
+            in: estate.folder, ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"],
+            PasswordServerFixture.arguments)
         #expect(try process.wait() == .exited(78))
         let sentence = "revocations.journal ends after 1 records of 2, "
         #expect(process.standardError.contains(sentence))

@@ -22,7 +22,8 @@ struct SessionTests {
             return try client.response()
         }
         // By name and by id.
-        let byName = try ask(.login(named: "alice", "\(PasswordServerFixture.password) of alice", "by-name"))
+        let byName = try ask(
+            .login(named: "alice", "\(PasswordServerFixture.password) of alice", "by-name"))
         #expect(byName.status == 200)
         let byID = try ask(.login(withID: 2, "\(PasswordServerFixture.password) of bob", "by-id"))
         #expect(byID.status == 200)
@@ -216,14 +217,17 @@ struct SessionTests {
     @Test("that begins with an old hash leaves a new one behind, and the next begins with that")
     func upgrade() throws {
         let estate = try PasswordServerFixture()
-        let house = try estate.house(["LOGIN_ITERATIONS": "\(2 * PasswordServerFixture.iterations)"])
+        let house = try estate.house(["LOGIN_ITERATIONS": "\(2 * PasswordServerFixture.iterations)"]
+        )
         let token = try house.login("alice").token
         func costs() throws -> [Int?] {
             try UsersFile(estate.folder.path("users.json")).read().map(\.password?.iterations)
         }
-        #expect(try costs() == [2 * PasswordServerFixture.iterations, PasswordServerFixture.iterations])
+        #expect(
+            try costs() == [2 * PasswordServerFixture.iterations, PasswordServerFixture.iterations])
         #expect(try house.login("bob", "a wrong one").status == 401)
-        #expect(try costs() == [2 * PasswordServerFixture.iterations, PasswordServerFixture.iterations])
+        #expect(
+            try costs() == [2 * PasswordServerFixture.iterations, PasswordServerFixture.iterations])
         for _ in 0..<2 { #expect(try house.login("alice").status == 200) }
         #expect(try house.ask(.resource(token)).status == 200)
         #expect(try house.login("alice", "a wrong one").status == 401)
@@ -232,11 +236,14 @@ struct SessionTests {
     @Test("that somebody asks for while the server stops begins, and goes on at the next one")
     func stop() throws {
         let estate = try PasswordServerFixture()
-        let house = try estate.house(["LOGIN_ITERATIONS": "\(5 * PasswordServerFixture.iterations)"])
+        let house = try estate.house(["LOGIN_ITERATIONS": "\(5 * PasswordServerFixture.iterations)"]
+        )
         // Its answer says that the others have been heard: they come on the same connection.
         let clients = try (0..<4).map { _ in try house.client() }
         for client in clients {
-            try client.send(.get("/health/live") + .login(named: "alice", PasswordServerFixture.password, "last"))
+            try client.send(
+                .get("/health/live")
+                    + .login(named: "alice", PasswordServerFixture.password, "last"))
         }
         for client in clients { #expect(try client.response().status == 200) }
         #expect(try house.stop() == .exited(0))

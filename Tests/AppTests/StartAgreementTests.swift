@@ -380,7 +380,8 @@ struct StartAgreementTests {
         let house = try ServerProcess(in: folder)
         defer { withExtendedLifetime(house) {} }
         try Installation("in use") { $0.server = #""port":\#(house.port)"# }.make(in: folder)
-        let (ending, _, errors) = try ServerProcess.run(["check", "--config", "config.json"], in: folder)
+        let (ending, _, errors) = try ServerProcess.run(
+            ["check", "--config", "config.json"], in: folder)
         #expect(ending == .exited(Self.isUnderSystemd ? 0 : 78))
         #expect(errors.contains("server.port: "))
         #expect(start() != nil)
@@ -400,7 +401,8 @@ struct StartAgreementTests {
             environment: ["PATH": "/usr/bin:/bin"], folder: folder.path)
         defer { listener.end() }
         _ = try listener.errorLine(containing: "listening")
-        let (ending, _, errors) = try ServerProcess.run(["check", "--config", "config.json"], in: folder)
+        let (ending, _, errors) = try ServerProcess.run(
+            ["check", "--config", "config.json"], in: folder)
         #expect(ending == .exited(Self.isUnderSystemd ? 0 : 78))
         #expect(errors.contains("admin.socket: "), "\(errors)")
         #expect(start()?.isEmpty == false)
@@ -411,7 +413,8 @@ struct StartAgreementTests {
         try Installation("own").make(in: folder)
         let house = try ServerProcess(only: [:], in: folder, ["--config", "config.json"])
         defer { withExtendedLifetime(house) {} }
-        let (ending, _, errors) = try ServerProcess.run(["check", "--config", "config.json"], in: folder)
+        let (ending, _, errors) = try ServerProcess.run(
+            ["check", "--config", "config.json"], in: folder)
         #expect(ending == .exited(0), "\(errors)")
     }
 
@@ -425,7 +428,8 @@ struct StartAgreementTests {
     @Test(
         .enabled(if: Self.firstUnprivilegedPort > 80),
         .enabled(
-            if: TemporaryFolder.areOpenToOthers && TemporaryFolder.isOpenToOthers(ServerProcess.program)),
+            if: TemporaryFolder.areOpenToOthers
+                && TemporaryFolder.isOpenToOthers(ServerProcess.program)),
         arguments: ["server.port", "admin.metrics"])
     func `agree about a port that only root may listen on`(setting: String) throws {
         try Installation("port 80") {
@@ -443,7 +447,8 @@ struct StartAgreementTests {
             }
             account = 65_534
         }
-        let (ending, _, errors) = try ServerProcess.run(["check", "--config", "config.json"], in: folder)
+        let (ending, _, errors) = try ServerProcess.run(
+            ["check", "--config", "config.json"], in: folder)
         #expect(ending == .exited(Self.isUnderSystemd ? 0 : 78))
         #expect(errors.contains("\(setting): only root may listen on port 80"), "\(errors)")
         let process = try ServerProcess.start(
@@ -462,7 +467,8 @@ struct StartAgreementTests {
         }
         func run(_ verb: String) throws -> (ending: ChildProcess.Ending, errors: String) {
             let process = try ChildProcess(
-                ServerProcess.program, [verb, "--config", "config.json"], environment: [:], folder: inner)
+                ServerProcess.program, [verb, "--config", "config.json"], environment: [:],
+                folder: inner)
             return (try process.wait(), process.standardError)
         }
         #expect(try run("check").ending == .exited(0))

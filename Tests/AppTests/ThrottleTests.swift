@@ -27,7 +27,8 @@ struct ThrottleTests {
         }
         // By the name right or wrong, from wherever; a name that no user has fares the same.
         for request in [
-            String.login(named: "alice", PasswordServerFixture.password, "locked", forwarded("192.0.2.9")),
+            String.login(
+                named: "alice", PasswordServerFixture.password, "locked", forwarded("192.0.2.9")),
             .login(named: "alice", "a wrong one"),
         ] {
             let answer = try house.ask(request)
@@ -219,7 +220,9 @@ struct ThrottleTests {
             // A good user from a good address, in the middle of it.
             for _ in 0..<5 {
                 let answer = try house.ask(
-                    .login(named: "alice", PasswordServerFixture.password, "good", forwarded("203.0.113.7")))
+                    .login(
+                        named: "alice", PasswordServerFixture.password, "good",
+                        forwarded("203.0.113.7")))
                 #expect(answer.status == 200)
             }
             storm.join()
@@ -227,10 +230,12 @@ struct ThrottleTests {
         let after = try memory(of: house)
         #expect(failures.withLock { $0 } == [])
         // The tables are of a fixed size; what grows a little is what threads keep of their own.
-        #expect(TestScale.isSanitized || after - before < 8 * 1024, "\(before) kB, then \(after) kB")
+        #expect(
+            TestScale.isSanitized || after - before < 8 * 1024, "\(before) kB, then \(after) kB")
         let good = try estate.entries().filter { $0["rid"] == "good" }
         #expect(good.allSatisfy { $0["ip"] == "203.0.113.7" })
-        #expect(good.count { $0.event == "authn_login_success" } == 5 * TestScale.rounds(3, long: 10))
+        #expect(
+            good.count { $0.event == "authn_login_success" } == 5 * TestScale.rounds(3, long: 10))
     }
 
     @Test("from ever new addresses at ever new names keeps nobody out who has logged in before")

@@ -486,7 +486,8 @@ struct UserCommandTests {
         let verdict = verb == "remove" ? "404 User not found" : "401 Token revoked"
         #expect(try house.ask(.resource(alice)).verdict == verdict)
         #expect(try house.ask(.resource(bob)).status == 200)
-        let again = try house.login("alice", verb == "disable" ? PasswordServerFixture.password : "battery staple")
+        let again = try house.login(
+            "alice", verb == "disable" ? PasswordServerFixture.password : "battery staple")
         #expect(again.status == (verb == "remove" ? 401 : 200))
         if verb != "remove" { #expect(try house.ask(.resource(again.token)).status == 200) }
     }

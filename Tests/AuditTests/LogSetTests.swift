@@ -46,7 +46,9 @@ struct LogSetTests {
     @Test func `files that were moved and packed are part of it, in the order of their lines`() {
         let set = LogSet(of: path, .configured, keyIDs: nil)
         #expect(
-            set.files.map { LogFileNames.base(of: $0.path) } == ["app.log.2.gz", "app.log.1", "app.log"])
+            set.files.map { LogFileNames.base(of: $0.path) } == [
+                "app.log.2.gz", "app.log.1", "app.log",
+            ])
         #expect(set.foreign.map(\.name) == ["app.log.foreign.1"])
         #expect(set.problems.isEmpty)
     }

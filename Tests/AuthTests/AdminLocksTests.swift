@@ -19,7 +19,8 @@ struct AdminLocksTests {
             let users = UserDirectory([AdminLocksTests.alice])
             house = try AuthFixture { $0.users = users }
             locks = AdminLocks(
-                throttle, users: users, fingerprintKey: AuthFixture.fingerprintKey, log: house.security,
+                throttle, users: users, fingerprintKey: AuthFixture.fingerprintKey,
+                log: house.security,
                 clock: house.clock.clock)
         }
 
@@ -30,7 +31,9 @@ struct AdminLocksTests {
 
         func fail(_ account: LoginThrottle.Account, from address: String) {
             let client = throttle.client(at: ClientAddress(Array(address.utf8).span)!)
-            if case .admitted(let ticket) = throttle.admit(account, from: client, at: AuthFixture.now) {
+            if case .admitted(let ticket) = throttle.admit(
+                account, from: client, at: AuthFixture.now)
+            {
                 _ = ticket.failed(at: AuthFixture.now)
             }
         }

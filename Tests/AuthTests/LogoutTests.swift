@@ -126,7 +126,8 @@ struct LogoutTests {
             for token in tokens { #expect(try house.verdict(token) == "good") }
             switch end {
             case "user": #expect(try house.logOut(house.token(), everywhere: true) == Self.done)
-            default: try house.revocations.revokeEveryone(at: AuthFixture.now, leeway: .seconds(300))
+            default:
+                try house.revocations.revokeEveryone(at: AuthFixture.now, leeway: .seconds(300))
             }
             for token in tokens { #expect(try house.visit(token) == tokenRevoked) }
             house.clock.advance(.seconds(300))

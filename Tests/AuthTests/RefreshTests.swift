@@ -516,9 +516,11 @@ struct RefreshLimitTests {
         #expect(others == 0)
         // It has not lost its count to them.
         #expect(limit.wait(beforeRefreshing: session.span, at: AuthFixture.now) != nil)
-        #expect(limit.wait(beforeRefreshing: session.span, at: AuthFixture.now + .seconds(60)) == nil)
+        #expect(
+            limit.wait(beforeRefreshing: session.span, at: AuthFixture.now + .seconds(60)) == nil)
         // A clock that goes back begins anew.
-        #expect(limit.wait(beforeRefreshing: session.span, at: AuthFixture.now + .seconds(-60)) == nil)
+        #expect(
+            limit.wait(beforeRefreshing: session.span, at: AuthFixture.now + .seconds(-60)) == nil)
     }
 
     @Test("is told to wait for its user's sake where few more can be remembered, and not before")

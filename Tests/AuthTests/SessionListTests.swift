@@ -51,7 +51,8 @@ struct SessionListTests {
         let list = SessionList()
         for number in 0..<250 {
             list.record(
-                claims(1, "\(number)"), from: client, at: AuthFixture.now + TimeAmount(milliseconds: Int64(number)))
+                claims(1, "\(number)"), from: client,
+                at: AuthFixture.now + TimeAmount(milliseconds: Int64(number)))
         }
         #expect(list.count == 100)
         #expect(names(list, 1).first == "249")
@@ -72,7 +73,8 @@ struct SessionListTests {
     func capacity() {
         let list = SessionList(capacity: 10)
         for user in 1...30 as ClosedRange<Int64> {
-            list.record(claims(user, "s", ends: user <= 5 ? 5 : 100), from: client, at: AuthFixture.now)
+            list.record(
+                claims(user, "s", ends: user <= 5 ? 5 : 100), from: client, at: AuthFixture.now)
         }
         #expect(list.count == 10)
         list.record(claims(99, "s"), from: client, at: AuthFixture.now + .seconds(6))

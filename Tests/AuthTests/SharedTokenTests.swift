@@ -153,7 +153,8 @@ struct ExchangeOriginsTests {
         let (one, two) = (client("192.0.2.1"), client("192.0.2.2"))
         func first(_ token: [UInt8], _ client: ClientAddress, _ after: Int64) -> String {
             origins.firstClient(
-                exchanging: token.span, from: client, at: AuthFixture.now + TimeAmount(milliseconds: after)
+                exchanging: token.span, from: client,
+                at: AuthFixture.now + TimeAmount(milliseconds: after)
             ).string
         }
         #expect(first(Self.token, one, 0) == "192.0.2.1")

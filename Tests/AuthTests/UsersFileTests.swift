@@ -273,7 +273,9 @@ struct UsersFileTests {
 
     @Test("that is not there is made only by whoever says so")
     func making() throws {
-        #expect(throws: UsersFileError.cannotRead(.noSuchFileOrDirectory)) { try file.update { _ in } }
+        #expect(throws: UsersFileError.cannotRead(.noSuchFileOrDirectory)) {
+            try file.update { _ in }
+        }
         #expect(folder.names == [])
         try file.update(making: true) { $0.append(Self.bob) }
         #expect(try file.read() == [Self.bob])

@@ -108,7 +108,8 @@ enum ConversationProperties {
         request.body.isEmpty ? Response(.noContent) : Response(.ok, json: Array("{\"a\":1}".utf8))
     }
 
-    private static func cut(_ bytes: [UInt8], by dice: inout SeededGenerator) -> [ArraySlice<UInt8>] {
+    private static func cut(_ bytes: [UInt8], by dice: inout SeededGenerator) -> [ArraySlice<UInt8>]
+    {
         var rest = bytes[...]
         var pieces: [ArraySlice<UInt8>] = []
         while !rest.isEmpty {
@@ -157,14 +158,18 @@ enum ConversationProperties {
     private static func checkResponses(_ reading: Reading) throws(PropertyFailure) {
         var rest = reading.responses[...]
         for message in reading.messages {
-            guard let fields = takeHead(&rest) else { throw PropertyFailure("a response is missing") }
+            guard let fields = takeHead(&rest) else {
+                throw PropertyFailure("a response is missing")
+            }
             try require(
                 fields["x-request-id"] == message.id, "the response is to another request")
             let length = fields["content-length"].flatMap { Int($0) } ?? 0
             if message.method != .head { rest = rest.dropFirst(length) }
         }
         if case .refused = reading.end {
-            guard let fields = takeHead(&rest) else { throw PropertyFailure("a refusal is missing") }
+            guard let fields = takeHead(&rest) else {
+                throw PropertyFailure("a refusal is missing")
+            }
             try require(fields["connection"] == "close", "a refusal that does not close")
             let length = fields["content-length"].flatMap { Int($0) } ?? 0
             // A refused HEAD has none.

@@ -25,8 +25,11 @@ package struct FuzzTarget: Sendable {
     }
 
     package static let all = [
-        FuzzTarget("conversation", rounds: 150) { bytes, _ in try ConversationProperties.check(bytes) },
-        FuzzTarget("proxyheader", rounds: 1000) { bytes, _ in try ProxyHeaderProperties.check(bytes) },
+        FuzzTarget("conversation", rounds: 150) { bytes, _ in
+            try ConversationProperties.check(bytes)
+        },
+        FuzzTarget("proxyheader", rounds: 1000) { bytes, _ in try ProxyHeaderProperties.check(bytes)
+        },
         FuzzTarget("webpolicy", rounds: 300) { bytes, _ in try WebPolicyProperties.check(bytes) },
         FuzzTarget("json", rounds: 600) { bytes, _ in try JSONProperties.check(bytes) },
         FuzzTarget("base64url", rounds: 3000) { bytes, _ in try Base64URLProperties.check(bytes) },

@@ -15,7 +15,9 @@ enum JSONProperties {
         case (.failure(let error), let skipped):
             try require((0...bytes.count).contains(error.offset), "an error at no place")
             guard error.reason != .numberOutOfRange else { break }
-            guard case .failure(error) = skipped else { throw PropertyFailure("skipped, and not read") }
+            guard case .failure(error) = skipped else {
+                throw PropertyFailure("skipped, and not read")
+            }
         case (.success(let value), .success): try checkValue(value, bytes)
         }
         try checkMembers(bytes)

@@ -75,7 +75,10 @@ enum RevocationProperties {
             case 4: return addOwn(UserID(Int64(argument % 2 + 1))!)
             case 5: return addRenewed(argument)
             case 6:
-                now = now + TimeAmount(milliseconds: [1, 250, 1000, 5000, 300_000, 90_000_000][argument % 6])
+                now =
+                    now
+                    + TimeAmount(
+                        milliseconds: [1, 250, 1000, 5000, 300_000, 90_000_000][argument % 6])
                 return
             case 7: return revocations.removeExpired(at: now)
             case 8:
@@ -120,7 +123,8 @@ enum RevocationProperties {
             func date() -> Timestamp? {
                 guard let byte = rest.popFirst(), byte < 200 else { return nil }
                 return RevocationProperties.start
-                    + TimeAmount(milliseconds: offsets[Int(byte) % RevocationProperties.offsets.count])
+                    + TimeAmount(
+                        milliseconds: offsets[Int(byte) % RevocationProperties.offsets.count])
             }
             var claims = Claims(
                 user: UserID(Int64(kind & 1 + 1))!,

@@ -17,7 +17,9 @@ enum SealProperties {
         while files.count < 2 { files.insert([], at: 0) }
         let named = files.enumerated().map { index, bytes in
             let isLast = index == files.count - 1
-            return (name: isLast ? "app.log" : LogFileNames.path(of: "app.log", index + 1), bytes: bytes)
+            return (
+                name: isLast ? "app.log" : LogFileNames.path(of: "app.log", index + 1), bytes: bytes
+            )
         }
         let whole = verifier.verify(named, state: log.head, isComplete: true)
         switch whole.outcome {

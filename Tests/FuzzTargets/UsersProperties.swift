@@ -78,7 +78,9 @@ enum UsersProperties {
         }
     }
 
-    private static func checkRefusal(_ error: UsersFileError, _ path: String) throws(PropertyFailure) {
+    private static func checkRefusal(_ error: UsersFileError, _ path: String)
+        throws(PropertyFailure)
+    {
         switch error {
         case .notJSON(let line, _): try require(line > 0, "no line")
         case .invalid(let problems):

@@ -35,7 +35,9 @@ final class Peer {
 
     func fail(_ error: ParseError) { conversation.reject(error, date: someDate) }
 
-    func retract(_ refusal: Response) -> Bool { conversation.replaceHeldResponses(refusal, date: someDate) }
+    func retract(_ refusal: Response) -> Bool {
+        conversation.replaceHeldResponses(refusal, date: someDate)
+    }
 
     /// What was written and not drained yet, or the first `count` bytes of it.
     func drain(upTo count: Int = .max) -> String {

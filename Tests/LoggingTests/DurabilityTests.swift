@@ -93,7 +93,8 @@ final class DurabilityTests {
             return nil
         }
         let logger = try Logger(
-            options, clock: clock.clock, fileSystem: slow, standardErrorDescriptor: nowhere.rawValue)
+            options, clock: clock.clock, fileSystem: slow, standardErrorDescriptor: nowhere.rawValue
+        )
         _ = slow.take()
         isSlow.withLock { $0 = true }
         let done = Monitor(0)

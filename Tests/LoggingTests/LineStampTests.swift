@@ -61,7 +61,8 @@ struct LineStampTests {
         var moment = someTime
         for _ in 0..<1000 {
             let reach = ([2, 500, 5000, 100_000_000] as [Int64]).randomElement(using: &dice)!
-            moment = moment + TimeAmount(milliseconds: Int64.random(in: -reach...reach, using: &dice))
+            moment =
+                moment + TimeAmount(milliseconds: Int64.random(in: -reach...reach, using: &dice))
             stamp.set(moment)
             let full = moment.rfc3339
             let expected = String(decoding: full.indices.map { full[$0] }, as: UTF8.self) + " | "

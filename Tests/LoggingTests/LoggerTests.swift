@@ -36,7 +36,8 @@ final class LoggerTests {
         _ clock: WallClock = .fixed(someTime), _ fileSystem: any FileSystem = SystemFileSystem()
     ) throws -> Logger {
         try Logger(
-            options, clock: clock, fileSystem: fileSystem, standardErrorDescriptor: nowhere.rawValue)
+            options, clock: clock, fileSystem: fileSystem, standardErrorDescriptor: nowhere.rawValue
+        )
     }
 
     @Test("has in its file what was recorded, in that order, once it is committed")
@@ -64,7 +65,8 @@ final class LoggerTests {
     func time() throws {
         let milliseconds = Atomic<Int64>(0)
         let logger = try logger(
-            WallClock { someTime + TimeAmount(milliseconds: milliseconds.load(ordering: .relaxed)) })
+            WallClock { someTime + TimeAmount(milliseconds: milliseconds.load(ordering: .relaxed)) }
+        )
         for number in 1...2 {
             milliseconds.add(500, ordering: .relaxed)
             logger.record(Note(number))

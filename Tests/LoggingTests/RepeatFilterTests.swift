@@ -201,7 +201,8 @@ final class RepeatFilterTests {
         let logger = try logger(
             WallClock {
                 // A second passes every few thousand looks at the clock.
-                someTime + TimeAmount(milliseconds: milliseconds.add(1, ordering: .relaxed).newValue / 4)
+                someTime
+                    + TimeAmount(milliseconds: milliseconds.add(1, ordering: .relaxed).newValue / 4)
             })
         inThreads(8) { thread in
             for number in 0..<4000 {

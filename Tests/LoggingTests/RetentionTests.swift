@@ -62,7 +62,8 @@ struct RetentionTests {
         ])
     func table(_ row: Case) {
         let retention = Retention(
-            maximumFiles: row.keep, maximumAge: row.days.map { TimeAmount(milliseconds: $0 * Self.day) },
+            maximumFiles: row.keep,
+            maximumAge: row.days.map { TimeAmount(milliseconds: $0 * Self.day) },
             maximumTotalSize: row.size)
         let excess = retention.excess(of: Self.files(row.files), besides: row.room, someTime)
         #expect(excess.files.map(\.number) == Array(0..<row.count).map { $0 + 1 })
@@ -91,7 +92,8 @@ struct RetentionTests {
                 maximumFiles: .random(in: 0...8, using: &dice),
                 maximumAge: Bool.random(using: &dice)
                     ? TimeAmount(milliseconds: .random(in: 0...100, using: &dice)) : nil,
-                maximumTotalSize: Bool.random(using: &dice) ? .random(in: 0...300, using: &dice) : nil)
+                maximumTotalSize: Bool.random(using: &dice)
+                    ? .random(in: 0...300, using: &dice) : nil)
             let room = Int.random(in: 0...50, using: &dice)
             let (removed, reason) = retention.excess(of: files, besides: room, someTime)
             #expect(Array(removed) == Array(files.prefix(removed.count)))

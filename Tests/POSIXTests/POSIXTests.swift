@@ -39,7 +39,8 @@ struct SystemCallTests {
     @Test(
         "fails in the system's words",
         arguments: [
-            (.noSpace, "No space left on device"), (.noSuchFileOrDirectory, "No such file or directory"),
+            (.noSpace, "No space left on device"),
+            (.noSuchFileOrDirectory, "No such file or directory"),
             (.permissionDenied, "Permission denied"), (.ioError, "Input/output error"),
             (.wouldBlock, "Resource temporarily unavailable"), (.fileExists, "File exists"),
             (.tooManyOpenFiles, "Too many open files"), (.addressInUse, "Address already in use"),
@@ -127,7 +128,9 @@ struct FileDescriptorTests {
         #expect(same.inode == status.inode && same.device == status.device)
         #expect(try !FileStatus(path: folder.path).isRegularFile)
         #expect(try FileStatus(path: folder.file("b", "", mode: 0o604)).isReadableByOthers)
-        #expect(throws: Errno.noSuchFileOrDirectory) { _ = try FileStatus(path: folder.path("c")).size }
+        #expect(throws: Errno.noSuchFileOrDirectory) {
+            _ = try FileStatus(path: folder.path("c")).size
+        }
     }
 }
 
@@ -252,7 +255,9 @@ struct SystemFileSystemTests {
     func errors() throws {
         let path = folder.path("a")
         #expect(throws: Errno.noSuchFileOrDirectory) { try files.remove(path) }
-        #expect(throws: Errno.noSuchFileOrDirectory) { try files.rename(path, to: folder.path("b")) }
+        #expect(throws: Errno.noSuchFileOrDirectory) {
+            try files.rename(path, to: folder.path("b"))
+        }
         #expect(throws: Errno.fileExists) { try files.createFolder(folder.path, mode: 0o700) }
         #expect(throws: Errno.noSuchFileOrDirectory) {
             _ = try files.open(path, O_WRONLY, mode: 0).rawValue

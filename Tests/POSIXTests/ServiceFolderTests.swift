@@ -94,7 +94,9 @@ struct ServiceFolderTests {
         #expect(symlink("a", folder.path("b")) == 0)
         #expect(symlink("nowhere", folder.path("c")) == 0)
         #expect(throws: TrustedFile.Failure.failed(.tooManySymbolicLinkLevels)) { try faults("a") }
-        #expect(throws: TrustedFile.Failure.failed(.tooManySymbolicLinkLevels)) { try faults("a/file") }
+        #expect(throws: TrustedFile.Failure.failed(.tooManySymbolicLinkLevels)) {
+            try faults("a/file")
+        }
         #expect(throws: TrustedFile.Failure.failed(.noSuchFileOrDirectory)) { try faults("c") }
         #expect(throws: TrustedFile.Failure.failed(.noSuchFileOrDirectory)) {
             try TrustedFile(reading: "", upTo: 1)

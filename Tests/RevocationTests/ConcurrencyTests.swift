@@ -186,7 +186,9 @@ struct ConcurrencyTests {
         let table = try folder.reopened(at: evening)
         let known = acknowledged.withLock { $0 }
         #expect(known.count == 100)
-        for (token, time) in known { #expect(table.finding(token: token) == .alreadyUsed(at: time)) }
+        for (token, time) in known {
+            #expect(table.finding(token: token) == .alreadyUsed(at: time))
+        }
         #expect(table.start == Revocations.RecoverySummary(entries: 100, tornBytes: 0))
     }
 }

@@ -24,7 +24,8 @@ struct ReadingTests {
                     == .revoked(at: minutes(1)))
             #expect(table.finding(began: noon) == .revoked(at: minutes(2)))
             #expect(
-                table.finding(token: "t", session: "x", began: minutes(5)) == .alreadyUsed(at: minutes(3))
+                table.finding(token: "t", session: "x", began: minutes(5))
+                    == .alreadyUsed(at: minutes(3))
             )
             #expect(table.finding(token: "x", session: "x", began: minutes(5)) == nil)
         }

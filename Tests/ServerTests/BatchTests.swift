@@ -7,7 +7,9 @@ import Time
 @Suite("A worker with more to do than a batch holds", .blocking, .serialized)
 struct BatchTests {
     /// No time at all for a head, of which a part is here.
-    private static let impatient = ServerOptions.forTests { $0.headTimeout = TimeAmount(milliseconds: 0) }
+    private static let impatient = ServerOptions.forTests {
+        $0.headTimeout = TimeAmount(milliseconds: 0)
+    }
 
     private static let routes: RouteTable = {
         var router = Router()

@@ -232,7 +232,8 @@ struct ListenerTests {
     @Test("takes an address again that was just in use")
     func reuse() throws {
         // At once, or somebody else has it.
-        let first = try TestServer(.forTests { $0.lastRequestTimeout = TimeAmount(milliseconds: 0) })
+        let first = try TestServer(
+            .forTests { $0.lastRequestTimeout = TimeAmount(milliseconds: 0) })
         let client = try first.client()
         try client.send(.get("/hello"))
         _ = try client.response()

@@ -33,7 +33,8 @@ struct DeadlineListTests {
     @Test("expires after the duration of its kind, not before")
     func durations() {
         for (kind, duration) in [
-            (DeadlineQueue.Kind.head, 10), (.body, 20), (.idle, 75), (.write, 20), (.lingeringClose, 2),
+            (DeadlineQueue.Kind.head, 10), (.body, 20), (.idle, 75), (.write, 20),
+            (.lingeringClose, 2),
         ] as [(DeadlineQueue.Kind, Int64)] {
             var list = list()
             list.set(3, kind, now: at(100))
@@ -129,7 +130,9 @@ struct DeadlineListTests {
 
     @Test("behaves as in a simple model, whatever is done in whatever order")
     func model() {
-        var (list, model): (DeadlineQueue, [Int: (DeadlineQueue.Kind, MonotonicTime)]) = (list(), [:])
+        var (list, model): (DeadlineQueue, [Int: (DeadlineQueue.Kind, MonotonicTime)]) = (
+            list(), [:]
+        )
         var random: UInt64 = 1
         func roll(_ sides: Int) -> Int {
             random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

@@ -105,7 +105,9 @@ struct OffloadQueueTests {
 
     @Test("without a waiting room still runs what it can")
     func noWaitingRoom() {
-        let (queue, gate) = (OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 0)), Gate())
+        let (queue, gate) = (
+            OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 0)), Gate()
+        )
         #expect(queue.submit { gate.pass() })
         #expect(gate.waitForArrival())
         #expect(!queue.submit {})

@@ -19,7 +19,8 @@ struct OffloadTests {
                     .post, "/slow",
                     inTwoSteps: slowly { request in
                         gate.pass()
-                        return Response(.ok, json: Array(text(request.body).utf8)).heldUntilCommitted
+                        return Response(.ok, json: Array(text(request.body).utf8))
+                            .heldUntilCommitted
                     })
             })
     }

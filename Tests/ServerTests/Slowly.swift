@@ -1,6 +1,7 @@
 import HTTP
 
 /// A handler all of whose work is slow.
-func slowly(_ kind: OffloadedWork.Kind = .cpuBound, _ handler: @escaping Handler) -> TwoStepHandler {
+func slowly(_ kind: OffloadedWork.Kind = .cpuBound, _ handler: @escaping Handler) -> TwoStepHandler
+{
     { request in .slow(kind) { handler(request) } }
 }

@@ -196,7 +196,8 @@ struct UnixSocketTests {
         #expect(fitting.utf8.count == SocketAddress.longestPath)
         _ = try TestServer(.on(fitting))
         let cases: [(String, Errno)] = [
-            (fitting + "x", .fileNameTooLong), ("", .invalidArgument), ("\0abstract", .invalidArgument),
+            (fitting + "x", .fileNameTooLong), ("", .invalidArgument),
+            ("\0abstract", .invalidArgument),
             (path + "\0", .invalidArgument), (folder.path("no/s"), .noSuchFileOrDirectory),
         ]
         for (path, error) in cases {

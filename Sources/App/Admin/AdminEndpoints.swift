@@ -62,7 +62,8 @@ struct AdminEndpoints: Sendable {
     /// However it was ended: a token that came back after its time ends its session, too.
     private func isRevoked(_ session: SessionList.Session) -> Bool {
         revocations.finding(
-            token: nil, session: session.id.utf8, user: session.user.rawValue, began: session.started)
+            token: nil, session: session.id.utf8, user: session.user.rawValue,
+            began: session.started)
             != nil
     }
 

@@ -37,7 +37,8 @@ package struct AdminClient: Sendable {
             case .pathTooLong(let path):
                 "\(path) cannot be a socket: its path has at most "
                     + "\(SocketAddress.longestPath) bytes"
-            case .failed(let path, let error): "cannot ask the server at \(path): \(error.description)"
+            case .failed(let path, let error):
+                "cannot ask the server at \(path): \(error.description)"
             }
         }
     }

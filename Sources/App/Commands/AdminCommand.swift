@@ -168,7 +168,8 @@ struct AdminCommand {
         }
         let area = Area(name: words[0])
         guard area != nil || words[0] == "all" else {
-            throw GatehouseCommand.UsageError(sentence: "\(words[0]): no such area; write \(areas) or all")
+            throw GatehouseCommand.UsageError(
+                sentence: "\(words[0]): no such area; write \(areas) or all")
         }
         guard let level = Level(name: words[1]) else {
             throw GatehouseCommand.UsageError(
@@ -258,7 +259,8 @@ struct AdminCommand {
             return
         }
         guard !sessions.isEmpty else {
-            GatehouseCommand.printError("no session of user \(user.rawValue) that this server has begun or renewed")
+            GatehouseCommand.printError(
+                "no session of user \(user.rawValue) that this server has begun or renewed")
             return
         }
         var rows = [["session", "began", "seen", "ends", "from"]]
@@ -348,7 +350,8 @@ struct AdminCommand {
             switch Self.claims(of: token, configuration) {
             case .signed(let signed): claims = signed
             case .malformed:
-                GatehouseCommand.printError("that is not a token: three parts in base64url, with dots between")
+                GatehouseCommand.printError(
+                    "that is not a token: three parts in base64url, with dots between")
                 return .usage
             case .unsigned:
                 GatehouseCommand.printError(
@@ -370,7 +373,8 @@ struct AdminCommand {
             case .known: break
             case .unreadable(let problems):
                 for problem in problems { GatehouseCommand.printError("\(problem)") }
-                GatehouseCommand.printError("whether there is such a user cannot be told; recorded all the same")
+                GatehouseCommand.printError(
+                    "whether there is such a user cannot be told; recorded all the same")
             case .unknown:
                 let sentence = "\(unknown.sentence); recorded all the same"
                 if unknown.exitCode == .success {
@@ -390,7 +394,8 @@ struct AdminCommand {
     /// Nil if it may go on.
     private static func refusalOfAll() -> GatehouseCommand.ExitCode? {
         guard StandardInput.isTerminal else {
-            GatehouseCommand.printError("--all ends every session of everybody; write --yes if that is meant")
+            GatehouseCommand.printError(
+                "--all ends every session of everybody; write --yes if that is meant")
             return .usage
         }
         StandardInput.show("This ends every session of everybody. Type yes to go on: ")
@@ -419,7 +424,8 @@ struct AdminCommand {
             default: claims = error.claims
             }
         }
-        return claims.map { .signed(TokenIdentity.fillingIdentifiers($0, of: token.span)) } ?? .unsigned
+        return claims.map { .signed(TokenIdentity.fillingIdentifiers($0, of: token.span)) }
+            ?? .unsigned
     }
 
     // MARK: Words

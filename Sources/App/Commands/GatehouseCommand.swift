@@ -72,7 +72,9 @@ package struct GatehouseCommand {
             default: throw .unknown(argument)
             }
         }
-        if configurationPath == nil, let path = environment[ConfigurationSource.fileVariable], !path.isEmpty {
+        if configurationPath == nil, let path = environment[ConfigurationSource.fileVariable],
+            !path.isEmpty
+        {
             configurationPath = path
         }
     }
@@ -119,7 +121,8 @@ package struct GatehouseCommand {
     package static func run(_ arguments: [String], environment: [String: String]) -> ExitCode {
         Signals.ignoreBrokenPipes()
         do throws(UsageError) {
-            return StandardOutput.finish(try GatehouseCommand(arguments, environment: environment).run())
+            return StandardOutput.finish(
+                try GatehouseCommand(arguments, environment: environment).run())
         } catch {
             printError("\(error.sentence)\n\(usage)")
             var rest = arguments.splittingValues[...]
@@ -225,7 +228,9 @@ package struct GatehouseCommand {
             }
         }
         // About settings that are not what the operator meant there is nothing to warn of yet.
-        if draft.problems.isEmpty { for warning in warnings { Self.printError("warning: \(warning)") } }
+        if draft.problems.isEmpty {
+            for warning in warnings { Self.printError("warning: \(warning)") }
+        }
         for problem in problems { Self.printError("\(problem)") }
         if let shortage { Self.printError(shortage.sentence) }
         guard problems.isEmpty else { return .configuration }
@@ -241,7 +246,8 @@ package struct GatehouseCommand {
         do throws(Errno) {
             signals = try Signals()
         } catch {
-            Self.printError("threads: none can be made: \(error.description); raise the limit (ulimit -u)")
+            Self.printError(
+                "threads: none can be made: \(error.description); raise the limit (ulimit -u)")
             return .system
         }
         let limits = StartLimits.measured()
@@ -272,7 +278,8 @@ package struct GatehouseCommand {
         }
         let gatehouse: Application
         do throws(Application.StartError) {
-            let source = Application.ConfigurationLocation(file: configurationPath, environment: environment)
+            let source = Application.ConfigurationLocation(
+                file: configurationPath, environment: environment)
             gatehouse = try Application(
                 configuration, source: source, inherited: inherited, limits: limits,
                 manager: ServiceNotifier(environment, processID: processID()))

@@ -79,7 +79,8 @@ struct LogCommand {
             }
         }
         guard let verb else {
-            throw GatehouseCommand.UsageError(sentence: "log what? write log verify, head, stats or tail")
+            throw GatehouseCommand.UsageError(
+                sentence: "log what? write log verify, head, stats or tail")
         }
         self.verb = verb
     }
@@ -99,7 +100,8 @@ struct LogCommand {
         switch option {
         case "--lines":
             guard let count = Int(text), (0...1_000_000).contains(count) else {
-                throw GatehouseCommand.UsageError(sentence: "--lines \(text): not from 0 to 1000000")
+                throw GatehouseCommand.UsageError(
+                    sentence: "--lines \(text): not from 0 to 1000000")
             }
             lines = count
         case "--level":
@@ -221,14 +223,16 @@ struct LogCommand {
             }
             GatehouseCommand.printError("\(path): no state that one of the keys has written")
         } catch {
-            GatehouseCommand.printError("\(path): \(ReadingError(opening: path, .configured, error).reason)")
+            GatehouseCommand.printError(
+                "\(path): \(ReadingError(opening: path, .configured, error).reason)")
         }
         return .noInput
     }
 
     /// Of the keys that decide which files are part of a log.
     private func keyIDs(_ configuration: Configuration) -> [String] {
-        (SealKeys.current(configuration, making: false) + SealKeys.previous(configuration)).map(\.id)
+        (SealKeys.current(configuration, making: false) + SealKeys.previous(configuration)).map(
+            \.id)
     }
 
     /// About one log: an event of the audit log is in the log, too.

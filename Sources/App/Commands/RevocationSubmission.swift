@@ -119,7 +119,8 @@ struct RevocationSubmission {
         do throws(AdminAPI.Failure) {
             let answer = try AdminAPI(configuration).ask("POST", "/revoke", json: order)
             return Done(
-                destination: .server, target: TargetStatus(isKnown: answer["known"] != .boolean(false)))
+                destination: .server,
+                target: TargetStatus(isKnown: answer["known"] != .boolean(false)))
         } catch {
             switch error {
             case .noSocket, .unreached(.notRunning): return try write(error)
@@ -178,7 +179,9 @@ struct RevocationSubmission {
             return status.owner == geteuid()
         }
         // The journal itself says what is wrong with a folder that cannot be opened.
-        guard let folder = try? ServiceFolder.lowest(LogFileNames.folder(of: path)) else { return true }
+        guard let folder = try? ServiceFolder.lowest(LogFileNames.folder(of: path)) else {
+            return true
+        }
         return folder.owner == geteuid()
     }
 }

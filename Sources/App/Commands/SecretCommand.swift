@@ -177,7 +177,8 @@ struct KeyInsertion {
             throw .wrong([error])
         }
         let place: KeyInsertionPoint
-        do throws(ConfigurationProblem) { place = try KeyInsertionPoint(in: bytes, of: path) } catch {
+        do throws(ConfigurationProblem) { place = try KeyInsertionPoint(in: bytes, of: path) } catch
+        {
             throw .wrong([error])
         }
         guard place.ids.count < KeyRing.maximumKeys else { throw .tooManyKeys }
@@ -213,7 +214,9 @@ struct KeyInsertion {
                 throw .wrong(error.problems)
             }
             guard configuration.keys.signing.id == id else {
-                throw .wrong([ConfigurationProblem(path: "token.keys", message: "did not take the key")])
+                throw .wrong([
+                    ConfigurationProblem(path: "token.keys", message: "did not take the key")
+                ])
             }
             let now = try? folder.status(of: name)
             guard let now, now.isSameFile(as: before), now.modified == before.modified,
@@ -251,7 +254,8 @@ struct KeyInsertion {
                 throw error
             }
         } catch {
-            throw error == .fileExists ? ifThere(path(of: name)) : .cannotWrite(path(of: name), error)
+            throw error == .fileExists
+                ? ifThere(path(of: name)) : .cannotWrite(path(of: name), error)
         }
     }
 

@@ -33,7 +33,8 @@ struct TokenCommand {
                 guard let named = Verb(rawValue: argument) else {
                     throw GatehouseCommand.UsageError(
                         sentence: TokenPrompt.looksLikeToken(argument)
-                            ? TokenPrompt.refusal : "token \(argument): write token issue or explain"
+                            ? TokenPrompt.refusal
+                            : "token \(argument): write token issue or explain"
                     )
                 }
                 verb = named
@@ -53,7 +54,8 @@ struct TokenCommand {
             }
         }
         guard let verb else {
-            throw GatehouseCommand.UsageError(sentence: "token what? write token issue or token explain")
+            throw GatehouseCommand.UsageError(
+                sentence: "token what? write token issue or token explain")
         }
         guard verb != .issue || user != nil else {
             throw GatehouseCommand.UsageError(
@@ -63,14 +65,19 @@ struct TokenCommand {
     }
 
     private static func span(_ text: String) throws(GatehouseCommand.UsageError) -> TimeAmount {
-        guard let span = Units.duration(text), span.milliseconds >= 1000, span.milliseconds % 1000 == 0 else {
-            throw GatehouseCommand.UsageError(sentence: "\"\(text)\" is no time to live; write 10m or 12h")
+        guard let span = Units.duration(text), span.milliseconds >= 1000,
+            span.milliseconds % 1000 == 0
+        else {
+            throw GatehouseCommand.UsageError(
+                sentence: "\"\(text)\" is no time to live; write 10m or 12h")
         }
         return span
     }
 
     /// What `log stats --since` takes, a span from now on, and seconds since 1970.
-    static func moment(_ text: String, _ now: Timestamp) throws(GatehouseCommand.UsageError) -> Timestamp {
+    static func moment(_ text: String, _ now: Timestamp) throws(GatehouseCommand.UsageError)
+        -> Timestamp
+    {
         let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         if isNumber, let seconds = Int64(text) { return Timestamp(seconds: seconds) }
         if text.hasPrefix("+"), let span = Units.duration(String(text.dropFirst())) {
@@ -136,7 +143,8 @@ struct TokenCommand {
                 return .noUser
             }
             if error.isNotRunning {
-                GatehouseCommand.printError("a token has to stand in the log, and so its server has to run")
+                GatehouseCommand.printError(
+                    "a token has to stand in the log, and so its server has to run")
             }
             return error.report()
         }

@@ -199,7 +199,8 @@ struct TokenExplanation {
         if let fault = payload.fault {
             badPayload("claims", fault.name, fault.text)
         } else {
-            step(isVerified ? .good : .unverified, "payload", "a JSON object of \(json.count) bytes")
+            step(
+                isVerified ? .good : .unverified, "payload", "a JSON object of \(json.count) bytes")
         }
         describe(payload)
         if isVerified, payload.fault == nil { explainPolicy(payload) }
@@ -220,8 +221,12 @@ struct TokenExplanation {
             guard let moment = payload.dates[name] else { continue }
             step(isVerified ? .note : .unverified, name, words(name, moment))
         }
-        if let id = payload.tokenID { step(isVerified ? .note : .unverified, "jti", VisibleText.of(id)) }
-        if let id = payload.sessionID { step(isVerified ? .note : .unverified, "sid", VisibleText.of(id)) }
+        if let id = payload.tokenID {
+            step(isVerified ? .note : .unverified, "jti", VisibleText.of(id))
+        }
+        if let id = payload.sessionID {
+            step(isVerified ? .note : .unverified, "sid", VisibleText.of(id))
+        }
         if !payload.others.isEmpty {
             let names = payload.others.prefix(8).map { VisibleText.of($0, limit: 20) }
             let more = payload.others.count > 8 ? ", …" : ""

@@ -50,7 +50,8 @@ struct UserCommand {
                 throw GatehouseCommand.UsageError(sentence: "unknown argument: \(option)")
             case (nil, _):
                 guard let named = Verb(rawValue: argument) else {
-                    throw GatehouseCommand.UsageError(sentence: "user \(argument): write \(Self.verbs)")
+                    throw GatehouseCommand.UsageError(
+                        sentence: "user \(argument): write \(Self.verbs)")
                 }
                 verb = named
             case (let verb?, _):
@@ -97,7 +98,8 @@ struct UserCommand {
             }
         case .list:
             guard username == nil, id == nil, name == nil else {
-                throw GatehouseCommand.UsageError(sentence: "user list takes --config or --users-file alone")
+                throw GatehouseCommand.UsageError(
+                    sentence: "user list takes --config or --users-file alone")
             }
         case .setPassword, .remove, .disable, .enable:
             guard (username == nil) != (id == nil), name == nil else {
@@ -196,7 +198,9 @@ struct UserCommand {
 
     /// Says what was done, has the server take it, and ends the user's sessions if they have to.
     /// - Parameter configuration: of the server; nil if it is not its users file.
-    private func applyToServer(_ change: Change, _ configuration: Configuration?) -> GatehouseCommand.ExitCode {
+    private func applyToServer(_ change: Change, _ configuration: Configuration?)
+        -> GatehouseCommand.ExitCode
+    {
         let atSignal = "\(change.description); a running server takes it at SIGHUP"
         guard let configuration else {
             StandardOutput.show(atSignal)
@@ -256,10 +260,14 @@ struct UserCommand {
         }
     }
 
-    private func endSessions(_ user: User, _ configuration: Configuration) -> GatehouseCommand.ExitCode {
+    private func endSessions(_ user: User, _ configuration: Configuration)
+        -> GatehouseCommand.ExitCode
+    {
         do throws(RevocationSubmission.Failure) {
             printSessionsEnded(
-                user, try RevocationSubmission(endingSessionsOf: user.id, configuration).send().destination)
+                user,
+                try RevocationSubmission(endingSessionsOf: user.id, configuration).send()
+                    .destination)
             return .success
         } catch {
             let exitCode = error.report()
@@ -284,7 +292,8 @@ struct UserCommand {
         guard let username, let name else { return nil }
         let file = UsersFile(path)
         // Before the password is asked for; what counts is what is there when the user is added.
-        try Self.inspect(file, making: true) { users, ids in Self.conflict(users, ids, username, id) }
+        try Self.inspect(file, making: true) { users, ids in Self.conflict(users, ids, username, id)
+        }
         let password = try hash(for: names.of(username), username, iterations)
         var alike: [String] = []
         let outcome = try Self.update(file, making: true) {

@@ -107,7 +107,9 @@ extension Configuration {
             if let path {
                 do throws(ConfigurationProblem) {
                     let file = try ConfigurationFile(path)
-                    problems = file.faults.map { ConfigurationProblem(path: path, message: $0.sentence) }
+                    problems = file.faults.map {
+                        ConfigurationProblem(path: path, message: $0.sentence)
+                    }
                     faults = Set(file.faults)
                     warnings = file.warning(path, "configuration")
                     root = try parse(file.bytes, path)
@@ -118,7 +120,8 @@ extension Configuration {
                 }
             }
             var reader = ConfigurationReader(
-                ConfigurationSource(root, environment: environment), file: path, knownFaults: faults)
+                ConfigurationSource(root, environment: environment), file: path, knownFaults: faults
+            )
             var configuration = reader.read()
             self.problems = problems + reader.problems
             configuration.warnings =
@@ -160,7 +163,8 @@ extension Configuration {
             status.isReadableByOthers
         else { return [] }
         return [
-            ConfigurationProblem(path: path, message: "the \(what) file can be read by others; chmod 600 it")
+            ConfigurationProblem(
+                path: path, message: "the \(what) file can be read by others; chmod 600 it")
         ]
     }
 }

@@ -63,7 +63,8 @@ extension ConfigurationFile {
     func warning(_ path: String, _ what: String) -> [ConfigurationProblem] {
         guard isReadableByOthers else { return [] }
         return [
-            ConfigurationProblem(path: path, message: "the \(what) file can be read by others; chmod 600 it")
+            ConfigurationProblem(
+                path: path, message: "the \(what) file can be read by others; chmod 600 it")
         ]
     }
 }

@@ -176,7 +176,8 @@ struct ConfigurationReader {
         let day = TimeAmount.seconds(86_400)
         let lifetime = duration("token.ttl", .seconds(1800), .seconds(1)...day)
         let session = duration(
-            "token.session", .seconds(43_200), .seconds(1)...TimeAmount(milliseconds: day.milliseconds * 365))
+            "token.session", .seconds(43_200),
+            .seconds(1)...TimeAmount(milliseconds: day.milliseconds * 365))
         if session < lifetime {
             settings.add("token.session", "a session cannot be shorter than its tokens (token.ttl)")
         }
@@ -526,7 +527,8 @@ struct ConfigurationReader {
         var texts: [String] = []
         for (index, element) in list.enumerated() {
             guard case .string(let text) = element else {
-                settings.add("\(path)[\(index)]", "\(ConfigurationSource.shown(element)) is not a string")
+                settings.add(
+                    "\(path)[\(index)]", "\(ConfigurationSource.shown(element)) is not a string")
                 continue
             }
             texts.append(text)

@@ -30,7 +30,8 @@ struct ConfigurationSource {
         }
         guard let root else { return }
         guard case .object = root else {
-            problems.append(ConfigurationProblem(path: "", message: "the file must hold one object"))
+            problems.append(
+                ConfigurationProblem(path: "", message: "the file must hold one object"))
             return
         }
         flatten(root, path: "")

@@ -23,7 +23,8 @@ enum Units {
         let units: [(String, Int64)] = [
             ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000),
         ]
-        for (unit, factor) in units where duration.milliseconds != 0 && duration.milliseconds % factor == 0 {
+        for (unit, factor) in units
+        where duration.milliseconds != 0 && duration.milliseconds % factor == 0 {
             return "\(duration.milliseconds / factor)\(unit)"
         }
         return duration.milliseconds == 0 ? "0s" : "\(duration.milliseconds)ms"

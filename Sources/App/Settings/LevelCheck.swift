@@ -41,7 +41,9 @@ enum LevelCheck {
         return problems
     }
 
-    private static func unseen(_ setting: String, _ level: Level, _ lowest: Level) -> ConfigurationProblem {
+    private static func unseen(_ setting: String, _ level: Level, _ lowest: Level)
+        -> ConfigurationProblem
+    {
         ConfigurationProblem(
             path: setting,
             message: "\(level.name) has no effect: log.file.level and log.stderr.level take "

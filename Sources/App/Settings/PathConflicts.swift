@@ -36,12 +36,14 @@ struct PathConflicts {
             for other in places[..<index]
             where !(place.isSecret && other.isSecret) && Self.isSame(place.path, other.path) {
                 problems.append(
-                    ConfigurationProblem(path: place.name, message: "is the same file as \(other.name)"))
+                    ConfigurationProblem(
+                        path: place.name, message: "is the same file as \(other.name)"))
             }
             for log in logs where place.path != log {
                 guard let file = Self.ownFile(of: log, place.path) else { continue }
                 problems.append(
-                    ConfigurationProblem(path: place.name, message: "is \(file), a name that the log needs"))
+                    ConfigurationProblem(
+                        path: place.name, message: "is \(file), a name that the log needs"))
             }
             if let journal, place.path != journal,
                 ["lock", "new", "state"].contains(where: {

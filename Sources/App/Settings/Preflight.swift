@@ -147,7 +147,8 @@ package struct Preflight {
             let name = LogFileNames.base(of: path)
             if (try? folder.status(of: name)) == nil {
                 if let error = folder.obstacleToWriting {
-                    return add(place.setting, "\(place.folder) cannot be written: \(error.description)")
+                    return add(
+                        place.setting, "\(place.folder) cannot be written: \(error.description)")
                 }
             } else if !folder.permits(name, R_OK | W_OK) {
                 return add(place.setting, "\(path) cannot be written: Permission denied")
@@ -269,7 +270,8 @@ package struct Preflight {
         warnings += Configuration.permissionWarning(path, "users")
         if userCount == 0 {
             warnings.append(
-                ConfigurationProblem(path: path, message: "has no users; add one with `gatehouse user add`"))
+                ConfigurationProblem(
+                    path: path, message: "has no users; add one with `gatehouse user add`"))
         }
     }
 }

@@ -48,7 +48,9 @@ struct ServicePlaces {
         }
     }
 
-    private static func problems(_ place: Place, _ path: String, _ what: String) -> [ConfigurationProblem] {
+    private static func problems(_ place: Place, _ path: String, _ what: String)
+        -> [ConfigurationProblem]
+    {
         guard let (folder, name) = try? ServiceFolder.containing(path),
             let status = try? folder.status(of: name)
         else { return [] }
@@ -88,7 +90,9 @@ struct ServicePlaces {
         }
     }
 
-    private func folderWarnings(_ place: Place, _ known: inout Set<PathFault>) -> [ConfigurationProblem] {
+    private func folderWarnings(_ place: Place, _ known: inout Set<PathFault>)
+        -> [ConfigurationProblem]
+    {
         guard let folder = try? ServiceFolder.lowest(place.folder) else { return [] }
         return folder.faults.compactMap { fault in
             guard known.insert(fault).inserted, Self.isWorthSaying(fault, folder.path) else {

@@ -53,7 +53,8 @@ struct StartLimits: Sendable {
 
     private static func threads(of options: ServerOptions) -> Int {
         let workers = if case .unix = options.address.host { 1 } else { options.workers }
-        return workers + options.cpuBoundWork.maximumConcurrent + options.ioBoundWork.maximumConcurrent
+        return workers + options.cpuBoundWork.maximumConcurrent
+            + options.ioBoundWork.maximumConcurrent
     }
 
     // MARK: Fitting
@@ -73,7 +74,9 @@ struct StartLimits: Sendable {
         return warnings + [try fitThreads(&configuration)].compactMap(\.self)
     }
 
-    private func fitThreads(_ configuration: inout Configuration) throws(Shortage) -> ConfigurationProblem? {
+    private func fitThreads(_ configuration: inout Configuration) throws(Shortage)
+        -> ConfigurationProblem?
+    {
         let sides = [configuration.adminOptions, configuration.metricsOptions].compactMap(\.self)
         let others = Self.otherThreads + sides.map(Self.threads).reduce(0, +)
         let wanted = others + Self.threads(of: configuration.server)

@@ -83,7 +83,8 @@ enum TokenPrompt {
         if token.isEmpty { throw .nothing }
         let start = String(decoding: token.prefix(14), as: UTF8.self).lowercased()
         if start.hasPrefix("bearer ") || start.hasPrefix("authorization:") {
-            GatehouseCommand.printError("write the token alone, without `Authorization` and `Bearer`")
+            GatehouseCommand.printError(
+                "write the token alone, without `Authorization` and `Bearer`")
             return nil
         }
         return token

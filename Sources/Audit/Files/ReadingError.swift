@@ -27,7 +27,9 @@ package enum ReadingError: Error, Equatable, Sendable {
     /// Why a path could not be opened.
     package init(opening path: String, _ access: LogAccess, _ error: Errno) {
         // A loop of links on the way has the same number.
-        if error == .tooManySymbolicLinkLevels, (try? access.status(of: path))?.isSymbolicLink == true {
+        if error == .tooManySymbolicLinkLevels,
+            (try? access.status(of: path))?.isSymbolicLink == true
+        {
             self = .link(path: path)
         } else {
             self.init(path, error)

@@ -69,7 +69,9 @@ extension LogStatistics {
         return (count == 1 ? "each \(unit)" : "\(count) \(unit)s", labelLength)
     }
 
-    private static func table(_ title: String, _ tally: borrowing FrequencyCounter, _ noun: String) -> String {
+    private static func table(_ title: String, _ tally: borrowing FrequencyCounter, _ noun: String)
+        -> String
+    {
         let top = tally.top(rows)
         let others = tally.total - top.reduce(0) { $0.addingSaturated($1.count) }
         var title = title

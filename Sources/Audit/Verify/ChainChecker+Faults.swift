@@ -46,7 +46,8 @@ extension ChainChecker {
         var walk = ChainCursor(
             code: highestSeal?.seal.code ?? (firstSequence == 1 ? SealMAC.none : nil),
             sequence: highestSeal?.seal.sequence ?? (firstSequence ?? 1) - 1,
-            time: highestSeal?.seal.timeText, spot: mostRecentlyRead?.last, reason: mostRecentlyRead?.seal.reason)
+            time: highestSeal?.seal.timeText, spot: mostRecentlyRead?.last,
+            reason: mostRecentlyRead?.seal.reason)
         for (index, item) in items.enumerated() {
             classify(
                 item, Self.follower(of: index, items, next), next, items.dropFirst(index + 1), &walk
@@ -256,7 +257,8 @@ extension ChainChecker {
     }
 
     private static func judgement(
-        _ segment: FailedSegment, _ missingCount: UInt64, _ walk: ChainCursor, _ follower: Follower?,
+        _ segment: FailedSegment, _ missingCount: UInt64, _ walk: ChainCursor,
+        _ follower: Follower?,
         _ next: SealedSegment?
     ) -> (VerificationReport.Fault.Kind, String) {
         let seal = segment.seal
@@ -320,7 +322,8 @@ extension ChainChecker {
 
     /// Takes note of a gap, if there is one, before the seal with this number.
     private mutating func advance(
-        to sequence: UInt64, _ spot: LinePosition, _ opening: ControlLine?, _ walk: inout ChainCursor
+        to sequence: UInt64, _ spot: LinePosition, _ opening: ControlLine?,
+        _ walk: inout ChainCursor
     ) {
         guard sequence > walk.sequence, sequence - walk.sequence > 1 else { return }
         let missing = (walk.sequence + 1)...(sequence - 1)
@@ -331,10 +334,12 @@ extension ChainChecker {
     }
 
     private func gapFault(
-        _ missing: ClosedRange<UInt64>, _ spot: LinePosition, _ opening: ControlLine?, _ walk: ChainCursor
+        _ missing: ClosedRange<UInt64>, _ spot: LinePosition, _ opening: ControlLine?,
+        _ walk: ChainCursor
     ) -> Fault {
         func fault(
-            _ kind: VerificationReport.Fault.Kind, _ first: LinePosition, _ last: LinePosition, _ sentence: String
+            _ kind: VerificationReport.Fault.Kind, _ first: LinePosition, _ last: LinePosition,
+            _ sentence: String
         ) -> Fault {
             Fault(kind: kind, first: first, last: last, seals: missing, sentence: sentence)
         }
@@ -388,7 +393,8 @@ extension ChainChecker {
         guard let highest, lowest <= highest else { return nil }
         let first = LogFileNames.path(of: LogFileNames.base(of: log), lowest)
         if lowest == highest { return "\(first) is missing" }
-        return "\(first) to \(LogFileNames.path(of: LogFileNames.base(of: log), highest)) are missing"
+        return
+            "\(first) to \(LogFileNames.path(of: LogFileNames.base(of: log), highest)) are missing"
     }
 
     /// Lines at the end of a file, where no seal is missing.

@@ -151,7 +151,8 @@ struct ChainChecker {
     /// The key in use whose seal was read first.
     private var currentID: String?
     /// Seals of earlier keys behind that.
-    private var retired: (first: LinePosition, last: LinePosition, seals: ClosedRange<UInt64>, keyID: String)?
+    private var retired:
+        (first: LinePosition, last: LinePosition, seals: ClosedRange<UInt64>, keyID: String)?
     private let state: State?
 
     /// - Parameters:
@@ -359,7 +360,9 @@ struct ChainChecker {
 
     /// What can be wrong although every seal is right.
     private mutating func judgeBorder(before segment: SealedSegment) {
-        guard let highestSeal, pending.isEmpty, segment.seal.sequence == highestSeal.seal.sequence + 1 else {
+        guard let highestSeal, pending.isEmpty,
+            segment.seal.sequence == highestSeal.seal.sequence + 1
+        else {
             return
         }
         if isNewer(highestSeal.seal.keyID, than: segment.seal.keyID) {
@@ -419,7 +422,8 @@ struct ChainChecker {
             let from = highestSeal.seal.moment, let to = segment.seal.moment,
             to.milliseconds - from.milliseconds > 120_000
         else { return }
-        let words = "\(place(highestSeal.last)): from \(highestSeal.seal.timeText) to \(segment.seal.timeText)"
+        let words =
+            "\(place(highestSeal.last)): from \(highestSeal.seal.timeText) to \(segment.seal.timeText)"
         silences = silences.map { ($0.count + 1, $0.first) } ?? (1, words)
     }
 
@@ -553,7 +557,8 @@ struct ChainChecker {
         for gap in oldGaps + gaps { report(gap) }
         endBeginning(isComplete)
         if let tail { endTail(tail) }
-        endAnchors(tail, at: tail?.last ?? LinePosition(file: max(files.count - 1, 0), line: lineCount))
+        endAnchors(
+            tail, at: tail?.last ?? LinePosition(file: max(files.count - 1, 0), line: lineCount))
         addNotes()
         addFoundFaults()
         faults.sort { ($0.first, $0.last) < ($1.first, $1.last) }

@@ -151,7 +151,9 @@ struct ExternallyRotatedFiles {
 
     /// By their first seals. One without any stays behind the one before it, and the one that is being
     /// written is the last.
-    private static func order(_ own: [Candidate], _ moved: [Candidate], hasCurrent: Bool) -> [LogFile] {
+    private static func order(_ own: [Candidate], _ moved: [Candidate], hasCurrent: Bool)
+        -> [LogFile]
+    {
         var before: UInt64 = 0
         var keyed: [(sequence: UInt64, index: Int, file: LogFile)] = []
         for (index, part) in own.enumerated() {

@@ -118,7 +118,9 @@ struct SegmentReader {
     private mutating func considerSealBefore(_ notice: ControlLine?) {
         guard let chain = withSealBefore else { return }
         withSealBefore = nil
-        guard notice == .opened || notice == .repairedPartialLine || notice == .recovered else { return }
+        guard notice == .opened || notice == .repairedPartialLine || notice == .recovered else {
+            return
+        }
         withFailures = chain
         sealBeforeIsALine = true
         sealBeforeIsForeign = foreignIsBefore
@@ -156,7 +158,8 @@ struct SegmentReader {
         func isRight(_ chain: SealChain) -> Bool {
             seal.code == chain.code(key, after: seal.previous, seal.sequence, closing: coded)
         }
-        func accept(_ way: SealedSegment.MatchMode, _ first: LinePosition, _ facts: SegmentSummary) {
+        func accept(_ way: SealedSegment.MatchMode, _ first: LinePosition, _ facts: SegmentSummary)
+        {
             var facts = facts
             facts.close(with: seal, at: place, first: first)
             report(
@@ -173,7 +176,8 @@ struct SegmentReader {
             for damage in damages {
                 // Two pieces of one line that was cut in two are one fault.
                 let isLast = damage == damages.last
-                guard isLast || !damages.contains(LinePosition(file: file, line: damage.line + 1)) else {
+                guard isLast || !damages.contains(LinePosition(file: file, line: damage.line + 1))
+                else {
                     continue
                 }
                 report(.damaged(from: from, to: damage))

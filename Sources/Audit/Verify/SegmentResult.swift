@@ -60,7 +60,9 @@ struct SegmentSummary: Sendable {
     ///   - spot: the notice's line.
     ///   - first: the first line of the segment.
     ///   - lineCount: lines of the segment before this one.
-    mutating func take(_ notice: ControlLine, at spot: LinePosition, first: LinePosition, after lineCount: UInt64) {
+    mutating func take(
+        _ notice: ControlLine, at spot: LinePosition, first: LinePosition, after lineCount: UInt64
+    ) {
         switch notice {
         case .opened:
             startCount += 1

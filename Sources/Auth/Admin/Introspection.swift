@@ -70,6 +70,7 @@ package struct Introspection: Sendable {
         writer.integer(moment.seconds)
     }
 
-    private static let inactive = Response(.ok, json: Array(#"{"active":false}"#.utf8)).heldUntilCommitted
+    private static let inactive = Response(.ok, json: Array(#"{"active":false}"#.utf8))
+        .heldUntilCommitted
     private static let invalidRequest = Response.error(.badRequest, "Invalid request")
 }

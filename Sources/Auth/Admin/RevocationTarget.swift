@@ -12,7 +12,6 @@ package enum RevocationRequest: Sendable {
     case nothing
     case invalid
 
-
     init(_ request: Request, _ tokens: HS256, at now: Timestamp) {
         self = .invalid
         switch ContentType(request) {

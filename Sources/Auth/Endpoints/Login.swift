@@ -225,12 +225,15 @@ package struct Login: Sendable {
         return .response(response)
     }
 
-    private static let unsupportedMediaType = Response.error(.unsupportedMediaType).heldUntilCommitted
-    private static let unsupportedContentCoding = Response.unsupportedContentCoding.heldUntilCommitted
+    private static let unsupportedMediaType = Response.error(.unsupportedMediaType)
+        .heldUntilCommitted
+    private static let unsupportedContentCoding = Response.unsupportedContentCoding
+        .heldUntilCommitted
     private static let lengthRequired = Response.error(.lengthRequired).heldUntilCommitted
     private static let contentTooLarge = Response.error(.contentTooLarge).heldUntilCommitted
     private static let invalidJSON = Response.error(.badRequest, "Invalid JSON").heldUntilCommitted
-    private static let invalidUserID = Response.error(.badRequest, "Invalid user_id").heldUntilCommitted
+    private static let invalidUserID = Response.error(.badRequest, "Invalid user_id")
+        .heldUntilCommitted
     private static let tryAgain = Response.error(.serviceUnavailable, "Busy")
         .adding("Retry-After", "1").heldUntilCommitted
     /// RFC 9110 §15.5.2: a 401 has a challenge.

@@ -28,7 +28,9 @@ package struct Logout: Sendable {
         self.clock = clock
     }
 
-    package func endSession(_ request: Request) -> HandlerResult { end(request, isEverywhere: false) }
+    package func endSession(_ request: Request) -> HandlerResult {
+        end(request, isEverywhere: false)
+    }
 
     package func endAll(_ request: Request) -> HandlerResult { end(request, isEverywhere: true) }
 

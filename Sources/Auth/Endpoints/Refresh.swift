@@ -41,7 +41,8 @@ package struct Refresh: Sendable {
         _ mode: Mode, _ grace: Grace, _ bearer: BearerAuthentication, _ issuer: TokenIssuer,
         revocations: Revocations, sessions: SessionList, origins: ExchangeOrigins,
         limit: RefreshLimit,
-        crowdLimit: RefreshLimit = RefreshLimit(RefreshLimit.perUserUnderPressure), log: SecurityLog,
+        crowdLimit: RefreshLimit = RefreshLimit(RefreshLimit.perUserUnderPressure),
+        log: SecurityLog,
         clock: WallClock
     ) {
         self.mode = mode

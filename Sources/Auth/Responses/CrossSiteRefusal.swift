@@ -20,7 +20,8 @@ package struct CrossSiteRefusal: Sendable {
         return Self.response
     }
 
-    private static let response = Response.error(.forbidden, "Cross-site request").heldUntilCommitted
+    private static let response = Response.error(.forbidden, "Cross-site request")
+        .heldUntilCommitted
 }
 
 /// `authn_cross_site`: a page of another site has sent a state-changing request through its

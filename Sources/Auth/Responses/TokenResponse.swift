@@ -26,5 +26,6 @@ enum TokenResponse {
     }
 
     /// `Cache-Control: no-store` is on every response; its HTTP/1.0 twin goes with tokens.
-    private static let template = Response(.ok).adding("Pragma", "no-cache").heldUntilCommitted.secret
+    private static let template = Response(.ok).adding("Pragma", "no-cache").heldUntilCommitted
+        .secret
 }

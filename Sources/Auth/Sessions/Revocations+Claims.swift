@@ -21,7 +21,8 @@ extension Revocations {
     /// itself, and the earlier moment counts: `iat` is never past the clock and its leeway.
     private func sessionStart(_ claims: Claims) -> Timestamp? {
         guard let login = claims.authenticated, let issued = claims.issued, login > issued,
-            let cutoff = cutoff(user: claims.user.rawValue), login == cutoff + TimeAmount(milliseconds: 1)
+            let cutoff = cutoff(user: claims.user.rawValue),
+            login == cutoff + TimeAmount(milliseconds: 1)
         else { return claims.sessionStart }
         return login
     }

@@ -104,7 +104,9 @@ struct AttemptTable {
         for index in start..<(start + Self.ways) {
             entries[index].update(to: now, rule)
             guard entries[index].inFlight == 0 else { continue }
-            if let best = chosen, !entries[index].isEvictedBefore(lessThan: entries[best]) { continue }
+            if let best = chosen, !entries[index].isEvictedBefore(lessThan: entries[best]) {
+                continue
+            }
             chosen = index
         }
         if let chosen { entries[chosen] = FailureWindow(key: key) }

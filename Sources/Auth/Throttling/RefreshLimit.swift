@@ -68,7 +68,8 @@ package final class RefreshLimit: Sendable {
                 counts[place] = Count(session: hash, windowEnds: now + Self.window)
             }
             guard counts[place].count < maximum else {
-                return TimeAmount(milliseconds: counts[place].windowEnds.milliseconds - now.milliseconds)
+                return TimeAmount(
+                    milliseconds: counts[place].windowEnds.milliseconds - now.milliseconds)
             }
             counts[place].count += 1
             return nil

@@ -90,7 +90,9 @@ extension UsersFile {
                     try files.rename(temporary, to: name)
                 } catch {
                     // A file that is mounted alone has no other in its place (rename(2)).
-                    guard error == .resourceBusy || error == .improperLink, let old else { throw error }
+                    guard error == .resourceBusy || error == .improperLink, let old else {
+                        throw error
+                    }
                     try writeInPlace(bytes, old)
                     try removeIfThere(temporary)
                 }

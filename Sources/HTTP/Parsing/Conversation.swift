@@ -617,7 +617,9 @@ extension Conversation {
     /// Takes back the responses whose security events could not be written, and all behind them:
     /// one refusal goes out in their place, and the conversation ends.
     /// - Returns: whether there was anything to take back.
-    package mutating func replaceHeldResponses(_ refusal: Response, date: InlineArray<29, UInt8>) -> Bool {
+    package mutating func replaceHeldResponses(_ refusal: Response, date: InlineArray<29, UInt8>)
+        -> Bool
+    {
         guard let first = firstHeld else { return false }
         output.removeSubrange(first.start...)
         firstHeld = nil

@@ -26,7 +26,8 @@ package enum LogFileSignature {
         if path.hasSuffix(".log") { return true }
         if (try? LogState.isState(LogState.path(of: path))) ?? false { return true }
         // Where there are no seals, there is no state. The lock is made only for what was a log.
-        return (try? FileStatus(path: LogFileNames.companion(of: path, "lock")))?.isRegularFile ?? false
+        return (try? FileStatus(path: LogFileNames.companion(of: path, "lock")))?.isRegularFile
+            ?? false
     }
 
     /// - Parameter beginning: of a file, at least its first 40 bytes if it has so many.

@@ -127,7 +127,8 @@ struct RotatingFile: ~Copyable {
             } else {
                 try LogStateFile.clear(statePath)
             }
-            start = try LogRecoveryScan(options.path, stateFile?.state, options.seal?.key, fileSystem)
+            start = try LogRecoveryScan(
+                options.path, stateFile?.state, options.seal?.key, fileSystem)
             foreign = try Self.moveForeign(start, file, options.path, fileSystem)
             if foreign != nil {
                 file = try Self.open(options.path, fileSystem)
@@ -161,7 +162,9 @@ struct RotatingFile: ~Copyable {
         appendNotice(LogOpened(file: LogFileNames.base(of: options.path)))
         if let foreign { appendNotice(foreign) }
         if start.isMissing { appendNotice(LogReopened(reason: "missing", level: .warning)) }
-        if start.isMissingTail { appendNotice(LogFailed(reason: "missing_tail", head: start.chain?.head)) }
+        if start.isMissingTail {
+            appendNotice(LogFailed(reason: "missing_tail", head: start.chain?.head))
+        }
         if !hadState, let head = start.chain?.head, head != .none {
             appendNotice(LogFailed(reason: "missing_state", head: head))
         }
@@ -248,7 +251,8 @@ struct RotatingFile: ~Copyable {
     }
 
     private mutating func append(
-        _ lines: Span<UInt8>, _ event: (any LogEvent)?, _ now: Timestamp, _ outcome: inout AppendResult
+        _ lines: Span<UInt8>, _ event: (any LogEvent)?, _ now: Timestamp,
+        _ outcome: inout AppendResult
     ) -> Errno? {
         if let error = closeTornLine() ?? sealFound(now) { return error }
         if format != options.format, size > 0 {
@@ -286,9 +290,12 @@ struct RotatingFile: ~Copyable {
     /// - Returns: why one of them could not be written.
     mutating func performMaintenance() -> Errno? {
         let now = clock.now()
-        if now < lastRetention || lastRetention + Self.retentionInterval <= now { selectFilesToRemove(now) }
+        if now < lastRetention || lastRetention + Self.retentionInterval <= now {
+            selectFilesToRemove(now)
+        }
         if let error = append(Span()).error { return error }
-        guard let chain, chain.lineCount == 0, now < lastSeal || lastSeal + Self.noticeInterval <= now
+        guard let chain, chain.lineCount == 0,
+            now < lastSeal || lastSeal + Self.noticeInterval <= now
         else {
             return nil
         }
@@ -517,7 +524,8 @@ struct RotatingFile: ~Copyable {
         begin(new, now)
         prependNotice(
             LogRotated(
-                file: LogFileNames.base(of: LogFileNames.path(of: options.path, number)), reason: reason))
+                file: LogFileNames.base(of: LogFileNames.path(of: options.path, number)),
+                reason: reason))
         selectFilesToRemove(now)
     }
 
@@ -798,7 +806,8 @@ struct RotatingFile: ~Copyable {
         guard syncedChanges != changes else { return nil }
         return Unsynced(
             files: retired + [file],
-            folder: folderHasChanged ? LogFileNames.folder(of: options.path) : nil, changes: changes,
+            folder: folderHasChanged ? LogFileNames.folder(of: options.path) : nil,
+            changes: changes,
             state: (chain?.head).map { head in
                 LogState(
                     head: head, generation: lastArchiveNumber, size: sealedSize,

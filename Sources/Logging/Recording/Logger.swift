@@ -528,7 +528,8 @@ package final class Logger: Sendable {
                 if isNew { state.retryDelay = retryDelays.lowerBound }
                 state.retryTime = MonotonicTime.now + state.retryDelay
                 state.retryDelay = min(
-                    TimeAmount(milliseconds: state.retryDelay.milliseconds * 2), retryDelays.upperBound)
+                    TimeAmount(milliseconds: state.retryDelay.milliseconds * 2),
+                    retryDelays.upperBound)
                 return (isNew, UInt64(0))
             }
             let dropped = state.takeDropped(at: now, interval: dropInterval)
@@ -545,7 +546,9 @@ package final class Logger: Sendable {
             tell(LogFailed(reason: "\(label)cannot rotate: \(rotationFailure.description)"))
         }
         if let error = outcome.error {
-            if isNew { tellStandardError(LogFailed(reason: label + error.description), always: true) }
+            if isNew {
+                tellStandardError(LogFailed(reason: label + error.description), always: true)
+            }
             return false
         }
         let owesWord = isNew && recovered != nil && !outcome.hasAnnounced
@@ -703,7 +706,9 @@ package final class Logger: Sendable {
                 isSettled.store(false, ordering: .releasing)
                 return state.owedSyncFailure == nil
             }
-            if isNew { tellStandardError(LogFailed(reason: label + error.description), always: true) }
+            if isNew {
+                tellStandardError(LogFailed(reason: label + error.description), always: true)
+            }
             return .failed(error)
         }
         tellSynced()
@@ -884,7 +889,8 @@ extension RotatingFile.Options {
             path: options.path, maximumSize: options.maximumSize,
             rotatesDaily: options.rotatesDaily,
             retention: Retention(
-                maximumFiles: options.maximumFiles, maximumAge: options.maximumAge, maximumTotalSize: options.maximumTotalSize),
+                maximumFiles: options.maximumFiles, maximumAge: options.maximumAge,
+                maximumTotalSize: options.maximumTotalSize),
             format: options.format, seal: options.seal, leastHistory: options.leastHistory)
     }
 }

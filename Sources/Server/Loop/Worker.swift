@@ -131,7 +131,8 @@ final class Worker: @unchecked Sendable {
 
     /// Begins to serve.
     func start() {
-        let source = DispatchSource.makeReadSource(fileDescriptor: poller.fileDescriptor, queue: queue)
+        let source = DispatchSource.makeReadSource(
+            fileDescriptor: poller.fileDescriptor, queue: queue)
         source.setEventHandler { self.serve() }
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.setEventHandler {
@@ -207,7 +208,8 @@ final class Worker: @unchecked Sendable {
             let listener = listeners[Int(Self.listenerUserData - token)]
             if isDraining { return acceptLast(now) }
             acceptConnections(
-                from: listener, listener.isInherited ? Self.acceptsPerBatchWhenShared : Self.acceptsPerBatch, now)
+                from: listener,
+                listener.isInherited ? Self.acceptsPerBatchWhenShared : Self.acceptsPerBatch, now)
         default:
             guard let connection = connection(token) else { return }
             if connection.isInLingeringClose {
@@ -272,7 +274,8 @@ final class Worker: @unchecked Sendable {
     }
 
     private func replaceHeldResponses(_ connection: Connection) {
-        guard connection.conversation.replaceHeldResponses(Self.logUnavailable, date: date.text) else { return }
+        guard connection.conversation.replaceHeldResponses(Self.logUnavailable, date: date.text)
+        else { return }
         connection.awaitsSync = false
         counts.retracted.add()
         counts.addAnswerToNoRequest(.serviceUnavailable)
@@ -429,7 +432,8 @@ final class Worker: @unchecked Sendable {
         scheduleSend(connection)
     }
 
-    private func reportRejected(_ reason: StaticString, _ status: Status, _ connection: Connection) {
+    private func reportRejected(_ reason: StaticString, _ status: Status, _ connection: Connection)
+    {
         counts.refused.add()
         counts.addAnswerToNoRequest(status)
         hooks.refused(
@@ -646,7 +650,9 @@ final class Worker: @unchecked Sendable {
     private enum EvictionOutcome { case evicted, awaited, none }
 
     /// Ends a connection for this one. If another worker has it, this one waits unread for the answer.
-    private func requestEviction(for connection: Connection, _ now: MonotonicTime) -> EvictionOutcome {
+    private func requestEviction(for connection: Connection, _ now: MonotonicTime)
+        -> EvictionOutcome
+    {
         for _ in 0..<Self.evictionChoices {
             let choice = shares.withLock {
                 connection.evictionRequests < Self.maximumEvictionRequests
@@ -667,7 +673,9 @@ final class Worker: @unchecked Sendable {
     }
 
     /// First when the batch has been answered, then every few milliseconds.
-    private func retryEvictionLater(_ connection: Connection, _ now: MonotonicTime) -> EvictionOutcome {
+    private func retryEvictionLater(_ connection: Connection, _ now: MonotonicTime)
+        -> EvictionOutcome
+    {
         waitingForEviction.append(connection.id)
         nextEvictionAttempt = min(nextEvictionAttempt, now)
         return .awaited
@@ -690,14 +698,16 @@ final class Worker: @unchecked Sendable {
         for _ in 0..<Self.evictionChoices {
             let choice = shares.withLock {
                 $0.takeVictim(
-                    unfinishedSince: now + TimeAmount(milliseconds: -Self.unfinishedRequestGrace.milliseconds),
+                    unfinishedSince: now
+                        + TimeAmount(milliseconds: -Self.unfinishedRequestGrace.milliseconds),
                     worker: index)
             }
             guard case .victim(let victim) = choice else { return false }
             guard victim.worker == index else {
                 // First, or the other worker might not know that it is to tell of the end.
                 pauseAccepting(now, forDescriptors: true)
-                mailboxes[victim.worker].post(.evictConnection(victim, forWorker: index, token: nil))
+                mailboxes[victim.worker].post(
+                    .evictConnection(victim, forWorker: index, token: nil))
                 return false
             }
             if evict(victim, now) { return true }
@@ -981,7 +991,8 @@ final class Worker: @unchecked Sendable {
         // All at once, because deadlines of a kind expire in the order in which they are set.
         for connection in idle { deadlines.clear(connection.slot) }
         let moment = TimeAmount(
-            milliseconds: min(options.lastRequestTimeout.milliseconds, options.drainTimeout.milliseconds / 10))
+            milliseconds: min(
+                options.lastRequestTimeout.milliseconds, options.drainTimeout.milliseconds / 10))
         deadlines.change { $0 == .idle ? moment : Self.timeout(of: $0, options) }
         for connection in idle { deadlines.set(connection.slot, .idle, now: now) }
         // A shared one stays open, and what waits in it is for whoever accepts next.

@@ -94,8 +94,13 @@ final class OffloadQueue: Sendable {
 
     init(_ limits: QueueLimits) {
         self.limits = limits
-        lanes = (0..<limits.maximumConcurrent).map { DispatchQueue(label: "gatehouse.offload.\($0)") }
-        state = Monitor(State(free: Array((0..<limits.maximumConcurrent).reversed()), width: limits.maximumConcurrent))
+        lanes = (0..<limits.maximumConcurrent).map {
+            DispatchQueue(label: "gatehouse.offload.\($0)")
+        }
+        state = Monitor(
+            State(
+                free: Array((0..<limits.maximumConcurrent).reversed()),
+                width: limits.maximumConcurrent))
     }
 
     /// False, and nothing done, if the waiting room is full of what comes before it.

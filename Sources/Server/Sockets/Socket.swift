@@ -185,7 +185,8 @@ enum Socket {
     ) throws(Errno) {
         let number = socket.rawValue
         var time = timeval(
-            tv_sec: Int(timeout.milliseconds / 1000), tv_usec: Int(timeout.milliseconds % 1000) * 1000)
+            tv_sec: Int(timeout.milliseconds / 1000),
+            tv_usec: Int(timeout.milliseconds % 1000) * 1000)
         // Sound: the kernel copies the value, which has the size that it is told.
         _ = try retryingOnInterrupt {
             unsafe setsockopt(
