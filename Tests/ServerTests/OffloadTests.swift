@@ -170,16 +170,16 @@ struct OffloadTests {
                 }
             })
         let clients = try (0..<3).map { _ in try server.client() }
-        try clients[0].send(.post("/computing", ""))
+        try clients[0].send(.post("/cpuBound", ""))
         #expect(gate.waitForArrival())
-        try clients[1].send(.post("/waiting", ""))
+        try clients[1].send(.post("/ioBound", ""))
         #expect(gate.waitForArrival())
-        try clients[2].send(.post("/computing", ""))
+        try clients[2].send(.post("/cpuBound", ""))
         #expect(try clients[2].response().status == 503)
-        #expect(refused.count("computing") == 1)
+        #expect(refused.count("cpuBound") == 1)
         gate.open(for: 2)
-        #expect(try clients[0].response().content == "computing")
-        #expect(try clients[1].response().content == "waiting")
+        #expect(try clients[0].response().content == "cpuBound")
+        #expect(try clients[1].response().content == "ioBound")
     }
 
     @Test("does nobody harm when its client goes away meanwhile", arguments: [true, false])
