@@ -62,11 +62,12 @@ package final class HTTPServer: Sendable {
         var workers: [Worker] = []
         let (drained, counts) = (drained, counts)
         let shares = Monitor(ConnectionShares())
-        for (number, listeners) in listeners.enumerated() {
+        for (index, listeners) in listeners.enumerated() {
+            let context = WorkerContext(
+                index: index, mailboxes: mailboxes, hooks: hooks, offload: offload, counts: counts,
+                shares: shares, whenDrained: { drained.leave() })
             workers.append(
-                try Worker(
-                    number: number, mailboxes, listeners: listeners, options, routes, hooks,
-                    offload, counts, shares, whenDrained: { drained.leave() }))
+                try Worker(context, listeners: listeners, options: options, routes: routes))
         }
         self.address = address
         self.workers = workers

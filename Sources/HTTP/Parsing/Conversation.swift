@@ -232,6 +232,11 @@ extension Conversation {
         package var isInsideMessage: Bool { wants == .head || wants == .body }
     }
 
+    /// Whether a request is out whose response has not been queued.
+    package var isAwaitingResponse: Bool {
+        mutating get { phase == .responding }
+    }
+
     package var state: State {
         mutating get {
             let wants: State.Awaiting =
