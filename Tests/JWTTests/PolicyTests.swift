@@ -151,7 +151,7 @@ struct TokenErrorTests {
             (.wrongIssuer(sample), "wrong_issuer"), (.wrongAudience(sample), "wrong_audience"),
             (.sessionExpired(sample), "session_expired"),
         ] as [(TokenError, String)])
-    func `each error has its reason in the log`(error: TokenError, word: String) {
+    func `each error has its reason in the log`(error: TokenError, reason: String) {
         #expect("\(error.reason)" == reason)
     }
 
