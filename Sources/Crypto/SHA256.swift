@@ -48,10 +48,10 @@ package struct SHA256: Sendable {
                 guard partialCount == Self.blockSize else { return }
                 compressPartial()
             }
-            let whole = (source.count - offset) / Self.blockSize
-            if whole > 0 {
-                unsafe state.compress(base + offset, blocks: whole)
-                offset += whole * Self.blockSize
+            let blockCount = (source.count - offset) / Self.blockSize
+            if blockCount > 0 {
+                unsafe state.compress(base + offset, blocks: blockCount)
+                offset += blockCount * Self.blockSize
             }
             if offset < source.count { unsafe append(base + offset, source.count - offset) }
         }

@@ -41,11 +41,11 @@ package struct JSONWriter {
 
     /// A duration in seconds, with a fraction only if needed: 1500 is written as 1.5.
     package mutating func seconds(milliseconds: Int64) {
-        let (whole, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
-        guard rest != 0 else { return integer(whole) }
+        let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        guard rest != 0 else { return integer(seconds) }
         separate()
         if milliseconds < 0 { bytes.append(UInt8(ascii: "-")) }
-        Decimal.append(Int64(whole.magnitude), to: &bytes)
+        Decimal.append(Int64(seconds.magnitude), to: &bytes)
         bytes.append(UInt8(ascii: "."))
         var divisor: UInt64 = 100
         var fraction = rest.magnitude

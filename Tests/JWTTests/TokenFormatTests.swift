@@ -41,7 +41,7 @@ struct TokenFormatTests {
         }
     }
 
-    @Test func `an empty segment is refused for what it lacks`() {
+    @Test func `an empty header, payload or signature is refused`() {
         var token = Token()
         token.header = []
         #expect(HS256.plain.verdict(on: token) == "malformed")
