@@ -36,7 +36,7 @@ let confined: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
-/// One target is compiled for processors with SHA instructions. The caller checks that the processor
+/// One target is compiled for processors with SHA instructions. Callers check that the processor
 /// has them before it runs any of that code.
 #if arch(x86_64)
     let withSHAInstructions: [SwiftSetting] = [
@@ -148,8 +148,8 @@ let package = Package(
     ]
 )
 
-// Only on request (Tests/Scripts/fuzz.py): the target links only with libFuzzer, which has the entry
-// point.
+// Only on request (Tests/Scripts/fuzz.py): the target links only with libFuzzer, which has the
+// entry point.
 if Context.environment["GATEHOUSE_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
