@@ -1,9 +1,9 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-/// Every target: nothing implicit, nothing unsafe without the word, no warning left standing.
-/// `Lifetimes` lets our own types hand out a `Span` of what they own; without it the alternatives
-/// are copies or raw pointers.
+/// The settings of every target: `unsafe` must be written out, and warnings are errors.
+/// `Lifetimes` lets a type return a `Span` of its storage; the alternatives are copies or raw
+/// pointers.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),
@@ -13,7 +13,7 @@ let strict: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 
-/// Tests read better without `unsafe` at every expectation macro; the rest of the rules hold.
+/// As `strict`, without strict memory safety: it would require `unsafe` at every expectation macro.
 let strictTests: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .treatAllWarnings(as: .error),
@@ -22,21 +22,22 @@ let strictTests: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 
-func room(
-    _ name: String, _ lower: [Target.Dependency] = [], _ more: [SwiftSetting] = []
+func library(
+    _ name: String, _ dependencies: [Target.Dependency] = [],
+    _ settings: [SwiftSetting] = []
 ) -> Target {
-    .target(name: name, dependencies: lower, swiftSettings: strict + more)
+    .target(name: name, dependencies: dependencies, swiftSettings: strict + settings)
 }
 
-/// A worker's state is reached on its queue alone, and the log's file by whoever has the write turn; no
-/// access to either overlaps another. Debug builds, and so the tests, check that at run time, and
-/// release builds do not pay for it.
+/// A worker's state is accessed only on its queue, and the log's file only by the thread that holds
+/// the write turn, so no two accesses overlap. Debug builds, and so the tests, check this at run
+/// time; release builds skip the check.
 let confined: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
-/// One target is compiled for a processor with SHA instructions; whether this one has them is asked
-/// before any of its code runs.
+/// One target is compiled for processors with SHA instructions. Callers check that the processor
+/// has them before it runs any of that code.
 #if arch(x86_64)
     let withSHAInstructions: [SwiftSetting] = [
         .unsafeFlags(["-Xcc", "-msha", "-Xcc", "-mssse3", "-Xcc", "-msse4.1"])
@@ -45,22 +46,24 @@ let confined: [SwiftSetting] = [
     let withSHAInstructions: [SwiftSetting] = []
 #endif
 
-func program(
-    _ name: String, _ lower: [Target.Dependency], _ linker: [LinkerSetting] = []
+func executable(
+    _ name: String, _ dependencies: [Target.Dependency], _ linker: [LinkerSetting] = []
 ) -> Target {
     .executableTarget(
-        name: name, dependencies: lower, swiftSettings: strict, linkerSettings: linker)
+        name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: linker)
 }
 
-/// - Parameter data: a folder of files that the tests read, and the compiler does not.
-func tests(_ name: String, _ lower: [Target.Dependency], data: [String] = []) -> Target {
+/// - Parameter data: folders that the tests read at run time and the compiler must ignore.
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], data: [String] = []
+) -> Target {
     .testTarget(
-        name: name, dependencies: lower + ["TestSupport"], exclude: data,
+        name: name, dependencies: dependencies + ["TestSupport"], exclude: data,
         swiftSettings: strictTests)
 }
 
-/// What the rules of Tests/FuzzTargets are about.
-let fuzzed = [
+/// The targets whose properties Tests/FuzzTargets checks.
+let fuzzedTargets = [
     "App", "Audit", "Auth", "Crypto", "HTTP", "JSON", "JWT", "Logging", "POSIX", "Revocation",
     "Server", "Time",
     "TestSupport",
@@ -71,50 +74,50 @@ let package = Package(
     dependencies: [],
     targets: [
         // Layer 0: values and arithmetic.
-        room("Time"),
-        room("SHAInstructions", [], withSHAInstructions),
-        room("Crypto", ["SHAInstructions"]),
-        room("JSON"),
-        room("POSIX"),
-        room("Metrics"),
+        library("Time"),
+        library("SHAInstructions", [], withSHAInstructions),
+        library("Crypto", ["SHAInstructions"]),
+        library("JSON"),
+        library("POSIX"),
+        library("Metrics"),
         .systemLibrary(name: "CEpoll"),
-        // Layer 1: protocol, tokens, events to disk, what is good no longer.
-        room("HTTP", ["POSIX"]),
-        room("JWT", ["Time", "Crypto", "JSON"]),
-        room("Logging", ["Time", "Crypto", "POSIX"], confined),
-        room("Revocation", ["Time", "Crypto", "POSIX"]),
-        // Layer 2: sockets and Dispatch; who may do what; what the log says, and whether it is whole.
-        room("Server", ["HTTP", "Time", "POSIX", "CEpoll"], confined),
-        room(
+        // Layer 1: protocol, tokens, events to disk, revocations.
+        library("HTTP", ["POSIX"]),
+        library("JWT", ["Time", "Crypto", "JSON"]),
+        library("Logging", ["Time", "Crypto", "POSIX"], confined),
+        library("Revocation", ["Time", "Crypto", "POSIX"]),
+        // Layer 2: sockets and Dispatch; authentication; reading and verifying the log.
+        library("Server", ["HTTP", "Time", "POSIX", "CEpoll"], confined),
+        library(
             "Auth",
             [
                 "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto", "POSIX", "Metrics",
                 "Time",
             ]),
-        room("Audit", ["Logging", "JSON", "Crypto", "POSIX", "Time"]),
+        library("Audit", ["Logging", "JSON", "Crypto", "POSIX", "Time"]),
         // Layer 3: the composition root.
-        room(
+        library(
             "App",
             [
                 "Auth", "Server", "Audit", "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto",
                 "POSIX", "Metrics", "Time",
             ]),
         // Layer 4: executables, a few lines each.
-        program("gatehouse", ["App", "POSIX"]),
-        program(
+        executable("gatehouse", ["App", "POSIX"]),
+        executable(
             "bench",
             [
                 "Auth", "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto", "POSIX",
                 "Metrics", "Time",
             ],
-            // The bench counts allocations by standing in front of malloc.
+            // The bench counts allocations through a function that replaces malloc.
             [.unsafeFlags(["-use-ld=lld", "-Xlinker", "--defsym=malloc=counted_malloc"])]),
 
         .target(
             name: "TestSupport", dependencies: ["POSIX"], path: "Tests/TestSupport",
             swiftSettings: strictTests),
         .target(
-            name: "FuzzTargets", dependencies: fuzzed.map { .init(stringLiteral: $0) },
+            name: "FuzzTargets", dependencies: fuzzedTargets.map { .init(stringLiteral: $0) },
             path: "Tests/FuzzTargets", swiftSettings: strictTests),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], exclude: ["Corpus"],
@@ -145,7 +148,7 @@ let package = Package(
     ]
 )
 
-// Only where it is asked for (Tests/Scripts/fuzz.py): it links with libFuzzer alone, which has the
+// Only on request (Tests/Scripts/fuzz.py): the target links only with libFuzzer, which has the
 // entry point.
 if Context.environment["GATEHOUSE_FUZZ"] != nil {
     package.targets.append(

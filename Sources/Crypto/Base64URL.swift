@@ -1,35 +1,39 @@
-/// base64url without padding (RFC 4648 §5, as RFC 7515 §2 uses it), strict both ways.
+/// base64url without padding (RFC 4648 §5, as profiled by RFC 7515 §2). Encoder and decoder are
+/// strict.
 ///
-/// Only canonical text is accepted: the 64 characters, no padding, no white space, and zero in the
-/// bits that a last partial group leaves over. So one byte string has exactly one spelling, and a
-/// token cannot be respelt into another that also verifies.
+/// Only canonical text is accepted: the 64 characters, no padding, no white space, and zeros in the
+/// unused bits of a last partial group. So a byte string has exactly one encoding, and a token
+/// cannot be changed into another text that also verifies.
 package enum Base64URL {
     package enum DecodingError: Error, Equatable {
-        /// A character outside the alphabet stands at this offset.
+        /// The character at this offset is not in the alphabet.
         case invalidCharacter(at: Int)
-        /// 1 mod 4 characters carry six bits, which is no byte.
+        /// A length of 1 mod 4: the last character carries only six bits, which is less than a
+        /// byte.
         case invalidLength
-        /// The last character has bits set that belong to no byte.
+        /// The unused bits of the last character are not zero.
         case strayBits
-        /// The bytes do not fit the buffer.
+        /// The decoded bytes do not fit into the buffer.
         case tooLong
     }
 
-    /// How many bytes `count` characters decode to.
+    /// The number of bytes that `count` characters decode to.
     package static func decodedCount(_ count: Int) -> Int { count * 3 / 4 }
 
-    /// How many characters `count` bytes encode to.
+    /// The number of characters that `count` bytes encode to.
     package static func encodedCount(_ count: Int) -> Int { (count * 4 + 2) / 3 }
 
-    /// Decodes all of `text` into the front of `output` and returns how many bytes that were.
-    /// After an error `output` holds nothing that may be used.
+    /// Decodes all of `text` into the front of `output`.
+    /// - Returns: the number of bytes.
+    /// - Throws: `tooLong`, `invalidLength`, `invalidCharacter` for the first invalid one, or
+    ///   `strayBits`. The content of `output` is then unspecified.
     package static func decode(
         _ text: Span<UInt8>, into output: inout MutableSpan<UInt8>
     ) throws(DecodingError) -> Int {
         guard text.count % 4 != 1 else { throw .invalidLength }
         let count = decodedCount(text.count)
         guard count <= output.count else { throw .tooLong }
-        // Sound: `count` bytes fit, as checked, and groups are counted from `text.count`.
+        // Sound: `count` bytes fit, as checked; the groups are counted from `text.count`.
         let isValid = unsafe text.withUnsafeBufferPointer { text in
             unsafe output.withUnsafeMutableBufferPointer { output in
                 unsafe decodeGroups(text, output.extracting(0..<count))
@@ -44,7 +48,7 @@ package enum Base64URL {
         return count
     }
 
-    /// The decoded bytes as an array, for where that is handier than a buffer.
+    /// As `decode`, into a new array.
     package static func decoded(_ text: Span<UInt8>) throws(DecodingError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: decodedCount(text.count))
         var span = bytes.mutableSpan
@@ -52,12 +56,12 @@ package enum Base64URL {
         return bytes
     }
 
-    /// Writes the canonical text of `bytes` to the front of `text`.
-    /// - Precondition: it has room for `encodedCount` characters.
+    /// Writes the encoding of `bytes` to the front of `text`.
+    /// - Precondition: `text` has at least `encodedCount(bytes.count)` elements.
     package static func encode(_ bytes: Span<UInt8>, into text: inout MutableSpan<UInt8>) {
         let count = encodedCount(bytes.count)
         precondition(count <= text.count)
-        // Sound: there is room for exactly the characters that these bytes make.
+        // Sound: the target has exactly the characters that these bytes encode to.
         unsafe bytes.withUnsafeBufferPointer { bytes in
             unsafe text.withUnsafeMutableBufferPointer { text in
                 unsafe encodeGroups(bytes, text.extracting(0..<count))
@@ -65,12 +69,12 @@ package enum Base64URL {
         }
     }
 
-    /// Appends the canonical text of `bytes`.
+    /// Appends the encoding of `bytes`.
     package static func encode(_ bytes: Span<UInt8>, appendingTo text: inout [UInt8]) {
         let start = text.count
         text.append(contentsOf: repeatElement(0, count: encodedCount(bytes.count)))
         var target = text.mutableSpan
-        // Sound: there is room for exactly the characters that these bytes make.
+        // Sound: the target has exactly the characters that these bytes encode to.
         unsafe bytes.withUnsafeBufferPointer { bytes in
             unsafe target.withUnsafeMutableBufferPointer { target in
                 unsafe encodeGroups(bytes, target.extracting(start...))
@@ -78,31 +82,34 @@ package enum Base64URL {
         }
     }
 
+    /// The encoding of `bytes`.
     package static func encoded(_ bytes: Span<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         encode(bytes, appendingTo: &text)
         return text
     }
 
-    /// Gathers what is wrong instead of stopping at it: the high bit of any invalid character and
-    /// the stray bits end up in one word that is looked at once.
+    /// Collects faults instead of stopping at the first: the high bits of invalid characters and
+    /// the stray bits are combined in one word, which is tested once.
     ///
-    /// Sound: callers give room for exactly `decodedCount` bytes. Every four characters that are read are
-    /// three of those, and the two or three that may be left are one or two; the eight bytes of a longer
+    /// Sound: callers provide exactly `decodedCount` bytes. Every four characters read produce
+    /// three of them, and the last two or three produce one or two. The loop condition ensures that
+    /// a store of eight bytes fits. The table has an element for each byte.
     /// store are counted before it. The table has a place for each byte.
     private static func decodeGroups(
         _ text: UnsafeBufferPointer<UInt8>, _ output: UnsafeMutableBufferPointer<UInt8>
     ) -> Bool {
-        // Without a text there is nothing to decode; with one the buffer is not empty either.
+        // Both base addresses are nil only for empty buffers: then there is nothing to decode.
         guard let source = text.baseAddress, let target = output.baseAddress else { return true }
         @inline(__always) func value(_ index: Int) -> UInt32 {
-            // Sound: asked for below `text.count` alone.
+            // Sound: only called with an index below `text.count`.
             unsafe UInt32(sextets[Int(source[index])])
         }
         var fault: UInt32 = 0
         var read = 0
         var write = 0
-        // Eight characters are six bytes, stored with two more that the next group overwrites.
+        // Eight characters are six bytes. They are stored with two more, which the next group
+        // overwrites.
         while read + 8 <= text.count, write + 8 <= output.count {
             let (a, b, c, d) = (value(read), value(read + 1), value(read + 2), value(read + 3))
             let (e, f, g, h) = (value(read + 4), value(read + 5), value(read + 6), value(read + 7))
@@ -141,8 +148,8 @@ package enum Base64URL {
         return fault == 0
     }
 
-    /// Sound: callers give room for exactly `encodedCount` characters. Every three bytes that are read are
-    /// four of those, and the one or two that may be left are two or three.
+    /// Sound: callers provide exactly `encodedCount` characters. Every three bytes read produce
+    /// four of them, and the last one or two produce two or three.
     private static func encodeGroups(
         _ bytes: UnsafeBufferPointer<UInt8>, _ text: UnsafeMutableBufferPointer<UInt8>
     ) {
@@ -151,7 +158,7 @@ package enum Base64URL {
         let characters = unsafe alphabet.utf8Start
         var write = 0
         @inline(__always) func put(_ bits: UInt32) {
-            // Sound: see above; and six bits are the number of one of the 64 characters.
+            // Sound: see above; six bits are an index of one of the 64 characters.
             unsafe text[write] = characters[Int(bits & 63)]
             write += 1
         }
@@ -181,12 +188,12 @@ package enum Base64URL {
     }
 }
 
-/// What a byte outside the alphabet decodes to: a bit that no six-bit value has.
+/// The table's value for a byte outside the alphabet: a bit that no six-bit value has.
 private let invalid: UInt8 = 0x80
 private let xx = invalid
 
-/// The six bits of each byte as a character (RFC 4648 table 2). A literal, so that it is laid out by
-/// the compiler and read in place.
+/// The six bits of each character (RFC 4648 table 2). A literal, so that the compiler lays it out
+/// and it is read in place.
 private let sextets: InlineArray<256, UInt8> = [
     xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx,
     xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx, xx,

@@ -1,17 +1,17 @@
-/// HMAC-SHA256 (RFC 2104): proof that whoever made a code knew the key.
+/// HMAC-SHA256 (RFC 2104): shows that a message was authenticated by a holder of the key.
 ///
-/// Theory: HMAC(K, m) = H(K ^ opad || H(K ^ ipad || m)). Both padded keys fill exactly one block, so
-/// the two hash states after them depend on the key alone. `Key` keeps those midstates; a code then
-/// costs the message's own blocks and one more.
+/// Theory: HMAC(K, m) = H(K ^ opad || H(K ^ ipad || m)). Each padded key fills exactly one block,
+/// so the hash states after them depend only on the key. `Key` stores these two midstates; a code
+/// then costs the message's own blocks and one more.
 package struct HMACSHA256: Sendable {
-    /// A key, ready for use. Keeps only the two midstates, never the secret itself; printing one
-    /// says nothing, because `SHA256` shows nothing of its state.
+    /// A prepared key. Stores only the two midstates, never the secret. Printing a key reveals
+    /// nothing, because `SHA256` hides its state.
     package struct Key: Sendable {
         let inner: SHA256
         let outer: SHA256
 
-        /// - Parameter secret: any length; RFC 7518 §3.2 wants at least 32 bytes for HS256, which is
-        ///   for the caller to enforce, because test vectors have shorter ones.
+        /// - Parameter secret: of any length. RFC 7518 §3.2 requires at least 32 bytes for HS256;
+        ///   the caller must enforce that, because test vectors have shorter ones.
         package init(_ secret: Span<UInt8>) {
             var block = InlineArray<64, UInt8>(repeating: 0)
             if secret.count > SHA256.blockSize {
@@ -30,7 +30,7 @@ package struct HMACSHA256: Sendable {
             self.outer = outer
         }
 
-        /// A key for another purpose that tells nothing about this one: HMAC(this key, label).
+        /// A key for another purpose that reveals nothing about this one: HMAC(this key, label).
         package func derived(label: StaticString) -> Key {
             let code = HMACSHA256.code(for: Array("\(label)".utf8).span, key: self)
             return Key(code.span)
@@ -63,7 +63,7 @@ package struct HMACSHA256: Sendable {
         return hmac.finalize()
     }
 
-    /// Whether `code` is the message's code; takes the same time wherever they differ
+    /// Whether `code` is the message's code, in a time that does not depend on where they differ
     /// (RFC 7518 §3.2).
     package static func isValid(
         _ code: Span<UInt8>, for message: Span<UInt8>, key: Key

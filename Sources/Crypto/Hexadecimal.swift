@@ -1,4 +1,4 @@
-/// Lower-case hexadecimal digits, two a byte.
+/// Lowercase hexadecimal, two digits a byte.
 package func hexadecimal(_ bytes: Span<UInt8>) -> String {
     var text = ""
     for index in bytes.indices {

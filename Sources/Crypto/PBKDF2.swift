@@ -1,15 +1,16 @@
-/// PBKDF2-HMAC-SHA256 (RFC 8018 §5.2): a key from a password, at a price that whoever guesses passwords
-/// has to pay for each guess.
+/// PBKDF2-HMAC-SHA256 (RFC 8018 §5.2): derives a key from a password, at a cost that an attacker
+/// must pay for each guess.
 ///
-/// Theory: U(1) = HMAC(password, salt || 1), U(n) = HMAC(password, U(n-1)), and the key is all of them
-/// together, exclusive or. The password's two midstates are made once; from U(2) on each of the two
-/// messages is one digest, which fills one block with its padding. So an iteration is two compressions of
-/// blocks whose second half is always the same, and nothing is buffered, padded or allocated.
+/// Theory: U(1) = HMAC(password, salt || 1), U(n) = HMAC(password, U(n-1)), and the key is the
+/// exclusive or of all U. The password's two midstates are computed once. From U(2) on, each of the
+/// two hashed messages is one digest, which fills one block with its padding. So an iteration is
+/// two compressions of blocks whose second half is constant, and nothing is buffered, padded or
+/// allocated.
 package enum PBKDF2 {
-    /// The first block of the derived key, T(1), which is all that a password hash needs.
+    /// The first block of the derived key, T(1), 32 bytes: all that a password hash needs.
     /// - Parameters:
-    ///   - password: any length; more than 64 bytes are hashed first, as for every HMAC key.
-    ///   - iterations: at least 1, which is for the caller to see to, with a limit above.
+    ///   - password: of any length; more than 64 bytes are hashed first, as for every HMAC key.
+    ///   - iterations: at least 1. The caller must ensure that, and an upper limit.
     package static func key(
         password: Span<UInt8>, salt: Span<UInt8>, iterations: Int
     ) -> SHA256.Digest {
@@ -20,7 +21,7 @@ package enum PBKDF2 {
                 count: iterations - 1))
     }
 
-    /// The same without instructions that not every processor has, but for the first code.
+    /// As `key`, without processor-specific instructions except for the first code.
     static func portableKey(
         password: Span<UInt8>, salt: Span<UInt8>, iterations: Int
     ) -> SHA256.Digest {
@@ -31,7 +32,7 @@ package enum PBKDF2 {
                 count: iterations - 1))
     }
 
-    /// U(1) of the first block: the salt and the block's number, four bytes, most significant first.
+    /// U(1) of the first block: the HMAC of the salt and the block's number (4 bytes, big-endian).
     private static func first(_ salt: Span<UInt8>, _ key: HMACSHA256.Key) -> SHA256State {
         var hmac = HMACSHA256(key: key)
         hmac.update(salt)

@@ -1,7 +1,8 @@
-/// Bytes that nobody can guess: the kernel's generator, through the standard library's
-/// `SystemRandomNumberGenerator` (getrandom(2) on Linux, which cannot fail once the system is up).
+/// Unpredictable bytes from the kernel's generator, through the standard library's
+/// `SystemRandomNumberGenerator` (getrandom(2) on Linux, which cannot fail after the system has
+/// started).
 package enum RandomBytes {
-    /// 128 bits, what a token or session identifier is made of.
+    /// 128 bits, for token and session identifiers.
     package static func sixteen() -> InlineArray<16, UInt8> {
         var generator = SystemRandomNumberGenerator()
         var bytes = InlineArray<16, UInt8>(repeating: 0)

@@ -1,27 +1,27 @@
 import SHAInstructions
 
-/// SHA-256 as FIPS 180-4 defines it (§4.1.2, §5.1.1, §6.2.2), over bytes that arrive in any pieces.
+/// SHA-256 as defined by FIPS 180-4 (§4.1.2, §5.1.1, §6.2.2), over bytes that arrive in any pieces.
 ///
-/// Theory: the state is eight 32-bit words. Each 64-byte block is expanded to a schedule of 64 words
-/// and stirred into the state in 64 rounds. Here only sixteen schedule words are alive at a time and
-/// the rounds are written sixteen to a group with the eight working variables renamed instead of
-/// moved, so that a group is straight-line code that lives in registers.
+/// Theory: the state is eight 32-bit words. Each 64-byte block is expanded to a schedule of 64
+/// words and mixed into the state in 64 rounds. Here only sixteen schedule words are alive at a
+/// time. The rounds are written in groups of sixteen, with the eight working variables renamed
+/// instead of moved, so that a group is straight-line code in registers.
 ///
-/// Where the processor has instructions for it, they do the rounds (`SHAInstructions`); the result is
-/// the same.
+/// If the processor has SHA instructions, they compute the rounds (`SHAInstructions`), with the
+/// same result.
 ///
-/// A value: a copy taken half-way is a midstate that can be continued any number of times, which is
-/// what HMAC does with its padded key. Allocates nothing.
+/// A copy is a midstate that can be continued any number of times, which HMAC does with its padded
+/// key. Allocates nothing.
 package struct SHA256: Sendable {
-    /// Bytes in a block (512 bits).
+    /// The size of a block, in bytes.
     package static let blockSize = 64
-    /// Bytes in a digest (256 bits).
+    /// The size of a digest, in bytes.
     package static let digestSize = 32
 
     private(set) var state = SHA256State.initial
     private var partial = Block(repeating: 0)
     private var partialCount = 0
-    /// Bytes taken in so far. FIPS 180-4 allows 2^61 - 1 of them; no input here comes near.
+    /// The message's length until now. FIPS 180-4 allows 2^61 - 1 bytes; no input here comes near.
     private var byteCount: UInt64 = 0
 
     package init() {}
@@ -33,7 +33,7 @@ package struct SHA256: Sendable {
         return hash.finalize()
     }
 
-    /// Takes in the next bytes of the message; none is fine.
+    /// Adds the next bytes of the message; may be empty.
     package mutating func update(_ bytes: Span<UInt8>) {
         byteCount &+= UInt64(bytes.count)
         // Sound: the pointers do not leave the closures, and every offset stays below a count that
@@ -48,16 +48,16 @@ package struct SHA256: Sendable {
                 guard partialCount == Self.blockSize else { return }
                 compressPartial()
             }
-            let whole = (source.count - offset) / Self.blockSize
-            if whole > 0 {
-                unsafe state.compress(base + offset, blocks: whole)
-                offset += whole * Self.blockSize
+            let blockCount = (source.count - offset) / Self.blockSize
+            if blockCount > 0 {
+                unsafe state.compress(base + offset, blocks: blockCount)
+                offset += blockCount * Self.blockSize
             }
             if offset < source.count { unsafe append(base + offset, source.count - offset) }
         }
     }
 
-    /// Ends the message (§5.1.1: a one bit, zeros, the length in bits) and returns its digest.
+    /// Pads the message (§5.1.1: a one bit, zeros, the length in bits) and returns its digest.
     package consuming func finalize() -> Digest {
         let bitCount = byteCount &* 8
         partial[partialCount] = 0x80
@@ -75,7 +75,7 @@ package struct SHA256: Sendable {
     }
 
     private mutating func append(_ source: UnsafeRawPointer, _ count: Int) {
-        // Sound: callers pass at most what is left of the block.
+        // Sound: callers pass at most the number of bytes left in the block.
         var bytes = partial.mutableSpan
         unsafe bytes.withUnsafeMutableBytes { target in
             unsafe (target.baseAddress! + partialCount).copyMemory(from: source, byteCount: count)
@@ -84,7 +84,7 @@ package struct SHA256: Sendable {
     }
 
     private mutating func compressPartial() {
-        // Sound: a block is exactly the 64 bytes that `compress` reads.
+        // Sound: a block has exactly the 64 bytes that `compress` reads.
         unsafe partial.span.withUnsafeBytes { block in
             unsafe state.compress(block.baseAddress!, blocks: 1)
         }
@@ -94,14 +94,14 @@ package struct SHA256: Sendable {
     private typealias Block = InlineArray<64, UInt8>
 }
 
-/// Printing or dumping a hash shows nothing of its state: where the input began with a secret, as a
-/// key's midstates do, whoever knows the state can sign.
+/// Printing or dumping a hash shows nothing of its state. If the input began with a secret, as in a
+/// key's midstates, the state is sufficient to sign.
 extension SHA256: CustomReflectable {
     package var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension SHA256 {
-    /// Thirty-two bytes that name a message.
+    /// A SHA-256 digest: 32 bytes.
     package struct Digest: Sendable {
         package var bytes: InlineArray<32, UInt8>
 
@@ -112,13 +112,13 @@ extension SHA256 {
                 state.a.bigEndian, state.b.bigEndian, state.c.bigEndian, state.d.bigEndian,
                 state.e.bigEndian, state.f.bigEndian, state.g.bigEndian, state.h.bigEndian,
             ]
-            // Sound: both are 32 bytes without a meaning of their own.
+            // Sound: both are 32 bytes of plain data.
             bytes = unsafe unsafeBitCast(words, to: InlineArray<32, UInt8>.self)
         }
 
-        /// The words that the bytes were made of.
+        /// The words that the bytes were made from.
         var state: SHA256State {
-            // Sound: both are 32 bytes without a meaning of their own.
+            // Sound: both are 32 bytes of plain data.
             let words = unsafe unsafeBitCast(bytes, to: InlineArray<8, UInt32>.self)
             return SHA256State(
                 a: words[0].bigEndian, b: words[1].bigEndian, c: words[2].bigEndian,
@@ -130,7 +130,7 @@ extension SHA256 {
     }
 }
 
-/// The eight words of the hash value (§5.3.3 gives their start).
+/// The eight words of the hash value (initial value: §5.3.3).
 struct SHA256State: Sendable, Equatable {
     var a, b, c, d, e, f, g, h: UInt32
 
@@ -138,18 +138,19 @@ struct SHA256State: Sendable, Equatable {
         a: 0x6a09_e667, b: 0xbb67_ae85, c: 0x3c6e_f372, d: 0xa54f_f53a,
         e: 0x510e_527f, f: 0x9b05_688c, g: 0x1f83_d9ab, h: 0x5be0_cd19)
 
-    /// §6.2.2 for each of `blocks` consecutive 64-byte blocks. Sound where the caller has so many.
+    /// §6.2.2 for each of `blocks` consecutive 64-byte blocks. Sound: the caller passes that many
+    /// blocks.
     mutating func compress(_ source: UnsafeRawPointer, blocks: Int) {
         guard SHAInstructions.isSupported else {
             return unsafe compressPortable(source, blocks: blocks)
         }
-        // Sound: eight words one behind the other are the 32 bytes that are wanted.
+        // Sound: eight consecutive words are the 32 bytes that `compress` expects.
         unsafe withUnsafeMutableBytes(of: &self) { state in
             unsafe SHAInstructions.compress(state.baseAddress!, source, blocks: blocks)
         }
     }
 
-    /// The same without instructions that not every processor has; sound under the same condition.
+    /// As `compress`, without processor-specific instructions; sound under the same condition.
     mutating func compressPortable(_ source: UnsafeRawPointer, blocks: Int) {
         var source = unsafe source
         for _ in 0..<blocks {
@@ -163,11 +164,12 @@ struct SHA256State: Sendable, Equatable {
         compressBlock(unsafe Schedule(block))
     }
 
-    /// What `SHAInstructions.chain` does, and the same result: the codes that follow `first`, each the
-    /// code of the one before, exclusive or.
+    /// As `SHAInstructions.chain`: `count` codes, each the HMAC of the previous one, starting after
+    /// `first`.
     /// - Parameters:
-    ///   - inner: the state behind a key's inner block.
-    ///   - outer: that behind its outer block.
+    ///   - inner: the state after the key's inner block.
+    ///   - outer: the state after the key's outer block.
+    /// - Returns: the exclusive or of `first` and these codes.
     static func chain(
         inner: SHA256State, outer: SHA256State, first: SHA256State, count: Int
     ) -> SHA256State {
@@ -179,7 +181,7 @@ struct SHA256State: Sendable, Equatable {
                 inner: inner.words, outer: outer.words, first: first.words, count: count))
     }
 
-    /// The same without instructions that not every processor has.
+    /// As `chain`, without processor-specific instructions.
     static func iteratePortable(
         inner: SHA256State, outer: SHA256State, first: SHA256State, count: Int
     ) -> SHA256State {
@@ -204,8 +206,8 @@ struct SHA256State: Sendable, Equatable {
         return sum
     }
 
-    /// The block that ends a message of a digest behind a key's block. Once in the program, so that both
-    /// messages of an iteration run the same instructions, which are many.
+    /// Compresses the block that ends a message of a key's block and a digest. Not inlined, so that
+    /// both messages of an iteration run the same instructions, which are many.
     @inline(never)
     private mutating func compress(digest: SHA256State) { compressBlock(Schedule(digest: digest)) }
 
@@ -230,7 +232,7 @@ struct SHA256State: Sendable, Equatable {
         h &+= s.h
     }
 
-    /// Sixteen rounds. After eight of them every variable is back under its own name.
+    /// Sixteen rounds. After eight of them every variable has its own name again.
     @inline(__always)
     private mutating func rounds(_ w: inout Schedule, _ t: Int) {
         let k = roundConstants
@@ -310,8 +312,8 @@ private struct Schedule {
         w15 = word(15)
     }
 
-    /// The block that ends a message of a digest behind a key's block: §5.1.1's one bit, and the length
-    /// of both, 96 bytes.
+    /// The block that ends a message of a key's block and a digest: §5.1.1's one bit, and the
+    /// length of both, 96 bytes.
     @inline(__always)
     init(digest: SHA256State) {
         (w0, w1, w2, w3) = (digest.a, digest.b, digest.c, digest.d)

@@ -1,12 +1,12 @@
-/// Known answers, computed once at start-up: a build whose arithmetic is wrong must not serve.
+/// Known-answer tests, run once at start-up: a build with wrong arithmetic must not serve.
 package enum SelfTest {
     package struct Failure: Error, Equatable {
-        /// Which answer was wrong.
+        /// The name of the test that failed.
         package let check: String
     }
 
     package static func run() throws(Failure) {
-        // FIPS 180-4's example of one block, and one that pads into a second.
+        // The examples of FIPS 180-4: one block, and a message whose padding needs a second block.
         try check(
             "SHA-256 of \"abc\"", SHA256.digest(of: Array("abc".utf8).span).span,
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
@@ -22,7 +22,8 @@ package enum SelfTest {
                 key: HMACSHA256.Key(Array("Jefe".utf8).span)
             ).span,
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
-        // As Python's hashlib computes it: one iteration more than RFC 7914 §11's first.
+        // Computed with Python's hashlib: the first example of RFC 7914 §11, with one more
+        // iteration.
         try check(
             "PBKDF2-HMAC-SHA256",
             PBKDF2.key(

@@ -1,16 +1,16 @@
 import Glibc
 
-/// These are `mutating` in name only: the compiler answers a borrow of a value like this one, which
-/// can be neither copied nor stored, with a copy of all its bytes, and that costs more than the
+/// The functions are `mutating` only for speed. The compiler implements a borrow of a value that
+/// can be neither copied nor stored as a copy of all its bytes, which costs more than the
 /// comparison.
 extension JSONReader {
-    /// Whether the text says `literal` (ASCII), however it is spelt.
+    /// Whether the string's content is `literal` (ASCII), after escapes are resolved.
     package mutating func isEqual(_ text: JSONStringToken, _ literal: StaticString) -> Bool {
         let count = literal.utf8CodeUnitCount
         if !text.hasEscapes {
             guard text.end - text.start == count else { return false }
             for index in 0..<count {
-                // Sound: the index is below the literal's own count.
+                // Sound: the index is below the literal's count.
                 guard unsafe bytes[text.start + index] == literal.utf8Start[index] else {
                     return false
                 }
@@ -20,14 +20,14 @@ extension JSONReader {
         var index = 0
         var isEqual = true
         forEachByte(of: text) { byte in
-            // Sound: compared with the literal's count first.
+            // Sound: the index is compared with the literal's count first.
             isEqual = unsafe isEqual && index < count && byte == literal.utf8Start[index]
             index += 1
         }
         return isEqual && index == count
     }
 
-    /// Whether the text says exactly `utf8`, however it is spelt.
+    /// Whether the string's content is exactly `utf8`, after escapes are resolved.
     package mutating func isEqual(_ text: JSONStringToken, _ utf8: Span<UInt8>) -> Bool {
         if !text.hasEscapes {
             guard text.end - text.start == utf8.count else { return false }
@@ -49,13 +49,13 @@ extension JSONReader {
         return isEqual && index == utf8.count
     }
 
-    /// The text's characters as they stand, if none of them is an escape.
+    /// The string's content in place; nil if it contains an escape.
     @_lifetime(copy self)
     package mutating func plainBytes(of text: JSONStringToken) -> Span<UInt8>? {
         text.hasEscapes ? nil : bytes.extracting(text.start..<text.end)
     }
 
-    /// The text's characters as UTF-8.
+    /// The string's content as UTF-8.
     package mutating func bytes(of text: JSONStringToken) -> [UInt8] {
         var copy: [UInt8] = []
         copy.reserveCapacity(text.end - text.start)
@@ -67,7 +67,7 @@ extension JSONReader {
         String(decoding: bytes(of: text), as: UTF8.self)
     }
 
-    /// Calls `body` with each byte of the text's UTF-8, escapes resolved.
+    /// Calls `body` with each byte of the content's UTF-8, escapes resolved.
     package mutating func forEachByte(of text: JSONStringToken, _ body: (UInt8) -> Void) {
         var index = text.start
         while index < text.end {
@@ -84,8 +84,8 @@ extension JSONReader {
         }
     }
 
-    /// Whether two names are the same. Allocates nothing: whoever sends names that were made to share
-    /// a key gets half a million of these comparisons out of one object.
+    /// Whether two names are equal. Allocates nothing: an object whose names were chosen to have
+    /// equal keys causes half a million of these comparisons.
     mutating func isSameName(_ a: JSONStringToken, _ b: JSONStringToken) -> Bool {
         guard a.key == b.key, a.length == b.length else { return false }
         if a.length <= 8 { return true }
@@ -96,7 +96,7 @@ extension JSONReader {
         return first == a.end && second == b.end
     }
 
-    /// The scalar value at `index` of a text that was checked, and the index moved behind it.
+    /// The scalar value at `index` of a validated string; moves the index after it.
     mutating func character(at index: inout Int) -> UInt32 {
         let byte = bytes[index]
         if byte == UInt8(ascii: "\\"),
@@ -107,7 +107,8 @@ extension JSONReader {
         }
         index += 1
         guard byte >= 0x80 else { return UInt32(byte) }
-        // The lead byte's own bits: five, four or three, below as many ones as there are bytes.
+        // The payload of the lead byte: five, four or three bits, for one, two or three following
+        // bytes.
         let followers = byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3
         var scalar = UInt32(byte) & (0x3F >> UInt32(followers))
         for _ in 0..<followers {

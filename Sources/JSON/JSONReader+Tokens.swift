@@ -5,7 +5,7 @@ extension JSONReader {
         let end: Int
         /// Written without fraction and exponent.
         let isInteger: Bool
-        /// Its value, if it is an integer that fits.
+        /// The value, if it is an integer of 64 bits.
         let integer: Int64?
     }
 
@@ -47,14 +47,14 @@ extension JSONReader {
         return NumberToken(start: start, end: offset, isInteger: isInteger, integer: integer)
     }
 
-    /// The digits at `offset` as a number, below zero, because the negative range is the larger one.
+    /// The digits at `offset` as a negated number, because the negative range is larger by one.
     mutating func scanInteger() -> (negated: Int64, overflows: Bool) {
         var index = offset
         var value: Int64 = 0
         var overflows = false
         // Sound: indices stay below the count.
         unsafe bytes.withUnsafeBufferPointer { bytes in
-            // Eighteen digits always fit; only more of them have to be watched.
+            // Eighteen digits always fit; only further ones need an overflow check.
             let safeEnd = min(bytes.count, index + 18)
             while index < safeEnd, unsafe bytes[index] &- 0x30 < 10 {
                 value = unsafe value &* 10 &- Int64(bytes[index] &- 0x30)
@@ -85,14 +85,14 @@ extension JSONReader {
         return value < 10 ? Int64(value) : nil
     }
 
-    /// The error for a byte that does not fit here, or for the end where one was needed.
+    /// The error for an invalid byte at `offset`, or for the end of the text.
     mutating func fault() -> JSONError {
         JSONError(offset < bytes.count ? .unexpectedByte : .unexpectedEnd, at: offset)
     }
 
-    /// Steps over a string, from its opening quotation mark to behind its closing one, and checks
-    /// it: no control characters, UTF-8, escapes whole, surrogates in pairs.
-    /// - Parameter isName: names get a key.
+    /// Skips a string, from its opening quotation mark to after its closing one, and validates it:
+    /// no control characters, valid UTF-8, complete escapes, paired surrogates.
+    /// - Parameter isName: whether to compute the key that names need.
     mutating func scanText(isName: Bool) throws(JSONError) -> JSONStringToken {
         offset += 1
         let start = offset
@@ -116,7 +116,7 @@ extension JSONReader {
         }
     }
 
-    /// A text with the key of what it says, its escapes resolved.
+    /// The token of a name, with the key of its content after escapes are resolved.
     mutating func name(_ start: Int, _ end: Int, _ hasEscapes: Bool) -> JSONStringToken {
         guard hasEscapes else {
             return JSONStringToken(
@@ -129,17 +129,18 @@ extension JSONReader {
             length: resolved.count)
     }
 
-    /// Where the run of printable ASCII without quotation marks and backslashes ends that begins at
-    /// `start`: eight bytes at a time, and the last few one by one.
+    /// The end of the run of printable ASCII without quotation marks and backslashes that begins at
+    /// `start`: tested eight bytes at a time, and the last few one by one.
     static func plainEnd(in bytes: Span<UInt8>, from start: Int) -> Int {
-        // Sound: `load` is asked for eight bytes only where they are.
+        // Sound: `loadUnaligned` is called only where eight bytes are left.
         unsafe bytes.withUnsafeBytes { buffer in
             var index = start
             while index + 8 <= buffer.count {
                 let word = unsafe UInt64(
                     littleEndian: buffer.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-                // The high bit of a byte is set where subtracting borrows, or where it was set. A
-                // borrow can mark bytes behind a real find too, and only the first is asked for.
+                // The high bit of a byte is set if the subtraction borrows, or if it was set
+                // before. A borrow can also mark bytes after the first match, but only the first
+                // mark is used.
                 let control = word &- 0x2020_2020_2020_2020
                 let quote = (word ^ 0x2222_2222_2222_2222) &- 0x0101_0101_0101_0101
                 let escape = (word ^ 0x5C5C_5C5C_5C5C_5C5C) &- 0x0101_0101_0101_0101
@@ -159,7 +160,7 @@ extension JSONReader {
         }
     }
 
-    /// The length of the character at `offset`, by table 3-7 of the Unicode Standard.
+    /// The length of the character at `offset`, validated by table 3-7 of the Unicode Standard.
     mutating func scanMultibyteCharacter() throws(JSONError) -> Int {
         let lead = bytes[offset]
         let (length, second): (Int, ClosedRange<UInt8>) =
@@ -192,8 +193,8 @@ extension JSONReader {
         return scalar
     }
 
-    /// The character that the escape at `start` stands for and the escape's length; nil if it is
-    /// none of RFC 8259 §7.
+    /// The character that the escape at `start` represents, and the escape's length; nil if it is
+    /// not an escape of RFC 8259 §7.
     static func escape(
         in bytes: Span<UInt8>, at start: Int
     ) throws(JSONError) -> (scalar: UInt32, length: Int)? {
@@ -239,7 +240,7 @@ extension JSONReader {
         return unit
     }
 
-    /// The next byte that is no white space (RFC 8259 §2); it stays unread.
+    /// The next byte that is not white space (RFC 8259 §2); it remains unread.
     @inline(__always)
     mutating func peek() throws(JSONError) -> UInt8 {
         if offset < bytes.count, bytes[offset] > 0x20 { return bytes[offset] }

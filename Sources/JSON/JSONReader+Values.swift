@@ -1,4 +1,4 @@
-/// Reading values: what is asked for, or an error that says what stands there instead.
+/// Reading values. Each function throws `wrongType` if the next value has another type.
 extension JSONReader {
     package mutating func readText() throws(JSONError) -> JSONStringToken {
         guard try peek() == UInt8(ascii: "\"") else { throw JSONError(.wrongType, at: offset) }
@@ -22,7 +22,7 @@ extension JSONReader {
         try expect("null")
     }
 
-    /// An integer written as one: `1.0` and `1e0` are `.notAnInteger`.
+    /// An integer of 64 bits. `1.0` and `1e0` are `notAnInteger`.
     package mutating func readInteger() throws(JSONError) -> Int64 {
         if let value = readShortInteger() { return value }
         let number = try readNumberToken()
@@ -33,12 +33,12 @@ extension JSONReader {
         return value
     }
 
-    /// Any number: exact where it is written as an integer of 64 bits, else the nearest Double.
+    /// Any number: exact if it is written as an integer of 64 bits, else the nearest Double.
     package mutating func readNumber() throws(JSONError) -> JSONNumber {
         if let value = readShortInteger() { return .integer(value) }
         let number = try readNumberToken()
         if let value = number.integer { return .integer(value) }
-        // Rare: a fraction, an exponent, or twenty digits. The text is ASCII by its grammar.
+        // Rare: a fraction, an exponent, or twenty digits. The grammar allows only ASCII.
         let text = String(decoding: (number.start..<number.end).map { bytes[$0] }, as: UTF8.self)
         guard let value = Double(text), value.isFinite else {
             throw JSONError(.numberOutOfRange, at: number.start)
@@ -46,8 +46,8 @@ extension JSONReader {
         return .fraction(value)
     }
 
-    /// The usual number: one to eighteen digits, no sign, no leading zero, and a `,` or `}` right
-    /// behind them. Anything else is left unread, for the whole grammar to look at.
+    /// The common case: one to eighteen digits without sign and leading zero, directly followed by
+    /// `,` or `}`. Otherwise nil, and nothing is read.
     mutating func readShortInteger() -> Int64? {
         let start = offset
         // Sound: indices stay below the count.
@@ -78,7 +78,7 @@ extension JSONReader {
     mutating func expect(_ word: StaticString) throws(JSONError) {
         for index in 0..<word.utf8CodeUnitCount {
             guard offset < bytes.count else { throw JSONError(.unexpectedEnd, at: offset) }
-            // Sound: the index is below the literal's own count.
+            // Sound: the index is below the literal's count.
             guard unsafe bytes[offset] == word.utf8Start[index] else {
                 throw JSONError(.unexpectedByte, at: offset)
             }

@@ -1,32 +1,32 @@
 import Glibc
 
-/// Reads one JSON text (RFC 8259) from the front to the back, value by value, and accepts nothing
-/// that two readers could take differently: duplicate names, lone surrogates, bad UTF-8, numbers that
-/// do not fit and trailing bytes are errors.
+/// Reads one JSON text (RFC 8259) sequentially, value by value. Rejects everything that two readers
+/// could interpret differently: duplicate names, lone surrogates, invalid UTF-8, numbers that do
+/// not fit, and trailing bytes.
 ///
-/// The caller says what it expects next (`beginObject`, `nextName`, `readInteger`, `skipValue`, …);
-/// skipped values are checked as strictly as read ones. Borrows the bytes and copies none; allocates
-/// only while more than `namesOnTheStack` names are open, and for a number that is no 64-bit
-/// integer; never traps on input.
+/// The caller requests what it expects next (`beginObject`, `nextName`, `readInteger`, `skipValue`,
+/// …). Skipped values are validated as strictly as read ones. Borrows the bytes and copies none.
+/// Allocates only while more than `namesOnTheStack` names are open, and for a number that is not a
+/// 64-bit integer. Never traps on input.
 ///
-/// Duplicate names are found by a 64-bit filter per object: only when a name's bit is already set
-/// are the earlier names compared, so that the common object costs one test per member.
+/// Duplicate names are found with a 64-bit filter per object. The earlier names are compared only
+/// if a name's bit is already set, so the common object costs one test per member.
 package struct JSONReader: ~Copyable, ~Escapable {
-    /// Nesting accepted where the caller names no other limit. Tokens and requests need three.
+    /// The default limit of nesting. Tokens and requests need three levels.
     package static let defaultDepth = 16
-    /// Names in all objects that are open at once; bounds the work that telling duplicates takes.
+    /// The limit of names in all open objects; it bounds the work of finding duplicates.
     package static let maximumNames = 1024
-    /// The same for what strangers send, who need three.
+    /// The limit for input from clients, which needs three names.
     package static let maximumNamesFromStrangers = 64
 
     static let namesOnTheStack = 8
-    /// Texts are known by 32-bit offsets; every caller has a far smaller limit of its own.
+    /// Tokens store 32-bit offsets. Every caller has a much smaller limit.
     static let maximumLength = 1 << 31
 
-    /// An object or array that has begun and not ended.
+    /// An open object or array.
     struct Level {
         var filter: UInt64 = 0
-        /// Where this object's names begin in the name stack.
+        /// The index of this object's first name in the name stack.
         var firstName: Int32 = 0
         var isObject = false
         var hasMembers = false
@@ -37,17 +37,17 @@ package struct JSONReader: ~Copyable, ~Escapable {
     let maximumNames: Int
     var offset = 0
     var depth = 0
-    /// The innermost object or array that is open.
+    /// The innermost open object or array.
     var level = Level()
-    /// Those around it, by depth.
+    /// The objects and arrays around it, by depth.
     var outerLevels = InlineArray<16, Level>(repeating: Level())
     var nameCount = 0
     var names = InlineArray<8, JSONStringToken>(repeating: JSONStringToken())
     var furtherNames: [JSONStringToken] = []
 
     /// - Parameters:
-    ///   - maximumDepth: objects and arrays inside each other, at most `defaultDepth`.
-    ///   - maximumNames: in all objects that are open at once.
+    ///   - maximumDepth: the limit of nested objects and arrays, at most `defaultDepth`.
+    ///   - maximumNames: the limit of names in all open objects.
     @_lifetime(copy bytes)
     package init(
         _ bytes: Span<UInt8>, maximumDepth: Int = JSONReader.defaultDepth,
@@ -63,12 +63,12 @@ package struct JSONReader: ~Copyable, ~Escapable {
 // MARK: - Structure
 
 extension JSONReader {
-    /// How many bytes are read: for whoever edits the text where it stands.
+    /// The number of bytes read, for callers that edit the text in place.
     package var position: Int { offset }
 
     package enum Kind: Sendable { case object, array, string, number, boolean, null }
 
-    /// What the next value is, by its first byte.
+    /// The type of the next value, from its first byte.
     package mutating func peekKind() throws(JSONError) -> Kind {
         switch try peek() {
         case UInt8(ascii: "{"): return .object
@@ -89,9 +89,10 @@ extension JSONReader {
         try begin(UInt8(ascii: "["), isObject: false)
     }
 
-    /// The next member's name, with the reader in front of its value; nil when the object has ended.
+    /// Reads the next member's name; the reader is then before its value. Nil at the end of the
+    /// object.
     package mutating func nextName() throws(JSONError) -> JSONStringToken? {
-        precondition(depth > 0 && level.isObject, "nextName belongs inside an object")
+        precondition(depth > 0 && level.isObject, "JSONReader.nextName: not in an object")
         var byte = try peek()
         if byte == UInt8(ascii: "}") {
             offset += 1
@@ -102,7 +103,7 @@ extension JSONReader {
                 furtherNames.removeLast(
                     furtherNames.count - (nameCount - Self.namesOnTheStack))
             }
-            leave()
+            endContainer()
             return nil
         }
         if level.hasMembers {
@@ -117,15 +118,14 @@ extension JSONReader {
             throw JSONError(.unexpectedByte, at: offset)
         }
         offset += 1
-        try remember(name)
+        try recordName(name)
         return name
     }
 
-    /// The next member's name and its length, if it stands here as a writer without white space has
-    /// it, in quotation marks with a colon behind them, and has up to seven bytes; which, nobody has
-    /// looked at.
+    /// The bytes of the next member's name and their count, if it is written without white space
+    /// (quotation marks and a colon) and has up to seven bytes. The bytes are not validated.
     mutating func shortMember() -> (key: UInt64, length: Int)? {
-        // Sound: the bytes that are read are there, as is checked first.
+        // Sound: the bytes that are read exist, as is checked first.
         unsafe bytes.withUnsafeBytes { bytes in
             var start = offset
             if level.hasMembers {
@@ -139,8 +139,8 @@ extension JSONReader {
             }
             let word = unsafe UInt64(
                 littleEndian: bytes.loadUnaligned(fromByteOffset: start + 1, as: UInt64.self))
-            // The high bit of a byte is set where there is a quotation mark; behind the first, perhaps
-            // also elsewhere.
+            // The high bit of a byte is set where there is a quotation mark; after the first one,
+            // possibly also elsewhere.
             let quote = word ^ 0x2222_2222_2222_2222
             let found = (quote &- 0x0101_0101_0101_0101) & ~quote & 0x8080_8080_8080_8080
             guard found != 0 else { return nil }
@@ -150,14 +150,14 @@ extension JSONReader {
         }
     }
 
-    /// Steps over a name that `shortMember` has found.
+    /// Skips a name that `shortMember` returned.
     mutating func skipMember(count: Int) {
         offset += level.hasMembers ? count + 1 : count
         level.hasMembers = true
     }
 
-    /// Steps over a name and its colon, if they stand here byte for byte; the comma in front of them
-    /// too. Does not remember the name: see `JSONNames`.
+    /// Skips a name and its colon if they are written here exactly like this, with the comma before
+    /// them. Does not record the name for the duplicate check; `JSONKeySet` does.
     mutating func skipMember(_ written: Span<UInt8>) -> Bool {
         var start = offset
         if level.hasMembers {
@@ -178,13 +178,13 @@ extension JSONReader {
         return true
     }
 
-    /// Whether the array has another value, with the reader in front of it; false ends the array.
+    /// Whether the array has another value, with the reader before it. False ends the array.
     package mutating func nextElement() throws(JSONError) -> Bool {
-        precondition(depth > 0 && !level.isObject, "nextElement belongs inside an array")
+        precondition(depth > 0 && !level.isObject, "JSONReader.nextElement: not in an array")
         let byte = try peek()
         if byte == UInt8(ascii: "]") {
             offset += 1
-            leave()
+            endContainer()
             return false
         }
         if level.hasMembers {
@@ -198,13 +198,14 @@ extension JSONReader {
         return true
     }
 
-    /// Ends the reading: only white space may be left.
+    /// Ends the text: only white space may remain.
+    /// - Throws: `trailingBytes`.
     package mutating func finish() throws(JSONError) {
         skipWhiteSpace()
         guard offset == bytes.count else { throw JSONError(.trailingBytes, at: offset) }
     }
 
-    /// Steps over one value of any type, checking all of it.
+    /// Skips one value of any type and validates all of it.
     package mutating func skipValue() throws(JSONError) {
         let base = depth
         repeat {
@@ -236,12 +237,12 @@ extension JSONReader {
             filter: 0, firstName: Int32(nameCount), isObject: isObject, hasMembers: false)
     }
 
-    mutating func leave() {
+    mutating func endContainer() {
         depth -= 1
         level = outerLevels[depth]
     }
 
-    mutating func remember(_ name: JSONStringToken) throws(JSONError) {
+    mutating func recordName(_ name: JSONStringToken) throws(JSONError) {
         let bit: UInt64 = 1 &<< UInt64(JSONStringToken.slot(name.key))
         if level.filter & bit != 0 {
             for index in Int(level.firstName)..<nameCount {

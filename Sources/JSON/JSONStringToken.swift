@@ -1,16 +1,15 @@
-/// A string inside a text that a `JSONReader` has read: where it stands, not what it says. Ask the
-/// reader that made it.
+/// The position of a string in the text of a `JSONReader`. That reader returns the content.
 package struct JSONStringToken: Sendable {
     private let first: UInt32
     private let last: UInt32
-    /// For names: their characters in one word. Equal names have equal keys however they are spelt,
-    /// and up to eight bytes long, different names have different ones.
+    /// For names: a hash of the content. Equal names have equal keys, whatever their escapes;
+    /// different names of up to eight bytes have different keys.
     let key: UInt64
-    /// The bytes of the characters' UTF-8; for names only.
+    /// The number of UTF-8 bytes of the content; for names only.
     let length: UInt32
     let hasEscapes: Bool
 
-    /// - Parameters: offsets below 2^32, which a reader sees to.
+    /// - Parameters: offsets below 2^32; the reader ensures that.
     @inline(__always)
     init(start: Int, end: Int, hasEscapes: Bool, key: UInt64 = 0, length: Int = 0) {
         first = UInt32(truncatingIfNeeded: start)
@@ -20,20 +19,20 @@ package struct JSONStringToken: Sendable {
         self.length = UInt32(truncatingIfNeeded: length)
     }
 
-    /// No text: what an empty place holds.
+    /// The initial value of unused array elements.
     @inline(__always)
     init() { self.init(start: 0, end: 0, hasEscapes: false) }
 
-    /// The first byte behind the opening quotation mark.
+    /// The offset after the opening quotation mark.
     var start: Int { Int(first) }
-    /// The closing quotation mark.
+    /// The offset of the closing quotation mark.
     var end: Int { Int(last) }
 
     /// Six well-mixed bits of a key.
     @inline(__always)
     static func slot(_ key: UInt64) -> Int { Int((key &* multiplier) &>> 58) }
 
-    /// The key of a name: its bytes themselves up to eight, the bytes stirred together past that.
+    /// The key of a name: the bytes themselves if there are at most eight, else a hash of them.
     static func key(_ name: Span<UInt8>) -> UInt64 {
         // Sound: every load is of bytes below the count.
         unsafe name.withUnsafeBytes { bytes in
@@ -44,7 +43,7 @@ package struct JSONStringToken: Sendable {
                 return key
             }
             func word(_ index: Int) -> UInt64 {
-                // Sound: asked for at `count - 8` at most.
+                // Sound: only called with at most `count - 8`.
                 unsafe UInt64(
                     littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
             }
@@ -57,10 +56,10 @@ package struct JSONStringToken: Sendable {
         }
     }
 
-    /// Odd, and without a pattern: 2^64 divided by the golden ratio.
+    /// Odd and without a pattern: 2^64 divided by the golden ratio.
     private static let multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15
 
-    /// The UTF-8 bytes of a Unicode scalar value.
+    /// Calls `body` with the UTF-8 bytes of a Unicode scalar value.
     static func forEachByte(of scalar: UInt32, _ body: (UInt8) -> Void) {
         func part(_ shift: UInt32, _ lead: UInt32) -> UInt8 {
             UInt8(truncatingIfNeeded: lead | (scalar >> shift))

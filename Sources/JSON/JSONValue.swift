@@ -1,5 +1,5 @@
-/// A whole JSON text as a tree, for what is read once and looked at from several sides: the
-/// configuration. What a request or a token carries is read with `JSONReader` instead.
+/// A complete JSON text as a tree, for the configuration, which is read once and examined from
+/// several places. Requests and tokens are read with `JSONReader` instead.
 package indirect enum JSONValue: Equatable, Sendable {
     case object([Member])
     case array([JSONValue])
@@ -24,7 +24,7 @@ package indirect enum JSONValue: Equatable, Sendable {
         try reader.finish()
     }
 
-    /// Recursion is bounded by the reader's depth.
+    /// The reader's maximum depth bounds the recursion.
     private init(_ reader: inout JSONReader) throws(JSONError) {
         switch try reader.peekKind() {
         case .object:
@@ -49,7 +49,7 @@ package indirect enum JSONValue: Equatable, Sendable {
         }
     }
 
-    /// What the value is called in an error message.
+    /// The type of the value, for messages.
     package var kindName: String {
         switch self {
         case .object: "an object"

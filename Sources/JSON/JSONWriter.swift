@@ -1,7 +1,7 @@
-/// Writes compact JSON into bytes: no white space, members in the order they come.
+/// Writes compact JSON: no white space, members in call order.
 ///
-/// The caller keeps names distinct and brackets paired; a writer for what a program says has no
-/// input to distrust. Strings are escaped where RFC 8259 §7 demands it.
+/// The caller must keep names distinct and brackets balanced; neither is checked. Strings are
+/// escaped where RFC 8259 §7 requires it.
 package struct JSONWriter {
     package private(set) var bytes: [UInt8] = []
     private var needsComma = false
@@ -13,8 +13,8 @@ package struct JSONWriter {
     package mutating func beginArray() { open(UInt8(ascii: "[")) }
     package mutating func endArray() { close(UInt8(ascii: "]")) }
 
-    /// The name of the member whose value comes next, written as it stands: no quotation mark, no
-    /// backslash, no control character.
+    /// Writes the name of the next member. It must contain no quotation mark, backslash or control
+    /// character.
     package mutating func name(_ name: StaticString) {
         separate()
         bytes.append(UInt8(ascii: "\""))
@@ -27,7 +27,7 @@ package struct JSONWriter {
         needsComma = false
     }
 
-    /// The same for a name that is not known before, escaped.
+    /// Writes the name of the next member, escaped.
     package mutating func name(escaping name: String) {
         string(name)
         bytes.append(UInt8(ascii: ":"))
@@ -39,13 +39,13 @@ package struct JSONWriter {
         Decimal.append(value, to: &bytes)
     }
 
-    /// Seconds, with a fraction only if there is one: 1500 is written as 1.5.
+    /// A duration in seconds, with a fraction only if needed: 1500 is written as 1.5.
     package mutating func seconds(milliseconds: Int64) {
-        let (whole, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
-        guard rest != 0 else { return integer(whole) }
+        let (seconds, rest) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        guard rest != 0 else { return integer(seconds) }
         separate()
         if milliseconds < 0 { bytes.append(UInt8(ascii: "-")) }
-        Decimal.append(Int64(whole.magnitude), to: &bytes)
+        Decimal.append(Int64(seconds.magnitude), to: &bytes)
         bytes.append(UInt8(ascii: "."))
         var divisor: UInt64 = 100
         var fraction = rest.magnitude
@@ -56,7 +56,7 @@ package struct JSONWriter {
         }
     }
 
-    /// A number as a string, as `sub` wants it.
+    /// A number as a string, as in the claim `sub`.
     package mutating func string(decimal value: Int64) {
         separate()
         bytes.append(UInt8(ascii: "\""))
@@ -133,7 +133,7 @@ package struct JSONWriter {
     private static let hexadecimal = Array("0123456789abcdef".utf8)
 }
 
-/// Decimal digits without a String.
+/// Writes decimal digits without a String.
 enum Decimal {
     static func append(_ value: Int64, to bytes: inout [UInt8]) {
         var digits = InlineArray<20, UInt8>(repeating: 0)

@@ -1,12 +1,11 @@
-/// How a text file is written that is not plain UTF-8, as editors on other systems save them.
+/// The encoding of a text file that is not plain UTF-8, as editors on other systems save them.
 package enum TextEncoding: Equatable, Sendable {
     /// UTF-8 that begins with a byte order mark (EF BB BF).
     case markedUTF8
-    /// UTF-16, or UTF-32, with or without a byte order mark.
+    /// UTF-16 or UTF-32, with or without a byte order mark.
     case utf16
 
-    /// Nil for all else: whatever it is, it begins with no mark, and its ASCII characters are one byte
-    /// each.
+    /// Nil unless the bytes begin with a byte order mark or are ASCII in UTF-16.
     package init?(of bytes: [UInt8]) {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
             self = .markedUTF8
@@ -19,7 +18,7 @@ package enum TextEncoding: Equatable, Sendable {
         }
     }
 
-    /// The same for JSON, whose first two bytes are ASCII in UTF-8 (RFC 8259 §2).
+    /// As `init(of:)`, for JSON, whose first two bytes are ASCII in UTF-8 (RFC 8259 §2).
     package init?(ofJSON bytes: [UInt8]) {
         if let encoding = TextEncoding(of: bytes) {
             self = encoding
@@ -30,7 +29,7 @@ package enum TextEncoding: Equatable, Sendable {
         }
     }
 
-    /// ASCII in UTF-16 without a mark: every second byte is zero, and no other is.
+    /// ASCII in UTF-16 without a byte order mark: every second byte is zero, and no other is.
     private static func isWideASCII(_ bytes: [UInt8]) -> Bool {
         guard bytes.count >= 2, bytes.count % 2 == 0 else { return false }
         return [0, 1].contains { zero in
@@ -40,12 +39,12 @@ package enum TextEncoding: Equatable, Sendable {
         }
     }
 
-    /// What an operator reads, behind the name of the file.
+    /// For the operator: what is wrong and what to do. The caller puts the file's name in front.
     package var sentence: String {
         switch self {
-        case .markedUTF8: "begins with a UTF-8 byte order mark; save it without"
+        case .markedUTF8: "begins with a UTF-8 byte order mark; save it without one"
         case .utf16:
-            "is UTF-16, or begins with its byte order mark; save it as UTF-8 without a mark"
+            "is UTF-16 or begins with a UTF-16 byte order mark; save it as UTF-8 without a mark"
         }
     }
 }

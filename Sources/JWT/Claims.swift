@@ -1,13 +1,13 @@
 import Time
 
-/// A user, as tokens name one: 1 to 2^53 - 1, so that every JSON reader in the world agrees on it
-/// (RFC 8259 §6).
+/// A user ID as used in tokens: 1 to 2^53 - 1, the integers that every JSON implementation
+/// represents exactly (RFC 8259 §6).
 package struct UserID: Sendable, Hashable {
     package static let maximum: Int64 = (1 << 53) - 1
 
     package let rawValue: Int64
 
-    /// Nobody, until a claim says who.
+    /// The value before a claim is read; not a valid ID.
     static let placeholder = UserID(unchecked: 0)
 
     private init(unchecked number: Int64) { self.rawValue = number }
@@ -18,26 +18,26 @@ package struct UserID: Sendable, Hashable {
     }
 }
 
-/// What a token says (RFC 7519 §4.1, and this project's own). Where a verifier hands one out, the
-/// signature over it has been checked.
+/// The content of a token (RFC 7519 §4.1 and this project's own claims). A verifier returns claims
+/// only after it has checked the signature over them.
 package struct Claims: Sendable, Equatable {
-    /// `user_id`, or else `sub`.
+    /// `user_id`, or `sub` if there is none.
     package var user: UserID
-    /// `exp`: the first moment at which the token is no longer good.
+    /// `exp`: the first moment at which the token is expired.
     package var expires: Timestamp
     /// `iat`
     package var issued: Timestamp?
     /// `nbf`
     package var notBefore: Timestamp?
-    /// `jti`: names this token.
+    /// `jti`: the ID of this token.
     package var tokenID: ShortText?
-    /// `sid`: names the session, which outlives its tokens.
+    /// `sid`: the ID of the session, which outlives its tokens.
     package var sessionID: ShortText?
-    /// `auth_time`: when the user last proved who they are.
+    /// `auth_time`: the time of the user's last login.
     package var authenticated: Timestamp?
-    /// `sxp`: the end of the session, which no renewal moves.
+    /// `sxp`: the end of the session; renewal does not change it.
     package var sessionExpires: Timestamp?
-    /// Which key of the ring made the signature.
+    /// The index in the key ring of the key that signed the token.
     package var keyIndex = 0
 
     package init(user: UserID, expires: Timestamp) {
@@ -45,10 +45,10 @@ package struct Claims: Sendable, Equatable {
         self.expires = expires
     }
 
-    /// When the token was issued, as far as it says: `iat`, or else `auth_time`.
+    /// `iat`, or `auth_time` if there is none.
     package var issuedOrLogin: Timestamp? { issued ?? authenticated }
 
-    /// Whether its session goes by its own name: it is a session of one token.
+    /// Whether the session's ID is the token's: a session of only this token.
     package var isItsOwnSession: Bool {
         guard let tokenID, let sessionID else { return false }
         return tokenID == sessionID

@@ -3,29 +3,32 @@ import Glibc
 import JSON
 import Time
 
-/// Checks a token and says what it says. The token is bytes from a stranger.
+/// Verifies tokens, which are untrusted input, and returns their claims.
 package protocol TokenVerifier: Sendable {
+    /// The token's claims, if it is valid at `now`.
+    /// - Throws: the reason of the rejection. Cases with claims are thrown only after the signature
+    ///   was verified.
     func verify(_ token: Span<UInt8>, at now: Timestamp) throws(TokenError) -> Claims
 
-    /// `kid` of the key that these claims were signed with.
+    /// The `kid` of the key that signed these claims.
     func keyID(of claims: Claims) -> String
 }
 
-/// JSON Web Tokens (RFC 7519) in JWS compact serialization (RFC 7515 §7.1), signed with
-/// HMAC-SHA256 and nothing else: the algorithm is this type, a token's `alg` is only compared.
+/// JSON Web Tokens (RFC 7519) in JWS compact serialization (RFC 7515 §7.1), signed only with
+/// HMAC-SHA256. The algorithm is fixed by this type; a token's `alg` is only compared with it.
 ///
-/// Verification goes from the cheap to the dear and believes nothing early: length, three segments,
-/// header, the signature over the bytes as they came, and only then the payload. Every segment must
-/// be the one canonical spelling, so that a token has no twins. Allocates nothing for tokens whose
-/// payload has up to `payloadOnTheStack` bytes.
+/// Verification does the cheap checks first and uses nothing before it is verified: length, three
+/// segments, header, the signature over the bytes as received, and only then the payload. Each
+/// segment must be in its canonical encoding, so that no other text is the same token. Allocates
+/// nothing for tokens whose payload has up to `payloadOnTheStack` bytes.
 package struct HS256: TokenVerifier {
-    /// Characters in a token; more is refused unread.
+    /// The maximum length of a token, in characters. A longer one is rejected without being read.
     package static let maximumLength = 8192
 
-    /// A payload of ours has about 260 bytes; a longer one goes to the heap.
+    /// Our own payloads have about 260 bytes. A longer one than this is decoded on the heap.
     private static let payloadOnTheStack = 512
-    /// A header of ours has about 45 bytes. There is room for a few members more, and not for the
-    /// certificates of `x5c`, which no HS256 token needs.
+    /// The maximum size of a header, in bytes. Our own have about 45 bytes. This leaves room for a
+    /// few more members, but not for the certificates of `x5c`, which no HS256 token needs.
     package static let maximumHeader = 1024
     /// 32 bytes in base64url.
     private static let signatureLength = 43
@@ -34,7 +37,7 @@ package struct HS256: TokenVerifier {
     package let policy: TokenPolicy
     private let issuer: [UInt8]
     private let audience: [UInt8]
-    /// The headers that most other libraries write, to the byte, in base64url. They name no key.
+    /// The exact headers that most other libraries write, in base64url. They contain no `kid`.
     private let usualHeaders: [[UInt8]]
 
     package init(keys: KeyRing, policy: TokenPolicy) {
@@ -56,7 +59,7 @@ package struct HS256: TokenVerifier {
 
     package func verify(_ token: Span<UInt8>, at now: Timestamp) throws(TokenError) -> Claims {
         guard token.count <= Self.maximumLength else { throw .tooLong }
-        let (firstDot, secondDot) = try Self.dots(in: token)
+        let (firstDot, secondDot) = try Self.segmentBounds(in: token)
         let candidates = try keyCandidates(token.extracting(0..<firstDot))
         let keyIndex = try checkSignature(
             token.extracting((secondDot + 1)..<token.count),
@@ -68,9 +71,10 @@ package struct HS256: TokenVerifier {
         return fields.claims
     }
 
-    /// RFC 7515 §7.1: header, payload and signature, and nothing more. What is empty fails where it
-    /// is read; an unsecured token's signature is (RFC 7519 §6.1), and its `alg` has to be seen.
-    private static func dots(in token: Span<UInt8>) throws(TokenError) -> (Int, Int) {
+    /// The positions of the two dots (RFC 7515 §7.1: header, payload and signature). Empty segments
+    /// are accepted here and fail where they are read: an unsecured token has an empty signature
+    /// (RFC 7519 §6.1), and must be rejected for its `alg`.
+    private static func segmentBounds(in token: Span<UInt8>) throws(TokenError) -> (Int, Int) {
         guard let first = token.firstIndex(of: UInt8(ascii: "."), from: 0),
             let second = token.firstIndex(of: UInt8(ascii: "."), from: first + 1),
             token.firstIndex(of: UInt8(ascii: "."), from: second + 1) == nil
@@ -78,13 +82,14 @@ package struct HS256: TokenVerifier {
         return (first, second)
     }
 
-    /// The keys that may have signed: the one that the header names, or all if it names none.
+    /// The keys that may have signed the token: the one named by the header, or all if it names
+    /// none.
     private func keyCandidates(_ segment: Span<UInt8>) throws(TokenError) -> Range<Int> {
         for index in keys.entries.indices {
-            let own = keys.entries[index].headerSegment
-            if segment.isEqual(to: own.span) { return index..<(index + 1) }
+            let known = keys.entries[index].headerSegment
+            if segment.isEqual(to: known.span) { return index..<(index + 1) }
         }
-        // What these say is known without reading it.
+        // The content of these headers is known: no `kid`.
         for header in usualHeaders where segment.isEqual(to: header.span) {
             return keys.entries.indices
         }
@@ -103,14 +108,14 @@ package struct HS256: TokenVerifier {
     private func checkSignature(
         _ segment: Span<UInt8>, over signed: Span<UInt8>, _ candidates: Range<Int>
     ) throws(TokenError) -> Int {
-        // A byte more than a code has, so that a padded code is seen for what it is.
+        // One byte more than a code, so that a longer signature is recognized as such.
         var decoded = InlineArray<33, UInt8>(repeating: 0)
         var buffer = decoded.mutableSpan
         let count: Int
         do throws(Base64URL.DecodingError) {
             count = try Base64URL.decode(segment, into: &buffer)
         } catch {
-            // Text for still more bytes is no respelling of a good code.
+            // Text that is even longer is not another encoding of a valid code.
             throw error == .tooLong ? .badSignature : .notCanonical
         }
         guard count == SHA256.digestSize else { throw .badSignature }
@@ -123,15 +128,16 @@ package struct HS256: TokenVerifier {
     }
 
     private func checkPolicy(_ fields: borrowing Fields, at now: Timestamp) throws(TokenError) {
-        // RFC 7519 §4.1.1 and §4.1.3: a token that is not for us is refused whatever its dates say.
+        // RFC 7519 §4.1.1 and §4.1.3: a token for another audience is rejected whatever its dates
+        // are.
         if policy.issuer != nil, !fields.issuerMatches { throw .wrongIssuer(fields.claims) }
         if policy.audience != nil, !fields.audienceMatches { throw .wrongAudience(fields.claims) }
-        // §4.1.4: at `exp` itself the token is no longer good.
+        // §4.1.4: the token is expired at `exp` itself.
         guard now < fields.claims.expires + policy.leeway else { throw .expired(fields.claims) }
         if let notBefore = fields.claims.notBefore, notBefore > now + policy.leeway {
             throw .notYetValid(fields.claims)
         }
-        // Revocations by time go by the moment of issue: a token may not name one that is still to come.
+        // Revocation cutoffs compare the time of issue, so it must not be in the future.
         if let issued = fields.claims.issuedOrLogin, issued > now + policy.leeway {
             throw .notYetValid(fields.claims)
         }
@@ -149,25 +155,26 @@ package struct HS256: TokenVerifier {
 // MARK: - Header
 
 extension HS256 {
-    /// RFC 7515 §4.1: `alg` must be there and be ours, `crit` must not be there, `kid` must be known.
-    /// Everything else (`typ`, `jku`, `jwk`, `x5u`, …) is ignored: no key ever comes from a token.
+    /// Checks the header (RFC 7515 §4.1). `alg` is required and must be HS256, `crit` must be
+    /// absent, and `kid` must be known if present. Everything else (`typ`, `jku`, `jwk`, `x5u`, …)
+    /// is ignored: keys never come from a token.
     private func readHeader(_ json: Span<UInt8>) throws(TokenError) -> Range<Int> {
         var reader = JSONReader(json, maximumNames: JSONReader.maximumNamesFromStrangers)
-        var isOurs: Bool?
+        var isHS256: Bool?
         var isCritical = false
         var named: KeyName = .none
         do throws(JSONError) {
             try reader.beginObject()
             while let name = try reader.nextName() {
                 if reader.isEqual(name, "alg") {
-                    // A value that is no string is as little HS256 as another string.
+                    // A value that is not a string is not HS256 either.
                     guard try reader.peekKind() == .string else {
-                        isOurs = false
+                        isHS256 = false
                         try reader.skipValue()
                         continue
                     }
                     let algorithm = try reader.readText()
-                    isOurs = reader.isEqual(algorithm, "HS256")
+                    isHS256 = reader.isEqual(algorithm, "HS256")
                 } else if reader.isEqual(name, "kid") {
                     let id = try reader.readText()
                     named = keyNamed(id, &reader)
@@ -178,8 +185,8 @@ extension HS256 {
             }
             try reader.finish()
         } catch { throw .malformed }
-        guard let isOurs else { throw .malformed }
-        guard isOurs else { throw .algorithmNotAllowed }
+        guard let isHS256 else { throw .malformed }
+        guard isHS256 else { throw .algorithmNotAllowed }
         guard !isCritical else { throw .criticalExtension }
         switch named {
         case .none: return keys.entries.indices
@@ -195,8 +202,8 @@ extension HS256 {
 
     private func keyNamed(_ id: JSONStringToken, _ reader: inout JSONReader) -> KeyName {
         for index in keys.entries.indices {
-            let own = keys.entries[index].idBytes
-            if reader.isEqual(id, own.span) { return .known(index) }
+            let known = keys.entries[index].idBytes
+            if reader.isEqual(id, known.span) { return .known(index) }
         }
         return .unknown
     }
@@ -205,7 +212,7 @@ extension HS256 {
 // MARK: - Payload
 
 extension HS256 {
-    /// Reads the payload into `fields`.
+    /// Decodes the payload and reads it into `fields`.
     private func readPayload(
         _ segment: Span<UInt8>, _ fields: inout Fields
     ) throws(TokenError) {
@@ -237,8 +244,8 @@ extension HS256 {
             var reader = JSONReader(json)
             try reader.beginObject()
             let names = Name.all
-            var progress = JSONKeySet.Cursor()
-            while let member = try reader.nextMember(of: names, &progress) {
+            var cursor = JSONKeySet.Cursor()
+            while let member = try reader.nextMember(of: names, &cursor) {
                 if case .known(let index) = member {
                     try read(Name(rawValue: index), &reader, &fields)
                 } else {
@@ -247,7 +254,7 @@ extension HS256 {
             }
             try reader.finish()
         } catch { throw .claims }
-        // Refuse, never guess: two names for the user have to agree.
+        // If both claims name a user, they must agree.
         if fields.hasUser, fields.hasSubject, fields.subjectAsUser != fields.claims.user {
             throw .claims
         }
@@ -255,12 +262,12 @@ extension HS256 {
             guard let user = fields.subjectAsUser else { throw .claims }
             fields.claims.user = user
         }
-        guard fields.hasExpiry, !fields.isFaulty else { throw .claims }
+        guard fields.hasExpiry, !fields.isInvalid else { throw .claims }
     }
 
-    /// The claims while they are read.
+    /// The claims while they are being read.
     private struct Fields {
-        /// Its user and its expiry are placeholders until `hasUser` and `hasExpiry`.
+        /// The user and the expiry are placeholders until `hasUser` and `hasExpiry` are set.
         var claims = Claims(user: .placeholder, expires: Timestamp(milliseconds: .min))
         var hasUser = false
         var hasExpiry = false
@@ -268,8 +275,8 @@ extension HS256 {
         var subjectAsUser: UserID?
         var issuerMatches = false
         var audienceMatches = false
-        /// A value of the right type that is out of its range.
-        var isFaulty = false
+        /// A claim has the right type but an invalid value.
+        var isInvalid = false
     }
 
     private enum Name: Int, CaseIterable {
@@ -294,7 +301,7 @@ extension HS256 {
             fields.subjectAsUser = Self.user(text, &reader)
         case .user:
             guard let user = UserID(try reader.readInteger()) else {
-                fields.isFaulty = true
+                fields.isInvalid = true
                 return
             }
             fields.claims.user = user
@@ -308,18 +315,18 @@ extension HS256 {
         case .tokenID:
             let text = try reader.readText()
             fields.claims.tokenID = ShortText(text, in: &reader)
-            if fields.claims.tokenID == nil { fields.isFaulty = true }
+            if fields.claims.tokenID == nil { fields.isInvalid = true }
         case .sessionID:
             let text = try reader.readText()
             fields.claims.sessionID = ShortText(text, in: &reader)
-            if fields.claims.sessionID == nil { fields.isFaulty = true }
+            if fields.claims.sessionID == nil { fields.isInvalid = true }
         case .authenticated: fields.claims.authenticated = try Self.readDate(&reader)
         case .sessionExpires: fields.claims.sessionExpires = try Self.readDate(&reader)
         case nil: try reader.skipValue()
         }
     }
 
-    /// NumericDate (RFC 7519 §2): seconds, perhaps with a fraction.
+    /// NumericDate (RFC 7519 §2): seconds, possibly with a fraction.
     private static func readDate(_ reader: inout JSONReader) throws(JSONError) -> Timestamp {
         switch try reader.readNumber() {
         case .integer(let seconds): Timestamp(seconds: seconds)
@@ -327,7 +334,7 @@ extension HS256 {
         }
     }
 
-    /// RFC 7519 §4.1.3: a string, or a list of strings of which one must be ours.
+    /// RFC 7519 §4.1.3: a string, or a list of strings of which one must match.
     private func readAudience(_ reader: inout JSONReader) throws(JSONError) -> Bool {
         guard try reader.peekKind() == .array else {
             let text = try reader.readText()
@@ -342,7 +349,7 @@ extension HS256 {
         return matches
     }
 
-    /// The subject as a user id, if it is one in plain decimal without leading zeros.
+    /// The subject as a user ID, if it is a decimal number without leading zeros.
     private static func user(_ text: JSONStringToken, _ reader: inout JSONReader) -> UserID? {
         if let plain = reader.plainBytes(of: text) { return user(plain) }
         let resolved = reader.bytes(of: text)
@@ -350,7 +357,7 @@ extension HS256 {
     }
 
     private static func user(_ digits: Span<UInt8>) -> UserID? {
-        // Sixteen digits reach past 2^53 and stay far below 2^63.
+        // Sixteen digits exceed 2^53 and stay far below 2^63.
         guard 1...16 ~= digits.count, digits[0] != UInt8(ascii: "0") else { return nil }
         var value: Int64 = 0
         for index in digits.indices {
@@ -365,7 +372,7 @@ extension HS256 {
 // MARK: - Sign
 
 extension HS256 {
-    /// A token with these claims, signed with the ring's first key.
+    /// A token with these claims, signed with the first key of the ring.
     package func sign(_ claims: Claims) -> [UInt8] {
         var payload = JSONWriter(capacity: 384)
         payload.beginObject()
@@ -431,7 +438,7 @@ extension Span<UInt8> {
 
     fileprivate func firstIndex(of byte: UInt8, from start: Int) -> Int? {
         guard start < count else { return nil }
-        // Sound: memchr looks at `count - start` bytes, and finds one of them or nothing.
+        // Sound: memchr reads `count - start` bytes, and returns a pointer to one of them or nil.
         return unsafe withUnsafeBytes { bytes in
             let base = bytes.baseAddress!
             guard let found = unsafe memchr(base + start, CInt(byte), count - start) else {

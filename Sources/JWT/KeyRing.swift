@@ -1,24 +1,27 @@
 import Crypto
 import JSON
 
-/// The keys that tokens are signed and checked with. The first signs; all verify, so that a key can
-/// be replaced without ending a session.
+/// The keys that sign and verify tokens. The first one signs and all verify, so that a key can be
+/// replaced without ending a session.
 package struct KeyRing: Sendable {
-    /// More keys than any change of keys needs; bounds the work for a token without `kid`.
+    /// More keys than a key rotation needs. Bounds the work for a token without `kid`.
     package static let maximumKeys = 16
-    /// RFC 7518 §3.2: a key of at least the hash's size.
+    /// In bytes. RFC 7518 §3.2: at least the size of the hash.
     package static let minimumSecretLength = 32
 
     package struct Entry: Sendable {
-        /// `kid`: names the key in tokens and in the log.
+        /// `kid`: identifies the key in tokens and in the log.
         package let id: String
         let idBytes: [UInt8]
         package let key: HMACSHA256.Key
-        /// The header of tokens that this key signs, in base64url: what most tokens that come back
-        /// begin with, to the byte.
+        /// The header of tokens signed with this key, in base64url. Most tokens begin with exactly
+        /// these bytes.
         let headerSegment: [UInt8]
 
-        /// - Parameter id: 1 to 64 of `A-Za-z0-9._-`.
+        /// Nil if the ID or the secret is not allowed.
+        /// - Parameters:
+        ///   - id: 1 to 64 of `A-Za-z0-9._-`.
+        ///   - secret: at least `minimumSecretLength` bytes.
         package init?(id: String, secret: Span<UInt8>) {
             guard (1...64).contains(id.utf8.count), id.utf8.allSatisfy(Self.isAllowed),
                 secret.count >= KeyRing.minimumSecretLength
@@ -51,7 +54,7 @@ package struct KeyRing: Sendable {
 
     package let entries: [Entry]
 
-    /// Nil unless there are 1 to `maximumKeys` keys with different ids.
+    /// Nil unless there are 1 to `maximumKeys` keys with different IDs.
     package init?(_ entries: [Entry]) {
         guard (1...Self.maximumKeys).contains(entries.count),
             Set(entries.map(\.id)).count == entries.count
@@ -59,5 +62,6 @@ package struct KeyRing: Sendable {
         self.entries = entries
     }
 
+    /// The key that signs.
     package var signing: Entry { entries[0] }
 }

@@ -1,7 +1,7 @@
 import JSON
 
-/// A string of at most 64 bytes that lives where it stands, without a heap allocation: an
-/// identifier out of a token.
+/// A string of at most 64 bytes, stored inline without a heap allocation: an identifier from a
+/// token.
 package struct ShortText: Sendable, Equatable {
     package static let capacity = 64
 
@@ -19,7 +19,7 @@ package struct ShortText: Sendable, Equatable {
         count = UInt8(utf8.count)
     }
 
-    /// Nil if the text is longer than `capacity` bytes.
+    /// Nil if the string has more than `capacity` bytes.
     init?(_ text: JSONStringToken, in reader: inout JSONReader) {
         if let plain = reader.plainBytes(of: text) {
             self.init(plain)

@@ -1,21 +1,22 @@
-/// Why a token is refused. The first group is found before or by the signature check, so that
-/// nothing the token says may be repeated; the second carries the claims that the signature covers.
+/// Why a token is rejected. The first group is found before or by the signature check, so nothing
+/// from the token may be logged or repeated. The second group carries the verified claims.
 package enum TokenError: Error, Equatable {
     /// Longer than `HS256.maximumLength`.
     case tooLong
-    /// Not three segments, or a header that is no JSON object with an `alg`.
+    /// Not three segments, or the header is not a JSON object with an `alg`.
     case malformed
-    /// A segment that is not the canonical base64url of any bytes.
+    /// A segment is not canonical base64url.
     case notCanonical
-    /// `alg` is anything but HS256 (RFC 8725 §3.1: the algorithm is ours to choose).
+    /// `alg` is not HS256 (RFC 8725 §3.1: the verifier chooses the algorithm).
     case algorithmNotAllowed
-    /// `crit` is there; no extension is supported (RFC 7515 §4.1.11).
+    /// `crit` is present; no extension is supported (RFC 7515 §4.1.11).
     case criticalExtension
-    /// `kid` names no key of the ring.
+    /// No key of the ring has this `kid`.
     case unknownKey
     case badSignature
-    /// The signature holds, but the payload is no JSON object, or a claim is missing, of a wrong
-    /// type, out of range or at odds with another; or a session is required and the token has none.
+    /// The signature is valid, but the payload is not. It is not a JSON object, or a claim is
+    /// missing, of the wrong type, out of range or inconsistent with another; or a session is
+    /// required and missing.
     case claims
 
     case expired(Claims)
@@ -25,7 +26,7 @@ package enum TokenError: Error, Equatable {
     /// The token's session has ended.
     case sessionExpired(Claims)
 
-    /// The word in the log.
+    /// The value of `reason` in the log.
     package var reason: StaticString {
         switch self {
         case .tooLong: "too_long"
@@ -44,7 +45,7 @@ package enum TokenError: Error, Equatable {
         }
     }
 
-    /// What the token says, where its signature held.
+    /// The claims, if the signature was valid.
     package var claims: Claims? {
         switch self {
         case .expired(let claims), .notYetValid(let claims), .wrongIssuer(let claims),

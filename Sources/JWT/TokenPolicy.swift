@@ -1,6 +1,6 @@
 import Time
 
-/// What a token must say beyond being signed and in its time; also what issued tokens say.
+/// Requirements for a token beyond its signature and dates; also the content of issued tokens.
 package struct TokenPolicy: Sendable {
     /// RFC 7519 §4.1.4: "usually no more than a few minutes".
     package static let maximumLeeway = TimeAmount.seconds(300)
@@ -9,9 +9,9 @@ package struct TokenPolicy: Sendable {
     package var issuer: String?
     /// `aud`; nil: neither written nor checked.
     package var audience: String?
-    /// How far clocks may be apart: added to `exp`, taken off `nbf` and `iat`.
+    /// The tolerated difference between clocks: added to `exp`, subtracted from `nbf` and `iat`.
     package var leeway: TimeAmount
-    /// Refuse tokens without a session (`sid` and `sxp`).
+    /// Reject tokens without a session (`sid` and `sxp`).
     package var requiresSession: Bool
 
     package init(

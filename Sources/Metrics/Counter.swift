@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A number that only grows, counted from any thread.
+/// A monotonic counter that any thread can increase.
 package final class Counter: Sendable {
     private let count = Atomic<UInt64>(0)
 

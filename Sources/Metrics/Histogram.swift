@@ -1,4 +1,4 @@
-/// How long things took, counted from any thread without a lock or an allocation.
+/// A distribution of durations that any thread can add to without a lock or an allocation.
 package final class Histogram: Sendable {
     private let bounds: HistogramBounds
     private let table: CounterTable

@@ -1,7 +1,8 @@
-/// Numbers as Prometheus reads them: the text format 0.0.4 (prometheus.io, "Exposition formats").
+/// Writes metrics in the Prometheus text format 0.0.4 (prometheus.io, "Exposition formats").
 ///
-/// Keeps its rules by construction: a family stands together, with one HELP and one TYPE before it, and
-/// no series is there twice, because a reader throws all of a text away for one of these mistakes.
+/// Guarantees the format's rules: the samples of a family are contiguous, after one HELP and one
+/// TYPE line, and no series occurs twice. A scraper discards the complete text for one of these
+/// mistakes.
 package struct MetricsText {
     package static let contentType: StaticString =
         "text/plain; version=0.0.4; charset=utf-8"
@@ -13,23 +14,24 @@ package struct MetricsText {
 
     package init() {}
 
-    /// Writes a family of one series without labels.
+    /// Writes a family with one sample without labels.
     package mutating func counter(_ name: StaticString, _ help: StaticString, _ value: UInt64) {
         counter(name, help) { $0.add(.count(value), [:]) }
     }
 
-    /// Writes a family of one series without labels.
+    /// Writes a family with one sample without labels.
     package mutating func gauge(
         _ name: StaticString, _ help: StaticString, _ value: MetricValue
     ) {
         gauge(name, help) { $0.add(value, [:]) }
     }
 
+    /// Writes a family.
     /// - Precondition: the name ends in `_total`.
     package mutating func counter(
         _ name: StaticString, _ help: StaticString, _ samples: (inout MetricSamples) -> Void
     ) {
-        precondition("\(name)".hasSuffix("_total"), "a counter's name ends in _total")
+        precondition("\(name)".hasSuffix("_total"), "counter \(name): must end in _total")
         write(name, help, "counter") { bytes in
             var family = MetricSamples(name, continuing: bytes)
             bytes = []
@@ -41,7 +43,7 @@ package struct MetricsText {
     package mutating func gauge(
         _ name: StaticString, _ help: StaticString, _ samples: (inout MetricSamples) -> Void
     ) {
-        precondition(!"\(name)".hasSuffix("_total"), "only a counter's name ends in _total")
+        precondition(!"\(name)".hasSuffix("_total"), "gauge \(name): must not end in _total")
         write(name, help, "gauge") { bytes in
             var family = MetricSamples(name, continuing: bytes)
             bytes = []
@@ -50,11 +52,12 @@ package struct MetricsText {
         }
     }
 
-    /// Writes durations; in seconds, as the name should say.
+    /// Writes a family of durations, in seconds.
+    /// - Precondition: the name ends in `_seconds`.
     package mutating func histogram(
         _ name: StaticString, _ help: StaticString, _ samples: (inout HistogramSamples) -> Void
     ) {
-        precondition("\(name)".hasSuffix("_seconds"), "a duration's name ends in _seconds")
+        precondition("\(name)".hasSuffix("_seconds"), "histogram \(name): must end in _seconds")
         write(name, help, "histogram") { bytes in
             var family = HistogramSamples(name, continuing: bytes)
             bytes = []
@@ -63,15 +66,15 @@ package struct MetricsText {
         }
     }
 
-    /// Writes what stands before a family, and lets `body` write the rest; nothing is written if the
-    /// family has no series.
+    /// Writes the HELP and TYPE lines, and calls `body` for the samples. Writes nothing if the
+    /// family has no samples.
     private mutating func write(
         _ name: StaticString, _ help: StaticString, _ kind: StaticString,
         _ body: (inout [UInt8]) -> Void
     ) {
         let text = "\(name)"
-        precondition(Self.isName(text), "not a name: \(text)")
-        precondition(names.insert(text).inserted, "\(text) is there already")
+        precondition(Self.isName(text), "metric \(text): invalid name")
+        precondition(names.insert(text).inserted, "metric \(text): written twice")
         let start = bytes.count
         bytes += "# HELP \(text) ".utf8
         bytes.append(escaping: "\(help)", quotationMarks: false)
@@ -81,7 +84,7 @@ package struct MetricsText {
         if bytes.count == end { bytes.removeSubrange(start...) }
     }
 
-    /// Whether it has only small letters, digits and underscores, as all names of ours.
+    /// Whether the name has only lowercase letters, digits and underscores, as all names here.
     static func isName(_ text: String) -> Bool {
         guard let first = text.utf8.first, !(0x30...0x39).contains(first) else { return false }
         return text.utf8.allSatisfy {
@@ -95,7 +98,7 @@ package enum MetricValue: Sendable, Equatable {
     case count(UInt64)
     case integer(Int)
     case number(Double)
-    /// As seconds, to the nanosecond.
+    /// Written in seconds, to the nanosecond.
     case nanoseconds(UInt64)
 
     var text: String {
@@ -124,7 +127,7 @@ package struct MetricSamples {
         series = MetricSeries(name, bytes)
     }
 
-    /// Writes one, unless there is one with these labels: the first holds.
+    /// Writes a sample. Ignored if the family already has one with these labels.
     package mutating func add(_ value: MetricValue, _ labels: MetricsText.Labels) {
         guard series.isNew(labels) else { return }
         series.write("", labels, value)
@@ -139,7 +142,7 @@ package struct HistogramSamples {
         series = MetricSeries(name, bytes)
     }
 
-    /// Writes a whole histogram, unless there is one with these labels: the first holds.
+    /// Writes a complete histogram. Ignored if the family already has one with these labels.
     package mutating func add(_ value: HistogramValue, _ labels: MetricsText.Labels) {
         guard series.isNew(labels) else { return }
         for (bound, count) in zip(value.bounds.nanoseconds, value.cumulativeCounts) {
@@ -156,8 +159,8 @@ package struct HistogramSamples {
 private struct MetricSeries {
     private let name: StaticString
     var bytes: [UInt8]
-    /// The labels that were there, in the order of their names.
-    private var seen: Set<[String]> = []
+    /// The label sets that were written, each sorted by name.
+    private var labelSets: Set<[String]> = []
 
     init(_ name: StaticString, _ bytes: [UInt8]) {
         self.name = name
@@ -167,10 +170,12 @@ private struct MetricSeries {
     mutating func isNew(_ labels: MetricsText.Labels) -> Bool {
         let sorted = labels.map { ("\($0.key)", $0.value) }.sorted { $0.0 < $1.0 }
         precondition(
-            sorted.allSatisfy { MetricsText.isName($0.0) && $0.0 != "le" }, "not a label's name")
+            sorted.allSatisfy { MetricsText.isName($0.0) && $0.0 != "le" },
+            "metric \(name): invalid label name")
         precondition(
-            zip(sorted, sorted.dropFirst()).allSatisfy { $0.0 != $1.0 }, "a label is there twice")
-        return seen.insert(sorted.flatMap { [$0.0, $0.1] }).inserted
+            zip(sorted, sorted.dropFirst()).allSatisfy { $0.0 != $1.0 },
+            "metric \(name): duplicate label")
+        return labelSets.insert(sorted.flatMap { [$0.0, $0.1] }).inserted
     }
 
     mutating func write(
@@ -196,7 +201,7 @@ private struct MetricSeries {
 }
 
 extension [UInt8] {
-    /// Backslash and line end, and in a label's value the quotation mark, have a backslash before them.
+    /// Escapes backslashes and newlines, and in a label's value also quotation marks.
     fileprivate mutating func append(escaping text: String, quotationMarks: Bool) {
         for byte in text.utf8 {
             switch byte {

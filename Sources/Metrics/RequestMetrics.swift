@@ -1,25 +1,25 @@
-/// Requests by route and status, and how long those of each route took. A table whose size is fixed
-/// at the start: whatever strangers ask for, it does not grow, and counting allocates nothing.
+/// The number of requests by route and status, and the duration of each route. The table's size is
+/// fixed at the start: it does not grow with what clients request, and counting allocates nothing.
 package final class RequestMetrics: Sendable {
     private let routes: [String]
     private let statuses: [Int]
     /// The column of each status code from 100 to 599.
     private let columns: [Int]
     private let bounds: HistogramBounds
-    /// A row for each route: its statuses, those that are none of them, its histogram.
+    /// One row per route: its statuses, then all other statuses, then its histogram.
     private let table: CounterTable
     private let rowLength: Int
 
-    /// What does not belong to a route, and a status that is none of those that were announced.
+    /// The label for requests without a route, and for statuses that were not declared.
     package static let other = "other"
-    /// The route of what was no request.
+    /// The route label of errors that belong to no request.
     package static let none = "none"
     private static let codes = 100..<600
 
     /// - Parameters:
-    ///   - routes: the label of each; what is counted for an index that is none of theirs is `other`.
-    ///   - statuses: all that are answered.
-    /// - Precondition: the labels differ, and so do the codes, which are from 100 to 599.
+    ///   - routes: the label of each route; any other index is counted as `other`.
+    ///   - statuses: the status codes that are counted separately.
+    /// - Precondition: labels and codes are unique; codes are from 100 to 599.
     package init(routes: [String], statuses: [Int], bounds: HistogramBounds = .latency) {
         precondition(Set(routes + [Self.other, Self.none]).count == routes.count + 2)
         precondition(Set(statuses).count == statuses.count)
@@ -36,10 +36,10 @@ package final class RequestMetrics: Sendable {
         table = CounterTable(count: rowLength * (routes.count + 1))
     }
 
-    /// Counts a request that was answered.
+    /// Counts a completed request.
     /// - Parameters:
-    ///   - route: its index among the routes; any other number for a request that has none.
-    ///   - nanoseconds: from the request to its answer.
+    ///   - route: the index of its route; any other number for a request without a route.
+    ///   - nanoseconds: the time from receiving the request to its response.
     package func count(route: Int, status: Int, nanoseconds: Int64) {
         let row = (routes.indices.contains(route) ? route : routes.count) * rowLength
         let column =
@@ -57,13 +57,14 @@ package final class RequestMetrics: Sendable {
                     ? columns[status - Self.codes.lowerBound] : statuses.count)]
     }
 
-    /// Writes both families. Only what has been asked for yet has a series.
-    /// - Parameter unasked: answers to what was no request, by status; their route is `none`.
+    /// Writes both families. Only routes and statuses that have occurred have a series.
+    /// - Parameter unasked: the responses that belong to no request, by status; their route is
+    ///   `none`.
     package func write(
         to text: inout MetricsText, requests: StaticString, duration: StaticString,
         unasked: [(status: Int, count: UInt64)] = []
     ) {
-        text.counter(requests, "Requests that were answered, by route and status.") { family in
+        text.counter(requests, "Requests completed, by route and status.") { family in
             for row in 0...routes.count {
                 for column in 0...statuses.count {
                     let count = table[row * rowLength + column]
@@ -77,7 +78,8 @@ package final class RequestMetrics: Sendable {
                 family.add(.count(count), ["route": Self.none, "status": String(status)])
             }
         }
-        text.histogram(duration, "Time from a request to its answer, waits included.") { family in
+        text.histogram(duration, "Time from a request to its response, including waits.") {
+            family in
             for row in 0...routes.count {
                 let value = bounds.value(in: table, at: row * rowLength + statuses.count + 1)
                 if value.count > 0 { family.add(value, ["route": label(row)]) }

@@ -14,9 +14,10 @@ extension [UInt8] {
     }
 }
 
-/// Writes to a descriptor that somebody else owns; returns what the kernel took.
+/// Writes once to a descriptor that the caller owns.
+/// - Returns: the number of bytes that the kernel accepted, which may be fewer than given.
 package func writeOnce(_ descriptor: CInt, _ bytes: Span<UInt8>) throws(Errno) -> Int {
-    // Sound: the kernel reads as many bytes as there are, during the call.
+    // Sound: the kernel reads `bytes.count` bytes, during the call only.
     try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in
         try retryingOnInterrupt { unsafe write(descriptor, bytes.baseAddress, bytes.count) }
     }

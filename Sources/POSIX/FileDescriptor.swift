@@ -1,57 +1,61 @@
 import Glibc
 
-/// An open file, socket or pipe, with one owner; closed exactly once, when the owner lets go.
+/// An open file, socket or pipe with one owner; closed exactly once, by `deinit`.
 package struct FileDescriptor: ~Copyable, Sendable {
     package let rawValue: CInt
 
     /// Takes ownership of an open descriptor.
     package init(owning number: CInt) { self.rawValue = number }
 
-    /// Gives up the ownership: something else closes the number.
+    /// Gives up ownership without closing; the new owner closes the descriptor.
     consuming func leave() { discard self }
 
     deinit {
-        // After EINTR Linux has closed it all the same: never again.
+        // Not retried after EINTR: Linux has closed the descriptor by then.
         _ = close(rawValue)
     }
 
+    /// Opens a file, with `O_CLOEXEC`. A path in a kept folder is opened through that folder.
     package static func open(
         _ path: String, _ flags: CInt, mode: mode_t = 0
     ) throws(Errno) -> FileDescriptor {
         if let (folder, name) = ServiceFolder.kept(path) {
             return try folder.open(name, flags, mode: mode)
         }
-        // Sound: C gets the path with a zero behind it, for the time of the call.
+        // Sound: C gets the path zero-terminated, for the duration of the call.
         return FileDescriptor(
             owning: try retryingOnInterrupt { unsafe Glibc.open(path, flags | O_CLOEXEC, mode) })
     }
 
-    /// Takes the numbers 0, 1 and 2 where whoever started this process has left them free: the next file
-    /// that is opened would get one of them, and what is meant for standard error would be written into
-    /// it. To be called before anything is opened, and by nobody else.
+    /// Occupies the descriptors 0, 1 and 2 if the parent process left them closed. Otherwise the
+    /// next file that is opened would get one of them, and output for standard error would be
+    /// written into it. Must be called before any other descriptor is opened, and by no other
+    /// thread.
     ///
-    /// What takes a number is the root folder, by its place alone (`O_PATH`): it is there in the barest of
-    /// file systems, and every reading and writing fails with EBADF, as if the number were free. /dev/null
-    /// might not be there, and would say that what a command prints were written.
+    /// The placeholder is the root folder, opened with `O_PATH`: it exists in the most minimal file
+    /// system, and every read or write fails with EBADF, as on a closed descriptor. /dev/null may
+    /// be missing, and would report that a command's output was written.
     package static func reserveStandardDescriptors() throws(Errno) {
         for number in CInt(0)...2 where fcntl(number, F_GETFD) == -1 {
-            // Not closed at an exec, whose program might open a file as well. The lowest free number is
-            // taken, and those below are not free any more.
-            // Sound: C gets the path with a zero behind it, for the time of the call.
+            // Without O_CLOEXEC: a program that replaces this one may open files as well. open(2)
+            // returns the lowest free number, and all lower ones are in use by now. Sound: C gets
+            // the path zero-terminated, for the duration of the call.
             _ = try retryingOnInterrupt { unsafe Glibc.open("/", __O_PATH) }
         }
     }
 
-    /// Reads at most `buffer.count` bytes; 0 is the end.
+    /// Reads at most `buffer.count` bytes.
+    /// - Returns: the number of bytes; 0 at the end of the file.
     package func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
         let number = rawValue
-        // Sound: no more is asked for than the buffer has room for.
+        // Sound: the kernel writes at most `bytes.count` bytes.
         return try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
             try retryingOnInterrupt { unsafe Glibc.read(number, bytes.baseAddress, bytes.count) }
         }
     }
 
-    /// Reads on to the end, or one byte further than the limit, which is enough to know that there is more.
+    /// Reads to the end of the file, but at most `limit + 1` bytes: a longer result means that the
+    /// limit is exceeded.
     package func read(upTo limit: Int) throws(Errno) -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 64 * 1024)
@@ -64,22 +68,23 @@ package struct FileDescriptor: ~Copyable, Sendable {
         return bytes
     }
 
-    /// Writes what the kernel takes, which may be less than all.
+    /// Writes once.
+    /// - Returns: the number of bytes that the kernel accepted, which may be fewer than given.
     package func write(_ bytes: Span<UInt8>) throws(Errno) -> Int {
         let number = rawValue
-        // Sound: the kernel reads as many bytes as there are, during the call.
+        // Sound: the kernel reads `bytes.count` bytes, during the call only.
         return try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in
             try retryingOnInterrupt { unsafe Glibc.write(number, bytes.baseAddress, bytes.count) }
         }
     }
 
-    /// Writes all of it at a place in the file, without moving the end that others write at.
+    /// Writes all bytes at an offset, without moving the file position.
     package func write(_ bytes: Span<UInt8>, at offset: Int) throws(Errno) {
         let number = rawValue
         var done = 0
         while done < bytes.count {
             let rest = bytes.extracting(done..<bytes.count)
-            // Sound: the kernel reads as many bytes as there are, during the call.
+            // Sound: the kernel reads `bytes.count` bytes, during the call only.
             let count = try unsafe rest.withUnsafeBytes { bytes throws(Errno) in
                 try retryingOnInterrupt {
                     unsafe pwrite(number, bytes.baseAddress, bytes.count, offset + done)
@@ -90,10 +95,11 @@ package struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
-    /// Reads at most `buffer.count` bytes from a place in the file; 0 is the end.
+    /// Reads at most `buffer.count` bytes at an offset.
+    /// - Returns: the number of bytes; 0 at the end of the file.
     package func read(into buffer: inout MutableSpan<UInt8>, at offset: Int) throws(Errno) -> Int {
         let number = rawValue
-        // Sound: no more is asked for than the buffer has room for.
+        // Sound: the kernel writes at most `bytes.count` bytes.
         return try unsafe buffer.withUnsafeMutableBytes { bytes throws(Errno) in
             try retryingOnInterrupt {
                 unsafe pread(number, bytes.baseAddress, bytes.count, offset)
@@ -101,28 +107,28 @@ package struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
-    /// Another descriptor of the same open file.
+    /// A new descriptor of the same open file.
     package func duplicate() throws(Errno) -> FileDescriptor {
         let number = rawValue
         return FileDescriptor(
             owning: try retryingOnInterrupt { fcntl(number, F_DUPFD_CLOEXEC, 0) })
     }
 
-    /// Waits until no other open file has the lock (flock(2)), and takes it; it is let go with the last
-    /// descriptor, or with the process.
-    /// - Parameter waits: if not, and somebody has it, throws `again`.
+    /// Locks the file exclusively (flock(2)). The lock is released with the last descriptor of the
+    /// open file, or when the process ends.
+    /// - Parameter waits: whether to wait for another holder. If not, throws `wouldBlock`.
     package func lock(waits: Bool) throws(Errno) {
         let number = rawValue
         _ = try retryingOnInterrupt { flock(number, waits ? LOCK_EX : LOCK_EX | LOCK_NB) }
     }
 
-    /// Takes the lock together with others who only read.
-    /// - Returns: false if somebody who writes has it.
+    /// Locks the file together with other readers, without waiting.
+    /// - Returns: false if a writer holds the lock.
     package func tryLockShared() -> Bool {
         flock(rawValue, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK
     }
 
-    /// Gives the file to another group, of which this process has to be a member.
+    /// Changes the group of the file. This process must be a member of the group.
     package func change(group: gid_t) throws(Errno) {
         let number = rawValue
         _ = try retryingOnInterrupt { fchown(number, uid_t.max, group) }
@@ -133,17 +139,17 @@ package struct FileDescriptor: ~Copyable, Sendable {
         _ = try retryingOnInterrupt { fchmod(number, mode) }
     }
 
-    /// Asks the kernel to put what is written on the disk, and returns when it is there.
+    /// Returns after the written data is on the disk (fdatasync(2)).
     package func synchronize() throws(Errno) {
         let number = rawValue
         _ = try retryingOnInterrupt { fdatasync(number) }
     }
 
-    /// What the file is: its kind and permissions, size, and identity on its device.
+    /// The file's kind, permissions, size and identity.
     package func status() throws(Errno) -> FileStatus {
         var result = stat()
         let number = rawValue
-        // Sound: the call fills in a structure of ours.
+        // Sound: the call fills in a local structure.
         _ = try retryingOnInterrupt { unsafe fstat(number, &result) }
         return FileStatus(result)
     }

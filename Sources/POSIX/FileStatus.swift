@@ -1,6 +1,6 @@
 import Glibc
 
-/// What a file is: its size, its kind and permissions, and its identity on its device.
+/// The kind, permissions, size and identity of a file.
 package struct FileStatus: Sendable {
     package let size: Int
     package let mode: mode_t
@@ -8,9 +8,9 @@ package struct FileStatus: Sendable {
     package let group: gid_t
     package let device: UInt64
     package let inode: UInt64
-    /// Names that the file has; 0 once the last has been removed.
+    /// The number of hard links; 0 after the last one was removed.
     package let linkCount: Int
-    /// When it was last written, in milliseconds since 1970.
+    /// The time of the last write, in milliseconds since 1970.
     package let modified: Int64
 
     init(_ result: stat) {
@@ -24,13 +24,14 @@ package struct FileStatus: Sendable {
         modified = Int64(result.st_mtim.tv_sec) * 1000 + Int64(result.st_mtim.tv_nsec) / 1_000_000
     }
 
+    /// Follows symbolic links.
     package init(path: String) throws(Errno) {
         if let (folder, name) = ServiceFolder.kept(path) {
             self = try folder.status(of: name)
             return
         }
         var result = stat()
-        // Sound: the call fills in a structure of ours, and gets the path with a zero behind it.
+        // Sound: the call fills in a local structure, and gets the path zero-terminated.
         _ = try retryingOnInterrupt { unsafe stat(path, &result) }
         self.init(result)
     }
@@ -39,14 +40,14 @@ package struct FileStatus: Sendable {
         device == other.device && inode == other.inode
     }
 
-    /// `major:minor`, as the kernel writes it (makedev(3)).
+    /// `major:minor`, as the kernel prints it (makedev(3)).
     var deviceText: String {
         let major = device >> 32 & 0xffff_f000 | device >> 8 & 0xfff
         let minor = device >> 12 & 0xffff_ff00 | device & 0xff
         return "\(major):\(minor)"
     }
 
-    /// What it is, for messages.
+    /// The kind of file, for messages.
     package var kind: String {
         switch mode & S_IFMT {
         case S_IFREG: "a regular file"
@@ -68,13 +69,13 @@ package struct FileStatus: Sendable {
 
     package var isSymbolicLink: Bool { mode & S_IFMT == S_IFLNK }
 
-    /// A folder in which only an entry's owner can replace the entry.
+    /// A folder in which only the owner of an entry can replace it.
     package var isSticky: Bool { mode & S_ISVTX != 0 }
 
     package var isWritableByGroup: Bool { mode & S_IWGRP != 0 }
 
     package var isWritableByOthers: Bool { mode & S_IWOTH != 0 }
 
-    /// Whether users other than the owner and the group may read it.
+    /// Whether users other than the owner and the group may read the file.
     package var isReadableByOthers: Bool { mode & S_IROTH != 0 }
 }

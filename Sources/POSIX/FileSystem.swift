@@ -1,27 +1,29 @@
 import Glibc
 
-/// The file operations that the log lives on, as one seam: a test can fail the n-th of them.
+/// The file operations of the log and the journal, as a protocol: a test can make the n-th of them
+/// fail.
 package protocol FileSystem: Sendable {
-    /// Opens a folder once, and gives a file system in which names without a slash are names in it.
+    /// Opens a folder. In the returned file system, names without a slash refer to that folder.
     func entering(
         _ folder: String
     ) throws(Errno) -> (files: any FileSystem, folder: ServiceFolder)
-    /// Opens a file, never a symbolic link, and waits for no pipe.
+    /// Opens a file. Never follows a symbolic link as the last component, and does not wait for a
+    /// pipe.
     func open(_ path: String, _ flags: CInt, mode: mode_t) throws(Errno) -> FileDescriptor
     func write(_ bytes: Span<UInt8>, to file: borrowing FileDescriptor) throws(Errno) -> Int
-    /// Writes all of it at a place in the file.
+    /// Writes all bytes at an offset.
     func write(
         _ bytes: Span<UInt8>, to file: borrowing FileDescriptor, at offset: Int
     ) throws(Errno)
     func truncate(_ file: borrowing FileDescriptor, to size: Int) throws(Errno)
     func rename(_ path: String, to newPath: String) throws(Errno)
     func remove(_ path: String) throws(Errno)
-    /// The names in a folder, without `.` and `..`, in no order.
+    /// The names in a folder, without `.` and `..`, in no particular order.
     func names(in folder: String) throws(Errno) -> [String]
     func createFolder(_ path: String, mode: mode_t) throws(Errno)
-    /// Of the path itself, even if it is a symbolic link.
+    /// The status of the path itself, even if it is a symbolic link.
     func status(of path: String) throws(Errno) -> FileStatus
-    /// Returns when what is written to the file is on the disk.
+    /// Returns after the file's data is on the disk.
     func synchronize(_ file: borrowing FileDescriptor) throws(Errno)
 }
 
@@ -32,8 +34,8 @@ extension FileSystem {
         try file.write(bytes, at: offset)
     }
 
-    /// Makes the folder and those above it that are not there. What was made is on the disk when this
-    /// returns: or else a power failure took all that was put on the disk in it.
+    /// Creates the folder and its missing parents. They are synced when this returns: otherwise a
+    /// power failure could remove them together with files that were synced in them.
     package func createFolders(_ path: String, mode: mode_t) throws(Errno) {
         let parent: String? = path.lastIndex(of: "/").map {
             $0 == path.startIndex ? "/" : String(path[..<$0])
@@ -53,22 +55,23 @@ extension FileSystem {
         try synchronizeFolder(parent ?? ".")
     }
 
-    /// Returns when the names in the folder are on the disk.
+    /// Returns after the folder's entries are on the disk.
     package func synchronizeFolder(_ path: String) throws(Errno) {
         try synchronize(open(path, O_RDONLY | O_DIRECTORY, mode: 0))
     }
 }
 
-/// The real one. A path is followed to its folder by `ServiceFolder`, and its last component never.
+/// The real file system. `ServiceFolder` resolves the path to its folder; the last component is
+/// never followed.
 package struct SystemFileSystem: FileSystem {
-    /// Names without a slash are names in this folder.
+    /// Names without a slash refer to this folder.
     private let base: ServiceFolder?
 
     package init() { base = nil }
 
     private init(_ base: ServiceFolder) { self.base = base }
 
-    private func place(_ path: String) throws(Errno) -> (folder: ServiceFolder, name: String) {
+    private func resolve(_ path: String) throws(Errno) -> (folder: ServiceFolder, name: String) {
         if let base, !path.utf8.contains(UInt8(ascii: "/")) { return (base, path) }
         return try ServiceFolder.containing(path)
     }
@@ -83,11 +86,11 @@ package struct SystemFileSystem: FileSystem {
     package func open(
         _ path: String, _ flags: CInt, mode: mode_t
     ) throws(Errno) -> FileDescriptor {
-        // A folder to be put on the disk may be `/`, which has no name.
+        // A folder that is to be synced may be `/`, which has no last component.
         if flags & O_DIRECTORY != 0, base == nil {
             return try ServiceFolder.open(path).reopened()
         }
-        let (folder, name) = try place(path)
+        let (folder, name) = try resolve(path)
         return try folder.open(name, flags, mode: mode)
     }
 
@@ -103,13 +106,13 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func rename(_ path: String, to newPath: String) throws(Errno) {
-        let (folder, name) = try place(path)
-        let (newFolder, newName) = try place(newPath)
+        let (folder, name) = try resolve(path)
+        let (newFolder, newName) = try resolve(newPath)
         try folder.rename(name, to: newName, in: newFolder)
     }
 
     package func remove(_ path: String) throws(Errno) {
-        let (folder, name) = try place(path)
+        let (folder, name) = try resolve(path)
         try folder.remove(name)
     }
 
@@ -122,7 +125,7 @@ package struct SystemFileSystem: FileSystem {
         if base == nil, path.hasSuffix("/") || path == "." {
             return try ServiceFolder.open(path).reopened().status()
         }
-        let (folder, name) = try place(path)
+        let (folder, name) = try resolve(path)
         return try folder.status(of: name)
     }
 
@@ -131,9 +134,9 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func createFolder(_ path: String, mode: mode_t) throws(Errno) {
-        // The way to it may be closed by now.
+        // The path to it may be inaccessible by now.
         if ServiceFolder.isKept(path) { throw .fileExists }
-        let (folder, name) = try place(path)
+        let (folder, name) = try resolve(path)
         try folder.createFolder(name, mode: mode)
     }
 }

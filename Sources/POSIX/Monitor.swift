@@ -3,10 +3,10 @@ import Glibc
 /// A value and the lock that guards it. A pthread mutex with a condition, because the thread
 /// sanitizer understands those; `Synchronization.Mutex` gives it false alarms on Linux.
 ///
-/// `@unchecked Sendable` is sound: the value is reached only through `withLock` and `wait`, which
-/// hold the mutex; the two pthread objects are made to be shared and stay where they are allocated.
+/// Sound: `@unchecked Sendable`, because the value is accessed only in `withLock` and `waitUntil`,
+/// which hold the mutex. The two pthread objects may be shared, and stay where they are allocated.
 ///
-/// Inlinable, so that a caller in another module pays for the lock and not for being generic.
+/// Inlinable, so that a caller in another module pays for the lock but not for generics.
 @usableFromInline
 @safe package final class Monitor<Value>: @unchecked Sendable {
     @usableFromInline var value: Value
@@ -15,9 +15,9 @@ import Glibc
 
     package init(_ value: Value) {
         self.value = value
-        // What is done under a lock here is short: look again a few times before falling asleep.
+        // Critical sections here are short: spin a few times before sleeping.
         var kind = pthread_mutexattr_t()
-        // Sound: each is initialized once, where it was allocated, before anybody else has it.
+        // Sound: each is initialized once, where it was allocated, before another thread has it.
         unsafe pthread_mutexattr_init(&kind)
         unsafe pthread_mutexattr_settype(&kind, CInt(PTHREAD_MUTEX_ADAPTIVE_NP))
         unsafe pthread_mutex_init(mutex, &kind)
@@ -26,7 +26,8 @@ import Glibc
     }
 
     deinit {
-        // Sound: whoever could still hold the one or wait for the other has a reference to this object.
+        // Sound: a thread that could hold the mutex or wait for the condition has a reference to
+        // this object.
         unsafe pthread_cond_destroy(condition)
         unsafe pthread_mutex_destroy(mutex)
         unsafe condition.deallocate()
@@ -35,25 +36,26 @@ import Glibc
 
     @inlinable
     package func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
-        // Sound: made in `init`, and there for as long as this object; the same thread unlocks it.
+        // Sound: initialized in `init`, valid for the lifetime of this object; the same thread
+        // unlocks it.
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         return body(&value)
     }
 
-    /// Like `withLock`, but first waits until `isReady` says so; it is asked whenever somebody
-    /// calls `wakeAll`.
+    /// As `withLock`, but first waits until `isReady` returns true. It is called at once and after
+    /// each `wakeAll`.
     @inlinable
     package func waitUntil<Result>(
         _ isReady: (Value) -> Bool, then body: (inout Value) -> Result
     ) -> Result {
-        // Sound as in `withLock`; the mutex is held when the waiting begins.
+        // Sound: as in `withLock`; the mutex is held when the wait begins.
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while !isReady(value) { unsafe pthread_cond_wait(condition, mutex) }
         return body(&value)
     }
 
-    // Sound: made in `init`, and there for as long as this object.
+    // Sound: initialized in `init`, valid for the lifetime of this object.
     package func wakeAll() { unsafe pthread_cond_broadcast(condition) }
 }

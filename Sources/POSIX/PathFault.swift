@@ -1,12 +1,12 @@
 import Glibc
 
-/// Why a path does not lead to a file that the service may rely on: an account other than root and the
-/// service's own could put something else there.
+/// Why a path does not lead to a file that the service may rely on: an account other than root and
+/// the service's own could put another file there.
 ///
-/// The rule is that of OpenSSH's StrictModes: each folder and each symbolic link from `/` on, and the
-/// file, belong to root or to the account, and neither the group nor others can write. A sticky folder
-/// may be writable, because only an entry's owner can replace the entry there (unlink(2)), and the owner
-/// of the entry is checked as well.
+/// The rule is that of OpenSSH's StrictModes. Each folder and each symbolic link from `/` on, and
+/// the file, must belong to root or to the account, and must not be writable by the group or by
+/// others. A sticky folder may be writable: only an entry's owner can replace the entry there
+/// (unlink(2)), and that owner is checked as well.
 package struct PathFault: Error, Equatable, Hashable, Sendable {
     package enum Kind: String, Sendable {
         case folder, file
@@ -16,7 +16,7 @@ package struct PathFault: Error, Equatable, Hashable, Sendable {
     package enum Reason: Equatable, Hashable, Sendable {
         /// The owner is neither root nor this account.
         case owner(uid_t, wanted: uid_t)
-        /// The permission bits, of which one lets the group or others write.
+        /// The permission bits; the group or others may write.
         case mode(mode_t)
     }
 
@@ -30,7 +30,7 @@ package struct PathFault: Error, Equatable, Hashable, Sendable {
         self.reason = reason
     }
 
-    /// The path, its owner or mode, and the command that mends it.
+    /// `the KIND PATH ...: OWNER or MODE; COMMAND`, with the command that repairs it.
     package var sentence: String {
         switch reason {
         case .owner(let owner, let wanted):
@@ -48,8 +48,8 @@ package struct PathFault: Error, Equatable, Hashable, Sendable {
         }
     }
 
-    /// What is wrong with one element of a path.
-    /// - Parameter account: which may own it beside root; nil to leave the owner out.
+    /// The faults of one element of a path.
+    /// - Parameter account: may own it besides root; nil to skip the check of the owner.
     static func of(
         _ status: FileStatus, _ path: @autoclosure () -> String, _ kind: Kind, account: uid_t?
     ) -> [PathFault] {
@@ -59,7 +59,7 @@ package struct PathFault: Error, Equatable, Hashable, Sendable {
                 PathFault(
                     path: path(), kind: kind, reason: .owner(status.owner, wanted: account)))
         }
-        // The permissions of a link mean nothing (symlink(7)).
+        // The permissions of a symbolic link have no effect (symlink(7)).
         let isWritable = status.isWritableByGroup || status.isWritableByOthers
         if kind != .link, isWritable, !(kind == .folder && status.isSticky) {
             faults.append(PathFault(path: path(), kind: kind, reason: .mode(status.mode)))
@@ -67,7 +67,7 @@ package struct PathFault: Error, Equatable, Hashable, Sendable {
         return faults
     }
 
-    /// What is wrong with an open file, apart from the folders that it is in.
+    /// The faults of an open file, without those of the folders above it.
     package static func ofFile(
         _ status: FileStatus, _ path: String, account: uid_t = geteuid()
     ) -> [PathFault] {
@@ -78,10 +78,10 @@ package struct PathFault: Error, Equatable, Hashable, Sendable {
 /// A user account of the system.
 package struct Account: Equatable, Hashable, Sendable {
     package let id: uid_t
-    /// As /etc/passwd has it; nil for one that is not there.
+    /// The name in /etc/passwd; nil if there is no entry.
     package let name: String?
-    /// The primary group. An account that /etc/passwd does not list has one with its own number, as
-    /// systemd gives to its dynamic users.
+    /// The primary group. For an account without an entry in /etc/passwd, the group with its own
+    /// number, as systemd assigns to dynamic users.
     package let group: gid_t
 
     package init(_ id: uid_t) {
@@ -94,7 +94,7 @@ package struct Account: Equatable, Hashable, Sendable {
     /// For messages: `gatehouse (uid 991)`.
     package var text: String { name.map { "\($0) (uid \(id))" } ?? "uid \(id)" }
 
-    /// Read here and not by getpwuid(3), which a static program cannot use.
+    /// Reads /etc/passwd directly: getpwuid(3) does not work in a static program.
     private static func entry(of id: uid_t) -> (name: String, group: gid_t)? {
         guard let file = try? FileDescriptor.open("/etc/passwd", O_RDONLY),
             let bytes = try? file.read(upTo: 1 << 20)
@@ -109,13 +109,14 @@ package struct Account: Equatable, Hashable, Sendable {
         return nil
     }
 
-    /// Makes the whole process this account's, for good: no group of root's stays, and the kernel lets
-    /// nobody but root change back (setuid(2)).
+    /// Permanently switches the whole process to this account. No group of root's remains, and
+    /// after setuid(2) the kernel allows only root to switch back.
+    /// - Throws: the error of the system call; `notPermitted` if root's rights remain.
     package func become() throws(Errno) {
         _ = try retryingOnInterrupt { setgroups(0, nil) }
         _ = try retryingOnInterrupt { setgid(group) }
         _ = try retryingOnInterrupt { setuid(id) }
-        // A kernel that grants this has not taken root's rights away.
+        // If the kernel permits setuid(0), root's rights remain.
         guard setuid(0) == -1, geteuid() == id, getuid() == id, getegid() == group else {
             throw .notPermitted
         }

@@ -1,28 +1,28 @@
 import Glibc
 
-/// Goes along a path, one component after the other, and looks at each folder and each symbolic link by
-/// an open descriptor: what was looked at is what is used, whatever becomes of the names meanwhile.
+/// Follows a path component by component and inspects each folder and each symbolic link through an
+/// open descriptor. What was inspected is what is used, even if the names change meanwhile.
 struct PathWalk {
-    /// As many as the kernel follows (path_resolution(7)).
+    /// The kernel's limit (path_resolution(7)).
     private static let maximumLinks = 40
-    /// Deeper than any path can be.
+    /// Deeper than any path.
     private static let maximumDepth = 4096
 
     private let account: uid_t?
-    /// What is left of the path, the next component last.
+    /// The remaining components, the next one last.
     private var names: [String]
     private var linkCount = 0
-    /// The folder that has been reached, and its path.
+    /// The current folder, and its path.
     private(set) var folder: FolderDescriptor
     private(set) var folderPath: String
-    /// The status of that folder.
+    /// The status of the current folder.
     private(set) var folderStatus: FileStatus
     private(set) var faults: [PathFault] = []
-    /// Who owns the folders and links on the way, apart from root.
+    /// The owners of the folders and links on the way, other than root.
     private(set) var owners: Set<uid_t> = []
     private let mustEndInFolder: Bool
 
-    /// - Parameter account: which may own what is on the way beside root; nil for any.
+    /// - Parameter account: may own the elements of the path besides root; nil for any owner.
     init(_ path: String, account: uid_t?) throws(Errno) {
         guard !path.isEmpty else { throw .noSuchFileOrDirectory }
         guard !path.utf8.contains(0) else { throw .invalidArgument }
@@ -33,11 +33,11 @@ struct PathWalk {
         folder = try FolderDescriptor(isAbsolute ? "/" : ".")
         folderPath = isAbsolute ? "/" : "."
         folderStatus = try folder.file.status()
-        if !isAbsolute { try lookAtFoldersAbove() }
-        look(at: folderStatus, isAbsolute ? "/" : Self.workingFolder ?? ".")
+        if !isAbsolute { try checkFoldersAbove() }
+        check(folderStatus, isAbsolute ? "/" : Self.workingFolder ?? ".")
     }
 
-    /// Goes on from a folder that is open, and takes over what is wrong with the way to it.
+    /// Continues from an open folder, with the faults of the path to it.
     init(_ path: String, in start: ServiceFolder, account: uid_t?) throws(Errno) {
         guard !path.isEmpty else { throw .isDirectory }
         guard !path.utf8.contains(0) else { throw .invalidArgument }
@@ -52,16 +52,16 @@ struct PathWalk {
         path.split(separator: "/").filter { $0 != "." }.map(String.init).reversed()
     }
 
-    /// The kernel's name of it.
+    /// The working folder's path, from the kernel.
     private static var workingFolder: String? {
-        // Sound: getcwd allocates what it returns, and it ends with a zero.
+        // Sound: getcwd allocates its result and terminates it with a zero.
         guard let text = unsafe getcwd(nil, 0) else { return nil }
         defer { unsafe free(text) }
         let path = unsafe String(cString: text)
         return path.hasPrefix("/") ? path : nil
     }
 
-    private mutating func look(at status: FileStatus, _ path: String) {
+    private mutating func check(_ status: FileStatus, _ path: String) {
         add(PathFault.of(status, path, .folder, account: account), status)
     }
 
@@ -70,9 +70,9 @@ struct PathWalk {
         if status.owner != 0 { owners.insert(status.owner) }
     }
 
-    /// A relative path begins in the working folder, and whoever can change what is above that can put
-    /// another in its place for the next start.
-    private mutating func lookAtFoldersAbove() throws(Errno) {
+    /// Checks the folders above the working folder, in which a relative path begins. An account
+    /// that can change one of them can replace the working folder before the next start.
+    private mutating func checkFoldersAbove() throws(Errno) {
         var path = Self.workingFolder
         var below = folderStatus
         var step = try FolderDescriptor("..", in: folder)
@@ -83,27 +83,27 @@ struct PathWalk {
                 let slash = path.lastIndex(of: "/") ?? path.startIndex
                 return slash == path.startIndex ? "/" : String(path[..<slash])
             }
-            look(at: status, path ?? "..")
+            check(status, path ?? "..")
             below = status
             step = try FolderDescriptor("..", in: step)
         }
         throw .fileNameTooLong
     }
 
-    // MARK: Going
+    // MARK: Steps
 
     enum Step {
         case folder
-        /// A link, whose target is gone along next.
+        /// A symbolic link; its target is followed next.
         case link
-        /// Neither: here the walk ends.
+        /// Any other kind of file; the walk ends here.
         case file(name: String, FileStatus)
         case end
     }
 
-    /// Goes one component further.
-    /// - Parameter followsLast: whether a link that is the last component is followed; if not, it is a
-    ///   file.
+    /// Follows one component.
+    /// - Parameter followsLast: whether to follow a symbolic link as the last component; otherwise
+    ///   it is returned as a file.
     mutating func step(followsLast: Bool = true) throws(Errno) -> Step {
         guard let name = names.popLast() else { return .end }
         let next = try folder.open(name)
@@ -121,7 +121,7 @@ struct PathWalk {
                 folder = try FolderDescriptor("/")
                 folderPath = "/"
                 folderStatus = try folder.file.status()
-                look(at: folderStatus, "/")
+                check(folderStatus, "/")
             }
             return .link
         }
@@ -129,28 +129,28 @@ struct PathWalk {
             guard names.isEmpty, !mustEndInFolder else { throw .notDirectory }
             return .file(name: name, status)
         }
-        look(at: status, path)
+        check(status, path)
         folder = FolderDescriptor(next)
         folderPath = path
         folderStatus = status
         return .folder
     }
 
-    /// The folder that has been reached.
+    /// The current folder.
     func reached() -> ServiceFolder {
         ServiceFolder(
             folder, path: folderPath, status: folderStatus, faults: faults, owners: owners)
     }
 }
 
-/// A folder, open by its place alone: neither its content nor a permission on it is needed.
+/// A folder opened with `O_PATH`: neither its content nor a permission on it is needed.
 final class FolderDescriptor: Sendable {
     let file: FileDescriptor
 
     init(_ file: consuming FileDescriptor) { self.file = file }
 
     init(_ path: String) throws(Errno) {
-        // Sound: C gets the path with a zero behind it, for the time of the call.
+        // Sound: C gets the path zero-terminated, for the duration of the call.
         let number = try retryingOnInterrupt {
             unsafe Glibc.open(path, __O_PATH | O_DIRECTORY | O_CLOEXEC)
         }
@@ -159,17 +159,18 @@ final class FolderDescriptor: Sendable {
 
     init(_ name: String, in folder: FolderDescriptor) throws(Errno) {
         let folder = folder.file.rawValue
-        // Sound: C gets the name with a zero behind it, for the time of the call.
+        // Sound: C gets the name zero-terminated, for the duration of the call.
         let number = try retryingOnInterrupt {
             unsafe openat(folder, name, __O_PATH | O_DIRECTORY | O_CLOEXEC)
         }
         file = FileDescriptor(owning: number)
     }
 
-    /// Whatever has this name, by its place alone: no device notices, no pipe waits, no link is followed.
+    /// Opens any kind of file with `O_PATH`: no effect on a device, no waiting for a pipe, no link
+    /// followed.
     func open(_ name: String) throws(Errno) -> FileDescriptor {
         let folder = file.rawValue
-        // Sound: C gets the name with a zero behind it, for the time of the call.
+        // Sound: C gets the name zero-terminated, for the duration of the call.
         let number = try retryingOnInterrupt {
             unsafe openat(folder, name, __O_PATH | O_NOFOLLOW | O_CLOEXEC)
         }
@@ -178,11 +179,11 @@ final class FolderDescriptor: Sendable {
 }
 
 extension FileDescriptor {
-    /// What a symbolic link says, which was opened by its place.
+    /// The target of a symbolic link that was opened with `O_PATH`.
     func linkTarget() throws(Errno) -> String {
         let number = rawValue
         var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-        // Sound: no more is asked for than the buffer has room for.
+        // Sound: the kernel writes at most `buffer.count` bytes.
         let count = try unsafe bytes.withUnsafeMutableBufferPointer { buffer throws(Errno) in
             try retryingOnInterrupt {
                 unsafe readlinkat(number, "", buffer.baseAddress!, buffer.count)

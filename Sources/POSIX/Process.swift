@@ -1,36 +1,36 @@
 import Glibc
 
-/// This process's number.
+/// The ID of this process.
 package func processID() -> Int32 { getpid() }
 
-/// What this process was started with, the program's name first, as the kernel has it.
+/// The arguments of this process, the program's name first, as the kernel has them.
 package func processArguments() throws(Errno) -> [String] {
     let bytes = try FileDescriptor.open("/proc/self/cmdline", O_RDONLY).read(upTo: longestArguments)
-    // A zero ends each of them.
+    // Each argument ends with a zero.
     return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
         String(decoding: $0, as: UTF8.self)
     }
 }
 
-/// The kernel takes no more than 6 MiB (execve(2)).
+/// The kernel accepts at most 6 MiB (execve(2)).
 private let longestArguments = 8 << 20
 
-/// What this process uses, as the kernel counts it (proc(5), getrusage(2)).
+/// The resources that this process uses, as the kernel counts them (proc(5), getrusage(2)).
 package struct ProcessUsage: Sendable, Equatable {
     /// User and system time.
     package let processorNanoseconds: UInt64
-    /// 0 where the kernel does not say.
+    /// 0 if the kernel does not report it.
     package let residentBytes: Int
     package let openDescriptors: Int
 
     package static var now: ProcessUsage {
         var usage = rusage()
-        // Sound: the call fills in a structure of ours.
+        // Sound: the call fills in a local structure.
         _ = unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         func nanoseconds(_ time: timeval) -> UInt64 {
             UInt64(clamping: time.tv_sec) * 1_000_000_000 + UInt64(clamping: time.tv_usec) * 1000
         }
-        // The reading itself opens one.
+        // Minus the descriptor of this listing.
         let descriptors = (try? SystemFileSystem().names(in: "/proc/self/fd").count - 1) ?? 0
         return ProcessUsage(
             processorNanoseconds: nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),

@@ -1,12 +1,13 @@
 import Glibc
 
-/// What keeps two processes from one thing: a lock on a file beside it, which the kernel takes back when
-/// its owner dies, however that happens.
+/// Exclusive use of a resource by one process: a lock on a file next to it. The kernel releases the
+/// lock when its owner ends, however that happens.
 package struct ProcessLock: ~Copyable {
     let file: FileDescriptor
 
-    /// - Parameter path: of the file, which is made where it is not there.
-    /// - Returns: nil if another process has it.
+    /// Acquires the lock without waiting; nil if another process holds it.
+    /// - Parameter path: the lock file; created if it does not exist.
+    /// - Throws: `notRegularFile`, or the error of the system call.
     package init?(_ path: String) throws(Errno) {
         let file = try SystemFileSystem().open(path, O_RDWR | O_CREAT, mode: 0o600)
         guard try file.status().isRegularFile else { throw .notRegularFile }
@@ -17,7 +18,7 @@ package struct ProcessLock: ~Copyable {
             if error == .wouldBlock { return nil }
             throw error
         }
-        // For whoever comes second, so that they can be told; the lock does not depend on it.
+        // Only for the message of a second process; the lock does not depend on it.
         let name = Array("\(processID())\n".utf8)
         try? file.write(name.span, at: 0)
         _ = ftruncate(number, name.count)
@@ -25,12 +26,12 @@ package struct ProcessLock: ~Copyable {
     }
 
     deinit {
-        // The end of the descriptor alone would leave the lock to a child that was forked meanwhile, until
-        // that has become another program.
+        // Closing the descriptor alone is not enough: a child that was forked meanwhile would keep
+        // the lock until it calls exec.
         _ = flock(file.rawValue, LOCK_UN)
     }
 
-    /// The process that has the lock, as it says itself.
+    /// The process ID in the lock file, written by the holder.
     package static func owner(_ path: String) -> Int32? {
         guard let file = try? SystemFileSystem().open(path, O_RDONLY, mode: 0) else {
             return nil
@@ -41,22 +42,22 @@ package struct ProcessLock: ~Copyable {
         return Int32(String(decoding: bytes[..<count].prefix { $0 != 0x0A }, as: UTF8.self))
     }
 
-    /// Whether a process has the lock.
+    /// Whether a process holds the lock.
     package static func isHeld(_ path: String) -> Bool {
         guard let owner = owner(path), kill(owner, 0) == 0 || errno == EPERM,
             let file = try? SystemFileSystem().open(path, O_RDONLY, mode: 0)
         else { return false }
-        // The owner may have died, and another process have its number. Only then is the lock taken
-        // for a moment, in which a start would be refused.
+        // The owner may have died, and another process may have its ID. Only in that case the lock
+        // is acquired for a moment, in which a start would be refused.
         return !file.tryLockShared()
     }
 
-    /// Whether the lock is still the one that the next process would find.
+    /// Whether the path still leads to this lock file.
     package func isInPlace(_ path: String) -> Bool {
-        guard let ours = try? file.status(), let there = try? SystemFileSystem().status(of: path)
+        guard let ours = try? file.status(), let current = try? SystemFileSystem().status(of: path)
         else {
             return false
         }
-        return there.isSameFile(as: ours)
+        return current.isSameFile(as: ours)
     }
 }

@@ -1,18 +1,18 @@
 import Glibc
 
-/// Overwrites the bytes of an array in place, for all who hold it. The optimiser does not leave it
-/// out.
+/// Overwrites the bytes of an array in place, for all references to its storage. The optimizer
+/// cannot remove the call.
 ///
-/// - Precondition: nothing reads them from now on, on any thread.
+/// - Precondition: no thread reads the bytes afterwards.
 package func wipe(_ bytes: borrowing [UInt8]) { wipe(bytes, 0..<bytes.count) }
 
-/// Overwrites a part of them.
+/// As `wipe(_:)`, for a part of the array. The range may extend to the array's capacity.
 package func wipe(_ bytes: borrowing [UInt8], _ range: Range<Int>) {
     guard !range.isEmpty else { return }
     precondition(range.lowerBound >= 0 && range.upperBound <= bytes.capacity)
-    // Sound: the storage of an array of numbers is plain memory on the heap, as long as its
-    // capacity. Writing to it behind the array's back is meant: a copy on write would leave the
-    // bytes where they are. Nothing reads them any more, so that no read can be in conflict.
+    // Sound: the storage of an array of integers is plain heap memory of its capacity. Writing
+    // through the pointer bypasses copy-on-write on purpose: a copy would leave the original bytes
+    // in place. No thread reads them any more, so no access conflicts.
     unsafe bytes.withUnsafeBufferPointer { buffer in
         guard let start = buffer.baseAddress else { return }
         unsafe explicit_bzero(
@@ -20,9 +20,9 @@ package func wipe(_ bytes: borrowing [UInt8], _ range: Range<Int>) {
     }
 }
 
-/// Bytes that nothing keeps after their last owner: they are overwritten then. They have no text.
+/// Bytes that are overwritten when the last copy of this value is released. They are never printed.
 ///
-/// A value with a reference, because a class gives out no `Span` of what it owns.
+/// A struct with a reference, because a class cannot return a `Span` of its storage.
 package struct SecretBytes: Sendable {
     private final class Owner: Sendable {
         let bytes: [UInt8]
@@ -33,7 +33,7 @@ package struct SecretBytes: Sendable {
     }
 
     private let owner: Owner
-    /// The owner's: the same storage.
+    /// The same storage as the owner's.
     private let bytes: [UInt8]
 
     /// - Precondition: nothing else uses the array afterwards.

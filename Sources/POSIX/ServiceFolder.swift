@@ -1,21 +1,21 @@
 import Glibc
 
-/// `O_TMPFILE`, which C composes of two flags.
+/// `O_TMPFILE`, which is a combination of two flags in C.
 private let temporaryFileFlag = __O_TMPFILE | O_DIRECTORY
 
-/// A folder with files of the service's, opened once; its files are reached below the open descriptor, by
-/// a name without slashes that is never followed if it is a symbolic link.
+/// A folder with files of the service, opened once. Its files are opened relative to the open
+/// descriptor, by a name without slashes; a symbolic link of that name is never followed.
 ///
-/// Every file that the program names in its configuration is opened here, so that what is checked is
-/// what is used (`PathWalk`).
+/// All files that the configuration names are opened through this type, so that what is checked
+/// (`PathWalk`) is what is used.
 package final class ServiceFolder: Sendable {
     package let path: String
-    /// By its place: what is done in it is judged by its permissions at that moment.
+    /// Opened with `O_PATH`: each operation in the folder checks its permissions at that time.
     let descriptor: FolderDescriptor
     let status: FileStatus
-    /// What is wrong with it and with the way to it. Who writes here decides what that means.
+    /// The faults of the folder and of the path to it. The caller decides what they mean.
     package let faults: [PathFault]
-    /// Who owns it, and the folders and links on the way, apart from root.
+    /// The owners of the folder, and of the folders and links on the way, other than root.
     package let owners: Set<uid_t>
 
     init(
@@ -29,10 +29,13 @@ package final class ServiceFolder: Sendable {
         self.owners = owners
     }
 
-    // MARK: Finding
+    // MARK: Opening a folder
 
     /// Opens a folder.
-    /// - Parameter account: which may own it and the way to it, beside root; nil for any.
+    /// - Parameter account: may own it and the elements of the path besides root; nil for any
+    ///   owner.
+    /// - Throws: `notDirectory` if the path leads to another kind of file, or the error of the
+    ///   system call.
     package static func open(
         _ path: String, account: uid_t? = geteuid()
     ) throws(Errno) -> ServiceFolder {
@@ -47,7 +50,7 @@ package final class ServiceFolder: Sendable {
         }
     }
 
-    /// Opens the folder that a path's last component is in.
+    /// Opens the folder that contains the last component of a path.
     /// - Throws: `foreignLink` if another account's symbolic link is on the way.
     package static func containing(
         _ path: String
@@ -60,8 +63,10 @@ package final class ServiceFolder: Sendable {
         return (folder, name)
     }
 
-    /// Follows a path to its end, also where that is a symbolic link.
-    /// - Returns: the folder in which it ends, the last name, and the status of what has that name.
+    /// Follows a path to its end, even if the last component is a symbolic link.
+    /// - Returns: the folder in which it ends, the last name, and the status of the file of that
+    ///   name.
+    /// - Throws: `isDirectory` if the path leads to a folder, or the error of the system call.
     package static func following(
         _ path: String, account: uid_t? = geteuid()
     ) throws(Errno) -> (folder: ServiceFolder, name: String, status: FileStatus) {
@@ -97,7 +102,7 @@ package final class ServiceFolder: Sendable {
         return walk.owners
     }
 
-    /// Opens the folder of this path, or the lowest folder above it that is there.
+    /// Opens the folder of this path, or the lowest existing folder above it.
     package static func lowest(
         _ path: String, account: uid_t? = geteuid()
     ) throws(Errno) -> ServiceFolder {
@@ -131,20 +136,23 @@ package final class ServiceFolder: Sendable {
 
     package var owner: uid_t { status.owner }
 
-    /// Whether accounts other than root and this one can make a name here, be it in a sticky folder.
+    /// Whether accounts other than root and this one can create a name here, even if only in a
+    /// sticky folder.
     package var isShared: Bool {
         status.isWritableByGroup || status.isWritableByOthers
             || status.owner != 0 && status.owner != geteuid()
     }
 
-    /// Opens a file. A symbolic link is not followed, and nothing waits for the other end of a pipe.
-    /// - Throws: `foreignFile` where a file that is there would be written and belongs to another
-    ///   account, or has a second name in a folder where others could have given it one.
+    /// Opens a file. Does not follow a symbolic link, and does not wait for the other end of a
+    /// pipe.
+    /// - Throws: `foreignFile` if an existing file would be written that belongs to another
+    ///   account, or that has several hard links in a folder where other accounts could have
+    ///   created one.
     package func open(
         _ name: String, _ flags: CInt, mode: mode_t = 0
     ) throws(Errno) -> FileDescriptor {
         let number = descriptor.file.rawValue
-        // Sound: C gets the name with a zero behind it, for the time of the call.
+        // Sound: C gets the name zero-terminated, for the duration of the call.
         let file = FileDescriptor(
             owning: try retryingOnInterrupt {
                 unsafe openat(
@@ -166,55 +174,55 @@ package final class ServiceFolder: Sendable {
 
     func rename(_ name: String, to newName: String, in other: ServiceFolder) throws(Errno) {
         let (number, otherNumber) = (descriptor.file.rawValue, other.descriptor.file.rawValue)
-        // Sound: C gets both names with a zero behind them, for the time of the call.
+        // Sound: C gets both names zero-terminated, for the duration of the call.
         _ = try retryingOnInterrupt { unsafe renameat(number, name, otherNumber, newName) }
     }
 
     package func remove(_ name: String) throws(Errno) {
         let number = descriptor.file.rawValue
-        // Sound: C gets the name with a zero behind it, for the time of the call.
+        // Sound: C gets the name zero-terminated, for the duration of the call.
         _ = try retryingOnInterrupt { unsafe unlinkat(number, name, 0) }
     }
 
     package func createFolder(_ name: String, mode: mode_t) throws(Errno) {
         let number = descriptor.file.rawValue
-        // Sound: C gets the name with a zero behind it, for the time of the call.
+        // Sound: C gets the name zero-terminated, for the duration of the call.
         _ = try retryingOnInterrupt { unsafe mkdirat(number, name, mode) }
     }
 
-    /// Of the name itself, even if it is a symbolic link.
+    /// The status of the name itself, even if it is a symbolic link.
     package func status(of name: String) throws(Errno) -> FileStatus {
         var result = stat()
         let number = descriptor.file.rawValue
-        // Sound: the call fills in a structure of ours, and gets the name with a zero behind it.
+        // Sound: the call fills in a local structure, and gets the name zero-terminated.
         _ = try retryingOnInterrupt {
             unsafe fstatat(number, name, &result, AT_SYMLINK_NOFOLLOW)
         }
         return FileStatus(result)
     }
 
-    /// Whether the effective user may do this with a name here, or with the folder (`.`).
+    /// Whether the effective user has this access to a name here, or to the folder itself (`.`).
     /// - Parameter access: `R_OK`, `W_OK`, `X_OK`.
     package func permits(_ name: String, _ access: CInt) -> Bool { refusal(name, access) == nil }
 
     private func refusal(_ name: String, _ access: CInt) -> Errno? {
         let number = descriptor.file.rawValue
-        // Sound: C gets the name with a zero behind it, for the time of the call.
+        // Sound: C gets the name zero-terminated, for the duration of the call.
         return unsafe faccessat(number, name, access, AT_EACCESS) == 0 ? nil : .last
     }
 
-    /// File systems of the kernel's own, in which no file can be made although root has every permission.
+    /// The kernel's own file systems, in which not even root can create files.
     private static let kernelFileSystems: Set<Substring> = [
         "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "efivarfs",
         "fusectl", "nsfs", "proc", "pstore", "securityfs", "selinuxfs", "sysfs", "tracefs",
     ]
 
-    /// Why no file can be made here, as far as can be told without making one that has a name; nil if
-    /// nothing stands in the way.
+    /// Why no file can be created here; nil if nothing prevents it. Checked without creating a
+    /// name, so the check is not complete.
     package var obstacleToWriting: Errno? {
         if let error = refusal(".", W_OK | X_OK) { return error }
         do throws(Errno) {
-            // Without a name, and gone when it is closed (open(2), O_TMPFILE).
+            // A file without a name, which disappears when it is closed (open(2), O_TMPFILE).
             _ = try open(".", O_WRONLY | temporaryFileFlag, mode: 0o600)
             return nil
         } catch {
@@ -222,11 +230,12 @@ package final class ServiceFolder: Sendable {
                 return error
             }
         }
-        // Not every file system has such files, and a full disk need not stay full.
+        // Not every file system supports O_TMPFILE, and a full disk may have space again later.
         return isInKernelFileSystem ? .notPermitted : nil
     }
 
-    /// By /proc/self/mountinfo (proc(5)): `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+    /// From /proc/self/mountinfo (proc(5)): `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3
+    /// /dev/root rw`.
     private var isInKernelFileSystem: Bool {
         guard let file = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY),
             let bytes = try? file.read(upTo: 8 << 20)
@@ -242,23 +251,23 @@ package final class ServiceFolder: Sendable {
         return false
     }
 
-    /// The folder, open for reading its names, or to be put on the disk.
+    /// A descriptor of the folder for reading its names or syncing it.
     package func reopened() throws(Errno) -> FileDescriptor {
         try open(".", O_RDONLY | O_DIRECTORY)
     }
 
-    /// The names in it, without `.` and `..`, in no order.
+    /// The names in the folder, without `.` and `..`, in no particular order.
     package func names() throws(Errno) -> [String] {
         let copy = try reopened().duplicate()
-        // Sound: the stream takes over the descriptor, and is closed once, when nothing more is read.
+        // Sound: the stream owns the descriptor, and is closed once, after the last read.
         guard let stream = unsafe fdopendir(copy.rawValue) else { throw .last }
         copy.leave()
         defer { unsafe closedir(stream) }
         var names: [String] = []
-        // Sound: an entry is good until the next readdir of the same stream, and its name ends with
-        // a zero.
+        // Sound: an entry is valid until the next readdir of the same stream, and its name is
+        // zero-terminated.
         while true {
-            // The end and an error look the same but for this.
+            // readdir returns nil for the end and for an error; only `errno` distinguishes them.
             errno = 0
             guard let entry = unsafe readdir(stream) else { break }
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
@@ -272,16 +281,16 @@ package final class ServiceFolder: Sendable {
         return names
     }
 
-    /// A path that leads to a name in this folder through the open descriptor, for calls that take no
-    /// descriptor, such as connect(2). Needs /proc.
+    /// A path to a name in this folder through the open descriptor, for calls that take no
+    /// descriptor, such as connect(2). Requires /proc.
     private func procPath(_ name: String) -> String {
         "/proc/self/fd/\(descriptor.file.rawValue)/\(name)"
     }
 
-    // MARK: Kept
+    // MARK: Kept across a switch of account
 
-    /// Folders and files that were opened before the process gave up root's rights, under the paths by
-    /// which it finds them afterwards: the way to them may be open to root alone.
+    /// Folders and files that were opened before the process gave up root's rights, by the paths
+    /// under which it looks for them afterwards. The way to them may be accessible to root alone.
     private struct Kept {
         var folders: [String: ServiceFolder] = [:]
         var files: [String: TrustedFile] = [:]
@@ -293,12 +302,12 @@ package final class ServiceFolder: Sendable {
         }
     }
 
-    /// From now on this path leads to this folder, as it is open.
+    /// From now on, this path refers to this open folder in this process.
     package func keep(as path: String) {
         Kept.all.withLock { $0.folders[path] = self }
     }
 
-    /// From now on this path has this content.
+    /// From now on, this path has this content in this process.
     static func keep(_ file: TrustedFile, as path: String) {
         Kept.all.withLock { $0.files[path] = file }
     }
@@ -307,16 +316,17 @@ package final class ServiceFolder: Sendable {
         Kept.all.withLock { $0.files[path] }
     }
 
-    /// Whether this path leads to a folder that was kept.
+    /// Whether this path refers to a kept folder.
     static func isKept(_ path: String) -> Bool { Kept.folder(path) != nil }
 
-    /// The folder and name of a path whose folder was kept.
+    /// The folder and the last name of a path whose folder was kept; nil if it was not.
     static func kept(_ path: String) -> (folder: ServiceFolder, name: String)? {
         guard let folder = Kept.folder(folder(of: path)) else { return nil }
         return (folder, name(in: path))
     }
 
-    /// The path, or another that leads to the same file although the way to it is closed by now.
+    /// The path, or another one that leads to the same file if the way to it may be inaccessible by
+    /// now.
     package static func reachable(_ path: String) -> String {
         kept(path).map { $0.folder.procPath($0.name) } ?? path
     }

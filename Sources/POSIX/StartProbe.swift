@@ -1,12 +1,11 @@
 import Glibc
 
-/// What this process can still have of threads and memory, measured by taking it and giving it
-/// back. No limit that the system has goes unnoticed this way, whichever it is (RLIMIT_NPROC,
-/// pids.max, RLIMIT_AS, threads-max).
+/// The threads and memory that are available to this process, measured by allocating and releasing
+/// them. This respects every limit of the system (RLIMIT_NPROC, pids.max, RLIMIT_AS, threads-max).
 package struct StartProbe: Sendable, Equatable {
-    /// Threads that were there at once.
+    /// Threads that existed at the same time.
     package let threads: Int
-    /// Whether the memory was there beside them.
+    /// Whether the memory was available in addition to the threads.
     package let hasMemory: Bool
 
     package init(threads: Int, hasMemory: Bool) {
@@ -14,10 +13,10 @@ package struct StartProbe: Sendable, Equatable {
         self.hasMemory = hasMemory
     }
 
-    /// Makes and ends threads.
+    /// Creates threads and ends them.
     /// - Parameters:
-    ///   - threads: at once, at most.
-    ///   - bytes: of memory, in one piece.
+    ///   - wanted: the maximum number of threads at the same time.
+    ///   - bytes: the amount of memory, in one piece.
     package init(threads wanted: Int, bytes: Int) {
         let mayEnd = Monitor(false)
         var made: [pthread_t] = []
@@ -25,12 +24,12 @@ package struct StartProbe: Sendable, Equatable {
         do throws(Errno) {
             for _ in 0..<wanted {
                 made.append(
-                    // Each takes its stack. Where address space for a heap of its own lacks, glibc
-                    // lets it use another thread's.
+                    // Each thread allocates its stack. If there is no address space for a heap of
+                    // its own, glibc makes it share another thread's.
                     try SystemThread.make { mayEnd.waitUntil({ $0 }, then: { _ in }) })
             }
         } catch {
-            // So many there are.
+            // `made` has the threads that could be created.
         }
         hasMemory = Self.canReserve(bytes)
         mayEnd.withLock { $0 = true }
@@ -39,13 +38,13 @@ package struct StartProbe: Sendable, Equatable {
         threads = made.count
     }
 
-    /// Whether so much memory can be had in one piece. Allocates nothing else.
+    /// Whether this much memory is available in one piece. Allocates nothing else.
     package static func canReserve(_ bytes: Int) -> Bool {
-        // Sound: a new mapping, which is taken away before anything points into it.
-        let place = unsafe mmap(
+        // Sound: a new mapping, which is removed before any pointer into it exists.
+        let mapping = unsafe mmap(
             nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard unsafe place != MAP_FAILED else { return false }
-        _ = unsafe munmap(place, bytes)
+        guard unsafe mapping != MAP_FAILED else { return false }
+        _ = unsafe munmap(mapping, bytes)
         return true
     }
 }

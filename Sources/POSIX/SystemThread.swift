@@ -1,7 +1,7 @@
 import Glibc
 
-/// A thread that is made when it is asked for, or not at all. Dispatch makes its threads later, and
-/// a caller waits for as long as the system refuses one.
+/// A thread that is created immediately or not at all. Dispatch creates its threads later, and a
+/// caller waits for as long as the system refuses one.
 package enum SystemThread {
     private final class Start {
         let body: @Sendable () -> Void
@@ -9,15 +9,17 @@ package enum SystemThread {
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
-    /// Runs `body` on a new thread, which nothing waits for.
+    /// Runs `body` on a new, detached thread.
+    /// - Throws: the error of pthread_create(3).
     package static func start(_ body: @escaping @Sendable () -> Void) throws(Errno) {
         let thread = try make(body)
         pthread_detach(thread)
     }
 
-    /// - Returns: what `join` wants.
+    /// Runs `body` on a new thread.
+    /// - Returns: the thread, for `join`.
     static func make(_ body: @escaping @Sendable () -> Void) throws(Errno) -> pthread_t {
-        // Sound: the reference is taken back once, by the thread, or below if there is none.
+        // Sound: the reference is released once: by the thread, or below if none was created.
         let start = unsafe Unmanaged.passRetained(Start(body))
         var thread = pthread_t()
         let result = unsafe pthread_create(

@@ -1,11 +1,12 @@
 import Glibc
 
-/// The content of a file that the service relies on, such as its configuration or a key, and what is
-/// wrong with the way to it. Symbolic links are followed: a container's secrets are reached through them.
+/// The content of a file that the service relies on, such as its configuration or a key, and the
+/// faults of the path to it. Symbolic links are followed, because a container's secrets are mounted
+/// through them.
 package struct TrustedFile: Sendable {
     package let bytes: [UInt8]
     package let status: FileStatus
-    /// Empty if no account but root and this one could have put another content there.
+    /// Empty if no account but root and this one could have replaced the content.
     package let faults: [PathFault]
 
     package enum Failure: Error, Equatable {
@@ -15,10 +16,10 @@ package struct TrustedFile: Sendable {
         case tooLarge
     }
 
-    /// Reads the whole file.
+    /// Reads the complete file.
     /// - Parameters:
-    ///   - limit: bytes that it may have.
-    ///   - account: which may own it, and what is on the way, beside root.
+    ///   - limit: the maximum size, in bytes.
+    ///   - account: may own the file and the elements of the path besides root.
     package init(
         reading path: String, upTo limit: Int, account: uid_t = geteuid()
     ) throws(Failure) {
@@ -27,17 +28,17 @@ package struct TrustedFile: Sendable {
             return
         }
         do throws(Errno) {
-            let (folder, name, there) = try ServiceFolder.following(path, account: account)
-            if there.isRegularFile {
+            let (folder, name, expected) = try ServiceFolder.following(path, account: account)
+            if expected.isRegularFile {
                 let file = try folder.open(name, O_RDONLY)
                 status = try file.status()
-                // Whatever has taken its place meanwhile.
-                guard status.isSameFile(as: there) else { throw Errno.wouldBlock }
+                // Another file may have replaced it after the check.
+                guard status.isSameFile(as: expected) else { throw Errno.wouldBlock }
                 bytes = try file.read(upTo: limit)
                 faults = folder.faults + PathFault.ofFile(status, path, account: account)
                 if bytes.count <= limit { return }
             } else {
-                (bytes, status, faults) = ([], there, [])
+                (bytes, status, faults) = ([], expected, [])
             }
         } catch {
             throw .failed(error)
@@ -45,7 +46,7 @@ package struct TrustedFile: Sendable {
         throw status.isRegularFile ? .tooLarge : .notRegular
     }
 
-    /// From now on the path has this content for this process.
+    /// From now on, this path has this content in this process.
     package func keep(as path: String) { ServiceFolder.keep(self, as: path) }
 
     /// Whether this process has kept a file's content under this path.

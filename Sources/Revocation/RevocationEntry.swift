@@ -1,6 +1,6 @@
 import Time
 
-/// What an entry is about. The numbers stand in the journal.
+/// What an entry is about. The raw values are stored in the journal.
 enum EntryKind: UInt8, Sendable {
     case token = 1
     case spentToken = 2
@@ -9,26 +9,27 @@ enum EntryKind: UInt8, Sendable {
     case everyone = 5
 }
 
-/// Which entry: there is one of each name and kind.
+/// The key of an entry: each name has at most one entry of a kind.
 struct EntryKey: Sendable, Hashable {
     let name: SipHash13.Value
     let kind: EntryKind
 
     static let everyone = EntryKey(name: SipHash13.Value(low: 0, high: 0), kind: .everyone)
 
-    /// The name is a keyed hash already; one word of it tells entries apart well enough.
+    /// The name is already a keyed hash, so one of its words is enough.
     func hash(into hasher: inout Hasher) { hasher.combine(name.low) }
 }
 
-/// One thing that is good no longer.
+/// One revocation, or one token that was exchanged.
 struct RevocationEntry: Sendable, Equatable {
     let key: EntryKey
-    /// When it was revoked or spent; for a user and for everyone, the cutoff.
+    /// When it was revoked or exchanged; for a user and for everyone, the cutoff. Milliseconds
+    /// since 1970.
     var time: Int64
-    /// From when on it can be forgotten; see `Entry.clamp(until:)`.
+    /// The time from which the entry may be forgotten, in milliseconds; from 0 to `latestUntil`.
     var forgetAfter: Int64
 
-    /// A time that no entry has: it stands for one that is not in force.
+    /// Reserved: marks an entry that is not in force. `init` never stores it.
     static let notInForce = Int64.min
 
     init(_ key: EntryKey, time: Int64, until: Int64) {
@@ -37,10 +38,10 @@ struct RevocationEntry: Sendable, Equatable {
         self.forgetAfter = min(max(until, 0), Self.latestUntil)
     }
 
-    /// `until` shares a word with the kind: 55 bits of milliseconds reach a million years.
+    /// `forgetAfter` shares a word with the kind: 55 bits of milliseconds are a million years.
     static let latestUntil = Int64(1) << 55 - 1
 
-    /// `until` and kind in one word, as table and journal have it.
+    /// `forgetAfter` and the kind in one word, as the table and the journal store them.
     var untilAndKind: UInt64 { UInt64(forgetAfter) << 8 | UInt64(key.kind.rawValue) }
 
     init?(name: SipHash13.Value, time: Int64, untilAndKind: UInt64) {
@@ -51,8 +52,8 @@ struct RevocationEntry: Sendable, Equatable {
             EntryKey(name: name, kind: kind), time: time, until: Int64(untilAndKind >> 8))
     }
 
-    /// Both of two entries with the same key in one: it was spent and revoked when that happened first,
-    /// a cutoff is the latest, and it is kept for as long as either is.
+    /// Combines two entries with the same key. Of two revocation or exchange times the earlier
+    /// counts, of two cutoffs the later; the entry is kept for as long as either is needed.
     func merged(with other: RevocationEntry) -> RevocationEntry {
         let time =
             switch key.kind {

@@ -1,9 +1,9 @@
 import Time
 
-/// Why a token that is well signed and in its time is not good.
+/// Why a token with a valid signature that has not expired is rejected.
 package enum RevocationStatus: Sendable, Equatable {
-    /// The token, its session, its user's tokens of that time or everybody's were revoked then.
+    /// When the token, its session, or all tokens of its user or of everyone were revoked.
     case revoked(at: Timestamp)
-    /// The token was exchanged for another one then.
+    /// When the token was exchanged for another one.
     case alreadyUsed(at: Timestamp)
 }

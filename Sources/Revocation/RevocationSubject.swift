@@ -1,9 +1,9 @@
-/// What can be revoked. Identifiers are bytes; whose they are is the caller's affair.
+/// What can be revoked. Identifiers are opaque bytes.
 package enum RevocationSubject: Sendable, Equatable {
     case token([UInt8])
     case session([UInt8])
-    /// All of this user's tokens that began at the cutoff or before it.
+    /// All tokens of this user whose sessions started at or before the cutoff.
     case user(Int64)
-    /// Everybody's.
+    /// The tokens of all users, up to the cutoff.
     case everyone
 }

@@ -2,75 +2,79 @@ import Glibc
 import POSIX
 import Synchronization
 
-/// The entries in memory: read without a lock by any number of threads, changed by one at a time, which
-/// holds the lock of `Revocations`.
+/// The entries in memory. Any number of threads read without a lock; one thread at a time changes
+/// the table, while it holds the lock of `Revocations`.
 ///
-/// Theory. A hash table with linear probing in memory that comes from mmap(2), four words a slot: the
-/// name's two, the time, `until` with the kind. In front of it a filter, one byte to a slot: a name
-/// sets four bits in one word, and a reader who finds them not all set has touched one cache line and
-/// is done. At three quarters full a new table is filled and takes the old one's place.
+/// Theory. A hash table with linear probing in memory from mmap(2). A slot has four words: two for
+/// the name, the time, and `forgetAfter` with the kind. A filter before the slots has one byte per
+/// slot: a name sets four bits in one of its words. A reader that does not find all four bits set
+/// is done after one cache line. At three quarters full, a new table is filled and replaces the old
+/// one.
 ///
-/// Memory ordering. Every word is an atomic, so that there is no torn word and no data race. A slot is
-/// filled from its last word to its first, and its first (never 0) is stored with release order; a
-/// reader loads it with acquire order, so whoever sees the name sees all of the entry. A name stays in
-/// its slot for as long as the table lives. The time may change later, in one store: a reader sees the
-/// earlier or the later one. An entry that is taken back gets `Entry.noTime`.
+/// Memory ordering. Every word is atomic, so there are no torn words and no data races. A slot is
+/// filled from its last word to its first. The first word, which is never 0, is stored with release
+/// order and loaded with acquire order, so a reader that sees the name sees the complete entry. A
+/// name stays in its slot for the lifetime of the table. The time may change later, in one store: a
+/// reader sees the earlier or the later one. A removed entry gets the time
+/// `RevocationEntry.notInForce`.
 ///
-/// Another table is made known by `generation`, stored with release order when the table is whole: its
-/// low bits say where it is. Whoever was told of an entry (by a lock, a message, an answer over the
-/// network) before they look, loads that generation or a later one, and finds the entry there.
+/// A new table is published through `generation`, stored with release order after the table is
+/// complete; its low bits are the table's place. A reader that learned of an entry before its
+/// lookup (through a lock, a message or a response) loads that generation or a later one and finds
+/// the entry.
 ///
-/// Reclamation. Memory that once was a table is never unmapped before the object goes, only handed
-/// back to the kernel with madvise(2), which makes its pages read as zeros; so a reader that was
-/// overtaken reads zeros or a later table's words, never anything else's. Having read, it looks at the
-/// generation again, behind an acquire fence, and begins anew if it has changed. That is a sequence
-/// lock: the generation changes (then a fence) before the memory that it named is touched; if a reader
-/// has loaded any word from after that, it sees the changed generation, too. The generation counts up
-/// and 57 bits of it do not come back to where they were. A reader is held up only by a table that was
-/// replaced in those nanoseconds, so some reader always gets on.
+/// Reclamation. Memory that was a table is not unmapped before `deinit`. It is handed back to the
+/// kernel with madvise(2), after which its pages read as zeros. A reader that was overtaken
+/// therefore reads zeros or the words of a later table, and nothing else. After its lookup a reader
+/// loads the generation again, after an acquire fence, and starts again if it has changed.
 ///
-/// `@unchecked Sendable` is sound: the stored properties that change are atomics, or touched only by
-/// the one who holds the lock.
+/// This is a sequence lock: the generation changes (followed by a fence) before the memory that it
+/// named is reused. A reader that loaded a word written after that also sees the changed
+/// generation. The generation counts up, and its 57 bits do not wrap around in practice. A reader
+/// repeats only if the table was replaced during its lookup, so some reader always makes progress.
+///
+/// Sound: `@unchecked Sendable`, because the stored properties that change are atomics, or are used
+/// only under the lock.
 @safe final class RevocationTable: @unchecked Sendable {
     private typealias Words = UnsafeMutablePointer<Atomic<UInt64>>
 
-    /// Where a table is: two of each size take turns.
+    /// Where a table is: each size has two places, used alternately.
     private struct Place: Equatable {
         let sizeLog: Int
         let side: Int
 
         var index: Int { sizeLog << 1 | side }
         var capacity: Int { 1 << sizeLog }
-        /// Words of the filter: a byte a slot.
+        /// Words of the filter, at one byte per slot.
         var filterCount: Int { capacity >> 3 }
         var byteCount: Int { (filterCount + capacity * RevocationTable.slotWords) * 8 }
     }
 
     private static let slotWords = 4
     private static let smallest = 8
-    /// 2^23 slots, 258 MiB: three quarters of that is more than `Revocations` allows.
+    /// 2^23 slots, 258 MiB. Three quarters of them is more than the limit of `Revocations`.
     private static let largest = 23
     private static let placeBits = 6
     private static let shrinkingAtLeast = 128
 
-    /// Which table is read: its place in the low bits, and a count.
+    /// The current table: its place in the low bits, a counter in the others.
     private let generation: Atomic<UInt64>
     /// Addresses by place; each is stored once, before a generation names it.
     private let addresses: UnsafeMutablePointer<Atomic<UInt>>
-    /// Which kinds may be in the table, a bit each.
+    /// The kinds that may be in the table, one bit each.
     private let kinds = Atomic<UInt64>(0)
 
-    // What follows is for the one who holds the lock.
+    // The following properties are used only under the lock.
     private var place: Place
-    /// Slots with a name, and those among them that are not in force.
+    /// Slots with a name (`used`), and those of them that are not in force (`vacated`).
     private var used = 0
     private var vacated = 0
     private(set) var counts = InlineArray<6, Int>(repeating: 0)
 
     init() throws(Errno) {
         let count = 1 << Self.placeBits
-        // Sound: each place is initialized, once, before anything is read, and nobody else has them
-        // yet.
+        // Sound: each element is initialized once, before any is read, and no other thread has the
+        // pointer yet.
         let addresses = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: count)
         for index in 0..<count { unsafe (addresses + index).initialize(to: Atomic(0)) }
         unsafe self.addresses = unsafe addresses
@@ -80,8 +84,8 @@ import Synchronization
     }
 
     deinit {
-        // Sound: nobody reads any more, because a reader has a reference to this object; what was mapped
-        // for a place has the size of the place.
+        // Sound: a reader holds a reference to this object, so no reader is left; each mapping has
+        // the size of its place.
         for index in 0..<(1 << Self.placeBits) {
             let address = unsafe addresses[index].load(ordering: .relaxed)
             guard address != 0 else { continue }
@@ -92,8 +96,8 @@ import Synchronization
         unsafe addresses.deallocate()
     }
 
-    /// The memory of a place, mapped when it is first wanted. Sound: `addresses` has room for the number of
-    /// every place, and what the kernel maps is all zeros, which are words.
+    /// The memory of a place; maps it on first use. Sound: `addresses` has an element for every
+    /// place, and the kernel maps zeros, which are valid words.
     private static func words(
         _ place: Place, _ addresses: UnsafeMutablePointer<Atomic<UInt>>
     ) throws(Errno) -> Words {
@@ -102,14 +106,14 @@ import Synchronization
         let mapped = unsafe mmap(
             nil, place.byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else { throw .noMemory }
-        // A table is read all over; with large pages the processor finds them sooner. A wish only.
+        // Lookups hit random pages, so large pages save TLB misses. This is only a hint.
         unsafe madvise(mapped, place.byteCount, CInt(MADV_HUGEPAGE))
         unsafe addresses[place.index].store(UInt(bitPattern: mapped), ordering: .releasing)
         return unsafe words(at: UInt(bitPattern: mapped))
     }
 
-    /// Sound: the address is one that mmap gave, and `Atomic<UInt64>` is laid out as a word, of which
-    /// all bits zero are a value.
+    /// Sound: the address came from mmap, and `Atomic<UInt64>` has the layout of a word for which
+    /// all bits zero is a valid value.
     @inline(__always)
     private static func words(at address: UInt) -> Words {
         unsafe UnsafeMutablePointer(bitPattern: address)!
@@ -117,14 +121,14 @@ import Synchronization
 
     // MARK: Reading
 
-    /// What a reader asks for.
+    /// The names to look up.
     struct Query {
         var token: SipHash13.Value?
         var session: SipHash13.Value?
         var user: SipHash13.Value?
     }
 
-    /// The times of the entries that bear on a question; `Entry.noTime` where there is none.
+    /// The times of the matching entries; `RevocationEntry.notInForce` where there is none.
     struct Match: Equatable {
         var token = RevocationEntry.notInForce
         var spent = RevocationEntry.notInForce
@@ -134,46 +138,46 @@ import Synchronization
         var isEmpty: Bool { self == Match() }
     }
 
-    /// The kinds that may be there: what is not needs no name. Zero for an empty table.
+    /// The kinds that may be in the table: a name of any other kind need not be computed. Zero if
+    /// empty.
     var kindBits: UInt64 { kinds.load(ordering: .acquiring) }
 
     static func bit(_ kind: EntryKind) -> UInt64 { 1 << UInt64(kind.rawValue) }
 
     @inline(__always)
-    func answer(_ question: Query) -> Match {
+    func answer(_ query: Query) -> Match {
         while true {
-            let seen = generation.load(ordering: .acquiring)
-            let answer = answer(question, seen)
+            let current = generation.load(ordering: .acquiring)
+            let answer = answer(query, current)
             atomicMemoryFence(ordering: .acquiring)
-            if generation.load(ordering: .relaxed) == seen { return answer }
+            if generation.load(ordering: .relaxed) == current { return answer }
         }
     }
 
-    /// Soundness: `seen` has been stored by `put`, after the address that it names.
+    /// Sound: `rebuild` stored `current` after the address that it names.
     @inline(__always)
-    private func answer(_ question: Query, _ seen: UInt64) -> Match {
-        let index = Int(truncatingIfNeeded: seen & (1 << UInt64(Self.placeBits) &- 1))
+    private func answer(_ query: Query, _ current: UInt64) -> Match {
+        let index = Int(truncatingIfNeeded: current & (1 << UInt64(Self.placeBits) &- 1))
         let words = unsafe Self.words(at: addresses[index].load(ordering: .relaxed))
         let slotMask = UInt64(1) &<< UInt64(index &>> 1) &- 1
         let filterMask = slotMask &>> 3
-        // All the filter's words are asked for before any is looked at, so that their cache misses
-        // overlap.
-        let tokenWord = unsafe filterWord(words, question.token, filterMask)
-        let sessionWord = unsafe filterWord(words, question.session, filterMask)
-        let userWord = unsafe filterWord(words, question.user, filterMask)
+        // Load all filter words before testing any, so that their cache misses overlap.
+        let tokenWord = unsafe filterWord(words, query.token, filterMask)
+        let sessionWord = unsafe filterWord(words, query.session, filterMask)
+        let userWord = unsafe filterWord(words, query.user, filterMask)
         var answer = Match()
-        if let name = question.token, Self.admits(tokenWord, name) {
+        if let name = query.token, Self.admits(tokenWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
                 if kind == EntryKind.token.rawValue { answer.token = time }
                 if kind == EntryKind.spentToken.rawValue { answer.spent = time }
             }
         }
-        if let name = question.session, Self.admits(sessionWord, name) {
+        if let name = query.session, Self.admits(sessionWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
                 if kind == EntryKind.session.rawValue { answer.session = time }
             }
         }
-        if let name = question.user, Self.admits(userWord, name) {
+        if let name = query.user, Self.admits(userWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
                 if kind == EntryKind.user.rawValue { answer.user = time }
             }
@@ -181,7 +185,8 @@ import Synchronization
         return answer
     }
 
-    /// Sound: a masked number is that of one of the filter's words, with which the table's memory begins.
+    /// Sound: the table's memory begins with the filter, and a masked index is that of one of its
+    /// words.
     @inline(__always)
     private func filterWord(
         _ words: Words, _ name: SipHash13.Value?, _ mask: UInt64
@@ -190,7 +195,7 @@ import Synchronization
         return unsafe words[Int(truncatingIfNeeded: name.high & mask)].load(ordering: .relaxed)
     }
 
-    /// Four bits from the upper half of the name; its lower half chose the filter's word.
+    /// Four bits from the upper part of `high`; its lower part selects the filter's word.
     @inline(__always)
     private static func filterBits(_ name: SipHash13.Value) -> UInt64 {
         1 &<< (name.high &>> 58) | 1 &<< (name.high &>> 52 & 63) | 1 &<< (name.high &>> 46 & 63)
@@ -203,8 +208,9 @@ import Synchronization
         return word & bits == bits
     }
 
-    /// Calls `body` for each entry with this name. Sound: behind the filter there are as many slots of four
-    /// words as the mask has numbers, and the memory stays mapped for as long as this object is there.
+    /// Calls `body` for each entry with this name. Sound: the filter is followed by one slot of
+    /// four words for each value of the mask, and the memory stays mapped for the lifetime of this
+    /// object.
     private func find(
         _ words: Words, _ name: SipHash13.Value, _ mask: UInt64,
         _ body: (_ kind: UInt8, _ time: Int64) -> Void
@@ -212,7 +218,7 @@ import Synchronization
         let slots = unsafe words + Int(truncatingIfNeeded: (mask &+ 1) &>> 3)
         let low = Self.mark(name)
         var index = low & mask
-        // Bounded, whatever an overtaken reader may see.
+        // Bounded, whatever words an overtaken reader sees.
         for _ in 0...mask {
             let slot = unsafe slots + Int(truncatingIfNeeded: index) &* Self.slotWords
             let found = unsafe slot[0].load(ordering: .acquiring)
@@ -225,11 +231,11 @@ import Synchronization
         }
     }
 
-    /// A name's first word, which is never 0 in a slot.
+    /// The first word of a name in a slot; never 0.
     @inline(__always)
     private static func mark(_ name: SipHash13.Value) -> UInt64 { name.low == 0 ? 1 : name.low }
 
-    // MARK: Changing, under the lock
+    // MARK: Changing; the caller holds the lock
 
     /// Entries in force.
     var count: Int { used - vacated }
@@ -238,7 +244,7 @@ import Synchronization
 
     /// The entry with this key, if it is in force.
     func entry(_ key: EntryKey) -> RevocationEntry? {
-        // Sound: it is a slot of the table that is there.
+        // Sound: the slot is in the current table.
         guard let slot = unsafe slot(of: key) else { return nil }
         let entry = unsafe Self.entry(slot)
         return entry?.time == RevocationEntry.notInForce ? nil : entry
@@ -247,7 +253,7 @@ import Synchronization
     /// Puts an entry in, or changes the one with its key.
     /// - Throws: `noMemory` if the table is full and cannot grow.
     func set(_ entry: RevocationEntry) throws(Errno) {
-        // Sound: it is a slot of the table that is there.
+        // Sound: the slot is in the current table.
         if let slot = unsafe slot(of: entry.key) {
             if unsafe slot[2].load(ordering: .relaxed)
                 == UInt64(bitPattern: RevocationEntry.notInForce)
@@ -263,22 +269,22 @@ import Synchronization
             do throws(Errno) {
                 try rebuild()
             } catch {
-                // It can be fuller than is good for it.
+                // A fuller table is slower, but still works.
                 guard used + 1 <= place.capacity / 16 * 15 else { throw error }
             }
         }
-        // Before the entry: whoever finds no bit has looked before it was there.
+        // Stored before the entry: a reader that finds no bit ran before the entry existed.
         kinds.store(
             kinds.load(ordering: .relaxed) | Self.bit(entry.key.kind), ordering: .releasing)
-        // Sound: these are the words of this place, in which there is a free slot.
+        // Sound: these are the words of this place, and it has a free slot.
         unsafe put(entry, try Self.words(place, addresses), place)
         used += 1
         counts[Int(entry.key.kind.rawValue)] += 1
     }
 
-    /// Takes an entry back.
+    /// Marks an entry as not in force.
     func remove(_ key: EntryKey) {
-        // Sound: it is a slot of the table that is there.
+        // Sound: the slot is in the current table.
         guard let slot = unsafe slot(of: key) else { return }
         let old = unsafe slot[2].exchange(
             UInt64(bitPattern: RevocationEntry.notInForce), ordering: .acquiringAndReleasing)
@@ -287,9 +293,9 @@ import Synchronization
         counts[Int(key.kind.rawValue)] -= 1
     }
 
-    /// Forgets the entries in these slots that can be forgotten at `now`. Their slots stay taken until
-    /// there is a new table.
-    /// - Returns: how many they were.
+    /// Removes the entries in these slots that may be forgotten at `now`. Their slots are reused
+    /// only by a new table.
+    /// - Returns: the number of entries removed.
     func forget(in slots: Range<Int>, until now: Int64) -> Int {
         var keys: [EntryKey] = []
         forEach(in: slots) { if $0.forgetAfter <= now { keys.append($0.key) } }
@@ -297,18 +303,19 @@ import Synchronization
         return keys.count
     }
 
-    /// Makes a smaller table of one that is mostly forgotten.
+    /// Replaces the table by a smaller one if most of its entries were removed.
     func shrink() throws(Errno) {
         if vacated > Self.shrinkingAtLeast, vacated > used / 2 { try rebuild() }
     }
 
-    /// Number of slots, and which table it is: for whoever reads it slot by slot and lets go of the
-    /// lock between.
+    /// The number of slots, and the generation of the table. For callers that iterate over the
+    /// slots in pieces and release the lock in between.
     var extent: (slots: Int, generation: UInt64) {
         (place.capacity, generation.load(ordering: .relaxed))
     }
 
-    /// The entries in force in these slots. Sound: of numbers that are no slots of this place none is left.
+    /// Calls `body` for each entry in force in these slots. Sound: the range is clamped to the
+    /// slots of this place.
     func forEach(in slots: Range<Int>, _ body: (RevocationEntry) -> Void) {
         guard let words = unsafe try? Self.words(place, addresses) else { return }
         let first = unsafe words + place.filterCount
@@ -321,8 +328,8 @@ import Synchronization
         }
     }
 
-    /// The slot's entry, in force or not; sound where the caller has a slot, which is four words. `Entry`
-    /// keeps the least time apart for itself.
+    /// The slot's entry, in force or not. Sound: the caller passes a pointer to a slot, which has
+    /// four words. `RevocationEntry.init` never yields `notInForce`, so the time is set afterwards.
     private static func entry(_ slot: Words) -> RevocationEntry? {
         let time = Int64(bitPattern: unsafe slot[2].load(ordering: .relaxed))
         let name = SipHash13.Value(
@@ -334,8 +341,8 @@ import Synchronization
         return entry
     }
 
-    /// Sound: a masked number is that of one of the slots behind the filter. There is always a free one, at
-    /// which the search ends.
+    /// Sound: a masked index is that of one of the slots after the filter. There is always a free
+    /// slot, at which the search ends.
     private func slot(of key: EntryKey) -> Words? {
         guard let words = unsafe try? Self.words(place, addresses) else { return nil }
         let slots = unsafe words + place.filterCount
@@ -356,8 +363,8 @@ import Synchronization
         }
     }
 
-    /// Fills a free slot; its first word last. Sound where the words are those of the place, and one of its
-    /// slots is free: masked numbers are those of words of its filter, and of its slots.
+    /// Fills a free slot, its first word last. Sound: the caller passes the words of the place and
+    /// ensures a free slot; masked indexes are within its filter and its slots.
     private func put(_ entry: RevocationEntry, _ words: Words, _ place: Place) {
         let mask = place.capacity - 1
         let name = entry.key.name
@@ -378,17 +385,17 @@ import Synchronization
         unsafe slot[0].store(low, ordering: .releasing)
     }
 
-    /// Puts another table in this one's place, with what is in force, and room for half as much again.
+    /// Replaces the table by one with the entries in force and at least half as many free slots.
     private func rebuild() throws(Errno) {
         let kept = count
         var sizeLog = Self.smallest
         while kept + kept / 2 + 1 > 1 << sizeLog { sizeLog += 1 }
         guard sizeLog <= Self.largest else { throw .noMemory }
-        // Of the same size there are two: the one that is not in use.
+        // Each size has two places: use the one that is not current.
         let side = sizeLog == place.sizeLog ? 1 - place.side : 0
         let new = Place(sizeLog: sizeLog, side: side)
-        // Sound: the words are those of the place, all zeros, because it is new or was cleared, and there is
-        // room for half as many entries again.
+        // Sound: these are the words of the new place. They are zeros, because the place is new or
+        // was cleared, and they have room for half as many entries again.
         let words = unsafe try Self.words(new, addresses)
         var counts = InlineArray<6, Int>(repeating: 0)
         var kinds: UInt64 = 0
@@ -398,7 +405,7 @@ import Synchronization
             kinds |= Self.bit(entry.key.kind)
         }
         let old = place
-        // Sound: these are mapped, and of this size; nobody fills a slot there any more.
+        // Sound: these words are mapped and have this size; no thread fills a slot there any more.
         let oldWords = unsafe try Self.words(old, addresses)
         let count = generation.load(ordering: .relaxed) >> UInt64(Self.placeBits)
         generation.store(
@@ -409,12 +416,12 @@ import Synchronization
         used = kept
         vacated = 0
         self.counts = counts
-        // Sound as above; what a reader may find there meanwhile is said at the top.
+        // Sound as above; the type's comment says what a concurrent reader may see.
         unsafe Self.clear(oldWords, old)
     }
 
-    /// Hands the memory back; it reads as zeros from then on. Sound where the words are those of the place,
-    /// which has so many.
+    /// Hands the memory back to the kernel; it then reads as zeros. Sound: the caller passes the
+    /// words of the place, which has `byteCount` bytes.
     private static func clear(_ words: Words, _ place: Place) {
         guard unsafe madvise(words, place.byteCount, CInt(MADV_DONTNEED)) != 0 else { return }
         for index in 0..<(place.byteCount / 8) { unsafe words[index].store(0, ordering: .relaxed) }

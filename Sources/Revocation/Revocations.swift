@@ -4,60 +4,66 @@ import POSIX
 import Synchronization
 import Time
 
-/// What is good no longer: tokens and sessions by their identifiers, all of a user's tokens or
-/// everybody's up to a moment, and tokens that were exchanged for others.
+/// The revoked tokens and sessions, the cutoffs of users and of everyone, and the tokens that were
+/// exchanged for others.
 ///
-/// `finding` is asked at each verification; it takes no lock and allocates nothing. What `revoke` and
-/// `spend` have returned from is on the disk, and known again after any kind of death.
+/// `finding` is called at each verification; it takes no lock and allocates nothing. A change from
+/// which `revoke` or `spend` has returned is synced, and survives a crash or a power failure.
 ///
-/// Theory. A change is made in the table first, so that a revocation is in force while its write is
-/// still under way, and its key joins the batch that waits. One of the callers becomes the writer: it
-/// takes the batch, reads the entries as they are by then, lets go of the lock, and appends them with
-/// one write and one sync; the others wait, and find their changes written by it, whose batch they had
-/// joined, or make themselves the next writer.
+/// Theory. A change is applied to the table first, so that a revocation is in force while it is
+/// being written; its key joins the waiting batch. One of the callers becomes the writer: it takes
+/// the batch, copies the current entries, releases the lock, and appends them with one write and
+/// one sync. The other callers wait. A caller whose batch was written is done; of the others, one
+/// becomes the next writer.
 ///
-/// Failure. All callers of a batch that could not be written are told so. Its revocations stay in
-/// force and join the next batch; tokens that it spent are unspent, so that whoever tries again is not
-/// taken for a thief. Nobody has been given such a token's time: whoever asks waits for the same sync.
+/// Failure. If a batch cannot be written, every caller waiting on it gets the error. Revocations
+/// stay in force and are retried with the next batch. Tokens marked as used are un-marked, so that
+/// a client that retries is not treated as a replay. This is safe because no caller has seen the
+/// "used at" time yet: `spend` returns only after the sync that has just failed.
 @safe package final class Revocations: Sendable {
-    /// Tokens that can be known at once, spent or revoked. At 66 bytes an entry, 264 MB.
+    /// The maximum number of revoked and exchanged tokens. At 66 bytes an entry, 264 MB.
     package static let usualLimit = 4_000_000
-    /// Entries that are read or copied under the lock at a time: a tenth of a millisecond.
+    /// Slots that are read or copied at a time under the lock, which takes a tenth of a
+    /// millisecond.
     private static let slotsAtATime = 4096
-    /// A journal is not worth compacting for fewer records than these that mean nothing any more.
+    /// The number of obsolete records below which compacting the journal is not worthwhile.
     private static let deadRecords = 1024
 
     private let table: RevocationTable
     private let keys: JournalHeader.Keys
     private let journal: Journal?
-    /// Nobody's tokens that began up to this moment are good; `Entry.noTime` if there is none.
+    /// Tokens of sessions that started up to this moment are revoked; `RevocationEntry.notInForce`
+    /// if none.
     private let everyone = Atomic<Int64>(RevocationEntry.notInForce)
-    /// The latest beginning of a session that `noteBeginning` was told of.
+    /// The latest session start that `noteSessionStart` was called with, or that follows a user's
+    /// cutoff.
     private let latest = Atomic<Int64>(RevocationEntry.notInForce)
     private let state: Monitor<State>
     private let limit: Int
-    /// Writes what nobody waits for.
+    /// Writes changes that no caller waits for.
     private let flushes = DispatchQueue(label: "gatehouse.revocations")
     private let isFlushPending = Atomic<Bool>(false)
-    /// What the start found in the journal.
+    /// What reading the journal found.
     package let start: RecoverySummary
 
     package struct RecoverySummary: Sendable, Equatable {
         /// Entries that are in force.
         package var entries = 0
-        /// Bytes of a write that was not finished, cut off at the journal's end. Nobody was told that
-        /// what they said had been done.
+        /// Bytes of an unfinished write, truncated at the journal's end. They were not
+        /// acknowledged.
         package var tornBytes = 0
         package var proof = JournalProof.proven
     }
 
-    /// How a journal is kept from being cut without notice (`JournalState`).
+    /// How a truncated journal is detected (`JournalState`).
     package struct JournalGuard: Sendable {
-        /// The first one signs the state, each of them is accepted. None: no state is kept.
+        /// The first key signs the state, and each of them is accepted. Empty: no state file is
+        /// kept.
         package var keys: [HMACSHA256.Key]
-        /// Take the journal as it is, whatever its state says, and end all sessions.
+        /// Accept the journal whatever its state says, and end all sessions.
         package var acceptsAnyJournal: Bool
-        /// How far ahead of the clock a token may be issued: what is ended covers those, too.
+        /// How far ahead of the clock a token may be issued; the cutoff of ended sessions includes
+        /// it.
         package var leeway: TimeAmount
 
         package init(
@@ -71,31 +77,31 @@ import Time
     }
 
     private struct State {
-        /// What waits to be written.
+        /// Changes that wait to be written.
         var waiting = Batch()
-        /// What is on its way to the disk.
+        /// Changes that are being written.
         var underway: Batch?
-        /// Somebody has the journal.
+        /// A thread is using the journal.
         var isWriting = false
-        /// `Entry.latestUntil` and so on for `everyone`.
+        /// The `forgetAfter` of `everyone`.
         var everyoneUntil: Int64 = 0
         var failure: Errno?
         var failures: UInt64 = 0
         var journalBytes = 0
     }
 
-    /// Keys of entries that go to the disk together. Reached under the lock alone.
+    /// Keys of entries that are written together. Used only under the lock.
     private final class Batch {
         var keys: Set<EntryKey> = []
-        /// Set once it has been tried.
+        /// Set after the write was attempted.
         var outcome: Result<Void, Errno>?
     }
 
-    /// Reads the journal, forgets what can matter no more, and makes a new journal of what is left.
+    /// Reads the journal, drops expired entries, and writes a new journal with the remaining ones.
     /// - Parameters:
-    ///   - path: nil for none: what is revoked then is forgotten with the process.
-    ///   - limit: tokens that can be known at once. Sessions and users have a quarter more, so that
-    ///     sessions can be ended where no token can be spent any more.
+    ///   - path: nil for no journal: revocations are then lost at exit.
+    ///   - limit: the maximum number of token entries. Session and user entries may use a quarter
+    ///     more, so     that sessions can still be ended when no more tokens can be exchanged.
     package init(
         path: String?, at now: Timestamp, limit: Int = usualLimit,
         guarded: JournalGuard = JournalGuard(), fileSystem: any FileSystem = SystemFileSystem()
@@ -123,7 +129,7 @@ import Time
         if !guarded.acceptsAnyJournal { proof = try state?.judge(found) ?? .proven }
         let endsAll = proof == .accepted || proof == .foreignKeys
         if endsAll {
-            // Before anything is written: no start can find such a journal without this entry.
+            // Before anything is written: then no start can find such a journal without this entry.
             let new = RevocationEntry(
                 .everyone, time: (now + guarded.leeway).milliseconds,
                 until: RevocationEntry.latestUntil)
@@ -146,9 +152,9 @@ import Time
         try open(journal, endsAll ? nil : found)
     }
 
-    /// What a journal says, for somebody who only asks: takes no lock, changes no file, and sees what a
-    /// running process has put on the disk until now. What is revoked here is forgotten with it.
-    /// - Parameter now: what could be forgotten by then is not there.
+    /// Reads a journal for inspection only. Takes no lock, changes no file, and sees what a running
+    /// process has synced until now. Changes made through this object are not stored.
+    /// - Parameter now: entries that may be forgotten by then are skipped.
     package init(
         reading path: String, at now: Timestamp, guarded: JournalGuard = JournalGuard(),
         fileSystem: any FileSystem = SystemFileSystem()
@@ -176,8 +182,8 @@ import Time
         state = Monitor(State())
     }
 
-    /// Reads again if the journal seems to be another one than its state says: a running server may
-    /// have replaced it after the state was read.
+    /// Reads again if the journal does not match its state: a running server may have replaced the
+    /// journal after the state was read.
     private static func readUndisturbed<Content>(
         _ read: () throws(RevocationsError) -> Content
     ) throws(RevocationsError) -> Content {
@@ -189,7 +195,7 @@ import Time
         return try read()
     }
 
-    /// What is kept about the journal beside it; nil if none is kept.
+    /// The journal's state file; nil if none is kept.
     private static func state(
         of path: String, _ guarded: JournalGuard, _ fileSystem: any FileSystem
     ) throws(RevocationsError) -> JournalState.Found? {
@@ -201,7 +207,7 @@ import Time
         }
     }
 
-    /// - Returns: the entry about everyone, and what there is to go on with; nil for no journal.
+    /// - Returns: the entry about everyone, and the journal's content; nil if there is no journal.
     private static func read(
         _ path: String, into table: RevocationTable, at now: Timestamp,
         _ state: JournalState.Found?,
@@ -230,11 +236,11 @@ import Time
         _ journal: Journal, _ found: JournalReader.Found?
     ) throws(RevocationsError) {
         do throws(Errno) {
-            // Also where nothing has to go: what stands in the new file is behind its mark, so that
-            // from then on nothing of it can be lost without being noticed.
+            // Also if nothing has to be dropped: the records of the new file are before its marker,
+            // so that from then on a loss of any of them is detected.
             try replace(journal)
         } catch {
-            // A full disk need not keep the old journal from being used as it is.
+            // If the disk is full, the old journal can still be used.
             if !journal.isOpen {
                 guard let found else { throw .failed(error) }
                 do throws(Errno) { try journal.reopen(found) } catch { throw .failed(error) }
@@ -243,21 +249,21 @@ import Time
         state.withLock { $0.journalBytes = journal.byteCount }
     }
 
-    /// Has the state of the journal written under another key: one that signs tokens from now on.
+    /// Sets the key that authenticates the journal's state from now on: the current signing key.
     package func setStateKey(_ key: HMACSHA256.Key) {
         guard let journal else { return }
         journal.setStateKey(key)
-        flushes.async { self.keepUp(isCompacting: { _ in false }) }
+        flushes.async { self.flush(isCompacting: { _ in false }) }
     }
 
-    // MARK: Asking
+    // MARK: Lookup
 
-    /// Why a token is not good, if it is not.
+    /// Why a token is revoked; nil if it is not.
     /// - Parameters:
     ///   - token: its identifier, if it has one.
-    ///   - session: its session's.
-    ///   - began: when the session began. Nil if the token does not say: then it cannot be shown to be
-    ///     younger than a cutoff, and every cutoff there is covers it.
+    ///   - session: the identifier of its session, if it has one.
+    ///   - began: the start of the session. Nil if the token does not state it: then it cannot be
+    ///     shown to     be later than a cutoff, and every cutoff covers it.
     package func finding(
         token: Span<UInt8>?, session: Span<UInt8>?, user: Int64, began: Timestamp?
     ) -> RevocationStatus? {
@@ -268,16 +274,16 @@ import Time
         }
         let kinds = table.kindBits
         guard kinds != 0 else { return nil }
-        var question = RevocationTable.Query()
+        var query = RevocationTable.Query()
         if let token, kinds & (RevocationTable.bit(.token) | RevocationTable.bit(.spentToken)) != 0
         {
-            question.token = keys.token(token)
+            query.token = keys.token(token)
         }
         if let session, kinds & RevocationTable.bit(.session) != 0 {
-            question.session = keys.session(session)
+            query.session = keys.session(session)
         }
-        if kinds & RevocationTable.bit(.user) != 0 { question.user = keys.user(user) }
-        let answer = table.answer(question)
+        if kinds & RevocationTable.bit(.user) != 0 { query.user = keys.user(user) }
+        let answer = table.answer(query)
         if answer.isEmpty { return nil }
         if answer.token != RevocationEntry.notInForce {
             return .revoked(at: Timestamp(milliseconds: answer.token))
@@ -292,8 +298,8 @@ import Time
             ? nil : .alreadyUsed(at: Timestamp(milliseconds: answer.spent))
     }
 
-    /// The latest moment up to which this user's tokens are revoked, with everybody's or alone: a new
-    /// session has to begin after it.
+    /// The latest cutoff that covers this user, from `.user` or `.everyone`. A new session must
+    /// start after it.
     package func cutoff(user: Int64) -> Timestamp? {
         let everyone = everyone.load(ordering: .acquiring)
         let answer = table.answer(RevocationTable.Query(user: keys.user(user)))
@@ -301,16 +307,17 @@ import Time
         return cutoff == RevocationEntry.notInForce ? nil : Timestamp(milliseconds: cutoff)
     }
 
-    // MARK: Clocks of others
+    // MARK: Clocks of other issuers
 
-    /// Takes note of a session that began later than it can have, by our clock: a cutoff that is to
-    /// cover what there is must not be earlier. Forgotten with the process; but a session that begins
-    /// right after a user's cutoff is noted with the cutoff itself, also when the journal is read.
+    /// Records the start of a session that is later than our clock. A cutoff that is to cover all
+    /// existing sessions must not be earlier. The value is lost at exit. A session that starts
+    /// right after a user's cutoff needs no call: adding a cutoff, or reading it from the journal,
+    /// records that start.
     package func noteSessionStart(_ began: Timestamp) {
         latest.max(began.milliseconds, ordering: .relaxed)
     }
 
-    /// The first moment that none of the users' cutoffs covers.
+    /// The earliest session start that no user's cutoff covers.
     private static func firstBeginning(afterCutoffsIn table: RevocationTable) -> Int64 {
         var latest = RevocationEntry.notInForce
         table.forEach(in: 0..<table.extent.slots) { entry in
@@ -320,7 +327,7 @@ import Time
     }
 
     private static func firstBeginning(after entry: RevocationEntry) -> Int64 {
-        // A cutoff at the end of time covers all.
+        // A cutoff at the end of time covers everything.
         entry.key.kind == .user && entry.time < Int64.max
             ? entry.time + 1 : RevocationEntry.notInForce
     }
@@ -332,34 +339,35 @@ import Time
 
     // MARK: Changing
 
-    /// Revokes all of these, and returns when that is on the disk. If it throws, it is in force all the
-    /// same, and goes to the disk with whatever is written next; but for `noBuffers`: then there is no
-    /// room, and those for which there was none are not revoked.
+    /// Revokes all of these, and returns after the change is synced.
     /// - Parameters:
-    ///   - at: when; for `.user` and `.everyone` the cutoff.
-    ///   - until: from when on nothing that this covers can be valid any more.
+    ///   - moment: the time of the revocation; for `.user` and `.everyone` the cutoff.
+    ///   - until: the time from which no token that this covers can be valid.
+    /// - Throws: `noBufferSpace` if the limit is reached; then those that did not fit are not
+    ///   revoked. Any other error means that the journal could not be written: the revocations are
+    ///   in force and are retried with the next write.
     package func revoke(
-        _ what: [RevocationSubject], at moment: Timestamp, until: Timestamp
+        _ subjects: [RevocationSubject], at moment: Timestamp, until: Timestamp
     ) throws(Errno) {
         let (batch, refusal) = state.withLock { state in
-            let refusal = add(what, at: moment, until: until, &state)
+            let refusal = add(subjects, at: moment, until: until, &state)
             return (state.waiting, refusal)
         }
-        if !what.isEmpty { try waitUntilSynced(batch) }
+        if !subjects.isEmpty { try waitUntilSynced(batch) }
         if let refusal { throw refusal }
     }
 
-    /// The same for whoever must not wait for the disk: in force when it returns, and written as soon as
-    /// the journal is free.
-    /// - Parameter failed: called on another thread if it could not be written; then it goes to the disk
-    ///   with whatever is written next.
-    /// - Throws: `noBuffers`, if there was no room and it is not in force.
+    /// As `revoke`, for callers that must not wait for the disk: the revocation is in force when
+    /// this returns, and is written as soon as the journal is free.
+    /// - Parameter failed: called on another thread if it could not be written. It is then retried
+    ///   with the next write.
+    /// - Throws: `noBufferSpace` if the limit is reached, and it is not in force.
     package func revokeSoon(
-        _ what: [RevocationSubject], at moment: Timestamp, until: Timestamp,
+        _ subjects: [RevocationSubject], at moment: Timestamp, until: Timestamp,
         failed: @escaping @Sendable (Errno) -> Void
     ) throws(Errno) {
-        let refusal = state.withLock { add(what, at: moment, until: until, &$0) }
-        // One that is pending takes this along.
+        let refusal = state.withLock { add(subjects, at: moment, until: until, &$0) }
+        // A pending flush writes this change as well.
         if !isFlushPending.exchange(true, ordering: .acquiringAndReleasing) {
             flushes.async {
                 self.isFlushPending.store(false, ordering: .releasing)
@@ -373,15 +381,16 @@ import Time
         if let refusal { throw refusal }
     }
 
-    /// Puts entries in force, and among those that wait to be written.
-    /// - Returns: why there was no room for one of them.
+    /// Puts entries in force and adds them to the waiting batch.
+    /// - Returns: the error of the last entry that did not fit.
     private func add(
-        _ what: [RevocationSubject], at moment: Timestamp, until: Timestamp, _ state: inout State
+        _ subjects: [RevocationSubject], at moment: Timestamp, until: Timestamp,
+        _ state: inout State
     ) -> Errno? {
         var refusal: Errno?
-        for revoked in what {
+        for subject in subjects {
             let entry = RevocationEntry(
-                key(revoked), time: moment.milliseconds, until: until.milliseconds)
+                key(subject), time: moment.milliseconds, until: until.milliseconds)
             do throws(Errno) {
                 try set(entry, &state)
                 state.waiting.keys.insert(entry.key)
@@ -392,8 +401,8 @@ import Time
         return refusal
     }
 
-    private func key(_ revoked: RevocationSubject) -> EntryKey {
-        switch revoked {
+    private func key(_ subject: RevocationSubject) -> EntryKey {
+        switch subject {
         case .token(let id): EntryKey(name: keys.token(id.span), kind: .token)
         case .session(let id): EntryKey(name: keys.session(id.span), kind: .session)
         case .user(let number): EntryKey(name: keys.user(number), kind: .user)
@@ -401,9 +410,9 @@ import Time
         }
     }
 
-    /// Whether this was revoked, or exchanged, and is remembered.
-    package func isKnown(_ what: RevocationSubject) -> Bool {
-        let key = key(what)
+    /// Whether this was revoked or exchanged, and is still remembered.
+    package func isKnown(_ subject: RevocationSubject) -> Bool {
+        let key = key(subject)
         return state.withLock { state in
             if entry(key, state) != nil { return true }
             guard key.kind == .token else { return false }
@@ -411,17 +420,19 @@ import Time
         }
     }
 
-    /// Marks a token as exchanged for another one, and returns when that is on the disk. If it throws,
-    /// the token is as it was.
-    /// - Parameter expires: from when on the token cannot be valid any more.
-    /// - Returns: when it was spent: `now` for the first caller, and the same for every later one.
+    /// Marks a token as exchanged for another one, and returns after the change is synced.
+    /// - Parameter expires: the time from which the token cannot be valid.
+    /// - Returns: when the token was exchanged: `now` for the first caller, and the same time for
+    ///   later ones.
+    /// - Throws: `noBufferSpace` if the limit is reached, or the error of the journal. The token is
+    ///   then not marked.
     package func spend(
         token: Span<UInt8>, expires: Timestamp, at now: Timestamp
     ) throws(Errno) -> Timestamp {
         let key = EntryKey(name: keys.token(token), kind: .spentToken)
         let new = RevocationEntry(key, time: now.milliseconds, until: expires.milliseconds)
         var refusal: Errno?
-        // The batch that says whether the time will stand; nil if it stands already.
+        // The batch that decides whether the time is final; nil if it already is.
         let (time, batch) = state.withLock { state -> (Int64, Batch?) in
             if let old = table.entry(key) {
                 if state.waiting.keys.contains(key) { return (old.time, state.waiting) }
@@ -460,7 +471,7 @@ import Time
         try table.set(entry)
     }
 
-    /// The entry as it is now, `everyone` included.
+    /// The current entry, `everyone` included.
     private func entry(_ key: EntryKey, _ state: State) -> RevocationEntry? {
         guard key.kind == .everyone else { return table.entry(key) }
         let cutoff = everyone.load(ordering: .relaxed)
@@ -468,21 +479,21 @@ import Time
         return RevocationEntry(key, time: cutoff, until: state.everyoneUntil)
     }
 
-    // MARK: The disk
+    // MARK: Writing
 
     private enum Turn {
         case done(Result<Void, Errno>)
         case mine([RevocationEntry])
     }
 
-    /// Returns when the batch is on the disk; writes it if nobody else does.
+    /// Returns after the batch is synced; writes it if no other thread does.
     private func waitUntilSynced(_ batch: Batch) throws(Errno) {
         guard let journal else { return state.withLock { $0.waiting.keys.removeAll() } }
         let turn = state.waitUntil(
             { batch.outcome != nil || !$0.isWriting },
             then: { state -> Turn in
                 if let outcome = batch.outcome { return .done(outcome) }
-                return .mine(begin(&state))
+                return .mine(takeBatch(&state))
             })
         switch turn {
         case .done(let outcome): try outcome.get()
@@ -490,8 +501,8 @@ import Time
         }
     }
 
-    /// Takes the journal, and everything that waits.
-    private func begin(_ state: inout State) -> [RevocationEntry] {
+    /// Claims the journal and takes the waiting batch.
+    private func takeBatch(_ state: inout State) -> [RevocationEntry] {
         let batch = state.waiting
         state.isWriting = true
         state.underway = batch
@@ -499,7 +510,7 @@ import Time
         return batch.keys.compactMap { entry($0, state) }
     }
 
-    /// Writes what `begin` has taken, and gives the journal back.
+    /// Writes the entries from `takeBatch`, and releases the journal.
     private func write(
         _ entries: [RevocationEntry], _ journal: Journal, isCompacting: Bool,
         isKeepingUp: Bool = false
@@ -514,8 +525,8 @@ import Time
         } catch {
             failure = error
         }
-        // A journal that cannot be compacted can perhaps be appended to; one that has been taken away
-        // must not be.
+        // If compacting fails, appending may still work. It must not be tried if the file was
+        // removed.
         if !isWritten, failure == nil || journal.isInPlace, !entries.isEmpty {
             do throws(Errno) {
                 try journal.append(entries)
@@ -525,17 +536,18 @@ import Time
             }
         }
         if isKeepingUp {
-            // What fails is tried again the next time; until then the state is behind.
+            // A failure is retried the next time; until then the state lags the journal.
             do throws(Errno) { try journal.keepUp() } catch { failure = failure ?? error }
         }
         let outcome: Result<Void, Errno> =
             isWritten || entries.isEmpty && journal.isInPlace
             ? .success(()) : .failure(failure ?? .ioError)
-        end(outcome, journal, failure)
+        finishWrite(outcome, journal, failure)
         try outcome.get()
     }
 
-    private func end(_ outcome: Result<Void, Errno>, _ journal: Journal, _ failure: Errno?) {
+    private func finishWrite(_ outcome: Result<Void, Errno>, _ journal: Journal, _ failure: Errno?)
+    {
         state.withLock { state in
             if failure != nil { state.failures += 1 }
             switch outcome {
@@ -558,7 +570,7 @@ import Time
         state.wakeAll()
     }
 
-    /// Gives the journal a new file with all that is in force; for whoever has the journal.
+    /// Replaces the journal by one with all entries in force. The caller has claimed the journal.
     private func replace(_ journal: Journal) throws(Errno) {
         var next = 0
         var generation: UInt64?
@@ -576,7 +588,7 @@ import Time
                 }
                 let end = min(next + Self.slotsAtATime, extent.slots)
                 table.forEach(in: next..<end) { entry in
-                    // What waits is not known to stay: that is its own batch's affair.
+                    // A waiting token exchange may still be undone; its own batch writes it.
                     if entry.key.kind != .spentToken || !state.waiting.keys.contains(entry.key) {
                         entries.append(entry)
                     }
@@ -587,24 +599,25 @@ import Time
         }
     }
 
-    // MARK: Now and then
+    // MARK: Maintenance
 
-    /// Forgets what can matter no more, tries again what could not be written, and compacts the journal
-    /// when most of it means nothing any more. To be called from time to time.
+    /// Removes expired entries, retries failed writes, and compacts the journal if most of its
+    /// records are obsolete. Must be called periodically.
     package func removeExpired(at now: Timestamp) {
         forget(until: now.milliseconds)
-        keepUp { written in
+        flush { written in
             let live = self.state.withLock { _ in self.table.count + 1 }
             let dead = written - live
             return dead > live && dead >= Self.deadRecords
         }
     }
 
-    /// Writes what waits, and puts the journal's state on the disk.
-    /// - Parameter isCompacting: told how many records the journal has before what waits is written.
-    private func keepUp(isCompacting: (Int) -> Bool) {
+    /// Writes the waiting batch and syncs the journal's state.
+    /// - Parameter isCompacting: gets the number of records in the journal without the waiting
+    ///   batch.
+    private func flush(isCompacting: (Int) -> Bool) {
         guard let journal else { return }
-        let turn = state.waitUntil({ !$0.isWriting }, then: { begin(&$0) })
+        let turn = state.waitUntil({ !$0.isWriting }, then: { takeBatch(&$0) })
         try? write(
             turn, journal, isCompacting: isCompacting(journal.count - turn.count),
             isKeepingUp: true)
@@ -617,7 +630,8 @@ import Time
         while !isDone {
             state.withLock { state in
                 let extent = table.extent
-                // Another table meanwhile: what was forgotten is not in it, and the rest is elsewhere.
+                // The table was replaced: removed entries are not in the new one, and the others
+                // have moved.
                 if generation != extent.generation { next = 0 }
                 generation = extent.generation
                 let end = min(next + Self.slotsAtATime, extent.slots)
@@ -631,25 +645,25 @@ import Time
                 everyone.store(RevocationEntry.notInForce, ordering: .releasing)
                 state.everyoneUntil = 0
             }
-            // Without memory for a smaller table the larger one does as well.
+            // If there is no memory for a smaller table, the larger one stays.
             try? table.shrink()
         }
     }
 
-    // MARK: Figures
+    // MARK: Statistics
 
     package struct Statistics: Sendable, Equatable {
-        /// Entries by kind, those included that the next `sweep` will forget.
+        /// Entries by kind, including those that the next `removeExpired` removes.
         package var tokens = 0
         package var spentTokens = 0
         package var sessions = 0
         package var users = 0
         package var hasEveryone = false
-        /// Of the journal's file; 0 if there is none.
+        /// The size of the journal's file; 0 if there is none.
         package var journalBytes = 0
-        /// Changes that are in force and not yet on the disk.
+        /// Changes that are in force and not yet synced.
         package var unwritten = 0
-        /// Writes that failed, since the start.
+        /// Failed writes since the start.
         package var failures: UInt64 = 0
     }
 
@@ -665,16 +679,16 @@ import Time
         }
     }
 
-    /// Entries of all kinds.
+    /// The number of entries of all kinds.
     package var count: Int {
         state.withLock { _ in
             table.count + (everyone.load(ordering: .relaxed) == RevocationEntry.notInForce ? 0 : 1)
         }
     }
 
-    /// More than a quarter of what can be known at once is: time to ask less of it.
+    /// More than a quarter of the limit is used: callers should slow down the creation of entries.
     package var isNearCapacity: Bool { state.withLock { _ in table.count > limit / 4 } }
 
-    /// Why the journal could not be written the last time; nil if it could.
+    /// The error of the last write of the journal; nil if it succeeded.
     package var failure: Errno? { state.withLock { $0.failure } }
 }

@@ -3,26 +3,25 @@ import POSIX
 /// Why the revocations cannot be read at the start.
 package enum RevocationsError: Error, Equatable {
     case failed(Errno)
-    /// Another process has the journal; its number, if it can be told.
+    /// Another process has locked the journal; its process ID, if known.
     case inUse(by: Int32?)
-    /// There is something else where the journal should be, or one of a later version.
+    /// The file is not a journal, or it was written by a later version.
     case notAJournal
-    /// The journal is damaged where it was on the disk already, so that it cannot be told what is
-    /// missing.
+    /// The journal is damaged before its last write, so acknowledged records may be missing.
     case damaged(atByte: Int)
-    /// It is not there, and its state says that this many records were written to it.
+    /// The journal does not exist, and its state names this many records.
     case gone(records: Int)
-    /// It ends before the last record that its state names.
+    /// The journal ends before the last record that its state names.
     case cut(records: Int, of: Int)
-    /// It is another file, or has other records, than its state names.
+    /// The journal is another file, or has other records, than its state names.
     case exchanged
-    /// It says that there is a state, and there is none that can be read.
+    /// The journal requires a state file, and there is no readable one.
     case stateMissing
-    /// It has more entries in force than there may be.
+    /// The journal has more entries in force than the limit.
     case tooMany
 
-    /// Records that were written are missing, or may be: no process may go on with such a journal unless
-    /// all sessions end.
+    /// Acknowledged records are or may be missing: no process may continue with such a journal
+    /// unless all sessions are ended.
     package var isLoss: Bool {
         switch self {
         case .gone, .cut, .exchanged, .stateMissing: true
@@ -31,32 +30,31 @@ package enum RevocationsError: Error, Equatable {
     }
 
     private static let remedy =
-        "put the file and its state back, or accept it as it is and end all sessions: "
+        "restore the file and its state file, or accept the loss and end all sessions: "
         + "gatehouse revoke --all --accept-short-journal"
 
-    /// For the operator: what is wrong, and what to do. The path is the caller's to name.
+    /// For the operator: what is wrong and what to do. The caller puts the path in front.
     package var sentence: String {
         switch self {
         case .failed(let error): "cannot be used: \(error.description)"
         case .inUse(let process):
             "is in use by another process" + (process.map { " (\($0))" } ?? "")
-        case .notAJournal: "is no journal of revocations that this version can read"
+        case .notAJournal: "is not a revocation journal that this version can read"
         case .damaged(let byte):
-            "is damaged at byte \(byte), and what was revoked there would be forgotten; put back a copy, "
+            "is damaged at byte \(byte), so revocations may be lost; restore a copy, "
                 + "or remove the file and end all sessions: "
                 + "gatehouse revoke --all --accept-short-journal"
         case .gone(let records):
-            "is not there, and \(records) records were written to it; \(Self.remedy)"
+            "does not exist, although \(records) records were written to it; \(Self.remedy)"
         case .cut(let records, let expected):
-            "ends after \(records) records of \(expected), and what was revoked in the others would "
-                + "be forgotten; \(Self.remedy)"
-        case .exchanged:
-            "has not the content that was written last, and what was revoked since would be "
-                + "forgotten; \(Self.remedy)"
-        case .stateMissing:
-            "has lost its state file, so that it cannot be told whether records are missing; "
+            "ends after \(records) of \(expected) records, so revocations would be lost; "
                 + Self.remedy
-        case .tooMany: "has more entries in force than fit"
+        case .exchanged:
+            "does not contain the records that were written last, so revocations would be lost; "
+                + Self.remedy
+        case .stateMissing:
+            "has no readable state file, so missing records cannot be detected; \(Self.remedy)"
+        case .tooMany: "has more entries in force than the server supports"
         }
     }
 }

@@ -1,15 +1,16 @@
-/// SipHash-1-3 with 128 bits of output, under a secret key: what an identifier is known by.
+/// SipHash-1-3 with 128 bits of output, under a secret key: derives the names of identifiers.
 ///
-/// Identifiers may be somebody else's choice (another issuer with the same key, RFC 7519 §4.1.7 sets no
-/// form), so a plain hash would let them choose which entries meet. Under a key that nobody outside
-/// knows, SipHash is a pseudorandom function: 128 bits of it do not meet by chance (2^-88 among a
-/// million), nor by choice, and that is why the identifiers themselves need not be kept. One round a
-/// word and three at the end is what hash tables use (Swift's own, Rust's); nobody sees the output.
+/// Identifiers may be chosen by others: another issuer with the same key, for instance, because RFC
+/// 7519 §4.1.7 sets no form. With a plain hash they could choose which entries collide. Under a
+/// secret key SipHash is a pseudorandom function: 128 bits of it collide neither by chance (2^-88
+/// among a million) nor by choice. That is why the identifiers themselves need not be stored. One
+/// round per word and three at the end is what hash tables use (Swift's own, Rust's); the output is
+/// never shown.
 struct SipHash13: Sendable, Equatable {
-    /// Bytes of a key.
+    /// The size of a key, in bytes.
     static let keySize = 16
 
-    /// The key's two words, spread over the state that each hash begins with.
+    /// The key's two words, mixed into the initial state of each hash.
     private let start: State
 
     struct Value: Sendable, Hashable {
@@ -18,7 +19,7 @@ struct SipHash13: Sendable, Equatable {
     }
 
     init(_ first: UInt64, _ second: UInt64) {
-        // The constants are SipHash's own; the last one marks 128 bits of output.
+        // The constants are SipHash's own; 0xee selects 128 bits of output.
         start = State(
             a: first ^ 0x736f_6d65_7073_6575, b: second ^ 0x646f_7261_6e64_6f6d ^ 0xee,
             c: first ^ 0x6c79_6765_6e65_7261, d: second ^ 0x7465_6462_7974_6573)
@@ -29,7 +30,7 @@ struct SipHash13: Sendable, Equatable {
         hash(bytes, wordRounds: 1, lastRounds: 3)
     }
 
-    /// With any numbers of rounds: published vectors are those of SipHash-2-4.
+    /// Takes the numbers of rounds as arguments, because the published vectors are for SipHash-2-4.
     @inline(__always)
     func hash(_ bytes: Span<UInt8>, wordRounds: Int, lastRounds: Int) -> Value {
         var state = start
@@ -45,7 +46,7 @@ struct SipHash13: Sendable, Equatable {
             let rest = count &- index
             var last = UInt64(truncatingIfNeeded: count) &<< 56
             if rest > 0, count >= 8 {
-                // The last eight bytes, without those that are done.
+                // Load the last eight bytes and shift out those already hashed.
                 let word = unsafe bytes.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
                 last |= UInt64(littleEndian: word) &>> UInt64(truncatingIfNeeded: 64 &- rest &* 8)
             } else {
@@ -98,9 +99,9 @@ struct SipHash13: Sendable, Equatable {
     }
 }
 
-/// What a user is known by: no hash, since 64 bits fit; but mixed under a key, so that users who are
-/// numbered one after the other do not lie in the table one after the other, and nobody can choose
-/// numbers that do. Each step can be undone, so no two users have the same name.
+/// Derives the names of user IDs: not a hash, because 64 bits fit, but a keyed permutation.
+/// Consecutive IDs therefore do not occupy consecutive slots of the table, and an attacker cannot
+/// choose IDs that do. Each step is invertible, so no two users have the same name.
 struct UserIDScrambler: Sendable, Equatable {
     let first: UInt64
     let second: UInt64
@@ -112,7 +113,8 @@ struct UserIDScrambler: Sendable, Equatable {
     }
 }
 
-/// SplitMix64's last steps (Steele, Lea, Flood 2014): each bit depends on each.
+/// The last steps of SplitMix64 (Steele, Lea, Flood 2014): each output bit depends on each input
+/// bit.
 @inline(__always)
 private func mixed(_ word: UInt64) -> UInt64 {
     var word = (word ^ word &>> 30) &* 0xbf58_476d_1ce4_e5b9

@@ -1,26 +1,27 @@
-/// SHA-256's compression by the processor's own instructions, where it has them: the twin of the plain
-/// one in `Crypto`, and several times as fast.
+/// SHA-256's compression with the processor's SHA instructions: the same function as the portable
+/// one in `Crypto`, several times as fast.
 ///
-/// Theory. The instructions keep the eight state words in two vectors, `a b e f` and `c d g h`, and do
-/// two rounds at a time (SHA256RNDS2: the vectors change places with each); SHA256MSG1 and SHA256MSG2 make
-/// the next four words of the message schedule from the last sixteen (Intel 64 and IA-32 Architectures
-/// Software Developer's Manual, volume 2B). A target of its own, because only its code may be compiled for
-/// a processor that not every machine has.
+/// Theory. The instructions keep the eight state words in two vectors, `a b e f` and `c d g h`.
+/// SHA256RNDS2 does two rounds, after which the vectors change places. SHA256MSG1 and SHA256MSG2
+/// compute the next four words of the message schedule from the last sixteen (Intel 64 and IA-32
+/// Architectures Software Developer's Manual, volume 2B). This is a target of its own, because only
+/// its code may be compiled for processors that not every machine has.
 package enum SHAInstructions {
-    /// Whether this machine has them.
+    /// Whether this machine has the instructions. The functions below require it.
     package static let isSupported = isListed()
 
     #if arch(x86_64)
-        /// As the kernel lists them, which is also how it says that it lets programs use them.
+        /// Whether the kernel lists them, which also means that programs may use them.
         private static func isListed() -> Bool {
-            // Valgrind shows the machine's list, and does not know these. Sound: both texts end with a
-            // zero, and nothing in this program changes its environment.
+            // Valgrind shows the machine's list, but does not support these instructions. Sound:
+            // both strings are zero-terminated, and nothing in this program changes its
+            // environment.
             if let preloaded = unsafe getenv("LD_PRELOAD"),
                 unsafe strstr(preloaded, "vgpreload") != nil
             {
                 return false
             }
-            // Sound: the stream is closed once, at the end; fgets(3) is told how long the line may be.
+            // Sound: the stream is closed once, at the end; fgets(3) gets the size of the buffer.
             guard let file = unsafe fopen("/proc/cpuinfo", "re") else { return false }
             defer { unsafe fclose(file) }
             var line = [CChar](repeating: 0, count: 8192)
@@ -34,7 +35,7 @@ package enum SHAInstructions {
         }
 
         /// FIPS 180-4 §6.2.2 for each of `blocks` consecutive 64-byte blocks.
-        /// - Parameter state: eight words, a to h.
+        /// - Parameter state: eight words, a to h, of any alignment.
         @inline(never)
         package static func compress(
             _ state: UnsafeMutableRawPointer, _ source: UnsafeRawPointer, blocks: Int
@@ -45,14 +46,14 @@ package enum SHAInstructions {
             unsafe state.storeBytes(of: s.words, as: SIMD8<UInt32>.self)
         }
 
-        /// A chain of codes of one key: each is the code of the one before, and what comes back is all of
-        /// them together, exclusive or. The states stay in vectors all the way; in memory, each block
-        /// would wait for the bytes of the one before it.
+        /// Computes `count` codes of one key, each the HMAC of the previous one, starting after
+        /// `first`. The states stay in vectors: through memory, each block would wait for the
+        /// stores of the previous one.
         /// - Parameters:
-        ///   - inner: the hash state behind the key's inner block, a to h.
-        ///   - outer: that behind its outer block.
+        ///   - inner: the hash state after the key's inner block, a to h.
+        ///   - outer: the hash state after the key's outer block, a to h.
         ///   - first: the first code, as eight words.
-        ///   - count: how many more there are.
+        /// - Returns: the exclusive or of `first` and these codes.
         @inline(never)
         package static func chain(
             inner: SIMD8<UInt32>, outer: SIMD8<UInt32>, first: SIMD8<UInt32>, count: Int
@@ -78,13 +79,13 @@ package enum SHAInstructions {
         package static func chain(
             inner: SIMD8<UInt32>, outer: SIMD8<UInt32>, first: SIMD8<UInt32>, count: Int
         ) -> SIMD8<UInt32> {
-            preconditionFailure("asked for instructions that are not there")
+            preconditionFailure("SHAInstructions: not supported by this processor")
         }
 
         package static func compress(
             _ state: UnsafeMutableRawPointer, _ source: UnsafeRawPointer, blocks: Int
         ) {
-            preconditionFailure("asked for instructions that are not there")
+            preconditionFailure("SHAInstructions: not supported by this processor")
         }
     #endif
 }
@@ -120,7 +121,7 @@ package enum SHAInstructions {
                 highHalf: Words(abef[1], abef[0], cdgh[1], cdgh[0]))
         }
 
-        /// Sound where the caller has a block of 64 bytes, which are four vectors.
+        /// Sound: the caller's block has 64 bytes, which are four vectors.
         @inline(__always)
         mutating func compress(_ block: UnsafeRawPointer) {
             unsafe compress(
@@ -128,14 +129,14 @@ package enum SHAInstructions {
                 Self.load(block + 48))
         }
 
-        /// The block that ends a message of a digest behind a key's block: §5.1.1's one bit, and the
-        /// length of both, 96 bytes.
+        /// Compresses the block that ends a message of a key's block and a digest: §5.1.1's one
+        /// bit, and the length of both, 96 bytes.
         @inline(__always)
         mutating func compress(digest low: Words, _ high: Words) {
             compress(low, high, Words(0x8000_0000, 0, 0, 0), Words(0, 0, 0, 96 * 8))
         }
 
-        /// One block, as its sixteen words.
+        /// Compresses one block, given as its sixteen words.
         @inline(__always)
         private mutating func compress(
             _ first: Words, _ second: Words, _ third: Words, _ fourth: Words
@@ -177,14 +178,14 @@ package enum SHAInstructions {
         @inline(__always)
         private mutating func fourRounds(_ words: Words, _ constants: Words) {
             let low = words &+ constants
-            // The instruction reads the lower two words.
+            // The instruction reads only the lower two words.
             let high = Words(low[2], low[3], low[2], low[3])
             cdgh = Words(_mm_sha256rnds2_epu32(__m128i(cdgh), __m128i(abef), __m128i(low)))
             abef = Words(_mm_sha256rnds2_epu32(__m128i(abef), __m128i(cdgh), __m128i(high)))
         }
 
-        /// W(t) = s1(W(t-2)) + W(t-7) + s0(W(t-15)) + W(t-16), four at a time: `w16` holds the words
-        /// from sixteen before on, `w4` the last four.
+        /// W(t) = s1(W(t-2)) + W(t-7) + s0(W(t-15)) + W(t-16), four words at a time. `w16` contains
+        /// W(t-16) and the three words after it, `w4` the last four.
         @inline(__always)
         private static func advance(_ w16: inout Words, _ w12: Words, _ w8: Words, _ w4: Words) {
             let sum =
@@ -197,7 +198,7 @@ package enum SHAInstructions {
         @inline(__always)
         private static func load(_ source: UnsafeRawPointer) -> Words {
             let order = SIMD16<UInt8>(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12)
-            // Sound: sixteen bytes of a block; vectors of one size without a meaning of their own.
+            // Sound: sixteen bytes of a block; both vectors have the same size and are plain data.
             return unsafe Words(
                 _mm_shuffle_epi8(
                     source.loadUnaligned(as: __m128i.self),
@@ -207,13 +208,13 @@ package enum SHAInstructions {
 
     extension __m128i {
         @inline(__always)
-        // Sound: vectors of one size without a meaning of their own.
+        // Sound: both vectors have the same size and are plain data.
         fileprivate init(_ words: Words) { self = unsafe unsafeBitCast(words, to: __m128i.self) }
     }
 
     extension Words {
         @inline(__always)
-        // Sound: vectors of one size without a meaning of their own.
+        // Sound: both vectors have the same size and are plain data.
         fileprivate init(_ vector: __m128i) { self = unsafe unsafeBitCast(vector, to: Words.self) }
     }
 #endif

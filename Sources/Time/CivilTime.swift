@@ -1,9 +1,8 @@
-/// A moment taken apart into the proleptic Gregorian calendar, UTC.
+/// A moment as a date and time of the proleptic Gregorian calendar, in UTC.
 ///
-/// By arithmetic alone: libc's gmtime takes a process-wide lock and may read files. The day count
-/// is turned into a date by counting in 400-year eras that begin on 1 March, so that the leap day
-/// is the last of its year (the method of Howard Hinnant's "chrono-compatible low-level date
-/// algorithms").
+/// Computed without libc: gmtime takes a process-wide lock and may read files. The day count is
+/// converted in 400-year eras that begin on 1 March, so that the leap day is the last of its year
+/// (the method of Howard Hinnant's "chrono-compatible low-level date algorithms").
 package struct CivilTime: Sendable, Equatable {
     package let year: Int
     /// 1 to 12.

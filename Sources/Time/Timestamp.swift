@@ -1,7 +1,7 @@
-/// A moment in UTC, to the millisecond: milliseconds since 1970-01-01T00:00:00Z.
+/// A moment in UTC: milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Arithmetic saturates: a date that a token names may be absurd, but it must never trap, and the
-/// far future stays later than now.
+/// Arithmetic saturates. A date in a token may be any number; it must not trap, and the far future
+/// must stay later than now.
 package struct Timestamp: Sendable, Hashable, Comparable {
     package let milliseconds: Int64
 
@@ -12,15 +12,16 @@ package struct Timestamp: Sendable, Hashable, Comparable {
         milliseconds = overflow ? (seconds < 0 ? .min : .max) : product
     }
 
-    /// From seconds with a fraction, as a NumericDate (RFC 7519 §2) may have; rounded down to the
-    /// millisecond. Not a number becomes the distant past.
+    /// From seconds with a fraction, as in a NumericDate (RFC 7519 §2); rounded down to the
+    /// millisecond. NaN becomes the earliest moment.
     package init(fractionalSeconds seconds: Double) {
         let scaled = (seconds * 1000).rounded(.down)
-        // 2^63 is a Double; anything below it and not below -2^63 converts without a trap.
+        // Values from -2^63 up to, but not including, 2^63 convert without a trap.
         if scaled >= 0x1p63 {
             milliseconds = .max
         } else if scaled >= -0x1p63 {
-            // The product may lie just below the millisecond that was written: 2150000000.001 does.
+            // The product may be just below the millisecond that was written: 2150000000.001 is an
+            // example.
             let next = scaled + 1
             milliseconds = Int64(next / 1000 == seconds && next < 0x1p53 ? next : scaled)
         } else {
@@ -28,7 +29,7 @@ package struct Timestamp: Sendable, Hashable, Comparable {
         }
     }
 
-    /// Whole seconds since the epoch, rounded down.
+    /// Seconds since 1970, rounded down.
     package var seconds: Int64 {
         milliseconds >= 0 ? milliseconds / 1000 : (milliseconds + 1) / 1000 - 1
     }
@@ -41,18 +42,18 @@ package struct Timestamp: Sendable, Hashable, Comparable {
     }
 }
 
-/// A span of time in whole milliseconds, what configuration durations are made of.
+/// A duration in whole milliseconds.
 package struct TimeAmount: Sendable, Hashable, Comparable {
     package let milliseconds: Int64
 
     package init(milliseconds count: Int64) { self.milliseconds = count }
 
-    /// Saturates, like all arithmetic here: a configured duration may be absurd, too.
+    /// Saturates, because a configured duration may be any number.
     package static func seconds(_ count: Int64) -> TimeAmount {
         TimeAmount(milliseconds: Timestamp(seconds: count).milliseconds)
     }
 
-    /// Whole seconds, rounded towards zero: what `expires_in` speaks.
+    /// Whole seconds, rounded toward zero, as in `expires_in`.
     package var wholeSeconds: Int64 { milliseconds / 1000 }
 
     package static func < (a: TimeAmount, b: TimeAmount) -> Bool { a.milliseconds < b.milliseconds }

@@ -1,7 +1,7 @@
-/// The two spellings of a moment that are written here, each of a fixed length.
+/// The two text forms of a moment, each of a fixed length.
 ///
-/// Both show years 0 to 9999 as four digits; a moment outside, which no clock that runs here can
-/// reach, is shown with the last four digits of its year and without a sign.
+/// Years 0 to 9999 have four digits. A moment outside them, which no real clock reaches, is written
+/// with the last four digits of its year and without a sign.
 extension Timestamp {
     /// RFC 3339 in UTC with milliseconds: `2026-11-21T07:00:00.123Z`.
     package var rfc3339: InlineArray<24, UInt8> {
@@ -49,7 +49,7 @@ extension Timestamp {
 }
 
 extension InlineArray where Element == UInt8 {
-    /// The last `width` decimal digits of `value`.
+    /// Writes the last `width` decimal digits of `value`.
     @inline(__always)
     fileprivate mutating func putDigits(_ value: Int, _ width: Int, at index: Int) {
         var rest = value.magnitude
@@ -59,7 +59,7 @@ extension InlineArray where Element == UInt8 {
         }
     }
 
-    /// The `number`-th three-letter name of `names`.
+    /// Writes the three-letter name with this index of `names`.
     fileprivate mutating func put(_ names: [UInt8], _ number: Int, at index: Int) {
         for offset in 0..<3 { self[index + offset] = names[number * 3 + offset] }
     }

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Where the time of day comes from. Injected everywhere, so that a test can say what time it is.
+/// The source of the time. It is injected everywhere, so that tests can set the time.
 package struct WallClock: Sendable {
     package let now: @Sendable () -> Timestamp
-    /// For what measures a span and is tested with an injected clock.
+    /// For measuring durations; separate, so that tests can inject it as well.
     package let monotonic: @Sendable () -> MonotonicTime
 
     /// An injected clock. Its monotonic time is the time since 1970.
@@ -22,11 +22,11 @@ package struct WallClock: Sendable {
         self.monotonic = monotonic
     }
 
-    /// The system's clocks. `now` may jump; nothing that measures a span may use it.
+    /// The system's clocks. `now` may jump and must not be used to measure durations.
     package static let system = WallClock(
         now: {
             var time = timespec()
-            // Cannot fail: the clock exists. Sound: it fills in a structure of ours.
+            // Cannot fail: the clock exists. Sound: the call fills in a local structure.
             unsafe clock_gettime(CLOCK_REALTIME, &time)
             return Timestamp(
                 milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
@@ -36,7 +36,7 @@ package struct WallClock: Sendable {
     package static func fixed(_ moment: Timestamp) -> WallClock { WallClock { moment } }
 }
 
-/// A moment on the clock that only goes forward; good for deadlines and spans, not for dates.
+/// A moment on a clock that never goes back; for deadlines and durations, not for dates.
 package struct MonotonicTime: Sendable, Hashable, Comparable {
     package let nanoseconds: Int64
 
@@ -44,18 +44,19 @@ package struct MonotonicTime: Sendable, Hashable, Comparable {
 
     package static var now: MonotonicTime {
         var time = timespec()
-        // Sound: the call fills in a structure of ours.
+        // Sound: the call fills in a local structure.
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return MonotonicTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
+    /// Later than every other moment; the deadline of something without a deadline.
     package static let distantFuture = MonotonicTime(nanoseconds: .max)
 
     package static func < (a: MonotonicTime, b: MonotonicTime) -> Bool {
         a.nanoseconds < b.nanoseconds
     }
 
-    /// Saturates: a configured span may reach beyond what 64 bits of nanoseconds hold (292 years).
+    /// Saturates: a configured duration may exceed 64 bits of nanoseconds (292 years).
     package static func + (moment: MonotonicTime, span: TimeAmount) -> MonotonicTime {
         let (product, first) = span.milliseconds.multipliedReportingOverflow(by: 1_000_000)
         let (sum, second) = moment.nanoseconds.addingReportingOverflow(product)
@@ -63,6 +64,7 @@ package struct MonotonicTime: Sendable, Hashable, Comparable {
         return MonotonicTime(nanoseconds: first || second ? limit : sum)
     }
 
+    /// The time since `earlier`, in whole milliseconds, rounded toward zero.
     package func since(_ earlier: MonotonicTime) -> TimeAmount {
         TimeAmount(milliseconds: (nanoseconds - earlier.nanoseconds) / 1_000_000)
     }

@@ -329,7 +329,7 @@ struct CommandTests {
             ("missing/s", "j", "admin.socket: missing is no folder that can be written to"),
             ("file/s", "j", "admin.socket: file is no folder that can be written to"),
             ("file", "j", "admin.socket: something that is not a socket is at file"),
-            ("s", "file", "state.revocations: the journal file is no journal of revocations"),
+            ("s", "file", "state.revocations: the journal file is not a revocation journal"),
             ("s", ".", "state.revocations: names a folder; write the path of a file"),
             ("s", "file/j", "state.revocations: "),
         ] {

@@ -321,7 +321,7 @@ struct CutJournalTests {
             in: estate.folder, ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"],
             PasswordServerFixture.arguments)
         #expect(try process.wait() == .exited(78))
-        let sentence = "revocations.journal ends after 1 records of 2, "
+        let sentence = "revocations.journal ends after 1 of 2 records, "
         #expect(process.standardError.contains(sentence))
         #expect(process.standardError.contains("revoke --all --accept-short-journal"))
         let lost = try #require(try estate.events("revocations_lost").last)

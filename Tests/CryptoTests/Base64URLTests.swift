@@ -13,29 +13,26 @@ private func decoded(_ text: [UInt8]) throws(Base64URL.DecodingError) -> [UInt8]
     try Base64URL.decoded(text.span)
 }
 
-private func spellings(of bytes: some Sequence<[UInt8]>) -> Set<[UInt8]> {
+private func encodings(of bytes: some Sequence<[UInt8]>) -> Set<[UInt8]> {
     Set(bytes.map { Base64URL.encoded($0.span) })
 }
 
 private let alphabet = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-@Suite("base64url")
 struct Base64URLTests {
-    // RFC 4648 §10, its padding left out as RFC 7515 §2 wants it.
+    // RFC 4648 §10, without the padding, as required by RFC 7515 §2.
     @Test(
-        "spells the examples of RFC 4648 and reads them back",
         arguments: [
             ("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"),
             ("fooba", "Zm9vYmE"), ("foobar", "Zm9vYmFy"),
         ])
-    func examples(bytes: String, text: String) throws {
+    func `the examples of RFC 4648 are encoded and decoded`(bytes: String, text: String) throws {
         #expect(encoded(Array(bytes.utf8)) == text)
         #expect(try decoded(text) == Array(bytes.utf8))
     }
 
-    @Test("spells the header and the claims of RFC 7515 appendix A.1 and reads them back")
-    func rfc7515() throws {
+    @Test func `the header and claims of RFC 7515 appendix A.1 are encoded and decoded`() throws {
         let header = "{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}"
         let claims =
             "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n "
@@ -51,8 +48,9 @@ struct Base64URLTests {
         #expect(try decoded(claimsText) == Array(claims.utf8))
     }
 
-    @Test("reads the key of RFC 7515 appendix A.1, which uses both - and _")
-    func rfc7515Key() throws {
+    @Test
+    func `the key of RFC 7515 appendix A.1, which contains - and _, is encoded and decoded`() throws
+    {
         let text =
             "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
         let key: [UInt8] = [
@@ -65,15 +63,14 @@ struct Base64URLTests {
         #expect(encoded(key) == text)
     }
 
-    @Test("counts what it will write", arguments: 0...100)
-    func counts(count: Int) {
+    @Test(arguments: 0...100)
+    func `encodedCount and decodedCount give the exact sizes`(count: Int) {
         let text = Base64URL.encoded([UInt8](repeating: 0, count: count).span)
         #expect(Base64URL.encodedCount(count) == text.count)
         #expect(Base64URL.decodedCount(text.count) == count)
     }
 
-    @Test("carries every byte value at every place of a group")
-    func everyByte() throws {
+    @Test func `every byte value is encoded at every position of a group`() throws {
         let bytes = [UInt8](0...255)
         for shift in 0..<3 {
             let message = Array(repeating: 0xff, count: shift) + bytes
@@ -81,26 +78,23 @@ struct Base64URLTests {
         }
     }
 
-    @Test("appends to what is there")
-    func appending() {
+    @Test func `encode appends to existing text`() {
         var text = Array("token=".utf8)
         Base64URL.encode([0xfb, 0xff].span, appendingTo: &text)
         #expect(String(decoding: text, as: UTF8.self) == "token=-_8")
     }
 
-    @Test("reads a text of two characters exactly if it is how some byte is spelt")
-    func oneByte() {
+    @Test func `a text of two characters is valid exactly if it encodes some byte`() {
         let bytes = (0...255).map { [UInt8($0)] }
         let readable = alphabet.flatMap { a in
             alphabet.compactMap { b in (try? decoded([a, b])) == nil ? nil : [a, b] }
         }
         #expect(bytes.allSatisfy { (try? decoded(encoded($0))) == $0 })
         #expect(readable.count == 256)
-        #expect(Set(readable) == spellings(of: bytes))
+        #expect(Set(readable) == encodings(of: bytes))
     }
 
-    @Test("reads a text of three characters exactly if it is how some two bytes are spelt")
-    func twoBytes() {
+    @Test func `a text of three characters is valid exactly if it encodes some two bytes`() {
         let bytes = (0...65_535).map { [UInt8($0 >> 8), UInt8($0 & 255)] }
         let readable = alphabet.flatMap { a in
             alphabet.flatMap { b in
@@ -110,11 +104,10 @@ struct Base64URLTests {
         #expect(
             bytes.allSatisfy { (try? Base64URL.decoded(Base64URL.encoded($0.span).span)) == $0 })
         #expect(readable.count == 65_536)
-        #expect(Set(readable) == spellings(of: bytes))
+        #expect(Set(readable) == encodings(of: bytes))
     }
 
     @Test(
-        "refuses what is not the one spelling, and says why",
         arguments: [
             // Padding.
             ("Zg==", .invalidCharacter(at: 2)), ("Zg=", .invalidCharacter(at: 2)),
@@ -126,42 +119,44 @@ struct Base64URLTests {
             ("Z g", .invalidCharacter(at: 1)), ("Zm9\n", .invalidCharacter(at: 3)),
             ("Zm9v\r\n", .invalidCharacter(at: 4)), ("Zm9v\n", .invalidLength),
             ("Zm\t9vY", .invalidCharacter(at: 2)),
-            // The other alphabet.
+            // The standard base64 alphabet.
             ("+w", .invalidCharacter(at: 0)), ("__+_", .invalidCharacter(at: 2)),
             ("_/_", .invalidCharacter(at: 1)), ("Zm9v//8", .invalidCharacter(at: 4)),
-            // Bytes of no alphabet.
+            // Bytes of neither alphabet.
             ("Z\0", .invalidCharacter(at: 1)), ("Zm9vZ\0", .invalidCharacter(at: 5)),
             ("Zm9.", .invalidCharacter(at: 3)), ("Zm\u{E9}", .invalidCharacter(at: 2)),
-            // Six bits are no byte.
+            // Six bits are less than a byte.
             ("A", .invalidLength), ("Zm9vY", .invalidLength), ("Zm9vYmFyA", .invalidLength),
-            // Bits that belong to no byte.
+            // Nonzero unused bits.
             ("Zh", .strayBits), ("Zo", .strayBits), ("Zx", .strayBits), ("Z_", .strayBits),
             ("Zm9", .strayBits), ("Zm-", .strayBits), ("Zm9vYh", .strayBits),
             ("Zm9vYmF", .strayBits),
-            // A bad character is named before stray bits, and the first one before the others.
+            // An invalid character is reported before stray bits, and the first one of several.
             ("*_", .invalidCharacter(at: 0)), ("Z=9*Zh", .invalidCharacter(at: 1)),
         ] as [(String, Base64URL.DecodingError)])
-    func refusals(text: String, error: Base64URL.DecodingError) {
+    func `a text that is not canonical is refused with its reason`(
+        text: String, error: Base64URL.DecodingError
+    ) {
         #expect(throws: error) { try decoded(text) }
     }
 
-    @Test("refuses each of the 192 other bytes at every place", arguments: [2, 3, 4, 6, 7, 8])
-    func strangers(count: Int) {
-        let strangers = (0...255).filter { !alphabet.contains($0) }
-        #expect(strangers.count == 192)
-        for byte in strangers {
-            for place in 0..<count {
+    @Test(arguments: [2, 3, 4, 6, 7, 8])
+    func `each of the 192 bytes outside the alphabet is refused at every position`(count: Int) {
+        let invalid = (0...255).filter { !alphabet.contains($0) }
+        #expect(invalid.count == 192)
+        for byte in invalid {
+            for index in 0..<count {
                 var text = Array(repeating: UInt8(ascii: "A"), count: count)
-                text[place] = byte
-                #expect(throws: Base64URL.DecodingError.invalidCharacter(at: place)) {
+                text[index] = byte
+                #expect(throws: Base64URL.DecodingError.invalidCharacter(at: index)) {
                     try decoded(text)
                 }
             }
         }
     }
 
-    @Test("refuses to write past a buffer that is too small", arguments: 0..<6)
-    func smallBuffer(size: Int) {
+    @Test(arguments: 0..<6)
+    func `a buffer that is too small is refused and not written`(size: Int) {
         var buffer = [UInt8](repeating: 0xee, count: size)
         #expect(throws: Base64URL.DecodingError.tooLong) {
             var span = buffer.mutableSpan
@@ -170,8 +165,10 @@ struct Base64URLTests {
         #expect(buffer == [UInt8](repeating: 0xee, count: size))
     }
 
-    @Test("fills the front of a larger buffer and leaves the rest alone", arguments: 6...9)
-    func largeBuffer(size: Int) throws {
+    @Test(arguments: 6...9)
+    func `decoding fills the front of a larger buffer and leaves the rest unchanged`(size: Int)
+        throws
+    {
         var buffer = [UInt8](repeating: 0xee, count: size)
         var span = buffer.mutableSpan
         let count = try Base64URL.decode(Array("Zm9vYmFy".utf8).span, into: &span)

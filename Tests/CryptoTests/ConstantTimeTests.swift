@@ -5,16 +5,15 @@ private func isEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
     isEqualInConstantTime(a.span, b.span)
 }
 
-@Suite("Comparison in constant time")
 struct ConstantTimeTests {
-    @Test("finds equal bytes equal, none included", arguments: 0...65)
-    func equal(count: Int) {
+    @Test(arguments: 0...65)
+    func `equal byte strings are equal, including empty ones`(count: Int) {
         let bytes = (0..<count).map { UInt8($0) }
         #expect(isEqual(bytes, bytes))
     }
 
-    @Test("sees one changed bit anywhere", arguments: 0..<32)
-    func changed(at index: Int) {
+    @Test(arguments: 0..<32)
+    func `one changed bit at any position makes byte strings different`(at index: Int) {
         let bytes = [UInt8](0..<32)
         for bit in 0..<8 {
             var other = bytes
@@ -23,14 +22,12 @@ struct ConstantTimeTests {
         }
     }
 
-    @Test("does not let two differences cancel each other")
-    func cancelling() {
+    @Test func `two differences do not cancel each other`() {
         #expect(!isEqual([0x01, 0x01], [0x00, 0x00]))
         #expect(!isEqual([0x80, 0x00, 0x80], [0x00, 0x00, 0x00]))
     }
 
-    @Test("finds bytes of different lengths different, even where one begins the other")
-    func lengths() {
+    @Test func `byte strings of different lengths are different, even if one is a prefix`() {
         #expect(!isEqual([], [0]))
         #expect(!isEqual([0], []))
         #expect(!isEqual([1, 2, 3], [1, 2]))

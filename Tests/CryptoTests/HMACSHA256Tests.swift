@@ -11,7 +11,7 @@ private func bytes(of digest: SHA256.Digest) -> [UInt8] {
     digest.bytes.indices.map { digest.bytes[$0] }
 }
 
-/// RFC 2104 §2 word for word: H(K ^ opad, H(K ^ ipad, text)).
+/// The definition in RFC 2104 §2: H(K ^ opad, H(K ^ ipad, text)).
 private func textbookCode(_ key: [UInt8], _ message: [UInt8]) -> [UInt8] {
     func hash(_ message: [UInt8]) -> [UInt8] { bytes(of: SHA256.digest(of: message.span)) }
     let short = key.count > 64 ? hash(key) : key
@@ -19,11 +19,9 @@ private func textbookCode(_ key: [UInt8], _ message: [UInt8]) -> [UInt8] {
     return hash(padded.map { $0 ^ 0x5c } + hash(padded.map { $0 ^ 0x36 } + message))
 }
 
-@Suite("HMAC-SHA256")
 struct HMACSHA256Tests {
     // Case 5 is truncated to 128 bits.
     @Test(
-        "gives the codes of RFC 4231",
         arguments: [
             (
                 1, [UInt8](repeating: 0x0b, count: 20), Array("Hi There".utf8),
@@ -59,13 +57,14 @@ struct HMACSHA256Tests {
                 "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"
             ),
         ])
-    func publishedCodes(number: Int, key: [UInt8], message: [UInt8], expected: String) {
+    func `the codes of RFC 4231 are computed`(
+        number: Int, key: [UInt8], message: [UInt8], expected: String
+    ) {
         let expected = [UInt8](hexadecimal: expected)
         #expect(Array(code(key, message).prefix(expected.count)) == expected)
     }
 
-    @Test("agrees with the formula of RFC 2104 for every key of 0 to 130 bytes")
-    func everyKeyLength() {
+    @Test func `a key of any length from 0 to 130 bytes gives the code of RFC 2104's formula`() {
         let message = Array("what do ya want for nothing?".utf8)
         let different = (0...130).filter { length in
             let key = (0..<length).map { UInt8($0) ^ 0xa5 }
@@ -74,43 +73,40 @@ struct HMACSHA256Tests {
         #expect(different == [])
     }
 
-    @Test("gives one code wherever the message is cut, and a key serves any number of messages")
-    func everyCut() {
+    @Test func `a code does not depend on the pieces of its message`() {
         let key = HMACSHA256.Key(Array("Jefe".utf8).span)
         let message = [UInt8](0..<150)
-        let whole = bytes(of: HMACSHA256.code(for: message.span, key: key))
+        let expected = bytes(of: HMACSHA256.code(for: message.span, key: key))
         let different = (0...message.count).filter { cut in
             var hmac = HMACSHA256(key: key)
             hmac.update(Array(message[..<cut]).span)
             hmac.update(Array(message[cut...]).span)
-            return bytes(of: hmac.finalize()) != whole
+            return bytes(of: hmac.finalize()) != expected
         }
         #expect(different == [])
     }
 
-    @Test("finds a code valid, and none with one bit changed, cut, lengthened or empty")
-    func validity() {
+    @Test func `a code with a changed bit, a missing or an extra byte is invalid`() {
         let secret = Array("a key".utf8)
         let message = Array("a message".utf8)
-        let right = code(secret, message)
+        let valid = code(secret, message)
         func isValid(_ code: [UInt8]) -> Bool {
             HMACSHA256.isValid(
                 code.span, for: message.span, key: HMACSHA256.Key(secret.span))
         }
-        #expect(isValid(right))
+        #expect(isValid(valid))
         let accepted = (0..<256).filter { bit in
-            var wrong = right
-            wrong[bit / 8] ^= 1 << UInt8(bit % 8)
-            return isValid(wrong)
+            var changed = valid
+            changed[bit / 8] ^= 1 << UInt8(bit % 8)
+            return isValid(changed)
         }
         #expect(accepted == [])
         #expect(!isValid([]))
-        #expect(!isValid(Array(right.dropLast())))
-        #expect(!isValid(right + [0]))
+        #expect(!isValid(Array(valid.dropLast())))
+        #expect(!isValid(valid + [0]))
     }
 
-    @Test("derives a key that is the code of its label")
-    func derivedKey() {
+    @Test func `a derived key is the code of its label`() {
         let secret = Array("the log's own secret".utf8)
         let message = Array("a message".utf8)
         let derived = HMACSHA256.Key(secret.span).derived(label: "seal")
@@ -120,8 +116,7 @@ struct HMACSHA256Tests {
                 == code(code(secret, Array("seal".utf8)), message))
     }
 
-    @Test("derives different keys for different labels")
-    func derivedKeysDiffer() {
+    @Test func `different labels derive different keys`() {
         let key = HMACSHA256.Key(Array("secret".utf8).span)
         let message: [UInt8] = []
         let seal = HMACSHA256.code(for: message.span, key: key.derived(label: "seal"))
@@ -129,8 +124,7 @@ struct HMACSHA256Tests {
         #expect(bytes(of: seal) != bytes(of: fingerprint))
     }
 
-    @Test("shows nothing of a key that is printed or dumped")
-    func silence() {
+    @Test func `a printed or dumped key reveals nothing`() {
         func shown(_ secret: String) -> String {
             let key = HMACSHA256.Key(Array(secret.utf8).span)
             var text = "\(key) \(String(reflecting: key)) \(HMACSHA256(key: key))"
@@ -141,15 +135,14 @@ struct HMACSHA256Tests {
     }
 }
 
-@Suite("HMAC-SHA256, a selection of Wycheproof")
 struct HMACSHA256SelectionTests {
-    @Test func `finds valid exactly the tags that are called valid`() throws {
+    @Test func `the selected Wycheproof tags are valid exactly if the file says so`() throws {
         var expected: [UInt8] = []
         var verdicts: [String: Int] = [:]
         for words in try Vectors.lines(of: "hmac.txt", words: 4) {
             if words[0] == "key" {
-                let whole = code([UInt8](hexadecimal: words[1]), [UInt8](hexadecimal: words[2]))
-                expected = Array(whole.prefix(try #require(Int(words[3])) / 8))
+                let code = code([UInt8](hexadecimal: words[1]), [UInt8](hexadecimal: words[2]))
+                expected = Array(code.prefix(try #require(Int(words[3])) / 8))
                 continue
             }
             let isValid = [UInt8](hexadecimal: words[2]) == expected
@@ -160,9 +153,8 @@ struct HMACSHA256SelectionTests {
     }
 }
 
-/// Project Wycheproof, testvectors_v1/hmac_sha256_test.json: modified, truncated and right tags.
-@Suite(
-    "HMAC-SHA256, Wycheproof", .enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
+/// Project Wycheproof, testvectors_v1/hmac_sha256_test.json: modified, truncated and valid tags.
+@Suite(.enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
 struct HMACSHA256VectorTests {
     private struct File: Decodable {
         let numberOfTests: Int
@@ -170,7 +162,7 @@ struct HMACSHA256VectorTests {
     }
 
     private struct Group: Decodable {
-        /// In bits; shorter tags are the front of the code.
+        /// In bits; a shorter tag is a prefix of the code.
         let tagSize: Int
         let tests: [Case]
     }
@@ -183,8 +175,7 @@ struct HMACSHA256VectorTests {
         let result: String
     }
 
-    @Test("finds valid exactly the tags that the file calls valid")
-    func everyTag() throws {
+    @Test func `all Wycheproof tags are valid exactly if the file says so`() throws {
         let file = try JSONDecoder().decode(
             File.self, from: Vectors.contents(of: "wycheproof/hmac_sha256_test.json"))
         var count = 0

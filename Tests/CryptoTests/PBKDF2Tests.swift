@@ -4,7 +4,7 @@ import Testing
 
 @testable import Crypto
 
-/// The key by both twins, in hexadecimal.
+/// The keys of the default and of the portable implementation, in hexadecimal.
 private func keys(_ password: [UInt8], _ salt: [UInt8], _ iterations: Int) -> [String] {
     let used = PBKDF2.key(password: password.span, salt: salt.span, iterations: iterations)
     let plain = PBKDF2.portableKey(
@@ -12,11 +12,9 @@ private func keys(_ password: [UInt8], _ salt: [UInt8], _ iterations: Int) -> [S
     return [hexadecimal(used.span), hexadecimal(plain.span)]
 }
 
-@Suite("PBKDF2-HMAC-SHA256")
 struct PBKDF2Tests {
     // The first 32 of their 64 bytes, which are the first block.
     @Test(
-        "gives the keys of RFC 7914 §11",
         arguments: [
             (
                 "passwd", "salt", 1,
@@ -27,15 +25,16 @@ struct PBKDF2Tests {
                 "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
             ),
         ])
-    func published(password: String, salt: String, iterations: Int, expected: String) {
+    func `the keys of RFC 7914 §11 are computed`(
+        password: String, salt: String, iterations: Int, expected: String
+    ) {
         let keys = keys(Array(password.utf8), Array(salt.utf8), iterations)
         #expect(keys == [expected, expected])
     }
 
-    // Python's hashlib.pbkdf2_hmac("sha256", …): byte i of the password is 7 i + 1, byte i of the salt
-    // is i. A password of more than one block is hashed before it is a key.
+    // Computed with Python's hashlib.pbkdf2_hmac("sha256", …): byte i of the password is 7 i + 1,
+    // byte i of the salt is i. A password of more than one block is hashed first.
     @Test(
-        "gives the keys that Python's hashlib gives, whatever the password's length",
         arguments: [
             (0, 1, "c6b7413bebb763bda962e5d94e24327e07d4daa9e97c14ea4126ba4b7ccb0d16"),
             (0, 1000, "c5b301b1fd61bced63f00642a2304ec674519fbd7cd83c4bc83dafe1743f9855"),
@@ -52,20 +51,21 @@ struct PBKDF2Tests {
             (65, 1000, "0510a62eb70b8d2c501c14cf8e07a5f5169e9eba1d0a49290bf01db979b046e1"),
             (130, 1000, "44c9c16e6aa2443de19c892432161a6d8a9734f562b050257179a2f90868be20"),
         ])
-    func lengths(count: Int, iterations: Int, expected: String) {
+    func `a password of any length gives the key that Python's hashlib computes`(
+        count: Int, iterations: Int, expected: String
+    ) {
         let password = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7 + 1) }
         #expect(keys(password, Array(0..<16), iterations) == [expected, expected])
     }
 
-    @Test("agrees with RFC 8018's formula, one HMAC an iteration")
-    func formula() {
-        var dice = SeededGenerator(seed: 8018)
+    @Test func `the keys are those of RFC 8018's formula`() {
+        var generator = SeededGenerator(seed: 8018)
         for iterations in 1...40 {
-            let password = (0..<Int.random(in: 0...80, using: &dice)).map { _ in
-                UInt8.random(in: 0...255, using: &dice)
+            let password = (0..<Int.random(in: 0...80, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
             }
-            let salt = (0..<Int.random(in: 0...80, using: &dice)).map { _ in
-                UInt8.random(in: 0...255, using: &dice)
+            let salt = (0..<Int.random(in: 0...80, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
             }
             let key = HMACSHA256.Key(password.span)
             var message = salt + [0, 0, 0, 1]
@@ -81,9 +81,8 @@ struct PBKDF2Tests {
     }
 }
 
-@Suite("PBKDF2-HMAC-SHA256, a selection of Wycheproof")
 struct PBKDF2SelectionTests {
-    @Test func `gives every key, or the first 32 bytes of it`() throws {
+    @Test func `the selected Wycheproof keys are computed`() throws {
         let lines = try Vectors.lines(of: "pbkdf2.txt", words: 5)
         #expect(lines.count == 27)
         for words in lines {
@@ -97,9 +96,7 @@ struct PBKDF2SelectionTests {
 }
 
 /// Project Wycheproof, testvectors_v1/pbkdf2_hmacsha256_test.json.
-@Suite(
-    "PBKDF2-HMAC-SHA256, Wycheproof",
-    .enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
+@Suite(.enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
 struct PBKDF2VectorTests {
     private struct File: Decodable {
         let numberOfTests: Int
@@ -117,7 +114,7 @@ struct PBKDF2VectorTests {
         let result: String
     }
 
-    @Test func `gives every key of the file, or the first 32 bytes of it`() throws {
+    @Test func `all Wycheproof keys are computed`() throws {
         let file = try JSONDecoder().decode(
             File.self, from: Vectors.contents(of: "wycheproof/pbkdf2_hmacsha256_test.json"))
         let cases = file.testGroups.flatMap(\.tests)

@@ -6,16 +6,14 @@ private func identifier() -> [UInt8] {
     return bytes.indices.map { bytes[$0] }
 }
 
-@Suite("Random bytes")
 struct RandomBytesTests {
-    @Test("are as many as were asked for", arguments: [0, 1, 31, 32, 33, 1000])
-    func count(count: Int) {
+    @Test(arguments: [0, 1, 31, 32, 33, 1000])
+    func `an array has the requested number of bytes`(count: Int) {
         #expect(RandomBytes.array(count: count).count == count)
     }
 
-    // Chance: a bit that stands still through a thousand draws has a probability of 2^-999.
-    @Test("do not repeat an identifier, and let none of its 128 bits stand still")
-    func identifiers() {
+    // The probability that a bit stays the same in a thousand draws is 2^-999.
+    @Test func `a thousand identifiers are different, and each of their 128 bits varies`() {
         let drawn = (0..<1000).map { _ in identifier() }
         #expect(Set(drawn).count == 1000)
         for index in 0..<16 {
@@ -24,8 +22,7 @@ struct RandomBytesTests {
         }
     }
 
-    @Test("are not the same twice")
-    func arrays() {
+    @Test func `two arrays are different`() {
         #expect(RandomBytes.array(count: 32) != RandomBytes.array(count: 32))
     }
 }

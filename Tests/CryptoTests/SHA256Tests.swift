@@ -16,10 +16,8 @@ private func digest(_ first: ArraySlice<UInt8>, _ second: ArraySlice<UInt8>) -> 
     return hexadecimal(hash.finalize().span)
 }
 
-@Suite("SHA-256")
 struct SHA256Tests {
     @Test(
-        "gives the digests that FIPS 180-4 and its examples name",
         arguments: [
             ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
             ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
@@ -33,18 +31,18 @@ struct SHA256Tests {
                 "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"
             ),
         ])
-    func examples(message: String, expected: String) {
+    func `the digests of FIPS 180-4 and its examples are computed`(
+        message: String, expected: String
+    ) {
         #expect(digest(message.utf8) == expected)
     }
 
-    @Test("gives the digest that FIPS 180-4 names for a million times the letter a")
-    func million() {
+    @Test func `the digest of a million times the letter a is that of FIPS 180-4`() {
         let expected = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
         #expect(digest(repeatElement(UInt8(ascii: "a"), count: 1_000_000)) == expected)
     }
 
     @Test(
-        "gives the digests of NIST CAVP's SHA256ShortMsg",
         arguments: [
             (
                 "d3",
@@ -105,14 +103,14 @@ struct SHA256Tests {
                 "42e61e174fbb3897d6dd6cef3dd2802fe67b331953b06114a65c772859dfc1aa"
             ),
         ])
-    func shortMessages(message: String, expected: String) {
+    func `selected digests of NIST's SHA256ShortMsg are computed`(message: String, expected: String)
+    {
         #expect(digest([UInt8](hexadecimal: message)) == expected)
     }
 
     // The messages are 00 01 02 … of 0 to 200 bytes; the digest of their digests was computed with
     // Python's hashlib.
-    @Test("pads every length from 0 to 200 bytes as another implementation does")
-    func everyLength() {
+    @Test func `messages of 0 to 200 bytes have the digests that Python's hashlib computes`() {
         var all = SHA256()
         for length in 0...200 {
             all.update(SHA256.digest(of: Array(0..<UInt8(length)).span).span)
@@ -122,20 +120,18 @@ struct SHA256Tests {
                 == "64ef7c229fce2408b5336b6a542fea0e078c3a87d2da85cb3fc52e2008b65021")
     }
 
-    @Test("gives one digest wherever a message of up to 200 bytes is cut in two")
-    func everyCut() {
+    @Test func `a digest does not depend on where a message of up to 200 bytes is split`() {
         let message = [UInt8](0..<200)
         for length in 0...200 {
-            let whole = digest(message[..<length])
+            let expected = digest(message[..<length])
             let different = (0...length).filter { cut in
-                digest(message[..<cut], message[cut..<length]) != whole
+                digest(message[..<cut], message[cut..<length]) != expected
             }
             #expect(different == [], "length \(length)")
         }
     }
 
-    @Test("gives one digest for a message that arrives byte by byte, with nothing in between")
-    func byteByByte() {
+    @Test func `a message that arrives byte by byte, with empty pieces, has the same digest`() {
         let message = [UInt8](0..<200)
         let nothing: [UInt8] = []
         var hash = SHA256()
@@ -147,9 +143,8 @@ struct SHA256Tests {
     }
 
     @Test(
-        "continues from a copy taken half-way without touching the original",
         arguments: [0, 1, 63, 64, 65, 128])
-    func midstate(taken: Int) {
+    func `a copy of a partial hash continues independently of the original`(taken: Int) {
         let beginning = Array(repeating: UInt8(ascii: "x"), count: taken)
         var original = SHA256()
         original.update(beginning.span)
@@ -162,8 +157,7 @@ struct SHA256Tests {
         #expect(hexadecimal(original.finalize().span) == digest(beginning + "the other".utf8))
     }
 
-    @Test("shows nothing of its state when it is printed or dumped")
-    func silence() {
+    @Test func `a printed or dumped hash reveals nothing of its state`() {
         var hash = SHA256()
         hash.update(Array("a secret".utf8).span)
         #expect("\(hash)" == "\(SHA256())")
@@ -172,15 +166,14 @@ struct SHA256Tests {
     }
 }
 
-@Suite("SHA-256, a selection of NIST CAVP")
 struct SHA256SelectionTests {
-    @Test func `gives the digests of long messages`() throws {
+    @Test func `the selected digests of NIST's long messages are computed`() throws {
         let lines = try Vectors.lines(of: "sha256.txt", words: 3).filter { $0[0] == "message" }
         #expect(lines.count == 5)
         for words in lines { #expect(digest([UInt8](hexadecimal: words[1])) == words[2]) }
     }
 
-    @Test func `gives the first digests of the Monte Carlo test`() throws {
+    @Test func `the first digests of NIST's Monte Carlo test are computed`() throws {
         let lines = try Vectors.lines(of: "sha256.txt", words: 2)
         let seed = try #require(lines.first { $0[0] == "seed" })[1]
         let digests = lines.filter { $0[0] == "digest" }.map { $0[1] }
@@ -189,8 +182,8 @@ struct SHA256SelectionTests {
     }
 }
 
-/// SHAVS §6.4: each message is the last three digests in a row; every thousandth digest is a
-/// checkpoint, and the next seed.
+/// SHAVS §6.4: each message consists of the last three digests; every thousandth digest is a
+/// checkpoint and the next seed.
 private func monteCarloDigests(_ seed: String, count: Int) -> [String] {
     var seed = [UInt8](hexadecimal: seed)
     return (0..<count).map { _ in
@@ -206,12 +199,11 @@ private func monteCarloDigests(_ seed: String, count: Int) -> [String] {
 
 /// NIST's Cryptographic Algorithm Validation Program, SHA test vectors for byte-oriented
 /// implementations.
-@Suite("SHA-256, NIST CAVP", .enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
+@Suite(.enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
 struct SHA256VectorTests {
     @Test(
-        "gives every digest of the file",
         arguments: [("SHA256ShortMsg.rsp", 65), ("SHA256LongMsg.rsp", 64)])
-    func messages(file: String, count: Int) throws {
+    func `all digests of a NIST file are computed`(file: String, count: Int) throws {
         let lines = try Self.fields(of: file)
         let lengths = lines.filter { $0.name == "Len" }.map { Int($0.value)! / 8 }
         let messages = lines.filter { $0.name == "Msg" }.map { [UInt8](hexadecimal: $0.value) }
@@ -222,8 +214,7 @@ struct SHA256VectorTests {
         #expect(computed == digests)
     }
 
-    @Test("gives every digest of the Monte Carlo file")
-    func monteCarlo() throws {
+    @Test func `all digests of NIST's Monte Carlo file are computed`() throws {
         let lines = try Self.fields(of: "SHA256Monte.rsp")
         let seed = try #require(lines.first { $0.name == "Seed" }).value
         let digests = lines.filter { $0.name == "MD" }.map(\.value)

@@ -4,33 +4,34 @@ import Testing
 
 @testable import Crypto
 
-@Suite("SHA-256 by the processor's instructions", .enabled(if: SHAInstructions.isSupported))
+@Suite(.enabled(if: SHAInstructions.isSupported))
 struct SHAInstructionsTests {
-    @Test("is what it is without them, from any state, over any blocks", arguments: 0...8)
-    func twins(blocks: Int) {
-        var dice = SeededGenerator(seed: UInt64(blocks))
+    @Test(arguments: 0...8)
+    func `the SHA instructions give the same state as the portable implementation`(blocks: Int) {
+        var generator = SeededGenerator(seed: UInt64(blocks))
         for _ in 0..<200 {
-            let bytes = (0..<(64 * blocks)).map { _ in UInt8.random(in: 0...255, using: &dice) }
-            func word() -> UInt32 { UInt32.random(in: 0 ... .max, using: &dice) }
+            let bytes = (0..<(64 * blocks)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
+            }
+            func word() -> UInt32 { UInt32.random(in: 0 ... .max, using: &generator) }
             let start = SHA256State(
                 a: word(), b: word(), c: word(), d: word(), e: word(), f: word(), g: word(),
                 h: word())
-            var (plain, quick) = (start, start)
+            var (portable, accelerated) = (start, start)
             bytes.withUnsafeBytes { source in
                 guard let base = source.baseAddress else { return }
-                plain.compressPortable(base, blocks: blocks)
-                withUnsafeMutableBytes(of: &quick) {
+                portable.compressPortable(base, blocks: blocks)
+                withUnsafeMutableBytes(of: &accelerated) {
                     SHAInstructions.compress($0.baseAddress!, base, blocks: blocks)
                 }
             }
-            #expect(plain == quick)
+            #expect(portable == accelerated)
         }
     }
 }
 
-@Suite("SHA-256 without the processor's instructions")
-struct PlainSHA256Tests {
-    /// FIPS 180-4 §5.1.1 around the plain compression.
+struct PortableSHA256Tests {
+    /// FIPS 180-4 §5.1.1 around the portable compression.
     private func digest(_ message: [UInt8]) -> [UInt8] {
         var padded = message + [0x80]
         padded += [UInt8](repeating: 0, count: (120 - padded.count % 64) % 64)
@@ -46,8 +47,7 @@ struct PlainSHA256Tests {
         }
     }
 
-    @Test("gives the published digests")
-    func published() {
+    @Test func `the portable implementation gives the published digests`() {
         // NIST, Cryptographic Standards and Guidelines, example values for SHA-256.
         #expect(
             hexadecimal(digest(Array("abc".utf8)).span)
@@ -57,11 +57,11 @@ struct PlainSHA256Tests {
                 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     }
 
-    @Test("agrees with the hash that is used, at every length")
-    func agrees() {
-        var dice = SeededGenerator(seed: 7)
+    @Test
+    func `the portable implementation gives the digests of the default one at every length`() {
+        var generator = SeededGenerator(seed: 7)
         for count in 0...300 {
-            let message = (0..<count).map { _ in UInt8.random(in: 0...255, using: &dice) }
+            let message = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
             let used = SHA256.digest(of: message.span)
             #expect(hexadecimal(digest(message).span) == hexadecimal(used.span))
         }

@@ -8,11 +8,9 @@ private func foundationAccepts(_ text: String) -> Bool {
     return tree != nil
 }
 
-/// Texts on which RFC 8259 leaves no choice; on the others we are stricter on purpose.
-@Suite("JSON and Foundation")
+/// Only texts on which RFC 8259 leaves no choice. On others this reader is stricter on purpose.
 struct FoundationAgreementTests {
     @Test(
-        "both accept what is plainly valid",
         arguments: [
             "{}", "[]", " [ ] ", "\t{\r\n}", "true", "false", "null", "0", "-1", "1.5", "1e3",
             "-0.5E-2", #""""#, #""text""#, #"{"a":1}"#, #"{"a":{"b":[1,2,{"c":null}]}}"#,
@@ -20,13 +18,12 @@ struct FoundationAgreementTests {
             "[1,\n2,\r3,\t4, 5]", #"{"a":[],"b":{},"c":""}"#, "[[[[[[[[]]]]]]]]",
             "9223372036854775807", "-9223372036854775808",
         ])
-    func valid(text: String) {
+    func `Foundation and this reader accept valid texts`(text: String) {
         #expect(foundationAccepts(text))
         #expect(errorOfParsing(Array(text.utf8)) == nil)
     }
 
     @Test(
-        "both refuse what is plainly invalid",
         arguments: [
             "", " ", "{", "[", "}", "]", "[1", "[1,", "[,1]", "[1,,2]", "[1 2]",
             #"{"a"}"#, #"{"a":}"#, #"{"a" 1}"#, #"{:1}"#, "{a:1}", "{1:2}", "{'a':1}", "'a'",
@@ -35,7 +32,7 @@ struct FoundationAgreementTests {
             "nul", "falsey", "01", "-01", "-", "+1", ".5", "1e", "1e+", "- 1", "NaN", "Infinity",
             "undefined", "// 1", "/* */ 1", "1 2", "{}{}", "[]]", "null null", "#",
         ])
-    func invalid(text: String) {
+    func `Foundation and this reader refuse invalid texts`(text: String) {
         #expect(!foundationAccepts(text))
         #expect(errorOfParsing(Array(text.utf8)) != nil)
     }

@@ -2,7 +2,6 @@ import JSON
 import TestSupport
 import Testing
 
-@Suite("JSON, mutated")
 struct JSONMutationTests {
     private static let seeds = [
         #"{"iss":"gate","sub":"7","exp":1300819380,"aud":["a","b"],"ok":true,"n":null}"#,
@@ -39,8 +38,10 @@ struct JSONMutationTests {
         return text
     }
 
-    @Test("is read or refused, never a trap; what is read survives writing", arguments: 1...4)
-    func mutations(seed: UInt64) throws {
+    @Test(arguments: 1...4)
+    func `mutated texts never trap, and accepted ones are the same after writing`(seed: UInt64)
+        throws
+    {
         var random = SeededGenerator(seed: seed)
         var accepted = 0
         for _ in 0..<5000 {
@@ -56,7 +57,7 @@ struct JSONMutationTests {
             guard let written = value.written else { continue }
             try #require(try JSONValue(parsing: written.span) == value, comment)
         }
-        // The run is worth something only if it meets both outcomes often.
+        // The run is meaningful only if both outcomes are frequent.
         #expect((300...4500).contains(accepted))
     }
 }

@@ -1,7 +1,7 @@
 import JSON
 import Testing
 
-/// The error of one reading step at the front of `text`.
+/// The error of one reading step at the start of `text`.
 private func error(
     _ text: String, _ step: (inout JSONReader) throws(JSONError) -> Void
 ) -> JSONError? {
@@ -31,29 +31,27 @@ private func number(_ text: String) throws(JSONError) -> JSONNumber {
     return value
 }
 
-@Suite("JSON reader")
 struct JSONReaderTests {
-    @Test("hands out a text value by value")
-    func walk() throws {
+    @Test func `the reader returns the values of a text in order`() throws {
         let bytes = Array(#" {"sub":"7", "exp":1.5, "scopes":["a",true,null], "x":{}} "#.utf8)
         var reader = JSONReader(bytes.span)
-        var seen: [String] = []
+        var values: [String] = []
 
         try reader.beginObject()
         while let name = try reader.nextName() {
             switch reader.string(of: name) {
-            case "sub": seen.append(reader.string(of: try reader.readText()))
-            case "exp": seen.append("\(try reader.readNumber())")
+            case "sub": values.append(reader.string(of: try reader.readText()))
+            case "exp": values.append("\(try reader.readNumber())")
             case "scopes":
                 try reader.beginArray()
                 while try reader.nextElement() {
                     switch try reader.peekKind() {
-                    case .string: seen.append(reader.string(of: try reader.readText()))
-                    case .boolean: seen.append("\(try reader.readBoolean())")
+                    case .string: values.append(reader.string(of: try reader.readText()))
+                    case .boolean: values.append("\(try reader.readBoolean())")
                     case .null:
                         try reader.readNull()
-                        seen.append("null")
-                    default: seen.append("?")
+                        values.append("null")
+                    default: values.append("?")
                     }
                 }
             default: try reader.skipValue()
@@ -61,16 +59,17 @@ struct JSONReaderTests {
         }
         try reader.finish()
 
-        #expect(seen == ["7", "fraction(1.5)", "a", "true", "null"])
+        #expect(values == ["7", "fraction(1.5)", "a", "true", "null"])
     }
 
     @Test(
-        "says what comes next without reading it",
         arguments: [
             ("{", .object), ("[", .array), ("\"", .string), ("-", .number), ("0", .number),
             ("9", .number), ("t", .boolean), ("f", .boolean), ("n", .null), (" \n\t\r[", .array),
         ] as [(String, JSONReader.Kind)])
-    func kinds(text: String, kind: JSONReader.Kind) throws {
+    func `peekKind returns the type of the next value without reading it`(
+        text: String, kind: JSONReader.Kind
+    ) throws {
         let bytes = Array(text.utf8)
         var reader = JSONReader(bytes.span)
         let first = try reader.peekKind()
@@ -79,8 +78,7 @@ struct JSONReaderTests {
         #expect(second == kind)
     }
 
-    @Test("steps over one value and stands in front of the next")
-    func skipping() throws {
+    @Test func `skipValue skips one value, and the next one can be read`() throws {
         let bytes = Array(#"[{"a":[1,{"b":[]}],"c":"]}"},  [[]] ,"\"",1e400,true,null,7]"#.utf8)
         var reader = JSONReader(bytes.span)
         var values = 0
@@ -95,18 +93,16 @@ struct JSONReaderTests {
     }
 
     @Test(
-        "reads integers of 64 bits",
         arguments: [
             ("0", 0), ("-0", 0), ("42", 42), ("-42", -42), (" 7 ", 7),
             ("9223372036854775807", .max), ("-9223372036854775807", -.max),
             ("-9223372036854775808", .min),
         ] as [(String, Int64)])
-    func integers(text: String, value: Int64) throws {
+    func `integers of 64 bits are read`(text: String, value: Int64) throws {
         #expect(try integer(text) == value)
     }
 
     @Test(
-        "reads no integer out of anything else",
         arguments: [
             ("9223372036854775808", .numberOutOfRange), ("-9223372036854775809", .numberOutOfRange),
             ("92233720368547758070", .numberOutOfRange),
@@ -119,13 +115,12 @@ struct JSONReaderTests {
             ("\"1\"", .wrongType),
             ("[1]", .wrongType), ("{}", .wrongType), ("+1", .wrongType), ("x", .wrongType),
         ] as [(String, JSONError.Reason)])
-    func noIntegers(text: String, reason: JSONError.Reason) {
+    func `other values are refused as integers`(text: String, reason: JSONError.Reason) {
         #expect(throws: JSONError(reason, at: 0)) { try integer(text) }
         #expect(throws: JSONError(reason, at: 2)) { try integer("  \(text)") }
     }
 
-    @Test("reads as a number what is no integer, unless no Double holds it")
-    func numbers() throws {
+    @Test func `numbers that are not integers are read as Double, if one is large enough`() throws {
         #expect(try number("1.0") == .fraction(1))
         #expect(try number("1e0") == .fraction(1))
         #expect(try number("9223372036854775808") == .fraction(0x1p63))
@@ -133,20 +128,18 @@ struct JSONReaderTests {
         #expect(throws: JSONError(.numberOutOfRange, at: 0)) { try number("-1e400") }
     }
 
-    @Test("steps over a number of any size")
-    func skippedNumber() {
+    @Test func `a number of any size can be skipped`() {
         #expect(error("1e400") { reader throws(JSONError) in try reader.skipValue() } == nil)
         #expect(error("-9e99999") { reader throws(JSONError) in try reader.skipValue() } == nil)
     }
 
     @Test(
-        "is asked for one type and refuses the others",
         arguments: ["{}", "[]", "\"a\"", "1", "-1", "true", "false", "null"])
-    func wrongTypes(text: String) {
-        let wrong = JSONError(.wrongType, at: 0)
+    func `a reading function refuses values of other types`(text: String) {
+        let wrongType = JSONError(.wrongType, at: 0)
         func check(_ first: String, _ step: (inout JSONReader) throws(JSONError) -> Void) {
-            let isAsked = first.utf8.contains(text.utf8.first!)
-            #expect(error(text, step) == (isAsked ? nil : wrong))
+            let isExpected = first.utf8.contains(text.utf8.first!)
+            #expect(error(text, step) == (isExpected ? nil : wrongType))
         }
         check("{") { reader throws(JSONError) in try reader.beginObject() }
         check("[") { reader throws(JSONError) in try reader.beginArray() }
@@ -157,8 +150,7 @@ struct JSONReaderTests {
         check("n") { reader throws(JSONError) in try reader.readNull() }
     }
 
-    @Test("can go on where a value was of another type than asked for")
-    func wrongTypeConsumesNothing() throws {
+    @Test func `a value of the wrong type is not consumed`() throws {
         let bytes = Array(#" "text" "#.utf8)
         var reader = JSONReader(bytes.span)
         #expect(throws: JSONError(.wrongType, at: 1)) { try Self.refuse(bytes) }
@@ -174,8 +166,7 @@ struct JSONReaderTests {
         _ = try reader.readInteger()
     }
 
-    @Test("ends with the value and white space only")
-    func finish() {
+    @Test func `finish accepts only white space after the value`() {
         #expect(error("1 \t\r\n", readOne) == nil)
         #expect(error("1 ,", readOne) == JSONError(.trailingBytes, at: 2))
         #expect(error("", readOne) == JSONError(.unexpectedEnd, at: 0))

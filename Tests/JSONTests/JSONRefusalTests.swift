@@ -1,14 +1,14 @@
 import JSON
 import Testing
 
-/// The texts of the tables say with a ^ in front of which byte the error is; it is taken out.
+/// Removes the `^` from a text; it marks the byte that the error refers to.
 private func marked(_ text: String) -> (bytes: [UInt8], offset: Int) {
     let bytes = Array(text.utf8)
     let offset = bytes.firstIndex(of: UInt8(ascii: "^"))!
     return (Array(bytes[..<offset] + bytes[(offset + 1)...]), offset)
 }
 
-/// Reading into a tree and stepping over must both give this error.
+/// Parsing into a tree and skipping must both give this error.
 private func expect(
     _ bytes: [UInt8], fails error: JSONError, at location: SourceLocation = #_sourceLocation
 ) {
@@ -28,14 +28,13 @@ private func expectValid(_ text: String, at location: SourceLocation = #_sourceL
     #expect(errorOfSkipping(Array(text.utf8)) == nil, sourceLocation: location)
 }
 
-@Suite("JSON that is refused")
 struct JSONRefusalTests {
     private static let structures: [(String, JSONError.Reason)] = [
         ("^", .unexpectedEnd), (" ^", .unexpectedEnd), ("{^", .unexpectedEnd),
         ("[^", .unexpectedEnd), (#"{"a"^"#, .unexpectedEnd), (#"{"a":^"#, .unexpectedEnd),
         (#"{"a":1^"#, .unexpectedEnd), (#"{"a":1,^"#, .unexpectedEnd), ("[1^", .unexpectedEnd),
         ("[1,^", .unexpectedEnd),
-        // Bytes behind the value.
+        // Bytes after the value.
         ("{}^{}", .trailingBytes), ("1 ^2", .trailingBytes), ("null^x", .trailingBytes),
         ("[]^]", .trailingBytes), ("{} ^\0", .trailingBytes), ("\"a\"^\"", .trailingBytes),
         // Commas and colons.
@@ -46,27 +45,29 @@ struct JSONRefusalTests {
         (#"{"a" ^1}"#, .unexpectedByte), (#"{"a"^}"#, .unexpectedByte),
         (#"{"a":^}"#, .unexpectedByte), (#"{"a"^,"b":1}"#, .unexpectedByte),
         (#"{"a":^:1}"#, .unexpectedByte), (#"["a"^:1]"#, .unexpectedByte),
-        // Names that are none.
+        // Names that are not strings.
         ("{^1:2}", .unexpectedByte), ("{^a:1}", .unexpectedByte), ("{^null:1}", .unexpectedByte),
         ("{^'a':1}", .unexpectedByte), ("{^[]:1}", .unexpectedByte),
-        // Brackets that do not pair.
+        // Brackets that do not match.
         ("[^}", .unexpectedByte), ("{^]", .unexpectedByte), ("[1^}", .unexpectedByte),
         (#"{"a":1^]"#, .unexpectedByte), ("^]", .unexpectedByte), ("^}", .unexpectedByte),
-        // What other languages allow.
+        // Syntax of other languages.
         ("^'a'", .unexpectedByte), ("^// one\n1", .unexpectedByte),
         ("[1^/* one */]", .unexpectedByte), ("^#1", .unexpectedByte), ("^NaN", .unexpectedByte),
         ("^Infinity", .unexpectedByte), ("^undefined", .unexpectedByte), ("^True", .unexpectedByte),
         ("^\u{FEFF}{}", .unexpectedByte), ("^\u{A0}1", .unexpectedByte),
         ("^\u{B}1", .unexpectedByte),
         ("^\u{C}1", .unexpectedByte), ("^\0", .unexpectedByte), ("[1^;2]", .unexpectedByte),
-        // Words cut or spelt wrong.
+        // Truncated or misspelled words.
         ("t^", .unexpectedEnd), ("tru^", .unexpectedEnd), ("fals^", .unexpectedEnd),
         ("nul^", .unexpectedEnd), ("t^True", .unexpectedByte), ("n^ill", .unexpectedByte),
         ("[true^r]", .unexpectedByte), ("fal^ze", .unexpectedByte), ("n^an", .unexpectedByte),
     ]
 
-    @Test("names what is wrong with a structure, and where", arguments: structures)
-    func structure(text: String, reason: JSONError.Reason) {
+    @Test(arguments: structures)
+    func `an invalid structure is refused with reason and offset`(
+        text: String, reason: JSONError.Reason
+    ) {
         expect(text, fails: reason)
     }
 
@@ -83,15 +84,17 @@ struct JSONRefusalTests {
         ("[1^x]", .unexpectedByte), ("[1 ^.5]", .unexpectedByte), ("1^\u{663}", .trailingBytes),
     ]
 
-    @Test("names what is wrong with a number, and where", arguments: numbers)
-    func number(text: String, reason: JSONError.Reason) {
+    @Test(arguments: numbers)
+    func `an invalid number is refused with reason and offset`(
+        text: String, reason: JSONError.Reason
+    ) {
         expect(text, fails: reason)
     }
 
     private static let strings: [(String, JSONError.Reason)] = [
         ("\"^", .unexpectedEnd), ("\"abc^", .unexpectedEnd), (#""abc^\"#, .unexpectedEnd),
         (#""\"^"#, .unexpectedEnd),
-        // Control characters stand as escapes only.
+        // Control characters are allowed only as escapes.
         ("\"a^\n\"", .unexpectedByte), ("\"^\t\"", .unexpectedByte), ("\"^\0\"", .unexpectedByte),
         ("\"^\u{1F}\"", .unexpectedByte), ("{\"a^\n\":1}", .unexpectedByte),
         // Escapes that RFC 8259 §7 does not have.
@@ -114,14 +117,15 @@ struct JSONRefusalTests {
         (#""^\ud800udc00""#, .loneSurrogate), (#"{"^\ud800":1}"#, .loneSurrogate),
     ]
 
-    @Test("names what is wrong with a string, and where", arguments: strings)
-    func string(text: String, reason: JSONError.Reason) {
+    @Test(arguments: strings)
+    func `an invalid string is refused with reason and offset`(
+        text: String, reason: JSONError.Reason
+    ) {
         expect(text, fails: reason)
     }
 
-    // The ill-formed sequences of the Unicode Standard, table 3-7 read backwards.
+    // The ill-formed sequences of the Unicode Standard: the complement of table 3-7.
     @Test(
-        "refuses bytes that are not UTF-8",
         arguments: [
             [0x80], [0xbf], [0xc3], [0xff], [0xfe], [0xc3, 0x28], [0xc3, 0xc3],
             // Overlong forms of "/", NUL, U+07FF and U+FFFF.
@@ -131,35 +135,33 @@ struct JSONRefusalTests {
             [0xed, 0xa0, 0x80], [0xed, 0xbf, 0xbf], [0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80],
             // Beyond U+10FFFF.
             [0xf4, 0x90, 0x80, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xf7, 0xbf, 0xbf, 0xbf],
-            // Cut in the middle.
+            // Truncated.
             [0xe2, 0x82], [0xe2, 0x28, 0xa1], [0xe2, 0x82, 0x28], [0xf0, 0x9f, 0x98],
             [0xf0, 0x28, 0x8c, 0xbc], [0xf0, 0x9f, 0x28, 0x80], [0xf0, 0x9f, 0x98, 0x28],
         ] as [[UInt8]])
-    func notUTF8(sequence: [UInt8]) {
+    func `bytes that are not UTF-8 are refused`(sequence: [UInt8]) {
         let quote = UInt8(ascii: "\"")
         expect([quote] + sequence + [quote], fails: JSONError(.invalidUTF8, at: 1))
         expect([quote] + "é".utf8 + sequence + [quote], fails: JSONError(.invalidUTF8, at: 3))
         expect(
             Array("{\"".utf8) + sequence + Array("\":1}".utf8),
             fails: JSONError(.invalidUTF8, at: 2))
-        // The text ends in the middle of the character.
+        // The text ends within the character.
         expect([quote] + sequence, fails: JSONError(.invalidUTF8, at: 1))
     }
 
-    @Test("refuses bad UTF-8 outside of strings like any other byte")
-    func notUTF8Outside() {
+    @Test func `invalid UTF-8 outside of strings is refused as any other byte`() {
         expect([0xff], fails: JSONError(.unexpectedByte, at: 0))
         expect([0x31, 0xc3, 0xa9], fails: JSONError(.trailingBytes, at: 1))
     }
 
     @Test(
-        "ends every proper prefix of a text in an error, not after the prefix's end",
         arguments: [
             #"{"a":[1,-2.5e+3,true,false,null],"\u00e9\ud83d\ude00":{"b":"x\n"}}"#,
             #"["é€😀\\\"\/",{"":{}},[[]],"\udbff\udfff"]"#,
             #""a string of its own""#,
         ])
-    func prefixes(text: String) {
+    func `every proper prefix of a text is refused within its length`(text: String) {
         let bytes = Array(text.utf8)
         expectValid(text)
         for count in 0..<bytes.count {
@@ -171,10 +173,8 @@ struct JSONRefusalTests {
     }
 }
 
-@Suite("JSON with a name twice")
 struct JSONDuplicateNameTests {
     @Test(
-        "is refused where the second name stands, however the two are spelt",
         arguments: [
             #"{"exp":1,"^exp":2}"#,
             #"{"exp":1,"^\u0065xp":2}"#,
@@ -193,15 +193,14 @@ struct JSONDuplicateNameTests {
             #"[{"b":1,"^b":2}]"#,
             #"{"a":{"b":{}},"^a":{}}"#,
             #"{"a":1,"b":{"a":1},"^a":2}"#,
-            // Alike in what a 32-bit FNV hash would see of them.
+            // Names with the same 32-bit FNV hash.
             #"{"06B4MsCm9":1,"0EUw8QmNz":2,"^06B4Ms\u0043m9":3}"#,
         ])
-    func duplicate(text: String) {
+    func `a duplicate name is refused at its second occurrence, with any escapes`(text: String) {
         expect(text, fails: .duplicateName)
     }
 
     @Test(
-        "is fine where the names are in different objects or only look alike",
         arguments: [
             #"[{"a":1},{"a":1}]"#,
             #"{"a":{"a":{"a":1}}}"#,
@@ -209,14 +208,14 @@ struct JSONDuplicateNameTests {
             #"{"a":1,"A":2,"a ":3," a":4,"aa":5,"":6}"#,
             #"{"a":1,"a\u0000":2}"#,
             #"{"\\u0061":1,"a":2}"#,
-            // U+00E9 and e with U+0301: the same text for a String, two names for JSON.
+            // U+00E9, and e with U+0301: equal as Strings, but two names in JSON.
             "{\"\u{E9}\":1,\"e\u{301}\":2}",
-            // Names that a 32-bit FNV hash cannot tell apart.
+            // Names with the same 32-bit FNV hash.
             #"{"06B4MsCm9":1,"0EUw8QmNz":2,"0Iid81dtt":3}"#,
             #"{"exp":1,"expodoxuiqe":2}"#,
             #"{"expodoxuiqe":1,"exp":2}"#,
         ])
-    func noDuplicate(text: String) {
+    func `equal names in different objects and similar names are accepted`(text: String) {
         expectValid(text)
     }
 
@@ -226,9 +225,8 @@ struct JSONDuplicateNameTests {
     }
 
     @Test(
-        "is refused wherever in a large object the first of the two stands",
         arguments: [2, 47, 48, 49, 50, 64, 100, 1023, 1024])
-    func largeObject(count: Int) {
+    func `a duplicate name is refused at any position of a large object`(count: Int) {
         expectValid(object(count))
         for earlier in Set([0, 1, 46, 47, 48, 49, count / 2, count - 1]) where earlier < count {
             expect(object(count, #","^n\#(earlier)":0"#), fails: .duplicateName)
@@ -236,8 +234,7 @@ struct JSONDuplicateNameTests {
         }
     }
 
-    @Test("is refused in an object that goes on after a larger one inside it has ended")
-    func afterLargeObject() {
+    @Test func `a duplicate name is refused after a larger nested object has ended`() {
         let inner = object(70)
         for count in [1, 40, 48, 49, 60] {
             expectValid(object(count, #","inner":\#(inner),"again":\#(inner)"#))
@@ -248,28 +245,28 @@ struct JSONDuplicateNameTests {
         }
     }
 
-    @Test("is refused for more names in open objects than there may be")
-    func tooManyNames() {
+    @Test func `more names in open objects than the limit are refused`() {
         #expect(JSONReader.maximumNames == 1024)
         expectValid(object(1024))
         expect(object(1024, #","^x":0"#), fails: .tooManyNames)
-        // 1,000 and the one of the inner object, which may have 23 and give them back.
+        // 1,000 names and the one of the nested object, which may have 23 and releases them at its
+        // end.
         expectValid(object(1000, #","a":\#(object(23)),"b":\#(object(22))"#))
         expect(object(1000, #","a":\#(object(23, #","^x":0"#))"#), fails: .tooManyNames)
     }
 }
 
-@Suite("JSON that nests")
 struct JSONDepthTests {
     private static let limit = JSONReader.defaultDepth
 
     @Test(
-        "is read to the limit and refused one level deeper",
         arguments: [
             ("[", "]", 1), (#"{"a":"#, "}", 1), ("[0,", ",0]", 1),
             (#"{"a":0,"b":"#, #","c":0}"#, 1), (#"[{"a":"#, "}]", 2), (#"{"a":["#, "]}", 2),
         ])
-    func limit(opening: String, closing: String, levels: Int) {
+    func `nesting is accepted up to the limit and refused above it`(
+        opening: String, closing: String, levels: Int
+    ) {
         let open = String(repeating: opening, count: Self.limit / levels)
         let close = String(repeating: closing, count: Self.limit / levels)
         expectValid(open + "0" + close)
@@ -277,20 +274,18 @@ struct JSONDepthTests {
         expect(open + "^{}" + close, fails: .tooDeep)
     }
 
-    @Test("is refused before it is found to be unfinished")
-    func unfinished() {
+    @Test func `nesting above the limit is refused before the missing end is found`() {
         expect(
             String(repeating: "[", count: Self.limit) + "^" + String(repeating: "[", count: 99_000),
             fails: .tooDeep)
     }
 
-    @Test("may be wide at any depth")
-    func wide() {
+    @Test func `any number of values is accepted at each level`() {
         expectValid("[" + Array(repeating: "[[{}]]", count: 1000).joined(separator: ",") + "]")
     }
 
-    @Test("is measured against the limit that the reader was given", arguments: 0...4)
-    func ownLimit(limit: Int) throws {
+    @Test(arguments: 0...4)
+    func `the reader's own limit of nesting applies`(limit: Int) throws {
         let fits = Array(
             (String(repeating: "[", count: limit) + "0"
                 + String(repeating: "]", count: limit)).utf8)

@@ -1,7 +1,6 @@
 import JSON
 
-/// Trees are written in tests as they look in JSON, so that a table of them can be read. Members
-/// keep their order.
+/// Lets tests write trees as literals that look like JSON. Members keep their order.
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral, ExpressibleByNilLiteral,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
@@ -20,8 +19,8 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
 extension JSONValue {
     init(_ text: String) throws(JSONError) { try self.init(parsing: Array(text.utf8).span) }
 
-    /// The value as `JSONWriter` writes it; nil if a number in it is no integer, which the writer
-    /// cannot write.
+    /// The value as written by `JSONWriter`; nil if it contains a fraction, which the writer does
+    /// not support.
     var written: [UInt8]? {
         var writer = JSONWriter()
         return write(to: &writer) ? writer.bytes : nil
@@ -52,7 +51,7 @@ extension JSONValue {
     }
 }
 
-/// The error of stepping over `text` without keeping anything; nil if it is valid.
+/// The error of skipping `text`; nil if it is valid.
 func errorOfSkipping(_ text: [UInt8]) -> JSONError? {
     var reader = JSONReader(text.span)
     do throws(JSONError) {
@@ -64,7 +63,7 @@ func errorOfSkipping(_ text: [UInt8]) -> JSONError? {
     }
 }
 
-/// The error of turning `text` into a tree; nil if it is valid.
+/// The error of parsing `text` into a tree; nil if it is valid.
 func errorOfParsing(_ text: [UInt8]) -> JSONError? {
     do throws(JSONError) {
         _ = try JSONValue(parsing: text.span)

@@ -1,7 +1,6 @@
 import JSON
 import Testing
 
-@Suite("JSON value")
 struct JSONValueTests {
     private static let structures: [(String, JSONValue)] = [
         ("{}", [:]),
@@ -23,8 +22,10 @@ struct JSONValueTests {
         ("7", 7),
     ]
 
-    @Test("keeps the structure of a text, members and elements in order", arguments: structures)
-    func structure(text: String, value: JSONValue) throws {
+    @Test(arguments: structures)
+    func `a tree has the structure of its text, with members and elements in order`(
+        text: String, value: JSONValue
+    ) throws {
         #expect(try JSONValue(text) == value)
     }
 
@@ -42,10 +43,12 @@ struct JSONValueTests {
         (#""\\u0041""#, #"\u0041"#),
     ]
 
-    @Test("resolves escapes and leaves all other characters alone", arguments: strings)
-    func string(text: String, expected: String) throws {
+    @Test(arguments: strings)
+    func `escapes are resolved and other characters are unchanged`(text: String, expected: String)
+        throws
+    {
         #expect(try JSONValue(text) == .string(expected))
-        // Strings compare by canonical equivalence; here the very scalars are meant.
+        // Strings compare by canonical equivalence; the test is about the exact scalars.
         guard case .string(let found) = try JSONValue(text) else { return }
         #expect(Array(found.unicodeScalars) == Array(expected.unicodeScalars))
     }
@@ -64,26 +67,25 @@ struct JSONValueTests {
         ("1.7976931348623157e308", .fraction(.greatestFiniteMagnitude)),
     ]
 
-    @Test("keeps integers of 64 bits exactly and other numbers as a Double", arguments: numbers)
-    func number(text: String, number: JSONNumber) throws {
+    @Test(arguments: numbers)
+    func `integers of 64 bits are exact, and other numbers become a Double`(
+        text: String, number: JSONNumber
+    ) throws {
         #expect(try JSONValue(text) == .number(number))
     }
 
     @Test(
-        "refuses a number that no Double holds",
         arguments: ["1e400", "-1e400", "1e309", "1.8e308", "9e99999999999999999999"])
-    func hugeNumber(text: String) {
+    func `a number too large for a Double is refused`(text: String) {
         #expect(throws: JSONError(.numberOutOfRange, at: 1)) { try JSONValue("[\(text)]") }
     }
 
-    @Test("refuses digits without end that no Double holds")
-    func manyDigits() {
+    @Test func `a number with 10,000 digits is refused`() {
         let digits = String(repeating: "9", count: 10_000)
         #expect(throws: JSONError(.numberOutOfRange, at: 0)) { try JSONValue(digits) }
     }
 
-    @Test("says in words what it is")
-    func kindNames() {
+    @Test func `kindName names the type of a value`() {
         let values: [JSONValue] = [[:], [], "", 1, 1.5, true, nil]
         #expect(
             values.map(\.kindName) == [

@@ -1,17 +1,15 @@
 import JSON
 import Testing
 
-/// What a writer writes.
+/// The output of a writer.
 private func written(_ write: (inout JSONWriter) -> Void) -> String {
     var writer = JSONWriter()
     write(&writer)
     return String(decoding: writer.bytes, as: UTF8.self)
 }
 
-@Suite("JSON writer")
 struct JSONWriterTests {
-    @Test("writes compact text, members in the order they come")
-    func order() {
+    @Test func `a writer writes compact text with members in call order`() {
         let text = written { json in
             json.beginObject()
             json.name("b")
@@ -37,36 +35,34 @@ struct JSONWriterTests {
         #expect(text == #"{"b":1,"a":[true,false,null,[],{},"x"],"c":{"d":-2}}"#)
     }
 
-    @Test("writes nothing before it is told to")
-    func empty() {
+    @Test func `a new writer has no output`() {
         #expect(written { _ in } == "")
     }
 
     @Test(
-        "writes integers in decimal",
         arguments: [
             (0, "0"), (7, "7"), (-7, "-7"), (10, "10"), (1_300_819_380, "1300819380"),
             (.max, "9223372036854775807"), (.min, "-9223372036854775808"),
         ] as [(Int64, String)])
-    func integers(value: Int64, text: String) {
+    func `integers are written in decimal`(value: Int64, text: String) {
         #expect(written { $0.integer(value) } == text)
     }
 
     @Test(
-        "escapes quotation marks, backslashes and control characters, and nothing else",
         arguments: [
             ("", #""""#), ("plain", #""plain""#), ("\"\\/", #""\"\\/""#),
             ("\0\u{1}\u{8}\t\n\r\u{1F}", #""\u0000\u0001\u0008\u0009\u000a\u000d\u001f""#),
             ("\u{7F}é€😀\u{2028}", "\"\u{7F}é€😀\u{2028}\""),
         ])
-    func strings(value: String, text: String) {
+    func `only quotation marks, backslashes and control characters are escaped`(
+        value: String, text: String
+    ) {
         let utf8 = Array(value.utf8)
         #expect(written { $0.string(value) } == text)
         #expect(written { $0.string(utf8.span) } == text)
     }
 
-    @Test("escapes a name that is not a literal")
-    func names() {
+    @Test func `a name that is not a literal is escaped`() {
         let name = ["a\"b", "\n"].joined()
         let text = written { json in
             json.beginObject()
@@ -84,21 +80,22 @@ struct JSONWriterTests {
         [-1, 9_223_372_036_854_775_807, -9_223_372_036_854_775_808],
     ]
 
-    @Test("writes what the reader reads back as the same", arguments: trees)
-    func roundTrip(tree: JSONValue) throws {
+    @Test(arguments: trees)
+    func `a written tree is read back as the same tree`(tree: JSONValue) throws {
         let text = try #require(tree.written)
         #expect(try JSONValue(parsing: text.span) == tree)
     }
 
     @Test(
-        "writes seconds with a fraction only where there is one",
         arguments: [
             (0, "0"), (1000, "1"), (1500, "1.5"), (1, "0.001"), (10, "0.01"), (100, "0.1"),
             (999, "0.999"), (1010, "1.01"), (-1, "-0.001"), (-500, "-0.5"), (-1000, "-1"),
             (-1500, "-1.5"), (1_795_244_400_123, "1795244400.123"),
             (.max, "9223372036854775.807"), (.min, "-9223372036854775.808"),
         ] as [(Int64, String)])
-    func seconds(milliseconds: Int64, expected: String) {
+    func `seconds are written with a fraction only if there is one`(
+        milliseconds: Int64, expected: String
+    ) {
         var writer = JSONWriter()
         writer.beginArray()
         writer.seconds(milliseconds: milliseconds)

@@ -3,9 +3,9 @@ import JWT
 import Testing
 import Time
 
-@Suite("A token's signature")
 struct SignatureTests {
-    /// RFC 7515 appendix A.1. Its claims name no user, so `claims` says that the signature held.
+    /// RFC 7515 appendix A.1. Its claims name no user, so the error `claims` means that the
+    /// signature is valid.
     private static let example =
         "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9"
         + ".eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
@@ -24,48 +24,43 @@ struct SignatureTests {
         )
     ])
 
-    @Test("holds for the example of RFC 7515")
-    func rfc7515() {
+    @Test func `the signature of RFC 7515's example is valid`() {
         let error = Self.exampleVerifier.outcome(of: Array(Self.example.utf8))
         #expect(error == .failure(.claims))
     }
 
-    @Test("does not hold for the example of RFC 7515 with any bit of it changed")
-    func rfc7515Flipped() throws {
+    @Test func `the signature of RFC 7515's example is invalid with any bit changed`() throws {
         let segments = Self.example.utf8.split(separator: UInt8(ascii: ".")).map { Array($0) }
-        let spelt = segments[2]
-        let code = try Base64URL.decoded(spelt.span)
-        let held = (0..<256).filter { bit in
-            var wrong = code
-            wrong[bit / 8] ^= 1 << UInt8(bit % 8)
-            let token = segments[0] + dot + segments[1] + dot + base64URL(wrong)
+        let encoded = segments[2]
+        let code = try Base64URL.decoded(encoded.span)
+        let accepted = (0..<256).filter { bit in
+            var changed = code
+            changed[bit / 8] ^= 1 << UInt8(bit % 8)
+            let token = segments[0] + dot + segments[1] + dot + base64URL(changed)
             return Self.exampleVerifier.outcome(of: token) != .failure(.badSignature)
         }
-        #expect(held == [])
+        #expect(accepted == [])
     }
 
-    @Test("is the HMAC of header and payload as they are spelt")
-    func plain() {
+    @Test func `the signature is the HMAC of the encoded header and payload`() {
         let expected = Claims(user: UserID(1)!, expires: Timestamp(seconds: 1_800_000_060))
         #expect(HS256.plain.outcome(of: Token().bytes) == .success(expected))
     }
 
     @Test(
-        "holds for no other key",
         arguments: [
             [], secretB, secretA + Array("\n".utf8), [UInt8](secretA.dropLast()),
             [UInt8](secretA.prefix(8)), base64URL(secretA), secretA + secretA,
             secretA.map { $0 ^ 1 }, Array("secret".utf8), Array("changeme".utf8),
             Array("your-256-bit-secret".utf8), [UInt8](repeating: 0, count: 32),
         ] as [[UInt8]])
-    func otherKeys(secret: [UInt8]) {
+    func `a signature with another key is invalid`(secret: [UInt8]) {
         var token = Token()
         token.secret = secret
         #expect(HS256.plain.verdict(on: token) == "bad_signature")
     }
 
-    @Test("is of the whole spelt text, not of a part of it or of what it decodes to")
-    func otherMessages() {
+    @Test func `a signature over another text is invalid`() {
         let token = Token()
         let (header, payload) = (base64URL(token.header), base64URL(token.payload))
         let messages = [
@@ -79,8 +74,7 @@ struct SignatureTests {
         }
     }
 
-    @Test("is an HMAC, not a hash of key and text")
-    func otherCodes() {
+    @Test func `a hash of key and text is not a valid signature`() {
         let token = Token()
         for message in [secretA + token.signingInput, token.signingInput + secretA] {
             let digest = SHA256.digest(of: message.span)
@@ -89,47 +83,44 @@ struct SignatureTests {
         }
     }
 
-    @Test("has 32 bytes, not more, not fewer, and is not that of another token")
-    func otherLengths() {
+    @Test func `a signature of another length or another token is invalid`() {
         let token = Token()
-        let right = code(for: token.signingInput, secret: secretA)
+        let valid = code(for: token.signingInput, secret: secretA)
         let other = code(for: Token(payload: "{}").signingInput, secret: secretA)
         let wrong =
-            (0..<32).map { Array(right.prefix($0)) } + [
-                right + [0], right + right, [0] + right, Array(right.reversed()), other,
+            (0..<32).map { Array(valid.prefix($0)) } + [
+                valid + [0], valid + valid, [0] + valid, Array(valid.reversed()), other,
                 Array(repeating: 0, count: 32), Array(repeating: 0, count: 64),
-                right + Array(repeating: 0, count: 4000),
+                valid + Array(repeating: 0, count: 4000),
             ]
-        #expect(HS256.plain.verdict(on: token.signed(with: right)) == "good")
+        #expect(HS256.plain.verdict(on: token.signed(with: valid)) == "valid")
         for signature in wrong {
             #expect(HS256.plain.verdict(on: token.signed(with: signature)) == "bad_signature")
         }
     }
 
-    @Test("covers every bit of a token: with one changed it is refused, and says nothing")
-    func everyBit() {
+    @Test func `a token with any bit changed is refused before its payload is read`() {
         let claims = Claims(user: UserID(1)!, expires: Timestamp(seconds: 1_800_000_060))
         for token in [Token().bytes, HS256.plain.sign(claims)] {
-            let talkative = (0..<(token.count * 8)).filter { bit in
-                var wrong = token
-                wrong[bit / 8] ^= 1 << UInt8(bit % 8)
-                guard case .failure(let error) = HS256.plain.outcome(of: wrong) else {
+            let read = (0..<(token.count * 8)).filter { bit in
+                var changed = token
+                changed[bit / 8] ^= 1 << UInt8(bit % 8)
+                guard case .failure(let error) = HS256.plain.outcome(of: changed) else {
                     return true
                 }
-                // `claims` would mean that the payload was read.
+                // The error `claims` would mean that the payload was read.
                 return error.claims != nil || error == .claims
             }
-            #expect(talkative == [])
+            #expect(read == [])
         }
     }
 
-    @Test("is not that of a payload or a header that was put in later")
-    func exchanged() {
+    @Test func `a signature is not valid for another header or payload`() {
         let token = Token()
-        let right = code(for: token.signingInput, secret: secretA)
+        let signature = code(for: token.signingInput, secret: secretA)
         let richer = Token(payload: #"{"user_id":2,"exp":1800000060}"#)
-        #expect(HS256.plain.verdict(on: richer.signed(with: right)) == "bad_signature")
+        #expect(HS256.plain.verdict(on: richer.signed(with: signature)) == "bad_signature")
         let longer = Token(header: #"{"alg":"HS256","typ":"JWT","x":1}"#)
-        #expect(HS256.plain.verdict(on: longer.signed(with: right)) == "bad_signature")
+        #expect(HS256.plain.verdict(on: longer.signed(with: signature)) == "bad_signature")
     }
 }

@@ -2,32 +2,32 @@ import Crypto
 import JWT
 import Time
 
-/// A token that is put together by hand, so that any part of it can be wrong.
+/// A token that is assembled by hand, so that any part of it can be invalid.
 struct Token {
-    /// JSON, or whatever a test puts in its place.
+    /// JSON, or any other bytes.
     var header = Array(#"{"alg":"HS256","typ":"JWT"}"#.utf8)
-    var payload = Array(goodPayload.utf8)
+    var payload = Array(validPayload.utf8)
     var secret = secretA
 
-    // How each part is spelt; the first two before they are signed.
-    var spellHeader: ([UInt8]) -> [UInt8] = base64URL
-    var spellPayload: ([UInt8]) -> [UInt8] = base64URL
-    var spellSignature: ([UInt8]) -> [UInt8] = base64URL
+    // How each part is encoded; header and payload are encoded before they are signed.
+    var encodeHeader: ([UInt8]) -> [UInt8] = base64URL
+    var encodePayload: ([UInt8]) -> [UInt8] = base64URL
+    var encodeSignature: ([UInt8]) -> [UInt8] = base64URL
 
     init() {}
     init(header: String) { self.header = Array(header.utf8) }
     init(payload: String) { self.payload = Array(payload.utf8) }
     init(payload: [UInt8]) { self.payload = payload }
 
-    var signingInput: [UInt8] { spellHeader(header) + dot + spellPayload(payload) }
+    var signingInput: [UInt8] { encodeHeader(header) + dot + encodePayload(payload) }
 
     var bytes: [UInt8] {
         signed(with: code(for: signingInput, secret: secret))
     }
 
-    /// With these bytes for a signature, whatever it should be.
+    /// The token with these bytes as its signature.
     func signed(with signature: [UInt8]) -> [UInt8] {
-        signingInput + dot + spellSignature(signature)
+        signingInput + dot + encodeSignature(signature)
     }
 }
 
@@ -37,11 +37,11 @@ let dot = [UInt8(ascii: ".")]
 
 /// 2027-01-15T08:00:00Z
 let now = Timestamp(seconds: 1_800_000_000)
-/// A minute before it expires.
-let goodPayload = #"{"user_id":1,"exp":1800000060}"#
+/// Expires a minute after `now`.
+let validPayload = #"{"user_id":1,"exp":1800000060}"#
 
-/// No UTF-8: a byte that never occurs, a cut character, an overlong one, a surrogate, one past the
-/// last.
+/// Not UTF-8: a byte that never occurs, a truncated character, an overlong one, a surrogate, and
+/// one above the last.
 let notUTF8: [[UInt8]] = [
     [0xFF], [0xC3], [0xC0, 0xAF], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80],
 ]
@@ -54,7 +54,7 @@ func code(for message: [UInt8], secret: [UInt8]) -> [UInt8] {
 }
 
 extension HS256 {
-    /// One key, called a; neither issuer nor audience; clocks that agree.
+    /// One key with the ID a, no issuer, no audience, no leeway.
     static let plain = with()
 
     static func with(
@@ -72,10 +72,10 @@ extension HS256 {
         Result { () throws(TokenError) in try verify(token.span, at: moment) }
     }
 
-    /// `good`, or the word that the log has for the refusal.
+    /// `valid`, or the error's reason in the log.
     func verdict(on token: [UInt8], at moment: Timestamp = now) -> String {
         switch outcome(of: token, at: moment) {
-        case .success: "good"
+        case .success: "valid"
         case .failure(let error): "\(error.reason)"
         }
     }

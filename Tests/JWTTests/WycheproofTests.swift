@@ -4,9 +4,8 @@ import JWT
 import TestSupport
 import Testing
 
-@Suite("A token of a selection of Wycheproof")
 struct WycheproofSelectionTests {
-    @Test func `passes the signature exactly where it is called valid`() throws {
+    @Test func `the selected Wycheproof signatures are valid exactly if the file says so`() throws {
         var verifier: HS256?
         var verdicts: [String: Int] = [:]
         for words in try Vectors.lines(of: "hs256.txt", words: 3) {
@@ -16,7 +15,8 @@ struct WycheproofSelectionTests {
                 continue
             }
             let outcome = try #require(verifier).outcome(of: Array(words[2].utf8))
-            // The payloads are no claims, so `claims` means that the signature held.
+            // The payloads are not valid claims, so the error `claims` means that the signature is
+            // valid.
             #expect((outcome == .failure(.claims)) == (words[1] == "valid"), "tcId \(words[0])")
             #expect((try? outcome.get()) == nil, "tcId \(words[0])")
             verdicts[words[1], default: 0] += 1
@@ -26,9 +26,9 @@ struct WycheproofSelectionTests {
     }
 }
 
-/// Project Wycheproof, the HS256 groups of testvectors_v1/json_web_signature_test.json: signatures
-/// over payloads that are mostly no claims, so that `claims` means that the signature held.
-@Suite("A token of Wycheproof", .enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
+/// Project Wycheproof, the HS256 groups of testvectors_v1/json_web_signature_test.json. Most
+/// payloads are not valid claims, so the error `claims` means that the signature is valid.
+@Suite(.enabled(if: Vectors.areAvailable, "GATEHOUSE_VECTORS is not set"))
 struct WycheproofTests {
     private struct File: Decodable { let cases: [Case] }
 
@@ -40,22 +40,21 @@ struct WycheproofTests {
         let result: String
     }
 
-    /// What the keys of the groups are called.
+    /// The key IDs of the groups.
     private static let keyIDs = [
         "hs256": "kid-aes-sign", "base64": "hs256-key",
         "rfc7520": "018c0ae5-4d9b-471b-bfd6-eef314bc7037",
     ]
 
-    /// 367 and 370 are called invalid, and are byte for byte the valid 357; 372 and 373 are called
-    /// valid, and have a question mark in them.
-    private static let mislabelled = [367, 370, 372, 373]
+    /// 367 and 370 are labeled invalid, but are byte for byte the valid 357. 372 and 373 are
+    /// labeled valid, but contain a question mark.
+    private static let mislabeled = [367, 370, 372, 373]
 
-    @Test("passes the signature exactly where the file calls it valid")
-    func everyCase() throws {
+    @Test func `all Wycheproof signatures are valid exactly if the file says so`() throws {
         let contents = try Vectors.contents(of: "wycheproof/hs256_subset.json")
         let cases = try JSONDecoder().decode(File.self, from: contents).cases
         #expect(cases.count >= 36)
-        for vector in cases where !Self.mislabelled.contains(vector.tcId) {
+        for vector in cases where !Self.mislabeled.contains(vector.tcId) {
             let id = try #require(Self.keyIDs[vector.group])
             let secret = try Base64URL.decoded(Array(vector.k.utf8).span)
             let outcome = HS256.with(keys: [(id, secret)]).outcome(of: Array(vector.jws.utf8))

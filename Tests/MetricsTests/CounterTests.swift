@@ -1,10 +1,8 @@
 import Metrics
 import Testing
 
-@Suite("A counter")
 struct CounterTests {
-    @Test("holds what was added")
-    func sum() {
+    @Test func `a counter contains the sum of what was added`() {
         let counter = Counter()
         counter.add()
         counter.add(41)

@@ -3,17 +3,16 @@ import Testing
 
 @testable import Metrics
 
-@Suite("A histogram")
 struct HistogramTests {
     private static let bounds = HistogramBounds(nanoseconds: [10, 20, 50])
 
     @Test(
-        "puts a duration into the first bucket that holds it",
         arguments: [
             (.min, 0), (-1, 0), (0, 0), (10, 0), (11, 1), (20, 1), (21, 2), (50, 2), (51, 3),
             (.max, 3),
         ] as [(Int64, Int)])
-    func buckets(duration: Int64, bucket: Int) {
+    func `a duration is counted in the first bucket that contains it`(duration: Int64, bucket: Int)
+    {
         let histogram = Histogram(Self.bounds)
         histogram.count(nanoseconds: duration)
         let expected = (0...3).map { $0 >= bucket ? UInt64(1) : 0 }
@@ -22,8 +21,7 @@ struct HistogramTests {
         #expect(histogram.value.nanoseconds == UInt64(max(0, duration)))
     }
 
-    @Test("is written with its bounds in seconds, each bucket holding those below it")
-    func text() throws {
+    @Test func `a histogram is written with bounds in seconds and cumulative counts`() throws {
         let histogram = Histogram()
         for duration in [1000, 60_000, 60_000, 1_000_000, 700_000_000, 2_000_000_000] {
             histogram.count(nanoseconds: Int64(duration))
@@ -45,8 +43,7 @@ struct HistogramTests {
         #expect(read.value("a_seconds_sum", ["x": "y"]) == 2.701121)
     }
 
-    @Test("loses nothing that several threads count")
-    func threads() {
+    @Test func `concurrent durations are all counted`() {
         let histogram = Histogram(Self.bounds)
         inThreads(4) { thread in
             for _ in 0..<10_000 { histogram.count(nanoseconds: Int64(15 * thread)) }

@@ -2,10 +2,8 @@ import Testing
 
 @testable import Metrics
 
-@Suite("Metrics as text")
 struct MetricsTextTests {
-    @Test("have a line for HELP, one for TYPE, and one for each series")
-    func bytes() {
+    @Test func `a family is written as HELP, TYPE, and one line per series`() {
         var text = MetricsText()
         text.counter("a_total", "How many.", 3)
         text.gauge("b_bytes", "How much now.", .integer(-1))
@@ -30,12 +28,11 @@ struct MetricsTextTests {
     }
 
     @Test(
-        "give back every label as it was",
         arguments: [
             "", " ", "\"", "\\", "\n", "\\n", "\\\"", "a\"b\\c\nd", "}", "{,}=", "\r\n", "\t",
             "é", "日本", "\u{2028}", "\\\\\n\"\"",
         ])
-    func labels(value: String) throws {
+    func `label values are escaped so that they are read back unchanged`(value: String) throws {
         var text = MetricsText()
         text.gauge("a", "A.") { $0.add(.count(1), ["x": value, "y": "z"]) }
         let family = try #require(try PrometheusText(text.bytes)["a"])
@@ -43,8 +40,7 @@ struct MetricsTextTests {
         #expect(family.samples.map { $0.labels["y"] } == ["z"])
     }
 
-    @Test("give back their help as it was")
-    func help() throws {
+    @Test func `help text is escaped so that it is read back unchanged`() throws {
         var text = MetricsText()
         text.gauge("a", "Back\\slash, \"quoted\", two\nlines.", .count(1))
         #expect(
@@ -53,7 +49,6 @@ struct MetricsTextTests {
     }
 
     @Test(
-        "write numbers that are read as the same",
         arguments: [
             (.count(0), "0"), (.count(.max), "18446744073709551615"), (.integer(-5), "-5"),
             (.number(0.5), "0.5"), (.number(1e-7), "1e-07"), (.number(.infinity), "+Inf"),
@@ -62,15 +57,14 @@ struct MetricsTextTests {
             (.nanoseconds(1_000_000_000), "1"), (.nanoseconds(12_300_000_000), "12.3"),
             (.nanoseconds(.max), "18446744073.709551615"),
         ] as [(MetricValue, String)])
-    func numbers(value: MetricValue, written: String) throws {
+    func `numbers are written in the format's syntax`(value: MetricValue, written: String) throws {
         #expect(value.text == written)
         var text = MetricsText()
         text.gauge("a", "A.", value)
         _ = try PrometheusText(text.bytes)
     }
 
-    @Test("hold a series once, whatever the order of its labels; the first holds")
-    func duplicates() throws {
+    @Test func `a series is written once, whatever the order of its labels`() throws {
         var text = MetricsText()
         text.gauge("a", "A.") {
             $0.add(.count(1), ["x": "1", "y": "2"])
@@ -88,8 +82,7 @@ struct MetricsTextTests {
         #expect(read.value("b_seconds_count", ["x": "1"]) == 0)
     }
 
-    @Test("leave out a family of which nothing is known")
-    func empty() {
+    @Test func `a family without samples is not written`() {
         var text = MetricsText()
         text.counter("a_total", "A.") { _ in }
         text.histogram("b_seconds", "B.") { _ in }
@@ -98,16 +91,14 @@ struct MetricsTextTests {
         #expect(text.bytes.starts(with: Array("# HELP c C.\n".utf8)))
     }
 
-    @Test("have no name that Prometheus would not take, nor one of bad habits")
-    func names() {
+    @Test func `only names of lowercase letters, digits and underscores are valid`() {
         for name in ["a", "a_b", "_a", "a1"] { #expect(MetricsText.isName(name)) }
         for name in ["", "1a", "a-b", "A", "a b", "a.b", "ä", "a:b"] {
             #expect(!MetricsText.isName(name))
         }
     }
 
-    @Test("do not let a program write a family twice")
-    func familyTwice() async {
+    @Test func `writing a family twice traps`() async {
         await #expect(processExitsWith: .failure) {
             var text = MetricsText()
             text.gauge("a", "A.", .count(1))
@@ -115,8 +106,7 @@ struct MetricsTextTests {
         }
     }
 
-    @Test("do not let a program name a counter as if it were none, nor the other way round")
-    func counterNames() async {
+    @Test func `a counter without _total and a gauge with it trap`() async {
         await #expect(processExitsWith: .failure) {
             var text = MetricsText()
             text.counter("a", "A.", 1)

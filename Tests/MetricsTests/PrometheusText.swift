@@ -1,7 +1,7 @@
-/// A reader of the Prometheus text format 0.0.4, written from its description and not from the writer,
-/// so that a mistake is not made twice. Anything that it does not expect is an error.
+/// A reader of the Prometheus text format 0.0.4. It follows the format's description, not the
+/// writer, so that it does not repeat the writer's mistakes. Everything unexpected is an error.
 struct PrometheusText {
-    struct Wrong: Error, CustomStringConvertible {
+    struct FormatError: Error, CustomStringConvertible {
         let description: String
     }
 
@@ -23,10 +23,10 @@ struct PrometheusText {
     init(_ bytes: [UInt8]) throws {
         let text = String(decoding: bytes, as: UTF8.self)
         guard text.isEmpty || text.utf8.last == 0x0A else {
-            throw Wrong(description: "no line end at the end")
+            throw FormatError(description: "no newline at the end")
         }
         var help: (name: String, text: String)?
-        // By scalars: a line end may stand behind a carriage return and be one character with it.
+        // By scalars: a carriage return and a line feed after it would be one Character.
         for line in text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
             .dropLast()
         {
@@ -37,16 +37,16 @@ struct PrometheusText {
             } else if line.hasPrefix("# TYPE ") {
                 let (name, kind) = try Self.word(line.dropFirst(7))
                 guard let given = help, given.name == name else {
-                    throw Wrong(description: "TYPE without its HELP: \(line)")
+                    throw FormatError(description: "TYPE without its HELP: \(line)")
                 }
                 guard !families.contains(where: { $0.name == name }) else {
-                    throw Wrong(description: "\(name) is there twice")
+                    throw FormatError(description: "\(name) occurs twice")
                 }
                 families.append(Family(name: name, help: given.text, kind: String(kind)))
                 help = nil
             } else {
                 guard help == nil, let family = families.indices.last else {
-                    throw Wrong(description: "a sample outside its family: \(line)")
+                    throw FormatError(description: "a sample outside its family: \(line)")
                 }
                 try add(Self.sample(line), to: family)
             }
@@ -55,7 +55,7 @@ struct PrometheusText {
 
     subscript(name: String) -> Family? { families.first { $0.name == name } }
 
-    /// The value of the one sample of this name and these labels.
+    /// The value of the sample with this name and these labels.
     func value(_ name: String, _ labels: [String: String] = [:]) -> Double? {
         families.flatMap(\.samples).first { $0.name == name && $0.labels == labels }?.value
     }
@@ -64,18 +64,20 @@ struct PrometheusText {
         let family = families[index]
         let suffixes = family.kind == "histogram" ? ["_bucket", "_sum", "_count"] : [""]
         guard suffixes.contains(where: { family.name + $0 == sample.name }) else {
-            throw Wrong(description: "\(sample.name) does not belong to \(family.name)")
+            throw FormatError(description: "\(sample.name) does not belong to \(family.name)")
         }
         guard
             !family.samples.contains(where: {
                 $0.name == sample.name && $0.labels == sample.labels
             })
-        else { throw Wrong(description: "\(sample) is there twice") }
+        else { throw FormatError(description: "\(sample) occurs twice") }
         families[index].samples.append(sample)
     }
 
     private static func word(_ text: Substring) throws -> (String, Substring) {
-        guard let space = text.firstIndex(of: " ") else { throw Wrong(description: "\(text)") }
+        guard let space = text.firstIndex(of: " ") else {
+            throw FormatError(description: "\(text)")
+        }
         return (String(text[..<space]), text[text.index(after: space)...])
     }
 
@@ -90,7 +92,7 @@ struct PrometheusText {
                 let label = String(String.UnicodeScalarView(rest.prefix { isNameScalar($0) }))
                 rest = rest.drop { isNameScalar($0) }
                 guard !label.isEmpty, rest.popFirst() == "=", rest.popFirst() == "\"" else {
-                    throw Wrong(description: line)
+                    throw FormatError(description: line)
                 }
                 var value = String.UnicodeScalarView()
                 while let scalar = rest.popFirst(), scalar != "\"" {
@@ -99,16 +101,16 @@ struct PrometheusText {
                 }
                 let text = try unescape(Substring(String(value)), quoted: true)
                 guard labels.updateValue(text, forKey: label) == nil else {
-                    throw Wrong(description: "\(label) is there twice: \(line)")
+                    throw FormatError(description: "\(label) occurs twice: \(line)")
                 }
                 if rest.first == "," { rest.removeFirst() }
             }
             rest.removeFirst()
         }
-        guard rest.popFirst() == " ", !name.isEmpty else { throw Wrong(description: line) }
+        guard rest.popFirst() == " ", !name.isEmpty else { throw FormatError(description: line) }
         let text = String(rest)
         let named: [String: Double] = ["+Inf": .infinity, "-Inf": -.infinity, "NaN": .nan]
-        guard let value = named[text] ?? Double(text) else { throw Wrong(description: line) }
+        guard let value = named[text] ?? Double(text) else { throw FormatError(description: line) }
         return Sample(name: name, labels: labels, value: value)
     }
 
@@ -129,7 +131,7 @@ struct PrometheusText {
             case "\\": result.append("\\")
             case "n": result.append("\n")
             case "\"" where quoted: result.append("\"")
-            default: throw Wrong(description: "a bad escape in \(text)")
+            default: throw FormatError(description: "invalid escape in \(text)")
             }
         }
         return String(result)

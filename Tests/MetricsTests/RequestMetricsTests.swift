@@ -3,7 +3,6 @@ import Metrics
 import TestSupport
 import Testing
 
-@Suite("Counting requests")
 struct RequestMetricsTests {
     private let metrics = RequestMetrics(
         routes: ["/login", "/resource"], statuses: [200, 401, 404])
@@ -14,8 +13,7 @@ struct RequestMetricsTests {
         return try PrometheusText(text.bytes)
     }
 
-    @Test("counts by route and status, and how long each route took")
-    func counts() throws {
+    @Test func `requests are counted by route and status, and durations by route`() throws {
         metrics.count(route: 0, status: 200, nanoseconds: 1_000_000)
         metrics.count(route: 0, status: 200, nanoseconds: 1_000_000)
         metrics.count(route: 0, status: 401, nanoseconds: 500_000_000)
@@ -35,8 +33,7 @@ struct RequestMetricsTests {
         #expect(metrics.count(ofRoute: 0, status: 200) == 2)
     }
 
-    @Test("puts what has no route, and statuses that were not announced, together")
-    func others() throws {
+    @Test func `requests without a route and undeclared statuses are counted as other`() throws {
         for route in [-1, 2, .max, .min] {
             metrics.count(route: route, status: 404, nanoseconds: 1)
         }
@@ -50,8 +47,7 @@ struct RequestMetricsTests {
         #expect(read.value("d_seconds_count", ["route": "other"]) == 4)
     }
 
-    @Test("puts answers to what was no request beside them, without a time")
-    func unasked() throws {
+    @Test func `responses that belong to no request are counted without a duration`() throws {
         metrics.count(route: 0, status: 200, nanoseconds: 1)
         var text = MetricsText()
         metrics.write(
@@ -65,11 +61,12 @@ struct RequestMetricsTests {
         #expect(read.value("d_seconds_count", ["route": "none"]) == nil)
     }
 
-    @Test("says nothing as long as nobody asked for anything")
-    func nothing() throws { #expect(try text().families == []) }
+    @Test
+    func `nothing is written before the first request`() throws {
+        #expect(try text().families == [])
+    }
 
-    @Test("loses nothing that several threads count")
-    func threads() throws {
+    @Test func `concurrent requests are all counted`() throws {
         let metrics = metrics
         inThreads(4) { thread in
             for index in 0..<10_000 {
@@ -83,11 +80,10 @@ struct RequestMetricsTests {
         #expect(read.value("d_seconds_count", ["route": "other"]) == 13_332)
     }
 
-    // What promtool and prometheus_client make of it, Tests/Scripts/metrics.py tells.
+    // Tests/Scripts/metrics.py reads the file with promtool and prometheus_client.
     @Test(
-        "is written where a script can read it",
         .enabled(if: ProcessInfo.processInfo.environment["GATEHOUSE_METRICS_FILE"] != nil))
-    func file() throws {
+    func `the metrics are written to a file for a script`() throws {
         for route in 0...2 {
             for status in [200, 401, 404, 500] {
                 metrics.count(route: route, status: status, nanoseconds: Int64(status) * 100_000)

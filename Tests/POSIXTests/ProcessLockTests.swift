@@ -4,10 +4,8 @@ import Testing
 
 @testable import POSIX
 
-@Suite("A lock between processes")
 struct ProcessLockTests {
-    @Test("is one owner's at a time, who is named, until it is let go")
-    func oneOwner() throws {
+    @Test func `a lock has one owner at a time, whose process ID is in the file`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("lock")
         do {
@@ -18,15 +16,14 @@ struct ProcessLockTests {
             #expect(isInPlace)
             #expect(ProcessLock.isHeld(path))
         }
-        // The process that the file names lives, and has it no more.
+        // The process named in the file is alive, but no longer holds the lock.
         #expect(ProcessLock.owner(path) == getpid())
         #expect(!ProcessLock.isHeld(path))
         #expect(try Self.isFree(path))
     }
 
-    // As a child has it that was forked and is not another program yet.
-    @Test("is let go although somebody else has its descriptor, too")
-    func inherited() throws {
+    // As in a child that was forked and has not called exec.
+    @Test func `a lock is released although another descriptor of its file is open`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("lock")
         var copy: CInt = -1

@@ -1,9 +1,8 @@
 import POSIX
 import Testing
 
-@Suite("Secrets")
 struct SecretsTests {
-    @Test func `an array is overwritten for all who hold it`() {
+    @Test func `wiping an array overwrites it for all references`() {
         let bytes: [UInt8] = Array("a password".utf8)
         let other = bytes
         wipe(bytes, 2..<5)
@@ -13,7 +12,7 @@ struct SecretsTests {
         wipe([])
     }
 
-    @Test func `secret bytes are overwritten with their last owner`() {
+    @Test func `secret bytes are overwritten when the last copy is released`() {
         let bytes: [UInt8] = Array("a password".utf8)
         do {
             let secret = SecretBytes(bytes)

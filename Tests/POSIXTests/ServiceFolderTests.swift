@@ -5,7 +5,6 @@ import Testing
 
 @testable import POSIX
 
-@Suite("A folder of the service")
 struct ServiceFolderTests {
     private let folder = try! TemporaryFolder()
 
@@ -20,8 +19,7 @@ struct ServiceFolderTests {
 
     // MARK: Trust
 
-    @Test
-    func `that only its owner can change has no fault, and its files have none`() throws {
+    @Test func `a folder that only its owner can change has no faults`() throws {
         make("a")
         try folder.file("a/file", "content")
         let file = try TrustedFile(reading: folder.path("a/file"), upTo: 100)
@@ -34,7 +32,7 @@ struct ServiceFolderTests {
             (0o775, "its group", "0775"), (0o757, "others", "0757"), (0o777, "others", "0777"),
             (0o2775, "its group", "2775"),
         ] as [(mode_t, String, String)])
-    func `that others can change is named with its mode and the command that mends it`(
+    func `a folder that others can change is reported with the command that fixes it`(
         mode: mode_t, who: String, digits: String
     ) throws {
         make("a", mode: mode)
@@ -47,8 +45,7 @@ struct ServiceFolderTests {
             ])
     }
 
-    @Test
-    func `that is sticky may be open to others, and its files may not`() throws {
+    @Test func `a sticky folder may be writable by others, but its files may not`() throws {
         make("a", mode: 0o1777)
         try folder.file("a/file", "content")
         #expect(try faults("a/file") == [])
@@ -57,7 +54,7 @@ struct ServiceFolderTests {
     }
 
     @Test(.enabled(if: geteuid() == 0))
-    func `of another account is named, and so are its files and its links`() throws {
+    func `folders, files and links of another account are reported`() throws {
         make("a")
         try folder.file("a/file", "content")
         #expect(symlink("a/file", folder.path("link")) == 0)
@@ -67,7 +64,7 @@ struct ServiceFolderTests {
         ] {
             #expect(lchown(folder.path(name), 65_534, 65_534) == 0)
             #expect(try faults("link").map(\.kind) == [kind])
-            // To that account it is its own.
+            // The account itself may own them.
             #expect(try faults("link", account: 65_534) == [])
             #expect(lchown(folder.path(name), 0, 0) == 0)
         }
@@ -75,8 +72,7 @@ struct ServiceFolderTests {
 
     // MARK: Links
 
-    @Test
-    func `is reached through links as a container's secrets are`() throws {
+    @Test func `a file is read through symbolic links, as a container's secrets are`() throws {
         make("..2026")
         try folder.file("..2026/token.key", "secret")
         #expect(symlink("..2026", folder.path("..data")) == 0)
@@ -88,8 +84,7 @@ struct ServiceFolderTests {
         #expect(try faults("token.key").map(\.path) == [folder.path("..2026")])
     }
 
-    @Test
-    func `is not looked for in a circle, nor behind a link that leads nowhere`() throws {
+    @Test func `a cycle of links and a dangling link are refused`() throws {
         #expect(symlink("b", folder.path("a")) == 0)
         #expect(symlink("a", folder.path("b")) == 0)
         #expect(symlink("nowhere", folder.path("c")) == 0)
@@ -103,8 +98,7 @@ struct ServiceFolderTests {
         }
     }
 
-    @Test
-    func `never follows the last component of a file that is written`() throws {
+    @Test func `a symbolic link as the last component is never followed for writing`() throws {
         try folder.file("victim", "as it was")
         #expect(symlink("victim", folder.path("link")) == 0)
         let files = SystemFileSystem()
@@ -117,7 +111,7 @@ struct ServiceFolderTests {
     }
 
     @Test(.enabled(if: geteuid() == 0))
-    func `is not reached through another account's link to write there`() throws {
+    func `a file is not written through a symbolic link of another account`() throws {
         make("a")
         try folder.file("a/file", "")
         #expect(symlink("a", folder.path("link")) == 0)
@@ -132,8 +126,7 @@ struct ServiceFolderTests {
     // MARK: Files
 
     @Test(.enabled(if: geteuid() == 0))
-    func
-        `does not write another account's file, nor one with a second name that others could give`()
+    func `a file of another account or with a foreign hard link is not written`()
         throws
     {
         make("a", mode: 0o1777)
@@ -148,13 +141,12 @@ struct ServiceFolderTests {
         #expect(throws: Errno.foreignFile) {
             _ = try files.open(folder.path("a/hard"), O_WRONLY | O_APPEND, mode: 0)
         }
-        // Here only this account can have made it.
+        // In this folder only this account can have created the link.
         _ = try files.open(folder.path("own"), O_WRONLY | O_APPEND, mode: 0)
         #expect(Errno.foreignFile.description.contains("hard link"))
     }
 
-    @Test
-    func `does not open what is no file, and waits for no pipe`() throws {
+    @Test func `special files and folders are not opened as trusted files`() throws {
         #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
         #expect(throws: TrustedFile.Failure.notRegular) { try faults("pipe") }
         #expect(throws: TrustedFile.Failure.notRegular) {
@@ -171,8 +163,7 @@ struct ServiceFolderTests {
         #expect(throws: TrustedFile.Failure.failed(.invalidArgument)) { try faults("large\0x") }
     }
 
-    @Test
-    func `says where nothing can be made, and makes nothing`() throws {
+    @Test func `an obstacle to writing is reported without creating a file`() throws {
         #expect(try ServiceFolder.open(folder.path).obstacleToWriting == nil)
         #expect(try ServiceFolder.open("/proc").obstacleToWriting != nil)
         #expect(try ServiceFolder.open("/sys").obstacleToWriting != nil)
@@ -180,8 +171,7 @@ struct ServiceFolderTests {
         #expect(try ServiceFolder.lowest(folder.path("a/b/c")).path == folder.path)
     }
 
-    @Test
-    func `knows the accounts of the system, and those that have no name`() {
+    @Test func `an account without a name is described by its number`() {
         #expect(Account(0).name == "root")
         #expect(Account(0).text == "root (uid 0)")
         #expect(Account(4_000_000_001).text == "uid 4000000001")

@@ -7,7 +7,6 @@ import Time
 
 @testable import Revocation
 
-@Suite("Revocations from many threads")
 struct ConcurrencyTests {
     let folder: TemporaryFolder
 
@@ -15,8 +14,8 @@ struct ConcurrencyTests {
         folder = try TemporaryFolder()
     }
 
-    @Test("a hundred that spend one token see one time, now and after a restart")
-    func spending() throws {
+    @Test
+    func `a hundred threads that spend one token get one time, also after a restart`() throws {
         var times: Set<Timestamp> = []
         try spend(&times)
         let table = try folder.reopened()
@@ -29,14 +28,14 @@ struct ConcurrencyTests {
     private func spend(_ times: inout Set<Timestamp>) throws {
         let table = try folder.revocations()
         for round in 0..<4 {
-            let seen = Monitor<[Timestamp]>([])
+            let results = Monitor<[Timestamp]>([])
             inThreads(100) { thread in
                 guard let time = try? table.spend("t\(round)", at: minutes(Int64(thread))) else {
                     return
                 }
-                seen.withLock { $0.append(time) }
+                results.withLock { $0.append(time) }
             }
-            let all = seen.withLock { $0 }
+            let all = results.withLock { $0 }
             #expect(all.count == 100)
             #expect(Set(all).count == 1)
             times.insert(all[0])
@@ -45,15 +44,14 @@ struct ConcurrencyTests {
         #expect(table.statistics.spentTokens == 4)
     }
 
-    @Test("those that come while the disk is busy share the next write and the next sync")
-    func groupCommit() throws {
+    @Test func `changes that arrive while the disk is busy share the next write and sync`() throws {
         let isHeld = Monitor(false)
         let fileSystem = FileSystemDouble { operation, _ in
             if operation == .synchronize { isHeld.waitUntil({ !$0 }, then: { _ in }) }
             return .done
         }
         let table = try folder.revocations(fileSystem: fileSystem)
-        // The folder's first sync is over with this.
+        // After this call the first sync of the folder is done.
         try table.revoke(.session("first"), at: noon)
         let (writes, syncs) = (
             fileSystem.count(of: .write), fileSystem.count(of: .synchronize)
@@ -63,7 +61,7 @@ struct ConcurrencyTests {
             Running { try? table.revoke(.session("s\(index)"), at: noon) }
         }
         #expect(eventually { table.statistics.unwritten == 21 })
-        // In force before it is on the disk.
+        // A revocation is in force before it is synced.
         #expect(table.finding(session: "s20") != nil)
         isHeld.withLock { $0 = false }
         isHeld.wakeAll()
@@ -74,8 +72,8 @@ struct ConcurrencyTests {
         #expect(table.statistics.unwritten == 0)
     }
 
-    @Test("all that share a write that fails are told, and nobody was given a time")
-    func failingTogether() throws {
+    @Test
+    func `every caller of a failed write gets the error, and the token stays unspent`() throws {
         let isHeld = Monitor(false)
         let fails = Monitor(false)
         let fileSystem = FileSystemDouble { operation, _ in
@@ -86,13 +84,13 @@ struct ConcurrencyTests {
         let table = try folder.revocations(fileSystem: fileSystem)
         isHeld.withLock { $0 = true }
         fails.withLock { $0 = true }
-        let refused = Monitor(0)
+        let failures = Monitor(0)
         let threads = (0..<20).map { index in
             Running {
                 do throws(Errno) {
                     _ = try table.spend("t", at: minutes(Int64(index)))
                 } catch {
-                    refused.withLock { $0 += error == .ioError ? 1 : 0 }
+                    failures.withLock { $0 += error == .ioError ? 1 : 0 }
                 }
             }
         }
@@ -100,44 +98,45 @@ struct ConcurrencyTests {
         isHeld.withLock { $0 = false }
         isHeld.wakeAll()
         for thread in threads { thread.join() }
-        #expect(refused.withLock { $0 } == 20)
+        #expect(failures.withLock { $0 } == 20)
         #expect(table.finding(token: "t") == nil)
         fails.withLock { $0 = false }
         #expect(try table.spend("t", at: evening) == evening)
     }
 
-    @Test("readers find whatever was revoked before they looked, while the table grows and shrinks")
-    func readers() throws {
+    @Test
+    func `readers find each acknowledged revocation while the table grows and shrinks`() throws {
         let table = try Revocations(path: nil, at: noon)
         let count = TestScale.rounds(6000, long: 200_000)
-        // How many have been revoked; those stay until midnight.
+        // The number of revoked identifiers; they stay until midnight.
         let revoked = Atomic<Int>(0)
         let isDone = Atomic<Bool>(false)
         let misses = Atomic<Int>(0)
-        let looks = Atomic<Int>(0)
+        let lookups = Atomic<Int>(0)
         let readers = (0..<3).map { reader in
             Running {
-                var dice = SeededGenerator(seed: UInt64(reader))
+                var generator = SeededGenerator(seed: UInt64(reader))
                 while !isDone.load(ordering: .acquiring) {
                     let known = revoked.load(ordering: .acquiring)
                     guard known > 0 else { continue }
-                    let index = Int.random(in: 0..<known, using: &dice)
+                    let index = Int.random(in: 0..<known, using: &generator)
                     let hit = table.finding(
                         token: index % 2 == 0 ? "t\(index)" : "none",
                         session: index % 2 == 1 ? "s\(index)" : "none", user: -1)
-                    // The right one, and its own time.
+                    // It must be the right entry, with its own time.
                     if hit != .revoked(at: minutes(Int64(index))) {
                         misses.add(1, ordering: .relaxed)
                     }
                     if table.finding(token: "never \(index)", session: "nor", user: -2) != nil {
                         misses.add(1, ordering: .relaxed)
                     }
-                    looks.add(1, ordering: .relaxed)
+                    lookups.add(1, ordering: .relaxed)
                 }
             }
         }
         for index in 0..<count {
-            // Others come and go, so that the table is replaced by larger and by smaller ones.
+            // Other entries are added and removed, so that the table is replaced by larger and
+            // smaller ones.
             let passing = (0..<6).map { RevocationSubject.session("passing \(index) \($0)") }
             try table.revoke(passing, at: noon, until: evening)
             try table.revoke(
@@ -146,14 +145,13 @@ struct ConcurrencyTests {
             revoked.store(index + 1, ordering: .releasing)
             if index % 500 == 499 { table.removeExpired(at: evening) }
         }
-        #expect(eventually { looks.load(ordering: .relaxed) > 100 })
+        #expect(eventually { lookups.load(ordering: .relaxed) > 100 })
         isDone.store(true, ordering: .releasing)
         for reader in readers { reader.join() }
         #expect(misses.load(ordering: .relaxed) == 0)
     }
 
-    @Test("nothing is lost by sweeping and compacting while others write")
-    func compacting() throws {
+    @Test func `no entry is lost when the journal is compacted during writes`() throws {
         let acknowledged = Monitor<[String: Timestamp]>([:])
         do {
             let table = try folder.revocations()
@@ -161,7 +159,7 @@ struct ConcurrencyTests {
             let sweeper = Running {
                 var round = 0
                 while !isDone.load(ordering: .acquiring) || round < 4 {
-                    // Enough that means nothing any more to make compacting worth it.
+                    // Enough obsolete records to trigger compaction.
                     let dead = (0..<1500).map { RevocationSubject.session("dead \(round) \($0)") }
                     try? table.revoke(dead, at: noon, until: evening)
                     table.removeExpired(at: evening)

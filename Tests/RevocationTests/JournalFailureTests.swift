@@ -6,11 +6,11 @@ import TestSupport
 import Testing
 import Time
 
-/// What goes wrong, from one operation on.
-enum Trouble: CaseIterable, Sendable {
-    /// That operation fails.
+/// An injected failure that begins at one operation.
+enum Fault: CaseIterable, Sendable {
+    /// Only that operation fails.
     case once
-    /// A write takes half, and what follows it fails.
+    /// A write is short, and the two operations after it fail.
     case tornWrite
     /// That operation and the seven after it fail.
     case forAWhile
@@ -28,7 +28,6 @@ enum Trouble: CaseIterable, Sendable {
     }
 }
 
-@Suite("A journal whose disk fails")
 struct JournalFailureTests {
     let folder: TemporaryFolder
 
@@ -36,8 +35,8 @@ struct JournalFailureTests {
         folder = try TemporaryFolder()
     }
 
-    /// What happens to a table from its start on, and what it has said.
-    private struct Course {
+    /// A sequence of changes to a table, and their results.
+    private struct Scenario {
         var spent: [String: Timestamp] = [:]
         var unspent: Set<String> = []
         var revoked: Set<String> = []
@@ -52,11 +51,11 @@ struct JournalFailureTests {
                     spent[token] = time
                     unspent.remove(token)
                 } catch {
-                    // As if it had not been asked for; a second caller is not taken for a thief.
+                    // Not marked as used: a second attempt must not look like a replay.
                     #expect(table.finding(token: token) == nil)
                     unspent.insert(token)
                 }
-                // In force whether it could be written or not.
+                // In force whether it was written or not.
                 let session = "s\(index)"
                 try? table.revoke(
                     [.session(session), .token("r\(index)")], at: moment, until: midnight)
@@ -71,7 +70,7 @@ struct JournalFailureTests {
             }
         }
 
-        /// Holds for a table, the same one or one after a restart.
+        /// Whether the results hold for a table: the same one, or one after a restart.
         func holds(in table: Revocations) -> Bool {
             spent.allSatisfy { table.finding(token: $0.key) == .alreadyUsed(at: $0.value) }
                 && unspent.allSatisfy { table.finding(token: $0) == nil }
@@ -83,30 +82,31 @@ struct JournalFailureTests {
     }
 
     @Test(
-        "has what it acknowledged, what was revoked meanwhile, and not what it refused to spend",
-        arguments: 1...90, Trouble.allCases)
-    func scenario(failing first: Int, trouble: Trouble) throws {
+        arguments: 1...90, Fault.allCases)
+    func `a failing journal keeps what it acknowledged and no token it failed to spend`(
+        failing first: Int, fault: Fault
+    ) throws {
         do {
             let table = try folder.revocations(fileSystem: unsynced)
             try table.revoke(.session("before"), at: noon)
             try table.revoke(.session("short"), at: noon, until: evening)
         }
         let fileSystem = FileSystemDouble { operation, number in
-            let verdict = trouble.verdict(operation, after: number - first)
+            let verdict = fault.verdict(operation, after: number - first)
             if operation == .synchronize, case .done = verdict { return .pretended }
             return verdict
         }
-        var course = Course()
+        var scenario = Scenario()
         do throws(RevocationsError) {
             let table = try folder.revocations(at: evening, fileSystem: fileSystem)
-            course.run(table)
-            #expect(course.holds(in: table))
-            // What fails for a while may still do so.
+            scenario.run(table)
+            #expect(scenario.holds(in: table))
+            // A failure that lasts for some operations may not be over.
             for _ in 0..<10 { table.removeExpired(at: evening) }
             #expect(table.failure == nil)
             #expect(table.statistics.unwritten == 0)
         } catch {
-            // It says that it cannot begin, and has forgotten nothing.
+            // The start is refused, and the journal keeps its entries.
             #expect(first <= 16)
             let table = try folder.revocations(fileSystem: unsynced)
             #expect(table.finding(session: "before") != nil)
@@ -114,26 +114,28 @@ struct JournalFailureTests {
         }
         let table = try folder.revocations(at: evening, fileSystem: unsynced)
         #expect(table.start.tornBytes == 0)
-        #expect(course.holds(in: table))
+        #expect(scenario.holds(in: table))
         #expect(table.finding(session: "before") != nil)
     }
 
-    @Test("is asked for more operations than that when nothing fails")
-    func operations() throws {
+    @Test
+    func `a run without failures takes at least as many operations as are failed`() throws {
         let operations = Atomic<Int>(0)
         let fileSystem = FileSystemDouble { _, number in
             operations.store(number, ordering: .relaxed)
             return .done
         }
-        var course = Course()
-        course.run(try folder.revocations(at: noon, fileSystem: fileSystem))
+        var scenario = Scenario()
+        scenario.run(try folder.revocations(at: noon, fileSystem: fileSystem))
         #expect(operations.load(ordering: .relaxed) >= 90)
-        #expect(course.unspent.isEmpty)
+        #expect(scenario.unspent.isEmpty)
     }
 
-    // A process that dies right after the failure: no later write repairs anything.
-    @Test("dies with it, and has what it acknowledged", arguments: 10...60)
-    func death(failing first: Int) throws {
+    // The process dies right after the failure, so that no later write repairs anything.
+    @Test(arguments: 10...60)
+    func `a journal keeps what it acknowledged if the process dies after a failed write`(
+        failing first: Int
+    ) throws {
         let fileSystem = FileSystemDouble { operation, number in
             if number < first { return operation == .synchronize ? .pretended : .done }
             return number == first && operation == .write ? .short : .failed(.ioError)
@@ -154,8 +156,8 @@ struct JournalFailureTests {
         #expect(table.count <= spent.count + 1)
     }
 
-    @Test("that nobody waits for is in force at once, and on the disk soon, or says why not")
-    func soon() throws {
+    @Test
+    func `revokeSoon is in force at once and reports a failed write`() throws {
         let isFull = Monitor(false)
         let fileSystem = FileSystemDouble { operation, _ in
             operation == .write && isFull.withLock { $0 } ? .failed(.noSpace) : .done
@@ -183,8 +185,7 @@ struct JournalFailureTests {
         #expect(next.finding(session: "b") == .revoked(at: noon))
     }
 
-    @Test("says so until it can be written again")
-    func failure() throws {
+    @Test func `a journal reports its failure until a write succeeds`() throws {
         let disk = Disk()
         let table = try folder.revocations(fileSystem: disk.fileSystem)
         disk.fail(with: .noSpace)
@@ -200,9 +201,9 @@ struct JournalFailureTests {
         #expect(table.statistics.unwritten == 0)
     }
 
-    // The new file has the entry and its name, but the name is not on the disk, and then nothing is.
-    @Test("does not keep a token spent that it refused to spend, whichever file that went to")
-    func spoiled() throws {
+    // The new file is in place with the entry, but its folder is not synced, and later syncs fail.
+    @Test
+    func `a token that was refused is not spent in a file that replaced the journal`() throws {
         let syncs = Monitor<Int?>(nil)
         let fileSystem = FileSystemDouble { operation, _ in
             guard operation == .synchronize else { return .done }
@@ -225,18 +226,18 @@ struct JournalFailureTests {
         #expect(table.finding(token: "t") == .alreadyUsed(at: minutes(2)))
     }
 
-    @Test("goes on when there is room again", .enabled(if: SmallDisk.canBeMade))
-    func fullDisk() throws {
+    @Test(.enabled(if: SmallDisk.canBeMade))
+    func `a journal on a full disk continues after space was freed`() throws {
         try SmallDisk.mounted(at: folder.path, size: "128k") {
             try folder.file("ballast", String(repeating: "y", count: 64 * 1024))
             var table: Revocations? = try folder.revocations()
             var sessions: [RevocationSubject] = []
             var failure: Errno?
             while failure == nil {
-                let some = (0..<100).map { RevocationSubject.session("\(sessions.count + $0)") }
-                sessions += some
+                let added = (0..<100).map { RevocationSubject.session("\(sessions.count + $0)") }
+                sessions += added
                 do throws(Errno) {
-                    try table?.revoke(some, at: noon, until: midnight)
+                    try table?.revoke(added, at: noon, until: midnight)
                 } catch {
                     failure = error
                 }

@@ -33,8 +33,8 @@ extension TemporaryFolder {
         try Data(bytes).write(to: URL(filePath: path))
     }
 
-    /// A journal with a mark and six records, in three writes, by a process that was killed.
-    fileprivate func killed() throws {
+    /// A journal with a marker and six records in three writes, left by a killed process.
+    fileprivate func writeKilledJournal() throws {
         let table = try guardedTable()
         for index in 0..<3 {
             try table.revoke(
@@ -43,14 +43,13 @@ extension TemporaryFolder {
     }
 }
 
-@Suite("The state of a journal")
 struct JournalStateTests {
     let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
 
-    @Test func `a journal that was written by this version is proven at the next start`() throws {
-        try folder.killed()
+    @Test func `a journal of this version is proven at the next start`() throws {
+        try folder.writeKilledJournal()
         for _ in 0..<3 {
             let table = try folder.guardedTable()
             #expect(table.start == .init(entries: 6, proof: .proven))
@@ -62,13 +61,13 @@ struct JournalStateTests {
         #expect(try FileStatus(path: folder.state).mode & 0o777 == 0o600)
     }
 
-    @Test func `a journal that was cut at any byte of what was acknowledged is refused`() throws {
-        try folder.killed()
-        let whole = try folder.bytes(folder.journal)
+    @Test func `a journal that was cut within its acknowledged bytes is refused`() throws {
+        try folder.writeKilledJournal()
+        let original = try folder.bytes(folder.journal)
         let state = try folder.bytes(folder.state)
-        #expect(whole.count == Journal.size(ofRecords: 7))
-        for length in stride(from: 88 + 44, to: whole.count, by: 11) {
-            try folder.write(whole.prefix(length), folder.journal)
+        #expect(original.count == Journal.size(ofRecords: 7))
+        for length in stride(from: 88 + 44, to: original.count, by: 11) {
+            try folder.write(original.prefix(length), folder.journal)
             try folder.write(state, folder.state)
             let records = (length - 88) / 44
             #expect(throws: RevocationsError.cut(records: records, of: 7)) {
@@ -78,15 +77,15 @@ struct JournalStateTests {
                 try Revocations(
                     reading: folder.journal, at: noon, guarded: .init(keys: [firstKey]))
             }
-            // A start that refuses changes nothing.
-            #expect(try folder.bytes(folder.journal) == Array(whole.prefix(length)))
+            // A refused start changes nothing.
+            #expect(try folder.bytes(folder.journal) == Array(original.prefix(length)))
         }
-        try folder.write(whole, folder.journal)
+        try folder.write(original, folder.journal)
         #expect(try folder.guardedTable().start.proof == .proven)
     }
 
-    @Test func `a journal that is gone, another one, or an earlier one is refused`() throws {
-        try folder.killed()
+    @Test func `a journal that is missing, replaced, or older than its state is refused`() throws {
+        try folder.writeKilledJournal()
         let old = try folder.bytes(folder.journal)
         // The next start writes another file.
         try folder.guardedTable().revoke(.session("c"), at: noon)
@@ -115,8 +114,8 @@ struct JournalStateTests {
         #expect(try outcome(new) == nil)
     }
 
-    @Test func `a record that was exchanged for another whole one is found`() throws {
-        try folder.killed()
+    @Test func `a record that was replaced by another valid one is detected`() throws {
+        try folder.writeKilledJournal()
         let bytes = try folder.bytes(folder.journal)
         let state = try folder.bytes(folder.state)
         let found = JournalHeader(bytes.span.extracting(0..<JournalHeader.size))
@@ -137,9 +136,8 @@ struct JournalStateTests {
         }
     }
 
-    @Test func `a lost or broken state is refused once the journal says that there is one`() throws
-    {
-        try folder.killed()
+    @Test func `a lost or invalid state is refused if the journal says that it has one`() throws {
+        try folder.writeKilledJournal()
         let state = try folder.bytes(folder.state)
         unlink(folder.state)
         #expect(throws: RevocationsError.stateMissing) { try folder.guardedTable() }
@@ -147,7 +145,7 @@ struct JournalStateTests {
             try folder.write(broken, folder.state)
             #expect(throws: RevocationsError.stateMissing) { try folder.guardedTable() }
         }
-        // A changed byte takes its slot away; the other one is older, and no less true.
+        // A changed byte invalidates its slot; the other slot is older, but also correct.
         for index in 0..<1024 where state[index] != UInt8(ascii: " ") {
             var changed = state
             changed[index] ^= 1
@@ -176,7 +174,7 @@ struct JournalStateTests {
     }
 
     @Test func `an accepted journal ends every session, and is proven from then on`() throws {
-        try folder.killed()
+        try folder.writeKilledJournal()
         let bytes = try folder.bytes(folder.journal)
         try folder.write(bytes.prefix(Journal.size(ofRecords: 3)), folder.journal)
         do {
@@ -192,8 +190,8 @@ struct JournalStateTests {
         #expect(next.finding(session: "b1", began: noon) != nil)
     }
 
-    @Test func `a state under a key that is not configured any more ends every session`() throws {
-        try folder.killed()
+    @Test func `a state under a key that is no longer configured ends every session`() throws {
+        try folder.writeKilledJournal()
         do {
             // The first key still verifies.
             let table = try folder.guardedTable(keys: [secondKey, firstKey])
@@ -212,7 +210,7 @@ struct JournalStateTests {
         #expect(try folder.guardedTable(keys: [firstKey]).start.proof == .proven)
     }
 
-    @Test func `a key that signs from now on signs the state at once`() throws {
+    @Test func `a new signing key signs the state at once`() throws {
         do {
             let table = try folder.guardedTable()
             try table.revoke(.session("s"), at: noon)
@@ -252,8 +250,8 @@ struct JournalStateTests {
         #expect(try folder.guardedTable().start.proof == .proven)
     }
 
-    @Test func `a number that no file has reached does not overflow`() throws {
-        try folder.killed()
+    @Test func `a state with a turn above the limit is unreadable and does not overflow`() throws {
+        try folder.writeKilledJournal()
         for turn in [UInt64.max, UInt64(1) << 62] {
             let extent = JournalExtent(JournalHeader(.random()), count: 1, SHA256())
             let slot = JournalState(extents: [extent], turn: turn).slot(secondKey)
@@ -262,7 +260,7 @@ struct JournalStateTests {
         }
     }
 
-    @Test func `a revocation costs one sync, with a state or without one`() throws {
+    @Test func `a revocation costs one sync, with or without a state`() throws {
         let plain = FileSystemDouble()
         let guarded = FileSystemDouble()
         let other = try TemporaryFolder()
@@ -278,14 +276,13 @@ struct JournalStateTests {
     }
 }
 
-@Suite("A journal with a state, whose process dies")
 struct JournalStateCrashTests {
     let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// From the n-th operation on all fail: what is on the disk by then is what a killed process leaves.
-    /// - Returns: what was acknowledged, and how many operations there were.
+    /// Fails every operation from the n-th on: the disk then has what a killed process leaves.
+    /// - Returns: the acknowledged sessions, and the number of operations.
     private func run(failingFrom first: Int, half: Bool) throws -> (Set<String>, count: Int) {
         let fileSystem = FileSystemDouble { operation, number in
             if number < first { return operation == .synchronize ? .pretended : .done }
@@ -302,21 +299,20 @@ struct JournalStateCrashTests {
             }
         }
         try? table.revoke((0..<1100).map { .session("t\($0)") }, at: noon, until: evening)
-        // Compacts the journal, in force as it is.
+        // Compacts the journal while its entries are in force.
         table.removeExpired(at: evening)
         if (try? table.revoke(.session("u"), at: noon)) != nil { acknowledged.insert("u") }
         table.setStateKey(firstKey)
         return (acknowledged, fileSystem.total)
     }
 
-    @Test func `at any operation is proven at the next start, and has what it acknowledged`() throws
-    {
+    @Test func `a journal is proven and complete after a crash at any operation`() throws {
         try folder.guardedTable().revoke(.session("before"), at: noon)
         let start = (
             try folder.bytes(folder.journal), try folder.bytes(folder.state)
         )
         let (all, total) = try run(failingFrom: .max, half: false)
-        // Once it has let go of the files.
+        // Wait until the files are released.
         _ = try open()
         #expect(all.count == 5)
         #expect(total > 60)
@@ -333,7 +329,7 @@ struct JournalStateCrashTests {
         }
     }
 
-    @Test func `at any operation of an upgrade has what it acknowledged`() throws {
+    @Test func `a crash at any operation of an upgrade loses no acknowledged revocation`() throws {
         try folder.revocations(fileSystem: unsynced).revoke(.session("before"), at: noon)
         let start = try folder.bytes(folder.journal)
         for first in 1...40 {
@@ -346,8 +342,8 @@ struct JournalStateCrashTests {
         }
     }
 
-    @Test func `at any operation of an acceptance is not accepted without its cutoff`() throws {
-        try folder.killed()
+    @Test func `a crash at any operation of an acceptance never skips the new cutoff`() throws {
+        try folder.writeKilledJournal()
         let bytes = try folder.bytes(folder.journal).prefix(Journal.size(ofRecords: 3))
         let state = try folder.bytes(folder.state)
         for first in 1...30 {
@@ -367,7 +363,7 @@ struct JournalStateCrashTests {
         }
     }
 
-    /// As soon as the thread that wrote the state has let go of the lock.
+    /// Opens the journal as soon as the thread that wrote the state has released the lock.
     private func open() throws -> Revocations {
         var table: Revocations?
         #expect(

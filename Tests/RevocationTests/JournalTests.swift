@@ -7,7 +7,6 @@ import Time
 
 @testable import Revocation
 
-@Suite("A journal of revocations")
 struct JournalTests {
     let folder: TemporaryFolder
 
@@ -21,13 +20,12 @@ struct JournalTests {
 
     private func write(_ bytes: some Sequence<UInt8>, _ path: String? = nil) throws {
         let path = path ?? folder.journal
-        // Over an old file, some file systems would wait for the disk.
+        // Overwriting an old file would wait for the disk on some file systems.
         unlink(path)
         try Data(bytes).write(to: URL(filePath: path))
     }
 
-    @Test("brings everything back after a restart")
-    func restart() throws {
+    @Test func `a restart restores every entry`() throws {
         var table: Revocations? = try folder.revocations()
         #expect(table?.start == Revocations.RecoverySummary())
         _ = try table?.spend("t", at: minutes(1))
@@ -47,8 +45,7 @@ struct JournalTests {
         }
     }
 
-    @Test("forgets at the start what can matter no more, and becomes smaller")
-    func forgetting() throws {
+    @Test func `a start drops expired entries and makes the journal smaller`() throws {
         var table: Revocations? = try folder.revocations()
         for index in 0..<50 { _ = try table?.spend("t\(index)", at: noon, expires: evening) }
         _ = try table?.spend("u", at: noon, expires: midnight)
@@ -61,21 +58,20 @@ struct JournalTests {
         #expect(table?.finding(token: "u") == .alreadyUsed(at: noon))
     }
 
-    @Test("is readable by its owner only, in folders that are made for it")
-    func permissions() throws {
+    @Test
+    func `a journal is readable by its owner only, in folders that are created for it`() throws {
         let path = folder.path("a/b/revocations.journal")
         let table = try Revocations(path: path, at: noon)
         try table.revoke(.session("an identifier"), at: noon)
         let status = try FileStatus(path: path)
         #expect(status.mode & 0o777 == 0o600)
         #expect(status.size == table.statistics.journalBytes)
-        // Identifiers do not stand in it.
+        // It does not contain identifiers.
         let content = try Data(contentsOf: URL(filePath: path))
         #expect(content.firstRange(of: Data("identifier".utf8)) == nil)
     }
 
-    @Test("belongs to one process at a time")
-    func lock() throws {
+    @Test func `a journal can be opened by one process at a time`() throws {
         var table: Revocations? = try folder.revocations()
         #expect(throws: RevocationsError.inUse(by: getpid())) { try folder.revocations() }
         try table?.revoke(.session("s"), at: noon)
@@ -83,8 +79,7 @@ struct JournalTests {
         #expect(try folder.revocations().finding(session: "s") != nil)
     }
 
-    @Test("is not taken away from another program that has locked it")
-    func otherProcess() throws {
+    @Test func `a journal that another program has locked is refused`() throws {
         let lock = folder.path(".revocations.journal.lock")
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
@@ -100,8 +95,7 @@ struct JournalTests {
         #expect(try folder.revocations().count == 0)
     }
 
-    @Test("is not followed through a symbolic link, and no other kind of file is taken for one")
-    func kinds() throws {
+    @Test func `a journal that is a symbolic link or another kind of file is refused`() throws {
         try folder.file("elsewhere", "")
         #expect(symlink(folder.path("elsewhere"), folder.journal) == 0)
         #expect(throws: RevocationsError.failed(Errno(ELOOP))) { try folder.revocations() }
@@ -116,11 +110,10 @@ struct JournalTests {
         #expect(throws: RevocationsError.damaged(atByte: 0)) { try folder.revocations() }
     }
 
-    // What kill -9 in the middle of a write(2) can leave.
-    @Test("cut at any byte, it has every acknowledged entry whose bytes are there")
-    func cutAnywhere() throws {
+    // What kill -9 during a write(2) can leave.
+    @Test func `a journal cut at any byte has every acknowledged entry before the cut`() throws {
         var table: Revocations? = try folder.revocations()
-        // What stood there at a start is behind a mark, and the rest came one write at a time.
+        // The entries of a start come before a marker; later entries come one write at a time.
         try table?.revoke(.session("old"), at: noon)
         table = nil
         table = try folder.revocations()
@@ -134,15 +127,15 @@ struct JournalTests {
             acknowledged += [(size, "a\(index)"), (size, "b\(index)")]
         }
         table = nil
-        let whole = try bytes()
+        let original = try bytes()
         let first = Journal.size(ofRecords: 2)
-        #expect(whole.count == Journal.size(ofRecords: 8))
+        #expect(original.count == Journal.size(ofRecords: 8))
         let copy = folder.path("copy")
-        for length in 0...whole.count {
-            try write(whole.prefix(length), copy)
+        for length in 0...original.count {
+            try write(original.prefix(length), copy)
             guard length >= first else {
-                let place = max(0, (length - 88) / 44 * 44 + 88)
-                #expect(throws: RevocationsError.damaged(atByte: length < 88 ? 0 : place)) {
+                let offset = max(0, (length - 88) / 44 * 44 + 88)
+                #expect(throws: RevocationsError.damaged(atByte: length < 88 ? 0 : offset)) {
                     try Revocations(path: copy, at: noon, fileSystem: unsynced)
                 }
                 continue
@@ -153,7 +146,7 @@ struct JournalTests {
             for (size, session) in acknowledged where size <= length {
                 #expect(table.finding(session: session) != nil)
             }
-            // And it can be written again.
+            // It can be written again.
             if length % 20 == 0 {
                 try table.revoke(.session("new"), at: noon)
                 #expect(table.failure == nil)
@@ -161,40 +154,39 @@ struct JournalTests {
         }
     }
 
-    // What a power failure can leave: any part of the last write, the rest zeros or worse.
-    @Test("one wrong byte in the last write is torn, one before it is damage")
-    func damage() throws {
+    // What a power failure can leave: any part of the last write; the rest is zeros or garbage.
+    @Test func `a changed byte is a torn write in the last write, and damage before it`() throws {
         var table: Revocations? = try folder.revocations()
         try table?.revoke(.session("0"), at: noon)
         try table?.revoke(.session("1"), at: noon)
         let lastWrite = try #require(table?.statistics.journalBytes)
         try table?.revoke([.session("2"), .session("3"), .session("4")], at: noon, until: midnight)
         table = nil
-        let whole = try bytes()
+        let original = try bytes()
         let copy = folder.path("copy")
-        for index in whole.indices {
-            var bytes = whole
+        for index in original.indices {
+            var bytes = original
             bytes[index] ^= 0x10
             try write(bytes, copy)
             do throws(RevocationsError) {
                 let table = try Revocations(path: copy, at: noon, fileSystem: unsynced)
                 #expect(index >= lastWrite)
-                #expect(table.start.tornBytes == (whole.count - index + 43) / 44 * 44)
+                #expect(table.start.tornBytes == (original.count - index + 43) / 44 * 44)
                 #expect(table.finding(session: "0") != nil)
                 #expect(table.finding(session: "1") != nil)
             } catch {
                 #expect(index < lastWrite)
-                let place = (index - 88) / 44 * 44 + 88
+                let offset = (index - 88) / 44 * 44 + 88
                 #expect(
-                    error == (index < 24 ? .notAJournal : .damaged(atByte: index < 88 ? 0 : place)))
-                // Whoever refuses leaves it as it is.
+                    error == (index < 24 ? .notAJournal : .damaged(atByte: index < 88 ? 0 : offset))
+                )
+                // A refused start leaves the file unchanged.
                 #expect(try [UInt8](Data(contentsOf: URL(filePath: copy))) == bytes)
             }
         }
     }
 
-    @Test("a record of another place or another file is none")
-    func moved() throws {
+    @Test func `a record with the number or nonce of another position or file is invalid`() throws {
         let (file, other) = (JournalHeader(.random()), JournalHeader(.random()))
         let entry = RevocationEntry(
             EntryKey(name: SipHash13.Value(low: 1, high: 2), kind: .session), time: 3, until: 4)
@@ -211,28 +203,27 @@ struct JournalTests {
         #expect(bytes.count == JournalRecord.size)
     }
 
-    @Test("neither bytes at random nor sound records with absurd content make it trap")
-    func mutations() throws {
-        var dice = SeededGenerator(seed: 4)
+    @Test func `random bytes and valid records with extreme values do not trap`() throws {
+        var generator = SeededGenerator(seed: 4)
         var table: Revocations? = try folder.revocations()
         for index in 0..<12 {
             try table?.revoke(
                 [.token("t\(index)"), .user(Int64(index))], at: noon, until: midnight)
         }
         table = nil
-        let whole = try bytes()
+        let original = try bytes()
         let copy = folder.path("copy")
         for _ in 0..<TestScale.rounds(300, long: 50_000) {
-            var bytes = whole
-            for _ in 0..<Int.random(in: 1...4, using: &dice) {
-                let place = Int.random(in: 0..<bytes.count, using: &dice)
-                let end = min(place + Int.random(in: 1...90, using: &dice), bytes.count)
-                switch Int.random(in: 0..<5, using: &dice) {
-                case 0: bytes[place] = .random(in: 0...255, using: &dice)
-                case 1: bytes.removeSubrange(place..<end)
-                case 2: bytes.insert(contentsOf: bytes[place..<end], at: place)
-                case 3: for index in place..<end { bytes[index] = 0 }
-                default: bytes += (0..<50).map { _ in .random(in: 0...255, using: &dice) }
+            var bytes = original
+            for _ in 0..<Int.random(in: 1...4, using: &generator) {
+                let offset = Int.random(in: 0..<bytes.count, using: &generator)
+                let end = min(offset + Int.random(in: 1...90, using: &generator), bytes.count)
+                switch Int.random(in: 0..<5, using: &generator) {
+                case 0: bytes[offset] = .random(in: 0...255, using: &generator)
+                case 1: bytes.removeSubrange(offset..<end)
+                case 2: bytes.insert(contentsOf: bytes[offset..<end], at: offset)
+                case 3: for index in offset..<end { bytes[index] = 0 }
+                default: bytes += (0..<50).map { _ in .random(in: 0...255, using: &generator) }
                 }
                 if bytes.isEmpty { bytes = [0] }
             }
@@ -248,18 +239,20 @@ struct JournalTests {
         for _ in 0..<TestScale.rounds(60, long: 5000) {
             let header = JournalHeader(.random())
             var bytes = header.bytes
-            let edges: [Int64] = [.min, -1, 0, 1, .max, .random(in: .min ... .max, using: &dice)]
+            let edges: [Int64] = [
+                .min, -1, 0, 1, .max, .random(in: .min ... .max, using: &generator),
+            ]
             for number in 0..<8 {
-                let last = UInt64.random(in: 0...UInt64.max, using: &dice) & ~0xff
+                let last = UInt64.random(in: 0...UInt64.max, using: &generator) & ~0xff
                 let entry = RevocationEntry(
-                    name: SipHash13.Value(low: .random(in: 0...2, using: &dice), high: 0),
-                    time: edges.randomElement(using: &dice)!,
-                    untilAndKind: last | .random(in: 1...5, using: &dice))
+                    name: SipHash13.Value(low: .random(in: 0...2, using: &generator), high: 0),
+                    time: edges.randomElement(using: &generator)!,
+                    untilAndKind: last | .random(in: 1...5, using: &generator))
                 if number == 3 { JournalRecord.appendMark(number: 3, header, to: &bytes) }
                 if number != 3, let entry {
                     JournalRecord.append(
                         entry, number: number,
-                        writeBegan: .random(in: -9...9, using: &dice), header, to: &bytes)
+                        writeBegan: .random(in: -9...9, using: &generator), header, to: &bytes)
                 }
             }
             try write(bytes, copy)
@@ -268,8 +261,7 @@ struct JournalTests {
         }
     }
 
-    @Test("a record of a later version is not overlooked")
-    func unknownKind() throws {
+    @Test func `a record kind of a later version is refused`() throws {
         let header = JournalHeader(.random())
         var bytes = header.bytes
         JournalRecord.appendMark(number: 0, header, to: &bytes)
@@ -283,8 +275,7 @@ struct JournalTests {
         }
     }
 
-    @Test("is compacted when most of it means nothing any more")
-    func compacting() throws {
+    @Test func `a journal with many obsolete records is compacted`() throws {
         var table: Revocations? = try folder.revocations()
         try table?.revoke(.session("stays"), at: noon)
         try table?.revoke(
@@ -293,7 +284,7 @@ struct JournalTests {
         table?.removeExpired(at: noon)
         #expect(try bytes().count == size)
         table?.removeExpired(at: evening)
-        // 900 are too few to be worth it.
+        // 900 obsolete records are not worth it.
         #expect(try bytes().count == size)
         try table?.revoke(
             (0..<900).map { .session("t\($0)") }, at: noon, until: evening)
@@ -309,8 +300,7 @@ struct JournalTests {
         #expect(folder.allNames == [".revocations.journal.lock", "revocations.journal"])
     }
 
-    @Test("that is taken away while it is in use is written anew, with everything")
-    func takenAway() throws {
+    @Test func `a journal that is removed while in use is written again completely`() throws {
         var table: Revocations? = try folder.revocations()
         try table?.revoke(.session("before"), at: noon)
         unlink(folder.journal)

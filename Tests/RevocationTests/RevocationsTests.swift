@@ -5,7 +5,6 @@ import Time
 
 @testable import Revocation
 
-@Suite("What is good no longer")
 struct RevocationsTests {
     let table: Revocations
 
@@ -13,8 +12,7 @@ struct RevocationsTests {
         table = try Revocations(path: nil, at: noon)
     }
 
-    @Test("an empty table finds nothing")
-    func empty() {
+    @Test func `an empty table finds nothing`() {
         #expect(table.finding(token: "t", session: "s") == nil)
         #expect(table.finding(began: nil) == nil)
         #expect(table.cutoff(user: 1) == nil)
@@ -22,24 +20,22 @@ struct RevocationsTests {
         #expect(table.statistics == Revocations.Statistics())
     }
 
-    @Test("a token is revoked, and no other")
-    func token() throws {
+    @Test func `revoking a token affects no other token`() throws {
         try table.revoke(.token("t"), at: minutes(1))
         #expect(table.finding(token: "t", session: "s") == .revoked(at: minutes(1)))
         #expect(table.finding(token: "T", session: "t") == nil)
         #expect(table.finding(session: "s") == nil)
     }
 
-    @Test("a session is revoked, with all of its tokens")
-    func session() throws {
+    @Test func `revoking a session revokes all its tokens`() throws {
         try table.revoke(.session("s"), at: minutes(1))
         #expect(table.finding(token: "t", session: "s") == .revoked(at: minutes(1)))
         #expect(table.finding(session: "s", user: 9) == .revoked(at: minutes(1)))
         #expect(table.finding(token: "s", session: "s2") == nil)
     }
 
-    @Test("identifiers are told apart at any length", arguments: [1, 7, 8, 9, 22, 63, 64])
-    func lengths(count: Int) throws {
+    @Test(arguments: [1, 7, 8, 9, 22, 63, 64])
+    func `identifiers of any length are distinguished`(count: Int) throws {
         let id = String(repeating: "x", count: count)
         try table.revoke(.token(id), at: noon)
         #expect(table.finding(token: id) != nil)
@@ -49,9 +45,10 @@ struct RevocationsTests {
     }
 
     @Test(
-        "a user's tokens are revoked that began up to the cutoff, to the millisecond",
         arguments: [(-1, true), (0, true), (1, false)] as [(Int64, Bool)])
-    func user(offset: Int64, isHit: Bool) throws {
+    func `a user's cutoff revokes tokens that began up to it, to the millisecond`(
+        offset: Int64, isHit: Bool
+    ) throws {
         let cutoff = Timestamp(milliseconds: noon.milliseconds + 500)
         try table.revoke(.user(7), at: cutoff)
         let began = Timestamp(milliseconds: cutoff.milliseconds + offset)
@@ -61,8 +58,7 @@ struct RevocationsTests {
         #expect(table.cutoff(user: 8) == nil)
     }
 
-    @Test("everybody's, too")
-    func everyone() throws {
+    @Test func `a cutoff for everyone covers all users`() throws {
         try table.revoke(.everyone, at: minutes(5))
         #expect(table.finding(user: 3, began: minutes(5)) == .revoked(at: minutes(5)))
         #expect(table.finding(user: 3, began: minutes(6)) == nil)
@@ -74,8 +70,7 @@ struct RevocationsTests {
         #expect(table.statistics.hasEveryone)
     }
 
-    @Test("a token that does not say when it began is covered by any cutoff")
-    func unknownBeginning() throws {
+    @Test func `a token without a start is covered by every cutoff`() throws {
         try table.revoke(.user(7), at: minutes(-600))
         #expect(table.finding(user: 7, began: nil) != nil)
         #expect(table.finding(user: 8, began: nil) == nil)
@@ -83,16 +78,14 @@ struct RevocationsTests {
         #expect(table.finding(user: 8, began: nil) != nil)
     }
 
-    @Test("a token is spent once, and every later caller is told when")
-    func spending() throws {
+    @Test func `a token is spent once, and later callers get the time of the first`() throws {
         #expect(try table.spend("t", at: minutes(1)) == minutes(1))
         #expect(try table.spend("t", at: minutes(2)) == minutes(1))
         #expect(try table.spend("u", at: minutes(3)) == minutes(3))
         #expect(table.finding(token: "t") == .alreadyUsed(at: minutes(1)))
     }
 
-    @Test("what is spent and revoked is revoked")
-    func both() throws {
+    @Test func `a token that is both spent and revoked is reported as revoked`() throws {
         _ = try table.spend("t", at: minutes(1))
         try table.revoke(.token("t"), at: minutes(2))
         #expect(table.finding(token: "t") == .revoked(at: minutes(2)))
@@ -102,8 +95,7 @@ struct RevocationsTests {
         #expect(try table.spend("t", at: minutes(9)) == minutes(1))
     }
 
-    @Test("what is revoked twice was revoked the first time, a cutoff is the latest")
-    func merging() throws {
+    @Test func `the first revocation time counts, and the latest cutoff`() throws {
         for moment in [minutes(2), minutes(1), minutes(3)] {
             try table.revoke(
                 [.token("t"), .session("s"), .user(7), .everyone], at: moment, until: midnight)
@@ -115,8 +107,8 @@ struct RevocationsTests {
         #expect(table.count == 4)
     }
 
-    @Test("entries are forgotten when nothing that they cover can be valid, and not before")
-    func sweeping() throws {
+    @Test
+    func `entries are removed when no token that they cover can be valid, and not before`() throws {
         try table.revoke(
             [.token("t"), .session("s"), .user(7), .everyone], at: noon, until: evening)
         _ = try table.spend("u", at: noon, expires: evening)
@@ -132,13 +124,12 @@ struct RevocationsTests {
         #expect(table.finding(session: "long") != nil)
         table.removeExpired(at: midnight)
         #expect(table.count == 0)
-        // And what is forgotten can happen again.
+        // A removed token can be spent again.
         #expect(try table.spend("u", at: midnight, expires: minutes(9999)) == midnight)
         #expect(table.finding(token: "u") == .alreadyUsed(at: midnight))
     }
 
-    @Test("times may be absurd")
-    func absurd() throws {
+    @Test func `extreme times do not trap`() throws {
         let ends = [Timestamp(milliseconds: .min), Timestamp(milliseconds: .max)]
         for moment in ends {
             for until in ends {
@@ -155,8 +146,8 @@ struct RevocationsTests {
         #expect(table.finding(token: "t", session: "s", began: nil) == nil)
     }
 
-    @Test("what grows and shrinks keeps what it has", arguments: [100, 300, 3000, 20_000])
-    func growth(count: Int) throws {
+    @Test(arguments: [100, 300, 3000, 20_000])
+    func `a table that grows and shrinks keeps its entries`(count: Int) throws {
         for index in 0..<count {
             let until = index % 10 == 0 ? midnight : evening
             if index % 3 == 0 {
@@ -174,15 +165,15 @@ struct RevocationsTests {
         }
     }
 
-    @Test("tokens have a limit, sessions and users a little more, and everyone none")
-    func limit() throws {
+    @Test
+    func `tokens have a limit, sessions and users a higher one, and everyone has none`() throws {
         let table = try Revocations(path: nil, at: noon, limit: 4)
         for index in 0..<4 { _ = try table.spend("t\(index)", at: noon) }
         #expect(throws: Errno.noBufferSpace) { try table.spend("t4", at: noon) }
         #expect(throws: Errno.noBufferSpace) { try table.revoke(.token("t4"), at: noon) }
         #expect(table.finding(token: "t4") == nil)
         #expect(try table.spend("t3", at: minutes(1)) == noon)
-        // A session ends even where its token finds no room; the caller is told of that.
+        // The session is ended although its token did not fit; the caller gets the error.
         #expect(throws: Errno.noBufferSpace) {
             try table.revoke([.token("t4"), .session("s")], at: noon, until: midnight)
         }
@@ -194,8 +185,7 @@ struct RevocationsTests {
         #expect(try table.spend("t4", at: midnight) == midnight)
     }
 
-    @Test("counts its entries by kind")
-    func statistics() throws {
+    @Test func `statistics count the entries by kind`() throws {
         try table.revoke(
             [.token("t"), .session("s"), .session("s2"), .user(1)], at: noon, until: midnight)
         _ = try table.spend("t", at: noon)

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Runs every job on a thread of its own. Tests that wait for sockets and processes run here, so that
-/// they do not occupy the few threads that all other tests share.
+/// Runs every job on a thread of its own. Tests that wait for sockets and processes run here, so
+/// that they do not block the few threads that all tests share.
 package final class BlockingExecutor: TaskExecutor {
     package static let shared = BlockingExecutor()
 

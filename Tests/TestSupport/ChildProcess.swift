@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
 
-/// A program that runs beside the test; killed when the test lets go of it, or when the process of
-/// the tests ends, however that ends.
+/// A child process. It is killed when this object is released, or when the test process ends for
+/// any reason.
 package final class ChildProcess: Sendable {
     package enum Ending: Equatable, Sendable {
         case exited(CInt)
@@ -12,66 +12,67 @@ package final class ChildProcess: Sendable {
     package enum Failure: Error {
         case cannotStart(CInt)
         case timedOut(standardError: String)
-        /// It ended before it said what was waited for.
+        /// The process ended before it wrote the expected text.
         case ended(standardError: String)
     }
 
-    /// Seconds to wait for anything.
-    private static let patience = TestScale.timeout + 10
+    /// The timeout of every wait, in seconds.
+    private static let timeout = TestScale.timeout + 10
 
     private static let starting = NSLock()
 
     package let processID: pid_t
     private let state = State()
 
-    /// What its pipes have said, and how it ended. Not part of the process's own class: the threads
-    /// that read the pipes hold it, and must not keep the process from being let go.
+    /// The output of the child, and how it ended. A class of its own: the threads that read the
+    /// pipes hold it, and must not keep the `ChildProcess` alive.
     ///
-    /// `@unchecked Sendable` is sound: everything that changes is guarded by `condition`.
+    /// Sound: `@unchecked Sendable`, because everything that changes is guarded by `condition`.
     private final class State: @unchecked Sendable {
         let condition = NSCondition()
-        /// By descriptor: 1 and 2.
-        var said: [CInt: [UInt8]] = [1: [], 2: []]
+        /// The output by descriptor: 1 and 2.
+        var output: [CInt: [UInt8]] = [1: [], 2: []]
         var openPipes = 2
-        var leash: CInt = -1
+        /// The writing end of a pipe whose reading end a watcher of the child holds.
+        var lifeline: CInt = -1
         var ending: Ending?
 
         func text(_ descriptor: CInt) -> String {
-            String(decoding: said[descriptor]!, as: UTF8.self)
+            String(decoding: output[descriptor]!, as: UTF8.self)
         }
     }
 
     /// - Parameters:
-    ///   - folder: where it starts.
-    ///   - environment: all of it; nothing is inherited.
-    ///   - input: the path of what it reads as standard input.
+    ///   - folder: the working folder.
+    ///   - environment: the complete environment; nothing is inherited.
+    ///   - input: the path of the file that becomes standard input.
     package init(
         _ program: String, _ arguments: [String], environment: [String: String], folder: String,
         input: String = "/dev/null"
     ) throws(Failure) {
-        // One at a time: a pipe must not be inherited by a child that another test starts between
-        // the making of the pipe and its mark.
+        // One start at a time: between pipe(2) and FD_CLOEXEC, a child of another test could
+        // inherit the pipe.
         Self.starting.lock()
         defer { Self.starting.unlock() }
-        var (output, errors, leash): ([CInt], [CInt], [CInt]) = ([-1, -1], [-1, -1], [-1, -1])
-        guard pipe(&output) == 0, pipe(&errors) == 0, pipe(&leash) == 0 else {
+        var (output, errors, lifeline): ([CInt], [CInt], [CInt]) = ([-1, -1], [-1, -1], [-1, -1])
+        guard pipe(&output) == 0, pipe(&errors) == 0, pipe(&lifeline) == 0 else {
             throw .cannotStart(errno)
         }
-        for end in output + errors + leash { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        for end in output + errors + lifeline { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY | O_NOCTTY, 0)
         posix_spawn_file_actions_adddup2(&actions, output[1], 1)
         posix_spawn_file_actions_adddup2(&actions, errors[1], 2)
-        posix_spawn_file_actions_adddup2(&actions, leash[0], 3)
-        // Nothing else: the sockets of a server that another test runs in this process would stay
-        // open in the child after that server has closed them.
+        posix_spawn_file_actions_adddup2(&actions, lifeline[0], 3)
+        // Close everything else: the sockets of a server that another test runs in this process
+        // would stay open in the child after that server has closed them.
         for other in 4..<CInt(min(1024, sysconf(CInt(_SC_OPEN_MAX)))) {
             posix_spawn_file_actions_addclose(&actions, other)
         }
 
-        // The child must take signals as any process does, whatever this one ignores or blocks.
+        // The child must handle signals as any process does, whatever this one ignores or blocks.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -83,8 +84,8 @@ package final class ChildProcess: Sendable {
         posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-        // The shell changes the folder and becomes the program: the process stays the same. What it
-        // leaves behind kills the program when the other end of the leash is gone.
+        // The shell changes the folder and executes the program, in the same process. Its
+        // background job kills the program when the other end of the lifeline is closed.
         let watch = "(read word <&3 || kill -9 $$) >/dev/null 2>&1 &"
         let become = #"exec 3<&- && cd "$0" && exec "$@""#
         let shell = ["/bin/sh", "-c", "\(watch) \(become)", folder, program]
@@ -96,22 +97,22 @@ package final class ChildProcess: Sendable {
             &processID, shell[0], &actions, &attributes, &argumentPointers, &variablePointers)
         close(output[1])
         close(errors[1])
-        close(leash[0])
+        close(lifeline[0])
         guard result == 0 else {
             close(output[0])
             close(errors[0])
-            close(leash[1])
+            close(lifeline[1])
             throw .cannotStart(result)
         }
         self.processID = processID
-        state.leash = leash[1]
+        state.lifeline = lifeline[1]
         Self.collect(output[0], as: 1, state)
         Self.collect(errors[0], as: 2, state)
     }
 
     deinit { end() }
 
-    /// Kills it, if it still runs.
+    /// Kills the process if it is still running.
     package func end() {
         if state.condition.withLock({ state.ending == nil }) { kill(SIGKILL) }
         _ = try? wait()
@@ -119,23 +120,23 @@ package final class ChildProcess: Sendable {
 
     package func kill(_ signal: CInt) { Glibc.kill(processID, signal) }
 
-    /// How many files and sockets it may have open from now on.
+    /// Limits the number of files and sockets that it may have open.
     package func limitDescriptors(to count: Int) throws {
-        // Of util-linux: Swift's Glibc module does not show prlimit(2).
-        let done = try Foundation.Process.run(
+        // A program of util-linux: Swift's Glibc module does not import prlimit(2).
+        let prlimit = try Foundation.Process.run(
             URL(filePath: "/usr/bin/prlimit"),
             arguments: ["--pid", "\(processID)", "--nofile=\(count):\(count)"])
-        done.waitUntilExit()
-        guard done.terminationStatus == 0 else { throw Failure.cannotStart(EPERM) }
+        prlimit.waitUntilExit()
+        guard prlimit.terminationStatus == 0 else { throw Failure.cannotStart(EPERM) }
     }
 
     package var standardOutput: String { state.condition.withLock { state.text(1) } }
 
     package var standardError: String { state.condition.withLock { state.text(2) } }
 
-    /// The first line on standard error that contains `text`, once it is there.
+    /// Waits for a line on standard error that contains `text`, and returns the first one.
     package func errorLine(containing text: String) throws(Failure) -> String {
-        let deadline = Date(timeIntervalSinceNow: Self.patience)
+        let deadline = Date(timeIntervalSinceNow: Self.timeout)
         state.condition.lock()
         defer { state.condition.unlock() }
         while true {
@@ -150,15 +151,15 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Returns once `text` stands in what it has written to standard output.
+    /// Returns after `text` was written to standard output.
     package func waitForOutput(_ text: String) throws(Failure) {
-        let deadline = Date(timeIntervalSinceNow: Self.patience)
+        let deadline = Date(timeIntervalSinceNow: Self.timeout)
         let wanted = Data(text.utf8)
         state.condition.lock()
         defer { state.condition.unlock() }
         var searched = 0
         while true {
-            let rest = Data(state.said[1]![searched...])
+            let rest = Data(state.output[1]![searched...])
             if rest.range(of: wanted) != nil { return }
             searched += max(0, rest.count - wanted.count)
             guard state.openPipes > 0 else { throw .ended(standardError: state.text(2)) }
@@ -168,10 +169,11 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// How it ended, once it has.
+    /// Waits for the end of the process.
+    /// - Returns: how it ended.
     @discardableResult
     package func wait() throws(Failure) -> Ending {
-        let deadline = Date(timeIntervalSinceNow: Self.patience)
+        let deadline = Date(timeIntervalSinceNow: Self.timeout)
         state.condition.lock()
         defer { state.condition.unlock() }
         if let ending = state.ending { return ending }
@@ -180,12 +182,12 @@ package final class ChildProcess: Sendable {
                 throw .timedOut(standardError: state.text(2))
             }
         }
-        // Lets the leash go while the process's number is still its own.
-        _ = write(state.leash, "\n", 1)
-        close(state.leash)
+        // The watcher must end while the process ID still belongs to the child.
+        _ = write(state.lifeline, "\n", 1)
+        close(state.lifeline)
         var status: CInt = 0
         while waitpid(processID, &status, 0) == -1, errno == EINTR {}
-        // <sys/wait.h>: the low seven bits are the signal, the next eight what it exited with.
+        // <sys/wait.h>: the low seven bits are the signal, the next eight the exit code.
         let signal = status & 0x7F
         let ending: Ending = signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(by: signal)
         state.ending = ending
@@ -201,7 +203,7 @@ package final class ChildProcess: Sendable {
                 if count == -1, errno == EINTR { continue }
                 state.condition.withLock {
                     if count > 0 {
-                        state.said[descriptor]! += bytes[..<count]
+                        state.output[descriptor]! += bytes[..<count]
                     } else {
                         state.openPipes -= 1
                     }

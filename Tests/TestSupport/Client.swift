@@ -1,31 +1,31 @@
 import Foundation
 import Glibc
 
-/// A client of raw bytes, over TCP or a Unix domain socket: what is sent, in which pieces and when, is the test's affair. Blocks
-/// the calling thread, but never longer than `patience`.
+/// A client for raw bytes, over TCP or a Unix domain socket. The test decides what is sent, in
+/// which pieces and when. Blocks the calling thread, but never longer than `timeout`.
 package final class Client {
     package enum Failure: Error, Equatable {
         case notAnAddress
-        /// A system call failed with this number.
+        /// A system call failed with this error number.
         case system(CInt)
-        /// The server took the connection back.
+        /// The server reset the connection.
         case reset
-        /// The connection ended inside a response, or before it.
+        /// The connection ended within or before a response.
         case ended(after: String)
         case timedOut(after: String)
     }
 
-    /// Milliseconds to wait for anything.
-    private static let patience = CInt(TestScale.timeout * 1000)
+    /// The timeout of every wait, in milliseconds.
+    private static let timeout = CInt(TestScale.timeout * 1000)
 
     private var descriptor: CInt
-    /// What has come and was not asked for yet.
+    /// Received bytes that were not returned yet.
     private var received: [UInt8] = []
     private var hasEnded = false
 
     /// - Parameters:
-    ///   - receiveBuffer: bytes that the kernel keeps for a client that does not read.
-    ///   - source: the IPv4 address that the connection comes from.
+    ///   - receiveBuffer: the size of the kernel's receive buffer, in bytes.
+    ///   - source: the local IPv4 address to bind.
     package init(
         _ host: String = "127.0.0.1", port: UInt16, receiveBuffer: CInt? = nil,
         from source: String? = nil
@@ -54,7 +54,7 @@ package final class Client {
         guard result == 0 else { throw .system(errno) }
     }
 
-    /// - Parameter path: of a Unix domain socket.
+    /// - Parameter path: the path of a Unix domain socket.
     package init(socket path: String) throws(Failure) {
         let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         var address = sockaddr_un()
@@ -102,32 +102,33 @@ package final class Client {
 
     package func send(_ text: String) throws(Failure) { try send(Array(text.utf8)) }
 
-    /// Sends all of it, and takes in meanwhile what comes, so that neither side waits for the other.
+    /// Sends all bytes. Receives in between, so that the two sides cannot block each other.
     package func send(_ bytes: [UInt8]) throws(Failure) {
         var sent = 0
         while sent < bytes.count {
             let events = try wait(for: POLLIN | POLLOUT)
-            if events & POLLOUT != 0 { sent += try push(bytes[sent...]) }
-            if events & POLLIN != 0, events & POLLOUT == 0 { try take() }
+            if events & POLLOUT != 0 { sent += try trySend(bytes[sent...]) }
+            if events & POLLIN != 0, events & POLLOUT == 0 { try receive() }
         }
     }
 
-    /// Sends what the kernel takes at once; how many bytes that were.
+    /// Sends as many bytes as the kernel accepts at once.
+    /// - Returns: the number of bytes sent.
     package func sendWhatFits(_ text: String) throws(Failure) -> Int {
         let bytes = Array(text.utf8)
         var sent = 0
         while sent < bytes.count {
-            let count = try push(bytes[sent...])
+            let count = try trySend(bytes[sent...])
             if count == 0 { break }
             sent += count
         }
         return sent
     }
 
-    /// Says that no more comes from here; what the server sends is still read.
+    /// Half-closes the connection; receiving still works.
     package func endSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
-    /// Goes away with a reset, as a client does that crashes with bytes unread.
+    /// Closes the connection with a reset, as a client does that crashes with unread bytes.
     package func reset() {
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(
@@ -140,7 +141,7 @@ package final class Client {
         descriptor = -1
     }
 
-    private func push(_ bytes: ArraySlice<UInt8>) throws(Failure) -> Int {
+    private func trySend(_ bytes: ArraySlice<UInt8>) throws(Failure) -> Int {
         let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
         let count = bytes.withUnsafeBytes {
             Glibc.send(descriptor, $0.baseAddress, $0.count, flags)
@@ -152,13 +153,13 @@ package final class Client {
 
     // MARK: Receiving
 
-    /// Whether anything has come by now, or within some milliseconds from now.
+    /// Whether anything was received, or is within this time.
     package func hasReceived(within milliseconds: CInt = 0) -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return !received.isEmpty || poll(&entry, 1, milliseconds) > 0
     }
 
-    /// The next whole response, whose content is as long as its Content-Length says.
+    /// Waits for the next complete response; its content has the length of Content-Length.
     /// - Parameter toHead: the request was HEAD, whose response has no content.
     package func response(toHead: Bool = false) throws(Failure) -> ServerResponse {
         while true {
@@ -167,22 +168,22 @@ package final class Client {
                 return response
             }
             guard !hasEnded else { throw .ended(after: text) }
-            try takeMore()
+            try waitAndReceive()
         }
     }
 
-    /// Everything up to the end of the connection.
+    /// Everything received up to the end of the connection.
     package func untilEnd() throws(Failure) -> String {
-        while !hasEnded { try takeMore() }
+        while !hasEnded { try waitAndReceive() }
         defer { received = [] }
         return text
     }
 
-    /// How many bytes come up to the end of the connection; keeps none of them.
+    /// The number of bytes received up to the end of the connection; the bytes are discarded.
     package func countUntilEnd() throws(Failure) -> Int {
         var count = 0
         while !hasEnded {
-            try takeMore()
+            try waitAndReceive()
             count += received.count
             received.removeAll(keepingCapacity: true)
         }
@@ -191,12 +192,12 @@ package final class Client {
 
     private var text: String { String(decoding: received, as: UTF8.self) }
 
-    private func takeMore() throws(Failure) {
+    private func waitAndReceive() throws(Failure) {
         _ = try wait(for: POLLIN)
-        try take()
+        try receive()
     }
 
-    private func take() throws(Failure) {
+    private func receive() throws(Failure) {
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         let count = recv(descriptor, &bytes, bytes.count, CInt(MSG_DONTWAIT))
         if count > 0 {
@@ -210,21 +211,21 @@ package final class Client {
 
     private func wait(for events: CInt) throws(Failure) -> CInt {
         var entry = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-        guard poll(&entry, 1, Self.patience) > 0 else { throw .timedOut(after: text) }
-        let happened = CInt(entry.revents)
-        // After a reset both are tried, and say so.
-        return happened & (POLLERR | POLLHUP) != 0 ? happened | events : happened
+        guard poll(&entry, 1, Self.timeout) > 0 else { throw .timedOut(after: text) }
+        let occurred = CInt(entry.revents)
+        // After a reset, report both events: the call that follows gets the error.
+        return occurred & (POLLERR | POLLHUP) != 0 ? occurred | events : occurred
     }
 }
 
-/// A response as a client sees it.
+/// A response as the client received it.
 package struct ServerResponse: Sendable, Equatable {
     package let status: Int
     /// The status line and the field lines.
     package let head: String
     package let content: String
 
-    /// The value of the first field of this name, which is compared without case.
+    /// The value of the first field with this name, which is compared case-insensitively.
     package subscript(name: String) -> String? {
         for line in head.split(separator: "\r\n").dropFirst() {
             guard let colon = line.firstIndex(of: ":"),
@@ -235,7 +236,7 @@ package struct ServerResponse: Sendable, Equatable {
         return nil
     }
 
-    /// The responses that `text` is, one after the other.
+    /// All responses in `text`, in order.
     package static func all(in text: String) -> [ServerResponse] {
         var rest = Array(text.utf8)
         var responses: [ServerResponse] = []
@@ -260,7 +261,7 @@ package struct ServerResponse: Sendable, Equatable {
         return (ServerResponse(status: status, head: head, content: content), end + length)
     }
 
-    /// Behind the empty line.
+    /// The index after the empty line that ends the head.
     private static func headEnd(_ bytes: [UInt8]) -> Int? {
         guard bytes.count >= 4 else { return nil }
         for index in 3..<bytes.count

@@ -1,8 +1,8 @@
 import Glibc
 import POSIX
 
-/// The real file system, with somebody in front of it who decides what becomes of each operation,
-/// and counts them.
+/// The real file system, with a callback that decides the outcome of each operation. Counts the
+/// operations.
 package final class FileSystemDouble: FileSystem {
     package enum Operation: Sendable {
         case open, write, truncate, rename, remove, names, createFolder, status, synchronize
@@ -10,18 +10,19 @@ package final class FileSystemDouble: FileSystem {
 
     package enum Verdict: Sendable {
         case done
-        /// A write that takes half of the bytes; anything else is done.
+        /// A write accepts half of the bytes; any other operation is done.
         case short
         case failed(Errno)
-        /// A sync that is not done, where no power failure is to be survived; anything else is done.
+        /// A sync is skipped; any other operation is done. For tests that need not survive a power
+        /// failure.
         case pretended
     }
 
     private let real: any FileSystem
-    private let seen: Shared
+    private let shared: Shared
     private let judge: @Sendable (_ operation: Operation, _ number: Int) -> Verdict
 
-    /// - Parameter judge: called before each operation, with its number, from 1.
+    /// - Parameter judge: called before each operation, with its number, starting at 1.
     package convenience init(
         _ judge: @escaping @Sendable (Operation, Int) -> Verdict = { _, _ in .done }
     ) {
@@ -29,38 +30,38 @@ package final class FileSystemDouble: FileSystem {
     }
 
     private init(
-        _ real: any FileSystem, _ seen: Shared,
+        _ real: any FileSystem, _ shared: Shared,
         _ judge: @escaping @Sendable (Operation, Int) -> Verdict
     ) {
         self.real = real
-        self.seen = seen
+        self.shared = shared
         self.judge = judge
     }
 
-    /// What was done here, and in folders that were entered from here.
+    /// The operations of this object and of the folders that were entered through it.
     private final class Shared: Sendable {
         let operations = Monitor<[Operation]>([])
     }
 
     package func count(of operation: Operation) -> Int {
-        seen.operations.withLock { $0.count { $0 == operation } }
+        shared.operations.withLock { $0.count { $0 == operation } }
     }
 
-    /// How many operations there were.
-    package var total: Int { seen.operations.withLock { $0.count } }
+    /// The number of operations.
+    package var total: Int { shared.operations.withLock { $0.count } }
 
-    /// Not an operation: opening a folder by its place changes nothing, and reads nothing.
+    /// Not counted as an operation: opening a folder with `O_PATH` reads and changes nothing.
     package func entering(
         _ folder: String
     ) throws(Errno) -> (files: any FileSystem, folder: ServiceFolder) {
         let (files, folder) = try real.entering(folder)
-        return (FileSystemDouble(files, seen, judge), folder)
+        return (FileSystemDouble(files, shared, judge), folder)
     }
 
     private func verdict(_ operation: Operation) throws(Errno) -> Verdict {
-        let number = seen.operations.withLock { seen in
-            seen.append(operation)
-            return seen.count
+        let number = shared.operations.withLock { operations in
+            operations.append(operation)
+            return operations.count
         }
         let verdict = judge(operation, number)
         if case .failed(let error) = verdict { throw error }
@@ -78,7 +79,7 @@ package final class FileSystemDouble: FileSystem {
         return try real.write(bytes.extracting(0..<((bytes.count + 1) / 2)), to: file)
     }
 
-    /// A short one writes half, and then fails.
+    /// A short write writes half of the bytes and then fails.
     package func write(
         _ bytes: Span<UInt8>, to file: borrowing FileDescriptor, at offset: Int
     ) throws(Errno) {
@@ -125,15 +126,16 @@ package final class FileSystemDouble: FileSystem {
     }
 }
 
-/// A disk that can break and be mended.
+/// A disk that can be made to fail and to work again.
 package struct Disk: Sendable {
     private let failure = Monitor<Errno?>(nil)
 
     package init() {}
 
+    /// - Parameter error: the error of all later writes; nil to let them succeed.
     package func fail(with error: Errno?) { failure.withLock { $0 = error } }
 
-    /// Fails the writes for as long as the disk is broken.
+    /// A file system whose writes fail while an error is set.
     package var fileSystem: FileSystemDouble {
         FileSystemDouble { operation, _ in
             guard operation == .write, let error = failure.withLock({ $0 }) else { return .done }

@@ -1,6 +1,6 @@
 extension [UInt8] {
-    /// The bytes that `text` spells, two digits a byte. Test vectors are written like this; text
-    /// that is no hexadecimal is a mistake in the test and traps.
+    /// The bytes of a test vector in hexadecimal, two digits a byte. Text that is not hexadecimal
+    /// is a mistake in the test and traps.
     package init(hexadecimal text: String) {
         let digits = text.utf8.map { UInt8(Character(UnicodeScalar($0)).hexDigitValue!) }
         precondition(digits.count.isMultiple(of: 2))

@@ -1,14 +1,14 @@
 import Foundation
 import Glibc
 
-/// A disk in memory, which only the superuser can make.
+/// A small file system in memory. Only root can mount one.
 package enum SmallDisk {
     package enum Failure: Error {
-        /// A system call failed with this number.
+        /// A system call failed with this error number.
         case system(CInt)
     }
 
-    /// Runs `body` while the folder is a disk of its own.
+    /// Runs `body` while a file system of this size is mounted at the folder.
     package static func mounted(
         at folder: String, size: String, _ body: () throws -> Void
     ) throws {
@@ -24,7 +24,7 @@ package enum SmallDisk {
         return (try? mounted(at: folder.path, size: "64k") {}) != nil
     }()
 
-    /// Makes a file that takes all the room that is left.
+    /// Writes a file until the disk is full.
     package static func fill(_ path: String) throws {
         let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Failure.system(errno) }

@@ -1,11 +1,11 @@
 import Foundation
 
-/// A folder of the test's own, removed with everything in it when the test lets go of it; or left for
-/// whoever named, in `GATEHOUSE_TEST_FOLDERS`, where such folders are to be.
+/// A folder of one test. It is removed with its content when this object is released, unless the
+/// environment variable GATEHOUSE_TEST_FOLDERS names the folder in which test folders are kept.
 package final class TemporaryFolder: Sendable {
-    private static let keptIn = ProcessInfo.processInfo.environment["GATEHOUSE_TEST_FOLDERS"]
+    private static let keptFolder = ProcessInfo.processInfo.environment["GATEHOUSE_TEST_FOLDERS"]
 
-    /// Whether other accounts can come to a path: each folder above it lets them through.
+    /// Whether other accounts can access a path: each folder above it must let them pass.
     package static func isOpenToOthers(_ path: String) -> Bool {
         var folder = URL(filePath: path).deletingLastPathComponent()
         while folder.path != "/" {
@@ -18,9 +18,9 @@ package final class TemporaryFolder: Sendable {
         return true
     }
 
-    /// The same for every folder of a test.
+    /// Whether other accounts can access the folders of tests.
     package static var areOpenToOthers: Bool {
-        let parent = keptIn ?? FileManager.default.temporaryDirectory.path
+        let parent = keptFolder ?? FileManager.default.temporaryDirectory.path
         return isOpenToOthers(parent + "/folder")
     }
 
@@ -28,21 +28,21 @@ package final class TemporaryFolder: Sendable {
 
     package init() throws {
         let parent =
-            Self.keptIn.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory
+            Self.keptFolder.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory
         let url = parent.appending(path: "gatehouse-test-\(UUID().uuidString)")
-        // Whatever the umask is: a folder that others can change is refused.
+        // Regardless of the umask: the server refuses a folder that others can change.
         try FileManager.default.createDirectory(
             at: url, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
         path = url.path
     }
 
     deinit {
-        if Self.keptIn == nil { try? FileManager.default.removeItem(atPath: path) }
+        if Self.keptFolder == nil { try? FileManager.default.removeItem(atPath: path) }
     }
 
     package func path(_ name: String) -> String { "\(path)/\(name)" }
 
-    /// Makes a file, and returns its path.
+    /// Creates a file, and returns its path.
     @discardableResult
     package func file(_ name: String, _ content: String, mode: Int = 0o600) throws -> String {
         let path = path(name)
@@ -55,10 +55,10 @@ package final class TemporaryFolder: Sendable {
         String(decoding: try Data(contentsOf: URL(filePath: path(name))), as: UTF8.self)
     }
 
-    /// The names in it, sorted; without the hidden ones.
+    /// The names in the folder, sorted, without the hidden ones.
     package var names: [String] { allNames.filter { !$0.hasPrefix(".") } }
 
-    /// All of them.
+    /// All names in the folder, sorted.
     package var allNames: [String] {
         (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? []
     }

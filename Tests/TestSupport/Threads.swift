@@ -1,6 +1,6 @@
 import Foundation
 
-/// Work on a thread of its own.
+/// A body that runs on a thread of its own.
 package struct Running: Sendable {
     private let group = DispatchGroup()
 
@@ -13,11 +13,11 @@ package struct Running: Sendable {
         }.start()
     }
 
-    /// Returns when the work is done.
+    /// Returns after the body has returned.
     package func join() { group.wait() }
 }
 
-/// Runs `body` on `count` threads at once and returns when all are done.
+/// Runs `body` on `count` threads at once and returns after all of them are done.
 package func inThreads(_ count: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void) {
     let threads = (0..<count).map { thread in Running { body(thread) } }
     for thread in threads { thread.join() }

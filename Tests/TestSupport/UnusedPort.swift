@@ -1,6 +1,6 @@
 import Glibc
 
-/// A port of the loopback interface that nobody listened on a moment ago.
+/// A port of the loopback interface that was free a moment ago.
 package func unusedPort() throws(Client.Failure) -> UInt16 {
     let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw .system(errno) }

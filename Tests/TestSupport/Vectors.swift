@@ -2,9 +2,9 @@ import Foundation
 
 /// Published test vectors.
 ///
-/// A selection with cases of every kind is in the repository, in files of our own format: `lines`.
-/// The published files as a whole are in a folder outside of the repository that the environment
-/// variable GATEHOUSE_VECTORS names; without it the tests of whole files are skipped.
+/// The repository contains a selection with cases of every kind, in its own format: see `lines`.
+/// The complete published files are in a folder outside of the repository, named by the environment
+/// variable GATEHOUSE_VECTORS. Without it the tests of complete files are skipped.
 ///
 ///     nist/        SHA256ShortMsg.rsp, SHA256LongMsg.rsp, SHA256Monte.rsp of the NIST CAVP
 ///     wycheproof/  hmac_sha256_test.json and others of C2SP/wycheproof, testvectors_v1
@@ -13,10 +13,11 @@ package enum Vectors {
 
     package static var areAvailable: Bool { folder != nil }
 
-    /// The words of each line of a file that is neither empty nor a remark (`#`).
+    /// The words of each line of a file, without empty lines and comments (`#`).
     /// - Parameters:
-    ///   - file: of the folder `Vectors` beside the test.
-    ///   - words: at most so many; the last one is the rest of its line. `-` stands for nothing.
+    ///   - file: a name in the folder `Vectors` next to the test.
+    ///   - words: the maximum number of words; the last one is the rest of its line. `-` is an
+    ///     empty word.
     package static func lines(
         of file: String, words: Int, beside test: String = #filePath
     ) throws -> [[String]] {

@@ -21,11 +21,9 @@ private func daysInMonth(_ month: Int, of year: Int) -> Int {
     }
 }
 
-@Suite("Civil time")
 struct CivilTimeTests {
-    // The seconds are those of Python's calendar.timegm.
+    // The seconds were computed with Python's calendar.timegm.
     @Test(
-        "knows the date of a second",
         arguments: [
             (0, [1970, 1, 1, 0, 0, 0]),
             (784_111_777, [1994, 11, 6, 8, 49, 37]),
@@ -50,23 +48,21 @@ struct CivilTimeTests {
             (-62_162_121_600, [0, 2, 29, 0, 0, 0]),
             (-62_167_219_201, [-1, 12, 31, 23, 59, 59]),
         ] as [(Int64, [Int])])
-    func knownDates(seconds: Int64, expected: [Int]) {
+    func `a second is converted to its date and time`(seconds: Int64, expected: [Int]) {
         #expect(parts(seconds * 1000) == expected + [0])
         #expect(parts(seconds * 1000 + 999) == expected + [999])
     }
 
     @Test(
-        "knows the day of the week",
         arguments: [
             (0, 4), (784_111_777, 0), (951_782_400, 2), (-1, 3), (-2_203_891_200, 4),
             (253_402_300_799, 5),
         ] as [(Int64, Int)])
-    func weekdays(seconds: Int64, sundayIsZero: Int) {
+    func `a second is converted to its weekday`(seconds: Int64, sundayIsZero: Int) {
         #expect(CivilTime(Timestamp(seconds: seconds)).weekday == sundayIsZero)
     }
 
-    @Test("agrees with counting by hand for every day from 1900 to 2299")
-    func fourCenturies() {
+    @Test func `every day from 1900 to 2299 has the date that counting gives`() {
         // 1 January 1900 was a Monday, 25,567 days before 1970.
         var (year, month, day, weekday) = (1900, 1, 1, 1)
         var number: Int64 = -25_567
@@ -86,8 +82,7 @@ struct CivilTimeTests {
         #expect(wrong == [])
     }
 
-    @Test("agrees with counting by hand for every second of a day, before and after the epoch")
-    func everySecond() {
+    @Test func `every second of a day is converted, before and after the epoch`() {
         var wrong: [Int64] = []
         for second in 0..<Int64(86_400) {
             let expected = [Int(second / 3600), Int(second / 60 % 60), Int(second % 60)]
@@ -100,12 +95,11 @@ struct CivilTimeTests {
     }
 
     @Test(
-        "takes the extremes apart without a trap",
         arguments: [
             (.max, [292_278_994, 8, 17, 7, 12, 55, 807]),
             (.min, [-292_275_055, 5, 16, 16, 47, 4, 192]),
         ] as [(Int64, [Int])])
-    func extremes(milliseconds: Int64, expected: [Int]) {
+    func `the extreme moments are converted without a trap`(milliseconds: Int64, expected: [Int]) {
         #expect(parts(milliseconds) == expected)
     }
 }

@@ -11,10 +11,8 @@ private func httpDate(_ moment: Timestamp) -> String {
     return String(decoding: text.indices.map { text[$0] }, as: UTF8.self)
 }
 
-@Suite("Timestamp as text")
 struct TimestampTextTests {
     @Test(
-        "is written as RFC 3339 says, to the millisecond",
         arguments: [
             (0, "1970-01-01T00:00:00.000Z"),
             (1_795_244_400_123, "2026-11-21T07:00:00.123Z"),
@@ -24,13 +22,14 @@ struct TimestampTextTests {
             (-62_135_596_800_000, "0001-01-01T00:00:00.000Z"),
             (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
         ] as [(Int64, String)])
-    func rfc3339Text(milliseconds: Int64, text: String) {
+    func `a timestamp is written in RFC 3339 format to the millisecond`(
+        milliseconds: Int64, text: String
+    ) {
         #expect(rfc3339(Timestamp(milliseconds: milliseconds)) == text)
     }
 
-    // The first is the example of RFC 9110 §5.6.7.
+    // The first one is the example of RFC 9110 §5.6.7.
     @Test(
-        "is written as an HTTP date, fractions dropped",
         arguments: [
             (784_111_777_000, "Sun, 06 Nov 1994 08:49:37 GMT"),
             (784_111_777_999, "Sun, 06 Nov 1994 08:49:37 GMT"),
@@ -40,12 +39,13 @@ struct TimestampTextTests {
             (1_795_244_400_000, "Sat, 21 Nov 2026 07:00:00 GMT"),
             (253_402_300_799_999, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] as [(Int64, String)])
-    func httpDateText(milliseconds: Int64, text: String) {
+    func `a timestamp is written as an HTTP date without fractions`(
+        milliseconds: Int64, text: String
+    ) {
         #expect(httpDate(Timestamp(milliseconds: milliseconds)) == text)
     }
 
-    @Test("names every month and every day of the week")
-    func names() {
+    @Test func `every month and weekday has its name`() {
         let texts = (0..<12).map { month in
             httpDate(Timestamp(seconds: 1_767_225_600 + Int64(month) * 31 * 86_400))
         }
@@ -58,14 +58,15 @@ struct TimestampTextTests {
     }
 
     @Test(
-        "keeps its shape outside the years that four digits can name",
         arguments: [
             (253_402_300_800_000, "0000-01-01T00:00:00.000Z", "Sat, 01 Jan 0000 00:00:00 GMT"),
             (-62_167_219_200_001, "0001-12-31T23:59:59.999Z", "Fri, 31 Dec 0001 23:59:59 GMT"),
             (.max, "8994-08-17T07:12:55.807Z", "Sun, 17 Aug 8994 07:12:55 GMT"),
             (.min, "5055-05-16T16:47:04.192Z", "Sun, 16 May 5055 16:47:04 GMT"),
         ] as [(Int64, String, String)])
-    func farYears(milliseconds: Int64, rfc3339Text: String, httpDateText: String) {
+    func `years outside 0 to 9999 keep the format`(
+        milliseconds: Int64, rfc3339Text: String, httpDateText: String
+    ) {
         let moment = Timestamp(milliseconds: milliseconds)
         #expect(rfc3339(moment) == rfc3339Text)
         #expect(httpDate(moment) == httpDateText)

@@ -2,55 +2,56 @@ import Crypto
 import Glibc
 import POSIX
 
-/// The file in which entries outlive the process.
+/// The file that keeps revocation entries across restarts.
 ///
-/// It only grows, one write and one sync at a time, until another takes its place that is written
-/// beside it, put on the disk, and then given its name; nothing more is promised until the folder is
-/// on the disk, too. So at every moment the name leads to a file with all that was ever acknowledged.
+/// The file is append-only: one write and one sync at a time. To compact it, a new file is written
+/// next to it, synced, and renamed over it. Until the folder is synced as well, no further change
+/// is acknowledged. Therefore the path always leads to a file with every entry that was
+/// acknowledged.
 ///
-/// A write that fails is cut off again, and so is one whose sync fails: after a failed sync the kernel
-/// may forget that pages were never written, and report success the next time, so what is owed is
-/// written anew. Nothing that fails stays failed: each call tries what is left to do.
+/// A failed write is truncated away, and so is a write whose sync failed. After a failed fsync the
+/// kernel may forget that pages are dirty and report success the next time, so the entries must be
+/// written again. No failure is permanent: each call retries what earlier calls left undone.
 ///
-/// `@unchecked Sendable` is sound: `Revocations` calls it only between setting and clearing
-/// `State.isWriting`, both under its lock, so that there is one caller at a time and each sees what
-/// the one before it did.
+/// Sound: `@unchecked Sendable`, because `Revocations` calls the journal only between setting and
+/// clearing `State.isWriting`, both under its lock. So there is one caller at a time, and each
+/// caller sees what the previous one did.
 final class Journal: @unchecked Sendable {
-    /// How somebody who has entries for a new file goes on.
+    /// What a source of entries reports after each piece of a new file.
     enum Progress {
         case more
         case done
-        /// What was given until now is to be forgotten; all of it comes again.
+        /// Discard the entries received so far; the source starts again from the first one.
         case again
     }
 
     private let path: String
     private let fileSystem: any FileSystem
     private let keys: JournalHeader.Keys
-    /// Nil if no state is kept.
+    /// Nil if no state file is kept.
     private let stateFile: JournalStateFile?
-    /// The key of the state; it changes with the configuration.
+    /// The key that authenticates the state file; it changes with the configuration.
     private let stateKey: Monitor<HMACSHA256.Key?>
-    /// Of the records that are on the disk, and of the header.
+    /// SHA-256 of the header and of all records on the disk.
     private var hash = SHA256()
-    /// The extent of a file that the name may still lead to after a power failure.
+    /// The extent of the file that the path may still lead to after a power failure.
     private var previous: JournalExtent?
     private var lock: ProcessLock
     private var file: JournalFile?
-    /// Records that are in the file, and on the disk.
+    /// Records in the file that are synced.
     private(set) var count = 0
-    /// There may be something behind them.
-    private var mustCut = false
-    /// The file has its name, but perhaps not on the disk.
+    /// The file may have unacknowledged bytes after these records.
+    private var mustTruncate = false
+    /// The file was renamed into place, but the folder may not be synced.
     private var mustSyncFolder = false
-    /// It has entries that somebody may have been told are not in it.
-    private var isSpoiled = false
+    /// The file may contain entries whose callers got an error.
+    private var hasRejectedEntries = false
 
-    /// Nothing is opened yet: that is for `replace` or `reopen`.
+    /// Opens no file; call `replace` or `reopen` next.
     /// - Parameters:
-    ///   - stateKey: nil to keep no state.
-    ///   - stateTurn: of the state that is there.
-    ///   - previous: the extent of the journal that is there, if the next start may go on with it.
+    ///   - stateKey: nil to keep no state file.
+    ///   - stateTurn: the turn of the existing state file, or 0.
+    ///   - previous: the extent of the existing journal, if the next start may continue with it.
     init(
         _ path: String, _ keys: JournalHeader.Keys, _ lock: consuming ProcessLock,
         stateKey: HMACSHA256.Key? = nil, stateTurn: UInt64 = 0, previous: JournalExtent? = nil,
@@ -74,7 +75,9 @@ final class Journal: @unchecked Sendable {
     var byteCount: Int { Self.size(ofRecords: count) }
     var isOpen: Bool { file != nil }
 
-    /// The lock, and the folder that it is in. Taken before the journal is read.
+    /// Creates the folder and acquires the journal's lock file. Must be called before the journal
+    /// is read.
+    /// - Throws: `inUse` if another process holds the lock, else `failed`.
     static func lock(
         _ path: String, _ fileSystem: any FileSystem
     ) throws(RevocationsError) -> ProcessLock {
@@ -90,10 +93,10 @@ final class Journal: @unchecked Sendable {
         return lock
     }
 
-    // MARK: Going on with a file
+    // MARK: Continuing with an existing file
 
-    /// Goes on with the file that was read: what was torn is cut off, and the rest is on the disk when
-    /// this returns.
+    /// Continues with the file that was read. Truncates a torn write; the rest is synced when this
+    /// returns.
     func reopen(_ found: JournalReader.Found) throws(Errno) {
         let file = try JournalFile(
             fileSystem.open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK, mode: 0),
@@ -105,17 +108,17 @@ final class Journal: @unchecked Sendable {
         self.file = file
         count = found.count
         hash = found.hash
-        mustCut = false
-        // Whoever gave it its name may not have come so far.
+        mustTruncate = false
+        // The process that renamed the file may have stopped before it synced the folder.
         mustSyncFolder = true
         try synchronizeFolder()
         writeState()
     }
 
-    /// Whether the file will not do, and another has to take its place.
-    var mustBeReplaced: Bool { isSpoiled || !isInPlace }
+    /// Whether the next write must go to a new file.
+    var mustBeReplaced: Bool { hasRejectedEntries || !isInPlace }
 
-    /// Whether the name still leads to the file that is written, as far as can be told.
+    /// Whether the path still leads to the open file. True if the check itself fails.
     var isInPlace: Bool {
         guard let file else { return false }
         do throws(Errno) {
@@ -125,37 +128,37 @@ final class Journal: @unchecked Sendable {
         }
     }
 
-    /// Appends entries in one write, and returns when they are on the disk. If it throws, none of them
-    /// is in the journal.
+    /// Appends entries in one write, and returns after they are synced.
+    /// - Throws: the error of the system call; then none of the entries is in the journal.
     func append(_ entries: [RevocationEntry]) throws(Errno) {
         guard let file else { throw .noSuchFileOrDirectory }
         try synchronizeFolder()
-        try cut()
+        try truncate()
         var bytes: [UInt8] = []
         bytes.reserveCapacity(entries.count * JournalRecord.size)
         for (index, entry) in entries.enumerated() {
             JournalRecord.append(
                 entry, number: count + index, writeBegan: count, file.header, to: &bytes)
         }
-        mustCut = true
+        mustTruncate = true
         do throws(Errno) {
             try write(bytes, to: file)
             try fileSystem.synchronize(file.descriptor)
         } catch {
-            // If even that fails, it is done before the next write.
-            try? cut()
+            // If truncating fails as well, the next write does it first.
+            try? truncate()
             throw error
         }
-        mustCut = false
+        mustTruncate = false
         count += entries.count
         hash.update(bytes.span)
         writeState()
     }
 
-    private func cut() throws(Errno) {
-        guard mustCut, let file else { return }
+    private func truncate() throws(Errno) {
+        guard mustTruncate, let file else { return }
         try fileSystem.truncate(file.descriptor, to: byteCount)
-        mustCut = false
+        mustTruncate = false
     }
 
     private func synchronizeFolder() throws(Errno) {
@@ -165,27 +168,27 @@ final class Journal: @unchecked Sendable {
         previous = nil
     }
 
-    // MARK: The state
+    // MARK: The state file
 
     private var extents: [JournalExtent] {
         guard let file else { return [] }
         return [previous].compactMap(\.self) + [JournalExtent(file.header, count: count, hash)]
     }
 
-    /// Says how far the journal has come. What fails is made up for by the next write, or by `keepUp`:
-    /// the state may be behind the journal.
+    /// Records the journal's extent in the state file, without a sync. Errors are ignored: the next
+    /// write or `keepUp` retries, and the state file may lag the journal.
     private func writeState() {
         guard let stateFile, let key = stateKey.withLock({ $0 }), isOpen else { return }
         try? stateFile.write(extents, key, durably: false)
     }
 
-    /// Puts the state on the disk, under the key that is used now.
+    /// Writes and syncs the state file, under the current key.
     func keepUp() throws(Errno) {
         guard let stateFile, let key = stateKey.withLock({ $0 }), isOpen else { return }
         try stateFile.write(extents, key, durably: true)
     }
 
-    /// Has the state written under another key from now on.
+    /// Sets the key for all later writes of the state file.
     func setStateKey(_ key: HMACSHA256.Key) { stateKey.withLock { $0 = key } }
 
     private func write(_ bytes: [UInt8], to file: JournalFile) throws(Errno) {
@@ -199,17 +202,18 @@ final class Journal: @unchecked Sendable {
         }
     }
 
-    // MARK: Another file
+    // MARK: Replacing the file
 
-    /// Puts another file in this one's place. If it throws, either nothing has changed, or the new file
-    /// is in use and only its name is not on the disk yet, which `append` sees to first.
-    /// - Parameter next: gives a piece of all the entries that the new file has to have.
+    /// Replaces the file by a new one that contains the entries from `next`.
+    /// - Parameter next: appends the next piece of all entries in force to its argument.
+    /// - Throws: the error of the system call. Then either nothing has changed, or the new file is
+    ///   in use and only its folder is unsynced; `append` syncs the folder first.
     func replace(_ next: (inout [RevocationEntry]) -> Progress) throws(Errno) {
         let folder = Self.folder(of: path)
         try fileSystem.createFolders(folder, mode: 0o750)
-        try retakeLock()
+        try reacquireLock()
         let newPath = Self.companion(of: path, "new")
-        // Left over from somebody who was killed.
+        // A process that was killed may have left one.
         try? fileSystem.remove(newPath)
         do throws(Errno) {
             var written: (file: JournalFile, count: Int, hash: SHA256)?
@@ -220,8 +224,8 @@ final class Journal: @unchecked Sendable {
             guard let (file, count, hash) = written else { return }
             try fileSystem.synchronize(file.descriptor)
             let old = extents.last ?? previous
-            // On the disk before the name leads to the new file: whichever of the two the next start
-            // finds is one that the state names.
+            // The state file must name both files before the rename: the next start may find either
+            // of them.
             if let stateFile, let key = stateKey.withLock({ $0 }) {
                 let new = JournalExtent(file.header, count: count, hash)
                 try stateFile.write([old].compactMap(\.self) + [new], key, durably: true)
@@ -235,15 +239,15 @@ final class Journal: @unchecked Sendable {
             try? fileSystem.remove(newPath)
             throw error
         }
-        mustCut = false
+        mustTruncate = false
         mustSyncFolder = true
-        isSpoiled = true
+        hasRejectedEntries = true
         try synchronizeFolder()
-        isSpoiled = false
+        hasRejectedEntries = false
         writeState()
     }
 
-    /// Nil if it has to be begun again.
+    /// Writes a new file. Returns nil if `next` asked to start again.
     private func write(
         _ newPath: String, _ next: (inout [RevocationEntry]) -> Progress
     ) throws(Errno) -> (JournalFile, Int, SHA256)? {
@@ -276,8 +280,8 @@ final class Journal: @unchecked Sendable {
         return (file, count, hash)
     }
 
-    /// The lock, where the folder has been taken away with it.
-    private func retakeLock() throws(Errno) {
+    /// Acquires the lock again if its file was removed together with the folder.
+    private func reacquireLock() throws(Errno) {
         let lockPath = Self.companion(of: path, "lock")
         guard !lock.isInPlace(lockPath) else { return }
         guard let new = try ProcessLock(lockPath) else { throw .wouldBlock }
@@ -293,7 +297,7 @@ final class Journal: @unchecked Sendable {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// A file that belongs to the journal, beside it.
+    /// The path of a companion file in the same folder: `.NAME.KIND`.
     static func companion(of path: String, _ kind: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return ".\(path).\(kind)" }
         return "\(path[...slash]).\(path[path.index(after: slash)...]).\(kind)"
@@ -303,7 +307,7 @@ final class Journal: @unchecked Sendable {
 /// An open journal.
 final class JournalFile: Sendable {
     let descriptor: FileDescriptor
-    /// As it was when it was opened: which file it is.
+    /// The status at opening time; it identifies the file.
     let status: FileStatus
     let header: JournalHeader
 
@@ -313,7 +317,7 @@ final class JournalFile: Sendable {
         self.header = header
     }
 
-    /// An open file that is no journal.
+    /// An open file without a journal header.
     final class Opened {
         let descriptor: FileDescriptor
         let status: FileStatus

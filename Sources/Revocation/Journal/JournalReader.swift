@@ -2,29 +2,32 @@ import Crypto
 import Glibc
 import POSIX
 
-/// Reads a journal from beginning to end, in pieces. Whatever its bytes are, it neither traps nor
-/// takes more memory for them.
+/// Reads a journal from beginning to end, in pieces. For any input it neither traps nor allocates
+/// more than one piece.
 enum JournalReader {
     struct Found {
         let header: JournalHeader
-        /// It says that there is a `JournalState` of it.
+        /// The journal's marker says that a `JournalState` exists for it.
         var isGuarded = false
-        /// Of the header and the whole records.
+        /// SHA-256 of the header and of the valid records.
         var hash: SHA256
-        /// The same after as many records as were asked for, in hexadecimal digits.
+        /// SHA-256, in hexadecimal, after each number of records that the caller asked for.
         var digests: [Int: String] = [:]
-        /// Whole records; the file is good up to and with them.
+        /// Valid records: the number of records before the first invalid one.
         var count = 0
-        /// Bytes behind them: what is left of a write that was not finished.
+        /// Bytes after the valid records: the rest of an unfinished write.
         var tornBytes = 0
     }
 
     private static let recordsAtATime = 1024
 
-    /// Nil if there is no file.
+    /// Reads the journal at `path`; nil if there is no file.
     /// - Parameters:
-    ///   - counts: after how many records a digest is wanted.
-    ///   - take: is given each entry, in the order in which they were written.
+    ///   - counts: the numbers of records after which a digest is wanted.
+    ///   - take: is called with each entry, in the order in which they were written.
+    /// - Throws: `notAJournal` for another kind of file or a later version, `damaged` if
+    ///   acknowledged records are invalid, `failed` if the file cannot be read, and the errors of
+    ///   `take`.
     static func read(
         _ path: String, _ fileSystem: any FileSystem, digestsAfter counts: [Int] = [],
         take: (RevocationEntry) throws(RevocationsError) -> Void
@@ -34,7 +37,7 @@ enum JournalReader {
         var start = 0
         try fill(&bytes, JournalHeader.size, file, at: &start)
         guard let header = JournalHeader(bytes.span) else {
-            // A file gets its name when it is whole, so this is no torn write.
+            // A file is renamed into place only when it is complete, so this is not a torn write.
             throw JournalHeader.isBegun(bytes.span) ? .damaged(atByte: 0) : .notAJournal
         }
         var found = Found(header: header, hash: SHA256())
@@ -94,7 +97,7 @@ enum JournalReader {
         .damaged(atByte: Journal.size(ofRecords: number))
     }
 
-    /// Reads `wanted` bytes, or up to the end.
+    /// Reads `wanted` bytes, or fewer at the end of the file.
     private static func fill(
         _ bytes: inout [UInt8], _ wanted: Int, _ file: borrowing FileDescriptor,
         at offset: inout Int

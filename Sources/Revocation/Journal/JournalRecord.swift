@@ -1,36 +1,46 @@
 import Crypto
 
-/// The journal's bytes, and what they mean. Little-endian throughout.
+/// The journal's binary format. All integers are little-endian.
 ///
-/// Header, 88 bytes: 20 of title, 4 of version, 48 of the three keys under which names are made, 8
-/// that are new in each file, and a check over all of these: the first 8 bytes of their SHA-256.
+/// Header, 88 bytes:
+/// - magic (20) and version (4);
+/// - the three keys under which names are derived (48);
+/// - a nonce that is new in each file (8);
+/// - a checksum: the first 8 bytes of the SHA-256 of all of these.
 ///
-/// Record, 44 bytes: name (16), time in milliseconds (8), `until` and kind (8), how many records before
-/// this one the write began that it was part of (4), and the check: 8 bytes of the SHA-256 of the
-/// file's own 8 bytes, the record's number and the record. So a block of another file, or of another
-/// place in this one, is not taken for a record of this place. The checks are not chained: they guard
-/// against disks, not against people (whoever can write the file can also remove it), and one bad
-/// record must not make all behind it unreadable, because those say whether it may be dropped.
+/// Record, 44 bytes:
+/// - name (16);
+/// - time in milliseconds (8);
+/// - `forgetAfter` and kind (8);
+/// - the distance, in records, to the first record of the same write (4);
+/// - a checksum (8): of the SHA-256 over the file's nonce, the record's number and the record.
 ///
-/// Torn or damaged. A write begins only when the one before it is on the disk. Therefore only records
-/// of the last write can be missing or wrong after a crash; they were not acknowledged, and go. A wrong
-/// record is damage if a sound one behind it says that its write began after it; then something that
-/// was acknowledged is lost. The first records of a file are followed by a mark that says how many they
-/// are; the file gets its name when all of them are on the disk, so whatever is wrong up to the mark
-/// is damage, too. (What is wrong in the last write is taken for torn even if it was acknowledged and
-/// went bad later: nothing in the file can tell these apart.)
+/// Nonce and number keep a block of another file, or of another position in this one, from being
+/// accepted as a record. The checksums are not chained. They detect disk errors, not tampering: an
+/// attacker who can write the file can also remove it. A chain would also make every record after
+/// an invalid one unreadable, and those decide whether the invalid one may be dropped.
+///
+/// Torn or damaged. A write starts only after the previous write is synced. So after a crash only
+/// records of the last write can be missing or invalid; they were not acknowledged and are dropped.
+/// An invalid record is damage if a later valid record belongs to a write that started after it:
+/// then an acknowledged record is lost. The initial records of a file end with a marker. The file
+/// is renamed into place only after all of them are synced, so an invalid record before the marker
+/// is damage, too.
+///
+/// Limit: if an acknowledged record of the last write decays later, it is treated as torn. Nothing
+/// in the file distinguishes the two cases.
 enum JournalRecord {
     static let size = 44
     private static let checkedSize = 36
 
-    /// A record that says only that all before it stand.
+    /// The kind of the marker record: all records before it were written with the file.
     static let markKind: UInt8 = 0
 
     enum Content: Equatable {
         case entry(RevocationEntry)
-        /// - isGuarded: there is a `JournalState` of this journal.
+        /// - isGuarded: a `JournalState` exists for this journal.
         case mark(isGuarded: Bool)
-        /// Written by a later version.
+        /// The kind is from a later version.
         case unknown
     }
 
@@ -43,7 +53,7 @@ enum JournalRecord {
             writeBegan: writeBegan, file, to: &bytes)
     }
 
-    /// - Parameter isGuarded: in the name, which versions without a state do not read.
+    /// - Parameter isGuarded: stored in the name, which versions without a state file ignore.
     static func appendMark(
         number: Int, _ file: JournalHeader, isGuarded: Bool = false, to bytes: inout [UInt8]
     ) {
@@ -66,7 +76,8 @@ enum JournalRecord {
         bytes.append(littleEndian: check)
     }
 
-    /// A record and where its write began; nil if it is not whole.
+    /// A record's content and the number of the first record of its write; nil if the record is
+    /// invalid.
     static func parse(
         _ bytes: Span<UInt8>, number: Int, _ file: JournalHeader
     ) -> (content: Content, writeBegan: Int)? {
@@ -103,18 +114,18 @@ enum JournalRecord {
     }
 }
 
-/// What stands at the beginning of a journal.
+/// The first bytes of a journal.
 struct JournalHeader: Equatable {
     static let size = 88
-    private static let title = Array("gatehouse.revocation".utf8)
+    private static let magic = Array("gatehouse.revocation".utf8)
     private static let version: UInt32 = 1
 
     let keys: Keys
-    /// Tells this file's records from those of others.
+    /// Distinguishes this file's records from those of other files.
     let nonce: UInt64
 
-    /// The keys under which names are made, one for each domain. They go from file to file: names
-    /// are all that is kept, so a new key would be another name.
+    /// The keys under which names are derived, one for each kind of identifier. A replaced file
+    /// keeps them: the journal stores only names, and a new key would change every name.
     struct Keys: Equatable {
         let token: SipHash13
         let session: SipHash13
@@ -140,9 +151,9 @@ struct JournalHeader: Equatable {
         self.nonce = nonce.span.word(0)
     }
 
-    /// Nil if it is no header, or not a sound one.
+    /// Nil unless the bytes are a valid header of this version.
     init?(_ bytes: Span<UInt8>) {
-        guard bytes.count == Self.size, Self.hasTitle(bytes),
+        guard bytes.count == Self.size, Self.hasMagic(bytes),
             UInt32(truncatingIfNeeded: bytes.word(20)) == Self.version,
             bytes.word(80) == Self.check(bytes.extracting(0..<80))
         else { return nil }
@@ -150,20 +161,20 @@ struct JournalHeader: Equatable {
         nonce = bytes.word(72)
     }
 
-    /// Whether these are the beginning of a journal of this version, sound or not.
+    /// Whether the bytes are a header of this version, valid or not, or too short to decide.
     static func isBegun(_ bytes: Span<UInt8>) -> Bool {
         bytes.count < 24
-            || hasTitle(bytes) && UInt32(truncatingIfNeeded: bytes.word(20)) == version
+            || hasMagic(bytes) && UInt32(truncatingIfNeeded: bytes.word(20)) == version
     }
 
-    private static func hasTitle(_ bytes: Span<UInt8>) -> Bool {
-        guard bytes.count >= title.count else { return false }
-        for index in title.indices where bytes[index] != title[index] { return false }
+    private static func hasMagic(_ bytes: Span<UInt8>) -> Bool {
+        guard bytes.count >= magic.count else { return false }
+        for index in magic.indices where bytes[index] != magic[index] { return false }
         return true
     }
 
     var bytes: [UInt8] {
-        var bytes = Self.title
+        var bytes = Self.magic
         bytes.append(littleEndian: Self.version)
         for word in keys.words { bytes.append(littleEndian: word) }
         bytes.append(littleEndian: nonce)
@@ -186,7 +197,7 @@ extension [UInt8] {
 }
 
 extension Span<UInt8> {
-    /// Up to eight bytes from `start` on, the first one lowest.
+    /// Up to eight bytes from `start` on, least significant byte first.
     fileprivate func word(_ start: Int) -> UInt64 {
         var word: UInt64 = 0
         for index in 0..<Swift.min(8, count - start) {

@@ -2,12 +2,12 @@ import Crypto
 import Glibc
 import POSIX
 
-/// How far a journal has been written: which file, how many records, and a digest of all of them.
+/// How far a journal was written: which file, how many records, and a digest over them.
 struct JournalExtent: Sendable, Equatable {
-    /// `JournalHeader.nonce` in hexadecimal digits.
+    /// `JournalHeader.nonce`, in hexadecimal.
     let file: String
     let count: Int
-    /// SHA-256 of the header and of the records, in hexadecimal digits.
+    /// SHA-256 of the header and of the records, in hexadecimal.
     let digest: String
 
     init(_ header: JournalHeader, count: Int, _ hash: SHA256) {
@@ -26,44 +26,46 @@ struct JournalExtent: Sendable, Equatable {
         self.digest = String(digest)
     }
 
-    /// Whether the file that was read has at least these records, and the same.
+    /// Whether the file that was read starts with these records.
     func isCovered(by found: JournalReader.Found) -> Bool {
         file == JournalExtent(found.header, count: 0, found.hash).file && found.count >= count
             && found.digests[count] == digest
     }
 }
 
-/// What is kept about a journal apart from it, in a small file beside it
-/// (`.revocations.journal.state`): its extent, under a code that needs a key which is in neither file.
-/// A journal that was cut at a record's end looks whole by itself, and would bring revoked tokens back;
-/// held against its state it does not.
+/// The journal's extent, in a small file next to it (`.revocations.journal.state`). The extent is
+/// authenticated with a key that is in neither file. A journal that was cut at a record boundary
+/// looks complete by itself and would make revoked tokens valid again; the comparison with the
+/// state detects the cut.
 ///
-/// Order. Records are on the disk before the state names them, so the state is never ahead of the
-/// journal. It is written with each batch and not synced: what is written survives the death of the
-/// process, and a power failure may take the state back to where it was last synced, which is a minute
-/// ago at most (`Journal.keepUp`). A journal that is then cut within that minute's records is not
-/// noticed; in exchange a revocation costs no second sync. Before a journal is replaced the state names
-/// both files, and is synced.
+/// Order. Records are synced before the state names them, so the state is never ahead of the
+/// journal. The state is written with each batch, but not synced. It survives the death of the
+/// process; a power failure may set it back to the last sync, at most a minute earlier
+/// (`Journal.keepUp`). A cut within that minute's records is then not detected. In exchange a
+/// revocation costs no second sync. Before a journal is replaced, the state names both files and is
+/// synced.
 ///
-/// Two slots are written in turn, each with one write of one disk sector; the newest whole one counts.
+/// Two slots are written alternately, each with one write of one disk sector. The newest valid one
+/// counts.
 struct JournalState: Equatable {
-    /// The journal's; two while another file takes its place.
+    /// One extent; two while the journal is being replaced.
     var extents: [JournalExtent]
-    /// Counts the writes of the file.
+    /// The number of writes of the state file.
     var turn: UInt64
 
     static let slotSize = 512
     private static let title = "gatehouse revocations state 1"
-    /// No file has been written so often; a forged number must not overflow.
+    /// Larger numbers are rejected: no file is written so often, and a forged one must not
+    /// overflow.
     private static let lastTurn = UInt64(1) << 62
 
-    /// What a file says.
+    /// What reading a state file finds.
     enum Found: Equatable {
         /// There is no file.
         case missing
-        /// No slot of it is whole.
+        /// No slot is valid.
         case unreadable
-        /// The newest slot was written under a key that is not among these.
+        /// The newest slot was written under a key that is not configured.
         case foreign(turn: UInt64)
         case known(JournalState)
 
@@ -134,7 +136,7 @@ struct JournalState: Equatable {
         return .known(JournalState(extents: [first] + [next].compactMap(\.self), turn: turn))
     }
 
-    /// Tells keys apart, and nothing else about them.
+    /// A short identifier of a key that reveals nothing else about it.
     static func mark(of key: HMACSHA256.Key) -> String {
         String(hexadecimal(HMACSHA256.code(for: Array("key".utf8).span, key: key).span).prefix(16))
     }
@@ -144,23 +146,25 @@ struct JournalState: Equatable {
     }
 }
 
-// MARK: - Judging a journal
+// MARK: - Checking a journal
 
-/// How the journal's content is known to be all that was written.
+/// What is known about the completeness of the journal.
 package enum JournalProof: Sendable, Equatable {
-    /// By its state; or it is new, or none is kept.
+    /// Complete according to its state; or the journal is new, or no state is kept.
     case proven
-    /// It is older than its state: a version that kept none has written it.
+    /// The journal was written by a version that kept no state.
     case unproven
-    /// Its state was written under keys that are not configured any more. All sessions have ended.
+    /// The state was written under keys that are no longer configured. All sessions have been
+    /// ended.
     case foreignKeys
-    /// The operator takes it as it is. All sessions have ended.
+    /// The operator accepted the journal without proof. All sessions have been ended.
     case accepted
 }
 
 extension JournalState.Found {
-    /// Holds a journal against its state.
+    /// Checks a journal against its state.
     /// - Parameter found: nil if there is no journal.
+    /// - Throws: `gone`, `cut`, `exchanged` or `stateMissing` if records are or may be missing.
     func judge(_ found: JournalReader.Found?) throws(RevocationsError) -> JournalProof {
         switch self {
         case .known(let state):
@@ -174,7 +178,7 @@ extension JournalState.Found {
             throw .cut(records: found.count, of: same.count)
         case .foreign: return .foreignKeys
         case .missing, .unreadable:
-            // The state is there before a journal is that says so.
+            // The state is written before a journal that requires one.
             guard let found else { return .proven }
             guard !found.isGuarded else { throw .stateMissing }
             return .unproven
@@ -184,28 +188,28 @@ extension JournalState.Found {
 
 // MARK: - Writing
 
-/// The state file. Used by one caller at a time, who has the journal.
+/// Writes the state file. One caller at a time: the one that holds the journal.
 final class JournalStateFile {
     private let path: String
     private let fileSystem: any FileSystem
     private var file: JournalFile.Opened?
     private var turn: UInt64
-    /// What the newest slot says, and under which key.
+    /// The extents in the newest slot; `writtenMark` identifies the key.
     private var written: [JournalExtent] = []
     private var writtenMark = ""
     private var isUnsynced = false
-    /// The file's name may not be on the disk yet.
+    /// The folder may not be synced since the file was created.
     private var isNew = false
 
-    /// - Parameter turn: of the newest slot that is there.
+    /// - Parameter turn: the turn of the newest slot in the existing file, or 0.
     init(_ path: String, turn: UInt64, _ fileSystem: any FileSystem) {
         self.path = path
         self.turn = turn
         self.fileSystem = fileSystem
     }
 
-    /// Writes the extents, unless the file says so already.
-    /// - Parameter durably: return when they are on the disk.
+    /// Writes the extents, unless the newest slot already contains them.
+    /// - Parameter durably: whether to return only after they are synced.
     func write(
         _ extents: [JournalExtent], _ key: HMACSHA256.Key, durably: Bool
     ) throws(Errno) {
@@ -227,7 +231,7 @@ final class JournalStateFile {
         isNew = false
     }
 
-    /// The file that the name leads to; a new one if it was taken away.
+    /// The file that the path leads to; creates it if it was removed.
     private func openedFile() throws(Errno) -> JournalFile.Opened {
         if let file, (try? fileSystem.status(of: path).isSameFile(as: file.status)) == true {
             return file

@@ -1,7 +1,7 @@
 import JSON
 import Testing
 
-/// What the text of the JSON string `json` says: whether it is `literal`, whether it is `utf8`.
+/// Whether the content of the JSON string `json` is `literal`, as a literal and as UTF-8.
 private func compare(_ json: String, _ literal: StaticString) throws -> (Bool, Bool) {
     let bytes = Array(json.utf8)
     let other = Array("\(literal)".utf8)
@@ -10,33 +10,33 @@ private func compare(_ json: String, _ literal: StaticString) throws -> (Bool, B
     return (reader.isEqual(text, literal), reader.isEqual(text, other.span))
 }
 
-@Suite("JSON text")
-struct JSONTextTests {
+struct JSONStringTokenTests {
     @Test(
-        "equals what it says, however it is spelt",
         arguments: [
             (#""exp""#, "exp"), (#""\u0065xp""#, "exp"), (#""e\u0078\u0070""#, "exp"),
             (#""""#, ""), (#""\/""#, "/"), (#""\"\\""#, "\"\\"), (#""a\nb""#, "a\nb"),
             (#""é€😀""#, "é€😀"), (#""\u00e9\u20ac\ud83d\ude00""#, "é€😀"),
         ] as [(String, StaticString)])
-    func equal(json: String, literal: StaticString) throws {
+    func `a string equals its content, whatever its escapes`(json: String, literal: StaticString)
+        throws
+    {
         #expect(try compare(json, literal) == (true, true))
     }
 
     @Test(
-        "equals nothing longer, shorter or different",
         arguments: [
             (#""exp""#, "ex"), (#""exp""#, "expo"), (#""exp""#, "Exp"), (#""exp""#, ""),
             (#""""#, "e"), (#""\u0065xp""#, "ex"), (#""\u0065xp""#, "expo"),
             (#""\u0065xp""#, "exq"), (#""\u0065xp""#, #"\u0065xp"#), (#""\u0065""#, ""),
             (#""exp\u0000""#, "exp"), ("\"e\u{301}\"", "\u{E9}"), (#""e\u0301""#, "\u{E9}"),
         ] as [(String, StaticString)])
-    func different(json: String, literal: StaticString) throws {
+    func `a string does not equal longer, shorter or different content`(
+        json: String, literal: StaticString
+    ) throws {
         #expect(try compare(json, literal) == (false, false))
     }
 
     @Test(
-        "gives its UTF-8, escapes resolved",
         arguments: [
             (#""""#, []),
             (#""az""#, [0x61, 0x7a]),
@@ -49,7 +49,9 @@ struct JSONTextTests {
             (#""a\ud83d\ude00b""#, [0x61, 0xf0, 0x9f, 0x98, 0x80, 0x62]),
             (#""é\u00e9""#, [0xc3, 0xa9, 0xc3, 0xa9]),
         ] as [(String, [UInt8])])
-    func bytes(json: String, expected: [UInt8]) throws {
+    func `the content of a string is returned as UTF-8 with escapes resolved`(
+        json: String, expected: [UInt8]
+    ) throws {
         let bytes = Array(json.utf8)
         var reader = JSONReader(bytes.span)
         let text = try reader.readText()
@@ -63,8 +65,7 @@ struct JSONTextTests {
         #expect(Array(string.utf8) == expected)
     }
 
-    @Test("stays good while the reader goes on")
-    func later() throws {
+    @Test func `a token remains valid while the reader continues`() throws {
         let bytes = Array(#"{"first":"\u0031","second":{"third":[2]}}"#.utf8)
         var reader = JSONReader(bytes.span)
         try reader.beginObject()
@@ -72,7 +73,7 @@ struct JSONTextTests {
         let value = try reader.readText()
         while try reader.nextName() != nil { try reader.skipValue() }
         try reader.finish()
-        let said = [reader.string(of: name), reader.string(of: value)]
-        #expect(said == ["first", "1"])
+        let contents = [reader.string(of: name), reader.string(of: value)]
+        #expect(contents == ["first", "1"])
     }
 }

@@ -11,7 +11,7 @@ let midnight = noon + .seconds(12 * 3600)
 
 func minutes(_ count: Int64) -> Timestamp { noon + .seconds(count * 60) }
 
-/// Identifiers are bytes; tests spell them.
+/// Lets tests write identifiers as strings.
 extension Revocations {
     func finding(
         token: String? = nil, session: String? = nil, user: Int64 = 1,
@@ -31,9 +31,9 @@ extension Revocations {
     }
 
     func revoke(
-        _ what: RevocationSubject, at moment: Timestamp, until: Timestamp = midnight
+        _ subject: RevocationSubject, at moment: Timestamp, until: Timestamp = midnight
     ) throws(Errno) {
-        try revoke([what], at: moment, until: until)
+        try revoke([subject], at: moment, until: until)
     }
 }
 
@@ -42,7 +42,7 @@ extension RevocationSubject {
     static func session(_ text: String) -> RevocationSubject { .session(Array(text.utf8)) }
 }
 
-/// Without waiting for the disk: enough wherever only processes die.
+/// Does not wait for the disk. Sufficient where only processes die.
 var unsynced: FileSystemDouble {
     FileSystemDouble { operation, _ in operation == .synchronize ? .pretended : .done }
 }
@@ -53,8 +53,8 @@ extension TemporaryFolder {
     func revocations(
         at now: Timestamp = noon, fileSystem: any FileSystem = SystemFileSystem()
     ) throws(RevocationsError) -> Revocations {
-        // A process that another test is just starting has our descriptors, and with them the lock of one
-        // that is gone, until it begins its own program.
+        // A child process that another test is starting has inherited our descriptors, and with
+        // them the lock of a closed journal, until it executes its own program.
         for _ in 0..<200 {
             do throws(RevocationsError) {
                 return try Revocations(path: journal, at: now, fileSystem: fileSystem)
@@ -66,7 +66,7 @@ extension TemporaryFolder {
         return try Revocations(path: journal, at: now, fileSystem: fileSystem)
     }
 
-    /// The same, as soon as those who used the last one have let go of it.
+    /// As `revocations`, after the previous user has released the journal.
     func reopened(at now: Timestamp = noon) throws -> Revocations {
         var table: Revocations?
         #expect(

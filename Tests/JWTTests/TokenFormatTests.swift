@@ -13,22 +13,20 @@ extension [UInt8] {
 }
 
 // RFC 7515 §7.1, RFC 7519 §7.2.
-@Suite("A token's shape")
-struct ShapeTests {
+struct TokenFormatTests {
     @Test(
-        "is three segments with two dots",
         arguments: [
             "", ".", "..", "...", "....................", "H", "H.", "H.P", "H.P.", ".H.P.S",
             "H.P.S.", "H.P.S.x", "H.P.S.P.S", "H..P.S", "H.P..S", "H:P:S", "HPS", "H.PS",
             "H%2EP%2ES", "null", "undefined", "true", "{}", "\0", "\"H.P.S\"", ".P.S", "..S",
             #"{"payload":"P","protected":"H","signature":"S"}"#,
         ])
-    func segments(pattern: String) {
+    func `a token must have three segments and two dots`(pattern: String) {
         let token = Token().bytes.split(separator: UInt8(ascii: ".")).map {
             String(decoding: $0, as: UTF8.self)
         }
-        #expect(HS256.plain.verdict(on: Array(Self.text(pattern, token).utf8)) != "good")
-        #expect(HS256.plain.verdict(on: Array(Self.text("H.P.S", token).utf8)) == "good")
+        #expect(HS256.plain.verdict(on: Array(Self.text(pattern, token).utf8)) != "valid")
+        #expect(HS256.plain.verdict(on: Array(Self.text("H.P.S", token).utf8)) == "valid")
     }
 
     private static func text(_ pattern: String, _ token: [String]) -> String {
@@ -36,16 +34,14 @@ struct ShapeTests {
             .replacing("S", with: token[2])
     }
 
-    @Test("that is wrong is malformed, however many dots it takes")
-    func malformed() {
-        let token = Token().bytes
-        for wrong in [[], dot, token + dot, dot + token, token + token, dot + dot + dot] {
-            #expect(HS256.plain.verdict(on: wrong) == "malformed")
+    @Test func `a token with a wrong number of dots is malformed`() {
+        let valid = Token().bytes
+        for token in [[], dot, valid + dot, dot + valid, valid + valid, dot + dot + dot] {
+            #expect(HS256.plain.verdict(on: token) == "malformed")
         }
     }
 
-    @Test("has an empty segment only where that is refused for what it is")
-    func emptySegments() {
+    @Test func `an empty header, payload or signature is refused`() {
         var token = Token()
         token.header = []
         #expect(HS256.plain.verdict(on: token) == "malformed")
@@ -55,143 +51,136 @@ struct ShapeTests {
         #expect(HS256.plain.verdict(on: dot + dot) == "malformed")
     }
 
-    @Test("is whole: every shorter token is refused, and every longer one")
-    func cutAndExtended() {
+    @Test func `a token that is shortened or extended by a byte is refused`() {
         let token = Token().bytes
         let accepted = token.indices.filter {
-            HS256.plain.verdict(on: Array(token[..<$0])) == "good"
-                || HS256.plain.verdict(on: Array(token[($0 + 1)...])) == "good"
+            HS256.plain.verdict(on: Array(token[..<$0])) == "valid"
+                || HS256.plain.verdict(on: Array(token[($0 + 1)...])) == "valid"
         }
         #expect(accepted == [])
         for byte in UInt8.min...UInt8.max {
-            #expect(HS256.plain.verdict(on: token + [byte]) != "good")
-            #expect(HS256.plain.verdict(on: [byte] + token) != "good")
+            #expect(HS256.plain.verdict(on: token + [byte]) != "valid")
+            #expect(HS256.plain.verdict(on: [byte] + token) != "valid")
         }
     }
 
-    @Test("has 8192 characters at most")
-    func length() {
-        func token(of length: Int) -> [UInt8] {
-            // 36 for the header, 43 for the signature, two dots; 29 of the payload are no padding.
+    @Test func `a token of more than 8192 characters is refused`() {
+        func makeToken(of length: Int) -> [UInt8] {
+            // 36 for the header, 43 for the signature, two dots; 29 characters of the payload are
+            // not padding.
             let payload = (length - 36 - 43 - 2) * 3 / 4
-            let padding = String(repeating: "x", count: payload - goodPayload.utf8.count - 9)
-            return Token(payload: #"{"pad":"\#(padding)",\#(goodPayload.dropFirst())"#).bytes
+            let padding = String(repeating: "x", count: payload - validPayload.utf8.count - 9)
+            return Token(payload: #"{"pad":"\#(padding)",\#(validPayload.dropFirst())"#).bytes
         }
-        #expect(token(of: 8192).count == 8192)
-        #expect(HS256.plain.verdict(on: token(of: 8192)) == "good")
-        #expect(token(of: 8193).count == 8193)
-        #expect(HS256.plain.verdict(on: token(of: 8193)) == "too_long")
+        #expect(makeToken(of: 8192).count == 8192)
+        #expect(HS256.plain.verdict(on: makeToken(of: 8192)) == "valid")
+        #expect(makeToken(of: 8193).count == 8193)
+        #expect(HS256.plain.verdict(on: makeToken(of: 8193)) == "too_long")
         for byte in [UInt8(ascii: "."), UInt8(ascii: "A"), 0xFF] {
-            let wrong = [UInt8](repeating: byte, count: 8193)
-            #expect(HS256.plain.verdict(on: wrong) == "too_long")
+            let token = [UInt8](repeating: byte, count: 8193)
+            #expect(HS256.plain.verdict(on: token) == "too_long")
         }
     }
 }
 
-@Suite("A token's spelling")
-struct SpellingTests {
-    // Lengths that leave over no, four and two bits.
-    private static let payloads = [goodPayload, goodPayload + " ", goodPayload + "  "]
+struct CanonicalEncodingTests {
+    // Lengths whose encodings have no, four and two unused bits.
+    private static let payloads = [validPayload, validPayload + " ", validPayload + "  "]
 
-    @Test("has no twin: no other last character is accepted in header or payload", arguments: 0..<3)
-    func lastCharacters(spaces: Int) {
+    @Test(arguments: 0..<3)
+    func `a header or payload with another last character is refused`(spaces: Int) {
         let space = String(repeating: " ", count: spaces)
         for character in alphabet {
             var token = Token(header: #"{"alg":"HS256","typ":"JWT"}"# + space)
-            token.spellHeader = { base64URL($0).replacingLast(with: character) }
+            token.encodeHeader = { base64URL($0).replacingLast(with: character) }
             if base64URL(token.header).last != character {
                 #expect(["not_canonical", "malformed"].contains(HS256.plain.verdict(on: token)))
             }
             token = Token(payload: Self.payloads[spaces])
-            token.spellPayload = { base64URL($0).replacingLast(with: character) }
+            token.encodePayload = { base64URL($0).replacingLast(with: character) }
             if base64URL(token.payload).last != character {
                 #expect(["not_canonical", "claims"].contains(HS256.plain.verdict(on: token)))
             }
         }
     }
 
-    @Test("leaves bits that belong to no byte at zero")
-    func strayBits() {
-        // The bits that are left over are those of the last character.
+    @Test func `a segment with nonzero unused bits is refused`() {
+        // The unused bits are the lowest ones of the last character.
         func stray(_ text: [UInt8], _ bits: Int) -> [UInt8] {
             text.replacingLast(with: alphabet[alphabet.firstIndex(of: text.last!)! | bits])
         }
         for bits in 1...3 {
             var token = Token()
-            token.spellSignature = { stray(base64URL($0), bits) }
+            token.encodeSignature = { stray(base64URL($0), bits) }
             #expect(HS256.plain.verdict(on: token) == "not_canonical")
         }
         for (spaces, most) in [(1, 3), (2, 15)] {
             let space = String(repeating: " ", count: spaces == 1 ? 2 : 1)
             for bits in 1...most {
-                var token = Token(payload: goodPayload + space)
-                token.spellPayload = { stray(base64URL($0), bits) }
+                var token = Token(payload: validPayload + space)
+                token.encodePayload = { stray(base64URL($0), bits) }
                 #expect(HS256.plain.verdict(on: token) == "not_canonical")
                 token = Token(header: #"{"alg":"HS256","typ":"JWT"}"# + space)
-                token.spellHeader = { stray(base64URL($0), bits) }
+                token.encodeHeader = { stray(base64URL($0), bits) }
                 #expect(HS256.plain.verdict(on: token) == "not_canonical")
             }
         }
     }
 
-    @Test("of the signature has one last character of 64")
-    func lastCharacterOfSignature() {
+    @Test func `exactly one of 64 last characters of the signature is accepted`() {
         let token = Token().bytes
         let verdicts = alphabet.map {
             HS256.plain.verdict(on: token.replacingLast(with: $0))
         }
-        #expect(verdicts.count { $0 == "good" } == 1)
-        // Two of the six bits belong to no byte.
+        #expect(verdicts.count { $0 == "valid" } == 1)
+        // Two of the six bits are unused.
         #expect(verdicts.count { $0 == "bad_signature" } == 15)
         #expect(verdicts.count { $0 == "not_canonical" } == 48)
     }
 
     @Test(
-        "has only the 64 characters, signed or not",
         arguments: [
             "=", " ", "\n", "\t", "\r", "+", "/", "*", "?", ",", "#", "%", "~", "\"", "\0",
             "\u{7F}",
         ])
-    func characters(stranger: String) {
+    func `a segment with a character outside the alphabet is refused`(character: String) {
         for index in 0...36 {
             var token = Token()
-            token.spellHeader = { base64URL($0).inserting(stranger, at: index) }
+            token.encodeHeader = { base64URL($0).inserting(character, at: index) }
             #expect(HS256.plain.verdict(on: token) == "not_canonical")
             token = Token()
-            token.spellPayload = { base64URL($0).inserting(stranger, at: index) }
+            token.encodePayload = { base64URL($0).inserting(character, at: index) }
             #expect(HS256.plain.verdict(on: token) == "not_canonical")
             token = Token()
-            token.spellSignature = { base64URL($0).inserting(stranger, at: index) }
+            token.encodeSignature = { base64URL($0).inserting(character, at: index) }
             #expect(HS256.plain.verdict(on: token) == "not_canonical")
         }
     }
 
-    @Test("has no padding")
-    func padding() {
+    @Test func `a segment with padding is refused`() {
         func padded(_ bytes: [UInt8]) -> [UInt8] {
             let text = base64URL(bytes)
             return text + Array(repeating: UInt8(ascii: "="), count: (4 - text.count % 4) % 4)
         }
         var token = Token()
-        token.spellSignature = padded
+        token.encodeSignature = padded
         #expect(HS256.plain.verdict(on: token) == "not_canonical")
-        for payload in [goodPayload + " ", goodPayload + "  "] {
+        for payload in [validPayload + " ", validPayload + "  "] {
             token = Token(payload: payload)
-            token.spellPayload = padded
+            token.encodePayload = padded
             #expect(HS256.plain.verdict(on: token) == "not_canonical")
             token = Token(header: #"{"alg":"HS256","typ":"JWT"}"# + payload.suffix(1))
-            token.spellHeader = padded
+            token.encodeHeader = padded
             #expect(HS256.plain.verdict(on: token) == "not_canonical")
         }
     }
 
-    @Test("is not that of the standard alphabet")
-    func standardAlphabet() {
+    @Test func `a segment in the standard base64 alphabet is refused`() {
         var token = Token(payload: #"{"user_id":1,"exp":1800000060,"a":"ÿþû???>>>~~~"}"#)
-        #expect(HS256.plain.verdict(on: token) == "good")
+        #expect(HS256.plain.verdict(on: token) == "valid")
         let text = base64URL(token.payload)
         #expect(text.contains(UInt8(ascii: "-")) || text.contains(UInt8(ascii: "_")))
-        token.spellPayload = { bytes in
+        token.encodePayload = { bytes in
             base64URL(bytes).map { byte in
                 byte == UInt8(ascii: "-")
                     ? UInt8(ascii: "+") : byte == UInt8(ascii: "_") ? UInt8(ascii: "/") : byte
@@ -200,40 +189,38 @@ struct SpellingTests {
         #expect(HS256.plain.verdict(on: token) == "not_canonical")
     }
 
-    @Test("is base64url, once")
-    func otherCodings() {
+    @Test func `a segment in another encoding, or encoded twice, is refused`() {
         func hexadecimal(_ bytes: [UInt8]) -> [UInt8] {
             let digits = Array("0123456789abcdef".utf8)
             return bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         }
         var token = Token()
-        token.spellPayload = { $0 }
+        token.encodePayload = { $0 }
         #expect(HS256.plain.verdict(on: token) == "not_canonical")
-        token.spellPayload = { base64URL(base64URL($0)) }
+        token.encodePayload = { base64URL(base64URL($0)) }
         #expect(HS256.plain.verdict(on: token) == "claims")
         token = Token()
-        token.spellHeader = { $0 }
+        token.encodeHeader = { $0 }
         #expect(HS256.plain.verdict(on: token) == "not_canonical")
-        token.spellHeader = { base64URL(base64URL($0)) }
+        token.encodeHeader = { base64URL(base64URL($0)) }
         #expect(HS256.plain.verdict(on: token) == "malformed")
         token = Token()
-        token.spellSignature = hexadecimal
+        token.encodeSignature = hexadecimal
         #expect(HS256.plain.verdict(on: token) == "bad_signature")
-        token.spellSignature = { base64URL(base64URL($0)) }
+        token.encodeSignature = { base64URL(base64URL($0)) }
         #expect(HS256.plain.verdict(on: token) == "bad_signature")
     }
 
-    @Test("of one character more than whole groups have is of no bytes")
-    func impossibleLengths() {
+    @Test func `a segment of an impossible length is refused`() {
         var token = Token()
-        token.spellPayload = { base64URL($0) + Array("A".utf8) }
-        #expect(token.spellPayload(token.payload).count % 4 == 1)
+        token.encodePayload = { base64URL($0) + Array("A".utf8) }
+        #expect(token.encodePayload(token.payload).count % 4 == 1)
         #expect(HS256.plain.verdict(on: token) == "not_canonical")
         token = Token()
-        token.spellHeader = { base64URL($0) + Array("A".utf8) }
+        token.encodeHeader = { base64URL($0) + Array("A".utf8) }
         #expect(HS256.plain.verdict(on: token) == "not_canonical")
         token = Token()
-        token.spellSignature = { base64URL($0) + Array("AA".utf8) }
+        token.encodeSignature = { base64URL($0) + Array("AA".utf8) }
         #expect(HS256.plain.verdict(on: token) == "not_canonical")
     }
 }

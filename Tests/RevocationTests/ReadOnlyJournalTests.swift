@@ -4,12 +4,11 @@ import Time
 
 @testable import Revocation
 
-@Suite("A journal that is only read")
-struct ReadingTests {
+struct ReadOnlyJournalTests {
     private let folder = try! TemporaryFolder()
 
-    @Test("says what is in force, also while a process has it, and is not changed")
-    func reading() throws {
+    @Test
+    func `a reader sees the entries in force while a process has the journal`() throws {
         let path = folder.path("j")
         let owner = try Revocations(path: path, at: noon)
         try owner.revoke(.session("s"), at: minutes(1), until: evening)
@@ -37,8 +36,7 @@ struct ReadingTests {
         #expect(folder.allNames == names)
     }
 
-    @Test("is not made where there is none, and has to be one")
-    func missing() throws {
+    @Test func `a reader creates no journal, and refuses a file that is not one`() throws {
         let reader = try Revocations(reading: folder.path("j"), at: noon)
         #expect(reader.count == 0)
         #expect(folder.allNames == [])

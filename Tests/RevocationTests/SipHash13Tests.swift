@@ -3,8 +3,7 @@ import Testing
 
 @testable import Revocation
 
-@Suite("A keyed hash")
-struct KeyedHashTests {
+struct SipHash13Tests {
     let hash = SipHash13(0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908)
 
     private func text(_ count: Int, _ wordRounds: Int, _ lastRounds: Int) -> [UInt8] {
@@ -15,10 +14,9 @@ struct KeyedHashTests {
         }
     }
 
-    // Key 00 01 … 0f, message 00 01 …: the reference's vectors (github.com/veorq/SipHash, vectors.h), as
-    // OpenSSL 3.0's `openssl mac -macopt size:16 SIPHASH` has them, too.
+    // Key 00 01 … 0f, message 00 01 …: the vectors of the reference (github.com/veorq/SipHash,
+    // vectors.h); `openssl mac -macopt size:16 SIPHASH` of OpenSSL 3.0 gives the same.
     @Test(
-        "is SipHash-2-4 with the rounds of that",
         arguments: [
             (0, "A3817F04BA25A8E66DF67214C7550293"), (1, "DA87C1D86B99AF44347659119B22FC45"),
             (3, "9C70B60C5267A94E5F33B6B02985ED51"), (7, "A1F1EBBED8DBC153C0B84AA61FF08239"),
@@ -26,38 +24,35 @@ struct KeyedHashTests {
             (15, "5493E99933B0A8117E08EC0F97CFC3D9"), (22, "4A29B54552D16B9A469C10528EFF0AAE"),
             (64, "1EAF077DC0D4CD3F8CAD4D383658A74B"),
         ])
-    func twoFour(count: Int, expected: String) {
+    func `the hash with 2 and 4 rounds is SipHash-2-4`(count: Int, expected: String) {
         #expect(text(count, 2, 4) == [UInt8](hexadecimal: expected))
     }
 
     // The same command with `-macopt c-rounds:1 -macopt d-rounds:3`.
     @Test(
-        "is SipHash-1-3 with its own",
         arguments: [
             (0, "E77EBCB22788A5BEFD62DB6ADD303001"), (1, "FC6F370460D3EDA85E0573CC2B2FF063"),
             (7, "1084B923F2AAE0C3A62F2EC80848AB77"), (8, "AA12FEE1D5E3DAB4724F16AB35F9C799"),
             (16, "D0A8D95715518EEBB513B0F83D9E1793"), (22, "C9A8D130231DD43E42E6456957F83779"),
             (64, "1253DEF24B4AA5364EC8A759BA6A66C2"),
         ])
-    func oneThree(count: Int, expected: String) {
+    func `the hash with 1 and 3 rounds is SipHash-1-3`(count: Int, expected: String) {
         #expect(text(count, 1, 3) == [UInt8](hexadecimal: expected))
         let message = (0..<count).map { UInt8($0) }
         #expect(hash(message.span) == hash.hash(message.span, wordRounds: 1, lastRounds: 3))
     }
 
-    @Test("is another one under another key")
-    func keys() {
+    @Test func `another key gives other names`() {
         let bytes = Array("a token".utf8)
         #expect(SipHash13(1, 2)(bytes.span) != SipHash13(2, 1)(bytes.span))
         #expect(UserIDScrambler(first: 1, second: 2)(7) != UserIDScrambler(first: 3, second: 2)(7))
     }
 
-    @Test("users have names of their own, spread over a table")
-    func users() {
+    @Test func `consecutive users have different names, spread over a table`() {
         let names = UserIDScrambler(first: 0x1234, second: 0x5678)
         let lows = Set((-5000..<5000).map { names(Int64($0)).low })
         #expect(lows.count == 10_000)
-        // 10,000 thrown into 4096 places leave 8.7 % of them empty.
+        // 10,000 random values leave 8.7 % of 4096 slots empty.
         #expect(Set(lows.map { $0 & 4095 }).count > 3600)
     }
 }

@@ -1,22 +1,21 @@
 import JSON
 import Testing
 
-@Suite("Members by known names")
-struct JSONNamesTests {
+struct JSONKeySetTests {
     private static let names = JSONKeySet(["exp", "iat", "user_id", "auth_time", "authority"])
 
-    /// What `nextMember` finds in an object whose values are numbers: places of known names, and
-    /// other names as they are.
+    /// What `nextMember` returns for an object whose values are numbers: indexes of known names,
+    /// and other names themselves.
     private func members(_ text: String) -> Result<[String], JSONError> {
         let bytes = Array(text.utf8)
         var found: [String] = []
         do throws(JSONError) {
             var reader = JSONReader(bytes.span)
-            var progress = JSONKeySet.Cursor()
+            var cursor = JSONKeySet.Cursor()
             try reader.beginObject()
-            while let member = try reader.nextMember(of: Self.names, &progress) {
+            while let member = try reader.nextMember(of: Self.names, &cursor) {
                 switch member {
-                case .known(let place): found.append("\(place)")
+                case .known(let index): found.append("\(index)")
                 case .other(let name): found.append(reader.string(of: name))
                 }
                 try reader.skipValue()
@@ -29,7 +28,6 @@ struct JSONNamesTests {
     }
 
     @Test(
-        "are found in any order and spelling",
         arguments: [
             (#"{}"#, ""),
             (#"{"exp":1,"iat":2,"user_id":3,"auth_time":4,"authority":5}"#, "0 1 2 3 4"),
@@ -43,31 +41,31 @@ struct JSONNamesTests {
             (#"{"e\"":1,"exp\"":2,"iat\"exp":3,"\"exp":4}"#, #"e" exp" iat"exp "exp"#),
             (#"{"iat" :1,"exp": 2 ,"user_id":3 ,"x":4}"#, "1 0 2 x"),
         ] as [(String, String)])
-    func found(text: String, expected: String) throws {
+    func `known names are found in any order, with white space and with escapes`(
+        text: String, expected: String
+    ) throws {
         #expect(try members(text).get().joined(separator: " ") == expected)
     }
 
     @Test(
-        "are refused when they come twice, whichever way each of them was read",
         arguments: [
             #"{"exp":1,"exp":2}"#, #"{"exp":1,"\u0065xp":2}"#, #"{"\u0065xp":1,"exp":2}"#,
             #"{"iat":1,"exp":2,"iat":3}"#, #"{"exp":1, "exp":2}"#, #"{"x":1,"x":2}"#,
             #"{"auth_time":1,"iat":2,"auth_time":3}"#, #"{"exp":1,"x":2,"iat":3,"x":4}"#,
         ])
-    func twice(text: String) {
+    func `a duplicate name is refused, whichever way the two were read`(text: String) {
         #expect(throws: JSONError.self) { try members(text).get() }
         guard case .failure(let error) = members(text) else { return }
         #expect(error.reason == .duplicateName)
     }
 
     @Test(
-        "stand in an object as strict as any other",
         arguments: [
             #"{,"exp":1}"#, #"{"exp":1"iat":2}"#, #"{"exp":1,}"#, #"{"exp":1,,"iat":2}"#,
             #"{"exp"1:2345678}"#, #"{"iat":1;"exp":2345}"#, #"{"iat":1,exp":2345678}"#,
             #"{"exp" 1}"#, #"{"exp":1"#, #"{"exp":"#, #"{"exp":1,"iat""#, #"{"exp":1} x"#,
         ])
-    func strict(text: String) {
+    func `an object read by known names is parsed as strictly as any other`(text: String) {
         #expect(throws: JSONError.self) { try members(text).get() }
     }
 }
