@@ -177,13 +177,13 @@ struct AllowedOriginsTests {
         ("https://a/b", "is not an origin"), ("https://u@a", "is not an origin"),
         ("https://a:", "is not an origin"), ("https://a b", "is not an origin"),
         ("https://b\u{FC}cher.example", "is not an origin"), ("1a://b", "is not an origin"),
-        ("https://A.example", "browsers write https://a.example"),
-        ("HTTPS://a.example", "browsers write https://a.example"),
-        ("https://a.example:443", "browsers write https://a.example"),
-        ("http://[::1]:80", "browsers write http://[::1]"),
-        ("https://a:70000", "has no port from 1 to 65535"),
-        ("https://a:0", "has no port from 1 to 65535"),
-        ("https://a:08443", "has no port from 1 to 65535"),
+        ("https://A.example", "write https://a.example"),
+        ("HTTPS://a.example", "write https://a.example"),
+        ("https://a.example:443", "write https://a.example"),
+        ("http://[::1]:80", "write http://[::1]"),
+        ("https://a:70000", "has an invalid port"),
+        ("https://a:0", "has an invalid port"),
+        ("https://a:08443", "has an invalid port"),
     ])
     func `refuses what no browser writes`(text: String, problem: String) {
         do throws(AllowedOrigins.Problems) {

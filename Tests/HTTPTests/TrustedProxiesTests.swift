@@ -286,11 +286,12 @@ struct TrustedProxiesListTests {
     func problems() throws {
         let texts = ["10.0.0.0/8", "proxy", "10.0.0.1/8", "::1", "10.0.0.0/64"]
         let sentences = [
-            1: "\"proxy\" is not an IP address or a block of them; write 10.0.0.5, 10.0.0.0/8 or "
+            1: "\"proxy\" is not an IP address or CIDR block; write 10.0.0.5, 10.0.0.0/8 or "
                 + "2001:db8::/32",
-            2: "\"10.0.0.1/8\" is not where its block begins; write 10.0.0.0/8 for the block, or "
-                + "leave the slash away for the one address",
-            4: "\"10.0.0.0/64\" does not end with a number from 1 to 32 after the slash",
+            2: "\"10.0.0.1/8\" is not the first address of its block; write 10.0.0.0/8 for the "
+                + "block, or the address without the slash",
+            4: "\"10.0.0.0/64\" has an invalid prefix length; write a number from 1 to 32 after the "
+                + "slash",
         ]
         do throws(TrustedProxies.Problems) {
             _ = try TrustedProxies(parsing: texts)
