@@ -204,8 +204,8 @@ extension Requirement {
             "A message shorter than its Content-Length is incomplete, and the connection ends.",
             [(post("Content-Length: 5", "hell"), .waits([])), (chunked("5\r\nhell"), .waits([]))],
             tests: [
-                "that ends inside a request is refused",
-                "with its content is refused, after another time than with its head",
+                "a connection that ends inside a request is rejected",
+                "an incomplete body is rejected after the body timeout",
             ]),
         Requirement(
             "9112 §7.1", "The chunked coding is decoded.",
@@ -284,8 +284,8 @@ extension Requirement {
             ],
             tests: [
                 "pipelined requests are served in order",
-                "answers two thousand requests that come at once, in their order",
-                "keeps the order of the requests on its connection, and their bytes",
+                "two thousand pipelined requests are answered in order",
+                "an offloaded handler keeps the order of the requests on its connection",
             ]),
         Requirement(
             "9112 §9.6",
@@ -297,7 +297,7 @@ extension Requirement {
                 (post("Connection: close\r\nContent-Length: 5", "hello"), .ends([200])),
             ],
             tests: [
-                "ends the connection when the client asks for it, after the answer",
+                "the connection ends after the response if the client asks for it",
                 "a closed connection serves no further request",
             ]),
         Requirement(
@@ -306,8 +306,8 @@ extension Requirement {
             [("GET /a HTTP/1.0\r\n\r\n" + get(), .ends([200])), ("\0", .refused)],
             tests: [
                 "a parse error is answered with its status and ends the connection",
-                "lets a client read its refusal, though it goes on sending",
-                "answers the request that a handler is at, and says that it was the last",
+                "a client can read its rejection while it is still sending",
+                "a stop waits for an offloaded handler, and its response is the last",
             ]),
     ]
 }

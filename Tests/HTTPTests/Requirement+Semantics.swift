@@ -21,7 +21,7 @@ extension Requirement {
         Requirement(
             "9110 §2.3", "The server accepts from clients what it generates for them.",
             shownBy:
-                "begins with a password, is renewed, ends when asked, and all of that is on record",
+                "login, refresh and logout work as documented and are logged",
             "a valid X-Request-Id of the client is used"),
         Requirement(
             "9110 §2.4", "Received elements have the meaning that the specification gives them.",
@@ -122,7 +122,7 @@ extension Requirement {
             tests: ["the client is the rightmost untrusted address of Forwarded"]),
         Requirement(
             "9110 §5.6.7", "A date is sent as an IMF-fixdate, without additional white space.",
-            tests: ["is written as an HTTP date, fractions dropped"]
+            tests: ["a timestamp is written as an HTTP date without fractions"]
         ) { answer in
             guard let date = answer["date"] else { return true }
             let format =
@@ -153,7 +153,7 @@ extension Requirement {
             tests: ["trailer fields are validated and discarded"]),
         Requirement(
             "9110 §6.6.1", "Every response with 2xx, 3xx or 4xx has a Date.",
-            tests: ["answers over IPv4, with what every response has"]
+            tests: ["a response over IPv4 has the common header fields"]
         ) { $0.status < 200 || $0["date"] != nil },
         Requirement(
             "9110 §7.1", "Only CONNECT may use authority-form, and only OPTIONS asterisk-form.",
@@ -250,7 +250,7 @@ extension Requirement {
         Requirement(
             "9110 §9.2.1", "No safe method changes state.",
             shownBy: "405 lists the methods of the path",
-            "lists the endpoints that the router has, and no others"),
+            "the document lists exactly the endpoints of the router"),
         Requirement(
             "9110 §9.3.2", "A response to HEAD has no content.",
             [
@@ -300,7 +300,7 @@ extension Requirement {
             ],
             tests: [
                 "100-continue is answered once, before the body",
-                "says that it will read the content to a client that asks first",
+                "a client that expects 100-continue gets it before it sends the content",
             ]),
         Requirement(
             "9110 §10.1.1", "A final status follows 100 once the content has arrived.",
@@ -317,20 +317,20 @@ extension Requirement {
     private static let statuses = [
         Requirement(
             "9110 §11.2", "A challenge names each of its parameters once.",
-            shownBy: "is told so where the token has expired, which is nothing to worry about",
-            "is asked for one where it has no credentials that are known here"),
+            shownBy: "an expired token is reported as expired and logged at INFO",
+            "other credentials count as none and get a bare challenge"),
         Requirement(
             "9110 §11.5", "The realm is sent as a quoted-string.",
-            shownBy: "is asked for one where it has no credentials that are known here",
-            "is refused with one answer, whatever is wrong"),
+            shownBy: "other credentials count as none and get a bare challenge",
+            "a failed login gets the same answer whatever is wrong"),
         Requirement(
             "9110 §11.6.1", "401 has a challenge.",
-            shownBy: "is asked for one where it has no credentials that are known here",
-            "is refused for a token that cannot be believed, which the log knows by a fingerprint",
-            "is refused with one answer, whatever is wrong"),
+            shownBy: "other credentials count as none and get a bare challenge",
+            "an untrusted token is refused, and the log has its fingerprint",
+            "a failed login gets the same answer whatever is wrong"),
         Requirement(
             "9110 §12.5.3", "A 415 for a media type does not mention content codings.",
-            shownBy: "for a type that is not JSON"),
+            shownBy: "a media type other than JSON is refused"),
         Requirement(
             "9110 §14.2", "Range is ignored for every unit and method.",
             [
@@ -355,7 +355,7 @@ extension Requirement {
             tests: ["100-continue is not answered if no content is awaited"]),
         Requirement(
             "9110 §15.5.2", "401 has a challenge that applies to the resource.",
-            shownBy: "is asked for one where it has no credentials that are known here"),
+            shownBy: "other credentials count as none and get a bare challenge"),
         Requirement(
             "9110 §15.5.6", "405 lists the methods of the resource.",
             [("DELETE /a HTTP/1.1\r\nHost: h\r\n\r\n", .answers([405]))],
