@@ -240,8 +240,8 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"{"server":{"cors_origins":["https://A.example"]}}"#,
-                #"server.cors_origins[0]: "https://A.example" has capital letters; browsers write "#
-                    + "https://a.example"
+                #"server.cors_origins[0]: "https://A.example" contains uppercase letters, and "#
+                    + "browsers send lowercase; write https://a.example"
             ),
             (
                 #"{"server":{"proxy_protocol":true}}"#,

@@ -1,40 +1,40 @@
 import Crypto
 
-/// The bytes are a text to decode, and then bytes to encode.
+/// Decodes the bytes as a text, and encodes them.
 enum Base64URLProperties {
     private static let alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let decoded = try? Base64URL.decoded(bytes.span)
-        try require(decoded == slowlyDecoded(bytes), "a slow decoder says something else")
+        try require(decoded == referenceDecoded(bytes), "the reference decoder has another result")
         if let decoded {
-            try require(Base64URL.encoded(decoded.span) == bytes, "it has another spelling")
+            try require(Base64URL.encoded(decoded.span) == bytes, "the encoding is not canonical")
         }
         let text = Base64URL.encoded(bytes.span)
         try require(text.count == Base64URL.encodedCount(bytes.count), "the count is wrong")
-        try require((try? Base64URL.decoded(text.span)) == bytes, "encoded it is something else")
-        try checkBorder(bytes)
+        try require((try? Base64URL.decoded(text.span)) == bytes, "decoding is not the inverse")
+        try checkBounds(bytes)
     }
 
-    /// Nothing is written behind what a text decodes to, and nothing to a buffer that is too small.
-    private static func checkBorder(_ text: [UInt8]) throws(PropertyFailure) {
+    /// Decoding writes nothing after its result, and fails if the buffer is too small.
+    private static func checkBounds(_ text: [UInt8]) throws(PropertyFailure) {
         let count = Base64URL.decodedCount(text.count)
         var buffer = [UInt8](repeating: 0xA5, count: count + 16)
         var span = buffer.mutableSpan
         if let written = try? Base64URL.decode(text.span, into: &span) {
-            try require(written == count, "another count")
+            try require(written == count, "the decoded count is wrong")
         }
-        try require(buffer[count...].allSatisfy { $0 == 0xA5 }, "written behind the end")
+        try require(buffer[count...].allSatisfy { $0 == 0xA5 }, "written after the result")
         guard count > 0 else { return }
         var small = [UInt8](repeating: 0, count: count - 1)
         var smallSpan = small.mutableSpan
         let fits = (try? Base64URL.decode(text.span, into: &smallSpan)) != nil
-        try require(!fits, "more than there is room for")
+        try require(!fits, "written to a buffer that is too small")
     }
 
-    /// RFC 4648 §5 as it reads, bit by bit.
-    private static func slowlyDecoded(_ text: [UInt8]) -> [UInt8]? {
+    /// A reference implementation of RFC 4648 §5, bit by bit.
+    private static func referenceDecoded(_ text: [UInt8]) -> [UInt8]? {
         var bits: [Bool] = []
         for character in text {
             guard let value = alphabet.firstIndex(of: character) else { return nil }

@@ -3,7 +3,7 @@ import Glibc
 import JSON
 import Logging
 
-/// The bytes are a configuration file.
+/// Reads the bytes as a configuration file.
 enum ConfigurationProperties {
     @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
         let path = "\(folder)/config.json"
@@ -11,13 +11,13 @@ enum ConfigurationProperties {
         let first = outcome(path)
         switch (first, outcome(path)) {
         case (.failure(let one), .failure(let other)):
-            try require(one.problems == other.problems, "a second reading finds other problems")
+            try require(one.problems == other.problems, "a second read finds other problems")
             try checkProblems(one.problems)
         case (.success(let one), .success(let other)):
-            try require(one.digest == other.digest, "a second reading has another digest")
-            try checkSaidAgain(bytes, one, "\(folder)/again.json")
+            try require(one.digest == other.digest, "a second read has another digest")
+            try checkOtherForms(bytes, one, "\(folder)/again.json")
             try checkAgreement(one, folder)
-        default: throw PropertyFailure("a second reading has another outcome")
+        default: throw PropertyFailure("a second read has another outcome")
         }
     }
 
@@ -29,8 +29,8 @@ enum ConfigurationProperties {
         }
     }
 
-    /// What `check` finds nothing wrong with opens, and what it refuses does not. Only of files in the
-    /// folder: a configuration may name any.
+    /// `check` and a start agree: a configuration without problems can be opened, and one with
+    /// problems cannot. Only for files in the folder, because a configuration may name any file.
     private static func checkAgreement(_ configuration: Configuration, _ folder: String) throws {
         let paths =
             [
@@ -42,7 +42,7 @@ enum ConfigurationProperties {
             path.hasPrefix(folder + "/") && !path.split(separator: "/").contains("..")
         }
         guard areInside else { return }
-        // Listeners and their sockets are left out.
+        // Problems of listeners and their sockets are left out.
         let problems = Preflight(configuration).problems.filter {
             !$0.path.hasPrefix("server.") && !$0.path.hasPrefix("admin.")
         }
@@ -50,35 +50,35 @@ enum ConfigurationProperties {
             try Application.rehearse(configuration)
         } catch {
             try require(
-                !problems.isEmpty, "check finds nothing, and a start says: \(error.sentences)")
+                !problems.isEmpty, "check finds no problem, but a start fails: \(error.sentences)")
             return
         }
-        try require(problems.isEmpty, "a start succeeds, and check says: \(problems)")
+        try require(problems.isEmpty, "a start succeeds, but check finds: \(problems)")
     }
 
-    /// Each says where.
+    /// Every problem has a message and a path.
     private static func checkProblems(_ problems: [ConfigurationProblem]) throws(PropertyFailure) {
-        try require(!problems.isEmpty, "refused without a reason")
+        try require(!problems.isEmpty, "rejected without a problem")
         for problem in problems {
-            try require(!problem.message.isEmpty, "a problem without a sentence")
+            try require(!problem.message.isEmpty, "a problem without a message")
             try require(
-                !problem.path.isEmpty || problem.message == "the file must hold one object",
-                "a problem without a place: \(problem)")
+                !problem.path.isEmpty || problem.message == "the file must contain one JSON object",
+                "a problem without a path: \(problem)")
         }
     }
 
-    /// What is accepted is accepted as the same when it is written in another way: as compact JSON,
-    /// and value by value in the environment.
-    private static func checkSaidAgain(
+    /// An accepted configuration has the same result in other forms: as compact JSON, and with each
+    /// value in the environment.
+    private static func checkOtherForms(
         _ bytes: [UInt8], _ configuration: Configuration, _ path: String
     ) throws {
         guard let root = try? JSONValue(parsing: bytes.span) else {
-            throw PropertyFailure("accepted, and no JSON")
+            throw PropertyFailure("accepted, but not JSON")
         }
-        // A configuration may name any file: this one is not there when another is read.
+        // A configuration may name any file, so this one must not remain for later reads.
         defer { unlink(path) }
         try Files.write(JSONProperties.canonical(root), to: path)
-        try checkSame(outcome(path), configuration, "written again")
+        try checkSame(outcome(path), configuration, "as compact JSON")
         var variables: [String: String] = [:]
         guard collect(root, [], into: &variables) else { return }
         try Files.write(Array("{}".utf8), to: path)
@@ -88,19 +88,19 @@ enum ConfigurationProperties {
 
     private static func checkSame(
         _ outcome: Result<Configuration, Configuration.Invalid>, _ expected: Configuration,
-        _ how: String
+        _ form: String
     ) throws(PropertyFailure) {
         switch outcome {
         case .success(let configuration):
-            try require(configuration.digest == expected.digest, "\(how) it is another")
+            try require(configuration.digest == expected.digest, "\(form): another digest")
             try require(
                 configuration.sealSecret == expected.sealSecret,
-                "\(how) it has another secret")
-        case .failure(let error): throw PropertyFailure("\(how) it is refused: \(error.problems)")
+                "\(form): another secret")
+        case .failure(let error): throw PropertyFailure("\(form): rejected: \(error.problems)")
         }
     }
 
-    /// The variable of each setting; false if a value cannot be said in one.
+    /// Collects the variable of each setting. False if a value cannot be written as a variable.
     private static func collect(
         _ value: JSONValue, _ path: [String], into variables: inout [String: String]
     ) -> Bool {
@@ -108,10 +108,10 @@ enum ConfigurationProperties {
             return members.allSatisfy { collect($0.value, path + [$0.name], into: &variables) }
         }
         let name = "GATEHOUSE_" + path.joined(separator: "_").uppercased()
-        // Two settings cannot be one variable.
+        // One variable cannot hold two settings.
         guard variables[name] == nil else { return false }
         switch value {
-        // The word for none.
+        // In a variable this text means JSON null.
         case .string("null"): return false
         case .string(let text): variables[name] = text
         default:

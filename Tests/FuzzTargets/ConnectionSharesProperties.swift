@@ -2,10 +2,11 @@ import HTTP
 import Server
 import Time
 
-/// Connections that come, go and change what they do, and the ones that make room in a full server.
+/// Connections that arrive, leave and change their activity, and the choice of the connection that
+/// is evicted from a full server.
 ///
-/// The first byte is the maximum. Each following byte is a step, most of them arrivals, with an
-/// argument in the next byte.
+/// The first byte is the maximum. Each following byte is a step with an argument in the next byte;
+/// most steps are arrivals.
 enum ConnectionSharesProperties {
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         var model = Model(maximum: 1 + Int(bytes.first ?? 0) % 12)
@@ -47,7 +48,7 @@ enum ConnectionSharesProperties {
 
         init(maximum: Int) { self.maximum = maximum }
 
-        /// In sixteenths of a connection, by counting anew.
+        /// The load of the networks, in sixteenths of a connection, counted from the members.
         private func load(_ networks: ClientNetworks?) -> Int {
             guard let networks else { return 0 }
             var load = 0
@@ -79,7 +80,7 @@ enum ConnectionSharesProperties {
                     let index = members.firstIndex(where: {
                         $0.token == victim.connectionID && $0.worker == victim.worker
                     })
-                else { throw PropertyFailure("a connection makes room that is not there") }
+                else { throw PropertyFailure("the victim is not a member") }
                 try check(members[index], victim, newcomer)
                 members.remove(at: index)
             case .none:
@@ -87,7 +88,7 @@ enum ConnectionSharesProperties {
                 let mine = load(networks)
                 try require(
                     !members.contains { load($0.networks) > mine },
-                    "a network with \(mine) is refused, and another holds more")
+                    "load \(mine) is rejected, but another network has more")
                 shares.remove(place, worker: worker, token: token)
                 members.removeLast()
             case .wait:
@@ -95,13 +96,13 @@ enum ConnectionSharesProperties {
                 let mine = load(networks)
                 try require(
                     members.contains { load($0.networks) > mine },
-                    "a newcomer waits, and no network holds more")
+                    "a newcomer waits, but no network has more")
                 shares.remove(place, worker: worker, token: token)
                 members.removeLast()
             }
             try require(
                 shares.count == members.count,
-                "\(shares.count) are counted, and there are \(members.count)")
+                "\(shares.count) connections counted, expected \(members.count)")
         }
 
         private func isEvictable(_ member: Member, for newcomer: Member, idleAlone: Bool) -> Bool {
@@ -120,53 +121,58 @@ enum ConnectionSharesProperties {
             _ member: Member, _ victim: ConnectionShares.Victim, _ newcomer: Member
         ) throws(PropertyFailure) {
             let kind = member.activity.now.kind
-            try require(kind == victim.kind, "it is said to be \(victim.kind) and is \(kind)")
+            try require(kind == victim.kind, "victim is reported as \(victim.kind) but is \(kind)")
             try require(
                 isEvictable(member, for: newcomer, idleAlone: false),
-                "a connection makes room that is \(kind)")
+                "a connection that is \(kind) is evicted")
             try require(
-                kind.isIdle || victim.mayBeUnfinished, "one that is \(kind) may not be unfinished")
+                kind.isIdle || victim.mayBeUnfinished,
+                "a connection that is \(kind) is not reported as possibly unfinished")
             let mine = load(newcomer.networks)
             guard member.networks != nil else {
-                try require(kind.isIdle, "a proxy's connection makes room while it is \(kind)")
-                return try require(exemptLoad >= mine, "proxies with fewer make room")
+                try require(kind.isIdle, "a proxy's connection is evicted while it is \(kind)")
+                return try require(
+                    exemptLoad >= mine, "proxies with a smaller load lose a connection")
             }
             let theirs = load(member.networks)
-            try require(theirs >= mine, "a network with load \(theirs) makes room for \(mine)")
+            try require(theirs >= mine, "load \(theirs) loses a connection to load \(mine)")
             if !kind.isIdle {
-                try require(theirs > mine, "an equal network gives one that is \(kind)")
+                try require(theirs > mine, "an equal load loses a connection that is \(kind)")
             }
             for other in members
             where isEvictable(other, for: newcomer, idleAlone: !victim.mayBeUnfinished) {
                 if other.networks == member.networks {
                     try require(
                         member.activity.now <= other.activity.now,
-                        "\(kind) goes before \(other.activity.now.kind)")
+                        "\(kind) is evicted before \(other.activity.now.kind)")
                 }
                 guard other.networks != nil, victim.mayBeUnfinished else { continue }
                 try require(
                     load(other.networks) <= theirs,
-                    "load \(theirs) makes room before \(load(other.networks))")
+                    "load \(theirs) loses a connection before load \(load(other.networks))")
             }
         }
 
-        /// A newcomer is refused only if no heavier network has one to give, and no equal one that
-        /// is idle.
+        /// A newcomer is rejected only if no network with a larger load has an evictable
+        /// connection, and none with an equal load has an idle one.
         private func checkRefusal(_ newcomer: Member) throws(PropertyFailure) {
             let mine = load(newcomer.networks)
             for member in members where member.token != newcomer.token {
                 let theirs = load(member.networks)
                 let kind = member.activity.now.kind
                 let isIdle = isEvictable(member, for: newcomer, idleAlone: true)
-                let isThere = isEvictable(member, for: newcomer, idleAlone: false)
+                let canBeEvicted = isEvictable(member, for: newcomer, idleAlone: false)
                 if member.networks == nil {
-                    try require(!isIdle || exemptLoad < mine, "a proxy's idle one makes no room")
+                    try require(
+                        !isIdle || exemptLoad < mine, "a proxy's idle connection is not evicted")
                 } else {
                     try require(
-                        !(theirs > mine && isThere), "load \(theirs) with \(kind) keeps out \(mine)"
+                        !(theirs > mine && canBeEvicted),
+                        "load \(theirs) with \(kind) keeps load \(mine) out"
                     )
                     try require(
-                        !(theirs == mine && isIdle), "an idle one of an equal network keeps it out")
+                        !(theirs == mine && isIdle),
+                        "an idle connection of an equal load is not evicted")
                 }
             }
         }
@@ -174,11 +180,11 @@ enum ConnectionSharesProperties {
         mutating func leave(_ argument: Int) throws(PropertyFailure) {
             guard !members.isEmpty else { return }
             let member = members.remove(at: argument % members.count)
-            // Twice, as when a connection ends that was chosen already.
+            // Removed twice, as when a connection ends that was already chosen as a victim.
             for _ in 0..<2 {
                 shares.remove(member.place, worker: member.worker, token: member.token)
             }
-            try require(shares.count == members.count, "one that has gone is counted")
+            try require(shares.count == members.count, "a removed connection is counted")
         }
 
         mutating func change(_ argument: Int) {

@@ -2,31 +2,31 @@ import HTTP
 import TestSupport
 import Time
 
-/// The bytes are what a client sends, from the first to the last.
+/// The bytes are everything that a client sends on one connection.
 enum ConversationProperties {
-    /// Small, so that inputs get to them.
+    /// Small, so that inputs reach the limits.
     private static let limits = Conversation.Limits(head: 1024, body: 128)
     private static let wide = Conversation.Limits()
 
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
-        let whole = reading(of: [bytes[...]], limits)
+        let unsplit = reading(of: [bytes[...]], limits)
         try require(
-            reading(of: bytes.indices.map { bytes[$0...$0] }, limits) == whole,
-            "byte by byte it is read differently")
-        var dice = SeededGenerator(seed: bytes.choice)
+            reading(of: bytes.indices.map { bytes[$0...$0] }, limits) == unsplit,
+            "split into single bytes it is parsed differently")
+        var generator = SeededGenerator(seed: bytes.choice)
         for _ in 0..<2 {
-            let pieces = cut(bytes, by: &dice)
+            let pieces = cut(bytes, by: &generator)
             try require(
-                reading(of: pieces, limits) == whole,
-                "cut at \(pieces.map(\.startIndex)) it is read differently")
+                reading(of: pieces, limits) == unsplit,
+                "split at \(pieces.map(\.startIndex)) it is parsed differently")
         }
-        try checkFollower(bytes, whole)
-        try checkResponses(whole)
-        try checkFirstHead(bytes, whole)
-        for message in whole.messages { try checkRespelt(message) }
+        try checkFollower(bytes, unsplit)
+        try checkResponses(unsplit)
+        try checkFirstHead(bytes, unsplit)
+        for message in unsplit.messages { try checkRewritten(message) }
     }
 
-    // MARK: Reading
+    // MARK: Parsing
 
     private enum End: Equatable {
         case idle, unfinished, closed
@@ -36,7 +36,7 @@ enum ConversationProperties {
     private struct Reading: Equatable {
         var messages: [Message] = []
         var end = End.idle
-        /// Without those of 100 (Continue), which a client gets that waits.
+        /// All responses except 100 (Continue), which only a waiting client gets.
         var responses: [UInt8] = []
     }
 
@@ -108,12 +108,13 @@ enum ConversationProperties {
         request.body.isEmpty ? Response(.noContent) : Response(.ok, json: Array("{\"a\":1}".utf8))
     }
 
-    private static func cut(_ bytes: [UInt8], by dice: inout SeededGenerator) -> [ArraySlice<UInt8>]
-    {
+    private static func cut(_ bytes: [UInt8], by generator: inout SeededGenerator) -> [ArraySlice<
+        UInt8
+    >] {
         var rest = bytes[...]
         var pieces: [ArraySlice<UInt8>] = []
         while !rest.isEmpty {
-            let count = Int.random(in: 1...min(rest.count, 60), using: &dice)
+            let count = Int.random(in: 1...min(rest.count, 60), using: &generator)
             pieces.append(rest.prefix(count))
             rest = rest.dropFirst(count)
         }
@@ -134,27 +135,28 @@ enum ConversationProperties {
         return result
     }
 
-    // MARK: Rules
+    // MARK: Properties
 
     private static let follower = Array(
         "GET /follower HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".utf8)
 
-    /// Behind whole requests another one is just that; behind refused ones there is nothing.
-    private static func checkFollower(_ bytes: [UInt8], _ whole: Reading) throws(PropertyFailure) {
-        guard whole.end != .unfinished else { return }
+    /// A request after complete ones is parsed as such. After rejected bytes nothing is parsed.
+    private static func checkFollower(_ bytes: [UInt8], _ unsplit: Reading) throws(PropertyFailure)
+    {
+        guard unsplit.end != .unfinished else { return }
         let followed = reading(of: [(bytes + follower)[...]], limits)
-        guard whole.end == .idle else {
-            try require(followed == whole, "what follows a refusal changes it")
+        guard unsplit.end == .idle else {
+            try require(followed == unsplit, "bytes after a rejection change it")
             return
         }
-        try require(followed.end == .idle, "the next request is not understood: \(followed.end)")
+        try require(followed.end == .idle, "the next request is not parsed: \(followed.end)")
         try require(
-            followed.messages.dropLast().elementsEqual(whole.messages)
+            followed.messages.dropLast().elementsEqual(unsplit.messages)
                 && followed.messages.last?.path == Array("/follower".utf8),
-            "the next request is read as something else")
+            "the next request is parsed as something else")
     }
 
-    /// One whole response to each request, in their order, and one to what is refused.
+    /// There is one complete response for each request, in order, and one for rejected bytes.
     private static func checkResponses(_ reading: Reading) throws(PropertyFailure) {
         var rest = reading.responses[...]
         for message in reading.messages {
@@ -162,26 +164,26 @@ enum ConversationProperties {
                 throw PropertyFailure("a response is missing")
             }
             try require(
-                fields["x-request-id"] == message.id, "the response is to another request")
+                fields["x-request-id"] == message.id, "the response has another request's id")
             let length = fields["content-length"].flatMap { Int($0) } ?? 0
             if message.method != .head { rest = rest.dropFirst(length) }
         }
         if case .refused = reading.end {
             guard let fields = takeHead(&rest) else {
-                throw PropertyFailure("a refusal is missing")
+                throw PropertyFailure("the response of a rejection is missing")
             }
-            try require(fields["connection"] == "close", "a refusal that does not close")
+            try require(fields["connection"] == "close", "a rejection does not close")
             let length = fields["content-length"].flatMap { Int($0) } ?? 0
-            // A refused HEAD has none.
+            // The response to a rejected HEAD request has no content.
             if !rest.isEmpty {
-                try require(rest.count == length, "a refusal of another length")
+                try require(rest.count == length, "a rejection has another length")
                 rest = []
             }
         }
         try require(rest.isEmpty, "more responses than requests")
     }
 
-    /// The fields of the response that begins here, and the rest behind its head.
+    /// Removes the head of a response, and returns its fields. Nil if there is no complete head.
     private static func takeHead(_ rest: inout ArraySlice<UInt8>) -> [String: String]? {
         guard let lines = headLines(rest), lines[0].starts(with: "HTTP/1.1 ".utf8) else {
             return nil
@@ -196,7 +198,7 @@ enum ConversationProperties {
         return fields
     }
 
-    /// The lines before an empty one; nil if there is none, or nothing before it.
+    /// The lines before the first empty line. Nil if there is no empty line, or no line before it.
     private static func headLines(_ bytes: ArraySlice<UInt8>) -> [ArraySlice<UInt8>]? {
         var lines: [ArraySlice<UInt8>] = []
         var start = bytes.startIndex
@@ -214,36 +216,37 @@ enum ConversationProperties {
         return nil
     }
 
-    /// What smuggles requests is not in a head that was understood, as somebody reads it who knows
-    /// nothing but lines.
-    private static func checkFirstHead(_ bytes: [UInt8], _ whole: Reading) throws(PropertyFailure) {
-        guard let message = whole.messages.first else { return }
+    /// A simple line-based parser finds nothing in an accepted head that could smuggle a request.
+    private static func checkFirstHead(_ bytes: [UInt8], _ unsplit: Reading) throws(PropertyFailure)
+    {
+        guard let message = unsplit.messages.first else { return }
         let rest = bytes.starts(with: [0x0D, 0x0A]) ? bytes[2...] : bytes[...]
-        guard let lines = headLines(rest) else { throw PropertyFailure("a request without a head") }
+        guard let lines = headLines(rest) else { throw PropertyFailure("the request has no head") }
         var counts: [String: Int] = [:]
         for (index, line) in lines.enumerated() {
             try require(
-                !line.contains { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }, "a control character")
+                !line.contains { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F },
+                "a control character is accepted")
             guard index > 0 else { continue }
             guard let colon = line.firstIndex(of: 0x3A), colon > line.startIndex,
                 line[..<colon].allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-            else { throw PropertyFailure("a field without a name") }
+            else { throw PropertyFailure("a field without a name is accepted") }
             let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
             let value = trimmed(line[(colon + 1)...])
             counts[name, default: 0] += 1
             if name == "content-length" {
-                try require(Int(value) == message.body.count, "another Content-Length")
+                try require(Int(value) == message.body.count, "Content-Length is not the body's")
             }
             if name == "transfer-encoding" {
-                try require(value.lowercased() == "chunked", "another Transfer-Encoding")
+                try require(value.lowercased() == "chunked", "another transfer coding is accepted")
             }
         }
         try require(
             counts["content-length", default: 0] + counts["transfer-encoding", default: 0] <= 1,
-            "two ways to tell the length")
-        try require(counts["host", default: 0] <= 1, "two hosts")
+            "two kinds of framing are accepted")
+        try require(counts["host", default: 0] <= 1, "two Host fields are accepted")
         if lines[0].reversed().starts(with: "1.1/PTTH".utf8) {
-            try require(counts["host"] == 1, "no host")
+            try require(counts["host"] == 1, "a missing Host is accepted")
         }
     }
 
@@ -254,8 +257,8 @@ enum ConversationProperties {
         return String(decoding: rest[..<end], as: UTF8.self)
     }
 
-    /// Written down again, in absolute form, a request is the same.
-    private static func checkRespelt(_ message: Message) throws(PropertyFailure) {
+    /// A request that is written again in absolute-form is parsed as the same request.
+    private static func checkRewritten(_ message: Message) throws(PropertyFailure) {
         guard message.method != .other else { return }
         var text = Array("\(message.method.name) ".utf8)
         switch message.form {
@@ -280,11 +283,11 @@ enum ConversationProperties {
         }
         text += Array("\r\n".utf8)
         let again = reading(of: [text[...]], wide)
-        try require(again.messages.count == 1, "written again, it is no request: \(text.shown)")
+        try require(again.messages.count == 1, "written again, it is not parsed: \(text.shown)")
         var expected = message
-        // The fields that tell it are not written.
+        // The forwarding fields are not written again.
         expected.client = peer.string
-        try require(again.messages == [expected], "written again, it is another: \(text.shown)")
+        try require(again.messages == [expected], "written again, it differs: \(text.shown)")
     }
 
     private static func field(_ name: String, _ value: [UInt8]) -> [UInt8] {

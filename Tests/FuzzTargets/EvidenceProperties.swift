@@ -3,8 +3,9 @@ import Logging
 import POSIX
 import Time
 
-/// What clients do to the audit log, four bytes at a time: what, and three numbers. Whatever they do,
-/// evidence stays: their lines keep within the budget, and nothing of what happened is untold.
+/// Events that clients cause in the audit log, four bytes each: an operation and three numbers. For
+/// every input, the clients' lines stay within the budget, and every event has a line or is counted
+/// in a summary.
 enum EvidenceProperties {
     private struct Event: LogEvent {
         let number: Int
@@ -36,7 +37,7 @@ enum EvidenceProperties {
 
     private static let start = Timestamp(seconds: 1_795_244_400)
     private static let reasons: [StaticString] = ["a", "b", "c", "d"]
-    /// Events that one input may cause.
+    /// The maximum number of events that one input can cause.
     private static let limit = 5000
 
     static func check(_ bytes: [UInt8], _ folder: String) throws {
@@ -50,7 +51,7 @@ enum EvidenceProperties {
         options.standardErrorLevel = .critical
         options.audit = LogOptions.Audit(path: "\(folder)/audit.log")
         options.audit?.maximumSize = 1 << 30
-        // Threads read the clock and then wait: every other time comes late, by up to a minute.
+        // A thread reads the clock and may then wait. Every other time is late, by up to a minute.
         let delay = Monitor<(current: Int64, isNext: Bool)>((0, false))
         let clock = WallClock(
             now: { now.withLock { $0 } },
@@ -85,7 +86,7 @@ enum EvidenceProperties {
         let logger: Logger
         var limited = 0
         var unlimited = 0
-        /// When the first failure in an hour of each user was, and all who had one.
+        /// The time of each user's first failure in the last hour; its keys are all users with one.
         var lastFirst: [Int64: Timestamp] = [:]
         var firsts = 0
         var tokens: Set<Int64> = []
@@ -137,35 +138,39 @@ enum EvidenceProperties {
             for (name, lines) in [("app.log", log), ("audit.log", audit)] {
                 try require(
                     lines.count { $0.contains(" | changed ") } == unlimited,
-                    "\(name) lacks a line that has no budget")
+                    "\(name) lacks a line without a budget")
                 let summaries = lines.filter { $0.contains(" suppressed=") }
-                let told = summaries.reduce(0) { sum, line in
+                let suppressed = summaries.reduce(0) { sum, line in
                     sum + (line.firstMatch(of: /suppressed=([0-9]+)/).flatMap { Int($0.1) } ?? 0)
                 }
                 let single = lines.count { $0.contains(" | refused n=") }
                 try require(
-                    single + told == limited, "\(name) tells of \(single + told), not \(limited)")
-                try require(!summaries.contains { $0.contains(" user=") }, "a summary names a user")
-                try require(lines.allSatisfy { $0.utf8.count < 1024 }, "a line over 1 KiB")
+                    single + suppressed == limited,
+                    "\(name) accounts for \(single + suppressed) events of \(limited)")
+                try require(
+                    !summaries.contains { $0.contains(" user=") }, "a summary names a user")
+                try require(
+                    lines.allSatisfy { $0.utf8.count < 1024 }, "a line of 1 KiB or more")
             }
             let all = Set(log)
             try require(
                 audit.allSatisfy { $0.contains(" suppressed=") || all.contains($0) },
-                "a line is in the audit log alone")
+                "a line is only in the audit log")
 
             let refused = audit.filter { $0.contains(" | refused ") }
             let withToken = refused.filter { $0.contains(" token=true") }
             func size(_ lines: [Substring]) -> Int { lines.reduce(0) { $0 + $1.utf8.count + 1 } }
             let free = size(refused) - size(withToken)
             try require(
-                free <= 1 << 20 + 500 * seconds, "\(free) bytes without credentials in \(seconds) s"
+                free <= 1 << 20 + 500 * seconds,
+                "\(free) bytes without credentials in \(seconds) s"
             )
             for user in tokens {
                 let bytes = size(withToken.filter { $0.contains(" user=\(user) ") })
                 try require(
                     bytes <= 256 << 10 + 100 * seconds, "\(bytes) bytes of user \(user)")
             }
-            // As many as are sure to find room at once.
+            // The number of users that always fit at once.
             if firsts <= 190 {
                 let named = audit.compactMap { line in
                     line.firstMatch(of: #/user=([0-9]+) /#).flatMap { Int64($0.1) }

@@ -1,7 +1,7 @@
 import Glibc
 import POSIX
 
-/// Whole files, for readers that read files.
+/// Reads and writes complete files, for targets that read files.
 enum Files {
     static func bytes(of path: String) throws -> [UInt8] {
         try FileDescriptor.open(path, O_RDONLY).read(upTo: 1 << 24)

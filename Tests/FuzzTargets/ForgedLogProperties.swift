@@ -6,13 +6,13 @@ import POSIX
 import TestSupport
 import Time
 
-/// What no server wrote is never sealed as written, and no line that a server wrote is lost without
-/// a word.
+/// A line that no server wrote is never sealed as a server's, and no line that a server wrote is
+/// lost without a report.
 ///
-/// The bytes are what happens to a log: a server starts, writes, seals, stops and is killed, and
-/// another process, without the key, appends, replaces, cuts, moves, links and puts back. After a
-/// last start and stop the files are judged twice: by their seals alone, and by what a verification
-/// says of them.
+/// The bytes are the history of a log. A server starts, writes, seals, stops and is killed. Another
+/// process, without the key, appends, replaces, truncates, moves, links and restores files. After a
+/// final start and stop the files are checked twice: by their seals alone, and by the report of a
+/// verification.
 enum ForgedLogProperties {
     @Sendable static func check(_ bytes: [UInt8], _ folder: String) throws {
         var history = try History("\(folder)/forged")
@@ -23,8 +23,8 @@ enum ForgedLogProperties {
     }
 
     static let key = SealKey(secret: Array("a key for tests of forged logs..".utf8).span)
-    static let otherKey = SealKey(secret: Array("another key, of somebody else...".utf8).span)
-    /// In every line that no server wrote.
+    static let otherKey = SealKey(secret: Array("another key, of another server..".utf8).span)
+    /// Part of every line that no server wrote.
     static let mark = "FOREIGN"
 }
 
@@ -34,16 +34,17 @@ private struct History: ~Copyable {
     private let clock = Monitor(Timestamp(milliseconds: 1_795_244_400_123))
     private var logger: Logger?
     private var next = 0
-    /// Lines below this number were sealed, with a state that says so, but for those of `unsealed`.
-    private var kept = 0
-    /// Lines that were taken away before they were sealed, as a process that was killed may never
-    /// have written them.
+    /// Lines below this number were sealed, and the state file confirms it, except those in
+    /// `unsealed`.
+    private var sealedCount = 0
+    /// Lines that were removed before they were sealed. A server that was killed may not have
+    /// written them.
     private var unsealed: Set<Int> = []
     private var forgedCount = 0
     private var movedCount = 0
     private var snapshot: [UInt8]?
-    /// Without the state nothing tells that the end is missing.
-    private var stateWasTouched = false
+    /// True if the state file was removed. Without it a missing end cannot be detected.
+    private var stateWasRemoved = false
 
     init(_ folder: String) throws {
         try? FileManager.default.removeItem(atPath: folder)
@@ -64,20 +65,20 @@ private struct History: ~Copyable {
                 next += 1
             }
             _ = logger?.commit()
-        case 4, 5: keepUp()
+        case 4, 5: sealLines()
         case 6:
-            giveUpUnsealed()
+            abandonUnsealed()
             logger = nil
         case 7: stop()
         case 8: try start()
         case 9, 10: try append(forgery(argument))
         case 11: try replace(with: forgery(argument))
         case 12:
-            giveUpUnsealed()
+            abandonUnsealed()
             truncate(path, max(0, size) * (argument % 5) / 5)
         case 13: rename(path, "\(folder)/app.log.\(movedName(argument))")
         case 14:
-            giveUpUnsealed()
+            abandonUnsealed()
             unlink(path)
         case 15:
             if argument % 2 == 0 {
@@ -86,13 +87,13 @@ private struct History: ~Copyable {
                 try replace(with: snapshot + (argument % 4 == 1 ? forgery(argument) : []))
             }
         case 16:
-            // In place, so that the inode stays.
+            // Written in place, so that the inode stays the same.
             guard access(path, F_OK) == 0 else { return }
-            giveUpUnsealed()
+            abandonUnsealed()
             try Files.write(forgery(argument), to: path)
         default:
             if argument % 2 == 0 {
-                stateWasTouched = true
+                stateWasRemoved = true
                 unlink(LogState.path(of: path))
             } else if access(path, F_OK) != 0 {
                 try Files.write([], to: "\(folder)/other")
@@ -109,7 +110,7 @@ private struct History: ~Copyable {
         options.seal = LogOptions.Seal(key: ForgedLogProperties.key)
         options.standardErrorLevel = .critical
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
-        // No power failure is to be survived here.
+        // The test needs no protection against power failures.
         let fileSystem = FileSystemDouble { operation, _ in
             operation == .synchronize ? .pretended : .done
         }
@@ -118,18 +119,18 @@ private struct History: ~Copyable {
             options, clock: WallClock { clock.withLock { $0 } }, fileSystem: fileSystem)
     }
 
-    /// A second passes.
-    private mutating func keepUp() {
+    /// Lets a second pass.
+    private mutating func sealLines() {
         clock.withLock { $0 = $0 + .seconds(1) }
         guard let logger else { return }
         logger.performMaintenance()
-        kept = next
+        sealedCount = next
     }
 
     private mutating func stop() {
         guard let logger else { return }
         _ = logger.stop()
-        kept = next
+        sealedCount = next
         self.logger = nil
     }
 
@@ -147,13 +148,13 @@ private struct History: ~Copyable {
         _ = try file.write(bytes.span)
     }
 
-    private mutating func giveUpUnsealed() {
-        unsealed.formUnion(kept..<next)
-        kept = next
+    private mutating func abandonUnsealed() {
+        unsealed.formUnion(sealedCount..<next)
+        sealedCount = next
     }
 
     private mutating func replace(with bytes: [UInt8]) throws {
-        giveUpUnsealed()
+        abandonUnsealed()
         try Files.write(bytes, to: "\(folder)/new")
         rename("\(folder)/new", path)
     }
@@ -173,14 +174,14 @@ private struct History: ~Copyable {
         case 3: return line("log_reopen") + line("authn_login_success")
         case 4: return line("authn_login_success").dropLast()
         case 5:
-            // A seal of another key behind it, that goes on from the last one of ours.
+            // A seal of another key after it, which continues the last seal of ours.
             let lines = line("authn_login_success")
             var chain = SealChain(after: SealHead(sequence: 1, code: .none))
             chain.update(lines.span)
             return lines
                 + chain.seal(.interval, key: ForgedLogProperties.otherKey, at: time, .text).line
         case 6:
-            // The last seal of ours once more.
+            // A copy of the last seal.
             return line("authn_login_success") + lastSealLine + line("authn_login_success")
         default: return (0..<30).flatMap { _ in line("authn_login_success") }
         }
@@ -193,10 +194,10 @@ private struct History: ~Copyable {
             ?? []
     }
 
-    // MARK: The judgement
+    // MARK: Checks
 
     consuming func end() throws {
-        // Whatever is at the path, a server starts, and its lines are sealed.
+        // Whatever is at the path, a server can start, and its lines are sealed.
         try start()
         logger?.record(Note(number: Int64(next)))
         next += 1
@@ -205,42 +206,43 @@ private struct History: ~Copyable {
         var found: Set<Int> = []
         for (index, file) in report.files.enumerated() {
             let bytes = try Files.bytes(of: "\(folder)/\(file.name)")
-            try judge(bytes, index, report)
+            try checkSeals(bytes, index, report)
             for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
                 guard let range = line.firstRange(of: "| note n=") else { continue }
                 if let number = Int(line[range.upperBound...]) { found.insert(number) }
             }
         }
-        if report.outcome.exitCode != 1, !stateWasTouched {
-            let missing = (0..<kept).filter { !found.contains($0) && !unsealed.contains($0) }
+        if report.outcome.exitCode != 1, !stateWasRemoved {
+            let missing = (0..<sealedCount).filter { !found.contains($0) && !unsealed.contains($0) }
             try require(
-                missing.isEmpty, "\(missing) are gone, and nothing says so:\n\(report.text)")
+                missing.isEmpty, "\(missing) are missing without a report:\n\(report.text)")
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: folder)
         let isAside = names.contains { $0.hasPrefix("app.log.foreign.") }
         try require(
-            !isAside || report.outcome == .tampered, "a file was moved aside:\n\(report.text)")
+            !isAside || report.outcome == .tampered,
+            "a file was moved aside without a report:\n\(report.text)")
     }
 
-    /// Every line with the mark is under no right seal, or under that of a start and named.
-    private func judge(
+    /// Every marked line is under no valid seal, or under a start seal that reports it.
+    private func checkSeals(
         _ bytes: [UInt8], _ file: Int, _ report: VerificationReport
     ) throws(PropertyFailure) {
         var chain = SealChain()
         var marked: [Int] = []
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        // A note has the lines behind the last seal of all, and no fault.
+        // With this outcome the lines after the very last seal are a note, not a fault.
         let isLast = file == report.files.count - 1 && report.outcome != .intact
         let end = isLast ? lines.lastIndex { SealLine($0.span) != nil } ?? 0 : lines.count
         for (index, line) in lines.enumerated() {
-            let whole = Array(line) + [UInt8(ascii: "\n")]
+            let fullLine = Array(line) + [UInt8(ascii: "\n")]
             guard let seal = SealLine(line.span) else {
-                chain.update(whole.span)
+                chain.update(fullLine.span)
                 if String(decoding: line, as: UTF8.self).contains(ForgedLogProperties.mark) {
                     marked.append(index + 1)
                     try require(
                         index > end || isNamed(index + 1, file, report, .unsealed),
-                        "line \(index + 1) of \(report.files[file].name) is not named:\n"
+                        "line \(index + 1) of \(report.files[file].name) is not reported:\n"
                             + report.text)
                 }
                 continue
@@ -253,7 +255,7 @@ private struct History: ~Copyable {
             if isRight, let first = marked.first {
                 try require(
                     seal.reason == .found && isNamed(first, file, report, .found),
-                    "line \(first) of \(report.files[file].name) is sealed as written:\n"
+                    "line \(first) of \(report.files[file].name) is sealed as a server's:\n"
                         + report.text)
             }
             marked = []
@@ -263,16 +265,16 @@ private struct History: ~Copyable {
 
     private enum Naming { case found, unsealed }
 
-    /// Whether a fault has the line.
+    /// True if a fault of the report covers the line.
     private func isNamed(
         _ line: Int, _ file: Int, _ report: VerificationReport, _ naming: Naming
     ) -> Bool {
-        func spot(_ place: VerificationReport.Place) -> (Int, Int) {
+        func position(_ place: VerificationReport.Place) -> (Int, Int) {
             (report.files.firstIndex { $0.name == place.file } ?? -1, place.line)
         }
         return report.faults.contains { fault in
             (naming == .unsealed || fault.kind == .notProven || fault.kind.isTampering)
-                && spot(fault.first) <= (file, line) && (file, line) <= spot(fault.last)
+                && position(fault.first) <= (file, line) && (file, line) <= position(fault.last)
         }
     }
 }

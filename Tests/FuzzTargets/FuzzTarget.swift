@@ -1,18 +1,18 @@
 import Crypto
 
-/// A reader of bytes that come from outside, and what holds of it whatever the bytes are.
+/// A parser of untrusted bytes, and the properties that hold for every input.
 ///
-/// One of them is the same function under libFuzzer (`Tests/Scripts/fuzz.py`), over its corpus and over
-/// mutations of that (`FuzzTests`). It is a function of the bytes alone, so a finding can be repeated
-/// from them. What breaks a rule is thrown; what traps is a finding as it is.
+/// The same function runs under libFuzzer (`Tests/Scripts/fuzz.py`) and over the corpus and its
+/// mutations (`FuzzTests`). The result depends only on the bytes, so a failure can be reproduced
+/// from them. A violated property is thrown as `PropertyFailure`; a trap is a failure as well.
 package struct FuzzTarget: Sendable {
-    /// Also that of its corpus.
+    /// The name of the target and of its corpus.
     package let name: String
     /// - Parameters:
     ///   - bytes: the input.
-    ///   - folder: a folder that is the caller's own, for readers that read files.
+    ///   - folder: a folder for files, used by this call alone.
     package let check: @Sendable (_ bytes: [UInt8], _ folder: String) throws -> Void
-    /// How many mutations take about half a second in a debug build.
+    /// The number of mutations that takes about half a second in a debug build.
     package let usualRounds: Int
 
     init(
@@ -50,7 +50,7 @@ package struct FuzzTarget: Sendable {
     ]
 }
 
-/// A rule that some bytes break.
+/// A property that an input violates.
 package struct PropertyFailure: Error, Equatable, CustomStringConvertible {
     package let description: String
 
@@ -64,7 +64,7 @@ func require(
 }
 
 extension [UInt8] {
-    /// For messages: what is printable as it stands, all else escaped.
+    /// The bytes as text for messages. Bytes that are not printable ASCII are escaped.
     var shown: String {
         map { byte in
             if (0x20..<0x7F) ~= byte { return "\(Character(Unicode.Scalar(byte)))" }
@@ -74,7 +74,7 @@ extension [UInt8] {
         .joined()
     }
 
-    /// A number that depends on every byte (FNV-1a), to choose by what a fuzzer does not.
+    /// A hash of all bytes (FNV-1a), for choices that do not depend on single bytes.
     var choice: UInt64 {
         reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
 
-/// The bytes are a text.
+/// Parses the bytes as a JSON text.
 enum JSONProperties {
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let parsed = outcome { () throws(JSONError) in try JSONValue(parsing: bytes.span) }
@@ -11,25 +11,25 @@ enum JSONProperties {
             try reader.finish()
         }
         switch (parsed, skipped) {
-        case (.success, .failure): throw PropertyFailure("read, and not to be skipped")
+        case (.success, .failure): throw PropertyFailure("parsed, but not skipped")
         case (.failure(let error), let skipped):
-            try require((0...bytes.count).contains(error.offset), "an error at no place")
+            try require((0...bytes.count).contains(error.offset), "the error's offset is outside")
             guard error.reason != .numberOutOfRange else { break }
             guard case .failure(error) = skipped else {
-                throw PropertyFailure("skipped, and not read")
+                throw PropertyFailure("skipped, but not parsed")
             }
         case (.success(let value), .success): try checkValue(value, bytes)
         }
         try checkMembers(bytes)
     }
 
-    /// What was read is written and read again, and is the same to the byte.
+    /// A value that is written and parsed again is the same, byte for byte.
     private static func checkValue(_ value: JSONValue, _ bytes: [UInt8]) throws(PropertyFailure) {
         try checkNames(value)
         let text = canonical(value)
         let again = outcome { () throws(JSONError) in try JSONValue(parsing: text.span) }
         guard case .success(let reread) = again else {
-            throw PropertyFailure("written, it is refused: \(text.shown)")
+            throw PropertyFailure("written, it is rejected: \(text.shown)")
         }
         try require(reread == value, "written, it is another value: \(text.shown)")
         try require(canonical(reread) == text, "written twice, it differs: \(text.shown)")
@@ -37,19 +37,19 @@ enum JSONProperties {
         if write(value, to: &writer) {
             try require(writer.bytes == text, "the writer writes \(writer.bytes.shown)")
         }
-        // Strict: whatever is read here, others read too.
+        // Strictness: other parsers accept every text that is accepted here.
         let data = Data(bytes)
         try require(
             (try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)) != nil,
-            "Foundation refuses it")
+            "Foundation rejects it")
     }
 
-    /// No object has a name twice.
+    /// No object has two members of one name.
     private static func checkNames(_ value: JSONValue) throws(PropertyFailure) {
         switch value {
         case .object(let members):
             let names = Set(members.map { Array($0.name.utf8) })
-            try require(names.count == members.count, "a name that is there twice")
+            try require(names.count == members.count, "a duplicate name is accepted")
             for member in members { try checkNames(member.value) }
         case .array(let elements): for element in elements { try checkNames(element) }
         case .string, .number, .boolean, .null: break
@@ -58,7 +58,7 @@ enum JSONProperties {
 
     // MARK: Writing
 
-    /// In one spelling, fractions included, which JSONWriter does not write.
+    /// The value in one canonical form, including fractions, which JSONWriter does not write.
     static func canonical(_ value: JSONValue) -> [UInt8] {
         switch value {
         case .object(let members):
@@ -80,7 +80,7 @@ enum JSONProperties {
         return writer.bytes
     }
 
-    /// False if there is a fraction in it.
+    /// Returns false if the value contains a fraction.
     private static func write(_ value: JSONValue, to writer: inout JSONWriter) -> Bool {
         switch value {
         case .object(let members):
@@ -110,7 +110,7 @@ enum JSONProperties {
     private static let known = ["iss", "sub", "user_id", "exp", "a", "aud", "a\u{308}", "jti"]
     private static let names = JSONKeySet(known)
 
-    /// An object's names are the same, whether they are told from others as bytes or read one by one.
+    /// Reading names one by one and matching known names as bytes have the same result.
     private static func checkMembers(_ bytes: [UInt8]) throws(PropertyFailure) {
         let one = outcome { () throws(JSONError) in
             var reader = JSONReader(bytes.span)

@@ -5,10 +5,16 @@ import Revocation
 import TestSupport
 import Time
 
-/// The bytes are what becomes of a journal of revocations. FC (hexadecimal) is its header; 80, 81 and
-/// so on are its records; FB and 36 bytes make another record, with a check that is right for its place;
-/// FE and a byte takes as many bytes away; FF and three bytes change one: where (two of them), and with
-/// what; anything else is itself.
+/// The bytes describe a changed journal of revocations (numbers are hexadecimal):
+///
+/// | byte | meaning |
+/// | --- | --- |
+/// | FC | the header of the original |
+/// | 80, 81, … | a record of the original |
+/// | FB and 36 bytes | a new record, with a valid checksum for its place |
+/// | FE and a byte | removes as many bytes from the end |
+/// | FF and three bytes | changes one byte: its place (two bytes), and the bits to flip |
+/// | any other | itself |
 enum JournalProperties {
     private static let original = Result { try Original() }
     private static let now = Timestamp(seconds: 1_800_000_000)
@@ -21,25 +27,26 @@ enum JournalProperties {
         let read = outcome { () throws(RevocationsError) in
             try Revocations(reading: path, at: now)
         }
-        // Who may change it mends it.
+        // Opening the journal for changes also repairs it.
         let used = outcome { () throws(RevocationsError) in
             try Revocations(path: path, at: now, fileSystem: fileSystem())
         }
-        try require(read == used, "who only asks finds \(read), who changes it \(used)")
+        try require(read == used, "reading finds \(read), opening for changes \(used)")
         if !hasNewRecords {
             let expected = original.verdict(on: journal)
-            try require(read == expected, "found \(read), there is \(expected)")
+            try require(read == expected, "found \(read), expected \(expected)")
         }
         guard case .success(let contents) = read else { return }
-        let mended = outcome { () throws(RevocationsError) in
+        let repaired = outcome { () throws(RevocationsError) in
             try Revocations(reading: path, at: now)
         }
-        var whole = contents
-        whole.tornBytes = 0
-        try require(mended == .success(whole), "mended it has \(mended), and had \(contents)")
+        var expected = contents
+        expected.tornBytes = 0
+        try require(
+            repaired == .success(expected), "repaired it has \(repaired), before \(contents)")
     }
 
-    /// What was read, as far as it can be seen.
+    /// The observable contents of a journal.
     private struct Contents: Equatable {
         var tornBytes = 0
         var tokens = 0
@@ -62,22 +69,22 @@ enum JournalProperties {
         }
     }
 
-    /// No power failure is to be survived here.
+    /// The test needs no protection against power failures.
     private static func fileSystem() -> FileSystemDouble {
         FileSystemDouble { operation, _ in operation == .synchronize ? .pretended : .done }
     }
 
-    // MARK: The journal as it was
+    // MARK: The original journal
 
     private static let headerSize = 88
     private static let recordSize = 44
 
     private static func size(of count: Int) -> Int { headerSize + count * recordSize }
 
-    /// A start with three entries, and what was revoked then, in five writes.
+    /// A journal that was rewritten with three entries, and then got revocations in five writes.
     private struct Original {
         let bytes: [UInt8]
-        /// Where the write of each record began.
+        /// For each record, the index of the first record of its write.
         private var writes: [Int] = []
         private let markIndex: Int
 
@@ -88,7 +95,7 @@ enum JournalProperties {
                 try revocations.revoke(
                     [1, 2, 3].map { .token([$0]) }, at: now, until: .init(seconds: 1_900_000_000))
             }
-            // As it is begun anew: all that is left, in one write.
+            // Opening rewrites the journal: all valid entries in one write.
             var counts: [Int] = []
             try Self.open(path) { revocations in
                 let until = Timestamp(seconds: 1_900_000_000)
@@ -112,10 +119,10 @@ enum JournalProperties {
             bytes = try Files.bytes(of: path)
             let all = bytes
             guard let mark = (0..<counts[0]).first(where: { Self.kind(all, $0) == 0 }) else {
-                throw PropertyFailure("a journal without a mark")
+                throw PropertyFailure("the journal has no mark")
             }
             markIndex = mark
-            // Up to the mark it is one write.
+            // The records up to the mark are one write.
             var starts = [Int](repeating: 0, count: mark + 1)
             for index in (mark + 1)..<counts[0] { starts.append(index) }
             for (start, end) in zip(counts, counts.dropFirst()) {
@@ -136,14 +143,14 @@ enum JournalProperties {
             index < writes.count ? bytes[size(of: index)..<size(of: index + 1)] : nil
         }
 
-        /// What a reader has to say of bytes that this journal has become, without new records.
+        /// The expected result for these bytes, if they contain no new records.
         func verdict(on journal: [UInt8]) -> Result<Contents, RevocationsError> {
             guard journal.prefix(headerSize) == bytes[..<headerSize] else {
                 let title = bytes[..<24]
                 let isBegun = journal.count < 24 || journal.prefix(24) == title
                 return .failure(isBegun ? .damaged(atByte: 0) : .notAJournal)
             }
-            // A record is bound to its place.
+            // The checksum of a record covers its place.
             let places = (journal.count - headerSize + recordSize - 1) / recordSize
             let isSound = (0..<places).map { place in
                 let end = min(size(of: place + 1), journal.count)
@@ -169,7 +176,7 @@ enum JournalProperties {
         }
     }
 
-    // MARK: What becomes of it
+    // MARK: Changes
 
     private static func expanded(
         _ input: [UInt8], _ original: Original
@@ -197,8 +204,8 @@ enum JournalProperties {
         return (bytes, hasNewRecords)
     }
 
-    /// A record with this content; its check is over the file's own eight bytes, the record's number
-    /// and the record.
+    /// A record with this content. Its checksum covers the file's own eight bytes, the record's
+    /// number and the record.
     private static func sound(
         _ content: [UInt8], at offset: Int, _ original: Original
     ) -> [UInt8] {

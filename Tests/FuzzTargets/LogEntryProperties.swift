@@ -3,7 +3,7 @@ import Logging
 import POSIX
 import Time
 
-/// The bytes are a log file.
+/// Reads the bytes as a log file.
 enum LogEntryProperties {
     static func check(_ bytes: [UInt8]) throws {
         let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false).map(Array.init)
@@ -16,31 +16,32 @@ enum LogEntryProperties {
         guard let entry = LogEntry(line.span) else { return }
         let event = Array(copying: entry.event)
         try require(
-            !event.isEmpty && event.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "an odd event")
+            !event.isEmpty && event.allSatisfy { $0 > 0x20 && $0 < 0x7F },
+            "the event's name has other characters")
         var fields: [(name: [UInt8], value: [UInt8])] = []
         entry.forEachField { fields.append((Array(copying: $0), Array(copying: $1))) }
         if entry.format != .json {
             let words = entry.format == .text ? 7 : 4
             try require(
-                slowFields(of: line, behind: words).elementsEqual(fields, by: ==),
-                "a slow reader finds other fields")
+                referenceFields(of: line, after: words).elementsEqual(fields, by: ==),
+                "the reference parser finds other fields")
         }
         for field in fields {
             guard let name = String(validating: field.name, as: UTF8.self) else { continue }
             guard let found = entry[name] else { throw PropertyFailure("a field is not found") }
-            // The first of its name.
+            // The first field of this name.
             let first = fields.first { $0.name == field.name }?.value ?? []
             try require(
                 Array(found.utf8) == Array(String(decoding: first, as: UTF8.self).utf8),
-                "a field is found as another")
+                "a field has another value if found by name")
         }
         if let value = fields.first?.value { try checkRewritten(entry.time, value) }
     }
 
-    /// The fields of a line that was accepted and is no JSON, byte by byte.
-    /// - Parameter words: how many the line begins with.
-    private static func slowFields(
-        of line: [UInt8], behind words: Int
+    /// The reference parser, byte by byte, for accepted lines other than JSON.
+    /// - Parameter words: the number of words before the fields.
+    private static func referenceFields(
+        of line: [UInt8], after words: Int
     ) -> [(name: [UInt8], value: [UInt8])] {
         var rest = line[...]
         func take(upTo end: UInt8) -> [UInt8] {
@@ -84,26 +85,26 @@ enum LogEntryProperties {
         UInt32(String(decoding: digits, as: UTF8.self), radix: 16) ?? 0
     }
 
-    /// What a line says, written down by the log, is read as the same.
+    /// A field that the log writes again is read as the same.
     private static func checkRewritten(
         _ time: Timestamp, _ value: [UInt8]
     ) throws(PropertyFailure) {
         // Years have four digits in the log.
         guard (0..<253_402_300_800_000) ~= time.milliseconds else { return }
         for format in LogFormat.allCases {
-            let whole = LogLine.whole(OneField(value: value), at: time, format)
-            let copy = Array(whole.dropLast())
+            let line = LogLine.whole(OneField(value: value), at: time, format)
+            let copy = Array(line.dropLast())
             guard let entry = LogEntry(copy.span) else {
-                throw PropertyFailure("written again, it is not read: \(copy.shown)")
+                throw PropertyFailure("written again, it is not parsed: \(copy.shown)")
             }
-            try require(entry.time == time, "written again, it is of another time")
+            try require(entry.time == time, "written again, it has another time")
             var again: [UInt8]?
             entry.forEachField { name, value in if again == nil { again = Array(copying: value) } }
             let text = String(decoding: value, as: UTF8.self)
             let isCut = entry["cut"] != nil
             try require(
                 isCut || again == (format == .json ? Array(text.utf8) : value),
-                "written again, a value is another: \(copy.shown)")
+                "written again, a value differs: \(copy.shown)")
         }
     }
 
@@ -115,7 +116,7 @@ enum LogEntryProperties {
         func write(to line: inout LogLine) { line.field("value", value.span) }
     }
 
-    /// A seal has one spelling: what was read of it, put together, is the line.
+    /// A seal has one form: its parsed parts, put together again, are the line.
     private static func checkSeal(_ seal: SealLine, _ line: [UInt8]) throws(PropertyFailure) {
         let time = String(decoding: seal.time.indices.map { seal.time[$0] }, as: UTF8.self)
         let digits = String(seal.sum, radix: 16)
@@ -137,34 +138,34 @@ enum LogEntryProperties {
             + field("reason", seal.reason.rawValue) + field("key", seal.keyID)
             + field("previous", seal.previous.text) + field("mac", seal.code.text)
             + (isJSON ? "}" : "")
-        // Its time is kept as it stands, whatever bytes these are.
+        // The time is copied as it is, whatever its bytes are.
         try require(
             Array(text.utf8) == line || String(validating: line, as: UTF8.self) == nil,
-            "a seal has another spelling: \(line.shown)")
+            "the seal is not canonical: \(line.shown)")
         let again = SealHead(seal.head.text)
-        try require(again == seal.head, "a head is read as another")
+        try require(again == seal.head, "the head is parsed differently")
     }
 
-    /// Lines are the same whatever the buffer is, and their pieces are all of the bytes.
+    /// The lines do not depend on the buffer's size, and their pieces contain all bytes.
     private static func checkLines(_ bytes: [UInt8], _ lines: [[UInt8]]) throws {
         for size in [1, 2, 7, 64, 4096] {
             var reader = LineReader(MemoryBytes(bytes), bufferSize: size)
             var pieces: [UInt8] = []
             var found: [[UInt8]] = []
             while let line = try reader.next() {
-                try require(line.offset == pieces.count, "a line at another place")
+                try require(line.offset == pieces.count, "a line has another offset")
                 pieces += Array(copying: line.raw)
                 if line.isBeginning {
                     found.append(Array(copying: line.bytes))
                 } else {
                     found[found.count - 1] += Array(copying: line.bytes)
                 }
-                try require(line.number == found.count, "a line with another number")
+                try require(line.number == found.count, "a line has another number")
             }
             try require(pieces == bytes, "bytes are missing")
-            // Nothing behind the last line end is no line.
+            // There is no line after the last line end if no bytes follow it.
             let expected = lines.last == [] ? Array(lines.dropLast()) : lines
-            try require(found == expected, "in a buffer of \(size) there are other lines")
+            try require(found == expected, "a buffer of \(size) bytes yields other lines")
         }
     }
 }

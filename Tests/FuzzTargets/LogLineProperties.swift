@@ -3,16 +3,17 @@ import JSON
 import Logging
 import Time
 
-/// The bytes are an event's fields, one after another: `i` and eight bytes for a number, `t` or `f`, `w`
-/// for a word of the program's own, or `s`, how often (a byte), how long (a byte) and the text.
+/// The bytes are the fields of an event, one after another: `i` and eight bytes are a number, `t`
+/// and `f` a Boolean, `w` a constant of the program. `s`, a repeat count (a byte), a length (a
+/// byte) and the text are a text.
 enum LogLineProperties {
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let event = Event(bytes)
         for format in LogFormat.allCases {
-            let whole = LogLine.whole(event, at: moment, format)
-            try checkForm(whole)
-            let line = Array(whole.dropLast())
-            try require(SealLine(line.span) == nil, "an event passes for a seal: \(line.shown)")
+            let fullLine = LogLine.whole(event, at: moment, format)
+            try checkForm(fullLine)
+            let line = Array(fullLine.dropLast())
+            try require(SealLine(line.span) == nil, "an event parses as a seal: \(line.shown)")
             try checkFields(line, event, format)
         }
     }
@@ -32,7 +33,7 @@ enum LogLineProperties {
         var area: Area { .security }
         var name: StaticString { "authn_login_fail" }
 
-        /// None is one of the line's own: time, level, area, event, cut.
+        /// None of them is a name that every line has: time, level, area, event, cut.
         static let names: [StaticString] = [
             "user", "reason", "ip", "rid", "mac", "until", "path", "agent", "scope", "sequence",
             "q",
@@ -44,7 +45,7 @@ enum LogLineProperties {
         init(_ bytes: [UInt8]) {
             var rest = bytes[...]
             var values: [Value] = []
-            // In an object no name comes twice.
+            // A name must not occur twice in an object.
             while let kind = rest.popFirst(), values.count < Self.names.count {
                 switch kind {
                 case UInt8(ascii: "i"):
@@ -78,33 +79,33 @@ enum LogLineProperties {
         }
     }
 
-    // MARK: Rules
+    // MARK: Properties
 
-    /// One line, not too long, of characters that can be seen.
+    /// The event is one line, not too long, of visible characters.
     private static func checkForm(_ line: [UInt8]) throws(PropertyFailure) {
-        try require(line.last == 0x0A, "no line end")
-        try require(line.count <= Logger.maximumLine, "\(line.count) bytes")
+        try require(line.last == 0x0A, "the line end is missing")
+        try require(line.count <= Logger.maximumLine, "the line has \(line.count) bytes")
         guard let text = String(validating: line.dropLast(), as: UTF8.self) else {
             throw PropertyFailure("not UTF-8: \(line.shown)")
         }
         for scalar in text.unicodeScalars {
-            let isSeen =
+            let isVisible =
                 switch scalar.value {
                 case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029: false
                 // Unicode's Bidi_Control.
                 case 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: false
                 default: true
                 }
-            try require(isSeen, "U+\(String(scalar.value, radix: 16)) in a line")
+            try require(isVisible, "U+\(String(scalar.value, radix: 16)) in a line")
         }
     }
 
-    /// What was written is read; what was cut says so.
+    /// The fields are read as they were written, and a shortened line says that it is.
     private static func checkFields(
         _ line: [UInt8], _ event: Event, _ format: LogFormat
     ) throws(PropertyFailure) {
         guard let fields = fields(of: line, format) else {
-            throw PropertyFailure("a line that is not read: \(line.shown)")
+            throw PropertyFailure("the line is not parsed: \(line.shown)")
         }
         if format == .json {
             guard case .object? = try? JSONValue(parsing: line.span) else {
@@ -121,14 +122,14 @@ enum LogLineProperties {
         }
         try require(
             fields.last.map { $0.name == "cut" && $0.value == Array("true".utf8) } ?? false,
-            "fields are missing, and it does not say so: \(line.shown)")
-        // What is left is there in its order, and each the beginning of what it was.
+            "fields are missing without a mark: \(line.shown)")
+        // The remaining fields are in order, and each is a prefix of the original.
         var rest = all[...]
         for field in fields.dropLast() {
             rest = rest.drop { $0.name != field.name }
-            guard let whole = rest.popFirst() else { throw PropertyFailure("a field from nowhere") }
+            guard let original = rest.popFirst() else { throw PropertyFailure("an unknown field") }
             try require(
-                whole.value.starts(with: field.value), "another value: \(field.value.shown)")
+                original.value.starts(with: field.value), "another value: \(field.value.shown)")
         }
     }
 
@@ -154,7 +155,7 @@ enum LogLineProperties {
         case .flag(let flag): Array("\(flag)".utf8)
         case .word: Array("bad_signature".utf8)
         case .text(let text):
-            // What is no UTF-8 has no place in JSON.
+            // JSON replaces bytes that are not UTF-8.
             format == .json ? Array(String(decoding: text, as: UTF8.self).utf8) : text
         }
     }

@@ -9,11 +9,12 @@ import Revocation
 import TestSupport
 import Time
 
-/// The bytes are a history of failed logins. The same history is played in several worlds, which
-/// differ in who exists: `alice`, id 1, both together, both apart, disabled, without a password, or
-/// neither. Every answer and all work have to be the same in all of them.
+/// The bytes are a sequence of failed logins. It is run in several worlds, in which different users
+/// exist: none; `alice` with id 1 or with another id; `alice` disabled, without a password, or with
+/// other iterations; and other users besides her. All responses and all work must be the same in
+/// every world.
 ///
-/// Two bytes are one step: what, and from where.
+/// A step has two bytes: the operation, and the client's address.
 enum LoginProperties {
     private static let worlds: [[User]] = [
         [],
@@ -45,20 +46,20 @@ enum LoginProperties {
                 reference = world
                 continue
             }
-            for (step, pair) in zip(first.seen, world.seen).enumerated() {
+            for (step, pair) in zip(first.observations, world.observations).enumerated() {
                 try require(
                     pair.0 == pair.1,
                     "step \(step) of world \(number): \(pair.1), and without users \(pair.0)")
             }
-            try require(first.seen.count == world.seen.count, "another number of steps")
+            try require(first.observations.count == world.observations.count, "another step count")
         }
     }
 
     // MARK: A world
 
-    /// What a client, and a stopwatch, could see of a step.
-    private struct Sight: Equatable, CustomStringConvertible {
-        /// As it was sent; nothing while the work waits.
+    /// What a client can observe of a step, including its duration.
+    private struct Observation: Equatable, CustomStringConvertible {
+        /// The response as sent; empty while the work waits.
         var response: [UInt8] = []
         var priority: OffloadedWork.Priority?
         var iterations = 0
@@ -72,7 +73,7 @@ enum LoginProperties {
     }
 
     private final class World {
-        private(set) var seen: [Sight] = []
+        private(set) var observations: [Observation] = []
         private let log: Logger
         private let login: Login
         private let locks: AdminLocks
@@ -83,7 +84,7 @@ enum LoginProperties {
         private var floodCount = 0
 
         init(_ users: [User], _ path: String) throws {
-            // Every world has the same most expensive hash.
+            // The most expensive hash is the same in every world.
             let costly = LoginProperties.user(98, "costly", iterations: 2000)
             let directory = UserDirectory(users + [costly])
             var options = LogOptions(path: "\(path).log")
@@ -105,10 +106,10 @@ enum LoginProperties {
                 directory, iterations: 2000,
                 derivingBy: { password, salt, count in
                     iterations.withLock { $0 += count }
-                    // Whatever is derived here is no password's hash.
+                    // Never equal to the hash of a password.
                     return SHA256.digest(of: salt)
                 })
-            // Few places, so that they run out; the same keys in every world.
+            // A small table, so that it fills up. Its keys are the same in every world.
             throttle = LoginThrottle(LoginThrottle.Options(), places: 16, secret: secret)
             let security = SecurityLog(log)
             login = Login(
@@ -155,12 +156,12 @@ enum LoginProperties {
                 if address != "local" { try unlock(#"{"address":"\#(address)"}"#) }
             case 14: try unlock(#"{"all":true}"#)
             default:
-                // Both identifiers of whoever has them, so that nothing is left in any world.
+                // Both identifiers of every user, so that no world keeps a lock.
                 for subject in LoginProperties.unlocked { try unlock(subject) }
             }
         }
 
-        /// - Parameter answer: nil leaves it in flight.
+        /// - Parameter answer: returns nil if the work remains queued.
         private func attempt(
             _ identity: String, _ place: UInt8, _ answer: (OffloadedWork) -> Response?
         ) throws {
@@ -168,37 +169,37 @@ enum LoginProperties {
             let conversation = try Answering(
                 "POST /login", body, from: LoginProperties.address(place))
             let before = (iterations.withLock { $0 }, operations)
-            var sight = Sight()
+            var observation = Observation()
             switch login.respond(to: conversation.request) {
-            case .response(let response): sight.response = try conversation.sent(response)
+            case .response(let response): observation.response = try conversation.sent(response)
             case .slow(let work):
-                sight.priority = work.priority
+                observation.priority = work.priority
                 if let response = answer(work) {
-                    sight.response = try conversation.sent(response)
+                    observation.response = try conversation.sent(response)
                 } else {
                     waiting.append((work, conversation))
                 }
             }
-            note(&sight, since: before)
+            note(&observation, since: before)
         }
 
         private func finish() throws {
             guard !waiting.isEmpty else { return }
             let (work, conversation) = waiting.removeFirst()
             let before = (iterations.withLock { $0 }, operations)
-            var sight = Sight()
-            sight.response = try conversation.sent(work.run())
-            note(&sight, since: before)
+            var observation = Observation()
+            observation.response = try conversation.sent(work.run())
+            note(&observation, since: before)
         }
 
         private var operations: UInt64 {
             throttle.statistics(at: time.withLock { $0 }).tableOperations
         }
 
-        private func note(_ sight: inout Sight, since before: (Int, UInt64)) {
-            sight.iterations = iterations.withLock { $0 } - before.0
-            sight.tableOperations = operations - before.1
-            seen.append(sight)
+        private func note(_ observation: inout Observation, since before: (Int, UInt64)) {
+            observation.iterations = iterations.withLock { $0 } - before.0
+            observation.tableOperations = operations - before.1
+            observations.append(observation)
         }
 
         private func unlock(_ body: String) throws {
@@ -208,7 +209,7 @@ enum LoginProperties {
                 case .response(let response): response
                 case .slow(let work): work.run()
                 }
-            try require(response.status == .ok, "\(body) is refused")
+            try require(response.status == .ok, "\(body) is rejected")
             _ = try conversation.sent(response)
         }
     }
@@ -228,7 +229,7 @@ enum LoginProperties {
         ["alice", "eve", "zo\u{EB}"].map { #"{"username":"\#($0)"}"# }
         + (1...3).map { #"{"user":\#($0)}"# }
 
-    /// A few of each size of network, and one without an address.
+    /// A few networks of each size, and a client without an address.
     private static func address(_ place: UInt8) -> String {
         switch place >> 6 {
         case 0: "192.0.2.\(place & 63)"
@@ -239,7 +240,7 @@ enum LoginProperties {
     }
 }
 
-/// One request, from its bytes, and the bytes of its answer.
+/// One parsed request, and the serialization of its response.
 private final class Answering {
     let request: Request
     private var conversation: Conversation
@@ -247,7 +248,8 @@ private final class Answering {
     init(_ start: String, _ body: String, from text: String) throws {
         let client = ClientAddress(Array(text.utf8).span)!
         let head =
-            "\(start) HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\nContent-Type: application/json\r\n"
+            "\(start) HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n"
+            + "Content-Type: application/json\r\n"
         let bytes = Array("\(head)Content-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
         var conversation = Conversation(limits: .init(), client: client, seed: 7)
         conversation.receive(bytes.span)

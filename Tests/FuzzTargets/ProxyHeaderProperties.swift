@@ -1,14 +1,14 @@
 import HTTP
 import Time
 
-/// The bytes are what comes on a connection that has to begin with a PROXY header.
+/// The bytes arrive on a connection that must begin with a PROXY header.
 enum ProxyHeaderProperties {
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
-        let whole = parsed(bytes)
-        for count in bytes.indices { try checkPrefix(Array(bytes[..<count]), whole) }
-        guard case .header(let header) = whole else { return }
-        try require(header.length <= bytes.count, "it is longer than what is here")
-        try checkRespelt(header)
+        let unsplit = parsed(bytes)
+        for count in bytes.indices { try checkPrefix(Array(bytes[..<count]), unsplit) }
+        guard case .header(let header) = unsplit else { return }
+        try require(header.length <= bytes.count, "the header exceeds the input")
+        try checkVersion1(header)
         try checkClient(header, Array(bytes[..<header.length]))
     }
 
@@ -24,28 +24,28 @@ enum ProxyHeaderProperties {
         } catch { return .refused(error) }
     }
 
-    /// What is known from fewer bytes is no other from more of them.
-    private static func checkPrefix(_ prefix: [UInt8], _ whole: Verdict) throws(PropertyFailure) {
+    /// A result for a prefix does not change with more bytes.
+    private static func checkPrefix(_ prefix: [UInt8], _ unsplit: Verdict) throws(PropertyFailure) {
         let verdict = parsed(prefix)
-        if case .header(let header) = whole {
-            let expected: Verdict = prefix.count < header.length ? .unfinished : whole
-            try require(verdict == expected, "of \(prefix.count) bytes it says \(verdict)")
+        if case .header(let header) = unsplit {
+            let expected: Verdict = prefix.count < header.length ? .unfinished : unsplit
+            try require(verdict == expected, "after \(prefix.count) bytes: \(verdict)")
         } else {
             try require(
-                verdict == .unfinished || verdict == whole,
-                "of \(prefix.count) bytes it says \(verdict), of all \(whole)")
+                verdict == .unfinished || verdict == unsplit,
+                "after \(prefix.count) bytes: \(verdict); after all: \(unsplit)")
         }
     }
 
-    /// The same address in a line of version 1.
-    private static func checkRespelt(_ header: ProxyHeader) throws(PropertyFailure) {
+    /// A version 1 header with the same address is parsed as the same source.
+    private static func checkVersion1(_ header: ProxyHeader) throws(PropertyFailure) {
         guard case .address(let address) = header.source else { return }
         let text = address.text.string
         let family = text.contains(":") ? "TCP6" : "TCP4"
         let line = Array("PROXY \(family) \(text) \(text) 1 65535\r\n".utf8)
         guard case .header(let other) = parsed(line), other.source == header.source,
             other.length == line.count
-        else { throw PropertyFailure("\(text) is another address in version 1") }
+        else { throw PropertyFailure("\(text) has another result in version 1") }
     }
 
     private static let peer = ClientAddress(Array("10.0.0.1".utf8).span)!
@@ -54,8 +54,8 @@ enum ProxyHeaderProperties {
     private static let request = Array(
         "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.66\r\n\r\n".utf8)
 
-    /// The client of a request behind it is the header's, whatever the request claims; unless that is
-    /// itself trusted.
+    /// The client of the next request is the source of the header, whatever its fields contain,
+    /// unless the source is itself a trusted proxy.
     private static func checkClient(
         _ header: ProxyHeader, _ bytes: [UInt8]
     ) throws(PropertyFailure) {
@@ -67,7 +67,7 @@ enum ProxyHeaderProperties {
         var client: String?
         do throws(ParseError) {
             client = try conversation.next()?.client.string
-        } catch { throw PropertyFailure("a request behind it is refused: \(error)") }
+        } catch { throw PropertyFailure("a request after it is rejected: \(error)") }
         let expected: String? =
             switch header.source {
             case .address(let address):
@@ -75,6 +75,6 @@ enum ProxyHeaderProperties {
             case .proxy: "192.0.2.66"
             case .unknown: peer.string
             }
-        try require(client == expected, "the client is \(client ?? "nobody")")
+        try require(client == expected, "the client is \(client ?? "unknown")")
     }
 }

@@ -3,9 +3,15 @@ import JSON
 import Logging
 import Time
 
-/// The bytes are what somebody makes of a sealed log of two files. 80, 81 and so on (hexadecimal) are its
-/// lines; FD ends a file; FE and a byte takes as many bytes away; FF and three bytes change one: where
-/// (two of them), and with what; anything else is itself.
+/// The bytes describe a changed copy of a sealed log of two files (numbers are hexadecimal):
+///
+/// | byte | meaning |
+/// | --- | --- |
+/// | 80, 81, … | a line of the original |
+/// | FD | ends a file |
+/// | FE and a byte | removes as many bytes from the end |
+/// | FF and three bytes | changes one byte: its place (two bytes), and the bits to flip |
+/// | any other | itself |
 enum SealProperties {
     private static let key = SealKey(secret: Array("a key for tests of the verifier.".utf8).span)
     private static let verifier = LogVerifier(keys: [key])
@@ -13,7 +19,7 @@ enum SealProperties {
 
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         var files = expanded(bytes)
-        // The last one is the one that is being written.
+        // The last file is the current one.
         while files.count < 2 { files.insert([], at: 0) }
         let named = files.enumerated().map { index, bytes in
             let isLast = index == files.count - 1
@@ -21,42 +27,42 @@ enum SealProperties {
                 name: isLast ? "app.log" : LogFileNames.path(of: "app.log", index + 1), bytes: bytes
             )
         }
-        let whole = verifier.verify(named, state: log.head, isComplete: true)
-        switch whole.outcome {
+        let report = verifier.verify(named, state: log.head, isComplete: true)
+        switch report.outcome {
         case .intact:
-            // Where a file ends is not sealed, only what stands in which order.
-            try require(Array(files.joined()) == log.bytes, "another log is intact")
-            try require(whole.faults.isEmpty && whole.problems.isEmpty, "intact, with faults")
+            // The seals cover the order of the lines, not the ends of the files.
+            try require(Array(files.joined()) == log.bytes, "a changed log is intact")
+            try require(report.faults.isEmpty && report.problems.isEmpty, "intact, but with faults")
         case .unsealed:
             try require(
-                Array(files.joined()).starts(with: log.bytes), "another log is but unsealed")
-        default: try require(files != log.files, "the log is not intact: \(whole.text)")
+                Array(files.joined()).starts(with: log.bytes), "a changed log is only unsealed")
+        default: try require(files != log.files, "the original is not intact: \(report.text)")
         }
-        try checkReport(whole)
+        try checkReport(report)
 
-        // A part may be missing at either end, and nothing else.
+        // An incomplete log may lack lines at either end, but nowhere else.
         let part = verifier.verify(named)
         if part.outcome == .intact {
             try require(
-                contains(log.bytes, Array(files.joined())), "no part of the log is intact")
+                contains(log.bytes, Array(files.joined())), "a log with a gap is intact")
         }
         try checkReport(part)
-        let stranger = LogVerifier(keys: []).verify(named)
-        try require(stranger.outcome != .intact, "intact without a key")
+        let withoutKey = LogVerifier(keys: []).verify(named)
+        try require(withoutKey.outcome != .intact, "intact without a key")
     }
 
     private static func checkReport(_ report: VerificationReport) throws(PropertyFailure) {
         let text = report.text
-        try require(!text.isEmpty, "no word")
+        try require(!text.isEmpty, "the report is empty")
         try require(
             text.unicodeScalars.allSatisfy { $0 == "\n" || (0x20..<0x7F) ~= $0.value },
-            "odd characters on their way to a terminal: \(Array(text.utf8).shown)")
+            "the report has characters that a terminal interprets: \(Array(text.utf8).shown)")
         let json = report.json
         guard case .object? = try? JSONValue(parsing: json.span) else {
-            throw PropertyFailure("a report that is no JSON: \(json.shown)")
+            throw PropertyFailure("the report is not JSON: \(json.shown)")
         }
         try require(
-            report.outcome != .tampered || !report.faults.isEmpty, "tampered, without a fault")
+            report.outcome != .tampered || !report.faults.isEmpty, "tampered, but without a fault")
     }
 
     private static func contains(_ whole: [UInt8], _ part: [UInt8]) -> Bool {
@@ -87,7 +93,7 @@ enum SealProperties {
         return files
     }
 
-    /// A start, a rotation and a stop, in each of the formats by turns.
+    /// A log of a start, a rotation and a stop, with the three formats in turn.
     private struct SealedLog {
         private(set) var files: [[UInt8]] = [[]]
         private(set) var lines: [[UInt8]] = []
@@ -136,7 +142,7 @@ enum SealProperties {
         }
     }
 
-    /// What a file begins with.
+    /// The first line of a file.
     private struct Opening: LogEvent {
         let name: StaticString
         let file: String

@@ -3,8 +3,8 @@ import JSON
 import JWT
 import Time
 
-/// The bytes are a token; or, behind an `s`, a header, a line feed and a payload, which are encoded and
-/// signed with the first key: else chance would never get past a signature.
+/// The bytes are a token. After an `s` they are a header, a line feed and a payload, which are
+/// encoded and signed with the first key: random bytes would never have a valid signature.
 enum TokenProperties {
     private static let ring = KeyRing(["a", "b"].map(entry))!
     private static let plain = HS256(
@@ -26,20 +26,20 @@ enum TokenProperties {
         let token = isSigned ? signed(bytes.dropFirst()) : bytes
         for verifier in [plain, strict] {
             let outcome = outcome(of: token, verifier)
-            // With one of these the signature was found to be right.
-            let holds =
+            // These results are possible only after the signature was verified.
+            let isVerified =
                 switch outcome {
                 case .success, .failure(.claims): true
                 case .failure(let error): error.claims != nil
                 }
-            guard holds else { continue }
-            let parts = try checkSpelling(token)
+            guard isVerified else { continue }
+            let parts = try checkForm(token)
             try checkHeader(parts.header)
             if case .success(let claims) = outcome {
                 try checkPayload(parts.payload, claims, verifier)
                 try checkSignedAgain(claims)
             }
-            try checkTwins(token, verifier)
+            try checkChangedToken(token, verifier)
         }
     }
 
@@ -58,8 +58,8 @@ enum TokenProperties {
         Result { () throws(TokenError) in try verifier.verify(token.span, at: now) }
     }
 
-    /// Three segments, each the one spelling of its bytes, and the last one the code of the others.
-    private static func checkSpelling(
+    /// There are three canonical segments, and the last one is the MAC of the others.
+    private static func checkForm(
         _ token: [UInt8]
     ) throws(PropertyFailure) -> (header: [UInt8], payload: [UInt8]) {
         let segments = token.split(separator: 0x2E, omittingEmptySubsequences: false).map(
@@ -68,9 +68,9 @@ enum TokenProperties {
         var decoded: [[UInt8]] = []
         for segment in segments {
             guard let bytes = try? Base64URL.decoded(segment.span) else {
-                throw PropertyFailure("a segment is no base64url")
+                throw PropertyFailure("a segment is not base64url")
             }
-            try require(Base64URL.encoded(bytes.span) == segment, "a segment has another spelling")
+            try require(Base64URL.encoded(bytes.span) == segment, "a segment is not canonical")
             decoded.append(bytes)
         }
         let text = segments[0] + [0x2E] + segments[1]
@@ -78,7 +78,7 @@ enum TokenProperties {
             let code = HMACSHA256.code(for: text.span, key: entry.key)
             return Array(copying: code.span)
         }
-        try require(codes.contains(decoded[2]), "the signature is not the code")
+        try require(codes.contains(decoded[2]), "the signature is not the MAC")
         return (decoded[0], decoded[1])
     }
 
@@ -109,7 +109,7 @@ enum TokenProperties {
         if let subject = members["sub"], members["user_id"] == nil {
             try require(subject == .string("\(claims.user.rawValue)"), "another sub")
         }
-        try require(members["user_id"] != nil || members["sub"] != nil, "nobody's")
+        try require(members["user_id"] != nil || members["sub"] != nil, "no user")
         try require(claims.tokenID.map(text) == string("jti", members), "another jti")
         try require(claims.sessionID.map(text) == string("sid", members), "another sid")
         if verifier.policy.issuer != nil {
@@ -124,54 +124,56 @@ enum TokenProperties {
         }
     }
 
-    /// What was read can be said again, and is read as the same.
+    /// Claims that are signed again are verified as the same claims.
     private static func checkSignedAgain(_ claims: Claims) throws(PropertyFailure) {
         let dates = [
             claims.expires, claims.issued, claims.notBefore, claims.authenticated,
             claims.sessionExpires,
         ]
-        // Past 2^52 milliseconds a fraction of a second is not exact in JSON.
+        // Above 2^52 milliseconds a fraction of a second is not exact in JSON.
         guard dates.allSatisfy({ ($0?.milliseconds.magnitude ?? 0) < 1 << 52 }) else { return }
         let token = plain.sign(claims)
         var expected = claims
         expected.keyIndex = 0
         try require(
             token.count > HS256.maximumLength || outcome(of: token, plain) == .success(expected),
-            "signed again, it is another token: \(token.shown)")
+            "signed again, it has other claims: \(token.shown)")
     }
 
-    /// One other character anywhere, and nothing of it is believed.
-    private static func checkTwins(_ token: [UInt8], _ verifier: HS256) throws(PropertyFailure) {
+    /// With any one character changed, the signature is not valid.
+    private static func checkChangedToken(_ token: [UInt8], _ verifier: HS256)
+        throws(PropertyFailure)
+    {
         let choice = token.choice
         var changed = token
         let index = Int(choice % UInt64(token.count))
         let alphabet = Array("ABCDwxyz0189-_.=+ ".utf8)
         changed[index] = alphabet[Int(choice >> 32) % alphabet.count]
         guard changed != token else { return }
-        let holds =
+        let isVerified =
             switch outcome(of: changed, verifier) {
             case .success, .failure(.claims): true
             case .failure(let error): error.claims != nil
             }
-        try require(!holds, "it has a twin: \(changed.shown)")
+        try require(!isVerified, "a changed token is verified: \(changed.shown)")
     }
 
     // MARK: Members
 
-    /// Nil where an unread member has a number that no reader holds: that is no matter to those who
-    /// step over it.
+    /// The members of an object. Nil if an unread member has a number out of range: the verifier
+    /// skips such a member, but this parser does not.
     private static func members(_ text: [UInt8]) throws(PropertyFailure) -> [String: JSONValue]? {
         let root: JSONValue
         do throws(JSONError) {
             root = try JSONValue(parsing: text.span)
         } catch {
-            try require(error.reason == .numberOutOfRange, "believed, and no JSON: \(text.shown)")
+            try require(error.reason == .numberOutOfRange, "verified, but not JSON: \(text.shown)")
             return nil
         }
         guard case .object(let members) = root else {
-            throw PropertyFailure("believed, and no object: \(text.shown)")
+            throw PropertyFailure("verified, but not an object: \(text.shown)")
         }
-        // Swift takes names for equal that are not so byte for byte; none of ours has such a twin.
+        // Swift compares strings by canonical equivalence. No known name has another equivalent.
         return Dictionary(members.map { ($0.name, $0.value) }, uniquingKeysWith: { one, _ in one })
     }
 
@@ -182,7 +184,7 @@ enum TokenProperties {
         case .number(.integer(let seconds)): return Timestamp(seconds: seconds)
         case .number(.fraction(let seconds)): return Timestamp(fractionalSeconds: seconds)
         case nil: return nil
-        default: throw PropertyFailure("\(name) is no number")
+        default: throw PropertyFailure("\(name) is not a number")
         }
     }
 

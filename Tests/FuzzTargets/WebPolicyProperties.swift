@@ -1,18 +1,18 @@
 import HTTP
 import TestSupport
 
-/// A request that a page of another site caused changes nothing, and a listener for this machine
-/// alone answers no other host. The heads are the input itself, and one that is put together by
-/// chance from pieces that mean something to either policy.
+/// A cross-site request never changes state, and a loopback listener answers requests for its own
+/// hosts only. The heads are the input itself, and random ones composed of parts that matter to
+/// either policy.
 enum WebPolicyProperties {
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         try checkHead(bytes)
-        var dice = SeededGenerator(seed: bytes.choice)
-        for _ in 0..<3 { try checkHead(chanceHead(&dice)) }
+        var generator = SeededGenerator(seed: bytes.choice)
+        for _ in 0..<3 { try checkHead(randomHead(&generator)) }
     }
 
     private static func checkHead(_ bytes: [UInt8]) throws(PropertyFailure) {
-        // What follows the first head is another request, or a body.
+        // Bytes after the first head are another request, or a body.
         guard let head = Head(bytes) else { return }
         for isFromProxy in [false, true] {
             guard let request = request(bytes, isFromProxy: isFromProxy) else { continue }
@@ -21,7 +21,7 @@ enum WebPolicyProperties {
         try checkHost(head, bytes)
     }
 
-    // MARK: Rules
+    // MARK: Properties
 
     private static func checkCrossSite(
         _ request: Request, _ head: Head, _ bytes: [UInt8], isFromProxy: Bool
@@ -32,22 +32,23 @@ enum WebPolicyProperties {
         let response = answer(to: request)
         try require(
             (response.status == .forbidden) == refused,
-            "\(response.status), and \(refused ? "" : "not ")cross-site: \(bytes.shown)")
+            "\(response.status) for \(refused ? "a" : "not a") cross-site request: \(bytes.shown)")
         if isVerdict {
-            try require(response.status == .unauthorized, "no verdict: \(bytes.shown)")
+            try require(response.status == .unauthorized, "not the verdict: \(bytes.shown)")
         }
     }
 
     private static func checkHost(_ head: Head, _ bytes: [UInt8]) throws(PropertyFailure) {
-        let isTaken = request(bytes, hosts: .loopback) != nil
+        let isAccepted = request(bytes, hosts: .loopback) != nil
         guard request(bytes) != nil else {
-            try require(!isTaken, "taken only where fewer hosts are: \(bytes.shown)")
+            try require(!isAccepted, "accepted only with fewer hosts: \(bytes.shown)")
             return
         }
         let host = head.authority.map { HostAndPort($0).host }
         let isLocal = host.map { ["127.0.0.1", "[::1]", "localhost"].contains($0) } ?? true
         try require(
-            isTaken == isLocal, "\(isTaken ? "taken" : "refused") for its host: \(bytes.shown)")
+            isAccepted == isLocal,
+            "\(isAccepted ? "accepted" : "rejected") for its host: \(bytes.shown)")
     }
 
     // MARK: The server
@@ -90,15 +91,15 @@ enum WebPolicyProperties {
         }
     }
 
-    // MARK: The same by other means
+    // MARK: Reference implementation
 
-    /// A head as lines of text, one character for each byte.
+    /// A head as lines of text, with one character for each byte.
     private struct Head {
         let method: String
         private let target: String
         private let fields: [(name: String, value: String)]
 
-        /// Nil if there is no empty line, or nothing before it.
+        /// Nil if there is no empty line, or no line before it.
         init?(_ bytes: [UInt8]) {
             var text = String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
             if text.hasPrefix("\r\n") { text.removeFirst() }
@@ -150,7 +151,7 @@ enum WebPolicyProperties {
         }
     }
 
-    /// Whether it is one host with a name, and perhaps a port.
+    /// True for one host with a name and an optional port.
     private static func isHost(_ text: String) -> Bool {
         guard !text.isEmpty, !text.hasPrefix(":"), !text.contains(",") else { return false }
         let head = "GET / HTTP/1.1\r\nHost: \(text)\r\n\r\n"
@@ -161,17 +162,17 @@ enum WebPolicyProperties {
         let host: String
         let port: String
 
-        init(_ text: String, port usual: String = "") {
+        init(_ text: String, port defaultPort: String = "") {
             let end = text.hasPrefix("[") ? text.firstIndex(of: "]") : nil
             let rest = text[(end ?? text.startIndex)...]
             let colon = rest.firstIndex(of: ":") ?? text.endIndex
             host = text[..<colon].lowercased()
             let digits = text[colon...].dropFirst().drop { $0 == "0" }
-            port = text[colon...].count > 1 ? String(digits) : usual
+            port = text[colon...].count > 1 ? String(digits) : defaultPort
         }
     }
 
-    // MARK: Heads by chance
+    // MARK: Random heads
 
     private static let methods = [
         "GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "FOO", "get", "Post",
@@ -196,11 +197,11 @@ enum WebPolicyProperties {
         "X-Origin", "Sec-Fetch-Mode", "Referer",
     ]
 
-    private static func chanceHead(_ dice: inout SeededGenerator) -> [UInt8] {
-        func one(_ list: [String]) -> String { list.randomElement(using: &dice) ?? "" }
+    private static func randomHead(_ generator: inout SeededGenerator) -> [UInt8] {
+        func one(_ list: [String]) -> String { list.randomElement(using: &generator) ?? "" }
         var text = "\(one(methods)) \(one(targets)) HTTP/1.\(one(["0", "1", "1", "1"]))\r\n"
-        if Int.random(in: 0..<8, using: &dice) > 0 { text += "Host: \(one(hosts))\r\n" }
-        for _ in 0..<Int.random(in: 0...3, using: &dice) {
+        if Int.random(in: 0..<8, using: &generator) > 0 { text += "Host: \(one(hosts))\r\n" }
+        for _ in 0..<Int.random(in: 0...3, using: &generator) {
             let name = one(names)
             let value =
                 switch name.lowercased() {
@@ -209,7 +210,8 @@ enum WebPolicyProperties {
                 default: one(schemes) + one(hosts)
                 }
             text +=
-                "\(name):\(one(["", " ", "\t"]))\(value)\(one(["", "", "", " ", "/", ":", "."]))\r\n"
+                "\(name):\(one(["", " ", "\t"]))\(value)"
+                + "\(one(["", "", "", " ", "/", ":", "."]))\r\n"
         }
         return Array("\(text)\r\n".utf8)
     }

@@ -1,12 +1,12 @@
 import Foundation
 
-/// The inputs that are kept for a format, and words that mean something in it: `Corpus/<name>.txt`.
+/// The stored inputs of a target, and words with a meaning in its format: `Corpus/<name>.txt`.
 ///
-///     # A remark.
+///     # A comment.
 ///     word "Content-Length: "
 ///     seed "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 ///
-/// ASCII stands for itself, but for `\"`, `\\`, `\n`, `\r` and `\xNN`.
+/// ASCII characters represent themselves, except `\"`, `\\`, `\n`, `\r` and `\xNN`.
 struct Corpus {
     private(set) var words: [[UInt8]] = []
     private(set) var seeds: [[UInt8]] = []
@@ -56,7 +56,7 @@ struct Corpus {
         return bytes
     }
 
-    /// An input as it is written in the file.
+    /// An input in the form of the file.
     static func text(of bytes: [UInt8]) -> String {
         let characters = bytes.map { byte in
             switch byte {

@@ -3,31 +3,31 @@ import FuzzTargets
 import TestSupport
 import Testing
 
-/// What libFuzzer looks for by the hour (`Tests/Scripts/fuzz.py`), over what it has found until now and,
-/// for moments, over more. A failure shows the input as the corpus has it; where the program trapped, the
-/// input is what the file `input` in the test's folder holds.
-@Suite("Bytes from outside")
+/// Runs each fuzz target over its corpus and, for a short time, over mutations of it;
+/// `Tests/Scripts/fuzz.py` fuzzes for longer. A failure shows the input in the form of the corpus.
+/// If the program traps, the file `input` in the test's folder contains the input.
 struct FuzzTests {
-    @Test("break no rule of those who read them", arguments: FuzzTarget.all.map(\.name))
-    func corpus(name: String) throws {
+    @Test(arguments: FuzzTarget.all.map(\.name))
+    func `every corpus input satisfies the properties of its target`(name: String) throws {
         let run = try Run(name)
         for seed in run.corpus.seeds { try run.check(seed) }
         #expect(!run.corpus.seeds.isEmpty)
     }
 
-    @Test("break none either when chance has changed them", arguments: FuzzTarget.all.map(\.name))
-    func mutations(name: String) throws {
+    @Test(arguments: FuzzTarget.all.map(\.name))
+    func `every mutation of a corpus input satisfies the properties of its target`(name: String)
+        throws
+    {
         let run = try Run(name)
-        // Under a sanitizer each takes several times as long.
+        // Under a sanitizer each round takes several times as long.
         let usual = run.target.usualRounds / (TestScale.isSanitized ? 3 : 1)
-        var dice = SeededGenerator(seed: 5)
+        var generator = SeededGenerator(seed: 5)
         for _ in 0..<TestScale.rounds(usual, long: usual * 50) {
-            try run.check(run.corpus.mutant(&dice))
+            try run.check(run.corpus.mutant(&generator))
         }
     }
 
-    @Test("have a corpus that is read as it is written")
-    func spelling() throws {
+    @Test func `corpus inputs are parsed as they are written`() throws {
         let all = try FuzzTarget.all.flatMap { try Corpus(named: $0.name).seeds }
         #expect(all.contains { $0.contains(0xFF) && $0.contains(UInt8(ascii: "\\")) })
         #expect(Corpus.text(of: Array("a\"\\\r\n\u{7F}".utf8)) == #""a\"\\\r\n\x7f""#)

@@ -3,12 +3,11 @@ import HTTP
 import Testing
 
 /// Every MUST of RFC 9110 and RFC 9112 that binds an origin server: the table is `Requirement.all`.
-@Suite("A MUST of the standard")
 struct ConformanceTests {
-    @Test(
-        "is obeyed, whether the bytes come at once or trickle",
-        arguments: Requirement.all.filter { !$0.exchanges.isEmpty })
-    func exchanges(requirement: Requirement) throws {
+    @Test(arguments: Requirement.all.filter { !$0.exchanges.isEmpty })
+    func `each exchange of the requirements has its outcome, in one piece and in many`(
+        requirement: Requirement
+    ) throws {
         for item in requirement.exchanges {
             let place = Comment(rawValue: item.bytes.prefix(100).debugDescription)
             let exchange = try exchange(item)
@@ -32,18 +31,15 @@ struct ConformanceTests {
         }
     }
 
-    @Test(
-        "about responses holds for all of them",
-        arguments: Requirement.all.filter { $0.law != nil })
-    func laws(requirement: Requirement) throws {
-        let law = try #require(requirement.law)
+    @Test(arguments: Requirement.all.filter { $0.invariant != nil })
+    func `each requirement on responses holds for every response`(requirement: Requirement) throws {
+        let invariant = try #require(requirement.invariant)
         for answer in try Self.answers.get() {
-            #expect(law.holds(answer), Comment(rawValue: answer.text.debugDescription))
+            #expect(invariant.holds(answer), Comment(rawValue: answer.text.debugDescription))
         }
     }
 
-    @Test("about responses is tried with all kinds of them, and every status that is ever sent")
-    func kinds() throws {
+    @Test func `the checked responses include every status and every kind of response`() throws {
         let answers = try Self.answers.get()
         let statuses = Set(answers.map(\.status))
         #expect(statuses == Set([100] + Status.allCases.map(\.code)))
@@ -53,8 +49,7 @@ struct ConformanceTests {
         #expect(answers.contains { $0["connection"] == "close" })
     }
 
-    @Test("on one connection has its own credentials, or none")
-    func credentials() throws {
+    @Test func `requests on one connection each have their own credentials`() throws {
         let bytes = wire(
             Requirement.get("/who", "Authorization: one") + Requirement.get("/who")
                 + Requirement.get("/who", "Authorization: two"))
@@ -62,14 +57,14 @@ struct ConformanceTests {
         #expect(exchange.answers.map(\.content) == ["one", "-", "two"])
     }
 
-    @Test("has something to show for it", arguments: Requirement.all)
-    func shown(requirement: Requirement) {
+    @Test(arguments: Requirement.all)
+    func `each requirement has an exchange, a invariant or a test`(requirement: Requirement) {
         #expect(
-            !requirement.exchanges.isEmpty || requirement.law != nil || !requirement.tests.isEmpty)
+            !requirement.exchanges.isEmpty || requirement.invariant != nil
+                || !requirement.tests.isEmpty)
     }
 
-    @Test("that other tests show names tests that are there")
-    func names() throws {
+    @Test func `each test that a requirement names exists`() throws {
         let names = try Self.namesOfAllTests()
         #expect(names.count > 500)
         for requirement in Requirement.all {
@@ -79,14 +74,13 @@ struct ConformanceTests {
         }
     }
 
-    @Test("stands in a section that is in the table, or binds somebody else")
-    func sections() {
+    @Test func `each section with a MUST is in the table or binds another role`() {
         let table = Set(Requirement.all.map(\.clause))
         #expect(table.isDisjoint(with: OtherRoles.clauses))
         #expect(table.union(OtherRoles.clauses) == OtherRoles.allClauses)
     }
 
-    /// All responses to all the exchanges of the table, and one of each kind with each status.
+    /// The responses to all exchanges of the table, and each kind of response with each status.
     private static let answers = Result {
         try Requirement.all.flatMap(\.exchanges).flatMap { item in
             try Exchange([bytes(of: item)[...]], behindTrustedProxy: item.isBehindTrustedProxy)
@@ -94,8 +88,8 @@ struct ConformanceTests {
         } + (100...599).compactMap(Status.init(rawValue:)).flatMap(answers)
     }
 
-    /// What is written with a status: to several requests, by a connection that goes on and by one that
-    /// ends; with content, its own sentence, or nothing; and to bytes that were no request.
+    /// The responses with a status: to several requests, on a connection that stays open and on one
+    /// that closes; with content, with the status's own sentence, and empty; and without a request.
     private static func answers(with status: Status) throws -> [SentResponse] {
         let requests = [
             Requirement.get(), Requirement.get("/a", "Connection: close"),
@@ -103,13 +97,13 @@ struct ConformanceTests {
             "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         ]
         var responses = [Response(status, json: wire("a")), .error(status), Response(status)]
-        // As the router answers.
+        // As the router does.
         if status == .methodNotAllowed { responses = responses.map { $0.adding("Allow", "GET") } }
         var answers: [SentResponse] = []
         for response in responses {
             for (request, closing) in requests.flatMap({ [($0, false), ($0, true)] }) {
                 let method = request.hasPrefix("HEAD") ? HTTP.Method.head : .get
-                // The table knows one content that is asked for with HEAD.
+                // Requests with HEAD in the table have only this content.
                 if method == .head, response.content != wire("a") { continue }
                 let peer = Peer()
                 peer.send(request)
@@ -117,35 +111,35 @@ struct ConformanceTests {
                 answers.append(
                     SentResponse(text: peer.drain(), method: method, isLast: peer.hasEnded))
             }
-            let stranger = Peer()
-            stranger.conversation.reject(response, date: someDate)
+            let other = Peer()
+            other.conversation.reject(response, date: someDate)
             answers.append(
-                SentResponse(text: stranger.drain(), method: nil, isLast: stranger.hasEnded))
+                SentResponse(text: other.drain(), method: nil, isLast: other.hasEnded))
         }
         return answers
     }
 
-    /// With a follower behind what does not wait for more.
+    /// The bytes of a case, followed by another request unless the case awaits more bytes.
     private static func bytes(of item: Requirement.Case) -> [UInt8] {
         if case .waits = item.outcome { return wire(item.bytes) }
         return wire(item.bytes) + wire(Requirement.get("/follower"))
     }
 
-    /// In one piece; and in many, which must not make a difference.
+    /// Sends the bytes in one piece and in many, and checks that the result is the same.
     private func exchange(_ item: Requirement.Case) throws -> Exchange {
         let bytes = Self.bytes(of: item)
         let isTrusted = item.isBehindTrustedProxy
-        let whole = try Exchange([bytes[...]], behindTrustedProxy: isTrusted)
-        // 100 is owed only to a client that waits, and one who sends bytes one by one does.
-        guard !item.bytes.lowercased().contains("expect:") else { return whole }
-        // Single bytes, but of what is very long.
+        let unsplit = try Exchange([bytes[...]], behindTrustedProxy: isTrusted)
+        // Only a client that waits gets 100, and a client that sends single bytes does wait.
+        guard !item.bytes.lowercased().contains("expect:") else { return unsplit }
+        // Single bytes, or larger pieces if the input is very long.
         let size = bytes.count / 1000 + 1
         let pieces = stride(from: 0, to: bytes.count, by: size).map { start in
             bytes[start..<min(start + size, bytes.count)]
         }
         let trickled = try Exchange(pieces, behindTrustedProxy: isTrusted)
-        #expect(whole == trickled, Comment(rawValue: item.bytes.prefix(100).debugDescription))
-        return whole
+        #expect(unsplit == trickled, Comment(rawValue: item.bytes.prefix(100).debugDescription))
+        return unsplit
     }
 
     private static func namesOfAllTests() throws -> Set<String> {
@@ -156,7 +150,7 @@ struct ConformanceTests {
         while let file = files?.nextObject() as? URL {
             guard file.pathExtension == "swift" else { continue }
             let text = try String(contentsOf: file, encoding: .utf8)
-            for match in text.matches(of: /@Test\(\s*"([^"]+)"/) { names.insert(String(match.1)) }
+            for match in text.matches(of: /func `([^`]+)`/) { names.insert(String(match.1)) }
         }
         return names
     }

@@ -1,7 +1,6 @@
 import HTTP
 import Testing
 
-@Suite("Content")
 struct ContentCodingTests {
     private func isCoded(_ fields: String) throws -> Bool {
         let peer = Peer()
@@ -13,13 +12,15 @@ struct ContentCodingTests {
         "gzip", "x-gzip", "deflate", "br", "zstd", "GZIP", "identity, gzip", "gzip,identity",
         "gzip;q=1", "\"identity\"", "identity identity", "x", "*", "none", "identity;",
     ])
-    func `is coded if a coding but identity is named`(value: String) throws {
+    func `content is coded if Content-Encoding names a coding other than identity`(value: String)
+        throws
+    {
         #expect(try isCoded("Content-Encoding: \(value)"))
         #expect(try isCoded("content-encoding: identity\r\nCONTENT-ENCODING: \(value)"))
     }
 
     @Test(arguments: ["identity", "Identity", "", " ", ",", "identity, identity", ", identity ,"])
-    func `is not coded by identity, nor by nothing`(value: String) throws {
+    func `content is not coded if Content-Encoding is identity or empty`(value: String) throws {
         #expect(try !isCoded("Content-Encoding: \(value)"))
         #expect(try !isCoded("Accept-Encoding: gzip\r\nContent-Encoding: \(value)"))
     }

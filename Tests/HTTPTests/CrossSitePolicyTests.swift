@@ -1,8 +1,7 @@
 import HTTP
 import Testing
 
-/// What the policy says about a request with these field lines. The host is `h.example:8080`, if
-/// `host` does not say otherwise.
+/// The verdict of the policy on a request with these field lines.
 private func verdict(
     _ fields: String..., host: String? = "h.example:8080", line: String = "POST /login HTTP/1.1",
     allowing origins: [String] = [], isFromProxy: Bool = false
@@ -15,9 +14,8 @@ private func verdict(
     return CrossSitePolicy(allowing: try AllowedOrigins(parsing: origins)).refusal(of: request)
 }
 
-@Suite("The cross-site policy")
 struct CrossSitePolicyTests {
-    @Test func `lets a client pass that is no browser`() throws {
+    @Test func `a request without Origin and Sec-Fetch-Site is accepted`() throws {
         #expect(try verdict() == nil)
         #expect(try verdict("Referer: https://evil.example/") == nil)
         #expect(try verdict("Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: empty") == nil)
@@ -27,7 +25,7 @@ struct CrossSitePolicyTests {
         "http://h.example:8080", "https://h.example:8080", "HTTP://H.EXAMPLE:8080",
         "http://h.example:08080",
     ])
-    func `lets a page of the same host and port pass`(origin: String) throws {
+    func `a page of the same host and port is accepted`(origin: String) throws {
         #expect(try verdict("Origin: \(origin)") == nil)
     }
 
@@ -38,14 +36,14 @@ struct CrossSitePolicyTests {
         ("https://example.com", "Example.COM"), ("https://[::1]:8443", "[::1]:8443"),
         ("https://[2001:db8::a]", "[2001:DB8::A]"), ("http://127.0.0.1:8080", "127.0.0.1:8080"),
     ])
-    func `takes a port that is not written for the default of the origin's scheme`(
+    func `a missing port is the default port of the origin's scheme`(
         origin: String, host: String
     ) throws {
         #expect(try verdict("Origin: \(origin)", host: host) == nil)
     }
 
     @Test(arguments: [
-        // Another host, another port, another name of the same host.
+        // Another host, another port, or another name of the same host.
         ("https://evil.example", "example.com"), ("https://example.com:8443", "example.com"),
         ("https://example.com", "example.com:8443"), ("http://example.com", "example.com:443"),
         ("https://example.com", "example.com:80"), ("https://sub.example.com", "example.com"),
@@ -54,7 +52,7 @@ struct CrossSitePolicyTests {
         ("https://evilexample.com", "example.com"), ("https://[::1]", "[::2]"),
         ("https://example.com", ":443"),
         ("https://example.com", ""),
-        // No origin of a page of the web.
+        // Not the origin of a web page.
         ("null", "null"), ("", "example.com"), ("example.com", "example.com"),
         ("//example.com", "example.com"), ("https:example.com", "example.com"),
         ("https:/example.com", "example.com"), ("https://", "example.com"),
@@ -66,12 +64,12 @@ struct CrossSitePolicyTests {
         ("chrome-extension://example.com", "example.com"), ("*", "example.com"),
         ("https://example.com:443443", "example.com"), ("https://example.com:x", "example.com"),
     ])
-    func `refuses every other origin`(origin: String, host: String) throws {
+    func `every other origin is rejected`(origin: String, host: String) throws {
         #expect(try verdict("Origin: \(origin)", host: host) == .origin)
         #expect(try verdict("origin:\(origin)", host: host) == .origin)
     }
 
-    @Test func `believes Sec-Fetch-Site before it looks at Origin`() throws {
+    @Test func `Sec-Fetch-Site takes precedence over Origin`() throws {
         for site in ["same-origin", "none"] {
             #expect(try verdict("Sec-Fetch-Site: \(site)") == nil)
             #expect(try verdict("Sec-Fetch-Site:\t\(site) ", "Origin: null") == nil)
@@ -89,7 +87,7 @@ struct CrossSitePolicyTests {
         }
     }
 
-    @Test func `lets an allowed origin pass before it looks at anything else`() throws {
+    @Test func `an allowed origin takes precedence over Sec-Fetch-Site`() throws {
         let allowed = ["https://app.example.com", "http://localhost:3000", "capacitor://localhost"]
         for origin in allowed + ["HTTPS://App.Example.com"] {
             #expect(try verdict("Origin: \(origin)", allowing: allowed) == nil)
@@ -107,7 +105,8 @@ struct CrossSitePolicyTests {
         #expect(try verdict("Origin: http://h.example:8080", allowing: allowed) == nil)
     }
 
-    @Test func `refuses two fields of one name, even equal ones`() throws {
+    @Test
+    func `repeated Origin or Sec-Fetch-Site fields are rejected, even with equal values`() throws {
         let own = "Origin: http://h.example:8080"
         #expect(try verdict(own, own) == .repeatedField)
         #expect(try verdict(own, "Origin: null") == .repeatedField)
@@ -119,13 +118,13 @@ struct CrossSitePolicyTests {
             try verdict("Origin: http://a.example", own, allowing: allowed) == .repeatedField)
     }
 
-    @Test func `compares with X-Forwarded-Host only where a trusted proxy writes it`() throws {
+    @Test func `X-Forwarded-Host is compared only if a trusted proxy sent the request`() throws {
         let origin = "Origin: https://public.example"
         let forwarded = "X-Forwarded-Host: public.example"
         #expect(try verdict(origin, forwarded) == .origin)
         #expect(try verdict(origin, forwarded, isFromProxy: true) == nil)
         #expect(try verdict(origin, host: "public.example", isFromProxy: true) == nil)
-        // Both names are the server's own then.
+        // Both names then are the server's own.
         #expect(
             try verdict(
                 origin, "X-Forwarded-Host: other.example", host: "public.example",
@@ -143,7 +142,7 @@ struct CrossSitePolicyTests {
     }
 
     // RFC 9112 §3.2.2: the target's authority replaces Host.
-    @Test func `compares with the target's authority where it has one`() throws {
+    @Test func `an origin is compared with the authority of an absolute target`() throws {
         let line = "POST http://a.example:1/login HTTP/1.1"
         #expect(try verdict("Origin: http://a.example:1", host: "b.example", line: line) == nil)
         #expect(
@@ -159,14 +158,13 @@ struct CrossSitePolicyTests {
     }
 }
 
-@Suite("A list of allowed origins")
 struct AllowedOriginsTests {
     @Test(arguments: [
         "https://app.example.com", "http://localhost:3000", "http://[::1]:8080",
         "https://xn--bcher-kva.example", "capacitor://localhost", "https://a", "http://1.2.3.4",
         "https://example.com:80", "http://example.com:443", "moz-extension://0a-1b:1",
     ])
-    func `takes an origin as browsers write it`(text: String) throws {
+    func `an origin in the form that browsers send is valid`(text: String) throws {
         #expect(throws: Never.self) { try AllowedOrigins(parsing: [text]) }
     }
 
@@ -177,25 +175,27 @@ struct AllowedOriginsTests {
         ("https://a/b", "is not an origin"), ("https://u@a", "is not an origin"),
         ("https://a:", "is not an origin"), ("https://a b", "is not an origin"),
         ("https://b\u{FC}cher.example", "is not an origin"), ("1a://b", "is not an origin"),
-        ("https://A.example", "browsers write https://a.example"),
-        ("HTTPS://a.example", "browsers write https://a.example"),
-        ("https://a.example:443", "browsers write https://a.example"),
-        ("http://[::1]:80", "browsers write http://[::1]"),
-        ("https://a:70000", "has no port from 1 to 65535"),
-        ("https://a:0", "has no port from 1 to 65535"),
-        ("https://a:08443", "has no port from 1 to 65535"),
+        ("https://A.example", "write https://a.example"),
+        ("HTTPS://a.example", "write https://a.example"),
+        ("https://a.example:443", "write https://a.example"),
+        ("http://[::1]:80", "write http://[::1]"),
+        ("https://a:70000", "has an invalid port"),
+        ("https://a:0", "has an invalid port"),
+        ("https://a:08443", "has an invalid port"),
     ])
-    func `refuses what no browser writes`(text: String, problem: String) {
+    func `an origin in a form that no browser sends is rejected with its problem`(
+        text: String, problem: String
+    ) {
         do throws(AllowedOrigins.Problems) {
             _ = try AllowedOrigins(parsing: ["https://good.example", text])
-            Issue.record("taken: \(text)")
+            Issue.record("accepted: \(text)")
         } catch {
             #expect(error.all.map(\.index) == [1])
             #expect(error.all.allSatisfy { $0.sentence.contains(problem) })
         }
     }
 
-    @Test func `refuses a second entry of one origin, and too many`() {
+    @Test func `duplicate origins and too many origins are rejected`() {
         let twice = ["https://a", "https://b", "https://a"]
         #expect(throws: AllowedOrigins.Problems.self) { try AllowedOrigins(parsing: twice) }
         let many = (0...AllowedOrigins.maximumCount).map { "https://a\($0)" }

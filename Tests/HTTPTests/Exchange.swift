@@ -1,16 +1,21 @@
 import HTTP
 
-/// What a small server answers to a byte string, from the first byte to the last.
+/// The responses of a small server to a byte string.
 ///
-/// It has `GET /a` with the content `a`, `POST /echo` with that of the request, `GET /who` with the
-/// request's Authorization, `GET /none` with 204, and `GET /follower`.
+/// | route | content |
+/// | --- | --- |
+/// | `GET /a` | `a` |
+/// | `POST /echo` | the content of the request |
+/// | `GET /who` | the request's Authorization, or `-` |
+/// | `GET /none` | none (204) |
+/// | `GET /follower` | `follower` |
 struct Exchange: Equatable {
     enum End: Equatable { case open, waiting, closed }
 
     private(set) var answers: [SentResponse] = []
     private(set) var end = End.open
 
-    /// - Parameter pieces: the bytes, as they arrive.
+    /// - Parameter pieces: the bytes, in the pieces in which they arrive.
     init(_ pieces: [ArraySlice<UInt8>], behindTrustedProxy isTrusted: Bool = false) throws {
         let proxies = isTrusted ? try TrustedProxies(parsing: ["127.0.0.1"]) : nil
         let peer = Peer(proxies: proxies)
@@ -18,22 +23,22 @@ struct Exchange: Equatable {
             peer.send(piece)
             do throws(ParseError) {
                 while let request = try peer.conversation.next() {
-                    take(from: peer)
+                    record(from: peer)
                     peer.conversation.complete(Self.respond(to: request), date: someDate)
-                    take(from: peer, to: request.method)
+                    record(from: peer, to: request.method)
                 }
-                take(from: peer)
+                record(from: peer)
             } catch {
-                take(from: peer)
-                peer.fail(error)
-                take(from: peer)
+                record(from: peer)
+                peer.reject(error)
+                record(from: peer)
             }
         }
-        let standing = peer.conversation.state
-        end = standing.wants == .nothing ? .closed : standing.isInsideMessage ? .waiting : .open
+        let state = peer.conversation.state
+        end = state.wants == .nothing ? .closed : state.isInsideMessage ? .waiting : .open
     }
 
-    private mutating func take(from peer: Peer, to method: HTTP.Method? = nil) {
+    private mutating func record(from peer: Peer, to method: HTTP.Method? = nil) {
         let text = peer.drain()
         guard !text.isEmpty else { return }
         answers.append(SentResponse(text: text, method: method, isLast: peer.hasEnded))
@@ -62,22 +67,22 @@ struct Exchange: Equatable {
     }()
 }
 
-/// One response as it was sent.
+/// One response as sent.
 struct SentResponse: Equatable {
     let text: String
-    /// Of the request; nil for what was answered before there was one.
+    /// The method of the request; nil for a response without a request.
     let method: HTTP.Method?
-    /// Whether the connection ends behind it.
+    /// True if the connection ends after this response.
     let isLast: Bool
 
     var statusLine: String { lines.first ?? "" }
 
     var status: Int { Int(statusLine.dropFirst(9).prefix(3)) ?? 0 }
 
-    /// Field lines, with everything in them.
+    /// The field lines, unparsed.
     var fieldLines: [String] { Array(lines.dropFirst()) }
 
-    /// Names in lower case.
+    /// The fields, with names in lower case.
     var fields: [(name: String, value: String)] {
         fieldLines.map { line in
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
@@ -87,13 +92,13 @@ struct SentResponse: Equatable {
 
     subscript(name: String) -> String? { fields.first { $0.name == name }?.value }
 
-    /// What stands behind the empty line.
+    /// The bytes after the empty line.
     var content: String { String(halves.content) }
 
     private var lines: [String] {
         var lines: [String] = []
         var line = ""
-        // A CR LF is one Character; a CR or an LF alone stays in its line.
+        // A CR LF is one Character; a lone CR or LF stays in its line.
         for character in halves.head {
             if character == "\r\n" {
                 lines.append(line)

@@ -2,7 +2,6 @@ import HTTP
 import TestSupport
 import Testing
 
-@Suite("A form")
 struct FormParametersTests {
     private func token(_ form: String) -> FormParameters.Lookup { token(wire(form)) }
 
@@ -10,43 +9,41 @@ struct FormParametersTests {
         FormParameters.value(of: "token", in: form.span)
     }
 
-    @Test(
-        "has the value of a name, decoded once",
-        arguments: [
-            ("token=a", "a"), ("token=", ""), ("token", ""), ("x=1&token=a", "a"),
-            ("token=a&x=1", "a"), ("&&token=a&&", "a"), ("token=a=b", "a=b"), ("token==", "="),
-            ("token=%41%2e%7E", "A.~"), ("token=a+b", "a b"), ("token=a%2Bb", "a+b"),
-            ("token=%2541", "%41"), ("token=%00%ff", "\u{0}\u{FF}"), ("token=a%26b%3Dc", "a&b=c"),
-            ("x=%zz&token=a", "a"), ("tokens=b&token=a", "a"), ("token=a;b", "a;b"),
-            ("token=\u{E9}", "\u{E9}"), ("token=a\r\n", "a\r\n"),
-        ])
-    func value(form: String, value: String) {
+    @Test(arguments: [
+        ("token=a", "a"), ("token=", ""), ("token", ""), ("x=1&token=a", "a"),
+        ("token=a&x=1", "a"), ("&&token=a&&", "a"), ("token=a=b", "a=b"), ("token==", "="),
+        ("token=%41%2e%7E", "A.~"), ("token=a+b", "a b"), ("token=a%2Bb", "a+b"),
+        ("token=%2541", "%41"), ("token=%00%ff", "\u{0}\u{FF}"), ("token=a%26b%3Dc", "a&b=c"),
+        ("x=%zz&token=a", "a"), ("tokens=b&token=a", "a"), ("token=a;b", "a;b"),
+        ("token=\u{E9}", "\u{E9}"), ("token=a\r\n", "a\r\n"),
+    ])
+    func `a parameter's value is decoded once`(form: String, value: String) {
         #expect(token(form) == .value(wire(value)))
     }
 
-    @Test(
-        "lacks a name that stands there in no spelling or in another one",
-        arguments: [
-            "", "&", "=", "=a", "x=token", "Token=a", "%74oken=a", "token+=a", " token=a",
-            "tokentoken=a", "toke=n", "x=1;token=a", "+token=a",
-        ])
-    func missing(form: String) { #expect(token(form) == .missing) }
+    @Test(arguments: [
+        "", "&", "=", "=a", "x=token", "Token=a", "%74oken=a", "token+=a", " token=a",
+        "tokentoken=a", "toke=n", "x=1;token=a", "+token=a",
+    ])
+    func `a parameter is missing if its name occurs only in another spelling`(form: String) {
+        #expect(token(form) == .missing)
+    }
 
-    @Test(
-        "is refused where the name is there twice, or a percent sign begins no byte",
-        arguments: [
-            "token=a&token=a", "token=a&token=b", "token&token", "token=a&x=1&token", "token=%",
-            "token=%4", "token=a%", "token=%4g", "token=%g4", "token=%%41", "token=% 41",
-            "token=%+1", "token=%u0041", "token=%4&x=1",
-        ])
-    func malformed(form: String) { #expect(token(form) == .malformed) }
+    @Test(arguments: [
+        "token=a&token=a", "token=a&token=b", "token&token", "token=a&x=1&token", "token=%",
+        "token=%4", "token=a%", "token=%4g", "token=%g4", "token=%%41", "token=% 41",
+        "token=%+1", "token=%u0041", "token=%4&x=1",
+    ])
+    func `a repeated parameter or an invalid percent sign is malformed`(form: String) {
+        #expect(token(form) == .malformed)
+    }
 
-    @Test("gives back whatever was encoded, and never traps", arguments: 0..<20)
-    func mutants(seed: UInt64) {
-        var dice = SeededGenerator(seed: seed)
+    @Test(arguments: 0..<20)
+    func `decoding reverses any encoding and never traps`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<TestScale.rounds(200, long: 5000) {
-            let value = (0..<Int.random(in: 0...20, using: &dice)).map { _ in
-                UInt8.random(in: 0...255, using: &dice)
+            let value = (0..<Int.random(in: 0...20, using: &generator)).map { _ in
+                UInt8.random(in: 0...255, using: &generator)
             }
             var form = wire("a=b&token=")
             for byte in value {
@@ -55,16 +52,15 @@ struct FormParametersTests {
             }
             form += wire("&c=d")
             #expect(token(form) == .value(value))
-            for _ in 0..<Int.random(in: 1...4, using: &dice) {
-                form[Int.random(in: 0..<form.count, using: &dice)] =
-                    wire("%&=+ 0Ft\0").randomElement(using: &dice)!
+            for _ in 0..<Int.random(in: 1...4, using: &generator) {
+                form[Int.random(in: 0..<form.count, using: &generator)] =
+                    wire("%&=+ 0Ft\0").randomElement(using: &generator)!
             }
             if case .value(let found) = token(form) { #expect(found.count <= form.count) }
         }
     }
 }
 
-@Suite("A query")
 struct QueryTests {
     private func query(_ line: String) throws -> String? {
         let peer = Peer()
@@ -73,25 +69,23 @@ struct QueryTests {
         return text(request.query)
     }
 
-    @Test(
-        "is what stands behind the path's question mark, as it was sent",
-        arguments: [
-            ("GET /sessions?user=1", "user=1"), ("GET /", ""), ("GET /?", ""), ("GET /??", "?"),
-            ("GET /a?b?c=/d", "b?c=/d"), ("GET /%3F", ""), ("GET /%3F?x", "x"),
-            ("GET /a?%41+%2B", "%41+%2B"), ("POST /a?x=1&y=2", "x=1&y=2"),
-            ("GET http://h/a?b", "b"), ("GET http://h?b", "b"), ("GET http://h", ""),
-            ("GET http://h/", ""), ("OPTIONS *", ""), ("OPTIONS http://h", ""),
-            ("CONNECT h:443", ""), ("HEAD /?a", "a"),
-        ])
-    func queries(line: String, expected: String) throws {
+    @Test(arguments: [
+        ("GET /sessions?user=1", "user=1"), ("GET /", ""), ("GET /?", ""), ("GET /??", "?"),
+        ("GET /a?b?c=/d", "b?c=/d"), ("GET /%3F", ""), ("GET /%3F?x", "x"),
+        ("GET /a?%41+%2B", "%41+%2B"), ("POST /a?x=1&y=2", "x=1&y=2"),
+        ("GET http://h/a?b", "b"), ("GET http://h?b", "b"), ("GET http://h", ""),
+        ("GET http://h/", ""), ("OPTIONS *", ""), ("OPTIONS http://h", ""),
+        ("CONNECT h:443", ""), ("HEAD /?a", "a"),
+    ])
+    func `the query is the undecoded text after the question mark`(line: String, expected: String)
+        throws
+    {
         #expect(try query(line) == expected)
     }
 }
 
-@Suite("Fields with data in them")
 struct FieldLinesTests {
-    @Test("are one line each, whatever the data is")
-    func lines() throws {
+    @Test func `any data in a response field stays on one line`() throws {
         let peer = Peer()
         peer.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         var lines = FieldLines()

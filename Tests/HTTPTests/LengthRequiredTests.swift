@@ -1,10 +1,9 @@
 import HTTP
 import Testing
 
-@Suite("411")
 struct LengthRequiredTests {
     // RFC 9112 §6.3: the bytes that follow may be content whose length the client did not send.
-    @Test func `ends the connection`() throws {
+    @Test func `a 411 response ends the connection`() throws {
         let peer = Peer()
         peer.send("POST /login HTTP/1.1\r\nHost: h\r\n\r\nGET /hidden HTTP/1.1\r\nHost: h\r\n\r\n")
         #expect(try peer.answer(.error(.lengthRequired))?.path == "/login")

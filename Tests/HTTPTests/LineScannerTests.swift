@@ -3,8 +3,8 @@ import Testing
 
 @testable import HTTP
 
-/// One byte after the other, as the scanner would be written without a thought of speed.
-private func plainly(_ bytes: [UInt8], from start: Int, limit: Int) -> LineScanner.End {
+/// The reference implementation: it examines one byte at a time.
+private func byteByByte(_ bytes: [UInt8], from start: Int, limit: Int) -> LineScanner.End {
     for index in start..<max(start, min(bytes.count, limit)) {
         switch bytes[index] {
         case 0x0D where index + 1 == bytes.count: return .needsMore(index)
@@ -21,13 +21,11 @@ private func scanned(_ bytes: [UInt8], from start: Int = 0, limit: Int = .max) -
     LineScanner.lineBreak(in: bytes.span, from: start, limit: limit)
 }
 
-@Suite("The line scanner")
 struct LineScannerTests {
-    // The neighbours matter: eight bytes are judged together, and a borrow runs through them.
-    @Test(
-        "sees every byte at every place, whatever stands around it",
-        arguments: [0x09, 0x20, 0x21, 0x78, 0x7E, 0x80, 0x81, 0x9F, 0xA0, 0xFF] as [UInt8])
-    func everyByte(filler: UInt8) {
+    // Neighboring bytes matter: eight bytes are tested together, and a borrow propagates through
+    // them.
+    @Test(arguments: [0x09, 0x20, 0x21, 0x78, 0x7E, 0x80, 0x81, 0x9F, 0xA0, 0xFF] as [UInt8])
+    func `every byte is classified at every offset, whatever its neighbors are`(filler: UInt8) {
         for byte in UInt8.min...UInt8.max {
             for place in 0...20 {
                 var line = [UInt8](repeating: filler, count: 24) + wire("\r\nab")
@@ -47,8 +45,8 @@ struct LineScannerTests {
         }
     }
 
-    @Test("finds a line end at every place", arguments: 0...40)
-    func lineEnds(place: Int) {
+    @Test(arguments: 0...40)
+    func `a line end is found at every offset`(place: Int) {
         let line = [UInt8](repeating: 0x61, count: place)
         #expect(scanned(line + wire("\r\n")) == .found(place))
         #expect(scanned(line + wire("\r\n\r\n\0")) == .found(place))
@@ -58,8 +56,8 @@ struct LineScannerTests {
         #expect(scanned(line + wire("\ra")) == .bareLineEnd)
     }
 
-    @Test("looks no further than the limit", arguments: 0...20)
-    func limits(limit: Int) {
+    @Test(arguments: 0...20)
+    func `the search stops at the limit`(limit: Int) {
         let line = [UInt8](repeating: 0x61, count: limit)
         #expect(scanned(line + wire("\0"), limit: limit) == .needsMore(limit))
         #expect(scanned(line + wire("aaaaaaaaaaaa\0"), limit: limit) == .needsMore(limit))
@@ -68,17 +66,17 @@ struct LineScannerTests {
         #expect(scanned(line, from: limit, limit: limit) == .needsMore(limit))
     }
 
-    @Test("says the same as a plain loop", arguments: 0..<20)
-    func plainLoop(seed: UInt64) {
-        var dice = SeededGenerator(seed: seed)
+    @Test(arguments: 0..<20)
+    func `the result equals that of a byte-by-byte loop`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
         let alphabet = wire("aaaaaaaaaaaaaaaa \t~\u{80}\u{FF}\u{9F}!\r\n\0\u{1F}\u{7F}")
         for _ in 0..<500 {
-            let count = Int.random(in: 0...40, using: &dice)
-            let bytes = (0..<count).map { _ in alphabet.randomElement(using: &dice)! }
-            let start = Int.random(in: 0...count, using: &dice)
-            let limit = Int.random(in: start...50, using: &dice)
+            let count = Int.random(in: 0...40, using: &generator)
+            let bytes = (0..<count).map { _ in alphabet.randomElement(using: &generator)! }
+            let start = Int.random(in: 0...count, using: &generator)
+            let limit = Int.random(in: start...50, using: &generator)
             let end = scanned(bytes, from: start, limit: limit)
-            #expect(end == plainly(bytes, from: start, limit: limit))
+            #expect(end == byteByByte(bytes, from: start, limit: limit))
         }
     }
 }

@@ -1,7 +1,6 @@
 import HTTP
 import Testing
 
-@Suite("A method that is longer than a head may be")
 struct LongMethodTests {
     private static let limits = Conversation.Limits(head: 1024)
 
@@ -11,7 +10,7 @@ struct LongMethodTests {
 
     // RFC 9112 §3.
     @Test(arguments: [1024, 1025, 5000])
-    func `is refused with 501`(count: Int) {
+    func `a method longer than the head limit is rejected with 501`(count: Int) {
         let method = String(repeating: "A", count: count)
         let rests = ["", " / HTTP/1.1\r\nHost: h\r\n\r\n", " ", "\r\n", ":"]
         for rest in rests where count > 1024 || rest.isEmpty {
@@ -19,7 +18,7 @@ struct LongMethodTests {
         }
     }
 
-    @Test func `is another thing than a long target, or a method that is known to nobody`() {
+    @Test func `a long target and a long method within the limit are not rejected with 501`() {
         let long = String(repeating: "a", count: 2000)
         #expect(refusal("GET /\(long) HTTP/1.1\r\nHost: h\r\n\r\n") == .targetTooLong)
         #expect(refusal("A \(long)") == .targetTooLong)

@@ -1,7 +1,7 @@
 import HTTP
 import Time
 
-/// The client's side of a conversation, with bytes written as text.
+/// The client's side of a conversation. Bytes are written as text; see `wire`.
 final class Peer {
     var conversation: Conversation
 
@@ -18,28 +18,28 @@ final class Peer {
 
     func send(_ bytes: ArraySlice<UInt8>) { conversation.receive(bytes.span) }
 
-    /// Takes the next request out and answers it.
+    /// Answers the next request. Returns nil if none is complete.
     @discardableResult
     func answer(
         _ response: Response = Response(.ok), closing: Bool = false
     ) throws -> Message? {
         guard let request = try conversation.next() else { return nil }
-        // The content is overwritten with the answer.
+        // The response overwrites the content, so it is copied before.
         let message = Message(request)
         conversation.complete(response, date: someDate, closing: closing)
         return message
     }
 
-    /// Whether nothing more is read.
+    /// True if the conversation parses no further bytes.
     var hasEnded: Bool { conversation.state.wants == .nothing }
 
-    func fail(_ error: ParseError) { conversation.reject(error, date: someDate) }
+    func reject(_ error: ParseError) { conversation.reject(error, date: someDate) }
 
-    func retract(_ refusal: Response) -> Bool {
+    func replaceHeldResponses(_ refusal: Response) -> Bool {
         conversation.replaceHeldResponses(refusal, date: someDate)
     }
 
-    /// What was written and not drained yet, or the first `count` bytes of it.
+    /// The output that was not drained before, or its first `count` bytes. Marks it as sent.
     func drain(upTo count: Int = .max) -> String {
         let sent = text(conversation.unsent).unicodeScalars.prefix(count)
         conversation.markSent(sent.count)
@@ -47,13 +47,13 @@ final class Peer {
     }
 }
 
-/// Sun, 06 Nov 1994 08:49:37 GMT, which RFC 9110 has for its examples.
+/// Sun, 06 Nov 1994 08:49:37 GMT, the date in the examples of RFC 9110.
 let someDate = Timestamp(seconds: 784_111_777).httpDate
 
-/// The bytes that `text` spells, one for each character: `\u{E9}` is the byte E9.
+/// The bytes of a text, one for each character: `\u{E9}` is the byte E9.
 func wire(_ text: String) -> [UInt8] { text.unicodeScalars.map { UInt8($0.value) } }
 
-/// The other way around.
+/// The text of the bytes; the inverse of `wire`.
 func text(_ bytes: Span<UInt8>) -> String {
     var scalars = String.UnicodeScalarView()
     for index in bytes.indices { scalars.append(Unicode.Scalar(bytes[index])) }

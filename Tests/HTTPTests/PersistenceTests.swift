@@ -6,36 +6,30 @@ private func end(_ fields: String, version: String = "1.1") -> Reading.End {
 }
 
 // RFC 9112 §9.3.
-@Suite("A connection")
 struct PersistenceTests {
-    @Test(
-        "ends where the client says close",
-        arguments: [
-            "Connection: close", "Connection: CLOSE", "connection:Close", "Connection:\tclose ",
-            "Connection: foo, close", "Connection: close,foo", "Connection: a,b , close ,c",
-            "Connection: ,close", "Connection: close,", "Connection: foo\r\nConnection: close",
-            "Connection: close\r\nX: y\r\nConnection: foo", "Connection: keep-alive, close",
-            "Connection: close, keep-alive", "Connection: keep-alive\r\nConnection: close",
-        ])
-    func close(fields: String) {
+    @Test(arguments: [
+        "Connection: close", "Connection: CLOSE", "connection:Close", "Connection:\tclose ",
+        "Connection: foo, close", "Connection: close,foo", "Connection: a,b , close ,c",
+        "Connection: ,close", "Connection: close,", "Connection: foo\r\nConnection: close",
+        "Connection: close\r\nX: y\r\nConnection: foo", "Connection: keep-alive, close",
+        "Connection: close, keep-alive", "Connection: keep-alive\r\nConnection: close",
+    ])
+    func `a connection closes if the client sends Connection: close`(fields: String) {
         #expect(end(fields) == .closed)
         #expect(end(fields, version: "1.0") == .closed)
     }
 
-    @Test(
-        "goes on where the client says nothing, or something else",
-        arguments: [
-            "X: close", "Connection: closed", "Connection: clos", "Connection: close x",
-            "Connection: x-close", "Connection: \"close\"", "Connection: foo;close", "Connection:",
-            "Connection: ,", "Connection: upgrade\r\nUpgrade: h2c", "Connection: keep-alive",
-            "Keep-Alive: timeout=1", "Proxy-Connection: close",
-        ])
-    func goesOn(fields: String) {
+    @Test(arguments: [
+        "X: close", "Connection: closed", "Connection: clos", "Connection: close x",
+        "Connection: x-close", "Connection: \"close\"", "Connection: foo;close", "Connection:",
+        "Connection: ,", "Connection: upgrade\r\nUpgrade: h2c", "Connection: keep-alive",
+        "Keep-Alive: timeout=1", "Proxy-Connection: close",
+    ])
+    func `a connection stays open if the client sends no close option`(fields: String) {
         #expect(end(fields) == .idle)
     }
 
-    @Test("of HTTP/1.0 goes on only where the client says keep-alive")
-    func version10() {
+    @Test func `an HTTP/1.0 connection stays open only with the keep-alive option`() {
         #expect(end("X: y", version: "1.0") == .closed)
         #expect(end("Connection: keep-alive", version: "1.0") == .idle)
         #expect(end("Connection: Keep-Alive", version: "1.0") == .idle)
@@ -44,8 +38,7 @@ struct PersistenceTests {
         #expect(end("Keep-Alive: timeout=1", version: "1.0") == .closed)
     }
 
-    @Test("that has ended serves nothing more")
-    func nothingMore() throws {
+    @Test func `a closed connection serves no further request`() throws {
         let next = "GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
         let last = "GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
         #expect(reading(of: next + last + next).paths == ["/b", "/a"])
@@ -59,8 +52,7 @@ struct PersistenceTests {
         #expect(try peer.answer() == nil)
     }
 
-    @Test("serves its requests one after the other, in their order")
-    func pipeline() {
+    @Test func `pipelined requests are served in order`() {
         let paths = (0..<50).map { "/\($0)" }
         let requests = paths.map {
             "GET \($0) HTTP/1.1\r\nHost: h\r\nX-Request-Id: r\($0.dropFirst())\r\n\r\n"
@@ -73,8 +65,7 @@ struct PersistenceTests {
         #expect(ids == (0..<50).map { "r\($0)" })
     }
 
-    @Test("says where it is")
-    func phases() throws {
+    @Test func `the state tells which part of a message is awaited`() throws {
         let peer = Peer()
         func wants() -> Conversation.State.Awaiting { peer.conversation.state.wants }
         #expect(wants() == .message)

@@ -4,19 +4,20 @@ import Testing
 
 private let proxy = "10.0.0.1"
 
-/// Who the client of each request is, and how it ends, when a connection from `peer` brings these bytes
-/// and trusted proxies begin theirs with a PROXY header; however the bytes are cut.
+/// The client of each request in these bytes, and the error if there is one, on a connection from
+/// `peer` to a listener whose trusted proxies send a PROXY header. Checks that the result does not
+/// depend on how the bytes are split.
 private func clients(
     _ bytes: [UInt8], peer: String = proxy, sourceLocation: SourceLocation = #_sourceLocation
 ) throws -> [String] {
-    let whole = try clients(of: [bytes[...]], peer)
+    let unsplit = try clients(of: [bytes[...]], peer)
     let byByte = try clients(of: bytes.indices.map { bytes[$0...$0] }, peer)
-    #expect(whole == byByte, "byte by byte", sourceLocation: sourceLocation)
+    #expect(unsplit == byByte, "byte by byte", sourceLocation: sourceLocation)
     for cut in stride(from: 1, to: bytes.count, by: 7) {
         let halves = try clients(of: [bytes[..<cut], bytes[cut...]], peer)
-        #expect(whole == halves, "cut at \(cut)", sourceLocation: sourceLocation)
+        #expect(unsplit == halves, "cut at \(cut)", sourceLocation: sourceLocation)
     }
-    return whole
+    return unsplit
 }
 
 private func clients(of pieces: [ArraySlice<UInt8>], _ peer: String) throws -> [String] {
@@ -53,18 +54,15 @@ private func block(_ command: UInt8, _ kind: UInt8, _ block: [UInt8] = []) -> [U
     wire("\r\n\r\n\u{0}\r\nQUIT\n") + [command, kind, 0, UInt8(block.count)] + block
 }
 
-@Suite("A connection with a PROXY header")
 struct ProxiedConversationTests {
-    // RFC 9110 §7.4: the proxy has secured the connection, whose client it names.
-    @Test("may bring https targets")
-    func https() throws {
+    // RFC 9110 §7.4: the proxy that names the client has secured the connection.
+    @Test func `a trusted proxy may send https targets`() throws {
         let request = wire("GET https://h/a HTTP/1.1\r\nHost: h\r\n\r\n")
         #expect(try clients(line("192.0.2.1") + request) == ["192.0.2.1"])
         #expect(try clients(request, peer: "192.0.2.1") == ["misdirected 192.0.2.1"])
     }
 
-    @Test("is the client's that the header names, for each of its requests")
-    func source() throws {
+    @Test func `the client of every request is the source in the PROXY header`() throws {
         #expect(try clients(line("192.0.2.1") + get() + get()) == ["192.0.2.1", "192.0.2.1"])
         #expect(try clients(line("2001:DB8::1") + get()) == ["2001:db8::1"])
         #expect(try clients(line("::ffff:192.0.2.1") + get()) == ["192.0.2.1"])
@@ -72,21 +70,19 @@ struct ProxiedConversationTests {
         #expect(try clients(block(0x21, 0x11, ipv4) + get() + get()) == ["192.0.2.1", "192.0.2.1"])
     }
 
-    @Test(
-        "is not another's, whatever fields the client sends",
-        arguments: [
-            ["X-Forwarded-For: 6.6.6.6"], ["Forwarded: for=6.6.6.6"], ["X-FORWARDED-FOR: 10.0.0.2"],
-            ["X-Forwarded-For: 6.6.6.6, 10.0.0.1"],
-            ["X-Forwarded-For: 6.6.6.6", "forwarded: for=6.6.6.6"],
-            ["X-Forwarded-For: ::ffff:6.6.6.6"], ["Forwarded: for=\"[2001:db8:aaaa::1]\""],
-            ["X-Real-IP: 6.6.6.6"], ["X-Client-IP: 6.6.6.6", "True-Client-IP: 6.6.6.6"],
-        ])
-    func spoofed(fields: [String]) throws {
+    @Test(arguments: [
+        ["X-Forwarded-For: 6.6.6.6"], ["Forwarded: for=6.6.6.6"], ["X-FORWARDED-FOR: 10.0.0.2"],
+        ["X-Forwarded-For: 6.6.6.6, 10.0.0.1"],
+        ["X-Forwarded-For: 6.6.6.6", "forwarded: for=6.6.6.6"],
+        ["X-Forwarded-For: ::ffff:6.6.6.6"], ["Forwarded: for=\"[2001:db8:aaaa::1]\""],
+        ["X-Real-IP: 6.6.6.6"], ["X-Client-IP: 6.6.6.6", "True-Client-IP: 6.6.6.6"],
+    ])
+    func `forwarding fields of the client do not change its address`(fields: [String]) throws {
         let request = wire(
             "GET / HTTP/1.1\r\nHost: h\r\n" + fields.map { "\($0)\r\n" }.joined() + "\r\n")
         for client in ["192.0.2.1", "2001:db8::1"] {
             #expect(try clients(line(client) + request) == [client])
-            // Nor by a header of the client's own behind the proxy's: that is a request line.
+            // A second PROXY header, from the client itself, is a malformed request line.
             #expect(
                 try clients(line(client) + line("6.6.6.6") + request)
                     == ["bad_request_line \(client)"])
@@ -94,7 +90,7 @@ struct ProxiedConversationTests {
                 try clients(line(client) + request + line("6.6.6.6"))
                     == [client, "bad_request_line \(client)"])
         }
-        // Nor where the proxy does not know who it is.
+        // The same if the proxy does not know the client.
         for unknown in [
             wire("PROXY UNKNOWN\r\n"), wire("PROXY UNKNOWN 6.6.6.6 6.6.6.6 1 2\r\n"),
             block(0x21, 0x00), block(0x21, 0x31, [UInt8](repeating: 0x2F, count: 216)),
@@ -103,18 +99,16 @@ struct ProxiedConversationTests {
         }
     }
 
-    @Test("is a trusted proxy's where the header names one, and then so are its fields")
-    func chain() throws {
+    @Test func `forwarding fields are believed if the PROXY header names a trusted proxy`() throws {
         let request = get("X-Forwarded-For: 6.6.6.6, 192.0.2.1")
         #expect(try clients(line("10.0.0.2") + request + get()) == ["192.0.2.1", "10.0.0.2"])
         #expect(try clients(line("::ffff:10.0.0.2") + request) == ["192.0.2.1"])
         #expect(try clients(line("2001:db8:aaaa::1") + request) == ["192.0.2.1"])
-        // The proxy's own connection.
+        // A connection of the proxy itself.
         #expect(try clients(block(0x20, 0x00) + get() + request) == [proxy, "192.0.2.1"])
     }
 
-    @Test("is refused without the header, before anything of it is believed")
-    func missing() throws {
+    @Test func `a connection of a trusted proxy without a PROXY header is rejected`() throws {
         let refused = ["no_proxy_header \(proxy)"]
         #expect(try clients(get()) == refused)
         #expect(try clients(get("X-Forwarded-For: 6.6.6.6")) == refused)
@@ -125,40 +119,38 @@ struct ProxiedConversationTests {
         #expect(try clients(block(0x21, 0x12) + get()) == ["bad_proxy_header \(proxy)"])
     }
 
-    @Test("begins with a request, if its peer is not trusted")
-    func strangers() throws {
+    @Test func `a connection of an untrusted peer has no PROXY header`() throws {
         for peer in ["192.0.2.7", "2001:db8::7"] {
             #expect(try clients(get("X-Forwarded-For: 6.6.6.6"), peer: peer) == [peer])
             let refused = "bad_request_line \(peer)"
             #expect(try clients(line("6.6.6.6") + get(), peer: peer) == [refused])
             #expect(try clients(wire("PROXY UNKNOWN\r\n"), peer: peer) == [refused])
-            // The first empty line is forgiven, the second is a request line.
+            // The first empty line is ignored, and the second is a request line.
             #expect(try clients(block(0x20, 0x00) + get(), peer: peer) == [refused])
         }
     }
 
-    @Test("may have all the bytes of a head behind the header's")
-    func limits() throws {
+    @Test func `the PROXY header does not count toward the head limit`() throws {
         let peer = ClientAddress(wire(proxy).span)!
         var conversation = Conversation(
             limits: .init(head: 60), client: peer, seed: 7,
             proxies: try TrustedProxies(parsing: [proxy]).behind(peer), expectsProxyHeader: true)
-        let filling = String(repeating: "x", count: 60 - get("X: ").count)
-        let bytes = line("192.0.2.1") + get("X: \(filling)")
+        let padding = String(repeating: "x", count: 60 - get("X: ").count)
+        let bytes = line("192.0.2.1") + get("X: \(padding)")
         conversation.receive(bytes.span)
         #expect(try conversation.next()?.client.string == "192.0.2.1")
     }
 
-    @Test("waits for a message before the header, and for a head within it")
-    func standing() throws {
+    @Test
+    func `the conversation awaits a message before the PROXY header and a head within it`() throws {
         let peer = ClientAddress(wire(proxy).span)!
         var conversation = Conversation(
             limits: .init(), client: peer, seed: 7,
             proxies: try TrustedProxies(parsing: [proxy]).behind(peer), expectsProxyHeader: true)
         #expect(conversation.state.wants == .message)
         let header = line("192.0.2.1")
-        let (opening, rest) = (header[..<9], header[9...])
-        conversation.receive(opening.span)
+        let (start, rest) = (header[..<9], header[9...])
+        conversation.receive(start.span)
         #expect(try conversation.next() == nil)
         #expect(conversation.state.wants == .head)
         conversation.receive(rest.span)

@@ -2,26 +2,27 @@ import HTTP
 import TestSupport
 import Testing
 
-/// What the bytes are, in words: an address, `proxy`, `unknown`, a reason, or `more`. The same whole, with
-/// anything behind them, and byte by byte, where nothing may be found before the last byte is there.
+/// The result as text: an address, `proxy`, `unknown`, the reason of an error, or `more`. Checks
+/// that it does not change with bytes after the header, and that no prefix of the header has a
+/// result.
 private func verdict(
     _ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation
 ) -> String {
-    let whole = verdict(of: bytes)
-    if whole != "more" {
+    let unsplit = verdict(of: bytes)
+    if unsplit != "more" {
         for tail in ["G", "\r\n", "GET / HTTP/1.1\r\n", "\u{0}PROXY TCP4 "] {
             let longer = verdict(of: bytes + wire(tail))
-            #expect(longer == whole, "\(tail) behind it", sourceLocation: sourceLocation)
+            #expect(longer == unsplit, "\(tail) appended", sourceLocation: sourceLocation)
         }
     }
-    let isRefused = whole.hasSuffix("_header")
+    let isRefused = unsplit.hasSuffix("_header")
     for count in 0..<bytes.count {
         let part = verdict(of: Array(bytes[..<count]))
-        // A refusal may come sooner, and then it is this one.
-        let isAsItShouldBe = part == "more" || isRefused && part == whole
-        #expect(isAsItShouldBe, "\(part) after \(count)", sourceLocation: sourceLocation)
+        // An error may be found earlier, but it must be the same one.
+        let isExpected = part == "more" || isRefused && part == unsplit
+        #expect(isExpected, "\(part) after \(count)", sourceLocation: sourceLocation)
     }
-    return whole
+    return unsplit
 }
 
 private func verdict(of bytes: [UInt8]) -> String {
@@ -40,122 +41,110 @@ private func verdict(of bytes: [UInt8]) -> String {
 private let missing = "no_proxy_header"
 private let bad = "bad_proxy_header"
 
-@Suite("A PROXY header of version 1")
 struct ProxyLineTests {
-    @Test(
-        "names the client by its first address",
-        arguments: [
-            ("TCP4 192.0.2.1 192.0.2.2 56324 443", "192.0.2.1"),
-            ("TCP4 255.255.255.255 255.255.255.255 65535 65535", "255.255.255.255"),
-            ("TCP4 0.0.0.0 0.0.0.0 0 0", "0.0.0.0"),
-            ("TCP6 2001:db8::1 2001:db8::2 1 2", "2001:db8::1"),
-            ("TCP6 2001:DB8:0:0:0:0:0:1 :: 1 2", "2001:db8::1"),
-            ("TCP6 2001:0db8:0000:0000:0000:0000:0000:0001 ::1 1 2", "2001:db8::1"),
-            // One address has one text, however it comes.
-            ("TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 56324 443", "192.0.2.1"),
-            ("TCP6 ::ffff:c000:201 ::1 56324 443", "192.0.2.1"),
-            (
-                "TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
-                    + "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535",
-                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
-            ),
-        ])
-    func addresses(line: String, expected: String) {
+    @Test(arguments: [
+        ("TCP4 192.0.2.1 192.0.2.2 56324 443", "192.0.2.1"),
+        ("TCP4 255.255.255.255 255.255.255.255 65535 65535", "255.255.255.255"),
+        ("TCP4 0.0.0.0 0.0.0.0 0 0", "0.0.0.0"),
+        ("TCP6 2001:db8::1 2001:db8::2 1 2", "2001:db8::1"),
+        ("TCP6 2001:DB8:0:0:0:0:0:1 :: 1 2", "2001:db8::1"),
+        ("TCP6 2001:0db8:0000:0000:0000:0000:0000:0001 ::1 1 2", "2001:db8::1"),
+        // An address has one text, in whatever form it arrives.
+        ("TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 56324 443", "192.0.2.1"),
+        ("TCP6 ::ffff:c000:201 ::1 56324 443", "192.0.2.1"),
+        (
+            "TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+                + "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535",
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+        ),
+    ])
+    func `the first address of a version 1 header is the client`(line: String, expected: String) {
         let bytes = wire("PROXY \(line)\r\n")
         #expect(verdict(bytes) == "\(expected) +\(bytes.count)")
     }
 
-    @Test(
-        "may say that the client is not known, whatever stands behind that",
-        arguments: [
-            "", " ", " 192.0.2.1 192.0.2.2 1 2", " TCP4 192.0.2.1", "  ", " \u{0}\u{FF}",
-            " ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
-                + " 65535 65535",
-        ])
-    func unknown(rest: String) {
+    @Test(arguments: [
+        "", " ", " 192.0.2.1 192.0.2.2 1 2", " TCP4 192.0.2.1", "  ", " \u{0}\u{FF}",
+        " ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+            + " 65535 65535",
+    ])
+    func `a version 1 header with UNKNOWN ignores the rest of its line`(rest: String) {
         let bytes = wire("PROXY UNKNOWN\(rest)\r\n")
         #expect(verdict(bytes) == "unknown +\(bytes.count)")
     }
 
-    @Test(
-        "is refused for anything else",
-        arguments: [
-            // The family, and addresses of the other one.
-            "TCP5 192.0.2.1 192.0.2.2 1 2", "tcp4 192.0.2.1 192.0.2.2 1 2",
-            "UDP4 192.0.2.1 192.0.2.2 1 2", "TCP 192.0.2.1 192.0.2.2 1 2", "unknown",
-            "UNKNOWNS", "UNKNOW", "", " ", "TCP4", "TCP4 ", "TCP6 192.0.2.1 192.0.2.2 1 2",
-            "TCP4 2001:db8::1 2001:db8::2 1 2", "TCP4 192.0.2.1 2001:db8::2 1 2",
-            "TCP6 2001:db8::1 192.0.2.2 1 2", "TCP4 ::ffff:192.0.2.1 192.0.2.2 1 2",
-            // Spaces.
-            " TCP4 192.0.2.1 192.0.2.2 1 2", "TCP4  192.0.2.1 192.0.2.2 1 2",
-            "TCP4 192.0.2.1  192.0.2.2 1 2", "TCP4 192.0.2.1 192.0.2.2 1 2 ",
-            "TCP4 192.0.2.1 192.0.2.2 1  2", "TCP4\t192.0.2.1 192.0.2.2 1 2",
-            " UNKNOWN",
-            // Words that are missing, and one too many.
-            "TCP4 192.0.2.1 192.0.2.2 1", "TCP4 192.0.2.1 192.0.2.2", "TCP4 192.0.2.1 1 2",
-            "TCP4 192.0.2.1 192.0.2.2 1 2 3",
-            // Addresses.
-            "TCP4 192.0.2 192.0.2.2 1 2", "TCP4 192.0.2.1.1 192.0.2.2 1 2",
-            "TCP4 192.0.2.256 192.0.2.2 1 2", "TCP4 192.0.2.01 192.0.2.2 1 2",
-            "TCP4 192.0.2.1 192.0.02.2 1 2", "TCP4 0x7f.0.0.1 192.0.2.2 1 2",
-            "TCP4 +1.0.2.1 192.0.2.2 1 2", "TCP4 localhost localhost 1 2",
-            "TCP4 192.0.2.1/32 192.0.2.2 1 2", "TCP4 192.0.2.1:80 192.0.2.2:80 1 2",
-            "TCP4 192.0.2.1, 192.0.2.2 1 2",
-            "TCP6 [2001:db8::1] [2001:db8::2] 1 2", "TCP6 2001:db8::1%eth0 2001:db8::2 1 2",
-            "TCP6 2001:db8:::1 2001:db8::2 1 2", "TCP6 2001::db8::1 2001:db8::2 1 2",
-            "TCP6 2001:db8::1:12345 2001:db8::2 1 2", "TCP6 1:2:3:4:5:6:7 ::1 1 2",
-            "TCP6 1:2:3:4:5:6:7:8:9 ::1 1 2", "TCP6 2001:db8::g ::1 1 2",
-            // Ports.
-            "TCP4 192.0.2.1 192.0.2.2 01 2", "TCP4 192.0.2.1 192.0.2.2 1 00",
-            "TCP4 192.0.2.1 192.0.2.2 65536 2", "TCP4 192.0.2.1 192.0.2.2 1 99999",
-            "TCP4 192.0.2.1 192.0.2.2 123456 2", "TCP4 192.0.2.1 192.0.2.2 +1 2",
-            "TCP4 192.0.2.1 192.0.2.2 -1 2", "TCP4 192.0.2.1 192.0.2.2 1 2x",
-            "TCP4 192.0.2.1 192.0.2.2 0x1 2", "TCP4 192.0.2.1 192.0.2.2  2",
-            // Line ends.
-            "TCP4 192.0.2.1 192.0.2.2 1 2\n", "TCP4 192.0.2.1 192.0.2.2 1 2\r",
-            "TCP4 192.0.2.1\n192.0.2.2 1 2", "TCP4 192.0.2.1\r192.0.2.2 1 2",
-            "UNKNOWN\nGET / HTTP/1.1", "UNKNOWN \r HTTP/1.1", "UNKNOWN\u{0}",
-        ])
-    func refused(line: String) {
+    @Test(arguments: [
+        // An unknown family, or addresses of the other family.
+        "TCP5 192.0.2.1 192.0.2.2 1 2", "tcp4 192.0.2.1 192.0.2.2 1 2",
+        "UDP4 192.0.2.1 192.0.2.2 1 2", "TCP 192.0.2.1 192.0.2.2 1 2", "unknown",
+        "UNKNOWNS", "UNKNOW", "", " ", "TCP4", "TCP4 ", "TCP6 192.0.2.1 192.0.2.2 1 2",
+        "TCP4 2001:db8::1 2001:db8::2 1 2", "TCP4 192.0.2.1 2001:db8::2 1 2",
+        "TCP6 2001:db8::1 192.0.2.2 1 2", "TCP4 ::ffff:192.0.2.1 192.0.2.2 1 2",
+        // Spaces.
+        " TCP4 192.0.2.1 192.0.2.2 1 2", "TCP4  192.0.2.1 192.0.2.2 1 2",
+        "TCP4 192.0.2.1  192.0.2.2 1 2", "TCP4 192.0.2.1 192.0.2.2 1 2 ",
+        "TCP4 192.0.2.1 192.0.2.2 1  2", "TCP4\t192.0.2.1 192.0.2.2 1 2",
+        " UNKNOWN",
+        // Missing fields, and one too many.
+        "TCP4 192.0.2.1 192.0.2.2 1", "TCP4 192.0.2.1 192.0.2.2", "TCP4 192.0.2.1 1 2",
+        "TCP4 192.0.2.1 192.0.2.2 1 2 3",
+        // Addresses.
+        "TCP4 192.0.2 192.0.2.2 1 2", "TCP4 192.0.2.1.1 192.0.2.2 1 2",
+        "TCP4 192.0.2.256 192.0.2.2 1 2", "TCP4 192.0.2.01 192.0.2.2 1 2",
+        "TCP4 192.0.2.1 192.0.02.2 1 2", "TCP4 0x7f.0.0.1 192.0.2.2 1 2",
+        "TCP4 +1.0.2.1 192.0.2.2 1 2", "TCP4 localhost localhost 1 2",
+        "TCP4 192.0.2.1/32 192.0.2.2 1 2", "TCP4 192.0.2.1:80 192.0.2.2:80 1 2",
+        "TCP4 192.0.2.1, 192.0.2.2 1 2",
+        "TCP6 [2001:db8::1] [2001:db8::2] 1 2", "TCP6 2001:db8::1%eth0 2001:db8::2 1 2",
+        "TCP6 2001:db8:::1 2001:db8::2 1 2", "TCP6 2001::db8::1 2001:db8::2 1 2",
+        "TCP6 2001:db8::1:12345 2001:db8::2 1 2", "TCP6 1:2:3:4:5:6:7 ::1 1 2",
+        "TCP6 1:2:3:4:5:6:7:8:9 ::1 1 2", "TCP6 2001:db8::g ::1 1 2",
+        // Ports.
+        "TCP4 192.0.2.1 192.0.2.2 01 2", "TCP4 192.0.2.1 192.0.2.2 1 00",
+        "TCP4 192.0.2.1 192.0.2.2 65536 2", "TCP4 192.0.2.1 192.0.2.2 1 99999",
+        "TCP4 192.0.2.1 192.0.2.2 123456 2", "TCP4 192.0.2.1 192.0.2.2 +1 2",
+        "TCP4 192.0.2.1 192.0.2.2 -1 2", "TCP4 192.0.2.1 192.0.2.2 1 2x",
+        "TCP4 192.0.2.1 192.0.2.2 0x1 2", "TCP4 192.0.2.1 192.0.2.2  2",
+        // Line ends.
+        "TCP4 192.0.2.1 192.0.2.2 1 2\n", "TCP4 192.0.2.1 192.0.2.2 1 2\r",
+        "TCP4 192.0.2.1\n192.0.2.2 1 2", "TCP4 192.0.2.1\r192.0.2.2 1 2",
+        "UNKNOWN\nGET / HTTP/1.1", "UNKNOWN \r HTTP/1.1", "UNKNOWN\u{0}",
+    ])
+    func `a malformed version 1 line is rejected`(line: String) {
         #expect(verdict(wire("PROXY \(line)\r\n")) == bad)
     }
 
-    @Test("has 107 bytes at most")
-    func length() {
+    @Test func `a version 1 line has at most 107 bytes`() {
         func line(_ count: Int) -> [UInt8] {
-            let opening = "PROXY UNKNOWN "
-            let filling = String(repeating: "x", count: count - opening.utf8.count - 2)
-            return wire(opening + filling + "\r\n")
+            let prefix = "PROXY UNKNOWN "
+            let padding = String(repeating: "x", count: count - prefix.utf8.count - 2)
+            return wire(prefix + padding + "\r\n")
         }
         #expect(verdict(line(107)) == "unknown +107")
         for count in [108, 109, 200, 5000] { #expect(verdict(line(count)) == bad) }
         #expect(verdict(Array(line(107).dropLast())) == "more")
         #expect(verdict(Array(line(108).dropLast())) == bad)
         #expect(verdict(Array(line(109).dropLast(2))) == bad)
-        // Addresses that could be right, and do not fit.
+        // Valid addresses in a line that is too long.
         let address = "0000:0000:0000:0000:0000:ffff:255.255.255.255"
         #expect(verdict(wire("PROXY TCP6 \(address) \(address) 65535 65535\r\n")) == bad)
     }
 
-    @Test(
-        "begins with its word",
-        arguments: [
-            "GET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n", "PROPFIND / HTTP/1.1\r\n", "proxy TCP4",
-            " PROXY TCP4", "\nPROXY", "\u{0}", "\u{16}\u{3}\u{1}", "POST / HTTP/1.1\r\n",
-        ])
-    func others(text: String) {
+    @Test(arguments: [
+        "GET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n", "PROPFIND / HTTP/1.1\r\n", "proxy TCP4",
+        " PROXY TCP4", "\nPROXY", "\u{0}", "\u{16}\u{3}\u{1}", "POST / HTTP/1.1\r\n",
+    ])
+    func `a line that does not begin with PROXY is not a header`(text: String) {
         #expect(verdict(wire(text)) == missing)
     }
 
-    @Test("and a space behind it")
-    func opening() {
+    @Test func `a space must follow PROXY`() {
         #expect(verdict(wire("PROXYTCP4 192.0.2.1 192.0.2.2 1 2\r\n")) == bad)
         #expect(verdict(wire("PROXY\r\n")) == bad)
         #expect(verdict(wire("PROXY\tUNKNOWN\r\n")) == bad)
     }
 }
 
-@Suite("A PROXY header of version 2")
 struct ProxyBlockTests {
     private static let signature: [UInt8] = [
         0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A,
@@ -163,7 +152,7 @@ struct ProxyBlockTests {
 
     /// - Parameters:
     ///   - kind: version and command, family and transport.
-    ///   - length: where it is not that of the block.
+    ///   - length: the length to declare; by default that of the block.
     private func header(
         _ kind: (UInt8, UInt8), _ block: [UInt8], length: Int? = nil
     ) -> [UInt8] {
@@ -177,13 +166,13 @@ struct ProxyBlockTests {
         + Array(repeating: 0, count: 11) + [2, 0xDC, 0x04, 0x01, 0xBB]
     private let unix = wire("/run/a.sock") + [UInt8](repeating: 0, count: 205)
 
-    private func part(_ type: UInt8, _ value: [UInt8], length: Int? = nil) -> [UInt8] {
+    private func tlv(_ type: UInt8, _ value: [UInt8], length: Int? = nil) -> [UInt8] {
         let length = length ?? value.count
         return [type, UInt8(length >> 8), UInt8(length & 255)] + value
     }
 
-    @Test("names the client by its first address, of a stream or of datagrams")
-    func addresses() {
+    @Test
+    func `the first address of a version 2 header is the client, for streams and datagrams`() {
         for transport: UInt8 in [1, 2] {
             #expect(verdict(header((0x21, 0x10 | transport), ipv4)) == "192.0.2.1 +28")
             #expect(verdict(header((0x21, 0x20 | transport), ipv6)) == "2001:db8::1 +52")
@@ -192,8 +181,7 @@ struct ProxyBlockTests {
         #expect(verdict(header((0x21, 0x21), mapped)) == "192.0.2.1 +52")
     }
 
-    @Test("may say that the proxy itself connects, whatever stands behind that")
-    func local() {
+    @Test func `a LOCAL header names the proxy itself and ignores its block`() {
         for kind: UInt8 in [0x00, 0x11, 0x21, 0x31, 0x44, 0xFF] {
             #expect(verdict(header((0x20, kind), [])) == "proxy +16")
             #expect(verdict(header((0x20, kind), ipv4)) == "proxy +28")
@@ -201,8 +189,7 @@ struct ProxyBlockTests {
         }
     }
 
-    @Test("may say that the client is not known, or has no address of the Internet")
-    func unknown() {
+    @Test func `a version 2 header may report no client, or a client without an IP address`() {
         for kind: UInt8 in [0x00, 0x01, 0x02, 0x10, 0x20, 0x30] {
             #expect(verdict(header((0x21, kind), [])) == "unknown +16")
             #expect(verdict(header((0x21, kind), ipv4)) == "unknown +28")
@@ -211,34 +198,31 @@ struct ProxyBlockTests {
         #expect(verdict(header((0x21, 0x32), unix)) == "unknown +232")
     }
 
-    @Test("may have parts behind the addresses, which are skipped")
-    func parts() {
-        for parts in [
-            part(0x01, wire("h2")), part(0x04, []), part(0xEA, [1]) + part(0x20, [0, 0, 0, 0, 1]),
-            part(0x02, [UInt8](repeating: 7, count: 4081)), part(0xFF, [3, 0, 4]),
+    @Test func `TLVs after the addresses are skipped`() {
+        for tlvs in [
+            tlv(0x01, wire("h2")), tlv(0x04, []), tlv(0xEA, [1]) + tlv(0x20, [0, 0, 0, 0, 1]),
+            tlv(0x02, [UInt8](repeating: 7, count: 4081)), tlv(0xFF, [3, 0, 4]),
         ] {
-            let bytes = header((0x21, 0x11), ipv4 + parts)
+            let bytes = header((0x21, 0x11), ipv4 + tlvs)
             #expect(verdict(bytes) == "192.0.2.1 +\(bytes.count)")
         }
         #expect(
-            verdict(header((0x21, 0x21), ipv6 + part(0x04, [1, 2]))) == "2001:db8::1 +57")
-        #expect(verdict(header((0x21, 0x31), unix + part(0x04, []))) == "unknown +235")
+            verdict(header((0x21, 0x21), ipv6 + tlv(0x04, [1, 2]))) == "2001:db8::1 +57")
+        #expect(verdict(header((0x21, 0x31), unix + tlv(0x04, []))) == "unknown +235")
     }
 
-    @Test("is refused with parts that do not end with it")
-    func malformedParts() {
-        for parts: [UInt8] in [
-            [0x04], [0x04, 0], part(0x04, [], length: 1), part(0x04, [1, 2], length: 3),
-            part(0x04, [1, 2]) + [0], part(0x04, [1], length: 0xFFFF),
+    @Test func `a TLV that exceeds the header is rejected`() {
+        for tlvs: [UInt8] in [
+            [0x04], [0x04, 0], tlv(0x04, [], length: 1), tlv(0x04, [1, 2], length: 3),
+            tlv(0x04, [1, 2]) + [0], tlv(0x04, [1], length: 0xFFFF),
         ] {
-            #expect(verdict(header((0x21, 0x11), ipv4 + parts)) == bad)
-            #expect(verdict(header((0x21, 0x21), ipv6 + parts)) == bad)
-            #expect(verdict(header((0x21, 0x31), unix + parts)) == bad)
+            #expect(verdict(header((0x21, 0x11), ipv4 + tlvs)) == bad)
+            #expect(verdict(header((0x21, 0x21), ipv6 + tlvs)) == bad)
+            #expect(verdict(header((0x21, 0x31), unix + tlvs)) == bad)
         }
     }
 
-    @Test("is refused for any other version, command, family or transport")
-    func kinds() {
+    @Test func `any other version, command, family or transport is rejected`() {
         for command in UInt8.min...UInt8.max where command != 0x20 && command != 0x21 {
             #expect(verdict(of: header((command, 0x11), ipv4)) == bad)
         }
@@ -247,8 +231,7 @@ struct ProxyBlockTests {
         }
     }
 
-    @Test("is refused when it is shorter than its addresses")
-    func short() {
+    @Test func `a version 2 header shorter than its addresses is rejected`() {
         for count in 0..<12 {
             #expect(verdict(header((0x21, 0x11), Array(ipv4[..<count]))) == bad)
         }
@@ -260,10 +243,9 @@ struct ProxyBlockTests {
         }
     }
 
-    @Test("has 4096 bytes at most behind the first sixteen, and is refused before they come")
-    func long() {
+    @Test func `a block of more than 4096 bytes is rejected before it arrives`() {
         func filled(_ count: Int) -> [UInt8] {
-            ipv4 + part(0x04, .init(repeating: 0, count: count))
+            ipv4 + tlv(0x04, .init(repeating: 0, count: count))
         }
         #expect(verdict(of: header((0x21, 0x11), filled(4096 - 15))) == "192.0.2.1 +4112")
         #expect(verdict(of: header((0x20, 0x00), filled(4096 - 15))) == "proxy +4112")
@@ -275,8 +257,7 @@ struct ProxyBlockTests {
         }
     }
 
-    @Test("begins with its signature")
-    func signatures() {
+    @Test func `a version 2 header begins with its signature`() {
         for index in Self.signature.indices.dropFirst() {
             for change: UInt8 in [1, 0x20, 0x80] {
                 var bytes = header((0x21, 0x11), ipv4)
@@ -288,31 +269,30 @@ struct ProxyBlockTests {
         #expect(verdict(wire("\r\n\r\n")) == "more")
     }
 
-    /// What a network load balancer of AWS sends, checksum first; from the tests of go-proxyproto
-    /// (github.com/pires/go-proxyproto, tlvparse/aws_test.go).
-    private var summed: [UInt8] {
+    /// A header as sent by an AWS network load balancer, with the checksum first. From the tests of
+    /// go-proxyproto (github.com/pires/go-proxyproto, tlvparse/aws_test.go).
+    private var checksummed: [UInt8] {
         let addresses: [UInt8] = [172, 31, 7, 113, 172, 31, 10, 31, 0xC8, 0xF2, 0x00, 0x50]
-        let endpoint = part(0xEA, [1] + wire("vpce-08d2bf15fac5001c9"))
-        let filling = part(0x04, .init(repeating: 0, count: 36))
-        let sum = part(0x03, [0xE8, 0xD6, 0x89, 0x2D])
-        return header((0x21, 0x11), addresses + sum + endpoint + filling)
+        let endpoint = tlv(0xEA, [1] + wire("vpce-08d2bf15fac5001c9"))
+        let padding = tlv(0x04, .init(repeating: 0, count: 36))
+        let sum = tlv(0x03, [0xE8, 0xD6, 0x89, 0x2D])
+        return header((0x21, 0x11), addresses + sum + endpoint + padding)
     }
 
-    @Test("is taken with its own checksum, and with no other")
-    func checksum() {
-        #expect(verdict(summed) == "172.31.7.113 +100")
-        // The proxy's own connections are taken whatever is behind the first sixteen bytes.
-        for index in summed.indices {
+    @Test func `a header with a checksum is accepted only if the checksum is right`() {
+        #expect(verdict(checksummed) == "172.31.7.113 +100")
+        // A LOCAL header is accepted with any bytes after the first sixteen.
+        for index in checksummed.indices {
             for bit in 0..<8 {
-                var changed = summed
+                var changed = checksummed
                 changed[index] ^= 1 << bit
                 let found = verdict(of: changed)
                 switch (index, bit) {
                 case (12, 0): #expect(found == "proxy +100")
-                // Other families and lengths; what has no known shape has no checksum.
+                // Another family or length. An unknown format has no checksum.
                 case (13, _), (14, _), (15, _):
                     #expect([bad, "more", "unknown +100"].contains(found))
-                // A part of another type, or a type behind what is a longer part now.
+                // A TLV of another type, or a checksum inside a TLV that is now longer.
                 case (28, _), (29, _), (30, _):
                     #expect([bad, "172.31.7.113 +100"].contains(found))
                 case (0..<12, _): #expect(found == missing)
@@ -322,22 +302,21 @@ struct ProxyBlockTests {
         }
     }
 
-    @Test("has one checksum at most, of four bytes")
-    func checksums() {
+    @Test func `a header has at most one checksum, of four bytes`() {
         for sums in [
-            part(0x03, []), part(0x03, [0, 0, 0]), part(0x03, [0, 0, 0, 0, 0]),
-            part(0x03, [0, 0, 0, 0]) + part(0x03, [0, 0, 0, 0]),
+            tlv(0x03, []), tlv(0x03, [0, 0, 0]), tlv(0x03, [0, 0, 0, 0, 0]),
+            tlv(0x03, [0, 0, 0, 0]) + tlv(0x03, [0, 0, 0, 0]),
         ] {
             #expect(verdict(header((0x21, 0x11), ipv4 + sums)) == bad)
         }
-        var twice = summed
-        // The filling begins 39 bytes before the end.
+        var twice = checksummed
+        // The padding begins 39 bytes before the end.
         twice[twice.count - 39] = 0x03
         #expect(verdict(twice) == bad)
     }
 }
 
-/// Headers that go through much of the reader.
+/// Headers that cover much of the parser.
 private let corpus: [[UInt8]] = [
     wire("PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"),
     wire("PROXY TCP6 2001:db8::1 ::ffff:192.0.2.1 0 65535\r\n"), wire("PROXY UNKNOWN a b\r\n"),
@@ -348,23 +327,24 @@ private let corpus: [[UInt8]] = [
         + [UInt8](repeating: 0x0A, count: 36) + [4, 0, 1, 0],
 ]
 
-@Suite("A mutated PROXY header")
 struct ProxyHeaderMutationTests {
-    @Test("never traps, and is read in one way however it is cut", arguments: 0..<8)
-    func mutants(seed: UInt64) {
-        var dice = SeededGenerator(seed: seed)
+    @Test(arguments: 0..<8)
+    func `a mutated PROXY header never traps and is parsed the same however it is split`(
+        seed: UInt64
+    ) {
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<TestScale.rounds(100, long: 5000) {
-            var bytes = corpus.randomElement(using: &dice)!
-            for _ in 0..<Int.random(in: 1...3, using: &dice) {
-                let place = Int.random(in: 0..<bytes.count, using: &dice)
-                switch Int.random(in: 0..<4, using: &dice) {
-                case 0: bytes[place] = UInt8.random(in: 0...255, using: &dice)
-                case 1: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
+            var bytes = corpus.randomElement(using: &generator)!
+            for _ in 0..<Int.random(in: 1...3, using: &generator) {
+                let place = Int.random(in: 0..<bytes.count, using: &generator)
+                switch Int.random(in: 0..<4, using: &generator) {
+                case 0: bytes[place] = UInt8.random(in: 0...255, using: &generator)
+                case 1: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
                 case 2 where bytes.count > 1: bytes.remove(at: place)
                 default: bytes.insert(bytes[place], at: place)
                 }
             }
-            // The first answer there is stays the answer.
+            // The first result must not change with further bytes.
             var answer = "more"
             for count in 0...bytes.count {
                 let found = verdict(of: Array(bytes[..<count]))

@@ -3,30 +3,30 @@ import TestSupport
 import Testing
 import Time
 
-/// What a conversation makes of a byte string, from its first byte to its last.
+/// The requests, responses and final state of a conversation that gets a byte string.
 struct Reading: Equatable {
     enum End: Equatable {
         /// Between two messages.
         case idle
         /// Inside a message.
         case unfinished
-        /// After a response that closes.
+        /// After a response that closes the connection.
         case closed
         case refused(ParseError)
     }
 
     var requests: [Message] = []
     var end = End.idle
-    /// Every response. 100 (Continue) is left out: it is owed only to a client that waits.
+    /// All responses except 100 (Continue), which only a waiting client gets.
     var responses = ""
 
-    /// The error of the first message.
+    /// The error of the first message; nil if that message was served.
     var refusal: ParseError? {
         guard requests.isEmpty, case .refused(let error) = end else { return nil }
         return error
     }
 
-    /// The one request there is, with nothing wrong behind it.
+    /// The only request; nil if there are several, or if an error follows it.
     var only: Message? {
         end == .idle || end == .closed ? requests.count == 1 ? requests[0] : nil : nil
     }
@@ -34,7 +34,7 @@ struct Reading: Equatable {
     var paths: [String] { requests.map(\.path) }
 }
 
-/// A request as a handler sees it, its bytes as characters.
+/// A request as handlers see it, with bytes as characters.
 struct Message: Equatable {
     let method: HTTP.Method
     let form: Request.Form
@@ -64,8 +64,8 @@ struct Message: Equatable {
     }
 }
 
-/// Reads `text` in one piece, and checks that no other way to cut it changes a request, an error or
-/// a response: byte by byte, at random places, and with another request right behind it.
+/// Parses `text` in one piece. Checks that no other split changes a request, an error or a
+/// response: byte by byte, at random offsets, and with another request directly after it.
 func reading(
     of text: String, limits: Conversation.Limits = .init(),
     sourceLocation: SourceLocation = #_sourceLocation
@@ -77,28 +77,28 @@ func reading(
     of bytes: [UInt8], limits: Conversation.Limits = .init(),
     sourceLocation: SourceLocation = #_sourceLocation
 ) -> Reading {
-    let whole = read([bytes[...]], limits)
+    let unsplit = read([bytes[...]], limits)
     let byByte = read(bytes.indices.map { bytes[$0...$0] }, limits)
-    #expect(byByte == whole, "byte by byte", sourceLocation: sourceLocation)
+    #expect(byByte == unsplit, "byte by byte", sourceLocation: sourceLocation)
 
-    var dice = SeededGenerator(seed: UInt64(bytes.count))
+    var generator = SeededGenerator(seed: UInt64(bytes.count))
     for _ in 0..<2 {
-        let pieces = bytes.cut(by: &dice)
+        let pieces = bytes.cut(by: &generator)
         let cuts = pieces.map(\.startIndex)
-        #expect(read(pieces, limits) == whole, "cut at \(cuts)", sourceLocation: sourceLocation)
+        #expect(read(pieces, limits) == unsplit, "cut at \(cuts)", sourceLocation: sourceLocation)
     }
 
-    guard whole.end != .unfinished else { return whole }
+    guard unsplit.end != .unfinished else { return unsplit }
     let followed = read([(bytes + follower)[...]], limits)
-    if whole.end == .idle {
+    if unsplit.end == .idle {
         let first = Array(followed.requests.dropLast())
-        #expect(first == whole.requests, "followed", sourceLocation: sourceLocation)
+        #expect(first == unsplit.requests, "followed", sourceLocation: sourceLocation)
         #expect(followed.paths.last == "/follower", sourceLocation: sourceLocation)
         #expect(followed.end == .idle, sourceLocation: sourceLocation)
     } else {
-        #expect(followed == whole, "followed", sourceLocation: sourceLocation)
+        #expect(followed == unsplit, "followed", sourceLocation: sourceLocation)
     }
-    return whole
+    return unsplit
 }
 
 private let follower = wire("GET /follower HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
@@ -116,7 +116,7 @@ private func read(_ pieces: [ArraySlice<UInt8>], _ limits: Conversation.Limits) 
             }
         } catch {
             reading.end = .refused(error)
-            peer.fail(error)
+            peer.reject(error)
         }
     }
     if reading.end == .idle {
@@ -129,11 +129,11 @@ private func read(_ pieces: [ArraySlice<UInt8>], _ limits: Conversation.Limits) 
 }
 
 extension [UInt8] {
-    fileprivate func cut(by dice: inout SeededGenerator) -> [ArraySlice<UInt8>] {
+    fileprivate func cut(by generator: inout SeededGenerator) -> [ArraySlice<UInt8>] {
         var rest = self[...]
         var pieces: [ArraySlice<UInt8>] = []
         while !rest.isEmpty {
-            let count = Int.random(in: 1...Swift.min(rest.count, 40), using: &dice)
+            let count = Int.random(in: 1...Swift.min(rest.count, 40), using: &generator)
             pieces.append(rest.prefix(count))
             rest = rest.dropFirst(count)
         }

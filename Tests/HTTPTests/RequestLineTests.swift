@@ -2,33 +2,29 @@ import HTTP
 import TestSupport
 import Testing
 
-@Suite("A request line")
 struct RequestLineTests {
     @Test(
-        "names its method",
         arguments: [
             ("GET", .get), ("HEAD", .head), ("POST", .post), ("PUT", .put), ("PATCH", .patch),
             ("DELETE", .delete), ("OPTIONS", .options), ("TRACE", .trace),
         ] as [(String, HTTP.Method)])
-    func methods(name: String, method: HTTP.Method) {
+    func `a request line names its method`(name: String, method: HTTP.Method) {
         let request = reading(of: "\(name) /a HTTP/1.1\r\nHost: h\r\n\r\n").only
         #expect(request?.method == method)
         #expect(request?.path == "/a")
         #expect("\(method.name)" == name)
     }
 
-    @Test(
-        "may have a method that nobody knows; case counts",
-        arguments: [
-            "FOO", "get", "Get", "GETS", "GE", "M-SEARCH", "-", "PRI", "0", "!#$%&'*+-.^_`|~",
-        ])
-    func otherMethods(name: String) {
+    @Test(arguments: [
+        "FOO", "get", "Get", "GETS", "GE", "M-SEARCH", "-", "PRI", "0", "!#$%&'*+-.^_`|~",
+    ])
+    func `an unknown method is accepted, and case matters`(name: String) {
         let request = reading(of: "\(name) /a HTTP/1.1\r\nHost: h\r\n\r\n").only
         #expect(request?.method == .other)
     }
 
-    @Test("has a method of tchar alone", arguments: UInt8.min...UInt8.max)
-    func methodCharacters(byte: UInt8) {
+    @Test(arguments: UInt8.min...UInt8.max)
+    func `a method consists of tchar only`(byte: UInt8) {
         let line = wire("G") + [byte] + wire("T /a HTTP/1.1\r\nHost: h\r\n\r\n")
         let tchar =
             "!#$%&'*+-.^_`|~0123456789"
@@ -37,7 +33,6 @@ struct RequestLineTests {
     }
 
     @Test(
-        "is three words with one space between them, and nothing else",
         arguments: [
             (" /a HTTP/1.1", .badRequestLine), (" GET /a HTTP/1.1", .badRequestLine),
             ("\tGET /a HTTP/1.1", .badRequestLine), ("GET  /a HTTP/1.1", .badTarget),
@@ -54,95 +49,89 @@ struct RequestLineTests {
             ("GET /a HTTP/1.1\0", .controlCharacter), ("Host: h", .badRequestLine),
             (" ", .badRequestLine),
         ] as [(String, ParseError)])
-    func words(line: String, error: ParseError) {
+    func `a request line is three parts with one space between them`(
+        line: String, error: ParseError
+    ) {
         #expect(reading(of: "\(line)\r\nHost: h\r\n\r\n").refusal == error)
     }
 
-    @Test(
-        "ends in a version that is spelt as it should be",
-        arguments: [
-            "HTTP/1.1.1", "HTTP/11.1", "HTTP/1.10", "HTTP/1.x", "HTTP/-1.1", "HTTP/1,1", "HTP/1.1",
-            "HTTP/ 1.1", "HTTP 1.1", "HTTPS/1.1", "HTTP/1", "HTTP/", "FTP/1.1", "HTTP/1.1x",
-            "HTTP/+1.1", "HTTP/1.", "HTTP/.1", "HTTP/x.1", "http/1.1", "Http/1.1", "HTTP/111",
-            "HTTP/0.99", "HTTP/01.1", "HTTP/1.01", "HTTP\\1.1", "HTTP/1.\u{B9}", "\u{C8}TTP/1.1",
-            "1.1",
-        ])
-    func malformedVersions(version: String) {
+    @Test(arguments: [
+        "HTTP/1.1.1", "HTTP/11.1", "HTTP/1.10", "HTTP/1.x", "HTTP/-1.1", "HTTP/1,1", "HTP/1.1",
+        "HTTP/ 1.1", "HTTP 1.1", "HTTPS/1.1", "HTTP/1", "HTTP/", "FTP/1.1", "HTTP/1.1x",
+        "HTTP/+1.1", "HTTP/1.", "HTTP/.1", "HTTP/x.1", "http/1.1", "Http/1.1", "HTTP/111",
+        "HTTP/0.99", "HTTP/01.1", "HTTP/1.01", "HTTP\\1.1", "HTTP/1.\u{B9}", "\u{C8}TTP/1.1",
+        "1.1",
+    ])
+    func `a malformed version is rejected`(version: String) {
         #expect(reading(of: "GET / \(version)\r\nHost: h\r\n\r\n").refusal == .badRequestLine)
         #expect(reading(of: "GET /abc \(version)\r\nHost: h\r\n\r\n").refusal == .badRequestLine)
     }
 
-    @Test("is refused for its version unless that is 1.x", arguments: [0, 2, 3, 4, 5, 6, 7, 8, 9])
-    func otherMajorVersions(major: Int) {
+    @Test(arguments: [0, 2, 3, 4, 5, 6, 7, 8, 9])
+    func `a major version other than 1 is rejected`(major: Int) {
         for minor in 0...9 {
             let refusal = reading(of: "GET / HTTP/\(major).\(minor)\r\nHost: h\r\n\r\n").refusal
             #expect(refusal == .unsupportedVersion)
         }
     }
 
-    // RFC 9110 §2.5: a minor version says what the client can do, not how it is to be read.
-    @Test("of a later 1.x is served as 1.1", arguments: 1...9)
-    func minorVersions(minor: Int) {
+    // RFC 9110 §2.5: a minor version states the sender's capabilities; it does not change the
+    // syntax.
+    @Test(arguments: 1...9)
+    func `a later 1.x version is served as 1.1`(minor: Int) {
         let served = reading(of: "GET /a HTTP/1.\(minor)\r\nHost: h\r\n\r\n")
         #expect(served.only?.path == "/a")
         #expect(served.end == .idle)
         #expect(reading(of: "GET /a HTTP/1.\(minor)\r\n\r\n").refusal == .missingHost)
     }
 
-    @Test("of 1.0 needs no Host, and the connection ends")
-    func version10() {
+    @Test func `an HTTP/1.0 request needs no Host, and its connection closes`() {
         let served = reading(of: "GET /a HTTP/1.0\r\n\r\n")
         #expect(served.only?.path == "/a")
         #expect(served.end == .closed)
     }
 
-    @Test("of HTTP/2 is refused as a version")
-    func http2() {
+    @Test func `the HTTP/2 preface is rejected for its version`() {
         #expect(
             reading(of: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").refusal == .unsupportedVersion)
     }
 
     // RFC 9112 §2.2.
-    @Test("may have one empty line before it")
-    func leadingEmptyLine() {
+    @Test func `one empty line before a request line is ignored`() {
         #expect(reading(of: "\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n").only?.path == "/a")
         let two = "\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(reading(of: two).paths == ["/a", "/b"])
     }
 
     @Test(
-        "may have nothing else before it",
         arguments: [
             ("\r\n\r\n", .badRequestLine), (" \r\n", .badRequestLine), ("\n", .bareLineEnd),
             ("\r", .bareLineEnd), ("\r\r\n", .bareLineEnd), ("\n\r\n", .bareLineEnd),
             ("\r\n\n", .bareLineEnd), ("\0", .controlCharacter),
             ("\u{EF}\u{BB}\u{BF}", .badRequestLine),
         ] as [(String, ParseError)])
-    func otherPrefixes(prefix: String, error: ParseError) {
+    func `anything else before a request line is rejected`(prefix: String, error: ParseError) {
         #expect(reading(of: "\(prefix)GET /a HTTP/1.1\r\nHost: h\r\n\r\n").refusal == error)
     }
 
-    @Test("is not waited for without end: empty lines are refused at the second")
-    func emptyLines() {
+    @Test func `a second empty line before a request line is rejected`() {
         #expect(reading(of: String(repeating: "\r\n", count: 500)).refusal == .badRequestLine)
         #expect(reading(of: "\r\n").end == .idle)
         #expect(reading(of: "\r").end == .unfinished)
     }
 
-    @Test("may be as long as the limit for the head, its line end included")
-    func longest() {
+    @Test func `a request line with its line end may have exactly the size of the head limit`() {
         let limits = Conversation.Limits(head: 100)
         let fits = "GET /\(String(repeating: "a", count: 84)) HTTP/1.0\r\n"
         let over = "GET /\(String(repeating: "a", count: 85)) HTTP/1.0\r\n"
         #expect(fits.utf8.count == 100)
-        // The line is not too long; the head is, as its last line has no room.
+        // The line fits, but no room is left for the empty line that ends the head.
         #expect(reading(of: fits, limits: limits).refusal == .headTooLarge)
         #expect(reading(of: over, limits: limits).refusal == .targetTooLong)
     }
 
-    // RFC 9112 §3: 501 for a method, 414 for the rest.
-    @Test("of any length over the limit is refused, whatever is too long in it")
-    func tooLong() {
+    // RFC 9112 §3: 501 for the method, 414 for the rest.
+    @Test func `a request line over the limit is rejected, whichever part is too long`() {
         let long = String(repeating: "a", count: 20_000)
         #expect(reading(of: "GET /\(long) HTTP/1.1\r\n").refusal == .targetTooLong)
         #expect(reading(of: "GET /?\(long) HTTP/1.1\r\n").refusal == .targetTooLong)
@@ -150,10 +139,10 @@ struct RequestLineTests {
         #expect(reading(of: "GET / \(long)").refusal == .targetTooLong)
     }
 
-    @Test("is not found in noise", arguments: 0..<100)
-    func noise(seed: UInt64) {
-        var dice = SeededGenerator(seed: seed)
-        let noise = (0..<300).map { _ in UInt8.random(in: 0...255, using: &dice) }
+    @Test(arguments: 0..<100)
+    func `random bytes are never parsed as a request`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let noise = (0..<300).map { _ in UInt8.random(in: 0...255, using: &generator) }
         #expect(reading(of: noise + wire("\r\n\r\n")).refusal != nil)
     }
 }

@@ -1,12 +1,12 @@
 import HTTP
 
 extension Requirement {
-    /// RFC 9110, from its beginning to its end.
+    /// The requirements of RFC 9110, in the order of its sections.
     static let ofSemantics: [Requirement] = foundations + fields + control + methods + statuses
 
     private static let foundations = [
         Requirement(
-            "9110 §2.2", "What is sent matches the grammar."
+            "9110 §2.2", "All that is sent matches the grammar."
         ) { answer in
             answer.fieldLines.allSatisfy {
                 $0.wholeMatch(
@@ -14,37 +14,38 @@ extension Requirement {
                     != nil
             }
         },
-        Requirement("9110 §2.2", "What only another role may send is not sent.") { answer in
+        Requirement("9110 §2.2", "Fields that only other roles may send are not sent.") { answer in
             ["host", "expect", "te", "authorization", "proxy-authenticate", "via", "age"]
                 .allSatisfy { answer[$0] == nil }
         },
         Requirement(
-            "9110 §2.3", "What this server makes for a client it can take from one.",
+            "9110 §2.3", "The server accepts from clients what it generates for them.",
             shownBy:
-                "begins with a password, is renewed, ends when asked, and all of that is on record",
-            "is the client's own if it may stand in a log line"),
+                "login, refresh and logout work as documented and are logged",
+            "a valid X-Request-Id of the client is used"),
         Requirement(
-            "9110 §2.4", "What is received means what the specification says it means.",
-            shownBy: "is checked and ignored", "says where the body ends",
-            "is found by method and path"),
+            "9110 §2.4", "Received elements have the meaning that the specification gives them.",
+            shownBy: "chunk extensions are validated and ignored",
+            "Content-Length determines the end of the body",
+            "a route is found by method and path"),
         Requirement(
-            "9110 §3.3", "Two requests of a connection are not taken for those of one user.",
+            "9110 §3.3", "Two requests on one connection are not attributed to one user.",
             [
                 (
                     get("/who", "Authorization: one") + get("/who"),
-                    // The content of the second, which is another one, is looked at below.
+                    // The contents are different; the named test checks them.
                     .answers([200, 200])
                 )
             ],
-            tests: ["on one connection has its own credentials, or none"]),
+            tests: ["requests on one connection each have their own credentials"]),
         Requirement(
-            "9110 §4.2.1", "An http URI without a host is refused.",
+            "9110 §4.2.1", "An http URI without a host is rejected.",
             [
                 (get("http:///a"), .refused), (get("http://:80/a"), .refused),
                 (get("http://?a"), .refused), (get("http://"), .refused),
             ]),
         Requirement(
-            "9110 §4.2.2", "An https URI without a host is refused.",
+            "9110 §4.2.2", "An https URI without a host is rejected.",
             behindTrustedProxy: [
                 (get("https:///a"), .refused), (get("https://:443/a"), .refused),
                 (get("https://"), .refused),
@@ -57,7 +58,7 @@ extension Requirement {
             return Set(names).count == names.count
         },
         Requirement(
-            "9110 §5.3", "No request is acted upon before all of its head is here.",
+            "9110 §5.3", "No request is processed before its head is complete.",
             [
                 ("GET /a HTTP/1.1\r\nHost: h\r\n", .waits([])),
                 ("GET /a HTTP/1.1\r\nHost: h\r\n\r", .waits([])),
@@ -65,7 +66,7 @@ extension Requirement {
                 (get() + "GET /a HTTP/1.1\r\nHost: h\r\nX: y\r\n", .waits([200])),
             ]),
         Requirement(
-            "9110 §5.4", "Fields larger than are wanted here are refused with 4xx.",
+            "9110 §5.4", "Fields larger than the limit are rejected with 4xx.",
             [
                 (get("/a", "X: " + String(repeating: "y", count: 20_000)), .ends([431])),
                 (get("/a", String(repeating: "y", count: 20_000) + ": x"), .ends([431])),
@@ -73,9 +74,9 @@ extension Requirement {
                 (post("Content-Length: " + String(repeating: "0", count: 20_000)), .ends([431])),
                 (chunked("0\r\nX: " + String(repeating: "y", count: 20_000)), .ends([431])),
             ],
-            tests: ["fits into the head, whose limit counts every line end"]),
+            tests: ["the size limit of a head includes every line end"]),
         Requirement(
-            "9110 §5.5", "White space around a value is no part of it.",
+            "9110 §5.5", "White space around a value is not part of it.",
             [
                 (get("/who", "Authorization: \t x  y \t "), .content("x  y")),
                 (get("/who", "Authorization:x"), .content("x")),
@@ -83,23 +84,23 @@ extension Requirement {
                 (post("Transfer-Encoding:   chunked  ", "0\r\n\r\n"), .served),
             ]),
         Requirement(
-            "9110 §5.5", "CR, LF or NUL in a value is refused.",
+            "9110 §5.5", "CR, LF or NUL in a value is rejected.",
             [
                 (get("/a", "X: a\0b"), .refused), (get("/a", "X: a\rb"), .refused),
                 (get("/a", "X: a\nb"), .refused), (get("/a", "X: \0"), .refused),
                 (chunked("0\r\nX: a\0b\r\n\r\n"), .refused),
             ],
-            tests: ["has a value without control characters"]),
-        Requirement("9110 §5.6.1.1", "No list that is sent has empty members.") { answer in
+            tests: ["a field value contains no control characters"]),
+        Requirement("9110 §5.6.1.1", "No list is sent with empty elements.") { answer in
             guard let allowed = answer["allow"] else { return true }
             return allowed.split(separator: ",", omittingEmptySubsequences: false)
                 .allSatisfy { !$0.allSatisfy(\.isWhitespace) }
         },
-        // In Transfer-Encoding none is a reasonable number: a server in front that does not see the
-        // coding for the comma sees the end of the message elsewhere (RFC 9112 §11.2).
+        // No empty elements are accepted in Transfer-Encoding. A proxy that does not recognize the
+        // coding because of a comma finds the end of the message elsewhere (RFC 9112 §11.2).
         Requirement(
             "9110 §5.6.1.2",
-            "Empty members of a list are ignored, but not where they can hide framing.",
+            "Empty list elements are ignored, except where they can hide framing.",
             [
                 (get("/a", "Connection: , ,close,"), .ends([200])),
                 (get("/a", "Connection: ,"), .served),
@@ -113,33 +114,35 @@ extension Requirement {
             }
         },
         Requirement(
-            "9110 §5.6.3", "Bad white space where the grammar has it is read and removed.",
+            "9110 §5.6.3", "Bad white space is removed where the grammar allows it.",
             [(chunked("5 \t; \ta\t = \t\"b\"\r\nhello\r\n0\r\n\r\n"), .content("hello"))]),
         Requirement(
-            "9110 §5.6.4", "A quoted pair is what stands behind its backslash.",
+            "9110 §5.6.4", "A quoted pair is the character after its backslash.",
             [(chunked("5;a=\"\\\"\\\\;\"\r\nhello\r\n0\r\n\r\n"), .content("hello"))],
-            tests: ["is the right-most address of Forwarded that is not trusted"]),
+            tests: ["the client is the rightmost untrusted address of Forwarded"]),
         Requirement(
-            "9110 §5.6.7", "A date that is sent is an IMF-fixdate, with no white space more.",
-            tests: ["is written as an HTTP date, fractions dropped"]
+            "9110 §5.6.7", "A date is sent as an IMF-fixdate, without additional white space.",
+            tests: ["a timestamp is written as an HTTP date without fractions"]
         ) { answer in
             guard let date = answer["date"] else { return true }
-            return date.wholeMatch(
-                of:
-                    /(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] [A-Z][a-z]{2} [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT/
-            ) != nil
+            let format =
+                #/
+                (Mon|Tue|Wed|Thu|Fri|Sat|Sun),\ [0-3][0-9]\ [A-Z][a-z]{2}\ [0-9]{4}
+                \ [0-2][0-9]:[0-5][0-9]:[0-6][0-9]\ GMT
+                /#
+            return date.wholeMatch(of: format) != nil
         },
     ]
 
     private static let control = [
-        Requirement("9110 §6.2", "The version that is sent is the one that is spoken.") {
+        Requirement("9110 §6.2", "The version of a response is the one that it conforms to.") {
             $0.statusLine.hasPrefix("HTTP/1.1 ")
         },
-        Requirement("9110 §6.5.1", "No trailer field is sent, and none announced.") { answer in
+        Requirement("9110 §6.5.1", "No trailer field is sent or announced.") { answer in
             answer["trailer"] == nil && answer["transfer-encoding"] == nil
         },
         Requirement(
-            "9110 §6.5.1", "A trailer field is not taken for one of the head.",
+            "9110 §6.5.1", "A trailer field is not merged into the fields of the head.",
             [
                 (
                     "GET /who HTTP/1.1\r\nHost: h\r\nAuthorization: early\r\n"
@@ -147,13 +150,13 @@ extension Requirement {
                     .content("early")
                 )
             ],
-            tests: ["is checked and dropped"]),
+            tests: ["trailer fields are validated and discarded"]),
         Requirement(
             "9110 §6.6.1", "Every response with 2xx, 3xx or 4xx has a Date.",
-            tests: ["answers over IPv4, with what every response has"]
+            tests: ["a response over IPv4 has the common header fields"]
         ) { $0.status < 200 || $0["date"] != nil },
         Requirement(
-            "9110 §7.1", "The authority form is for CONNECT alone, the asterisk for OPTIONS alone.",
+            "9110 §7.1", "Only CONNECT may use authority-form, and only OPTIONS asterisk-form.",
             [
                 (get("*"), .refused), ("POST * HTTP/1.1\r\nHost: h\r\n\r\n", .refused),
                 ("CONNECT * HTTP/1.1\r\nHost: h\r\n\r\n", .refused), (get("h:80"), .refused),
@@ -161,7 +164,7 @@ extension Requirement {
                 ("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", .answers([204])),
             ]),
         Requirement(
-            "9110 §7.4", "An https URI is refused on a connection that nobody has secured.",
+            "9110 §7.4", "An https URI is rejected on a connection without TLS.",
             [
                 (get("https://h/a"), .ends([421])), (get("HTTPS://h:443/a?b"), .ends([421])),
                 ("GET https://h/a HTTP/1.0\r\n\r\n", .ends([421])),
@@ -169,46 +172,49 @@ extension Requirement {
                 (get("ftp://h/a"), .refused), (get("urn:a"), .refused),
             ]),
         Requirement(
-            "9110 §7.4", "A trusted gateway may have secured it.",
+            "9110 §7.4",
+            "An https URI from a trusted proxy is served, because the proxy terminates TLS.",
             behindTrustedProxy: [(get("https://h/a"), .served)]),
         Requirement(
-            "9110 §7.6.1", "Fields about the connection are listed in Connection; there are none."
+            "9110 §7.6.1",
+            "Connection-specific fields would be listed in Connection; none are sent."
         ) { answer in
             ["keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"]
                 .allSatisfy { answer[$0] == nil }
         },
         Requirement(
-            "9110 §7.6.1", "Connection lists nothing that is for all recipients."
+            "9110 §7.6.1", "Connection lists no field that is for all recipients."
         ) { ["close", "keep-alive", nil].contains($0["connection"]) },
         Requirement(
             "9110 §7.8",
-            "Nothing is switched to another protocol: Upgrade is ignored, in HTTP/1.0 too.",
+            "Upgrade is ignored, in HTTP/1.0 too: the protocol is never switched.",
             [
                 (get("/a", "Connection: upgrade\r\nUpgrade: websocket"), .served),
                 (
                     get(
                         "/a",
-                        "Connection: upgrade, http2-settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk"
+                        "Connection: upgrade, http2-settings\r\nUpgrade: h2c\r\n"
+                            + "HTTP2-Settings: AAMAAABk"
                     ), .served
                 ),
                 ("GET /a HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x/1\r\n\r\n", .ends([200])),
             ]),
         Requirement(
-            "9110 §8.6", "Content-Length to HEAD is that to GET.",
-            tests: ["to HEAD is that to GET without the content"]
+            "9110 §8.6", "Content-Length in a response to HEAD is that of GET.",
+            tests: ["the response to HEAD is that to GET without the content"]
         ) { answer in
-            // All that is asked for with HEAD here has the content `a`.
+            // Every HEAD request of the table that gets 200 is for the content `a`.
             answer.method != .head || answer.status != 200 || answer["content-length"] == "1"
         },
-        Requirement("9110 §8.6", "There is no Content-Length with 1xx and 204.") { answer in
+        Requirement("9110 §8.6", "1xx and 204 have no Content-Length.") { answer in
             !(100..<200 ~= answer.status || answer.status == 204) || answer["content-length"] == nil
         },
-        Requirement("9110 §8.6", "Content-Length is as much as comes.") { answer in
+        Requirement("9110 §8.6", "Content-Length is the size of the content.") { answer in
             answer.content.isEmpty
                 || answer["content-length"] == "\(answer.content.unicodeScalars.count)"
         },
         Requirement(
-            "9110 §8.6", "A large Content-Length overflows nothing and loses no digit.",
+            "9110 §8.6", "A large Content-Length neither overflows nor loses precision.",
             [
                 (post("Content-Length: 18446744073709551621", "hello"), .ends([413])),
                 (post("Content-Length: 4294967301", "hello"), .ends([413])),
@@ -218,9 +224,9 @@ extension Requirement {
                     .content("hello")
                 ),
             ],
-            tests: ["over the limit is refused before the body comes, however many digits it has"]),
+            tests: ["a Content-Length over the limit is rejected before the body arrives"]),
         Requirement(
-            "9110 §8.7", "Content-Location in a request changes nothing about it.",
+            "9110 §8.7", "Content-Location in a request is ignored.",
             [
                 (get("/a", "Content-Location: /none"), .content("a")),
                 (
@@ -228,23 +234,23 @@ extension Requirement {
                     .content("hello")
                 ),
             ]),
-        Requirement("9110 §8.8.2.1", "No Last-Modified is sent, hence none in the future.") {
+        Requirement("9110 §8.8.2.1", "No Last-Modified is sent, so none is in the future.") {
             $0["last-modified"] == nil
         },
-        Requirement("9110 §8.8.3", "No entity tag is sent, hence none that claims too much.") {
+        Requirement("9110 §8.8.3", "No entity tag is sent, so none is wrongly strong.") {
             $0["etag"] == nil
         },
     ]
 
     private static let methods = [
         Requirement(
-            "9110 §9.1", "GET and HEAD are there.",
+            "9110 §9.1", "GET and HEAD are supported.",
             [(get(), .served), ("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n", .answers([200]))],
-            tests: ["for GET serves HEAD, without the content"]),
+            tests: ["HEAD is answered as GET without the content"]),
         Requirement(
-            "9110 §9.2.1", "What changes something cannot be done by a safe method.",
-            shownBy: "is not there for another method, and the answer says for which it is",
-            "lists the endpoints that the router has, and no others"),
+            "9110 §9.2.1", "No safe method changes state.",
+            shownBy: "405 lists the methods of the path",
+            "the document lists exactly the endpoints of the router"),
         Requirement(
             "9110 §9.3.2", "A response to HEAD has no content.",
             [
@@ -252,19 +258,21 @@ extension Requirement {
                 ("HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n" + get(), .answers([404, 200])),
                 ("HEAD /echo HTTP/1.1\r\nHost: h\r\n\r\n" + get(), .answers([405, 200])),
             ],
-            tests: ["of a HEAD has no content, of what comes after a HEAD it has"]),
-        Requirement("9110 §9.3.2", "Nor has any other response to HEAD.") {
+            tests: [
+                "the rejection of a HEAD request has no content, unlike that of a later message"
+            ]),
+        Requirement("9110 §9.3.2", "No response to HEAD in the table has content.") {
             $0.method != .head || $0.content.isEmpty
         },
         Requirement(
-            "9110 §9.3.6", "CONNECT to an empty or invalid port is refused.",
+            "9110 §9.3.6", "CONNECT to an empty or invalid port is rejected.",
             [
                 ("CONNECT h: HTTP/1.1\r\nHost: h\r\n\r\n", .refused),
                 ("CONNECT h HTTP/1.1\r\nHost: h\r\n\r\n", .refused),
                 ("CONNECT h:x HTTP/1.1\r\nHost: h\r\n\r\n", .refused),
                 ("CONNECT h:-1 HTTP/1.1\r\nHost: h\r\n\r\n", .refused),
                 ("CONNECT h:123456 HTTP/1.1\r\nHost: h\r\n\r\n", .refused),
-                // Any other is, too: there is no tunnel here.
+                // CONNECT to a valid port is rejected too: tunnels are not supported.
                 ("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n", .answers([405])),
                 ("CONNECT h:0 HTTP/1.1\r\nHost: h\r\n\r\n", .answers([405])),
             ]),
@@ -272,7 +280,7 @@ extension Requirement {
             $0.method != .connect || $0.status >= 400
         },
         Requirement(
-            "9110 §10.1.1", "In HTTP/1.0 the expectation of 100 is ignored.",
+            "9110 §10.1.1", "The expectation 100-continue is ignored in HTTP/1.0.",
             [
                 (
                     post("Expect: 100-continue\r\nContent-Length: 5", "hello", version: "1.0"),
@@ -282,7 +290,7 @@ extension Requirement {
             ]),
         Requirement(
             "9110 §10.1.1",
-            "Who waits for 100 gets it, or a final status, before the content has come.",
+            "A client that waits for 100 gets it, or a final status, before it sends the content.",
             [
                 (post("Expect: 100-continue\r\nContent-Length: 5"), .waits([100])),
                 (post("Expect: 100-continue\r\nTransfer-Encoding: chunked"), .waits([100])),
@@ -291,14 +299,14 @@ extension Requirement {
                 (post("Expect: fish\r\nContent-Length: 5"), .ends([417])),
             ],
             tests: [
-                "is answered once, before the body",
-                "says that it will read the content to a client that asks first",
+                "100-continue is answered once, before the body",
+                "a client that expects 100-continue gets it before it sends the content",
             ]),
         Requirement(
-            "9110 §10.1.1", "After 100 comes a final status, once the content is here.",
+            "9110 §10.1.1", "A final status follows 100 once the content has arrived.",
             [(post("Expect: 100-continue\r\nContent-Length: 5", "hello"), .content("hello"))],
-            tests: ["is answered once, before the body"]),
-        Requirement("9110 §10.1.5", "Nothing is sent that advertises.") { answer in
+            tests: ["100-continue is answered once, before the body"]),
+        Requirement("9110 §10.1.5", "No product information is sent.") { answer in
             answer["server"] == nil && answer["user-agent"] == nil
         },
         Requirement("9110 §10.2.1", "405 has Allow.") { answer in
@@ -309,22 +317,22 @@ extension Requirement {
     private static let statuses = [
         Requirement(
             "9110 §11.2", "A challenge names each of its parameters once.",
-            shownBy: "is told so where the token has expired, which is nothing to worry about",
-            "is asked for one where it has no credentials that are known here"),
+            shownBy: "an expired token is reported as expired and logged at INFO",
+            "other credentials count as none and get a bare challenge"),
         Requirement(
-            "9110 §11.5", "The realm is sent as a quoted string.",
-            shownBy: "is asked for one where it has no credentials that are known here",
-            "is refused with one answer, whatever is wrong"),
+            "9110 §11.5", "The realm is sent as a quoted-string.",
+            shownBy: "other credentials count as none and get a bare challenge",
+            "a failed login gets the same answer whatever is wrong"),
         Requirement(
             "9110 §11.6.1", "401 has a challenge.",
-            shownBy: "is asked for one where it has no credentials that are known here",
-            "is refused for a token that cannot be believed, which the log knows by a fingerprint",
-            "is refused with one answer, whatever is wrong"),
+            shownBy: "other credentials count as none and get a bare challenge",
+            "an untrusted token is refused, and the log has its fingerprint",
+            "a failed login gets the same answer whatever is wrong"),
         Requirement(
-            "9110 §12.5.3", "415 for a media type does not speak of content codings.",
-            shownBy: "for a type that is not JSON"),
+            "9110 §12.5.3", "A 415 for a media type does not mention content codings.",
+            shownBy: "a media type other than JSON is refused"),
         Requirement(
-            "9110 §14.2", "Range is ignored, whatever its unit and the method.",
+            "9110 §14.2", "Range is ignored for every unit and method.",
             [
                 (get("/a", "Range: bytes=0-0"), .content("a")),
                 (get("/a", "Range: fish=1-2"), .content("a")),
@@ -344,13 +352,13 @@ extension Requirement {
                     .refused
                 ),
             ],
-            tests: ["is not answered where nothing is waited for"]),
+            tests: ["100-continue is not answered if no content is awaited"]),
         Requirement(
-            "9110 §15.5.2", "401 has a challenge that the resource knows.",
-            shownBy: "is asked for one where it has no credentials that are known here"),
+            "9110 §15.5.2", "401 has a challenge that applies to the resource.",
+            shownBy: "other credentials count as none and get a bare challenge"),
         Requirement(
-            "9110 §15.5.6", "405 lists the methods that the resource has.",
+            "9110 §15.5.6", "405 lists the methods of the resource.",
             [("DELETE /a HTTP/1.1\r\nHost: h\r\n\r\n", .answers([405]))],
-            tests: ["is not there for another method, and the answer says for which it is"]),
+            tests: ["405 lists the methods of the path"]),
     ]
 }

@@ -1,17 +1,17 @@
 import Testing
 
-/// Something that RFC 9110 or RFC 9112 says an origin server MUST or MUST NOT do, and what shows that
-/// this one obeys.
+/// A MUST or MUST NOT of RFC 9110 or RFC 9112 for origin servers, and the evidence that this server
+/// complies with it.
 struct Requirement: Sendable, CustomTestStringConvertible {
     /// As in `9112 §6.1`.
     let clause: String
-    /// In our own words.
+    /// The requirement in our own words.
     let rule: String
-    /// Bytes that go in, and what comes out.
+    /// Inputs and their expected outcomes.
     var exchanges: [Case] = []
-    /// What holds for every response to all the exchanges of the table.
-    var law: Law?
-    /// The tests elsewhere that show it, by their names.
+    /// A property of every response to all exchanges of the table.
+    var invariant: Invariant?
+    /// The names of other tests that cover it.
     var tests: [String] = []
 
     var testDescription: String { "\(clause): \(rule)" }
@@ -23,22 +23,22 @@ struct Requirement: Sendable, CustomTestStringConvertible {
     }
 
     enum Outcome: Sendable, Equatable {
-        /// These statuses, and the connection goes on.
+        /// Responses with these statuses; the connection stays open.
         case answers([Int])
-        /// One 200 with this content, and the connection goes on.
+        /// A 200 with this content; the connection stays open.
         case content(String)
-        /// These statuses, and the connection has ended: nothing behind is served.
+        /// Responses with these statuses; the connection then ends and serves nothing further.
         case ends([Int])
-        /// These statuses, and then the rest of a message is waited for.
+        /// Responses with these statuses; the rest of a message is then awaited.
         case waits([Int])
 
-        /// Refused as a bad request, and nothing behind it is served.
+        /// Rejected with 400; nothing after it is served.
         static let refused = Outcome.ends([400])
-        /// Served, and so is what comes behind it.
+        /// Served with 200, as is the next request.
         static let served = Outcome.answers([200])
     }
 
-    struct Law: Sendable {
+    struct Invariant: Sendable {
         let holds: @Sendable (SentResponse) -> Bool
     }
 
@@ -67,12 +67,12 @@ struct Requirement: Sendable, CustomTestStringConvertible {
 
     init(
         _ clause: String, _ rule: String, tests: [String] = [],
-        everyAnswer holds: @escaping @Sendable (SentResponse) -> Bool
+        everyResponse holds: @escaping @Sendable (SentResponse) -> Bool
     ) {
         self.clause = clause
         self.rule = rule
         self.tests = tests
-        law = Law(holds: holds)
+        invariant = Invariant(holds: holds)
     }
 
     static let all = ofMessages + ofSemantics

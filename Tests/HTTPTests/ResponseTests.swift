@@ -13,10 +13,9 @@ private func exchange(_ request: String, _ response: Response, closing: Bool = f
 private let get = "GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n\r\n"
 private let head = "HEAD / HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n\r\n"
 
-@Suite("A response")
 struct ResponseTests {
-    @Test("is its status, the fields that all have, its own, and its content")
-    func ok() throws {
+    @Test
+    func `a response is its status, the common fields, its own fields and its content`() throws {
         let response = Response(.ok, json: wire("{\"a\":1}")).adding("Pragma", "no-cache")
         #expect(
             try exchange(get, response) == """
@@ -33,8 +32,8 @@ struct ResponseTests {
                 """)
     }
 
-    @Test("has room for its longest form", arguments: Status.allCases)
-    func longest(status: Status) throws {
+    @Test(arguments: Status.allCases)
+    func `the reserved capacity suffices for the longest response`(status: Status) throws {
         let id = String(repeating: "r", count: 64)
         let request = "GET / HTTP/1.0\r\nConnection: keep-alive\r\nX-Request-Id: \(id)\r\n\r\n"
         let content = [UInt8](repeating: 0x61, count: 100_000)
@@ -50,8 +49,7 @@ struct ResponseTests {
         }
     }
 
-    @Test("may be a refusal with fields of its own")
-    func refusal() throws {
+    @Test func `an error response may have fields of its own`() throws {
         let response = Response.error(.unauthorized, "Token expired")
             .adding("WWW-Authenticate", "Bearer realm=\"gatehouse\"")
             .adding("Retry-After", "1")
@@ -72,8 +70,7 @@ struct ResponseTests {
     }
 
     // RFC 9110 §8.6: a server must not send Content-Length with 204.
-    @Test("204 has neither content nor a field about it")
-    func noContent() throws {
+    @Test func `a 204 response has no content and no field about content`() throws {
         #expect(
             try exchange(get, Response(.noContent).adding("X-Auth-User-Id", "1")) == """
                 HTTP/1.1 204 No Content\r
@@ -86,37 +83,33 @@ struct ResponseTests {
                 """)
     }
 
-    @Test("without content says so")
-    func empty() throws {
+    @Test func `a response without content has a Content-Length of zero`() throws {
         #expect(try exchange(get, Response(.ok)).hasSuffix("no-store\r\nContent-Length: 0\r\n\r\n"))
     }
 
-    @Test("keeps its fields when it gets other content")
-    func otherContent() throws {
+    @Test func `a response keeps its fields when its content is replaced`() throws {
         let response = Response(.ok, json: wire("{}")).adding("X", "y")
         let sent = try exchange(get, response.with(json: wire("[1]")))
         #expect(sent.contains("\r\nX: y\r\n"))
         #expect(sent.hasSuffix("\r\nContent-Length: 3\r\n\r\n[1]"))
     }
 
-    @Test("counts its content", arguments: [1, 9, 10, 99, 100, 101, 1000, 4095, 65536, 1_000_000])
-    func lengths(count: Int) throws {
+    @Test(arguments: [1, 9, 10, 99, 100, 101, 1000, 4095, 65536, 1_000_000])
+    func `Content-Length is the size of the content`(count: Int) throws {
         let content = String(repeating: "x", count: count)
         let sent = try exchange(get, Response(.ok, json: wire(content)))
         #expect(sent.hasSuffix("\r\nContent-Length: \(count)\r\n\r\n\(content)"))
     }
 
     // RFC 9110 §9.3.2.
-    @Test("to HEAD is that to GET without the content")
-    func toHead() throws {
+    @Test func `the response to HEAD is that to GET without the content`() throws {
         let response = Response(.ok, json: wire("{\"a\":1}"))
         #expect(try exchange(head, response) + "{\"a\":1}" == exchange(get, response))
         let refusal = Response.error(.notFound)
         #expect(try exchange(head, refusal) + "{\"error\":\"Not found\"}" == exchange(get, refusal))
     }
 
-    @Test("says whether the connection goes on, where that is not plain")
-    func connection() throws {
+    @Test func `the Connection field is sent if it differs from the version's default`() throws {
         let response = Response(.ok)
         func field(_ request: String, closing: Bool = false) throws -> String? {
             let lines = try exchange(request, response, closing: closing).split(separator: "\r\n")
@@ -136,8 +129,7 @@ struct ResponseTests {
                 == "Connection: close")
     }
 
-    @Test("has a sentence for every status")
-    func sentences() {
+    @Test func `each status has an error sentence of its own`() {
         let sentences = Status.allCases.map { status in
             String(decoding: Response.error(status).content, as: UTF8.self)
         }
@@ -150,16 +142,14 @@ struct ResponseTests {
         #expect(sentences.contains("{\"error\":\"HTTP version not supported\"}"))
     }
 
-    @Test("cannot get a second field out of a value with a line end")
-    func lineEnds() async {
+    @Test func `a value with a line end traps`() async {
         await #expect(processExitsWith: .failure) {
             _ = Response(.ok).adding("X", "a\r\nY: b")
         }
         await #expect(processExitsWith: .failure) { _ = Response(.ok).adding("X", "a\nY: b") }
     }
 
-    @Test("leaves in pieces of any size")
-    func pieces() throws {
+    @Test func `a response may be sent in pieces of any size`() throws {
         let peer = Peer()
         peer.send(get + head + get)
         var sent = ""
@@ -173,19 +163,16 @@ struct ResponseTests {
     }
 }
 
-@Suite("A request id")
 struct RequestIDTests {
     private func id(_ value: String) -> String? {
         reading(of: "GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: \(value)\r\n\r\n").only?.id
     }
 
-    @Test(
-        "is the client's own if it may stand in a log line",
-        arguments: [
-            "a", "A-Za-z0-9._-", ".", "-", "_", "0", String(repeating: "x", count: 64),
-            "01234567-89ab-cdef-0123-456789abcdef",
-        ])
-    func accepted(value: String) throws {
+    @Test(arguments: [
+        "a", "A-Za-z0-9._-", ".", "-", "_", "0", String(repeating: "x", count: 64),
+        "01234567-89ab-cdef-0123-456789abcdef",
+    ])
+    func `a valid X-Request-Id of the client is used`(value: String) throws {
         #expect(id(value) == value)
         let peer = Peer()
         peer.send("GET / HTTP/1.1\r\nHost: h\r\nx-request-id: \t\(value) \r\n\r\n")
@@ -193,25 +180,22 @@ struct RequestIDTests {
         #expect(peer.drain().contains("\r\nX-Request-Id: \(value)\r\n"))
     }
 
-    @Test("has no byte that would need care", arguments: UInt8.min...UInt8.max)
-    func characters(byte: UInt8) {
+    @Test(arguments: UInt8.min...UInt8.max)
+    func `a request id contains no byte that is unsafe in a log line`(byte: UInt8) {
         let value = "a\(Unicode.Scalar(byte))b"
         let allowed = wire(
             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
         #expect((id(value) == value) == allowed.contains(byte))
     }
 
-    @Test(
-        "is a new one of sixteen hexadecimal digits otherwise",
-        arguments: [
-            "", " ", "a b", "a/b", "a\"b", "\u{E9}", "a;b", String(repeating: "x", count: 65),
-        ])
-    func new(value: String) {
+    @Test(arguments: [
+        "", " ", "a b", "a/b", "a\"b", "\u{E9}", "a;b", String(repeating: "x", count: 65),
+    ])
+    func `an invalid X-Request-Id is replaced by sixteen hexadecimal digits`(value: String) {
         #expect(id(value)?.wholeMatch(of: /[0-9a-f]{16}/) != nil)
     }
 
-    @Test("differs from all others of its connection, and from those of another")
-    func differs() {
+    @Test func `generated request ids differ within and across connections`() {
         let requests = String(repeating: "GET / HTTP/1.1\r\nHost: h\r\n\r\n", count: 1000)
         var ids: Set<String> = []
         for seed in 0..<4 {

@@ -9,7 +9,7 @@ private struct Answer: Equatable {
     var isSlow = false
 }
 
-/// The response to a request with this line, as bytes, and whether it took slow work.
+/// The bytes of the response to a request with this line, and whether its work was offloaded.
 private func sent(_ table: RouteTable, _ line: String) throws -> (text: String, isSlow: Bool) {
     let peer = Peer()
     peer.send("\(line) HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -39,14 +39,14 @@ private func answer(_ table: RouteTable, _ line: String) throws -> Answer {
     return answer
 }
 
-private func saying(_ text: String) -> Handler { { _ in Response(.ok, json: wire(text)) } }
+private func answering(_ text: String) -> Handler { { _ in Response(.ok, json: wire(text)) } }
 
-private func slowly(_ handler: @escaping Handler) -> TwoStepHandler {
+private func offloading(_ handler: @escaping Handler) -> TwoStepHandler {
     { request in .slow(.cpuBound) { handler(request) } }
 }
 
-/// What middleware has seen.
-private final class Seen: Sendable {
+/// Records the events that middleware observes.
+private final class EventRecorder: Sendable {
     private let list = Monitor<[String]>([])
 
     func add(_ event: String) { list.withLock { $0.append(event) } }
@@ -61,39 +61,34 @@ private final class Seen: Sendable {
 
 private let table: RouteTable = {
     var router = Router()
-    router.on(.get, "/resource", saying("resource"))
-    router.on(.post, "/login", inTwoSteps: slowly(saying("login")))
-    router.on(.get, "/both", saying("got"))
-    router.on(.post, "/both", inTwoSteps: slowly(saying("posted")))
-    router.on(.delete, "/both", saying("deleted"))
+    router.on(.get, "/resource", answering("resource"))
+    router.on(.post, "/login", inTwoSteps: offloading(answering("login")))
+    router.on(.get, "/both", answering("got"))
+    router.on(.post, "/both", inTwoSteps: offloading(answering("posted")))
+    router.on(.delete, "/both", answering("deleted"))
     return router.routes()
 }()
 
-@Suite("A route")
 struct RouterTests {
-    @Test(
-        "is found by method and path",
-        arguments: [
-            ("GET /resource", "resource"), ("POST /login", "login"), ("GET /both", "got"),
-            ("POST /both", "posted"), ("DELETE /both", "deleted"), ("GET /both?a=b", "got"),
-            ("GET /both?", "got"), ("GET http://other.example/both?a", "got"),
-        ])
-    func found(line: String, content: String) throws {
+    @Test(arguments: [
+        ("GET /resource", "resource"), ("POST /login", "login"), ("GET /both", "got"),
+        ("POST /both", "posted"), ("DELETE /both", "deleted"), ("GET /both?a=b", "got"),
+        ("GET /both?", "got"), ("GET http://other.example/both?a", "got"),
+    ])
+    func `a route is found by method and path`(line: String, content: String) throws {
         let found = try answer(table, line)
         #expect(found.status == 200)
         #expect(found.content == content)
     }
 
-    @Test(
-        "is not found by a path that is spelt otherwise",
-        arguments: [
-            "/", "/resource/", "/Resource", "/RESOURCE", "//resource", "/resource//", "/./resource",
-            "/a/../resource", "/%72esource", "/resourc%65", "/resource%20", "/resource%00",
-            "/resource;a",
-            "/resourc", "/resources", "/resource/a", "/a/resource", "/resource%3F", "/%2Fresource",
-            "/*", "http://h", "http://h?/resource",
-        ])
-    func notFound(path: String) throws {
+    @Test(arguments: [
+        "/", "/resource/", "/Resource", "/RESOURCE", "//resource", "/resource//", "/./resource",
+        "/a/../resource", "/%72esource", "/resourc%65", "/resource%20", "/resource%00",
+        "/resource;a",
+        "/resourc", "/resources", "/resource/a", "/a/resource", "/resource%3F", "/%2Fresource",
+        "/*", "http://h", "http://h?/resource",
+    ])
+    func `a path in another spelling has no route`(path: String) throws {
         for method in ["GET", "HEAD", "POST", "OPTIONS", "DELETE", "FOO"] {
             if method == "OPTIONS", path == "http://h" { continue }
             let missing = try answer(table, "\(method) \(path)")
@@ -103,32 +98,28 @@ struct RouterTests {
         }
     }
 
-    // RFC 9110 §15.5.6: 405 comes with the methods that there are.
-    @Test(
-        "is not there for another method, and the answer says for which it is",
-        arguments: [
-            ("POST /resource", "GET, HEAD, OPTIONS"), ("PUT /resource", "GET, HEAD, OPTIONS"),
-            ("DELETE /resource", "GET, HEAD, OPTIONS"), ("FOO /resource", "GET, HEAD, OPTIONS"),
-            ("get /resource", "GET, HEAD, OPTIONS"), ("TRACE /resource", "GET, HEAD, OPTIONS"),
-            ("GET /login", "OPTIONS, POST"), ("PATCH /login", "OPTIONS, POST"),
-            ("PUT /both", "DELETE, GET, HEAD, OPTIONS, POST"),
-        ])
-    func notAllowed(line: String, allow: String) throws {
+    // RFC 9110 §15.5.6: 405 comes with the allowed methods.
+    @Test(arguments: [
+        ("POST /resource", "GET, HEAD, OPTIONS"), ("PUT /resource", "GET, HEAD, OPTIONS"),
+        ("DELETE /resource", "GET, HEAD, OPTIONS"), ("FOO /resource", "GET, HEAD, OPTIONS"),
+        ("get /resource", "GET, HEAD, OPTIONS"), ("TRACE /resource", "GET, HEAD, OPTIONS"),
+        ("GET /login", "OPTIONS, POST"), ("PATCH /login", "OPTIONS, POST"),
+        ("PUT /both", "DELETE, GET, HEAD, OPTIONS, POST"),
+    ])
+    func `405 lists the methods of the path`(line: String, allow: String) throws {
         let refused = try answer(table, line)
         #expect(refused.status == 405)
         #expect(refused.allow == allow)
         #expect(refused.content == "{\"error\":\"Method not allowed\"}")
     }
 
-    @Test("for GET serves HEAD, without the content")
-    func head() throws {
+    @Test func `HEAD is answered as GET without the content`() throws {
         #expect(try answer(table, "HEAD /resource") == Answer(status: 200))
         #expect(try answer(table, "HEAD /login") == Answer(status: 405, allow: "OPTIONS, POST"))
     }
 
     // RFC 9110 §9.3.7.
-    @Test("tells OPTIONS what it allows")
-    func options() throws {
+    @Test func `OPTIONS is answered with the allowed methods`() throws {
         let resource = Answer(status: 204, allow: "GET, HEAD, OPTIONS")
         let server = Answer(status: 204, allow: "DELETE, GET, HEAD, OPTIONS, POST")
         #expect(try answer(table, "OPTIONS /resource") == resource)
@@ -137,10 +128,10 @@ struct RouterTests {
         #expect(try answer(table, "OPTIONS http://h") == server)
     }
 
-    @Test func `of a verdict answers every method that a path can have`() throws {
+    @Test func `a verdict route answers every method`() throws {
         var router = Router()
         router.onEveryMethod("/verify") { _ in .error(.unauthorized) }
-        router.on(.get, "/other", saying("other"))
+        router.on(.get, "/other", answering("other"))
         let table = router.routes()
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get",
@@ -153,12 +144,12 @@ struct RouterTests {
         #expect(table.endpoints.filter { $0.path == "/verify" }.map(\.method) == [.get])
     }
 
-    @Test func `is not found for a state-changing request of another site`() throws {
+    @Test func `the handler for cross-site requests replaces that of the path`() throws {
         var router = Router()
-        router.on(.post, "/login", inTwoSteps: slowly(saying("login")))
-        router.on(.get, "/resource", saying("resource"))
-        router.on(.delete, "/resource", saying("deleted"))
-        router.onEveryMethod("/verify", saying("verdict"))
+        router.on(.post, "/login", inTwoSteps: offloading(answering("login")))
+        router.on(.get, "/resource", answering("resource"))
+        router.on(.delete, "/resource", answering("deleted"))
+        router.onEveryMethod("/verify", answering("verdict"))
         router.refuseCrossSite(CrossSitePolicy()) { _ in .error(.forbidden, "Cross-site request") }
         router.use { handler in { handler($0).adding("X-Seen", "yes") } }
         let table = router.routes()
@@ -181,10 +172,10 @@ struct RouterTests {
         }
     }
 
-    @Test func `may refuse content that is coded`() throws {
+    @Test func `coded content can be rejected on every route`() throws {
         var router = Router()
-        router.on(.post, "/worker", saying("read"))
-        router.on(.post, "/slow", inTwoSteps: slowly(saying("read")))
+        router.on(.post, "/worker", answering("read"))
+        router.on(.post, "/slow", inTwoSteps: offloading(answering("read")))
         router.refuseContentCodings()
         let table = router.routes()
         for path in ["/worker", "/slow"] {
@@ -196,15 +187,13 @@ struct RouterTests {
         }
     }
 
-    @Test("is none for CONNECT")
-    func connect() throws {
+    @Test func `CONNECT has no route`() throws {
         let refused = try answer(table, "CONNECT h:443")
         #expect(refused.status == 405)
         #expect(refused.allow == "DELETE, GET, HEAD, OPTIONS, POST")
     }
 
-    @Test("may have slow work to do, its neighbours none")
-    func slowWork() throws {
+    @Test func `a route may offload work while its neighbors do not`() throws {
         #expect(try answer(table, "POST /login").isSlow)
         #expect(try answer(table, "POST /both").isSlow)
         for line in ["GET /both", "HEAD /both", "GET /login", "OPTIONS /login", "GET /a"] {
@@ -212,20 +201,18 @@ struct RouterTests {
         }
     }
 
-    @Test("may be none at all")
-    func empty() throws {
+    @Test func `a router may have no routes`() throws {
         let table = Router().routes()
         #expect(try answer(table, "GET /").status == 404)
         #expect(try answer(table, "OPTIONS *") == Answer(status: 204, allow: "OPTIONS"))
     }
 
-    @Test("goes through the middleware, the first of it outermost, whatever the answer is")
-    func middleware() throws {
+    @Test func `middleware wraps every response, the first one outermost`() throws {
         func adding(_ value: String) -> Middleware {
             { inner in { inner($0).adding("Allow", value) } }
         }
         var router = Router()
-        router.on(.get, "/a", inTwoSteps: slowly { _ in Response(.ok).adding("X", "handler") })
+        router.on(.get, "/a", inTwoSteps: offloading { _ in Response(.ok).adding("X", "handler") })
         router.on(.get, "/quick", inTwoSteps: { _ in .response(Response(.ok)) })
         router.use(adding("outer"))
         router.use(adding("inner"))
@@ -241,66 +228,64 @@ struct RouterTests {
         #expect(try !answer(table, "GET /quick").isSlow)
     }
 
-    @Test("shows both its steps to middleware that wants to see them")
-    func middlewareInTwoSteps() throws {
-        let seen = Seen()
+    @Test func `two-step middleware observes both steps`() throws {
+        let recorder = EventRecorder()
         var router = Router()
-        router.on(.get, "/slow", inTwoSteps: slowly { _ in Response(.noContent) })
+        router.on(.get, "/slow", inTwoSteps: offloading { _ in Response(.noContent) })
         router.on(.get, "/quick", inTwoSteps: { _ in .response(Response(.ok)) })
         router.on(.get, "/worker", { _ in Response(.ok) })
         router.use(
             { inner in
                 { request in
-                    seen.add("one step")
+                    recorder.add("one step")
                     return inner(request)
                 }
             },
             inTwoSteps: { inner in
                 { request in
-                    seen.add("came")
+                    recorder.add("came")
                     switch inner(request) {
                     case .response(let response):
-                        seen.add("\(response.status.code)")
+                        recorder.add("\(response.status.code)")
                         return .response(response)
                     case .slow(let work):
-                        seen.add("waits")
-                        return .slow(work.then { seen.add("\($0.status.code)") })
+                        recorder.add("waits")
+                        return .slow(work.then { recorder.add("\($0.status.code)") })
                     }
                 }
             })
         let table = router.routes()
         _ = try answer(table, "GET /quick")
-        #expect(seen.takeAll() == ["came", "200"])
+        #expect(recorder.takeAll() == ["came", "200"])
         _ = try answer(table, "GET /slow")
-        #expect(seen.takeAll() == ["came", "waits", "204"])
+        #expect(recorder.takeAll() == ["came", "waits", "204"])
         for line in ["GET /worker", "POST /slow", "GET /nowhere"] {
             _ = try answer(table, line)
-            #expect(seen.takeAll() == ["one step"])
+            #expect(recorder.takeAll() == ["one step"])
         }
     }
 
-    @Test("tells how slow work ended, whether it ran or was refused")
-    func endOfSlowWork() {
-        let seen = Seen()
+    @Test
+    func `the callback of offloaded work gets its response, whether it ran or was rejected`() {
+        let recorder = EventRecorder()
         let work = OffloadedWork(
             .ioBound, priority: .first,
             {
-                seen.add("ran")
+                recorder.add("ran")
                 return Response(.noContent)
-            }, refused: { seen.add("refused") }
-        ).then { seen.add("\($0.status.code)") }
+            }, refused: { recorder.add("refused") }
+        ).then { recorder.add("\($0.status.code)") }
         #expect(work.kind == .ioBound)
         #expect(work.priority == .first)
         #expect(work.run().status == .noContent)
-        #expect(seen.takeAll() == ["ran", "204"])
+        #expect(recorder.takeAll() == ["ran", "204"])
         work.refused()
-        #expect(seen.takeAll() == ["refused", "503"])
+        #expect(recorder.takeAll() == ["refused", "503"])
     }
 
-    @Test("may be cut short by middleware")
-    func shortCut() throws {
+    @Test func `middleware can answer without the handler`() throws {
         var router = Router()
-        router.on(.get, "/a", saying("a"))
+        router.on(.get, "/a", answering("a"))
         router.use { _ in { _ in .error(.serviceUnavailable) } }
         let table = router.routes()
         for line in ["GET /a", "POST /a", "GET /b"] {
@@ -308,8 +293,7 @@ struct RouterTests {
         }
     }
 
-    @Test("that cannot be meant is a mistake in the program")
-    func mistakes() async {
+    @Test func `registering an invalid route traps`() async {
         await #expect(processExitsWith: .failure) {
             var router = Router()
             router.on(.get, "/a") { _ in Response(.ok) }

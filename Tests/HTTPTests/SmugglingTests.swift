@@ -3,20 +3,19 @@ import Testing
 
 private let hidden = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"
 
-/// Two servers that find the end of the same message at different places: what the first takes for
-/// a body, the second takes for a request. Whatever can be read in two ways is refused here.
-@Suite("A request that two servers would read differently")
+/// Request smuggling: two servers find the end of one message at different offsets, so the first
+/// one reads a body where the second one reads a request. Every ambiguous message is therefore
+/// rejected.
 struct SmugglingTests {
     @Test(
-        "is refused, and nothing behind it is served",
         arguments: [
-            // Both framings, in both orders.
+            // Both kinds of framing, in both orders.
             ("Content-Length: 6\r\nTransfer-Encoding: chunked", .lengthWithCoding),
             ("Transfer-Encoding: chunked\r\nContent-Length: 4", .lengthWithCoding),
             ("Content-Length: 0\r\nTransfer-Encoding: chunked", .lengthWithCoding),
             ("Transfer-Encoding: xchunked\r\nContent-Length: 4", .lengthWithCoding),
             ("Transfer-Encoding: gzip, chunked\r\nContent-Length: 4", .lengthWithCoding),
-            // A coding that only one of the two sees.
+            // A coding that only one of the two servers recognizes.
             ("Content-Length: 6\r\nTransfer-Encoding : chunked", .badField),
             ("Content-Length: 6\r\nTransfer-Encoding\t: chunked", .badField),
             ("Content-Length: 6\r\n Transfer-Encoding: chunked", .obsoleteFolding),
@@ -33,7 +32,7 @@ struct SmugglingTests {
             ("Content-Length: 6\r\n\"Transfer-Encoding\": chunked", .badField),
             ("Content-Length: 6\r\nTransfer Encoding: chunked", .badField),
             ("Content-Length: 6\r\nFoo: bar Transfer-Encoding\r\nx", .badField),
-            // A coding that only one of the two understands.
+            // A coding that only one of the two servers supports.
             ("Transfer-Encoding: xchunked", .badCoding),
             ("Transfer-Encoding: chunked, x", .badCoding),
             ("Transfer-Encoding: x, chunked", .unsupportedCoding),
@@ -45,7 +44,7 @@ struct SmugglingTests {
             ("Transfer-Encoding: identity", .badCoding),
             ("Transfer-Encoding: chunked;x", .badCoding),
             ("Transfer-Encoding:", .badCoding),
-            // A length that is read as another one.
+            // A length that servers parse differently.
             ("Content-Length: 6\r\nContent-Length: 5", .repeatedField),
             ("Content-Length: 6\r\nContent-Length: 6", .repeatedField),
             ("Content-Length: 6, 5", .badLength), ("Content-Length: 6, 6", .badLength),
@@ -56,10 +55,12 @@ struct SmugglingTests {
             ("Content-Length: 1\r\n 6", .obsoleteFolding),
             ("X: y\nContent-Length: 6", .bareLineEnd),
             ("Content-Length: 18446744073709551622", .bodyTooLarge),
-            // Another host than the one in front saw.
+            // A second host, which the proxy may have ignored.
             ("Host: evil.example", .badHost), ("host:", .badHost), ("X: y\nHost: i", .bareLineEnd),
         ] as [(String, ParseError)])
-    func framings(fields: String, error: ParseError) {
+    func `ambiguous framing is rejected, and nothing after it is served`(
+        fields: String, error: ParseError
+    ) {
         for body in ["0\r\n\r\n", "5e\r\n", ""] {
             let attack = "POST / HTTP/1.1\r\nHost: h\r\n\(fields)\r\n\r\n\(body)\(hidden)"
             #expect(reading(of: attack).requests == [])
@@ -68,7 +69,6 @@ struct SmugglingTests {
     }
 
     @Test(
-        "in its chunks is refused, and nothing behind them is served",
         arguments: [
             ("2\nxx\r\n0\r\n\r\n", .bareLineEnd), ("2\rxx\r\n0\r\n\r\n", .bareLineEnd),
             ("2\r\nxx\n0\r\n\r\n", .bareLineEnd), ("2\r\nxx\r0\r\n\r\n", .bareLineEnd),
@@ -82,15 +82,16 @@ struct SmugglingTests {
             ("100000002\r\nxx\r\n0\r\n\r\n", .bodyTooLarge),
             ("0\r\n", .badField),
         ] as [(String, ParseError)])
-    func chunks(body: String, error: ParseError) {
+    func `ambiguous chunks are rejected, and nothing after them is served`(
+        body: String, error: ParseError
+    ) {
         let attack =
             "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\(body)\(hidden)"
         #expect(reading(of: attack).requests == [])
         #expect(reading(of: attack).refusal == error)
     }
 
-    @Test("in HTTP/1.0 is refused, and nothing behind it is served")
-    func version10() {
+    @Test func `Transfer-Encoding in HTTP/1.0 is rejected, and nothing after it is served`() {
         let attack =
             "POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
             + "0\r\n\r\n\(hidden)"
@@ -98,8 +99,7 @@ struct SmugglingTests {
         #expect(reading(of: attack).refusal == .badCoding)
     }
 
-    @Test("is none where the request in the body is a body by every reading")
-    func hiddenInBody() {
+    @Test func `a request inside an unambiguous body is not served`() {
         let count = hidden.utf8.count
         let fixed = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(count)\r\n\r\n\(hidden)"
         #expect(reading(of: fixed).paths == ["/"])
@@ -111,8 +111,7 @@ struct SmugglingTests {
         #expect(reading(of: chunked).only?.body == hidden)
     }
 
-    @Test("after a good one does not undo that one's answer")
-    func second() {
+    @Test func `an ambiguous request does not affect the response to the previous one`() {
         let attack =
             "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
             + "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\nContent-Length: 5\r\n\r\n"

@@ -2,9 +2,8 @@ import HTTP
 import TestSupport
 import Testing
 
-/// What a client sends who wants to be 6.6.6.6, or nobody, and who reaches the server in several ways:
-/// each has the address that the client may be known by.
-private let attempts: [(words: String, fields: [String])] = [
+/// The fields of a client that tries to appear as 6.6.6.6, or to have no address.
+private let attempts: [(name: String, fields: [String])] = [
     ("nothing", []),
     ("an address", ["X-Forwarded-For: 6.6.6.6"]),
     ("a list", ["X-Forwarded-For: 6.6.6.6, 6.6.6.6,6.6.6.6"]),
@@ -32,7 +31,7 @@ private let attempts: [(words: String, fields: [String])] = [
     ("bytes that are no text", ["X-Forwarded-For: \u{FF}\u{80}6.6.6.6", "Forwarded: for=\u{FF}"]),
 ]
 
-/// Who the client of a request with these fields is.
+/// The client's address for a request with these fields.
 private func client(
     from peer: String, header: String = "", _ fields: [String], proxyHeaders: Bool = false
 ) throws -> String {
@@ -47,21 +46,22 @@ private func client(
     return try conversation.next()?.client.string ?? "no request"
 }
 
-@Suite("A client who wants to be somebody else")
 struct SpoofedAddressTests {
     private let proxy = "10.0.0.1"
     private let real = "192.0.2.1"
 
-    @Test("has the connection's address, without a proxy", arguments: attempts)
-    func direct(words: String, fields: [String]) throws {
+    @Test(arguments: attempts)
+    func `a client without a proxy has the address of its connection`(
+        name: String, fields: [String]
+    ) throws {
         for peer in [real, "2001:db8::1", "11.0.0.1"] {
             #expect(try client(from: peer, fields) == peer)
             #expect(try client(from: peer, fields, proxyHeaders: true) == peer)
         }
     }
 
-    @Test("has the address that the proxy's header names", arguments: attempts)
-    func proxyHeader(words: String, fields: [String]) throws {
+    @Test(arguments: attempts)
+    func `a client has the address in the PROXY header`(name: String, fields: [String]) throws {
         for header in [
             "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
             "PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 1 2\r\n",
@@ -72,16 +72,18 @@ struct SpoofedAddressTests {
         #expect(try client(from: proxy, header: unknown, fields, proxyHeaders: true) == proxy)
     }
 
-    @Test("has its own or the proxy's, where that adds a field or to one", arguments: attempts)
-    func proxyFields(words: String, fields: [String]) throws {
+    @Test(arguments: attempts)
+    func `a client behind a proxy has its own address or the proxy's`(
+        name: String, fields: [String]
+    ) throws {
         let writesBoth = fields.contains { $0.lowercased().hasPrefix("forwarded:") }
-        // The proxy writes X-Forwarded-For, and lets the other field through.
+        // The proxy writes X-Forwarded-For, and forwards the other field unchanged.
         let added = try client(from: proxy, fields + ["X-Forwarded-For: \(real)"])
         #expect(added == (writesBoth ? proxy : real))
-        // In front of it another one, which is trusted, too.
+        // A second trusted proxy is in the chain.
         let chained = try client(from: proxy, fields + ["X-Forwarded-For: \(real), 10.0.0.2"])
         #expect(chained == (writesBoth ? proxy : real))
-        // The proxy adds to what is there, on the last line.
+        // The proxy appends its element to the last line.
         if let last = fields.lastIndex(where: { $0.lowercased().hasPrefix("x-forwarded-for:") }) {
             var appended = fields
             appended[last] += ", \(real)"
@@ -90,15 +92,17 @@ struct SpoofedAddressTests {
         // The proxy writes Forwarded.
         let forwarded = try client(from: proxy, fields + ["Forwarded: for=\"\(real):80\""])
         #expect([real, proxy].contains(forwarded))
-        // It writes both.
+        // The proxy writes both.
         let both = ["X-Forwarded-For: \(real)", "Forwarded: for=\(real)"]
         #expect(try client(from: proxy, fields + both) == real)
     }
 
     @Test(
-        "has the proxy's, where that adds to a line that the client has broken", arguments: attempts
+        arguments: attempts
     )
-    func brokenLine(words: String, fields: [String]) throws {
+    func `a client whose Forwarded line is broken has its own address or the proxy's`(
+        name: String, fields: [String]
+    ) throws {
         guard let last = fields.lastIndex(where: { $0.lowercased().hasPrefix("forwarded:") }) else {
             return
         }

@@ -6,65 +6,56 @@ private func post(_ fields: String, version: String = "1.1") -> Reading {
         of: "POST /a HTTP/\(version)\r\nHost: h\r\n\(fields)\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
 }
 
-@Suite("Transfer-Encoding")
 struct TransferCodingTests {
-    @Test(
-        "is chunked, in any case, with white space around it",
-        arguments: ["chunked", "CHUNKED", "Chunked", "  chunked  ", "\tchunked\t", " \t chunked"])
-    func chunked(value: String) {
+    @Test(arguments: ["chunked", "CHUNKED", "Chunked", "  chunked  ", "\tchunked\t", " \t chunked"])
+    func `chunked is recognized without case and with white space around it`(value: String) {
         let request = post("Transfer-Encoding:\(value)").only
         #expect(request?.body == "hello")
         #expect(request?.declaresContent == true)
     }
 
-    @Test(
-        "is refused unless it ends in chunked, once",
-        arguments: [
-            "", "identity", "gzip", "xchunked", "chunkedx", "chunke", "chunkedd",
-            "chunked, identity",
-            "chunked, gzip", "chunked, chunked", "chunked,chunked", "gzip, chunked, chunked",
-            "chunked, gzip, chunked", "identity, chunked, identity, chunked", "gzip, identity",
-            "chunked;q=1", "chunked;", "gzip;q=1, chunked", "\"chunked\"", "'chunked'", "chunked\"",
-            "chun ked", "chunked x", "x chunked", "(chunked)", "chunked, ", "chunked,", ", chunked",
-            ",chunked", ",", "chunked,,chunked", "gzip,,chunked", "c\u{E7}unked", "\u{A0}chunked",
-            "chunked\u{A0}", "chunked\u{85}", "chunked\u{FF}", "\u{EF}\u{BB}\u{BF}chunked",
-        ])
-    func badCodings(value: String) {
+    @Test(arguments: [
+        "", "identity", "gzip", "xchunked", "chunkedx", "chunke", "chunkedd",
+        "chunked, identity",
+        "chunked, gzip", "chunked, chunked", "chunked,chunked", "gzip, chunked, chunked",
+        "chunked, gzip, chunked", "identity, chunked, identity, chunked", "gzip, identity",
+        "chunked;q=1", "chunked;", "gzip;q=1, chunked", "\"chunked\"", "'chunked'", "chunked\"",
+        "chun ked", "chunked x", "x chunked", "(chunked)", "chunked, ", "chunked,", ", chunked",
+        ",chunked", ",", "chunked,,chunked", "gzip,,chunked", "c\u{E7}unked", "\u{A0}chunked",
+        "chunked\u{A0}", "chunked\u{85}", "chunked\u{FF}", "\u{EF}\u{BB}\u{BF}chunked",
+    ])
+    func `a Transfer-Encoding that does not end in a single chunked is rejected`(value: String) {
         #expect(post("Transfer-Encoding: \(value)").refusal == .badCoding)
     }
 
     // RFC 9112 §6.1: 501 for a coding that the server does not understand.
-    @Test(
-        "is not understood where another coding comes before chunked",
-        arguments: ["gzip, chunked", "identity, chunked", "x,chunked", "deflate, gzip,\tCHUNKED"])
-    func unsupported(value: String) {
+    @Test(arguments: ["gzip, chunked", "identity, chunked", "x,chunked", "deflate, gzip,\tCHUNKED"])
+    func `a coding before chunked is rejected as unsupported`(value: String) {
         #expect(post("Transfer-Encoding: \(value)").refusal == .unsupportedCoding)
         #expect(ParseError.unsupportedCoding.status.code == 501)
     }
 
-    @Test(
-        "has no control character",
-        arguments: ["\u{B}chunked", "chunked\0", "chunked\u{C}", "\0", "chunked\u{7F}"])
-    func controlCharacters(value: String) {
+    @Test(arguments: ["\u{B}chunked", "chunked\0", "chunked\u{C}", "\0", "chunked\u{7F}"])
+    func `a control character in Transfer-Encoding is rejected`(value: String) {
         #expect(post("Transfer-Encoding: \(value)").refusal == .controlCharacter)
     }
 
     @Test(
-        "is one list, however many fields it comes in",
         arguments: [
             ("chunked", "chunked", .badCoding), ("chunked", "identity", .badCoding),
             ("chunked", "x", .badCoding), ("chunked", "", .badCoding), ("", "chunked", .badCoding),
             ("gzip", "gzip", .badCoding), ("identity", "chunked", .unsupportedCoding),
             ("gzip", "chunked", .unsupportedCoding), ("gzip, chunked", "chunked", .badCoding),
         ] as [(String, String, ParseError)])
-    func severalFields(first: String, second: String, error: ParseError) {
+    func `several Transfer-Encoding fields form one list`(
+        first: String, second: String, error: ParseError
+    ) {
         let fields = "Transfer-Encoding: \(first)\r\nX: y\r\nTransfer-Encoding: \(second)"
         #expect(post(fields).refusal == error)
     }
 
     // RFC 9112 §6.1 and §6.3, item 3.
-    @Test("does not come together with Content-Length")
-    func withLength() {
+    @Test func `Transfer-Encoding together with Content-Length is rejected`() {
         let coding = "Transfer-Encoding: chunked"
         #expect(post("Content-Length: 15\r\n\(coding)").refusal == .lengthWithCoding)
         #expect(post("\(coding)\r\nContent-Length: 15").refusal == .lengthWithCoding)
@@ -74,9 +65,8 @@ struct TransferCodingTests {
         #expect(post("\(coding)\r\nContent-Length: x").refusal == .badLength)
     }
 
-    // RFC 9112 §6.1: the framing of such a message is not to be believed.
-    @Test("does not come in HTTP/1.0")
-    func version10() {
+    // RFC 9112 §6.1: such a message has faulty framing.
+    @Test func `Transfer-Encoding in HTTP/1.0 is rejected`() {
         #expect(post("Transfer-Encoding: chunked", version: "1.0").refusal == .badCoding)
         #expect(post("Transfer-Encoding: gzip, chunked", version: "1.0").refusal == .badCoding)
         #expect(
@@ -84,8 +74,7 @@ struct TransferCodingTests {
                 == .lengthWithCoding)
     }
 
-    @Test("is not meant by names that look like it")
-    func otherNames() {
+    @Test func `field names similar to Transfer-Encoding do not frame a body`() {
         let two =
             "POST /a HTTP/1.1\r\nHost: h\r\nTransfer_Encoding: chunked\r\n"
             + "Content-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -1,15 +1,15 @@
-/// What an Authorization field holds (RFC 9110 §11.6.2), to somebody who knows one scheme: Bearer
+/// The credentials in an Authorization field (RFC 9110 §11.6.2). Only the Bearer scheme is parsed
 /// (RFC 6750 §2.1).
 package enum BearerCredentials: Equatable {
-    /// Another scheme: as if nothing had come.
+    /// Another scheme. The caller treats the request as one without credentials.
     case otherScheme
-    /// Bearer without anything behind it, or with no space before it.
+    /// The Bearer scheme without a space or without credentials after it.
     case malformed
-    /// Bearer, and something from this offset to the end of the field. Whether that is a token at all
-    /// is for `isToken` to say, to whom it matters.
+    /// The Bearer scheme; its credentials are the bytes from offset `start` to the end of the
+    /// field. Their grammar is not checked here; see `isToken`.
     case token(start: Int)
 
-    /// `credentials = "Bearer" 1*SP b64token`, the scheme compared without case (§11.1).
+    /// `credentials = "Bearer" 1*SP b64token`. The scheme is compared without case (§11.1).
     package init(_ field: Span<UInt8>) {
         var schemeEnd = 0
         while schemeEnd < field.count, Grammar.isToken(field[schemeEnd]) { schemeEnd += 1 }
@@ -22,7 +22,8 @@ package enum BearerCredentials: Equatable {
         self = start > schemeEnd && start < field.count ? .token(start: start) : .malformed
     }
 
-    /// Whether the bytes are a b64token: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+    /// True if the bytes are a b64token:
+    /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
     package static func isToken(_ bytes: Span<UInt8>) -> Bool {
         var end = 0
         while end < bytes.count, Grammar.isBearerToken(bytes[end]) { end += 1 }

@@ -1,15 +1,15 @@
-/// Names and values as forms send them (`application/x-www-form-urlencoded`, WHATWG URL §5.1), and queries
-/// too: what RFC 7662 and RFC 7009 are asked with.
+/// Parameters encoded as `application/x-www-form-urlencoded` (WHATWG URL §5.1), in a form body or
+/// in a query. RFC 7662 and RFC 7009 requests use this format.
 package enum FormParameters {
     package enum Lookup: Equatable {
         case missing
         case value([UInt8])
-        /// There twice (RFC 6749 §3.1: parameters must not be included more than once), or with a percent
-        /// sign that begins no byte.
+        /// The parameter occurs more than once (RFC 6749 §3.1 forbids that), or its value contains
+        /// a percent sign without two hexadecimal digits after it.
         case malformed
     }
 
-    /// The value of the parameter of this name, decoded. Names are compared as they stand.
+    /// Returns the decoded value of the parameter. Names are compared byte for byte, undecoded.
     package static func value(of name: StaticString, in text: Span<UInt8>) -> Lookup {
         var result = Lookup.missing
         var start = 0

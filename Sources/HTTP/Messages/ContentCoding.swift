@@ -1,13 +1,13 @@
-/// Content codings (RFC 9110 §8.4.1), of which none is understood here but `identity`.
+/// Content codings (RFC 9110 §8.4.1). The server supports only `identity`.
 extension Request {
-    /// Whether its content is coded, as with gzip.
+    /// True if a Content-Encoding field names a coding other than `identity`, for example gzip.
     package var hasContentCoding: Bool {
         for field in fields where field.name == .contentEncoding {
             let value = bytes.span.extracting(field.value.range)
             var start = 0
             for index in 0...value.count where index == value.count || value[index] == 0x2C {
                 let coding = value.extracting(start..<index).trimmed
-                // §5.6.1.2: empty elements of a list mean nothing.
+                // §5.6.1.2: a recipient must ignore empty list elements.
                 if coding.count > 0, !coding.isEqualIgnoringCase("identity") { return true }
                 start = index + 1
             }
@@ -17,13 +17,15 @@ extension Request {
 }
 
 extension Response {
-    /// 415 to coded content; Accept-Encoding says that the coding is the reason (RFC 9110 §12.5.3).
+    /// The 415 response to encoded content. Accept-Encoding marks the coding as the reason (RFC
+    /// 9110 §12.5.3).
     package static let unsupportedContentCoding = Response.error(.unsupportedMediaType)
         .adding("Accept-Encoding", "identity")
 }
 
 extension Router {
-    /// Refuses every request with coded content, before its handler sees it.
+    /// Adds a middleware that answers every request with encoded content with 415, before its
+    /// handler runs.
     package mutating func refuseContentCodings() {
         use(
             { handler in

@@ -1,10 +1,10 @@
-/// Part of a buffer, as offsets: half the size of a Range<Int>, and no copy.
+/// A range of a buffer, as two 32-bit offsets: half the size of a `Range<Int>`.
 struct ByteRange: Sendable, Equatable {
     var start: Int32
     var end: Int32
 
     init(_ range: Range<Int>) {
-        // Sound: no message is longer than the limits allow, which is far below 2^31.
+        // Sound: the limits bound every message far below 2^31 bytes, so nothing is truncated.
         start = Int32(truncatingIfNeeded: range.lowerBound)
         end = Int32(truncatingIfNeeded: range.upperBound)
     }
@@ -13,20 +13,20 @@ struct ByteRange: Sendable, Equatable {
 
     var range: Range<Int> { Int(start)..<Int(end) }
 
-    /// The same bytes after `count` bytes before them have gone.
+    /// Adjusts the offsets after `count` bytes before the range were removed.
     mutating func shift(by count: Int) {
         start -= Int32(truncatingIfNeeded: count)
         end -= Int32(truncatingIfNeeded: count)
     }
 }
 
-/// The fields that are looked at here; all others are carried along unread.
+/// The field names that the server interprets. All other fields have the name `other`.
 package enum FieldName: Sendable {
     case authorization, connection, contentEncoding, contentLength, contentType, expect
     case fetchSite, forwarded, forwardedFor, forwardedHost, host, origin, requestID
     case transferEncoding, other
 
-    /// Field names are compared without case (RFC 9110 §5.1).
+    /// Compares field names without case (RFC 9110 §5.1).
     init(_ bytes: Span<UInt8>) {
         self =
             switch bytes.count {
@@ -49,17 +49,17 @@ package enum FieldName: Sendable {
     }
 }
 
-/// One field line of a request (RFC 9112 §5): where its name and value stand, white space trimmed.
+/// One field line of a request (RFC 9112 §5): its name, and the range of its trimmed value.
 struct Field: Sendable {
     let name: FieldName
     private(set) var value: ByteRange
 
     mutating func shift(by count: Int) { value.shift(by: count) }
 
-    /// Reads the line `bytes[line]`, its line end taken off.
+    /// Parses `bytes[line]`, a field line without its CR LF. `line` must not be empty.
     static func parse(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(ParseError) -> Field {
-        // §5.2: a line that begins with white space continues the one before it; §2.2 refuses the
-        // same after the request line.
+        // §5.2: a line that begins with white space continues the previous line. §2.2: such a line
+        // after the request line must be refused.
         if Grammar.isWhiteSpace(bytes[line.lowerBound]) { throw .obsoleteFolding }
         var colon = line.lowerBound
         while colon < line.upperBound, Grammar.isToken(bytes[colon]) { colon += 1 }

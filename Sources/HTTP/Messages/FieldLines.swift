@@ -1,12 +1,12 @@
-/// Fields of a response whose values come from data, as whole lines. What a field cannot hold as it is
-/// (RFC 9110 §5.5) is percent-encoded UTF-8 (RFC 3986 §2.1), the percent sign too: so a name in any
-/// script arrives, and none begins another field.
+/// Response field lines whose values come from data. Bytes that a field value cannot hold (RFC 9110
+/// §5.5) are percent-encoded UTF-8 (RFC 3986 §2.1), and so is the percent sign. Names in any script
+/// are therefore transmitted, and no value can start another field.
 package struct FieldLines: Sendable {
     fileprivate(set) var bytes: [UInt8] = []
 
     package init() { bytes.reserveCapacity(256) }
 
-    /// - Precondition: the value is not negative.
+    /// - Precondition: `value` is not negative.
     package mutating func add(_ name: StaticString, _ value: Int64) {
         begin(name)
         bytes.append(decimal: Int(value))
@@ -44,6 +44,6 @@ package struct FieldLines: Sendable {
 }
 
 extension Response {
-    /// The same with these fields more.
+    /// Returns a copy with these field lines added.
     package func adding(_ lines: FieldLines) -> Response { adding(lines: lines.bytes) }
 }

@@ -1,9 +1,9 @@
-/// A short string that lives where it stands, without a heap allocation.
+/// A short byte string stored inline, without a heap allocation.
 package struct InlineText<let capacity: Int>: Sendable {
     private var storage = InlineArray<capacity, UInt8>(repeating: 0)
     private var count = 0
 
-    /// Nil if there are more than `capacity` bytes.
+    /// Returns nil if there are more than `capacity` bytes.
     package init?(_ bytes: Span<UInt8>) {
         guard bytes.count <= capacity else { return nil }
         for index in bytes.indices { storage[index] = bytes[index] }
@@ -15,14 +15,15 @@ package struct InlineText<let capacity: Int>: Sendable {
     package var string: String { String(decoding: (0..<count).map { storage[$0] }, as: UTF8.self) }
 }
 
-/// Where a connection comes from, as text: an IPv4 address, or an IPv6 address as RFC 5952 spells it.
+/// The client's address as text: IPv4, or IPv6 in the form of RFC 5952.
 package typealias ClientAddress = InlineText<45>
 
-/// What a request is known by in the log and to the client: 1 to 64 of `A-Za-z0-9._-`.
+/// Identifies a request in the log and in X-Request-Id: 1 to 64 of `A-Za-z0-9._-`.
 package typealias RequestID = InlineText<64>
 
 extension InlineText where capacity == 64 {
-    /// The client's own, if it may stand in a log line as it is.
+    /// The id that the client sent. Returns nil unless it can be logged as it is: characters of a
+    /// request id only, nothing that looks like a token, at most 64 bytes.
     init?(accepting bytes: Span<UInt8>) {
         guard bytes.count > 0, !bytes.looksLikeToken else { return nil }
         for index in bytes.indices where !Grammar.isRequestIDCharacter(bytes[index]) {
@@ -31,7 +32,7 @@ extension InlineText where capacity == 64 {
         self.init(bytes)
     }
 
-    /// Sixteen hexadecimal digits.
+    /// The number as sixteen hexadecimal digits.
     init(_ number: UInt64) {
         var digits = InlineArray<16, UInt8>(repeating: 0)
         for index in 0..<16 {
@@ -39,14 +40,14 @@ extension InlineText where capacity == 64 {
             digits[index] =
                 nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
         }
-        // Sixteen fit into sixty-four.
+        // Sixteen bytes are below the capacity of sixty-four.
         self.init(digits.span)!
     }
 }
 
 extension Span<UInt8> {
-    /// Whether `eyJ` is in it, which every JSON object begins with in base64url: what holds it may be a
-    /// token in the wrong place, and must not get into a log.
+    /// True if the bytes contain `eyJ`, which begins the base64url encoding of a JSON object (`{"`
+    /// and a letter). Such bytes may be a token in the wrong place and must not be logged.
     package var looksLikeToken: Bool {
         guard count >= 3 else { return false }
         for index in 0..<(count - 2)

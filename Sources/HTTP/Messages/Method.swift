@@ -1,5 +1,5 @@
-/// A request method (RFC 9110 §9). Case-sensitive; one that is not among these is `other`, and its
-/// name stays in the request's bytes.
+/// A request method (RFC 9110 §9). Methods are case-sensitive. An unknown method is `other`; its
+/// name is only in the request's bytes.
 package enum Method: Sendable, Hashable {
     case get, head, post, put, patch, delete, options, connect, trace, other
 
@@ -18,8 +18,8 @@ package enum Method: Sendable, Hashable {
         }
     }
 
-    /// Whether it may change state on the server: every method but the three safe ones that browsers
-    /// send for a page's own needs. TRACE is not among them, because no client needs it.
+    /// True for every method except GET, HEAD and OPTIONS, the safe methods that browsers send on
+    /// their own. TRACE is safe too, but no client needs it, so it counts as a state change.
     package var changesState: Bool {
         switch self {
         case .get, .head, .options: false

@@ -1,57 +1,57 @@
-/// Why a connection's bytes are refused. Each error owns its status and the word that the log has
-/// for it; what the client reads is one constant sentence. After any of them the connection closes:
-/// where a message was not understood, nobody knows where the next one begins.
+/// Why the parser rejects the bytes of a connection. Each error has its response status and its
+/// `reason=` value in the log; the client gets one constant sentence. The connection closes after
+/// any of them, because the start of the next message is unknown.
 package enum ParseError: Error, Equatable, CaseIterable, Sendable {
     /// Not `method SP target SP version` (RFC 9112 §3).
     case badRequestLine
-    /// A target of none of the four forms, or of one that the method may not have (§3.2).
+    /// A target in none of the four forms, or in a form that the method does not allow (§3.2).
     case badTarget
-    /// HTTP, but not 1.x.
+    /// An HTTP version other than 1.x.
     case unsupportedVersion
-    /// A carriage return or a line feed alone (§2.2).
+    /// CR without LF, or LF without CR (§2.2).
     case bareLineEnd
-    /// A control character where none may be (RFC 9110 §5.5).
+    /// A control character that the message syntax does not allow (RFC 9110 §5.5).
     case controlCharacter
     /// A field line without a name, or with white space around the name (RFC 9112 §5.1).
     case badField
-    /// A field value that goes on in the next line (§5.2).
+    /// A field value that continues on the next line (§5.2).
     case obsoleteFolding
-    /// HTTP/1.1 without Host (§3.2).
+    /// An HTTP/1.1 request without a Host field (§3.2).
     case missingHost
-    /// Two Host fields, or one that is no host.
+    /// Two Host fields, or an invalid Host value.
     case badHost
-    /// A field that may come once came twice.
+    /// A field that is allowed once occurs twice.
     case repeatedField
-    /// A Content-Length that is not one number (§6.3).
+    /// A Content-Length that is not a single decimal number (§6.3).
     case badLength
-    /// Content-Length and Transfer-Encoding (§6.1): how requests are smuggled.
+    /// Both Content-Length and Transfer-Encoding (§6.1): a request smuggling technique.
     case lengthWithCoding
-    /// A Transfer-Encoding that does not end in chunked, or any in HTTP/1.0 (§6.1, §6.3).
+    /// A Transfer-Encoding whose last coding is not chunked, or any in HTTP/1.0 (§6.1, §6.3).
     case badCoding
     /// A transfer coding other than chunked.
     case unsupportedCoding
-    /// A chunk that is not framed as §7.1 says.
+    /// A chunk that breaks the framing of §7.1.
     case badChunk
-    /// An Expect field that asks for anything but 100-continue (RFC 9110 §10.1.1).
+    /// An Expect field with an expectation other than 100-continue (RFC 9110 §10.1.1).
     case unknownExpectation
-    /// A target that is `https`, over a connection that nobody has secured (§7.4); or a host that
-    /// `AcceptedHosts` does not accept.
+    /// An `https` target on a connection without TLS (§7.4), or a host that `AcceptedHosts` does
+    /// not accept.
     case misdirected
-    /// A method that is longer than a whole head may be (RFC 9112 §3).
+    /// The method alone exceeds the size limit of a head (RFC 9112 §3).
     case methodTooLong
     case targetTooLong
     case headTooLarge
     case tooManyFields
     case bodyTooLarge
-    /// The header section did not arrive in time.
+    /// The header section did not arrive before the deadline.
     case headTimeout
-    /// The body did not arrive in time.
+    /// The body did not arrive before the deadline.
     case bodyTimeout
-    /// The client ended its side inside a request (RFC 9112 §8).
+    /// The client closed its sending side inside a request (RFC 9112 §8).
     case incomplete
-    /// A proxy that is to begin its connections with a PROXY header began one without.
+    /// A connection that must begin with a PROXY header begins without one.
     case noProxyHeader
-    /// A PROXY header that is not as its specification says.
+    /// A PROXY header that violates its specification.
     case badProxyHeader
 
     package var status: Status {
@@ -72,7 +72,7 @@ package enum ParseError: Error, Equatable, CaseIterable, Sendable {
         }
     }
 
-    /// The word in the log.
+    /// The value of `reason=` in the log.
     package var reason: StaticString {
         switch self {
         case .badRequestLine: "bad_request_line"

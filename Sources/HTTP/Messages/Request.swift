@@ -1,22 +1,22 @@
-/// A whole request: its head understood, its body here.
+/// A complete request: a parsed head, and the whole body.
 ///
-/// Shares the connection's own bytes and keeps offsets into them: nothing is copied, and no String
-/// is made until somebody asks for one. Whoever holds a request past its response makes the
-/// connection copy its buffer, which is correct and slow.
+/// A request shares the connection's input buffer and keeps offsets into it. Nothing is copied, and
+/// no String is made until one is requested. Keeping a request after its response is correct but
+/// slow: the connection must then copy its buffer.
 package struct Request: Sendable {
-    /// The forms of a target (RFC 9112 §3.2); absolute-form counts as the path it names.
+    /// The form of the target (RFC 9112 §3.2). An absolute-form target counts as its path.
     package enum Form: Sendable { case path, asterisk, authority }
 
     package let method: Method
     package let form: Form
-    /// What the log and the client know this request by.
+    /// Identifies this request in the log and in X-Request-Id.
     package let id: RequestID
-    /// Where it comes from: the connection's other end, or whom the trusted proxies there say they
-    /// were reached from; see `TrustedProxies`.
+    /// The client's address: the peer of the connection, or the address that trusted proxies
+    /// report; see `TrustedProxies`.
     package let client: ClientAddress
-    /// Whether a Content-Length or a Transfer-Encoding said that content comes, be it none.
+    /// True if the head has Content-Length or Transfer-Encoding, even if the content is empty.
     package let declaresContent: Bool
-    /// Whether a trusted proxy made it, so that the proxy's own fields can be believed.
+    /// True if a trusted proxy sent the request. Only then are the fields of a proxy believed.
     let isFromProxy: Bool
 
     let bytes: [UInt8]
@@ -24,23 +24,23 @@ package struct Request: Sendable {
     let pathRange: ByteRange
     let bodyRange: ByteRange
 
-    /// The path as it was sent: nothing is decoded, so that nothing is decoded twice.
+    /// The path as sent. It is never decoded, so no later stage can decode it a second time.
     package var path: Span<UInt8> { bytes.span.extracting(pathRange.range) }
 
-    /// What stands behind the path's question mark, as it was sent; nothing if there is none.
+    /// The query as sent, without the question mark; empty if there is none.
     package var query: Span<UInt8> {
         let start = Int(pathRange.end)
         guard form == .path, start < bytes.count, bytes[start] == UInt8(ascii: "?") else {
             return bytes.span.extracting(0..<0)
         }
         var end = start + 1
-        // The parser saw to it that a space ends the target.
+        // The parser guarantees that a space ends the target.
         while end < bytes.count, bytes[end] != UInt8(ascii: " ") { end += 1 }
         return bytes.span.extracting((start + 1)..<end)
     }
 
-    /// The authority that it is for (RFC 9112 §3.3): the target's own, or else that of Host; nil if it
-    /// names neither. It may be empty.
+    /// The authority that the request is for (RFC 9112 §3.3): that of the target, else the value of
+    /// Host. Nil if there is neither. It may be empty.
     var authority: Span<UInt8>? {
         @_lifetime(borrow self)
         get {
@@ -51,8 +51,8 @@ package struct Request: Sendable {
         }
     }
 
-    /// The content, its transfer coding undone. It is overwritten when the request is answered, or
-    /// its connection ends: to be read on the worker, before slow work begins.
+    /// The content without its transfer coding. The bytes are overwritten when the request is
+    /// answered or the connection ends, so read them on the worker, before offloaded work starts.
     package var body: Span<UInt8> { bytes.span.extracting(bodyRange.range) }
 
     package var authorizationCount: Int {
@@ -61,7 +61,7 @@ package struct Request: Sendable {
         return count
     }
 
-    /// The value of the first field of this name, white space around it taken off.
+    /// The trimmed value of the first field with this name; nil if there is none.
     @_lifetime(borrow self)
     package func value(of name: FieldName) -> Span<UInt8>? {
         for field in fields where field.name == name {

@@ -1,23 +1,23 @@
-/// An answer, before it is bytes: a status, fields beyond those that every response has, content.
+/// A response before serialization: a status, additional fields, and content.
 ///
-/// Its parts are shared arrays, so that an answer made once at start-up is given a million times
+/// Its parts are shared arrays. A response that is made once at start-up can be sent many times
 /// without an allocation.
 package struct Response: Sendable {
     package let status: Status
-    /// Whole field lines, each with its line end.
+    /// Complete field lines, each with its CR LF.
     private(set) var fieldLines: [UInt8] = []
-    /// Perhaps nothing.
+    /// May be empty.
     package private(set) var content: [UInt8] = []
-    /// Of the content, if there is any.
+    /// The media type of the content; unused if the content is empty.
     private(set) var contentType: StaticString = "application/json"
-    /// Whether a line in the security log belongs to it: then it may not leave before that line is
+    /// True if the response has a line in the security log. It must not be sent before that line is
     /// written.
     package private(set) var isHeldForCommit = false
 
-    /// Whether that line must be on the disk before the response leaves.
+    /// True if that line must also be on disk (synced) before the response is sent.
     package private(set) var isSynced = false
 
-    /// Whether the content is overwritten once it is sent. Such a response is sent once.
+    /// True if the content is overwritten after it is sent. Such a response can be sent only once.
     package private(set) var isSecret = false
 
     package init(_ status: Status) { self.status = status }
@@ -27,20 +27,21 @@ package struct Response: Sendable {
         content = json
     }
 
-    /// - Parameter type: the media type, as it stands in the field.
+    /// - Parameter type: the value of Content-Type.
     package init(_ status: Status, text: [UInt8], type: StaticString) {
         self.status = status
         content = text
         contentType = type
     }
 
-    /// `{"error":"<sentence>"}`.
-    /// - Parameter sentence: one of our own, without quotation marks.
+    /// An error whose content is `{"error":"<sentence>"}`.
+    /// - Parameter sentence: a constant of this program, without quotation marks.
     package static func error(_ status: Status, _ sentence: StaticString) -> Response {
         Response(status, json: Array("{\"error\":\"\(sentence)\"}".utf8))
     }
 
-    /// With the status's own sentence; made once, because strangers ask for it.
+    /// An error with the status's own sentence. It is prepared once, because any client can request
+    /// it.
     package static func error(_ status: Status) -> Response { plainErrors[status]! }
 
     private static let plainErrors = Dictionary(
@@ -48,7 +49,7 @@ package struct Response: Sendable {
 
     private static func plainError(_ status: Status) -> Response {
         let phrase = status.reasonPhrase
-        // "Not Found" as a sentence is "Not found"; names in capitals stay as they are.
+        // Sentence case: "Not Found" becomes "Not found". Words in capitals (URI, HTTP) are kept.
         let words = phrase.split(separator: " ").enumerated().map { index, word in
             index == 0 || word.dropFirst().contains(where: \.isUppercase)
                 ? String(word) : word.lowercased()
@@ -57,31 +58,31 @@ package struct Response: Sendable {
             status, json: Array("{\"error\":\"\(words.joined(separator: " "))\"}".utf8))
     }
 
-    /// The same with one more field.
-    /// - Precondition: name and value come from this program, never from a request; a line end
-    ///   in either would be a second field.
+    /// Returns a copy with one more field.
+    /// - Precondition: `name` and `value` come from this program, never from a request: a line end
+    ///   in either would start a second field.
     package func adding(_ name: String, _ value: String) -> Response {
         let line = "\(name): \(value)\r\n"
         precondition(line.utf8.allSatisfy { $0 < 0x7F } && line.filter(\.isNewline).count == 1)
         return adding(lines: Array(line.utf8))
     }
 
-    /// - Precondition: whole field lines.
+    /// - Precondition: `lines` consists of complete field lines.
     func adding(lines: [UInt8]) -> Response {
         var copy = self
         copy.fieldLines += lines
         return copy
     }
 
-    /// The same with this content.
+    /// Returns a copy with this content.
     package func with(json: [UInt8]) -> Response {
         var copy = self
         copy.content = json
         return copy
     }
 
-    /// The same, marked as one whose line in the security log is written already. It is taken back
-    /// only where that line must be on the disk, too, and is not.
+    /// Marks the response as one whose line in the security log is already written. It is then held
+    /// only if that line must also be synced.
     package var alreadyCommitted: Response {
         consuming get {
             isHeldForCommit = isSynced
@@ -89,7 +90,7 @@ package struct Response: Sendable {
         }
     }
 
-    /// The same, marked as one whose line in the security log must be on the disk before it leaves.
+    /// Marks the response as one whose line in the security log must be synced before it is sent.
     package var synced: Response {
         consuming get {
             isHeldForCommit = true
@@ -98,7 +99,7 @@ package struct Response: Sendable {
         }
     }
 
-    /// The same, marked as one whose content is overwritten once it is sent.
+    /// Marks the response as one whose content is overwritten after it is sent.
     package var secret: Response {
         consuming get {
             isSecret = true
@@ -106,7 +107,7 @@ package struct Response: Sendable {
         }
     }
 
-    /// The same, marked as one that has a line in the security log.
+    /// Marks the response as one with a line in the security log.
     package var heldUntilCommitted: Response {
         consuming get {
             isHeldForCommit = true

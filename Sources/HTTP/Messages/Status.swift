@@ -1,4 +1,4 @@
-/// The status codes that are sent here (RFC 9110 §15).
+/// The status codes that the server sends (RFC 9110 §15).
 package enum Status: Int, Sendable, CaseIterable {
     case ok = 200
     case noContent = 204
@@ -23,7 +23,7 @@ package enum Status: Int, Sendable, CaseIterable {
 
     package var code: Int { rawValue }
 
-    /// What every response with this status begins with, up to the value of Date.
+    /// The first bytes of every response with this status, up to the value of Date.
     var headPrefix: StaticString {
         switch self {
         case .ok: "HTTP/1.1 200 OK\r\nDate: "
@@ -49,7 +49,7 @@ package enum Status: Int, Sendable, CaseIterable {
         }
     }
 
-    /// The words behind the code.
+    /// The reason phrase after the code.
     var reasonPhrase: String {
         String("\(headPrefix)".dropFirst(13).prefix { $0 != "\r\n" })
     }

@@ -2,7 +2,7 @@
 struct Authority: Equatable {
     /// Offsets of the host; an IPv6 address includes its brackets.
     let host: Range<Int>
-    /// Nil where none is given. An empty port is none (RFC 3986 §3.2.3).
+    /// Nil if there is none. An empty port counts as none (RFC 3986 §3.2.3).
     let port: Int?
 
     /// - Precondition: `Host.isValid` accepts the value.
@@ -25,13 +25,13 @@ struct Authority: Equatable {
 }
 
 extension Authority {
-    /// Where the authority of a request is in its bytes (RFC 9112 §3.3): in an absolute-form or
-    /// authority-form target, which replaces the Host field (§3.2.2); else the Host field's value.
+    /// The range of a request's authority in its bytes (RFC 9112 §3.3). An absolute-form or
+    /// authority-form target replaces the Host field (§3.2.2); otherwise it is the value of Host.
     /// Nil if there is neither, which HTTP/1.0 allows.
     static func range(
         in bytes: Span<UInt8>, path: Range<Int>, form: Request.Form, fields: [Field]
     ) -> Range<Int>? {
-        // The target begins after a space, and no target contains one.
+        // The target begins after a space and contains none.
         var start = path.lowerBound
         while start > 0, bytes[start - 1] != UInt8(ascii: " ") { start -= 1 }
         if form == .authority { return start..<path.lowerBound }

@@ -6,41 +6,43 @@ extension [UInt8] {
         unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }
 
-    /// Appends an ASCII literal.
+    /// Appends the bytes of an ASCII literal.
     @inline(__always)
     mutating func append(literal: StaticString) {
-        // Sound: a literal's bytes live as long as the program, and are as many as it says.
+        // Sound: a literal's bytes live as long as the program, and its count is correct.
         unsafe append(
             contentsOf: UnsafeBufferPointer(
                 start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 
-    /// Appends a number that is not negative, in decimal.
+    /// Appends a number in decimal.
+    /// - Precondition: `number` is not negative.
     mutating func append(decimal number: Int) {
         append(addingCapacity: 20) { $0.append(decimal: number) }
     }
 }
 
-/// For what is put together of many pieces: room is made once, and each piece only has to fit.
+/// For output that is assembled from many pieces: the capacity is reserved once, and appending a
+/// piece never reallocates.
 extension OutputSpan<UInt8> {
-    /// - Precondition: there is room.
+    /// - Precondition: the free capacity suffices.
     @inline(__always)
     mutating func append(copying bytes: Span<UInt8>) {
         // Sound: the pointer does not leave the closure.
         unsafe bytes.withUnsafeBytes { unsafe append(copying: $0) }
     }
 
-    /// - Precondition: there is room.
+    /// - Precondition: the free capacity suffices.
     @inline(__always)
     mutating func append(literal: StaticString) {
-        // Sound: a literal's bytes live as long as the program, and are as many as it says.
+        // Sound: a literal's bytes live as long as the program, and its count is correct.
         unsafe append(
             copying: UnsafeRawBufferPointer(
                 start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 
-    /// Appends a number that is not negative, in decimal.
-    /// - Precondition: there is room.
+    /// Appends a number in decimal.
+    /// - Precondition: `number` is not negative, and the free capacity suffices.
     mutating func append(decimal number: Int) {
         var divisor = 1
         while number / divisor >= 10 { divisor *= 10 }
@@ -54,7 +56,7 @@ extension OutputSpan<UInt8> {
     private mutating func append(copying bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count <= freeCapacity)
         guard let source = bytes.baseAddress else { return }
-        // Sound: there is room for the bytes behind those that are here, as was checked.
+        // Sound: the precondition guarantees free capacity after the initialized bytes.
         unsafe withUnsafeMutableBufferPointer { buffer, count in
             let target = unsafe UnsafeMutableRawPointer(buffer.baseAddress! + count)
             unsafe target.copyMemory(from: source, byteCount: bytes.count)

@@ -1,21 +1,21 @@
-/// A body in the chunked transfer coding (RFC 9112 §7.1), being moved together in place: the bytes
-/// from `start` to `end` are its data so far.
+/// Decodes a body in the chunked transfer coding (RFC 9112 §7.1), in place. The bytes from `start`
+/// to `end` are the data decoded so far.
 struct ChunkedBody {
     enum Step { case size, data, dataEnd, trailers }
 
-    /// Bytes in a chunk-size line; nobody needs more, and extensions mean nothing here.
+    /// The maximum bytes in a chunk-size line. No client needs more; chunk extensions are ignored.
     static let maximumLine = 1024
-    /// Sixteen hexadecimal digits are 64 bits; more of them can only be zeros or an overflow.
+    /// Sixteen hexadecimal digits are 64 bits. More would be leading zeros or an overflow.
     private static let maximumDigits = 16
 
     private(set) var start: Int
     private(set) var end: Int
-    /// Data bytes of this chunk that are still to come.
+    /// Data bytes of the current chunk that have not been decoded yet.
     private(set) var remaining = 0
     var step = Step.size
-    /// Bytes of extensions in all chunks: they come without limit in number, so they have one in sum.
+    /// Bytes of extensions in all chunks. Their number is not limited, so their total size is.
     private var extensionBytes = 0
-    /// Where the trailer section begins, from which its limit counts.
+    /// The offset of the trailer section. The limit on its size counts from here.
     private(set) var trailerStart = 0
 
     init(start: Int) {
@@ -23,7 +23,7 @@ struct ChunkedBody {
         end = start
     }
 
-    /// `chunk-size [ chunk-ext ]`; a size of zero is the last.
+    /// Parses `chunk-size [ chunk-ext ]`. A size of zero marks the last chunk.
     mutating func readSize(
         _ bytes: Span<UInt8>, _ line: Range<Int>, _ limits: Conversation.Limits
     ) throws(ParseError) {
@@ -46,10 +46,11 @@ struct ChunkedBody {
         trailerStart = line.upperBound + 2
     }
 
-    /// Moves `count` data bytes from `cursor` to the end of what is together.
+    /// Moves `count` data bytes from `cursor` to the end of the decoded data.
     mutating func take(_ count: Int, from cursor: Int, in bytes: inout [UInt8]) {
         if cursor > end, count > 0 {
-            // Sound: both ranges lie in the buffer, as `count` bytes are there behind the cursor.
+            // Sound: `count` bytes exist at `cursor`, and `end` is before it, so both ranges are
+            // inside the buffer.
             unsafe bytes.withUnsafeMutableBytes { buffer in
                 let base = buffer.baseAddress!
                 unsafe (base + end).copyMemory(from: base + cursor, byteCount: count)
@@ -59,9 +60,8 @@ struct ChunkedBody {
         remaining -= count
     }
 
-    /// A trailer field (§7.1.2): checked, and dropped. One that would have framed or routed the
-    /// message must not come this late (RFC 9110 §6.5.1); others, whatever they would have meant,
-    /// mean nothing here.
+    /// Validates a trailer field (§7.1.2) and discards it. A field that frames or routes the
+    /// message must not be in the trailers (RFC 9110 §6.5.1). All other trailer fields are ignored.
     func readTrailer(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(ParseError) {
         switch try Field.parse(bytes, line).name {
         case .contentLength, .transferEncoding, .host: throw .badField
@@ -99,7 +99,7 @@ struct ChunkedBody {
             let nameEnd = index
             skipWhiteSpace()
             guard index < bytes.count, bytes[index] == UInt8(ascii: "=") else {
-                // White space without anything behind it belongs to no rule.
+                // The grammar does not allow white space at the end.
                 if index == bytes.count, index > nameEnd { return false }
                 continue
             }

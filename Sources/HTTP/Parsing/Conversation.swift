@@ -1,25 +1,27 @@
 import POSIX
 
-/// One connection's half of HTTP/1.1 (RFC 9112), without the connection: bytes go in, requests come
-/// out; responses go in, bytes come out. Knows HTTP, knows no sockets and no clock, never traps on
-/// input; the requests do not depend on where the bytes were cut.
+/// The server side of HTTP/1.1 (RFC 9112) for one connection, without I/O: received bytes in,
+/// requests out; responses in, bytes to send out. It uses no sockets and no clock, and never traps
+/// on input. The requests do not depend on how the bytes were split into reads.
 ///
-/// Theory. A message is read line by line, each line as soon as its end is here, so that what is
-/// wrong is found at the same byte however the bytes arrive. `cursor` is where the next line or piece
-/// of body begins; everything before it is understood. `scanned` remembers how far the search for a
-/// line end has come, so that bytes that trickle in cost no more than bytes that come at once. A
-/// chunked body is moved together in place, behind its head, and so is one range like any other.
+/// A message is parsed line by line, each line as soon as its end has arrived. An error is
+/// therefore found at the same byte however the bytes arrive. `cursor` is the offset of the next
+/// line or piece of body; all bytes before it are parsed. `scanned` is the offset that the search
+/// for a line end has reached, so bytes that arrive one at a time cost no more than bytes that
+/// arrive at once. A chunked body is decoded in place, directly after its head, and so becomes one
+/// range like any other body.
 ///
-/// One request is out at a time: `next` gives no second one before `complete` has the first one's
-/// response. Responses therefore leave in the order of the requests (§9.3.2) by construction.
+/// At most one request is pending: `next` returns no further request until `complete` has received
+/// the response to the last one. Responses therefore leave in the order of their requests (§9.3.2).
 package struct Conversation: ~Copyable {
     package struct Limits: Sendable {
-        /// Bytes in the request line and the field lines together, and again in the trailers.
+        /// Maximum bytes of the request line and the field lines together; the same limit applies
+        /// again to the trailers.
         package let head: Int
-        /// Bytes in a body, its transfer coding undone.
+        /// Maximum bytes of a body, without its transfer coding.
         package let body: Int
 
-        /// - Precondition: both at most `largest`, so that no arithmetic on them can overflow.
+        /// - Precondition: both are at most `largest`, so that arithmetic on them cannot overflow.
         package init(head: Int = 16 * 1024, body: Int = 64 * 1024) {
             precondition(head <= Self.largest && body <= Self.largest)
             self.head = head
@@ -28,83 +30,85 @@ package struct Conversation: ~Copyable {
 
         package static let largest = 1 << 28
 
-        /// Field lines in a head. Browsers send about 20; Apache's limit is 100.
+        /// Maximum field lines in a head. Browsers send about 20; Apache's limit is 100.
         static let fields = 100
     }
 
     private enum Phase {
-        /// In front of the first message.
+        /// Before the first message.
         case proxyHeader
         case start
         case requestLine
         case fields
         case fixedBody
         case chunkedBody
-        /// A request is out; its response is awaited.
+        /// A request is pending; its response is awaited.
         case responding
-        /// Nothing more is read.
+        /// No further bytes are parsed.
         case closed
     }
 
     private let limits: Limits
-    /// Where the connection comes from; once a PROXY header is read, where that says.
+    /// The client's address: the peer of the connection, or the source in its PROXY header once
+    /// that is read.
     package private(set) var peer: ClientAddress
-    /// Whose word about a request's client is taken; nil where the peer's is not.
+    /// The proxies whose forwarding fields are believed; nil if the peer is not trusted.
     private var proxies: TrustedProxies?
-    /// Whether a trusted proxy has made the connection, whoever its client is.
+    /// True if a trusted proxy opened the connection, whatever the client's address is.
     private let comesFromProxy: Bool
     /// The hosts that a request may name.
     private let hosts: AcceptedHosts
-    /// Request ids are this and a counter, stirred; see `nextID`.
+    /// The state of the generator of request ids; see `nextID`.
     private var idState: UInt64
 
-    // What came in.
+    // Input.
     private var input: [UInt8] = []
     private var phase = Phase.start
-    /// The first byte of the message that is being read.
+    /// The offset of the current message.
     private var start = 0
     private var cursor = 0
     private var scanned = 0
 
-    // The message that is being read.
+    // The current message.
     private var line = RequestLine.none
     private var fields: [Field] = []
     private var body: ChunkedBody = ChunkedBody(start: 0)
     private var bodyLength = 0
     private var declaresContent = false
     private var id: RequestID
-    /// The id that the client gave.
+    /// The id that the client sent in X-Request-Id.
     private var givenID: RequestID?
     private var keepsAlive = true
-    /// Why the bytes were refused, once they were.
+    /// Why the bytes were rejected; nil until they are.
     private var failure: ParseError?
 
-    // What goes out.
+    // Output.
     private var output: [UInt8] = []
     private var sentCount = 0
-    /// The first response whose security events may not be on disk yet.
+    /// The first queued response whose security events may not be committed yet.
     private var firstHeld: HeldResponse?
-    /// A token is in the output.
+    /// True if the output contains a secret response, for example one with a token.
     private var outputIsSecret = false
-    /// Where the content of the request that is out begins, which ends at the cursor; nil if none is.
+    /// The offset of the pending request's content, which ends at the cursor; nil if none is
+    /// pending.
     private var requestedBody: Int?
 
     private struct HeldResponse {
-        /// Where it begins in the output.
+        /// Its offset in the output.
         let start: Int
-        /// What it answers, so that another response can do so in its place.
+        /// The request's id and method, so that another response can replace this one.
         let id: RequestID
         let method: Method
     }
 
     /// - Parameters:
-    ///   - client: where the connection comes from, and with it every request that does not come
-    ///     through a trusted proxy.
+    ///   - client: the peer of the connection. It is the client of every request, except those that
+    ///     come through a trusted proxy.
     ///   - seed: makes the request ids of this connection differ from those of others.
-    ///   - proxies: what `TrustedProxies.behind` says about this connection.
-    ///   - expectsProxyHeader: those proxies begin their connections with a PROXY header; where nobody is
-    ///     trusted there is none to be read.
-    ///   - hosts: a request that names another host is refused as misdirected.
+    ///   - proxies: the result of `TrustedProxies.behind` for this peer.
+    ///   - expectsProxyHeader: true if those proxies begin each connection with a PROXY header.
+    ///     Ignored if the peer is not trusted.
+    ///   - hosts: a request for any other host is rejected with `.misdirected`.
     package init(
         limits: Limits, client: ClientAddress, seed: UInt64, proxies: TrustedProxies? = nil,
         expectsProxyHeader: Bool = false, hosts: AcceptedHosts = .any
@@ -128,16 +132,17 @@ package struct Conversation: ~Copyable {
 // MARK: - Bytes to requests
 
 extension Conversation {
-    /// Takes in what a read has given.
+    /// Appends received bytes to the input. Ignores them after the conversation has ended.
     package mutating func receive(_ bytes: Span<UInt8>) {
         guard phase != .closed else { return }
         discardConsumed()
         if !input.isEmpty, input.count + bytes.count > input.capacity { grow(by: bytes.count) }
-        // Sound: the buffer is the span's own.
+        // Sound: the pointer does not leave the closure.
         unsafe bytes.withUnsafeBufferPointer { unsafe input.append(contentsOf: $0) }
     }
 
-    /// Makes room for more bytes, and leaves no copy of those that are here behind.
+    /// Moves the input to a larger buffer. Overwrites the old one, which may contain a password,
+    /// unless a pending request shares it.
     private mutating func grow(by count: Int) {
         var larger: [UInt8] = []
         larger.reserveCapacity(max(input.count + count, 2 * input.capacity))
@@ -146,9 +151,10 @@ extension Conversation {
         input = larger
     }
 
-    /// The next whole request, or nil when more bytes or the response to the last one are needed.
-    /// - Throws: what is wrong with the bytes; and again at each further call, because behind bytes
-    ///   that were not understood there is nothing to be found.
+    /// The next complete request. Nil if more bytes, or the response to the pending request, are
+    /// needed first.
+    /// - Throws: the error in the bytes. Every further call throws the same error, because the
+    ///   start of the next message is unknown.
     package mutating func next() throws(ParseError) -> Request? {
         if let failure { throw failure }
         do throws(ParseError) {
@@ -160,8 +166,8 @@ extension Conversation {
         }
     }
 
-    /// Whether a request line that was refused, be it for what stands behind it, begins with HEAD: whoever
-    /// asks that way takes whatever follows the fields for another answer.
+    /// True if a rejected request line begins with `HEAD `, even if the error is after the method.
+    /// The client would read content after the fields as another response.
     private var asksForHead: Bool {
         let method: StaticString = "HEAD "
         guard input.count - start >= method.utf8CodeUnitCount else { return false }
@@ -169,7 +175,7 @@ extension Conversation {
             .isEqual(method)
     }
 
-    // In one piece with `next`: a request on its way out is not copied once more.
+    // Inlined into `next`, so that the returned request is not copied once more.
     @inline(__always)
     private mutating func read() throws(ParseError) -> Request? {
         while true {
@@ -190,7 +196,7 @@ extension Conversation {
                 } else {
                     guard fields.count < Limits.fields else { throw .tooManyFields }
                     let field = try Field.parse(input.span, range)
-                    // Known from here on, so that a refusal of this head carries it too.
+                    // Stored at once, so that a rejection of this head has the client's id too.
                     if field.name == .requestID {
                         givenID = RequestID(accepting: input.span.extracting(field.value.range))
                     }
@@ -209,26 +215,26 @@ extension Conversation {
         }
     }
 
-    /// What a conversation waits for, and what waits in it: all that its connection has to know.
+    /// What the conversation waits for, and how much output it has.
     package struct State: Sendable, Equatable {
         package enum Awaiting: Sendable, Equatable {
-            /// A message, of which nothing is here.
+            /// A message; none of its bytes has arrived.
             case message
             /// The rest of a head.
             case head
             /// The rest of a body.
             case body
-            /// The response to the request that is out.
+            /// The response to the pending request.
             case response
-            /// Nothing more.
+            /// Nothing; the conversation has ended.
             case nothing
         }
 
         package let wants: Awaiting
-        /// Bytes that are queued and not sent yet.
+        /// Bytes that are queued but not sent yet.
         package let unsentCount: Int
 
-        /// Whether bytes of an unfinished message are here.
+        /// True if an incomplete message has arrived.
         package var isInsideMessage: Bool { wants == .head || wants == .body }
     }
 
@@ -252,9 +258,10 @@ extension Conversation {
         }
     }
 
-    /// Steps behind the PROXY header, if all of it is here. The connection is its source's from then on,
-    /// and what the fields of a request say is taken only if that is a trusted proxy, too. Where the
-    /// source is not known the peer stays who it is, but whoever speaks is not the proxy.
+    /// Parses the PROXY header. Returns false until all of it has arrived. Its source then is the
+    /// peer of the connection, and forwarding fields are believed only if that source is a trusted
+    /// proxy too. If the source is unknown, `peer` remains the proxy's address, but no forwarding
+    /// field is believed.
     private mutating func readProxyHeader() throws(ParseError) -> Bool {
         guard let header = try ProxyHeader.parse(input.span) else { return false }
         switch header.source {
@@ -269,8 +276,8 @@ extension Conversation {
         return true
     }
 
-    /// Steps to the first byte of a message. §2.2: one empty line before it is forgiven, because
-    /// old clients send one after a body.
+    /// Moves to the first byte of a message. Returns false if more bytes are needed. §2.2: one
+    /// empty line before a message is ignored, because old clients send one after a body.
     private mutating func startMessage() throws(ParseError) -> Bool {
         guard cursor < input.count else { return false }
         start = cursor
@@ -285,7 +292,10 @@ extension Conversation {
         return true
     }
 
-    /// The line at the cursor without its end, and the cursor behind it; nil if it is not all here.
+    /// The line at the cursor without its CR LF; moves the cursor past it. Nil if it is incomplete.
+    /// - Parameters:
+    ///   - limit: the offset at which the line and its CR LF must end.
+    ///   - tooLong: the error to throw if they do not.
     private mutating func nextLine(
         limit: Int, _ tooLong: ParseError
     ) throws(ParseError) -> Range<Int>? {
@@ -306,13 +316,14 @@ extension Conversation {
         }
     }
 
-    /// The request line. RFC 9112 §3: where the method alone is too long, 501 is right, and not 414.
+    /// Reads the request line. RFC 9112 §3: if the method alone is too long, the status is 501
+    /// instead of 414.
     private mutating func nextRequestLine() throws(ParseError) -> Range<Int>? {
         let limit = start + limits.head
         do throws(ParseError) {
             return try nextLine(limit: limit, .targetTooLong)
         } catch .targetTooLong {
-            // All but the last byte of the limit are here: a line end may begin at the last one.
+            // The last byte before the limit may be a CR, so it is not examined.
             for index in start..<(limit - 1) where !Grammar.isToken(input[index]) {
                 throw .targetTooLong
             }
@@ -323,7 +334,7 @@ extension Conversation {
     private mutating func finishHead() throws(ParseError) {
         let framing = try Framing(
             fields, input.span, minorVersion: line.minorVersion, maximumBody: limits.body)
-        // RFC 9110 §7.4. This server secures no connection; a trusted proxy in front may have.
+        // RFC 9110 §7.4: this server does not terminate TLS, but a trusted proxy may have done so.
         if line.isHTTPS, !comesFromProxy { throw .misdirected }
         if hosts.isRestricted { try checkHost() }
         id = givenID ?? nextID()
@@ -340,14 +351,14 @@ extension Conversation {
             body = ChunkedBody(start: cursor)
             phase = .chunkedBody
         }
-        // RFC 9110 §10.1.1: not if the content is already on its way, and not if there is none.
+        // RFC 9110 §10.1.1: not if content has already arrived, and not if none will.
         let bodyIsAwaited = phase == .chunkedBody || bodyLength > 0
         if framing.expectsContinue, bodyIsAwaited, cursor == input.count {
             output.append(literal: "HTTP/1.1 100 Continue\r\n\r\n")
         }
     }
 
-    /// RFC 9110 §15.5.20.
+    /// Rejects a request for a host that is not accepted (RFC 9110 §15.5.20).
     private func checkHost() throws(ParseError) {
         let range = Authority.range(
             in: input.span, path: line.path.range, form: line.form, fields: fields)
@@ -355,14 +366,14 @@ extension Conversation {
         guard hosts.accept(input.span.extracting(range)) else { throw .misdirected }
     }
 
-    /// Takes the body out of its chunks as far as it is here; true when all of it is.
+    /// Decodes the chunks that have arrived. Returns true once the body is complete.
     private mutating func readChunks() throws(ParseError) -> Bool {
         while true {
             switch body.step {
             case .size:
                 let limit = cursor + ChunkedBody.maximumLine
                 guard let range = try nextLine(limit: limit, .badChunk) else { return false }
-                // On a copy: the span borrows the whole conversation.
+                // Uses a copy: the span borrows all of `self`.
                 var sized = body
                 try sized.readSize(input.span, range, limits)
                 body = sized
@@ -374,7 +385,7 @@ extension Conversation {
                 guard body.remaining == 0 else { return false }
                 body.step = .dataEnd
             case .dataEnd:
-                // In two bytes there is room for an empty line only.
+                // Two bytes can only hold an empty line.
                 guard try nextLine(limit: cursor + 2, .badChunk) != nil else { return false }
                 body.step = .size
             case .trailers:
@@ -398,8 +409,8 @@ extension Conversation {
             bodyRange: ByteRange(bodyRange))
     }
 
-    /// SplitMix64's mixing of a counter: every id differs, and neighbours look unlike each other.
-    /// Nothing secret hangs on it.
+    /// The next id, from SplitMix64: all ids of a connection differ, and consecutive ids look
+    /// unrelated. Nothing depends on their secrecy.
     private mutating func nextID() -> RequestID {
         idState &+= 0x9E37_79B9_7F4A_7C15
         var z = idState
@@ -408,13 +419,14 @@ extension Conversation {
         return RequestID(z ^ (z >> 31))
     }
 
-    /// Lets go of the bytes in front of the message that is being read, and of the gap between the
-    /// part of a chunked body that is together and the part that is not.
+    /// Removes the bytes before the current message, and the gap between the decoded and the
+    /// undecoded part of a chunked body.
     private mutating func discardConsumed() {
         if phase == .start || phase == .responding {
             if cursor == input.count {
                 overwriteBody()
-                // Filled again without an allocation; a large one has gone already, see `rest`.
+                // The capacity is kept for the next bytes; `releaseBuffers` releases a large
+                // buffer.
                 input.removeAll(keepingCapacity: true)
                 start = 0
                 cursor = 0
@@ -434,7 +446,7 @@ extension Conversation {
         if start > 0 {
             let end = input.count
             input.removeSubrange(0..<start)
-            // What has moved to the front is not left at the end as well.
+            // The moved bytes must not remain at the end as well.
             wipe(input, input.count..<max(input.count, min(end, input.capacity)))
             cursor -= start
             scanned -= start
@@ -447,25 +459,25 @@ extension Conversation {
         }
     }
 
-    /// Overwrites the content of the request that is out, which may be a password.
+    /// Overwrites the content of the pending request, which may contain a password.
     private mutating func overwriteBody() {
         guard let body = requestedBody else { return }
         if declaresContent { wipe(input, min(body, cursor)..<cursor) }
         requestedBody = 0
     }
 
-    /// Overwrites all that was received, but for the head of a request that is out: its handler may still
-    /// read that.
+    /// Overwrites all input except the head of the pending request, which its handler may still
+    /// read.
     private func overwriteInput() {
         wipe(input, min(requestedBody ?? 0, input.count)..<input.count)
     }
 
-    /// Gives back what is large, once everything here is answered: thousands of connections may rest
-    /// for minutes, and each keeps no more than what a usual request needs again.
+    /// Releases large buffers once everything is answered. Thousands of connections may be idle for
+    /// minutes; each keeps only what a typical request needs again.
     private mutating func releaseBuffers() {
         switch phase {
         case .start: guard cursor == input.count else { return }
-        // What came behind a refusal is of no use.
+        // Bytes after a rejected message are never parsed.
         case .closed: break
         default: return
         }
@@ -480,12 +492,13 @@ extension Conversation {
         if fields.capacity > Self.keptFields { fields = [] }
     }
 
-    // A head as browsers send it, an answer with a token, and twice the fields of a browser.
+    // The capacities that are kept: a typical browser's head, a response with a token, and twice
+    // the number of fields that a browser sends.
     private static let keptInput = 2048
     private static let keptOutput = 1536
     private static let keptFields = 40
 
-    /// What it holds beside itself.
+    /// The heap memory of its buffers, in bytes.
     var heldBytes: Int {
         input.capacity + output.capacity + fields.capacity * MemoryLayout<Field>.stride
     }
@@ -494,49 +507,49 @@ extension Conversation {
 // MARK: - Responses to bytes
 
 extension Conversation {
-    /// Queues the response to the request that is out, and turns to the next one.
+    /// Queues the response to the pending request, and continues with the next one. A response that
+    /// arrives after the conversation has ended is dropped.
     /// - Parameters:
     ///   - date: the value of Date (RFC 9110 §6.6.1).
-    ///   - closing: the server wants the connection to end with this response.
+    ///   - closing: true if the server wants to close the connection after this response.
     ///
-    /// A response that comes when the conversation has ended is dropped. 411 always ends it (RFC
-    /// 9112 §6.3): a client that sent content without a length takes the bytes after the head for
-    /// that content, and here they would be the next request.
+    /// 411 always closes the connection (RFC 9112 §6.3). A client that sends content without a
+    /// length regards the bytes after the head as that content; here they would be the next
+    /// request.
     package mutating func complete(
         _ response: Response, date: InlineArray<29, UInt8>, closing: Bool = false
     ) {
         guard phase != .closed else { return }
-        precondition(phase == .responding, "complete belongs to a request")
+        precondition(phase == .responding, "complete: no request is pending")
         overwriteBody()
         requestedBody = nil
         let closes = closing || !keepsAlive || response.status == .lengthRequired
         append(response, to: line.method, date, closes: closes)
         phase = closes ? .closed : .start
-        // What is refused before the next request line is here was not asked for with this method,
-        // nor under this id.
+        // The next rejection may come before a request line. It must not use this method or this
+        // id.
         line = .none
         givenID = nil
     }
 
-    /// Queues the answer to bytes that were refused, and ends the conversation.
+    /// Queues the error's response, and ends the conversation.
     package mutating func reject(_ error: ParseError, date: InlineArray<29, UInt8>) {
         reject(error.response, date: date)
     }
 
-    /// Queues an answer that belongs to no request, and ends the conversation.
+    /// Queues a response that belongs to no request, and ends the conversation.
     package mutating func reject(_ response: Response, date: InlineArray<29, UInt8>) {
         guard phase != .closed else { return }
-        // Before its head is whole a request has no id of ours; one can be named in the log all the
-        // same.
+        // A request gets its id when its head is complete. Before that, the log needs one too.
         if phase != .fixedBody, phase != .chunkedBody { id = givenID ?? nextID() }
         append(response, to: line.method, date, closes: true)
         phase = .closed
     }
 
-    /// What the last request, or what was refused last, is known by.
+    /// The id of the last request or rejection.
     package var currentID: RequestID { id }
 
-    /// Ends the conversation without a word.
+    /// Ends the conversation without a further response.
     package mutating func close() { phase = .closed }
 
     private mutating func append(
@@ -547,10 +560,10 @@ extension Conversation {
         }
         let minorVersion = line.minorVersion
         let id = id
-        let room =
+        let capacity =
             Self.commonLength + response.fieldLines.count
             + response.contentType.utf8CodeUnitCount + response.content.count
-        output.append(addingCapacity: room) { output in
+        output.append(addingCapacity: capacity) { output in
             output.append(literal: response.status.headPrefix)
             output.append(copying: date.span)
             output.append(literal: "\r\nX-Request-Id: ")
@@ -572,11 +585,11 @@ extension Conversation {
             if closes {
                 output.append(literal: "Connection: close\r\n")
             } else if minorVersion == 0 {
-                // RFC 9112 §9.3: an HTTP/1.0 client has to be told.
+                // RFC 9112 §9.3: for HTTP/1.0 a persistent connection must be announced.
                 output.append(literal: "Connection: keep-alive\r\n")
             }
             output.append(literal: "\r\n")
-            // §9.3.2: the answer to HEAD is that to GET without its content.
+            // §9.3.2: the response to HEAD is that to GET without its content.
             if method != .head, response.status != .noContent {
                 output.append(copying: response.content.span)
             }
@@ -587,12 +600,12 @@ extension Conversation {
         }
     }
 
-    // MARK: What goes out
+    // MARK: Output
 
-    // These, and `standing`, change nothing. They are mutating because the compiler hands a value of
-    // this size to what does not change it as a copy of all its bytes, several times a request.
+    // These, and `state`, change nothing. They are mutating because the compiler passes a value of
+    // this size to a nonmutating member as a copy of all its bytes, several times a request.
 
-    /// What is queued and not sent yet.
+    /// The bytes that are queued but not sent yet.
     package var unsent: Span<UInt8> {
         @_lifetime(&self)
         mutating get { output.span.extracting(sentCount..<output.count) }
@@ -602,8 +615,8 @@ extension Conversation {
         mutating get { output.count - sentCount }
     }
 
-    /// Notes that the first `count` bytes of `unsent` are on their way.
-    /// - Precondition: no response among them can be taken back any more; see `settle`.
+    /// Records that the first `count` bytes of `unsent` were sent.
+    /// - Precondition: none of them belongs to a held response; see `releaseHeldResponses`.
     package mutating func markSent(_ count: Int) {
         precondition(firstHeld.map { sentCount + count <= $0.start } ?? true)
         sentCount += count
@@ -616,12 +629,12 @@ extension Conversation {
         releaseBuffers()
     }
 
-    /// Notes that the security log holds every event of the responses that are queued.
+    /// Records that the security log contains all events of the queued responses.
     package mutating func releaseHeldResponses() { firstHeld = nil }
 
-    /// Takes back the responses whose security events could not be written, and all behind them:
-    /// one refusal goes out in their place, and the conversation ends.
-    /// - Returns: whether there was anything to take back.
+    /// Removes the held responses, whose security events could not be written, and all responses
+    /// after them. One refusal replaces them, and the conversation ends.
+    /// - Returns: true if there was a held response.
     package mutating func replaceHeldResponses(_ refusal: Response, date: InlineArray<29, UInt8>)
         -> Bool
     {
@@ -634,8 +647,8 @@ extension Conversation {
         return true
     }
 
-    /// More than all of a response takes but for its own fields, its content and the name of its
-    /// type: 51 bytes for the longest status line and `Date: `, 29, 16, 64 for the longest id, 62, 16
-    /// and 2 for the type, 37 for the length, 24 and 2 at the end.
+    /// An upper bound of a response's bytes without its own fields, its content and its media type:
+    /// 51 bytes for the longest status line and `Date: `, 29, 16, 64 for the longest id, 62, 16 and
+    /// 2 for the type, 37 for the length, 24 and 2 at the end.
     private static let commonLength = 320
 }

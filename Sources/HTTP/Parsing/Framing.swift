@@ -1,8 +1,9 @@
-/// What the fields of a head say about the message around them: who it is for, where its body ends,
-/// whether the connection goes on (RFC 9112 §3.2, §6, §9.3). Ambiguity is refused, not resolved.
+/// The framing of a message, from the fields of its head: its host, the end of its body, and
+/// whether the connection persists (RFC 9112 §3.2, §6, §9.3). Ambiguous framing is rejected, never
+/// resolved.
 struct Framing {
     enum Body: Equatable {
-        /// No field says that content comes.
+        /// No field announces content.
         case none
         case length(Int)
         case chunked
@@ -13,7 +14,7 @@ struct Framing {
     private(set) var wantsClose = false
     private(set) var wantsKeepAlive = false
 
-    /// - Parameter minorVersion: 0 for HTTP/1.0, 1 for HTTP/1.1 and what comes after it.
+    /// - Parameter minorVersion: 0 for HTTP/1.0, 1 for HTTP/1.1 and later.
     init(
         _ fields: [Field], _ bytes: Span<UInt8>, minorVersion: Int, maximumBody: Int
     ) throws(ParseError) {
@@ -48,7 +49,7 @@ struct Framing {
         guard lengths < 2, types < 2 else { throw .repeatedField }
         if coding.isPresent {
             if lengths > 0 { throw .lengthWithCoding }
-            // §6.1: HTTP/1.0 has no transfer codings, so its framing is not to be believed.
+            // §6.1: HTTP/1.0 has no transfer codings, so the framing is faulty.
             if minorVersion == 0 { throw .badCoding }
             try coding.check()
             body = .chunked
@@ -58,8 +59,10 @@ struct Framing {
         }
     }
 
-    /// §6.2: digits and nothing else. A list of equal numbers may be taken for one (§6.3); it is
-    /// refused, because whoever is in front may have taken it for something else.
+    /// Parses a Content-Length: decimal digits and nothing else (§6.2). A recipient may accept a
+    /// list of equal numbers (§6.3). It is rejected here, because a proxy may have interpreted it
+    /// differently.
+    /// - Returns: the length, or some larger number than `maximumBody` if it exceeds that.
     private static func length(
         _ value: Span<UInt8>, _ maximumBody: Int
     ) throws(ParseError) -> Int {
@@ -67,7 +70,7 @@ struct Framing {
         var length = 0
         for index in value.indices {
             guard Grammar.isDigit(value[index]) else { throw .badLength }
-            // Past the limit the digits only have to be digits.
+            // Above the limit the value does not matter, and it must not overflow.
             if length <= maximumBody {
                 length = length * 10 + Int(value[index] - UInt8(ascii: "0"))
             }
@@ -75,8 +78,8 @@ struct Framing {
         return length
     }
 
-    /// A list (RFC 9110 §10.1.1), of which one member is known here; empty members mean nothing
-    /// (§5.6.1.2).
+    /// Parses a list of expectations (RFC 9110 §10.1.1). Only 100-continue is supported. Empty
+    /// elements are ignored (§5.6.1.2).
     private mutating func readExpect(_ value: Span<UInt8>) throws(ParseError) {
         var start = 0
         for index in 0...value.count where index == value.count || value[index] == 0x2C {
@@ -101,11 +104,12 @@ struct Framing {
     }
 }
 
-/// The list of transfer codings of a message, gathered over all its Transfer-Encoding fields
-/// (RFC 9112 §6.1).
+/// The transfer codings of a message, collected from all its Transfer-Encoding fields (RFC 9112
+/// §6.1).
 private struct Coding {
     var isPresent = false
-    /// chunked was there and something came after it, chunked once more included.
+    /// True if an element is empty or no token, or if any coding, chunked included, follows
+    /// chunked.
     private var isBroken = false
     private var lastIsChunked = false
     private var hasOthers = false
@@ -127,7 +131,7 @@ private struct Coding {
         }
     }
 
-    /// §6.3: unless chunked is last, nobody knows where the body ends.
+    /// §6.3: unless chunked is the last coding, the end of the body is unknown.
     func check() throws(ParseError) {
         if isBroken || !lastIsChunked { throw .badCoding }
         if hasOthers { throw .unsupportedCoding }

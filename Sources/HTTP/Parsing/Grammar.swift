@@ -1,4 +1,4 @@
-/// The character classes of RFC 9110 §5.6, RFC 3986 and RFC 6750, as questions about one byte.
+/// The character classes of RFC 9110 §5.6, RFC 3986 and RFC 6750, as predicates of one byte.
 package enum Grammar {
     /// tchar (RFC 9110 §5.6.2): `! # $ % & ' * + - . ^ _ ` | ~`, digits and letters.
     @inline(__always)
@@ -6,33 +6,34 @@ package enum Grammar {
         contains(0x03FF_6CFA_0000_0000, 0x57FF_FFFF_C7FF_FFFE, byte)
     }
 
-    /// What a path may have as it is (RFC 3986 §3.3): pchar and `/`. A `%` must begin a triplet,
-    /// which is for the caller to see.
+    /// The bytes of a path (RFC 3986 §3.3): pchar and `/`. The caller must check that each `%`
+    /// begins a triplet.
     @inline(__always)
     static func isPath(_ byte: UInt8) -> Bool {
         contains(0x2FFF_FFF2_0000_0000, 0x47FF_FFFE_87FF_FFFF, byte)
     }
 
-    /// What a query may have (RFC 3986 §3.4), and `[ ] \ ^ ` { | }` besides: browsers send those
-    /// as they are, and nothing here reads a query.
+    /// The bytes of a query (RFC 3986 §3.4), and also `[ ] \ ^ ` { | }`: browsers send those
+    /// unencoded, and the parser does not interpret a query.
     @inline(__always)
     static func isQuery(_ byte: UInt8) -> Bool {
         contains(0xAFFF_FFF2_0000_0000, 0x7FFF_FFFF_FFFF_FFFF, byte)
     }
 
-    /// reg-name and IPv4address (RFC 3986 §3.2.2): unreserved, sub-delims, and `%` for triplets.
+    /// The bytes of reg-name and IPv4address (RFC 3986 §3.2.2): unreserved, sub-delims, and `%`,
+    /// which begins a triplet.
     @inline(__always)
     static func isHostName(_ byte: UInt8) -> Bool {
         contains(0x2BFF_7FF2_0000_0000, 0x47FF_FFFE_87FF_FFFE, byte)
     }
 
-    /// b64token without its padding (RFC 6750 §2.1).
+    /// The bytes of b64token without its padding (RFC 6750 §2.1).
     @inline(__always)
     static func isBearerToken(_ byte: UInt8) -> Bool {
         contains(0x03FF_E800_0000_0000, 0x47FF_FFFE_87FF_FFFE, byte)
     }
 
-    /// What a request id may have, so that it can stand in a field and in a log line.
+    /// The bytes of a request id. All of them are safe in a field value and in a log line.
     @inline(__always)
     static func isRequestIDCharacter(_ byte: UInt8) -> Bool {
         contains(0x03FF_6000_0000_0000, 0x07FF_FFFE_87FF_FFFE, byte)
@@ -54,7 +55,8 @@ package enum Grammar {
         }
     }
 
-    /// A set of ASCII characters as two words, bit n of `low` for byte n, of `high` for 64 + n.
+    /// Looks up a set of ASCII characters: bit n of `low` is byte n, bit n of `high` is byte 64 +
+    /// n.
     @inline(__always)
     private static func contains(_ low: UInt64, _ high: UInt64, _ byte: UInt8) -> Bool {
         guard byte < 128 else { return false }
@@ -63,7 +65,7 @@ package enum Grammar {
 }
 
 extension Span<UInt8> {
-    /// Byte for byte the same as an ASCII literal.
+    /// True if the bytes equal the ASCII literal.
     @inline(__always)
     package func isEqual(_ literal: StaticString) -> Bool {
         guard count == literal.utf8CodeUnitCount else { return false }
@@ -74,7 +76,8 @@ extension Span<UInt8> {
         return true
     }
 
-    /// The same as an ASCII literal in lower case, letters compared without case.
+    /// True if the bytes equal the literal, with ASCII letters compared without case.
+    /// - Parameter lowercase: an ASCII literal in lower case.
     package func isEqualIgnoringCase(_ lowercase: StaticString) -> Bool {
         guard count == lowercase.utf8CodeUnitCount else { return false }
         for index in indices {
@@ -86,7 +89,7 @@ extension Span<UInt8> {
         return true
     }
 
-    /// The same bytes, ASCII letters compared without case.
+    /// True if the bytes are equal, with ASCII letters compared without case.
     func isEqualIgnoringCase(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         for index in indices where Self.folded(self[index]) != Self.folded(other[index]) {
@@ -100,7 +103,7 @@ extension Span<UInt8> {
         byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte
     }
 
-    /// Without spaces and tabs at both ends (OWS, RFC 9110 §5.6.3).
+    /// The bytes without spaces and tabs at both ends (OWS, RFC 9110 §5.6.3).
     package var trimmed: Span<UInt8> {
         @_lifetime(copy self)
         get {

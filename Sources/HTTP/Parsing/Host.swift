@@ -1,9 +1,9 @@
-/// `uri-host [ ":" port ]` (RFC 9110 §7.2), held against the grammar of RFC 3986 §3.2.2. Nothing
-/// here depends on what it says; but whoever stands in front may, and has to read the same.
+/// Validates `uri-host [ ":" port ]` (RFC 9110 §7.2) against the grammar of RFC 3986 §3.2.2. A
+/// proxy may route requests by this value, so proxy and server must interpret it alike.
 enum Host {
     /// - Parameters:
-    ///   - needsName: there must be something before the port.
-    ///   - needsPort: there must be a port, and it must have digits.
+    ///   - needsName: if true, the host must not be empty.
+    ///   - needsPort: if true, a port with at least one digit is required.
     static func isValid(_ value: Span<UInt8>, needsName: Bool, needsPort: Bool) -> Bool {
         var index = 0
         if value.count > 0, value[0] == UInt8(ascii: "[") {
@@ -30,14 +30,14 @@ enum Host {
         return true
     }
 
-    /// What may stand in brackets: an IPv6 address, or an address of a kind that is yet to come.
+    /// True for an IPv6address or an IPvFuture, the two alternatives inside brackets.
     private static func isAddress(_ text: Span<UInt8>) -> Bool {
         guard text.count > 0 else { return false }
         if text[0] | 0x20 == UInt8(ascii: "v") { return isFutureAddress(text) }
         return NetworkAddress.ipv6(text) != nil
     }
 
-    /// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+    /// IPvFuture: `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
     private static func isFutureAddress(_ text: Span<UInt8>) -> Bool {
         var index = 1
         while index < text.count, Grammar.hexadecimalValue(text[index]) != nil { index += 1 }

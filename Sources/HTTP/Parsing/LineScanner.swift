@@ -1,13 +1,13 @@
-/// Finds the end of a line, and whatever may not stand in one: the only loop that looks at every
-/// byte of a head.
+/// Finds the end of a line, and rejects bytes that a line must not contain. This is the only loop
+/// that examines every byte of a head.
 ///
-/// Eight bytes at a time: a word without a control character is passed over with a few operations
-/// on the whole of it. A tab is a control character to that test, and is let through by itself.
+/// It examines eight bytes at a time: a few operations skip a word without control characters. That
+/// test counts a tab as a control character, so the loop accepts tabs separately.
 enum LineScanner {
     enum End: Equatable {
-        /// A CR LF begins here.
+        /// The offset of a CR LF.
         case found(Int)
-        /// No line end before the end of the bytes; the search may go on from here.
+        /// There is no line end yet; the search can continue at this offset.
         case needsMore(Int)
         /// CR without LF, or LF without CR (RFC 9112 §2.2).
         case bareLineEnd
@@ -15,12 +15,13 @@ enum LineScanner {
         case controlCharacter
     }
 
-    /// - Parameter limit: where the search may end at the latest: what comes there is `needsMore`.
+    /// - Parameter limit: a CR LF must begin before this offset; otherwise the result is
+    ///   `needsMore`.
     static func lineBreak(in bytes: Span<UInt8>, from start: Int, limit: Int) -> End {
         let end = min(bytes.count, limit)
         var index = start
         while index < end {
-            // Sound: eight bytes are there.
+            // Sound: the condition guarantees eight bytes.
             while index + 8 <= end {
                 let passed = unsafe countBeforeControl(load(bytes, index))
                 index += passed
@@ -43,7 +44,7 @@ enum LineScanner {
         return .needsMore(end)
     }
 
-    /// Sound where the caller knows of eight bytes from `index` on, which is not looked at here.
+    /// Sound if the caller guarantees eight bytes from `index`; this is not checked.
     @unsafe @inline(__always)
     private static func load(_ bytes: Span<UInt8>, _ index: Int) -> UInt64 {
         unsafe bytes.withUnsafeBytes { buffer in
@@ -52,9 +53,10 @@ enum LineScanner {
         }
     }
 
-    /// How many of eight bytes stand before the first that is below 0x20 or is 0x7F: the high bit of a
-    /// byte is set where subtracting borrows, and masked out where the byte had it to begin with. A
-    /// borrow can make bytes behind a real control character look like one, and only the first counts.
+    /// The number of bytes before the first one that is below 0x20 or is 0x7F: 0 to 8. The
+    /// subtraction sets the high bit of a byte where it borrows; the mask clears it where the byte
+    /// already had it. A borrow can also mark bytes after a real control character, but only the
+    /// first mark counts.
     @inline(__always)
     private static func countBeforeControl(_ word: UInt64) -> Int {
         let low = (word &- 0x2020_2020_2020_2020) & ~word

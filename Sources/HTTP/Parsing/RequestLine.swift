@@ -1,14 +1,15 @@
-/// `method SP request-target SP HTTP-version` (RFC 9112 §3): one space between each, nothing around.
+/// `method SP request-target SP HTTP-version` (RFC 9112 §3), with one space between the parts and
+/// none around them.
 struct RequestLine {
     var method: Method
     let form: Request.Form
     private(set) var path: ByteRange
-    /// 0 for HTTP/1.0; 1 for HTTP/1.1, which is also how a later 1.x is served (RFC 9110 §2.5).
+    /// 0 for HTTP/1.0; 1 for HTTP/1.1 and for a later 1.x, which is served alike (RFC 9110 §2.5).
     let minorVersion: Int
-    /// See `Target`.
+    /// See `Target.isHTTPS`.
     var isHTTPS = false
 
-    /// The line of a message that has not begun.
+    /// A placeholder while there is no request line.
     static let none = RequestLine(method: .other, form: .path, path: .none, minorVersion: 1)
 
     mutating func shift(by count: Int) { path.shift(by: count) }
@@ -23,7 +24,7 @@ struct RequestLine {
         }
         let method = Method(bytes.extracting(range.lowerBound..<index))
 
-        // The version is the last eight bytes; it has no space, and the target may have none.
+        // The version is the last eight bytes. Neither it nor the target may contain a space.
         let versionStart = range.upperBound - 8
         guard versionStart > index + 1, bytes[versionStart - 1] == 0x20 else {
             throw .badRequestLine
@@ -35,7 +36,7 @@ struct RequestLine {
             minorVersion: version, isHTTPS: target.isHTTPS)
     }
 
-    /// §2.3: `HTTP/`, a digit, a point, a digit.
+    /// Parses `HTTP/`, a digit, a dot and a digit (§2.3).
     private static func minorVersion(_ bytes: Span<UInt8>) throws(ParseError) -> Int {
         guard bytes.extracting(0..<5).isEqual("HTTP/"), Grammar.isDigit(bytes[5]),
             bytes[6] == UInt8(ascii: "."), Grammar.isDigit(bytes[7])

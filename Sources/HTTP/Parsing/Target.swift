@@ -1,18 +1,17 @@
-/// The request target (RFC 9112 §3.2), taken apart and held against RFC 3986's grammar.
+/// The request target (RFC 9112 §3.2), split and validated against the grammar of RFC 3986.
 struct Target {
     let form: Request.Form
     let path: Range<Int>
-    /// Whether it is an `https` URI, which is served over a secured connection and over no other
-    /// (RFC 9110 §7.4).
+    /// True for an `https` URI, which may be served only over a secured connection (RFC 9110 §7.4).
     var isHTTPS = false
 
-    /// Reads `bytes[range]` as the target of `method`.
+    /// Parses `bytes[range]` as the target of `method`.
     static func parse(
         _ bytes: Span<UInt8>, _ range: Range<Int>, _ method: Method
     ) throws(ParseError) -> Target {
         guard !range.isEmpty else { throw .badRequestLine }
         if method == .connect {
-            // §3.2.3: CONNECT has a host and a port, and only CONNECT has that.
+            // §3.2.3: only CONNECT uses authority-form: a host and a port.
             guard Host.isValid(bytes.extracting(range), needsName: true, needsPort: true) else {
                 throw .badTarget
             }
@@ -21,14 +20,15 @@ struct Target {
         switch bytes[range.lowerBound] {
         case UInt8(ascii: "/"): return try origin(bytes, range)
         case UInt8(ascii: "*"):
-            // §3.2.4: only OPTIONS may ask about the server as a whole.
+            // §3.2.4: only OPTIONS may use asterisk-form.
             guard range.count == 1, method == .options else { throw .badTarget }
             return Target(form: .asterisk, path: range.upperBound..<range.upperBound)
         default: return try absolute(bytes, range, method)
         }
     }
 
-    /// §3.2.1: a path, and perhaps a query. A `#` is in no target: fragments stay with the client.
+    /// Origin-form (§3.2.1): a path and an optional query. A `#` is invalid: clients do not send
+    /// fragments.
     private static func origin(
         _ bytes: Span<UInt8>, _ range: Range<Int>
     ) throws(ParseError) -> Target {
@@ -50,43 +50,43 @@ struct Target {
         return Target(form: .path, path: path)
     }
 
-    /// §3.2.2: `http://host[:port]/path`, which every server must take. The authority then stands
-    /// in for Host; nothing here depends on either. User information is an error (RFC 9110 §4.2.4).
+    /// Absolute-form (§3.2.2): `http://host[:port]/path`, which every server must accept. Its
+    /// authority replaces Host. User information is an error (RFC 9110 §4.2.4).
     private static func absolute(
         _ bytes: Span<UInt8>, _ range: Range<Int>, _ method: Method
     ) throws(ParseError) -> Target {
-        let whole = bytes.extracting(range)
+        let uri = bytes.extracting(range)
         var authority = 0
-        var needsSecurity = false
-        if whole.count > 7, whole.extracting(0..<7).isEqualIgnoringCase("http://") {
+        var isHTTPS = false
+        if uri.count > 7, uri.extracting(0..<7).isEqualIgnoringCase("http://") {
             authority = 7
-        } else if whole.count > 8, whole.extracting(0..<8).isEqualIgnoringCase("https://") {
+        } else if uri.count > 8, uri.extracting(0..<8).isEqualIgnoringCase("https://") {
             authority = 8
-            needsSecurity = true
+            isHTTPS = true
         } else {
             throw .badTarget
         }
         var end = authority
-        while end < whole.count, whole[end] != UInt8(ascii: "/"), whole[end] != UInt8(ascii: "?") {
+        while end < uri.count, uri[end] != UInt8(ascii: "/"), uri[end] != UInt8(ascii: "?") {
             end += 1
         }
-        // RFC 9110 §4.2.1: a URI without a host is none.
+        // RFC 9110 §4.2.1: a URI with an empty host is invalid.
         guard
-            Host.isValid(whole.extracting(authority..<end), needsName: true, needsPort: false)
+            Host.isValid(uri.extracting(authority..<end), needsName: true, needsPort: false)
         else { throw .badTarget }
         let rest = (range.lowerBound + end)..<range.upperBound
         if rest.isEmpty {
-            // §3.2.4: OPTIONS of a host without a path is OPTIONS *.
+            // §3.2.4: OPTIONS for a URI without a path means OPTIONS *.
             return Target(
                 form: method == .options ? .asterisk : .path, path: rest,
-                isHTTPS: needsSecurity)
+                isHTTPS: isHTTPS)
         }
         var target = try origin(bytes, rest)
-        target.isHTTPS = needsSecurity
+        target.isHTTPS = isHTTPS
         return target
     }
 
-    /// RFC 3986 §2.1: a percent sign begins two hexadecimal digits.
+    /// RFC 3986 §2.1: two hexadecimal digits must follow a percent sign.
     @inline(__always)
     private static func checkTriplet(
         _ bytes: Span<UInt8>, _ index: Int, _ end: Int

@@ -1,18 +1,18 @@
-/// Which state-changing requests a page of another site caused (cross-site request forgery).
+/// Detects requests that a page of another site caused (cross-site request forgery).
 ///
-/// A page can have its visitor's browser send some POST requests anywhere, without asking first (a
-/// form, or `fetch` with `no-cors`). The page never reads the answer, but the request counts: a
-/// failed login locks the account that it names, and the visitor's address. Browsers say where such
-/// a request comes from: in Origin (RFC 6454 §7), and in Sec-Fetch-Site (W3C, Fetch Metadata),
-/// which no page can set. Other clients send neither field, and pass.
+/// A page can make its visitor's browser send some POST requests to any server without a preflight
+/// (a form, or `fetch` with `no-cors`). The page cannot read the response, but the request takes
+/// effect: a failed login can lock the account that it names, and the visitor's address. Browsers
+/// report where such a request comes from: in Origin (RFC 6454 §7), and in Sec-Fetch-Site (W3C,
+/// Fetch Metadata), which no page can set. Other clients send neither field, and are accepted.
 package struct CrossSitePolicy: Sendable {
-    /// Why a request is refused.
+    /// Why a request is rejected.
     package enum Refusal: Sendable, CaseIterable {
         /// Two Origin or two Sec-Fetch-Site fields.
         case repeatedField
         /// Sec-Fetch-Site is neither `same-origin` nor `none`.
         case fetchSite
-        /// Origin is neither this server's own nor allowed.
+        /// Origin is neither the server's own nor allowed.
         case origin
     }
 
@@ -20,7 +20,8 @@ package struct CrossSitePolicy: Sendable {
 
     package init(allowing allowed: AllowedOrigins = .none) { self.allowed = allowed }
 
-    /// Nil if the request may pass. The method is not looked at; see `Method.changesState`.
+    /// Why the request must be rejected; nil if it is accepted. The method is not examined; see
+    /// `Method.changesState`.
     package func refusal(of request: Request) -> Refusal? {
         var origin: Span<UInt8>?
         var site: Span<UInt8>?
@@ -44,7 +45,7 @@ package struct CrossSitePolicy: Sendable {
         return isOwn(origin, of: request) ? nil : .origin
     }
 
-    /// Whether a page of this origin came from the host that the request is for.
+    /// True if a page of this origin came from the host that the request is for.
     private func isOwn(_ value: Span<UInt8>, of request: Request) -> Bool {
         guard let origin = WebOrigin(value) else { return false }
         if let authority = request.authority, origin.matches(value, authority) { return true }
@@ -54,9 +55,9 @@ package struct CrossSitePolicy: Sendable {
 }
 
 extension Request {
-    /// The host that a trusted proxy was asked for (X-Forwarded-Host); nil if no trusted proxy made
-    /// the request, and if the field is there more than once, is a list, or holds no host: which of
-    /// several hosts a browser knows is not certain.
+    /// The host that the client requested from a trusted proxy (X-Forwarded-Host). Nil if no
+    /// trusted proxy sent the request. Also nil if the field is repeated, is a list, or is not a
+    /// host: then it is not certain which host the browser knows.
     fileprivate var forwardedHost: Span<UInt8>? {
         @_lifetime(borrow self)
         get {
@@ -68,7 +69,7 @@ extension Request {
             }
             guard let range else { return nil }
             let value = bytes.span.extracting(range.range)
-            // `Host.isValid` takes a comma, as a registered name may have one.
+            // `Host.isValid` accepts a comma, because a registered name may contain one.
             for index in value.indices where value[index] == UInt8(ascii: ",") { return nil }
             return Host.isValid(value, needsName: true, needsPort: false) ? value : nil
         }

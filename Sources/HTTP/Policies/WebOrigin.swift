@@ -1,17 +1,17 @@
-/// An origin as the Origin field has it (RFC 6454 §6.2): `scheme "://" host [ ":" port ]`, as
-/// offsets into the value.
+/// The parts of an Origin field (RFC 6454 §6.2), `scheme "://" host [ ":" port ]`, as offsets into
+/// its value.
 struct WebOrigin {
     let scheme: Range<Int>
     /// Offsets of the host; an IPv6 address includes its brackets.
     let host: Range<Int>
-    /// As written, or else the scheme's default; nil for a scheme that has none.
+    /// The port as written, else the scheme's default. Nil for a scheme without a default.
     let port: Int?
-    /// Whether a port is written.
+    /// True if the value contains a port.
     let namesPort: Bool
-    /// Whether the scheme is http or https, as that of this server's own origins is.
+    /// True for http and https, the schemes of the server's own origins.
     let isOfHTTP: Bool
 
-    /// Nil for what is no origin: `null`, a list, a path or user information after the host.
+    /// Returns nil if the value is not one origin: `null`, a list, or a path or user information.
     init?(_ value: Span<UInt8>) {
         var end = 0
         while end < value.count, Self.isScheme(value[end], isFirst: end == 0) { end += 1 }
@@ -26,13 +26,13 @@ struct WebOrigin {
         scheme = 0..<end
         host = (authority.host.lowerBound + offset)..<(authority.host.upperBound + offset)
         let name = value.extracting(0..<end)
-        let usual: Int? =
+        let defaultPort: Int? =
             if name.isEqualIgnoringCase("https") {
                 443
             } else if name.isEqualIgnoringCase("http") { 80 } else { nil }
-        isOfHTTP = usual != nil
+        isOfHTTP = defaultPort != nil
         namesPort = authority.port != nil
-        port = authority.port ?? usual
+        port = authority.port ?? defaultPort
     }
 
     /// `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )` (RFC 3986 §3.1).
@@ -45,17 +45,17 @@ struct WebOrigin {
 }
 
 extension WebOrigin {
-    /// Whether a page of this origin and a request for `authority` have the same host and port. The
-    /// scheme is not compared: a proxy in front may bring TLS. Where the authority has no port, the
-    /// client meant the default of the scheme that the origin shows.
+    /// True if this origin and `authority` have the same host and port. The scheme is not compared,
+    /// because a proxy may terminate TLS. An authority without a port has the default port of the
+    /// origin's scheme.
     /// - Parameters:
-    ///   - value: the bytes that this origin was read from.
+    ///   - value: the bytes from which this origin was parsed.
     ///   - authority: one that `Host.isValid` accepts.
     func matches(_ value: Span<UInt8>, _ authority: Span<UInt8>) -> Bool {
         guard isOfHTTP else { return false }
         let other = Authority(authority)
-        let usual = value.extracting(scheme).isEqualIgnoringCase("https") ? 443 : 80
+        let defaultPort = value.extracting(scheme).isEqualIgnoringCase("https") ? 443 : 80
         return value.extracting(host).isEqualIgnoringCase(authority.extracting(other.host))
-            && port == other.port ?? usual
+            && port == other.port ?? defaultPort
     }
 }

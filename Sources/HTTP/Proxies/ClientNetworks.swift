@@ -1,14 +1,14 @@
-/// The networks that the limits on a client are counted by. Login throttle, log budget, queue
-/// priority and connection limits all use this one definition.
+/// The networks for which the limits on a client are counted. Login throttle, log budget, queue
+/// priority and connection limits all use this definition.
 ///
-/// An IPv4 address counts alone. Of an IPv6 address the first 64 bits count as one address, because
-/// a site has at least that many (RFC 6177 §2); the /56 and the /48 around it may have 4 and 16 times
-/// that limit, so that a client who was given a larger block cannot use each /64 of it in turn. A
-/// client without an address (a Unix domain socket) is a network of its own.
+/// An IPv4 address is one network. Of an IPv6 address, the first 64 bits count like one address,
+/// because a site has at least a /64 (RFC 6177 §2). The /56 and the /48 around it have 4 and 16
+/// times that limit, so that a client with a larger block cannot use up the limit of each /64 in
+/// turn. All clients without an address (a Unix domain socket) are one network.
 package struct ClientNetworks: Sendable, Hashable {
-    /// The address that counts as one client; 0 if there is none.
+    /// The bits of the address or /64 that counts as one client; 0 without an address.
     private let client: UInt128
-    /// How many networks there are: 1, or 3 for IPv6.
+    /// The number of networks: 1, or 3 for IPv6.
     package let count: Int
 
     package init(_ client: ClientAddress) {
@@ -29,7 +29,7 @@ package struct ClientNetworks: Sendable, Hashable {
     /// have different numbers.
     package subscript(index: Int) -> UInt128 {
         precondition(index < count)
-        // The length goes into the lowest bits, which no network of 64 bits or fewer has in use.
+        // The length is stored in the lowest bits, which a network of at most 64 bits does not use.
         guard count > 1 else { return client }
         let length = Self.prefixes[index].length
         return (client >> (128 - length)) << (128 - length) | UInt128(length)
@@ -40,11 +40,11 @@ package struct ClientNetworks: Sendable, Hashable {
     ]
 }
 
-// MARK: - As people write them
+// MARK: - Text
 
 extension ClientNetworks {
-    /// A network by its number, as people write it: `192.0.2.1`, `2001:db8:0:1::/64`, or `local`
-    /// for clients without an address.
+    /// The text for the number of a network: `192.0.2.1`, `2001:db8:0:1::/64`, or `local` for
+    /// clients without an address.
     package static func text(of number: UInt128) -> String {
         guard number != 0 else { return "local" }
         let address = NetworkAddress(bits: number)
@@ -53,8 +53,8 @@ extension ClientNetworks {
         return "\(string(NetworkAddress(bits: number - length)))/\(length)"
     }
 
-    /// The numbers of the networks that a person names: all that an address is counted in, or the
-    /// one that is written with its length, as `text` does. Nil for anything else.
+    /// The numbers of the networks that a text names: all networks of an address, or the single
+    /// network of a text with a prefix length, as `text(of:)` writes it. Nil for any other text.
     package static func numbers(named text: String) -> [UInt128]? {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let address = ClientAddress(Array(parts[0].utf8).span),

@@ -1,9 +1,9 @@
-/// Takes the elements out of one Forwarded field line (RFC 7239 §4), from left to right.
+/// Parses the elements of one Forwarded field line (RFC 7239 §4), from left to right.
 struct ForwardedScanner: ~Escapable {
     enum Element: Equatable {
-        /// What its `for` names.
+        /// The address in the parameter `for`.
         case address(NetworkAddress)
-        /// An element without `for`, or whose `for` is no address: `unknown`, `_hidden`.
+        /// An element without `for`, or whose `for` is not an address: `unknown`, `_hidden`.
         case noAddress
         case end
         case malformed
@@ -16,7 +16,7 @@ struct ForwardedScanner: ~Escapable {
     @_lifetime(copy value)
     init(_ value: Span<UInt8>) { self.value = value }
 
-    /// After `end` or `malformed` there is nothing to ask for.
+    /// The next element. Must not be called again after `malformed`.
     mutating func nextElement() -> Element {
         if isAtEnd { return .end }
         var hasNode = false
@@ -24,12 +24,12 @@ struct ForwardedScanner: ~Escapable {
         var element = Element.noAddress
         while true {
             skipWhiteSpace()
-            let name = takeToken()
+            let name = readToken()
             if !name.isEmpty {
                 isEmpty = false
-                guard take(UInt8(ascii: "=")) else { return .malformed }
+                guard consume(UInt8(ascii: "=")) else { return .malformed }
                 var text = NodeText()
-                guard takeValue(into: &text) else { return .malformed }
+                guard readValue(into: &text) else { return .malformed }
                 if value.extracting(name).isEqualIgnoringCase("for") {
                     // §4: each parameter at most once in an element.
                     guard !hasNode else { return .malformed }
@@ -38,7 +38,7 @@ struct ForwardedScanner: ~Escapable {
                 }
                 skipWhiteSpace()
             }
-            if take(UInt8(ascii: ";")) {
+            if consume(UInt8(ascii: ";")) {
                 isEmpty = false
                 continue
             }
@@ -46,8 +46,8 @@ struct ForwardedScanner: ~Escapable {
                 isAtEnd = true
                 return isEmpty ? .end : element
             }
-            guard take(UInt8(ascii: ",")) else { return .malformed }
-            // RFC 9110 §5.6.1.2: elements with nothing in them are no elements.
+            guard consume(UInt8(ascii: ",")) else { return .malformed }
+            // RFC 9110 §5.6.1.2: empty list elements are ignored.
             if !isEmpty { return element }
         }
     }
@@ -56,22 +56,23 @@ struct ForwardedScanner: ~Escapable {
         while index < value.count, Grammar.isWhiteSpace(value[index]) { index += 1 }
     }
 
-    private mutating func take(_ byte: UInt8) -> Bool {
+    private mutating func consume(_ byte: UInt8) -> Bool {
         guard index < value.count, value[index] == byte else { return false }
         index += 1
         return true
     }
 
-    private mutating func takeToken() -> Range<Int> {
+    private mutating func readToken() -> Range<Int> {
         let start = index
         while index < value.count, Grammar.isToken(value[index]) { index += 1 }
         return start..<index
     }
 
-    /// token / quoted-string (RFC 9110 §5.6.4), its quoting undone; false if it is neither.
-    private mutating func takeValue(into text: inout NodeText) -> Bool {
-        guard take(UInt8(ascii: "\"")) else {
-            let token = takeToken()
+    /// Reads a token or a quoted-string (RFC 9110 §5.6.4), and removes its quoting. Returns false
+    /// if there is neither.
+    private mutating func readValue(into text: inout NodeText) -> Bool {
+        guard consume(UInt8(ascii: "\"")) else {
+            let token = readToken()
             for index in token { text.append(value[index]) }
             return !token.isEmpty
         }
@@ -90,7 +91,7 @@ struct ForwardedScanner: ~Escapable {
     }
 }
 
-/// The value of a `for`, as long as it can be an address.
+/// The value of a `for` parameter, up to the length of the longest address.
 private struct NodeText {
     /// An IPv6 address of 45 bytes in brackets, a colon and a port of five digits are 53.
     private var bytes = InlineArray<53, UInt8>(repeating: 0)
@@ -106,7 +107,7 @@ private struct NodeText {
         count += 1
     }
 
-    /// Nil for what is none.
+    /// Nil if the value is not an address.
     var address: NetworkAddress? {
         isTooLong ? nil : Node.address(bytes.span.extracting(0..<count))
     }
@@ -114,7 +115,7 @@ private struct NodeText {
 
 /// `node = nodename [ ":" node-port ]` (RFC 7239 §6).
 enum Node {
-    /// The address in an IPv4address or an IPv6address in brackets, either perhaps with a port; nil for
+    /// The address in an IPv4address or in a bracketed IPv6address, with or without a port. Nil for
     /// anything else.
     static func address(_ node: Span<UInt8>) -> NetworkAddress? {
         var end = 0

@@ -1,8 +1,9 @@
-/// An IP address as a number, to be compared, looked up in blocks and counted by. Its texts are those
-/// of RFC 4291 §2.2 on the way in, strictly, and of RFC 5952 on the way out.
+/// An IP address as a number, for comparing addresses, matching blocks, and counting clients. It
+/// parses the text forms of RFC 4291 §2.2, strictly, and writes the text form of RFC 5952.
 ///
-/// An IPv4 address is kept as what RFC 4291 §2.5.5.2 maps it to (`::ffff:192.0.2.1`), so that the two
-/// spellings of it are one address, and one address has one text.
+/// An IPv4 address is stored as its IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2,
+/// `::ffff:192.0.2.1`). Both spellings are therefore the same address, and each address has one
+/// text.
 package struct NetworkAddress: Sendable, Hashable {
     /// The 128 bits of the IPv6 address.
     package let bits: UInt128
@@ -16,7 +17,8 @@ package struct NetworkAddress: Sendable, Hashable {
 
     package var isIPv4: Bool { bits >> 32 == 0xFFFF }
 
-    /// - Parameter text: an address and nothing else: no brackets, no port, no zone.
+    /// Returns nil if the text is not an address.
+    /// - Parameter text: an address without brackets, port or zone.
     package init?(_ text: Span<UInt8>) {
         if let bits = Self.ipv4(text) {
             self.init(ipv4: bits)
@@ -27,9 +29,10 @@ package struct NetworkAddress: Sendable, Hashable {
         }
     }
 
-    /// As an Internet provider hands addresses out: an IPv4 address is one client, of an IPv6 address
-    /// the first 64 bits are (RFC 6177: a site has at least that). What comes translated from IPv4
-    /// (RFC 6052 §2.1, `64:ff9b::/96`) is the IPv4 address in it, or else all of them were one client.
+    /// The address or prefix that counts as one client: an IPv4 address, or the first 64 bits of an
+    /// IPv6 address (RFC 6177: a site has at least a /64). An address that was translated from IPv4
+    /// (RFC 6052 §2.1, `64:ff9b::/96`) counts as its IPv4 address; otherwise all of them would
+    /// count as one client.
     package var clientPrefix: NetworkAddress {
         if isIPv4 { return self }
         if bits >> 32 == Self.translated { return NetworkAddress(ipv4: UInt32(bits & 0xFFFF_FFFF)) }
@@ -43,15 +46,16 @@ package struct NetworkAddress: Sendable, Hashable {
 // MARK: - From text
 
 extension NetworkAddress {
-    /// The 128 bits, if the text is an IPv6 address: eight groups of sixteen bits, of which `::` stands
-    /// for one or more once, and the last two may be written as an IPv4 address.
+    /// The 128 bits of an IPv6 address; nil for any other text. The text has eight groups of
+    /// sixteen bits. `::` may replace one or more zero groups, once. An IPv4 address may replace
+    /// the last two groups.
     static func ipv6(_ text: Span<UInt8>) -> UInt128? {
-        // The longest has 45: six groups of four digits, and an IPv4 address of fifteen.
+        // The longest text has 45 bytes: six groups of four digits, and an IPv4 address of fifteen.
         guard text.count >= 2, text.count <= 45 else { return nil }
-        /// The groups so far, the last one lowest.
+        /// The groups so far, the last one in the lowest bits.
         var bits: UInt128 = 0
         var groups = 0
-        /// How many groups came before `::`.
+        /// The number of groups before `::`.
         var gap: Int?
         var index = 0
         if text[0] == UInt8(ascii: ":"), text[1] == UInt8(ascii: ":") {
@@ -62,7 +66,7 @@ extension NetworkAddress {
             let start = index
             var group: UInt128 = 0
             while index < text.count, let digit = Grammar.hexadecimalValue(text[index]) {
-                // More than four digits are refused below; until then this only drops high bits.
+                // More than four digits are rejected below; until then only high bits are lost.
                 group = group << 4 | UInt128(digit)
                 index += 1
             }
@@ -88,15 +92,15 @@ extension NetworkAddress {
         }
         guard let gap else { return groups == 8 ? bits : nil }
         guard groups < 8 else { return nil }
-        // What stands behind the gap stays at the end; what stands before it goes to the front. Shifts
-        // by 128, which give zero, are meant.
-        let behind = 16 * (groups - gap)
-        let end = bits & ~(~0 << behind)
-        return (bits >> behind) << (128 - 16 * gap) | end
+        // The groups after the gap stay at the end; those before it move to the front. Shifts by
+        // 128 are intended: they yield zero.
+        let bitsAfterGap = 16 * (groups - gap)
+        let end = bits & ~(~0 << bitsAfterGap)
+        return (bits >> bitsAfterGap) << (128 - 16 * gap) | end
     }
 
-    /// The 32 bits, if the text is four numbers below 256 without leading zeros, in which others see
-    /// octal numbers.
+    /// The 32 bits of an IPv4 address; nil for any other text. The text is four numbers below 256
+    /// without leading zeros, because other parsers read a leading zero as octal.
     static func ipv4(_ text: Span<UInt8>) -> UInt32? {
         guard text.count >= 7, text.count <= 15 else { return nil }
         var bits: UInt32 = 0
@@ -122,8 +126,8 @@ extension NetworkAddress {
 // MARK: - To text
 
 extension NetworkAddress {
-    /// As RFC 5952 §4 wants it: lower case, no leading zeros, and `::` for the longest run of two zero
-    /// groups or more, the first one of equals.
+    /// The text form of RFC 5952 §4: lower case, no leading zeros, and `::` for the longest run of
+    /// at least two zero groups, the first of equal runs. IPv4 addresses have the dotted form.
     package var text: ClientAddress {
         var writer = AddressWriter()
         if isIPv4 {
@@ -155,7 +159,7 @@ extension NetworkAddress {
         UInt16(truncatingIfNeeded: bits >> (112 - 16 * index))
     }
 
-    /// Empty if there is none that `::` may stand for.
+    /// Empty if there is no run that `::` may replace.
     private var longestRunOfZeros: Range<Int> {
         var longest = 0..<0
         var start = 0
@@ -171,7 +175,7 @@ extension NetworkAddress {
     }
 }
 
-/// Puts an address's text together without a heap allocation.
+/// Assembles the text of an address without a heap allocation.
 private struct AddressWriter {
     private var bytes = InlineArray<45, UInt8>(repeating: 0)
     private var count = 0
@@ -200,6 +204,6 @@ private struct AddressWriter {
         }
     }
 
-    /// Eight groups of four digits and seven colons are 39; what is written here fits.
+    /// Eight groups of four digits and seven colons are 39 bytes, so the text fits.
     var text: ClientAddress { ClientAddress(bytes.span.extracting(0..<count))! }
 }

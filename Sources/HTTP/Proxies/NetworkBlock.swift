@@ -1,21 +1,21 @@
-/// Addresses that begin with the same bits (RFC 4632 §3.1): `10.0.0.0/8`, `2001:db8::/32`, or one
-/// address alone.
+/// A CIDR block (RFC 4632 §3.1), the addresses with a common prefix: `10.0.0.0/8`, `2001:db8::/32`,
+/// or a single address.
 package struct NetworkBlock: Sendable, Equatable {
     private let first: NetworkAddress
-    /// Bits that an address of the block shares with `first`, as an IPv6 address.
+    /// The prefix length in bits, counted in the 128 bits of an IPv6 address.
     private let length: Int
 
-    /// Why a text is no block.
+    /// Why a text is not a block.
     package enum Problem: Error, Equatable {
         case notAnAddress
-        /// After the `/` there is no number in this range.
+        /// The text after `/` is not a number in this range.
         case badLength(ClosedRange<Int>)
-        /// The block has an address that begins it; another one was written.
+        /// The address is not the first one of its block, which `block` shows.
         case notTheFirst(block: String)
     }
 
-    /// - Parameter text: an address, or an address, `/`, and how many of its bits matter. Not `/0`:
-    ///   who is everybody is nobody.
+    /// - Parameter text: an address, or an address, `/` and a prefix length. The length 0 is an
+    ///   error, because a block of all addresses restricts nothing.
     package init(parsing text: String) throws(Problem) {
         let bytes = Array(text.utf8)
         let slash = bytes.firstIndex(of: UInt8(ascii: "/"))
@@ -27,7 +27,7 @@ package struct NetworkBlock: Sendable, Equatable {
             return
         }
         let isWrittenAsIPv4 = NetworkAddress.ipv4(addressText.span) != nil
-        // `::ffff:192.0.2.0/120` is an IPv4 block that counts its bits as IPv6 does.
+        // `::ffff:192.0.2.0/120` is an IPv4 block with an IPv6 prefix length.
         let range = isWrittenAsIPv4 ? 1...32 : address.isIPv4 ? 97...128 : 1...128
         guard let number = Self.number(bytes[(slash + 1)...]), range.contains(number) else {
             throw .badLength(range)
@@ -42,7 +42,7 @@ package struct NetworkBlock: Sendable, Equatable {
         self.length = length
     }
 
-    /// One to three digits without a leading zero.
+    /// Parses one to three digits without a leading zero.
     private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
         guard (1...3).contains(digits.count), digits.first != UInt8(ascii: "0") else { return nil }
         var number = 0
@@ -53,7 +53,7 @@ package struct NetworkBlock: Sendable, Equatable {
         return number
     }
 
-    /// A block of IPv6 addresses has no IPv4 address in it, however wide it is.
+    /// A block of IPv6 addresses contains no IPv4 address, however short its prefix is.
     package func contains(_ address: NetworkAddress) -> Bool {
         address.isIPv4 == first.isIPv4
             && (address.bits ^ first.bits) >> (128 - length) == 0

@@ -1,43 +1,45 @@
-/// The proxies whose word about a request's client is taken, and what their word is.
+/// The proxies whose forwarding fields are believed, and the client's address that follows from
+/// these fields.
 ///
-/// Theory. A proxy puts the address it was reached from behind those that were in the field already
-/// (X-Forwarded-For; Forwarded, RFC 7239 §4). So the right-most element is the peer's word, and each
-/// element is the word of the one to its right, the peer standing at the very right. The walk begins at
-/// the peer and goes to the left as long as whoever it stands on is trusted and has named an address;
-/// where it ends, there is the client. What a stranger wrote stands to the left of the stranger's own
-/// address, and is never reached.
+/// A proxy appends its peer's address to the addresses in the field (X-Forwarded-For; Forwarded,
+/// RFC 7239 §4). The rightmost element was therefore written by the server's peer, and every other
+/// element by the host that its right neighbor names. The search for the client begins at the peer
+/// and moves left while the current address is a trusted proxy that reported an address. The
+/// address at which it ends is the client. Elements that an untrusted client wrote are to the left
+/// of the client's own address, and are never reached.
 ///
-/// An element that is no address (nothing, `unknown`, an obfuscated identifier, garbage) ends the walk
-/// on the proxy that said it: then the client is the last address that is known.
+/// An element that is not an address (empty, `unknown`, an obfuscated identifier, garbage) ends the
+/// search at the proxy that wrote it. The client is then the last known address.
 ///
-/// A proxy that writes one of the two fields lets the other one through as it came, and which one it
-/// writes is not known here. Therefore, where both are there, they have to lead to the same client, or
-/// else neither is believed and the client is the peer. So a client who adds the other field can hide
-/// behind the proxy's address, and can take nobody else's.
+/// A proxy that writes one of the two fields forwards the other one unchanged, and the server does
+/// not know which field the proxy writes. If both are present, they must therefore lead to the same
+/// client. Otherwise neither is believed, and the client is the peer. A client that adds the other
+/// field can thus appear under the proxy's address, but never under the address of another client.
 package struct TrustedProxies: Sendable, Equatable {
     private let blocks: [NetworkBlock]
 
-    /// Elements that are no blocks, with their places in the list.
+    /// The invalid elements of the list.
     package struct Problems: Error, Equatable {
         package struct Problem: Sendable, Equatable {
             package let index: Int
-            /// What is wrong and what to write, without a full stop.
+            /// What is wrong and what to write, without a period.
             package let sentence: String
         }
 
         package let all: [Problem]
     }
 
-    /// More than the published blocks of any content delivery network. Each address on the walk is held
-    /// against each.
+    /// More than the published blocks of any content delivery network. Each address of a search is
+    /// compared with every block.
     package static let maximumBlocks = 512
 
-    /// Nobody.
+    /// Trusts no proxy.
     package static let none = TrustedProxies(blocks: [])
 
     private init(blocks: [NetworkBlock]) { self.blocks = blocks }
 
     /// - Parameter texts: addresses and blocks, as in `["10.0.0.0/8", "::1", "2001:db8::/32"]`.
+    /// - Throws: all invalid elements at once.
     package init(parsing texts: [String]) throws(Problems) {
         var blocks: [NetworkBlock] = []
         var problems: [Problems.Problem] = []
@@ -45,7 +47,8 @@ package struct TrustedProxies: Sendable, Equatable {
             problems.append(
                 Problems.Problem(
                     index: Self.maximumBlocks,
-                    sentence: "at most \(Self.maximumBlocks) blocks; write fewer and larger ones"))
+                    sentence: "too many blocks; list at most \(Self.maximumBlocks), combined into "
+                        + "larger ones"))
         }
         for (index, text) in texts.prefix(Self.maximumBlocks).enumerated() {
             do throws(NetworkBlock.Problem) {
@@ -65,7 +68,7 @@ package struct TrustedProxies: Sendable, Equatable {
         return false
     }
 
-    /// What the requests of a connection are to be read with: nil if its peer is not trusted.
+    /// The proxies to use for a connection from this peer; nil if the peer is not trusted.
     package func behind(_ peer: ClientAddress) -> TrustedProxies? {
         guard !blocks.isEmpty, let address = NetworkAddress(peer.utf8), contains(address) else {
             return nil
@@ -78,23 +81,23 @@ extension NetworkBlock.Problem {
     fileprivate func sentence(_ text: String) -> String {
         switch self {
         case .notAnAddress:
-            "\"\(text)\" is not an IP address or a block of them; write 10.0.0.5, 10.0.0.0/8 or "
+            "\"\(text)\" is not an IP address or CIDR block; write 10.0.0.5, 10.0.0.0/8 or "
                 + "2001:db8::/32"
         case .badLength(let range):
-            "\"\(text)\" does not end with a number from \(range.lowerBound) to "
+            "\"\(text)\" has an invalid prefix length; write a number from \(range.lowerBound) to "
                 + "\(range.upperBound) after the slash"
         case .notTheFirst(let block):
-            "\"\(text)\" is not where its block begins; write \(block) for the block, or leave the "
-                + "slash away for the one address"
+            "\"\(text)\" is not the first address of its block; write \(block) for the block, or "
+                + "the address without the slash"
         }
     }
 }
 
-// MARK: - The walk
+// MARK: - The client's address
 
 extension TrustedProxies {
-    /// The client of a request that came from a trusted peer. Does not allocate; the work is bounded by
-    /// the size of a head.
+    /// The client of a request from a trusted peer. Does not allocate; the size of the head bounds
+    /// the work.
     func client(
         of fields: [Field], _ bytes: Span<UInt8>, from peer: ClientAddress
     ) -> ClientAddress {
@@ -103,32 +106,32 @@ extension TrustedProxies {
         for field in fields {
             switch field.name {
             case .forwardedFor:
-                var walk = forwardedFor ?? ForwardedChain()
-                walk.readForwardedFor(bytes.extracting(field.value.range), self)
-                forwardedFor = walk
+                var chain = forwardedFor ?? ForwardedChain()
+                chain.readForwardedFor(bytes.extracting(field.value.range), self)
+                forwardedFor = chain
             case .forwarded:
-                var walk = forwarded ?? ForwardedChain()
-                walk.readForwarded(bytes.extracting(field.value.range), self)
-                forwarded = walk
+                var chain = forwarded ?? ForwardedChain()
+                chain.readForwarded(bytes.extracting(field.value.range), self)
+                forwarded = chain
             default: break
             }
         }
         let client: NetworkAddress?
         switch (forwardedFor, forwarded) {
         case (nil, nil): client = nil
-        case (let walk?, nil), (nil, let walk?): client = walk.end
+        case (let chain?, nil), (nil, let chain?): client = chain.end
         case (let one?, let other?): client = one.end == other.end ? one.end : nil
         }
         return client?.text ?? peer
     }
 }
 
-/// The walk, done from left to right, so that a list needs to be read only once and nothing of it kept:
-/// with each further element at the right end, the walk from there either ends on it at once, or goes
-/// on as the walk from its left neighbour did.
+/// The search for the client, performed from left to right, so that a list is read only once and
+/// nothing is stored. For each element appended at the right end, a search that begins there either
+/// ends at that element, or continues as the search from its left neighbor did.
 private struct ForwardedChain {
-    /// Where a walk that begins behind the elements so far ends; nil if it does not get to the last of
-    /// them, because that is no address.
+    /// The address at which a search ends that begins to the right of the elements so far. Nil if
+    /// the last of them is not an address, so that the search does not reach it.
     private(set) var end: NetworkAddress?
 
     private mutating func append(_ element: NetworkAddress?, _ proxies: TrustedProxies) {
@@ -139,8 +142,8 @@ private struct ForwardedChain {
         if end == nil || !proxies.contains(element) { end = element }
     }
 
-    /// Addresses with commas between them. No specification has the field; IPv6 addresses come with
-    /// and without brackets, and some proxies add the port.
+    /// Parses addresses separated by commas. No specification defines the field. IPv6 addresses
+    /// occur with and without brackets, and some proxies add the port.
     mutating func readForwardedFor(_ value: Span<UInt8>, _ proxies: TrustedProxies) {
         var start = 0
         for index in 0...value.count
@@ -151,9 +154,9 @@ private struct ForwardedChain {
         }
     }
 
-    /// `1#( [ pair ] *( ";" [ pair ] ) )` with `pair = token "=" ( token / quoted-string )`
-    /// (RFC 7239 §4). A line that breaks this anywhere says nothing: a quotation mark that was left
-    /// open changes what everything behind it means, and a proxy may have written behind it.
+    /// Parses `1#( [ pair ] *( ";" [ pair ] ) )` with `pair = token "=" ( token / quoted-string )`
+    /// (RFC 7239 §4). A line with an error anywhere reports no address: an unbalanced quotation
+    /// mark changes the meaning of everything after it, which may include the proxy's own element.
     mutating func readForwarded(_ value: Span<UInt8>, _ proxies: TrustedProxies) {
         var scanner = ForwardedScanner(value)
         while true {

@@ -1,23 +1,24 @@
-/// An endpoint: a request in, its response out. Runs on the worker, between two system calls, so it
-/// only computes, and briefly.
+/// An endpoint: returns the response to a request. It runs on the worker between two system calls,
+/// so it must only compute, and briefly.
 package typealias Handler = @Sendable (Request) -> Response
 
-/// Something around a handler. Composed once, at start-up.
+/// Wraps a handler in another one. Middlewares are composed once, at start-up.
 package typealias Middleware = @Sendable (@escaping Handler) -> Handler
 
-/// An endpoint that may have slow work to do: what can be said at once is said on the worker, the rest
-/// is handed back to be done beside it.
+/// An endpoint that may need slow work. It returns the response if it can compute it at once, on
+/// the worker; otherwise it returns work to be done on another thread.
 package typealias TwoStepHandler = @Sendable (Request) -> HandlerResult
 
-/// A middleware that sees both steps of one: when the request came, and what became of it in the end.
+/// A middleware for two-step handlers. It observes both the request's arrival and its final
+/// response.
 package typealias TwoStepMiddleware = @Sendable (@escaping TwoStepHandler) -> TwoStepHandler
 
-/// What a two-step handler gives back.
+/// The result of a two-step handler.
 package enum HandlerResult: Sendable {
     case response(Response)
     case slow(OffloadedWork)
 
-    /// - Parameter run: makes the response, on another thread than the worker's.
+    /// - Parameter run: makes the response, on a thread other than the worker's.
     package static func slow(
         _ kind: OffloadedWork.Kind, _ run: @escaping @Sendable () -> Response
     ) -> HandlerResult {
@@ -25,17 +26,17 @@ package enum HandlerResult: Sendable {
     }
 }
 
-/// The slow part of an answer. Either it runs or it is refused for want of room, once.
+/// The slow part of a response. It is either run or rejected, exactly once.
 package struct OffloadedWork: Sendable {
-    /// What it is slow with; each kind has a queue and a limit of its own.
+    /// The resource that makes it slow. Each kind has its own queue and limits.
     package enum Kind: Sendable, CaseIterable {
-        /// It keeps a processor busy: hashing a password.
+        /// Occupies a processor: hashing a password.
         case cpuBound
-        /// It waits for the disk, and shares its wait with others.
+        /// Waits for the disk. Several of these can share one wait.
         case ioBound
     }
 
-    /// Whose turn it is where there is more to do than can be done at once.
+    /// Which work runs first if not all of it can run at once.
     package enum Priority: UInt8, Sendable, Comparable {
         case last, ordinary, first
 
@@ -47,8 +48,8 @@ package struct OffloadedWork: Sendable {
     package let kind: Kind
     package let priority: Priority
     package let run: @Sendable () -> Response
-    /// Called instead of `run` when the waiting room is full, or when it had to make room for work that
-    /// comes before it; the client is told 503. On any thread.
+    /// Called instead of `run` if the queue is full, or if work of a higher priority takes its
+    /// place. The client gets 503. May run on any thread.
     package let refused: @Sendable () -> Void
 
     package init(
@@ -62,10 +63,11 @@ package struct OffloadedWork: Sendable {
         self.refused = refused
     }
 
-    /// What the client is told when it is refused.
+    /// The response to rejected work.
     package static let busy = Response.error(.serviceUnavailable, "Busy").adding("Retry-After", "1")
 
-    /// The same, and `answered` is told what the client is, whether it ran or was refused. On any thread.
+    /// Returns the same work, and calls `answered` with the response that the client gets, whether
+    /// the work was run or rejected. `answered` may run on any thread.
     package func then(_ answered: @escaping @Sendable (Response) -> Void) -> OffloadedWork {
         OffloadedWork(
             kind, priority: priority,
@@ -81,12 +83,15 @@ package struct OffloadedWork: Sendable {
     }
 }
 
-/// How a request is answered.
+/// The handler of a request.
 package enum Route: Sendable {
     case onWorker(Handler)
     case inTwoSteps(TwoStepHandler)
 
-    /// The same with a middleware around its answer.
+    /// Returns the route with a middleware around its handler.
+    /// - Parameters:
+    ///   - wrap: the middleware of a handler on the worker.
+    ///   - inTwoSteps: the middleware of a two-step handler.
     func wrapped(_ wrap: @escaping Middleware, inTwoSteps: @escaping TwoStepMiddleware) -> Route {
         switch self {
         case .onWorker(let handler): .onWorker(wrap(handler))
@@ -94,8 +99,8 @@ package enum Route: Sendable {
         }
     }
 
-    /// A middleware around whichever of two steps answers: it cannot keep the first from running, and
-    /// sees neither how long the work waited nor that it was refused.
+    /// Applies a middleware to the step that makes the response. It cannot prevent the first step.
+    /// It sees neither how long the work waited nor that it was rejected.
     static func aroundTheAnswer(_ wrap: @escaping Middleware) -> TwoStepMiddleware {
         { begin in
             { request in

@@ -1,5 +1,5 @@
-/// Finds the route for each request. Immutable, shared by all workers; a class, so that to have it in hand
-/// counts one reference and not one for each route.
+/// Finds the route for each request. Immutable, and shared by all workers. It is a class so that
+/// a copy of the reference costs one reference count, instead of one for each route.
 package final class RouteTable: Sendable {
     private struct Entry: Sendable {
         let path: [UInt8]
@@ -8,7 +8,7 @@ package final class RouteTable: Sendable {
         let others: [(method: Method, route: Route)]
         let options: Route
         let notAllowed: Route
-        /// Whether the route answers every method; see `Router.onEveryMethod`.
+        /// True if the route answers every method; see `Router.onEveryMethod`.
         let isVerdict: Bool
     }
 
@@ -57,8 +57,8 @@ package final class RouteTable: Sendable {
         self.crossSite = crossSite.map { .onWorker(wrap($0.answer)) } ?? notFound
     }
 
-    /// What there is a handler for, path by path. HEAD and OPTIONS, which follow, are not listed;
-    /// of a path that has one handler for every method, only GET is.
+    /// The registered endpoints, path by path. The derived HEAD and OPTIONS are not listed. A path
+    /// whose handler answers every method is listed with GET only.
     package var endpoints: [(method: Method, path: String)] {
         entries.flatMap { entry in
             let path = String(decoding: entry.path, as: UTF8.self)
@@ -76,7 +76,7 @@ package final class RouteTable: Sendable {
         case .authority: return refusesAsCrossSite(request) ? crossSite : connect
         case .path: break
         }
-        // By its place: an entry in hand would be a copy, with a count of references for each route.
+        // Accessed by index: a copy of the entry would increment a reference count for each route.
         for index in entries.indices where Self.isEqual(request.path, entries[index].path) {
             switch request.method {
             case .get, .head: return entries[index].get ?? entries[index].notAllowed

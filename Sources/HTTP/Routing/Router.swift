@@ -1,20 +1,21 @@
-/// Collects the routes at start-up; `routes()` makes the table that serves.
+/// Collects the routes at start-up; `routes()` returns the finished table.
 ///
-/// HEAD follows from GET, OPTIONS and 405 follow from what is there (RFC 9110 §9.3.2, §9.3.7,
-/// §15.5.6). Paths match byte for byte: `/resource/` and `/%72esource` are other paths, and not ours.
+/// HEAD is derived from GET; OPTIONS and 405 are derived from the registered methods (RFC 9110
+/// §9.3.2, §9.3.7, §15.5.6). Paths match byte for byte: `/resource/` and `/%72esource` are unknown
+/// paths.
 package struct Router {
     private var paths: [Path] = []
     private var layers: [Layer] = []
     private var crossSite: CrossSite?
 
-    /// What a state-changing request of another site's page gets, and which requests are such.
+    /// Which requests count as cross-site, and the handler that answers them.
     struct CrossSite {
         let policy: CrossSitePolicy
         let answer: Handler
     }
 
-    /// A middleware in a value of its own: a function that stands in an array by itself is called
-    /// through adapters, and so is every handler that it returns.
+    /// Wraps the functions in a struct. Functions that are stored directly in an array are called
+    /// through adapters, and so is every handler that they return.
     private struct Layer {
         let wrap: Middleware
         let wrapTwoSteps: TwoStepMiddleware
@@ -23,39 +24,41 @@ package struct Router {
     struct Path {
         let text: [UInt8]
         var routes: [(method: Method, route: Route)]
-        /// Answers every method, in place of `routes`.
+        /// Answers every method, instead of `routes`.
         var verdict: Route?
     }
 
     package init() {}
 
-    /// - Precondition: no route for this method and path yet: two would be a mistake in the program.
+    /// - Precondition: this method and path have no route yet.
     package mutating func on(
         _ method: Method, _ path: String, _ handler: @escaping Handler
     ) {
         add(method, path, .onWorker(handler))
     }
 
-    /// The same for a handler that may have slow work to do.
+    /// Registers a handler that may need slow work.
+    /// - Precondition: this method and path have no route yet.
     package mutating func on(
         _ method: Method, _ path: String, inTwoSteps handler: @escaping TwoStepHandler
     ) {
         add(method, path, .inTwoSteps(handler))
     }
 
-    /// For a path whose 2xx is a verdict about the credentials in the request: the handler answers
-    /// every method, so that no method has a 2xx without them. The cross-site policy does not
-    /// concern it: a proxy asks on behalf of requests that may be cross-site by right.
-    /// - Precondition: no route for this path yet.
+    /// Registers a handler for every method of a path whose 2xx is a verdict about the request's
+    /// credentials. No method then has a 2xx without credentials. The cross-site policy does not
+    /// apply to it: a proxy asks on behalf of requests that may legitimately be cross-site.
+    /// - Precondition: this path has no route yet.
     package mutating func onEveryMethod(_ path: String, _ handler: @escaping Handler) {
-        precondition(path.hasPrefix("/"), "a path begins with a slash")
+        precondition(path.hasPrefix("/"), "\(path): a path must begin with a slash")
         let text = Array(path.utf8)
-        precondition(!paths.contains { $0.text == text }, "\(path) has a handler already")
+        precondition(
+            !paths.contains { $0.text == text }, "\(path): a handler is already registered")
         paths.append(Path(text: text, routes: [], verdict: .onWorker(handler)))
     }
 
-    /// Answers the state-changing requests that `policy` refuses, on every path, in place of their
-    /// handlers.
+    /// Lets `answer` respond to the state-changing requests that `policy` rejects, on every path,
+    /// instead of their handlers.
     package mutating func refuseCrossSite(
         _ policy: CrossSitePolicy, by answer: @escaping Handler
     ) {
@@ -63,8 +66,10 @@ package struct Router {
     }
 
     private mutating func add(_ method: Method, _ path: String, _ route: Route) {
-        precondition(path.hasPrefix("/"), "a path begins with a slash")
-        precondition(method != .head && method != .options, "HEAD and OPTIONS follow by themselves")
+        precondition(path.hasPrefix("/"), "\(path): a path must begin with a slash")
+        precondition(
+            method != .head && method != .options,
+            "\(path): HEAD and OPTIONS are derived; do not register them")
         let text = Array(path.utf8)
         guard let index = paths.firstIndex(where: { $0.text == text }) else {
             paths.append(Path(text: text, routes: [(method, route)]))
@@ -72,13 +77,14 @@ package struct Router {
         }
         precondition(
             paths[index].verdict == nil && !paths[index].routes.contains { $0.method == method },
-            "\(path) has a handler already")
+            "\(path): a handler is already registered")
         paths[index].routes.append((method, route))
     }
 
-    /// Puts a middleware around every answer, 404 and 405 included; the first is the outermost.
-    /// - Parameter inTwoSteps: stands around two-step handlers in its place; without one it stands around
-    ///   whichever of their steps answers.
+    /// Adds a middleware around every response, including 404 and 405. The first one is the
+    /// outermost.
+    /// - Parameter inTwoSteps: the middleware for two-step handlers. By default, `middleware` is
+    ///   applied to the step that makes the response.
     package mutating func use(
         _ middleware: @escaping Middleware, inTwoSteps: TwoStepMiddleware? = nil
     ) {
@@ -87,7 +93,7 @@ package struct Router {
                 wrap: middleware, wrapTwoSteps: inTwoSteps ?? Route.aroundTheAnswer(middleware)))
     }
 
-    /// The table that serves.
+    /// The finished table.
     package func routes() -> RouteTable {
         let layers = layers
         return RouteTable(

@@ -2,13 +2,12 @@ import Testing
 
 @testable import HTTP
 
-@Suite("A conversation at rest")
-struct RestingTests {
-    /// Five sixths of the 6 KiB that an idle connection may cost.
+struct IdleConversationTests {
+    /// Five sixths of the 6 KiB that an idle connection may use.
     private static let allowance = 5 * 1024
 
-    /// What came before the rest.
-    enum Past: CaseIterable {
+    /// The input before the connection becomes idle.
+    enum History: CaseIterable {
         case request, fields, body, chunks, pipeline, tooLarge, nonsense
 
         var text: String {
@@ -19,7 +18,7 @@ struct RestingTests {
             case .chunks:
                 "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
                     + "ea60\r\n\(largeBody)\r\n0\r\n\(manyFields)\r\n"
-            case .pipeline: String(repeating: Past.request.text, count: 500)
+            case .pipeline: String(repeating: History.request.text, count: 500)
             case .tooLarge:
                 "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n\(largeBody)"
             case .nonsense: "\(largeBody)\r\n\r\n"
@@ -33,25 +32,24 @@ struct RestingTests {
     }
     .joined()
 
-    @Test("holds little, however much it held before", arguments: Past.allCases)
-    func holdsLittle(past: Past) throws {
+    @Test(arguments: History.allCases)
+    func `an idle conversation releases its large buffers`(history: History) throws {
         let peer = Peer()
-        peer.send(past.text)
+        peer.send(history.text)
         var held = peer.conversation.heldBytes
         do {
             while try peer.answer(Response(.ok, json: Array(Self.largeBody.utf8))) != nil {
                 held = max(held, peer.conversation.heldBytes)
             }
         } catch let error as ParseError {
-            peer.fail(error)
+            peer.reject(error)
         }
         #expect(peer.drain() != "")
         #expect(peer.conversation.heldBytes <= Self.allowance)
         #expect(held > peer.conversation.heldBytes)
     }
 
-    @Test("goes on where it was")
-    func goesOn() throws {
+    @Test func `a conversation continues after it has released its buffers`() throws {
         let peer = Peer()
         for _ in 0..<3 {
             peer.send(

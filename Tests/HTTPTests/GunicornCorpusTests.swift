@@ -3,8 +3,8 @@ import HTTP
 import TestSupport
 import Testing
 
-/// The request corpus of gunicorn's tests. What it cannot judge here is left out: cases for its own
-/// settings, and four whose verdict is not the one that RFC 9112 gives or that holds here.
+/// A case from the request corpus of gunicorn's tests. Left out are cases for gunicorn's own
+/// settings, and four whose verdict differs from that of RFC 9112 or of this server.
 private struct Case: Decodable {
     let id: String
     let raw: Data
@@ -17,7 +17,7 @@ private struct Case: Decodable {
         case settings = "config_dependent"
     }
 
-    /// The bytes, with a Host where there is none, so that the verdict is about the rest.
+    /// The bytes, with a Host field added if there is none, so that it does not decide the verdict.
     var bytes: [UInt8] {
         let bytes = [UInt8](raw)
         let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -31,8 +31,8 @@ private struct Case: Decodable {
     }
 }
 
-@Suite("gunicorn's corpus", .enabled(if: Vectors.areAvailable))
-struct CorpusTests {
+@Suite(.enabled(if: Vectors.areAvailable))
+struct GunicornCorpusTests {
     private static let ignored = [
         "invalid/017", "invalid/rfc9112_chunked_missing_final_crlf_01",
         "invalid/rfc9110_trailer_forbidden_host_01", "valid/099",
@@ -46,19 +46,19 @@ struct CorpusTests {
         }
     }
 
-    @Test("is refused where it says so, in 55 cases at least")
-    func refused() throws {
+    @Test func `at least 55 requests that gunicorn rejects are rejected`() throws {
         let refused = try Self.cases("reject").filter { reading(of: $0.bytes).refusal != nil }
         #expect(refused.count >= 55)
     }
 
-    @Test("is served where it says so, but for what is refused here on purpose")
-    func served() throws {
+    @Test
+    func `every request that gunicorn accepts is served, except those rejected on purpose`() throws
+    {
         let refused = try Self.cases("accept").filter { reading(of: $0.bytes).requests == [] }
         let onPurpose = [
             // A fragment, quotation marks, bytes above ASCII, user information in a target.
             "005", "009", "014", "027", "rfc9112_target_absolute_userinfo_01",
-            // https, which nobody has secured.
+            // https on a connection without TLS.
             "rfc9112_target_absolute_https_01",
             // Another coding before chunked.
             "025", "025_line", "029", "030", "rfc9112_smuggle_gzip_chunked_01",

@@ -13,10 +13,8 @@ private func heads(_ sent: String) -> [String] {
         .map { "\($0.1) \($0.2)" }
 }
 
-@Suite("An audited response")
-struct RetractionTests {
-    @Test("is taken back, and one refusal stands in its place and in that of all behind it")
-    func retracted() throws {
+struct HeldResponseTests {
+    @Test func `one refusal replaces a held response and all responses after it`() throws {
         let peer = Peer()
         peer.send(request("a") + request("b") + request("c") + request("d"))
         try peer.answer()
@@ -24,7 +22,7 @@ struct RetractionTests {
         try peer.answer()
         try peer.answer(Response(.ok, json: wire("{\"token\":\"d\"}")).heldUntilCommitted)
 
-        #expect(peer.retract(refusal))
+        #expect(peer.replaceHeldResponses(refusal))
         let sent = peer.drain()
         #expect(heads(sent) == ["200 a", "503 b"])
         #expect(!sent.contains("token"))
@@ -32,49 +30,45 @@ struct RetractionTests {
         #expect(sent.hasSuffix("\r\n\r\n{\"error\":\"Service unavailable\"}"))
     }
 
-    @Test("ends the conversation when it is taken back")
-    func ends() throws {
+    @Test func `replacing a held response ends the conversation`() throws {
         let peer = Peer()
         peer.send(request("a") + request("b"))
         try peer.answer(Response(.ok).heldUntilCommitted)
-        #expect(peer.retract(refusal))
+        #expect(peer.replaceHeldResponses(refusal))
         #expect(try peer.answer() == nil)
         peer.send(request("c"))
         #expect(try peer.answer() == nil)
         #expect(heads(peer.drain()) == ["503 a"])
     }
 
-    @Test("stays when its event is written")
-    func settled() throws {
+    @Test func `a released response is no longer replaced`() throws {
         let peer = Peer()
         peer.send(request("a") + request("b"))
         try peer.answer(Response(.ok).heldUntilCommitted)
         peer.conversation.releaseHeldResponses()
-        #expect(!peer.retract(refusal))
+        #expect(!peer.replaceHeldResponses(refusal))
         try peer.answer(Response(.noContent).heldUntilCommitted)
-        #expect(peer.retract(refusal))
+        #expect(peer.replaceHeldResponses(refusal))
         #expect(heads(peer.drain()) == ["200 a", "503 b"])
     }
 
-    @Test("is the only kind that is taken back")
-    func notAudited() throws {
+    @Test func `only held responses are replaced`() throws {
         let peer = Peer()
         peer.send(request("a"))
-        #expect(!peer.retract(refusal))
+        #expect(!peer.replaceHeldResponses(refusal))
         try peer.answer()
-        #expect(!peer.retract(refusal))
+        #expect(!peer.replaceHeldResponses(refusal))
         #expect(heads(peer.drain()) == ["200 a"])
         peer.send(request("b"))
         #expect(try peer.answer()?.id == "b")
     }
 
-    @Test("is replaced by an answer to its own request, not to the last one")
-    func ownRequest() throws {
+    @Test func `the refusal answers the request of the held response`() throws {
         let peer = Peer()
         peer.send(request("a") + request("b", method: "HEAD"))
         try peer.answer(Response(.ok).heldUntilCommitted)
         try peer.answer()
-        #expect(peer.retract(refusal))
+        #expect(peer.replaceHeldResponses(refusal))
         let toGet = peer.drain()
         #expect(heads(toGet) == ["503 a"])
         #expect(toGet.hasSuffix("\r\n\r\n{\"error\":\"Service unavailable\"}"))
@@ -83,34 +77,32 @@ struct RetractionTests {
         other.send(request("a", method: "HEAD") + request("b"))
         try other.answer(Response(.ok).heldUntilCommitted)
         try other.answer()
-        #expect(other.retract(refusal))
+        #expect(other.replaceHeldResponses(refusal))
         let toHead = other.drain()
         #expect(heads(toHead) == ["503 a"])
         #expect(toHead.hasSuffix("\r\nConnection: close\r\n\r\n"))
     }
 
-    @Test("takes an interim response behind it back, too")
-    func interim() throws {
+    @Test func `an interim response after a held response is removed too`() throws {
         let peer = Peer()
         peer.send(
             request("a")
                 + "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
         try peer.answer(Response(.ok).heldUntilCommitted)
         #expect(try peer.answer() == nil)
-        #expect(peer.retract(refusal))
+        #expect(peer.replaceHeldResponses(refusal))
         let sent = peer.drain()
         #expect(heads(sent) == ["503 a"])
         #expect(!sent.contains("100 Continue"))
     }
 
-    @Test("may be taken back when what comes before it is half sent")
-    func halfSent() throws {
+    @Test func `a held response can be replaced after part of the output was sent`() throws {
         let peer = Peer()
         peer.send(request("a") + request("b"))
         try peer.answer(Response(.ok, json: wire("{}")))
         peer.conversation.markSent(17)
         try peer.answer(Response(.ok, json: wire("{}")).heldUntilCommitted)
-        #expect(peer.retract(refusal))
+        #expect(peer.replaceHeldResponses(refusal))
         let sent = "HTTP/1.1 200 OK\r\n" + peer.drain()
         #expect(heads(sent) == ["200 a", "503 b"])
         #expect(sent.contains("{}HTTP/1.1 503 Service Unavailable\r\n"))

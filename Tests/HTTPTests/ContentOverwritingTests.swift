@@ -4,8 +4,7 @@ import Time
 
 @testable import HTTP
 
-@Suite("What a client has sent")
-struct OverwritingTests {
+struct ContentOverwritingTests {
     private static let date = Timestamp(seconds: 784_111_777).httpDate
 
     private func conversation() -> Conversation {
@@ -15,9 +14,10 @@ struct OverwritingTests {
 
     @Test(arguments: [
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\npassword",
-        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npass\r\n4\r\nword\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + "4\r\npass\r\n4\r\nword\r\n0\r\n\r\n",
     ])
-    func `is overwritten when its request is answered, as far as it is content`(
+    func `the content of a request is overwritten when the request is answered`(
         message: String
     ) throws {
         var conversation = conversation()
@@ -30,7 +30,7 @@ struct OverwritingTests {
         #expect(text(request.path) == "/")
     }
 
-    @Test func `is overwritten when the connection ends before its request is answered`() throws {
+    @Test func `the content of a pending request is overwritten when the connection ends`() throws {
         var request: Request?
         do {
             var conversation = conversation()
@@ -43,7 +43,11 @@ struct OverwritingTests {
         #expect(text(left.path) == "/path")
     }
 
-    @Test func `is overwritten when the conversation is closed before that`() throws {
+    @Test
+    func
+        `the content of a request is overwritten if the conversation ended before its response`()
+        throws
+    {
         var conversation = conversation()
         let bytes = Array("POST /path HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\npw".utf8)
         conversation.receive(bytes.span)
@@ -56,7 +60,7 @@ struct OverwritingTests {
         #expect(conversation.unsentCount == 0)
     }
 
-    @Test func `does not change what comes after it`() throws {
+    @Test func `overwriting content does not change the bytes after it`() throws {
         var conversation = conversation()
         let bytes = Array(
             ("POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\npw"
@@ -74,7 +78,7 @@ struct OverwritingTests {
         #expect(text(try #require(try conversation.next()).path) == "/3")
     }
 
-    @Test func `leaves a secret response to be sent once`() throws {
+    @Test func `a secret response is sent intact, and its content is overwritten`() throws {
         var conversation = conversation()
         conversation.receive(Array("GET / HTTP/1.1\r\nHost: h\r\n\r\n".utf8).span)
         _ = try #require(try conversation.next())

@@ -2,7 +2,7 @@ import HTTP
 import TestSupport
 import Testing
 
-/// Requests that go through much of the parser.
+/// Requests that cover much of the parser.
 private let corpus = [
     "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
     "HEAD /a?b=%20 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
@@ -17,7 +17,7 @@ private let corpus = [
         + "GET /b HTTP/1.1\r\nHost: h\r\n\r\nGET /c HTTP/1.1\r\nHost: h\r\n\r\n",
 ].map(wire)
 
-/// Pieces that mean something somewhere.
+/// Byte strings with a meaning in some part of a message.
 private let pieces = [
     "\r\n", "\n", "\r", "\r\n\r\n", " ", "\t", "\0", ":", "%", "%2", "*", "0", "5\r\n", ";", "\"",
     "\\", ",",
@@ -29,28 +29,27 @@ private let pieces = [
 ].map(wire)
 
 extension [UInt8] {
-    fileprivate mutating func mutate(by dice: inout SeededGenerator) {
-        let place = Int.random(in: 0...count, using: &dice)
-        let end = Swift.min(count, place + Int.random(in: 0...12, using: &dice))
-        switch Int.random(in: 0..<6, using: &dice) {
-        case 0 where place < count: self[place] = UInt8.random(in: 0...255, using: &dice)
-        case 1 where place < count: self[place] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
+    fileprivate mutating func mutate(by generator: inout SeededGenerator) {
+        let place = Int.random(in: 0...count, using: &generator)
+        let end = Swift.min(count, place + Int.random(in: 0...12, using: &generator))
+        switch Int.random(in: 0..<6, using: &generator) {
+        case 0 where place < count: self[place] = UInt8.random(in: 0...255, using: &generator)
+        case 1 where place < count: self[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
         case 2: removeSubrange(place..<end)
         case 3: insert(contentsOf: self[place..<end], at: place)
-        case 4: replaceSubrange(place..<end, with: pieces.randomElement(using: &dice)!)
-        default: insert(contentsOf: pieces.randomElement(using: &dice)!, at: place)
+        case 4: replaceSubrange(place..<end, with: pieces.randomElement(using: &generator)!)
+        default: insert(contentsOf: pieces.randomElement(using: &generator)!, at: place)
         }
     }
 }
 
-@Suite("A mutated request")
-struct MutationTests {
-    @Test("never traps, and is read in one way however it is cut", arguments: 0..<20)
-    func mutants(seed: UInt64) {
-        var dice = SeededGenerator(seed: seed)
+struct RequestMutationTests {
+    @Test(arguments: 0..<20)
+    func `a mutated request never traps and is parsed the same however it is split`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<250 {
-            var bytes = corpus.randomElement(using: &dice)!
-            for _ in 0..<Int.random(in: 1...4, using: &dice) { bytes.mutate(by: &dice) }
+            var bytes = corpus.randomElement(using: &generator)!
+            for _ in 0..<Int.random(in: 1...4, using: &generator) { bytes.mutate(by: &generator) }
             _ = reading(of: bytes, limits: .init(head: 180, body: 40))
         }
     }

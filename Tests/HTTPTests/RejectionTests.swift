@@ -2,16 +2,15 @@ import Foundation
 import HTTP
 import Testing
 
-@Suite("A refusal")
-struct RefusalTests {
-    @Test(
-        "is answered with the error's status, and ends the connection",
-        arguments: ParseError.allCases)
-    func everyError(error: ParseError) throws {
+struct RejectionTests {
+    @Test(arguments: ParseError.allCases)
+    func `a parse error is answered with its status and ends the connection`(error: ParseError)
+        throws
+    {
         let peer = Peer()
         peer.send("GET ")
         #expect(try peer.answer() == nil)
-        peer.fail(error)
+        peer.reject(error)
 
         let id = peer.conversation.currentID.string
         let sent = peer.drain()
@@ -25,12 +24,11 @@ struct RefusalTests {
 
         peer.send("/ HTTP/1.1\r\nHost: h\r\n\r\n")
         #expect(try peer.answer() == nil)
-        peer.fail(.incomplete)
+        peer.reject(.incomplete)
         #expect(peer.drain() == "")
     }
 
     @Test(
-        "has the status that RFC 9110 has for it",
         arguments: [
             (.badRequestLine, 400), (.badTarget, 400), (.unsupportedVersion, 505),
             (.bareLineEnd, 400), (.controlCharacter, 400), (.badField, 400),
@@ -44,23 +42,21 @@ struct RefusalTests {
             (.tooManyFields, 431), (.bodyTooLarge, 413), (.headTimeout, 408), (.bodyTimeout, 408),
             (.incomplete, 400),
         ] as [(ParseError, Int)])
-    func statuses(error: ParseError, code: Int) {
+    func `each parse error has the status that RFC 9110 gives it`(error: ParseError, code: Int) {
         #expect(error.status.code == code)
     }
 
-    @Test("has a word of its own in the log")
-    func reasons() {
+    @Test func `each parse error has a reason of its own in the log`() {
         let reasons = ParseError.allCases.map { "\($0.reason)" }
         #expect(Set(reasons).count == ParseError.allCases.count)
         #expect(reasons.allSatisfy { $0.wholeMatch(of: /[a-z_]+/) != nil })
     }
 
-    @Test("is exactly these bytes")
-    func bytes() {
+    @Test func `a rejection consists of exactly these bytes`() {
         let peer = Peer()
         peer.send("GET / HTTP/2.0\r\n")
         #expect(throws: ParseError.unsupportedVersion) { try peer.answer() }
-        peer.fail(.unsupportedVersion)
+        peer.reject(.unsupportedVersion)
         let id = peer.conversation.currentID.string
         #expect(
             peer.drain() == """
@@ -77,21 +73,20 @@ struct RefusalTests {
                 """)
     }
 
-    @Test("comes behind the answers to the requests before it")
-    func order() throws {
+    @Test func `a rejection follows the responses to earlier requests`() throws {
         let two = "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\n\r\n"
         let responses = reading(of: two).responses
         #expect(responses.hasPrefix("HTTP/1.1 200 OK\r\n"))
         #expect(responses.contains("{}HTTP/1.1 400 Bad Request\r\n"))
     }
 
-    @Test("of a HEAD has no content, of what comes after a HEAD it has")
-    func head() {
+    @Test
+    func `the rejection of a HEAD request has no content, unlike that of a later message`() {
         let refused = "HEAD / HTTP/1.1\r\n\r\n"
         #expect(reading(of: refused).refusal == .missingHost)
         #expect(reading(of: refused).responses.hasSuffix("Connection: close\r\n\r\n"))
 
-        // RFC 9110 §9.3.2 knows no exception for a request line that is refused.
+        // RFC 9110 §9.3.2 makes no exception for a malformed request line.
         for line in [
             "HEAD /%zz HTTP/1.1", "HEAD /a#b HTTP/1.1", "HEAD / HTTP/2.0", "HEAD / HTTP/1.1 x",
             "HEAD  / HTTP/1.1", "HEAD /\u{0}", "HEAD / HTTP/1.1\n",
@@ -112,8 +107,7 @@ struct RefusalTests {
         }
     }
 
-    @Test("may come where no request is, behind a HEAD too")
-    func idle() throws {
+    @Test func `a rejection without a request has content, even after a HEAD request`() throws {
         let peer = Peer()
         peer.send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
         try peer.answer()
@@ -121,46 +115,42 @@ struct RefusalTests {
         #expect(peer.drain().hasSuffix("\r\n\r\n{\"error\":\"Service unavailable\"}"))
     }
 
-    @Test("of a body is known by the id of its request")
-    func idOfBody() throws {
+    @Test func `the rejection of a body has the id of its request`() throws {
         let peer = Peer()
         peer.send("POST / HTTP/1.1\r\nHost: h\r\nX-Request-Id: r\r\nContent-Length: 5\r\n\r\n")
         #expect(try peer.answer() == nil)
-        peer.fail(.bodyTimeout)
+        peer.reject(.bodyTimeout)
         #expect(peer.drain().contains("\r\nX-Request-Id: r\r\n"))
     }
 
-    @Test("is not known by the id of the request before it")
-    func idAfterRequest() throws {
+    @Test func `a rejection does not have the id of the previous request`() throws {
         let peer = Peer()
         peer.send("GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: r\r\n\r\nGET ")
         try peer.answer()
         #expect(try peer.answer() == nil)
         _ = peer.drain()
-        peer.fail(.headTimeout)
+        peer.reject(.headTimeout)
         #expect(!peer.drain().contains("X-Request-Id: r\r\n"))
     }
 }
 
-@Suite("A refused head")
-struct RefusedHeadTests {
-    // What the client asked under is what it and the log have to agree on.
-    @Test(
-        "is answered under the id that the client gave, once that is here",
-        arguments: [
-            ("Content-Length: 70000", "413"), ("Transfer-Encoding: gzip, chunked", "501"),
-            ("Expect: fish", "417"), ("Host: twice", "400"), ("Content-Length: x", "400"),
-            ("no colon", "400"),
-        ])
-    func keepsID(field: String, status: String) {
+struct RejectedHeadTests {
+    // Client and log must use the same id, even for a rejected request.
+    @Test(arguments: [
+        ("Content-Length: 70000", "413"), ("Transfer-Encoding: gzip, chunked", "501"),
+        ("Expect: fish", "417"), ("Host: twice", "400"), ("Content-Length: x", "400"),
+        ("no colon", "400"),
+    ])
+    func `a rejected head is answered with the id that the client sent`(
+        field: String, status: String
+    ) {
         let given = reading(
             of: "POST / HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine\r\n\(field)\r\n\r\n")
         #expect(given.responses.hasPrefix("HTTP/1.1 \(status) "))
         #expect(given.responses.contains("\r\nX-Request-Id: mine\r\n"))
     }
 
-    @Test("is not answered under the id of the request before it")
-    func forgetsID() {
+    @Test func `a rejected head is not answered with the id of the previous request`() {
         let two = reading(
             of: "GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: first\r\n\r\nGET / HTTP/1.1\r\n\r\n")
         #expect(two.responses.components(separatedBy: "X-Request-Id: first").count == 2)
