@@ -78,8 +78,8 @@ struct UsersFileTests {
             let sentences = error.sentences("users.json")
             #expect(
                 sentences == [
-                    "users.json: version: no setting has this name; write users",
-                    "users.json: users[0].password: is no hash $pbkdf2-sha256$i=…; set it with `gatehouse user set-password`",
+                    "users.json: version: unknown key; allowed: users, next_id",
+                    "users.json: users[0].password: not a password hash ($pbkdf2-sha256$i=…); set it with `gatehouse user set-password`",
                     "users.json: users[1].id: 1 is also the id of users[0]",
                     "users.json: users[1].username: \"alice\" is also the user name of users[0]",
                     "users.json: users[2].id: not a whole number from 1 to 9007199254740991",
@@ -90,14 +90,14 @@ struct UsersFileTests {
                     "users.json: users[3].id: not a whole number from 1 to 9007199254740991",
                     "users.json: users[3].username: a number is not a string",
                     "users.json: users[3].name: null is not a string",
-                    "users.json: users[3].pasword: no setting has this name; a user has id, username, name, password, disabled",
+                    "users.json: users[3].pasword: unknown key; allowed: id, username, name, password, disabled",
                     "users.json: users[4].id: not a whole number from 1 to 9007199254740991",
                     "users.json: users[4].username: is missing",
                     "users.json: users[4].name: is missing",
                     "users.json: users[5]: a string is not an object with id, username and name",
                     "users.json: users[6].id: not a whole number from 1 to 9007199254740991",
                     "users.json: users[7].username: \"zo\u{EB}\" is also the user name of users[6]",
-                    "users.json: users[7].password: is no hash $pbkdf2-sha256$i=…; set it with `gatehouse user set-password`",
+                    "users.json: users[7].password: not a password hash ($pbkdf2-sha256$i=…); set it with `gatehouse user set-password`",
                 ])
             #expect(!"\(error) \(String(reflecting: error))".contains("hunter2"))
         }
@@ -108,12 +108,12 @@ struct UsersFileTests {
         arguments: [
             ("", "users.json:1: the file ends too early"),
             ("{\"users\":[\n{\"id\":1,", "users.json:2: the file ends too early"),
-            ("{\"users\":[]}\n{", "users.json:2: something follows the object"),
-            ("{\"users\":[],\n\"users\":[]}", "users.json:2: a name that is there twice"),
+            ("{\"users\":[]}\n{", "users.json:2: unexpected content after the object"),
+            ("{\"users\":[],\n\"users\":[]}", "users.json:2: duplicate name"),
             ("alice:x:1000", "users.json:1: not JSON"),
             ("[]", "users.json: the file must hold one object, {\"users\":[…]}"),
             ("null", "users.json: the file must hold one object, {\"users\":[…]}"),
-            ("{}", "users.json: users: is missing; write {\"users\":[]} for none"),
+            ("{}", "users.json: users: is missing; write {\"users\":[]} for an empty list"),
             ("{\"users\":{}}", "users.json: users: an object is not a list"),
         ])
     func foreign(content: String, sentence: String) throws {
@@ -472,9 +472,9 @@ struct UsersFileTests {
         #expect(
             sentences { try file.update { $0 = [] } }
                 == [
-                    "users.json: its folder cannot be written: Read-only file system; a change needs a "
-                        + "lock and a new file there: if the file is mounted alone, mount its folder "
-                        + "instead"
+                    "users.json: its folder cannot be written: Read-only file system; a change "
+                        + "creates a lock and a new file there: if only the file is mounted, mount "
+                        + "its folder"
                 ])
         #expect(try self.file.read() == [Self.alice])
     }
