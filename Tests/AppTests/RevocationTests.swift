@@ -19,7 +19,7 @@ struct RevocationTests {
         for round in 0..<TestScale.rounds(4, long: 6) {
             let server = try fixture.house()
             let tokens = try sessions(count, server)
-            // The kill happens before all requests are sent, or after all are answered.
+            // Kill the server after this many confirmed logouts.
             let moment = round == 0 ? count / 2 : Int.random(in: 1...count, using: &generator)
             let states = Monitor([LogoutState](repeating: .notSent, count: count))
             let answered = Monitor(0)
