@@ -13,14 +13,14 @@ import Time
 /// network and when.
 ///
 /// **Joint count.** An account has two identifiers, which would allow twice the guesses. Therefore
-/// a joint count per account follows those of the identifiers. Its refusal is invisible: the
-/// attempt is hashed as usual and then fails, even with the right password.
+/// a joint count per account is checked after those of the identifiers. Its refusal is invisible:
+/// the attempt is hashed as usual and then fails, even with the right password.
 ///
 /// **In flight.** An admitted attempt counts as failed until its `Attempt` reports the outcome, so
 /// parallel guesses cannot exceed the limit. Failure counts are reset by time, or by something that
 /// needs the password or the operator: a successful login, a new password, an unlock. A successful
-/// login does not reset the counts of the client's networks; otherwise an attacker with an account
-/// of his own could try all others.
+/// login does not reset the counts of the client's networks; otherwise an attacker who has one
+/// account could try all others.
 ///
 /// **Memory** is bounded and contains neither names nor addresses, only keyed hashes; a lock also
 /// has its fingerprint or network. A restart clears everything.

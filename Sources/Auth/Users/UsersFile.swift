@@ -23,7 +23,7 @@ package struct UsersFile: Sendable {
         self.fileSystem = fileSystem
     }
 
-    /// The users, in the order of the file.
+    /// The users, in the order of the file; see `readAll`.
     package func read() throws(UsersFileError) -> [User] { try readAll().users }
 
     /// Which ids a new user can get. Tokens identify users by id, and tokens of a removed user may
@@ -45,6 +45,8 @@ package struct UsersFile: Sendable {
     ///
     /// A symbolic link is followed if no other account can change it: containers mount secrets
     /// through such links.
+    /// - Throws: `UsersFileError` if the file cannot be read, can be changed by another account, or
+    ///   is not a valid users file.
     package func readAll() throws(UsersFileError) -> (users: [User], ids: IDAllocation) {
         let place = try Place(path, fileSystem) { .cannotRead($0) }
         do throws(UsersFileError) {
@@ -72,6 +74,7 @@ package struct UsersFile: Sendable {
     ///   - waits: whether to wait for a change by another process; if false, throws `inUse`
     ///     instead.
     /// - Returns: the result of `change`.
+    /// - Throws: `UsersFileError` as `readAll`, or if the file cannot be written.
     package func update<Answer>(
         making isMade: Bool = false, waits: Bool = true, _ change: (inout [User]) -> Answer
     ) throws(UsersFileError) -> Answer {
@@ -114,6 +117,7 @@ package struct UsersFile: Sendable {
     /// Replaces a user's hash if it is still the one that was verified: the password may have been
     /// changed meanwhile. Does not wait for the lock; the next login will try again.
     /// - Returns: whether the hash was replaced.
+    /// - Throws: `inUse` if another process holds the lock; otherwise as `update`.
     package func replace(
         _ old: PasswordHash, by new: PasswordHash, of id: UserID
     ) throws(UsersFileError) -> Bool {
