@@ -156,7 +156,8 @@ struct UsersFileReader {
             if let hash = PasswordHash(text) { return hash }
             add(
                 place,
-                "not a password hash ($pbkdf2-sha256$i=…); set it with `gatehouse user set-password`"
+                "not a password hash ($pbkdf2-sha256$i=…); set it with "
+                    + "`gatehouse user set-password`"
             )
         default: add(place, "\(value.kindName) is neither a string nor null")
         }
