@@ -1,15 +1,15 @@
 import Foundation
 import TestSupport
 
-/// Threads that ask without end, and what they were answered.
+/// Threads that send requests continuously, and the responses they got.
 ///
-/// `@unchecked Sendable` is sound: everything that changes is guarded by `condition`.
+/// `@unchecked Sendable` is sound: all mutable state is guarded by `condition`.
 final class Load: @unchecked Sendable {
     struct Answer: Sendable {
         let id: String
         let isLogin: Bool
         let status: Int
-        /// How many lines the log has of it, if its answer was 200.
+        /// Number of log lines for a request that was answered 200.
         var lineCount: Int { isLogin ? 2 : 1 }
     }
 
@@ -18,13 +18,13 @@ final class Load: @unchecked Sendable {
     private var running = 0
     private var mustStop = false
 
-    /// Starts `clients` threads that log in and use the token, over and over, until the server goes
-    /// away or `end` is called.
-    init(_ house: ServerProcess, clients: Int, name: String) {
+    /// Starts `clients` threads that log in and use the token repeatedly, until the server stops or
+    /// `end` is called.
+    init(_ server: ServerProcess, clients: Int, name: String) {
         running = clients
         for number in 0..<clients {
             Thread.detachNewThread {
-                try? self.run(house, "\(name)-\(number)")
+                try? self.run(server, "\(name)-\(number)")
                 self.condition.withLock {
                     self.running -= 1
                     self.condition.broadcast()
@@ -33,8 +33,8 @@ final class Load: @unchecked Sendable {
         }
     }
 
-    private func run(_ house: ServerProcess, _ name: String) throws {
-        let client = try house.client()
+    private func run(_ server: ServerProcess, _ name: String) throws {
+        let client = try server.client()
         var token: String?
         for round in 0... {
             if condition.withLock({ mustStop }) { return }
@@ -51,21 +51,21 @@ final class Load: @unchecked Sendable {
         }
     }
 
-    /// Returns when `count` requests have been answered, or when nobody asks any more.
+    /// Returns when `count` requests have been answered, or when all threads have ended.
     func wait(for count: Int) {
         condition.withLock { while answers.count < count, running > 0 { condition.wait() } }
     }
 
-    /// Returns when there are `count` answers more than now.
+    /// Returns after `count` more answers, or when all threads have ended.
     func waitForMore(_ count: Int) { wait(for: condition.withLock { answers.count } + count) }
 
-    /// Returns after this many seconds, or when nobody asks any more.
+    /// Returns after this many seconds, or when all threads have ended.
     func wait(seconds: Double) {
         let deadline = Date(timeIntervalSinceNow: seconds)
         condition.withLock { while running > 0, condition.wait(until: deadline) {} }
     }
 
-    /// All answers, once all threads have ended.
+    /// Stops the threads and returns all answers.
     func end() -> [Answer] {
         condition.withLock {
             mustStop = true
@@ -76,7 +76,7 @@ final class Load: @unchecked Sendable {
 }
 
 extension [Load.Answer] {
-    /// Of the requests that were answered 200.
+    /// Request ids of the answers with status 200.
     var ids: Set<String> { Set(filter { $0.status == 200 }.map(\.id)) }
 
     var statuses: Set<Int> { Set(map(\.status)) }

@@ -3,8 +3,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Whether two samples have the same mean: Welch's t-test. Past 4.5 it is less likely than one in a
-/// hundred thousand that they have; the same limit is usual for measuring side channels.
+/// Compares the means of two samples with Welch's t-test. If the means are equal, |t| exceeds 4.5
+/// with a probability below one in a hundred thousand; the limit is customary in side-channel
+/// measurements.
 private struct Comparison {
     private var first: [Double] = []
     private var second: [Double] = []
@@ -13,7 +14,7 @@ private struct Comparison {
         if isFirst { first.append(value) } else { second.append(value) }
     }
 
-    /// Without the slowest tenth of each, which says what else the machine was doing.
+    /// The slowest tenth of each sample is dropped: it measures other activity on the machine.
     var t: Double {
         func moments(_ values: [Double]) -> (mean: Double, error: Double) {
             let kept = values.sorted().prefix(values.count * 9 / 10)
@@ -27,18 +28,18 @@ private struct Comparison {
     }
 }
 
-@Suite("The time of a login that fails", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct LoginTimingTests {
     private static let limit = 4.5
     private static let logins = 200
 
-    /// Asks for the one and the other in random order, over one connection.
+    /// Sends both requests in random order over one connection and returns t.
     private func compare(
-        _ house: ServerProcess, _ first: String, _ second: String, seed: UInt64
+        _ server: ServerProcess, _ first: String, _ second: String, seed: UInt64
     ) throws -> Double {
-        var dice = SeededGenerator(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         var comparison = Comparison()
-        let client = try house.client()
+        let client = try server.client()
         func time(_ request: String) throws -> Double {
             let start = DispatchTime.now().uptimeNanoseconds
             try client.send(request)
@@ -47,21 +48,20 @@ struct LoginTimingTests {
         }
         for _ in 0..<5 { for request in [first, second] { _ = try time(request) } }
         for _ in 0..<Self.logins {
-            for isFirst in Bool.random(using: &dice) ? [true, false] : [false, true] {
+            for isFirst in Bool.random(using: &generator) ? [true, false] : [false, true] {
                 comparison.add(try time(isFirst ? first : second), toFirst: isFirst)
             }
         }
         return comparison.t
     }
 
-    // Only where somebody asks for it: it wants a machine that does little else. It can fail: without the
-    // work that `PasswordAuthenticator` does for nobody, t is past 30 at each attempt.
+    // Runs only on request, because it needs an otherwise idle machine. The test is effective:
+    // without the dummy work of `PasswordVerifier`, t exceeds 30 at each attempt.
     @Test(
-        "does not tell whether there is such a user",
-        .enabled(if: TestScale.isLong && !TestScale.isSanitized),
+        .tags(.timing), .enabled(if: TestScale.isLong && !TestScale.isSanitized),
         arguments: [
-            (String.login(named: "mallory", "a wrong one"), "a name that nobody has"),
-            (.login(withID: 77, "a wrong one"), "an id that nobody has"),
+            (String.login(named: "mallory", "a wrong one"), "an unknown name"),
+            (.login(withID: 77, "a wrong one"), "an unknown id"),
             (
                 .login(named: "disabled", PasswordServerFixture.password),
                 "a disabled user, with the password"
@@ -69,12 +69,14 @@ struct LoginTimingTests {
             (.login(named: "old", "a wrong one"), "a hash of fewer iterations"),
             (.login(named: "alice", "short"), "what cannot be a password"),
         ])
-    func unknown(request: String, what: String) throws {
-        var plan = PasswordServerFixture.Options()
-        plan.login += #","max_attempts":0"#
-        let estate = try PasswordServerFixture(plan, users: ["alice", "disabled", "old"])
+    func `the time of a failed login does not reveal whether the user exists`(
+        request: String, what: String
+    ) throws {
+        var options = PasswordServerFixture.Options()
+        options.login += #","max_attempts":0"#
+        let fixture = try PasswordServerFixture(options, users: ["alice", "disabled", "old"])
         let iterations = 4 * PasswordServerFixture.iterations
-        try estate.changeUsers { users in
+        try fixture.changeUsers { users in
             for index in users.indices {
                 users[index].isDisabled = users[index].username == "disabled"
                 let count =
@@ -83,11 +85,11 @@ struct LoginTimingTests {
                     of: Password(PasswordServerFixture.password)!, iterations: count)
             }
         }
-        let house = try estate.house(["LOGIN_ITERATIONS": "\(iterations)"])
+        let server = try fixture.house(["LOGIN_ITERATIONS": "\(iterations)"])
         var found: [Double] = []
         for attempt in 1...3 {
             let t = try compare(
-                house, request, .login(named: "alice", "a wrong one"), seed: UInt64(attempt))
+                server, request, .login(named: "alice", "a wrong one"), seed: UInt64(attempt))
             found.append(t)
             if abs(t) < Self.limit { break }
         }

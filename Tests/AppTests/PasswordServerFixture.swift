@@ -3,32 +3,31 @@ import Foundation
 import JWT
 import TestSupport
 
-/// A folder with what a server with passwords runs from: keys, users, and a configuration that says
-/// where they are.
+/// A directory for a server with passwords: keys, users, and a configuration that refers to them.
 final class PasswordServerFixture: Sendable {
     let folder: TemporaryFolder
 
     static let arguments = ["--config", "gatehouse.json"]
-    /// Everybody's.
+    /// The password of all users.
     static let password = "correct horse battery"
-    /// So many that hashing is seen to be done, and so few that tests need not wait for it.
+    /// Few enough that tests do not wait for hashing.
     static let iterations = 1000
 
-    /// What a test wants to be otherwise, as members of a section in JSON.
+    /// Overrides of the configuration, as JSON members of its sections.
     struct Options: Sendable {
-        /// Ids of the keys, the first of which signs.
+        /// Key ids; the first one signs.
         var keys = ["k1"]
         var server = #""workers":2"#
         var token = #""ttl":"30m""#
         var login = #""mode":"password","users_file":"users.json""#
         var log = #""seal_interval":"100ms""#
-        /// Whole sections.
+        /// Additional complete sections.
         var more = #""admin":{"socket":"admin.sock"}"#
     }
 
-    init(_ plan: Options = Options(), users: [String] = ["alice", "bob"]) throws {
+    init(_ options: Options = Options(), users: [String] = ["alice", "bob"]) throws {
         folder = try TemporaryFolder()
-        try configure(plan)
+        try configure(options)
         let password = PasswordHash(of: Password(Self.password)!, iterations: Self.iterations)
         try changeUsers(making: true) { list in
             list = users.enumerated().map { index, username in
@@ -39,20 +38,20 @@ final class PasswordServerFixture: Sendable {
         }
     }
 
-    /// Writes the configuration, and the keys that are not there.
-    func configure(_ plan: Options) throws {
-        for key in plan.keys where folder.size("\(key).key") == nil {
+    /// Writes the configuration, and the keys that do not exist yet.
+    func configure(_ options: Options) throws {
+        for key in options.keys where folder.size("\(key).key") == nil {
             try folder.file("\(key).key", Self.secret(of: key) + "\n")
         }
-        let keys = plan.keys.map { #"{"id":"\#($0)","secret_file":"\#($0).key"}"# }
+        let keys = options.keys.map { #"{"id":"\#($0)","secret_file":"\#($0).key"}"# }
         try folder.file(
             "gatehouse.json",
             """
-            {"server":{\(plan.server)},
-             "token":{"keys":[\(keys.joined(separator: ","))],\(plan.token)},
-             "login":{\(plan.login)},
-             "log":{\(plan.log)},
-             \(plan.more)}
+            {"server":{\(options.server)},
+             "token":{"keys":[\(keys.joined(separator: ","))],\(options.token)},
+             "login":{\(options.login)},
+             "log":{\(options.log)},
+             \(options.more)}
             """)
     }
 
@@ -62,7 +61,8 @@ final class PasswordServerFixture: Sendable {
         try UsersFile(folder.path("users.json")).update(making: making) { change(&$0) }
     }
 
-    /// A server with few iterations and a quiet standard error, unless `settings` say otherwise.
+    /// Starts a server with few iterations and a quiet standard error, unless `settings` override
+    /// them.
     func house(_ settings: [String: String] = [:], port: String? = "0") throws -> ServerProcess {
         var all = ["LOGIN_ITERATIONS": "\(Self.iterations)", "LOG_STDERR_LEVEL": "CRITICAL"]
         all["SERVER_PORT"] = port
@@ -71,7 +71,7 @@ final class PasswordServerFixture: Sendable {
         return try ServerProcess(only: all, in: folder, Self.arguments)
     }
 
-    /// Runs a command with this configuration to its end.
+    /// Runs a command with this configuration until it exits.
     func run(
         _ arguments: [String], typing input: String? = nil
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
@@ -85,14 +85,15 @@ final class PasswordServerFixture: Sendable {
         return (ending, process.standardOutput, process.standardError)
     }
 
-    /// One request to the administrator's socket.
+    /// Sends one request to the admin socket.
     func administer(_ request: String) throws -> ServerResponse {
         let client = try Client(socket: folder.path("admin.sock"))
         try client.send(request)
         return try client.response()
     }
 
-    /// The lines of the log, in order; each has to be whole.
+    /// The lines of the log, in order.
+    /// - Throws: `Broken` if a line cannot be parsed.
     func entries() throws -> [LogEntry] {
         try LogEntry.all(in: folder.log()).map { entry in
             guard let entry else { throw Broken() }
@@ -100,27 +101,27 @@ final class PasswordServerFixture: Sendable {
         }
     }
 
-    /// A line of the log is none.
+    /// A line of the log cannot be parsed.
     struct Broken: Error {}
 
-    /// Returns once the log has a line of this event that fits.
+    /// Waits until the log has `count` lines of this event that satisfy `fits`; false on a timeout.
     func waitForEvent(
         _ name: String, count: Int = 1, _ fits: (LogEntry) -> Bool = { _ in true }
     ) throws -> Bool {
         try eventually { try events(name).count(where: fits) >= count }
     }
 
-    /// The lines of one event, found without a look at the others, of which a test under load has many.
+    /// The lines of one event. Parses only those, because under load the log has many others.
     func events(_ name: String) throws -> [LogEntry] {
-        let mark = Data(" | \(name) ".utf8)
+        let pattern = Data(" | \(name) ".utf8)
         let lineEnd = Data("\n".utf8)
         var entries: [LogEntry] = []
         for file in folder.logFiles {
             let log = try Data(contentsOf: URL(filePath: folder.path(file)))
             var rest = log.startIndex..<log.endIndex
-            while let found = log.range(of: mark, in: rest) {
+            while let found = log.range(of: pattern, in: rest) {
                 let start = log.range(of: lineEnd, options: .backwards, in: 0..<found.lowerBound)
-                // The last line may be on its way.
+                // The last line may be incomplete.
                 guard let end = log.range(of: lineEnd, in: found.upperBound..<log.endIndex) else {
                     break
                 }
@@ -180,17 +181,17 @@ extension String {
 }
 
 extension ServerResponse {
-    /// The sentence of a refusal.
+    /// The message in `{"error":"…"}`.
     var sentence: String? {
         struct Content: Decodable { let error: String }
         return try? JSONDecoder().decode(Content.self, from: Data(content.utf8)).error
     }
 
-    /// Status and sentence, as in `401 Token revoked`.
+    /// Status and message, as in `401 Token revoked`.
     var verdict: String { sentence.map { "\(status) \($0)" } ?? "\(status)" }
 }
 
-/// What a token says, without a look at its signature.
+/// Header and claims of a token; the signature is not verified.
 struct TokenParts {
     let header: [String: Any]
     let claims: [String: Any]

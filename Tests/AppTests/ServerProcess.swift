@@ -1,14 +1,14 @@
 import Foundation
 import TestSupport
 
-/// The built program, running in a folder of its own, with a port that the system chose.
+/// The built program, running in a directory of its own on a port chosen by the system.
 final class ServerProcess: Sendable {
     let process: ChildProcess
     let port: UInt16
 
     /// - Parameters:
-    ///   - folder: where it starts; the log is its `app.log`, if `settings` do not say otherwise.
-    ///   - settings: environment variables without `GATEHOUSE_`.
+    ///   - folder: the working directory; the log is `app.log` there unless `settings` override it.
+    ///   - settings: environment variables without the prefix `GATEHOUSE_`.
     convenience init(
         in folder: TemporaryFolder, _ settings: [String: String] = [:], _ arguments: [String] = [],
         descriptorLimit: Int? = nil
@@ -19,14 +19,14 @@ final class ServerProcess: Sendable {
             descriptorLimit: descriptorLimit)
     }
 
-    /// - Parameter settings: all there are beside the configuration.
+    /// - Parameter settings: all settings other than those in the configuration file.
     init(
         only settings: [String: String], in folder: TemporaryFolder, _ arguments: [String],
         descriptorLimit: Int? = nil
     ) throws {
         process = try ServerProcess.start(in: folder, settings, arguments)
         let line = try process.errorLine(containing: "gatehouse: listening on http://")
-        // Lowered while it runs, because a start refuses a limit as low as that.
+        // Lowered after the start, because the program refuses to start with such a low limit.
         if let descriptorLimit { try process.limitDescriptors(to: descriptorLimit) }
         port = UInt16(line.split(separator: ":").last ?? "") ?? 0
     }
@@ -35,34 +35,34 @@ final class ServerProcess: Sendable {
 
     func client() throws -> Client { try Client(port: port) }
 
-    /// One request on a connection of its own.
+    /// Sends one request on a new connection.
     func ask(_ request: String) throws -> ServerResponse {
         let client = try client()
         try client.send(request)
         return try client.response(toHead: request.hasPrefix("HEAD"))
     }
 
-    /// Ends it as an operator does.
+    /// Stops the server with a signal and waits until it exits.
     @discardableResult
     func stop(_ signal: CInt = SIGTERM) throws -> ChildProcess.Ending {
         process.kill(signal)
         return try process.wait()
     }
 
-    /// The program stands beside the tests in the build folder.
+    /// The program is in the same build directory as the tests.
     static let program: String = {
         let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         return ((tests ?? "") as NSString).deletingLastPathComponent + "/gatehouse"
     }()
 
     /// - Parameters:
-    ///   - redirection: as the shell takes it, as in `>/dev/full 2>&-`.
-    ///   - account: which root becomes before it starts the program.
+    ///   - redirection: a redirection in shell syntax, such as `>/dev/full 2>&-`.
+    ///   - account: the user and group id that root switches to before it starts the program.
     static func start(
         in folder: TemporaryFolder, _ settings: [String: String], _ arguments: [String],
         input: String = "/dev/null", redirection: String? = nil, account: UInt32? = nil
     ) throws(ChildProcess.Failure) -> ChildProcess {
-        // What the sanitizers and the crash reporter are told, the program has to be told, too.
+        // Pass on the options of the sanitizers and of the crash reporter.
         var environment = ProcessInfo.processInfo.environment.filter { name, _ in
             name.hasSuffix("SAN_OPTIONS") || name.hasPrefix("SWIFT_")
         }
@@ -81,7 +81,7 @@ final class ServerProcess: Sendable {
             input: input)
     }
 
-    /// Runs it to its end.
+    /// Runs the program until it exits.
     static func run(
         _ arguments: [String], in folder: TemporaryFolder, _ settings: [String: String] = [:],
         redirection: String? = nil
@@ -91,7 +91,7 @@ final class ServerProcess: Sendable {
         return (ending, process.standardOutput, process.standardError)
     }
 
-    /// Asks `gatehouse log verify` about the folder's `app.log`, or about some files.
+    /// Runs `gatehouse log verify` for `app.log`, or for the given files.
     static func verify(
         _ arguments: [String] = [], in folder: TemporaryFolder
     ) throws -> (ending: ChildProcess.Ending, report: String) {
@@ -102,7 +102,7 @@ final class ServerProcess: Sendable {
 }
 
 extension ChildProcess.Ending {
-    /// `log verify` has found nothing: all is sealed, or all but the end.
+    /// Whether `log verify` found no fault: everything is sealed, or everything except the end.
     var isIntact: Bool { self == .exited(0) || self == .exited(3) }
 }
 
@@ -124,7 +124,7 @@ extension String {
 }
 
 extension ServerResponse {
-    /// The token of a login's answer.
+    /// The token in a login response.
     var token: String {
         get throws {
             struct Content: Decodable { let token: String }

@@ -1,16 +1,16 @@
 import Glibc
 import POSIX
 
-/// A terminal that nobody sits at.
+/// A pseudoterminal for tests of interactive commands.
 final class Terminal {
     private let master: CInt
     let path: String
-    /// Kept open, so that the terminal keeps its settings when a program lets go of it.
+    /// Kept open so that the terminal keeps its settings after a program closes it.
     private let slave: CInt
 
     init() throws {
         master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)
-        // <asm-generic/ioctls.h>: TIOCSPTLCK, which unlocks it, and TIOCGPTN, its number.
+        // From <asm-generic/ioctls.h>: TIOCSPTLCK unlocks the slave, TIOCGPTN returns its number.
         var (locked, number): (CInt, CUnsignedInt) = (0, 0)
         guard master >= 0, ioctl(master, 0x4004_5431, &locked) == 0,
             ioctl(master, 0x8004_5430, &number) == 0
@@ -35,7 +35,7 @@ final class Terminal {
         return tcgetattr(slave, &settings) == 0 && settings.c_lflag & tcflag_t(ECHO) != 0
     }
 
-    /// What stands on its screen.
+    /// The output that programs have written to the terminal.
     var shown: String {
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = read(master, &bytes, bytes.count)

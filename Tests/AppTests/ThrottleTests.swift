@@ -3,54 +3,53 @@ import POSIX
 import TestSupport
 import Testing
 
-@Suite("Somebody who guesses", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct ThrottleTests {
     private func forwarded(_ address: String) -> String { "X-Forwarded-For: \(address)\r\n" }
 
-    @Test("is kept out after a few attempts, told for how long, and known by the address it has")
-    func lockout() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        plan.login += #","max_attempts":3"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
-        let token = try house.login("alice").token
+    @Test func `a few failures lock the account, and the log has each client's address`() throws {
+        var options = PasswordServerFixture.Options()
+        options.server += #","trusted_proxies":["127.0.0.1"]"#
+        options.login += #","max_attempts":3"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
+        let token = try server.login("alice").token
         for number in 1...3 {
-            let answer = try house.ask(
+            let answer = try server.ask(
                 .login(named: "alice", "a wrong one", "g\(number)", forwarded("192.0.2.\(number)")))
             #expect(answer.verdict == "401 Invalid credentials")
         }
-        // By the id of the same user the answer is that to any id, even with the right password.
+        // By the id of the same user the answer is that for any id, even with the right password.
         for id in [1, 77] {
-            let answer = try house.ask(.login(withID: id, PasswordServerFixture.password))
+            let answer = try server.ask(.login(withID: id, PasswordServerFixture.password))
             #expect(answer.verdict == "401 Invalid credentials")
         }
-        // By the name right or wrong, from wherever; a name that no user has fares the same.
+        // By the locked name, every password is refused, from every address.
         for request in [
             String.login(
                 named: "alice", PasswordServerFixture.password, "locked", forwarded("192.0.2.9")),
             .login(named: "alice", "a wrong one"),
         ] {
-            let answer = try house.ask(request)
+            let answer = try server.ask(request)
             #expect(answer.verdict == "429 Too many attempts")
             let wait = try #require(Int(answer["Retry-After"] ?? ""))
             #expect((1...900).contains(wait))
         }
         for number in 1...4 {
-            let answer = try house.ask(.login(named: "nobody", "a wrong one"))
+            let answer = try server.ask(.login(named: "nobody", "a wrong one"))
             #expect(answer.status == (number < 4 ? 401 : 429))
         }
-        #expect(try house.ask(.resource(token)).status == 200)
-        #expect(try house.login("bob").status == 200)
-        // A reload forgets no lock; a restart does.
-        house.process.kill(SIGHUP)
-        #expect(try estate.waitForEvent("config_reload"))
-        #expect(try house.login("alice").status == 429)
-        #expect(try house.stop() == .exited(0))
-        let next = try estate.house()
+        #expect(try server.ask(.resource(token)).status == 200)
+        #expect(try server.login("bob").status == 200)
+        // Locks survive a reload, but not a restart.
+        server.process.kill(SIGHUP)
+        #expect(try fixture.waitForEvent("config_reload"))
+        #expect(try server.login("alice").status == 429)
+        #expect(try server.stop() == .exited(0))
+        let next = try fixture.house()
         #expect(try next.login("alice").status == 200)
 
-        let entries = try estate.entries()
+        let entries = try fixture.entries()
         let guesses = entries.filter { $0.event == "authn_login_fail" && $0["user"] == "1" }
         #expect(guesses.map { $0["ip"] } == ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
         #expect(guesses.map { $0["attempts"] } == ["1", "2", "3"])
@@ -64,14 +63,13 @@ struct ThrottleTests {
         #expect(refusal["until"] == lock["until"])
     }
 
-    @Test
-    func `the operator sees what is locked, and ends it`() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
+    @Test func `an operator can list and end locks`() throws {
+        var options = PasswordServerFixture.Options()
+        options.server += #","trusted_proxies":["127.0.0.1"]"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
         func command(_ arguments: String...) throws -> String {
-            let (ending, output, errors) = try estate.run(arguments)
+            let (ending, output, errors) = try fixture.run(arguments)
             #expect(ending == .exited(0), "\(errors)")
             return output
         }
@@ -79,7 +77,7 @@ struct ThrottleTests {
             for number in 1...5 {
                 let field = forwarded("192.0.2.\(number)")
                 let request = String.login(named: name, "a wrong one", "g", field)
-                #expect(try house.ask(request).status == 401)
+                #expect(try server.ask(request).status == 401)
             }
         }
         #expect(try command("locks") == "nothing is locked\n")
@@ -94,110 +92,108 @@ struct ThrottleTests {
         #expect(
             try command("unlock", "--username", "mallory")
                 == "mallory: 1 lock has ended, and no failed login is counted any more\n")
-        #expect(try house.login("alice").status == 429)
+        #expect(try server.login("alice").status == 429)
         #expect(try command("unlock", "--user", "1").hasPrefix("user 1: 2 locks have ended"))
-        #expect(try house.login("alice").status == 200)
+        #expect(try server.login("alice").status == 200)
         #expect(try command("unlock", "--address", "192.0.2.1").contains("nothing was locked"))
         #expect(try command("unlock", "--all").contains("nothing was locked"))
         for arguments in [
             ["unlock"], ["unlock", "--address", "alice"], ["unlock", "--all", "--user", "1"],
             ["locks", "alice"],
         ] {
-            #expect(try estate.run(arguments).ending == .exited(64))
+            #expect(try fixture.run(arguments).ending == .exited(64))
         }
-        let unlocks = try estate.events("authn_unlock")
+        let unlocks = try fixture.events("authn_unlock")
         #expect(unlocks.map { $0["locks"] } == ["1", "2", "0", "0"])
         #expect(unlocks.allSatisfy { $0["by"] == "admin" })
-        // A new password ends the lock that the old one brought about.
+        // A new password ends the lock that failures with the old one caused.
         try lock("alice")
-        let (ending, _, errors) = try estate.run(
+        let (ending, _, errors) = try fixture.run(
             ["user", "set-password", "--username", "alice"], typing: "another staple horse\n")
         #expect(ending == .exited(0), "\(errors)")
-        #expect(try house.login("alice", "another staple horse").status == 200)
-        #expect(try estate.events("authn_unlock").last?["by"] == "set-password")
+        #expect(try server.login("alice", "another staple horse").status == 200)
+        #expect(try fixture.events("authn_unlock").last?["by"] == "set-password")
     }
 
-    @Test("is kept out by network in IPv6, whichever of the two fields the proxy writes")
-    func networks() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        plan.login += #","max_attempts":1"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
+    @Test func `IPv6 clients are limited by network, with either forwarding header`() throws {
+        var options = PasswordServerFixture.Options()
+        options.server += #","trusted_proxies":["127.0.0.1"]"#
+        options.login += #","max_attempts":1"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
         for number in 0..<12 {
             let address = "2001:db8:0:1::\(number + 1)"
             let field =
                 number.isMultiple(of: 2)
                 ? forwarded(address) : "Forwarded: for=\"[\(address)]\"\r\n"
-            let answer = try house.ask(.login(named: "u\(number)", "a wrong one", "n", field))
+            let answer = try server.ask(.login(named: "u\(number)", "a wrong one", "n", field))
             #expect(answer.status == (number < 10 ? 401 : 429))
         }
-        let neighbour = String.login(
+        let otherNetwork = String.login(
             named: "alice", PasswordServerFixture.password, "id", forwarded("2001:db8:0:2::1"))
-        #expect(try house.ask(neighbour).status == 200)
+        #expect(try server.ask(otherNetwork).status == 200)
         #expect(
-            try estate.events("authn_login_lock").contains {
+            try fixture.events("authn_login_lock").contains {
                 $0["reason"] == "address" && $0["ip"] == "2001:db8:0:1::10"
             })
     }
 
-    @Test("has the address that the proxy's header names, whatever fields come behind it")
-    func proxyHeader() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.server += #","trusted_proxies":["127.0.0.1"],"proxy_protocol":true"#
-        plan.login += #","max_attempts":1"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
+    @Test func `the address in the PROXY header counts, whatever the header fields say`() throws {
+        var options = PasswordServerFixture.Options()
+        options.server += #","trusted_proxies":["127.0.0.1"],"proxy_protocol":true"#
+        options.login += #","max_attempts":1"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
         func header(_ address: String) -> String { "PROXY TCP4 \(address) 192.0.2.99 1 443\r\n" }
-        // Ten times as many for an address as for an account.
+        // An address may fail ten times as often as an account.
         for number in 0..<12 {
             let fields =
                 forwarded("198.51.100.\(number)") + "Forwarded: for=198.51.100.\(number)\r\n"
-            let answer = try house.ask(
+            let answer = try server.ask(
                 header("192.0.2.1") + .login(named: "u\(number)", "a wrong one", "s", fields))
             #expect(answer.status == (number < 10 ? 401 : 429))
         }
         #expect(
-            try house.ask(header("192.0.2.2") + .login(named: "alice")).status == 200)
-        #expect(try house.ask(.login(named: "alice")).status == 400)
-        let entries = try estate.entries().filter { $0["rid"] == "s" }
+            try server.ask(header("192.0.2.2") + .login(named: "alice")).status == 200)
+        #expect(try server.ask(.login(named: "alice")).status == 400)
+        let entries = try fixture.entries().filter { $0["rid"] == "s" }
         #expect(entries.allSatisfy { $0["ip"] == "192.0.2.1" })
         #expect(entries.contains { $0.event == "authn_login_lock" && $0["reason"] == "address" })
         #expect(
-            try estate.events("http_refused").map { "\($0["reason"] ?? "") \($0["ip"] ?? "")" }
+            try fixture.events("http_refused").map { "\($0["reason"] ?? "") \($0["ip"] ?? "")" }
                 == ["no_proxy_header 127.0.0.1"])
     }
 
-    @Test("has the address of its peer, whatever it says, where no proxy is trusted")
-    func spoofed() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.login += #","max_attempts":1"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
-        // Ten times as many for an address as for an account.
+    @Test
+    func `without a trusted proxy the peer's address counts, whatever the fields say`() throws {
+        var options = PasswordServerFixture.Options()
+        options.login += #","max_attempts":1"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
+        // An address may fail ten times as often as an account.
         for number in 0..<12 {
-            let answer = try house.ask(
+            let answer = try server.ask(
                 .login(named: "u\(number)", "a wrong one", "s", forwarded("192.0.2.\(number)")))
             #expect(answer.status == (number < 10 ? 401 : 429))
         }
-        let entries = try estate.entries().filter { $0["rid"] == "s" }
+        let entries = try fixture.entries().filter { $0["rid"] == "s" }
         #expect(entries.allSatisfy { $0["ip"] == "127.0.0.1" })
         #expect(entries.contains { $0.event == "authn_login_lock" && $0["reason"] == "address" })
     }
 
-    @Test("from a thousand addresses at once costs no memory, and keeps nobody else out")
-    func thousand() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
+    @Test
+    func `guesses from a thousand addresses use no memory and lock no other user out`() throws {
+        var options = PasswordServerFixture.Options()
+        options.server += #","trusted_proxies":["127.0.0.1"]"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
         let addresses = TestScale.rounds(200, long: 1000)
         let failures = Monitor([String]())
         @Sendable func guess(_ round: Int) {
             let names = ["bob", "root", "admin", "r\(round)"]
             inThreads(2) { thread in
                 do {
-                    let client = try house.client()
+                    let client = try server.client()
                     for number in stride(from: thread, to: addresses, by: 2) {
                         let address = "10.\(round).\(number / 250).\(number % 250 + 1)"
                         try client.send(
@@ -214,47 +210,47 @@ struct ThrottleTests {
             }
         }
         guess(0)
-        let before = try memory(of: house)
+        let before = try memory(of: server)
         for round in 1...TestScale.rounds(3, long: 10) {
-            let storm = Running { guess(round) }
-            // A good user from a good address, in the middle of it.
+            let attack = Running { guess(round) }
+            // Another user from another address logs in meanwhile.
             for _ in 0..<5 {
-                let answer = try house.ask(
+                let answer = try server.ask(
                     .login(
                         named: "alice", PasswordServerFixture.password, "good",
                         forwarded("203.0.113.7")))
                 #expect(answer.status == 200)
             }
-            storm.join()
+            attack.join()
         }
-        let after = try memory(of: house)
+        let after = try memory(of: server)
         #expect(failures.withLock { $0 } == [])
-        // The tables are of a fixed size; what grows a little is what threads keep of their own.
+        // The tables have a fixed size; memory of the threads grows a little.
         #expect(
             TestScale.isSanitized || after - before < 8 * 1024, "\(before) kB, then \(after) kB")
-        let good = try estate.entries().filter { $0["rid"] == "good" }
+        let good = try fixture.entries().filter { $0["rid"] == "good" }
         #expect(good.allSatisfy { $0["ip"] == "203.0.113.7" })
         #expect(
             good.count { $0.event == "authn_login_success" } == 5 * TestScale.rounds(3, long: 10))
     }
 
-    @Test("from ever new addresses at ever new names keeps nobody out who has logged in before")
-    func crowd() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
+    @Test(.tags(.timing))
+    func `a client with a recent login is served while new addresses flood the queue`() throws {
+        var options = PasswordServerFixture.Options()
+        options.server += #","trusted_proxies":["127.0.0.1"]"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
         let good = String.login(
             named: "alice", PasswordServerFixture.password, "good", forwarded("203.0.113.7"))
-        #expect(try house.ask(good).status == 200)
+        #expect(try server.ask(good).status == 200)
 
         let (isOver, guesses) = (Monitor(false), Monitor((refused: 0, failed: 0)))
         let isFull = DispatchSemaphore(value: 0)
-        let crowd = Running {
-            // Whoever waits for it must not do so for ever.
+        let flood = Running {
+            // Release the test if this thread ends early.
             defer { isFull.signal() }
-            // More than twice as many as there are places.
-            guard let clients = try? (0..<150).map({ _ in try house.client() }) else { return }
+            // More than twice the capacity of the queue.
+            guard let clients = try? (0..<150).map({ _ in try server.client() }) else { return }
             for number in 0... {
                 if isOver.withLock({ $0 }) { return }
                 let client = clients[number % clients.count]
@@ -273,42 +269,42 @@ struct ThrottleTests {
             }
         }
         isFull.wait()
-        let answers = try (0..<10).map { _ in try house.ask(good).status }
+        let answers = try (0..<10).map { _ in try server.ask(good).status }
         isOver.withLock { $0 = true }
-        crowd.join()
+        flood.join()
         #expect(answers == Array(repeating: 200, count: 10))
         let (refused, failed) = guesses.withLock { $0 }
-        #expect(refused > 0, "the room was full")
-        #expect(failed > 0, "and guesses were made all the same")
+        #expect(refused > 0, "the queue was full")
+        #expect(failed > 0, "guesses were checked")
     }
 
-    /// In KiB.
-    private func memory(of house: ServerProcess) throws -> Int {
+    /// Resident memory in KiB.
+    private func memory(of server: ServerProcess) throws -> Int {
         let status = try String(
-            contentsOfFile: "/proc/\(house.process.processID)/status", encoding: .utf8)
+            contentsOfFile: "/proc/\(server.process.processID)/status", encoding: .utf8)
         return Int(try #require(status.firstMatch(of: #/VmRSS:\s+(\d+) kB/#)).1)!
     }
 
-    @Test("while the waiting room is full is told to come back, and everything else goes on")
-    func busy() throws {
-        var plan = PasswordServerFixture.Options()
-        // From an address each, so that each failure has its line.
-        plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        plan.login += #","max_attempts":1000"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
-        let token = try house.login("bob").token
-        // All of them have asked before the first is looked at for long.
-        let places = ProcessInfo.processInfo.activeProcessorCount + 64
-        let clients = try (0..<(2 * places)).map { _ in try house.client() }
+    @Test(.tags(.timing))
+    func `a login gets 503 while the queue is full, and other requests are served`() throws {
+        var options = PasswordServerFixture.Options()
+        // From an address each, so that each failure gets a line.
+        options.server += #","trusted_proxies":["127.0.0.1"]"#
+        options.login += #","max_attempts":1000"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
+        let token = try server.login("bob").token
+        // Send all requests before many of them have been hashed.
+        let capacity = ProcessInfo.processInfo.activeProcessorCount + 64
+        let clients = try (0..<(2 * capacity)).map { _ in try server.client() }
         for (number, client) in clients.enumerated() {
             try client.send(
                 .login(
                     named: "alice", "a wrong one", "b\(number)",
                     forwarded("10.0.\(number / 250).\(number % 250)")))
         }
-        // Some wait, and do so while others are served.
-        let asked = try (0..<20).map { _ in try house.ask(.resource(token)).status }
+        // Some requests wait, while others are served.
+        let asked = try (0..<20).map { _ in try server.ask(.resource(token)).status }
         #expect(asked.allSatisfy { $0 == 200 })
         let isWaiting = clients.contains { !$0.hasReceived() }
         #expect(isWaiting)
@@ -323,20 +319,20 @@ struct ThrottleTests {
         #expect(tried.count >= 65)
         #expect(tried.count + refused.count == answers.count)
 
-        // Whoever found no room has not tried.
-        let failures = try estate.entries().filter { $0.event == "authn_login_fail" }
+        // A rejected request does not count as a failure.
+        let failures = try fixture.entries().filter { $0.event == "authn_login_fail" }
         let ids = Set(refused.compactMap { $0["X-Request-Id"] })
         #expect(ids.count == refused.count)
         #expect(ids.isDisjoint(with: failures.compactMap { $0["rid"] }))
         #expect(failures.count == tried.count)
         #expect(failures.compactMap { $0["attempts"].flatMap { Int($0) } }.max() == tried.count)
-        #expect(try house.login("alice").status == 200)
-        let busy = try estate.entries().filter { $0["reason"] == "busy" }
+        #expect(try server.login("alice").status == 200)
+        let busy = try fixture.entries().filter { $0["reason"] == "busy" }
         #expect(!busy.isEmpty)
         #expect(busy.allSatisfy { $0.event == "http_refused" })
     }
 
-    /// Enough for a queue to form, built to be debugged or to be fast.
+    /// Enough for a queue to form, in debug and in release builds.
     private var slowIterations: Int {
         if TestScale.isSanitized { return 1000 }
         return Self.isDebug ? 3000 : 50_000

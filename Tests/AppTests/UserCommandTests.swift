@@ -183,15 +183,15 @@ struct UserCommandTests {
     @Test(
         "refuses a password that will not do, and says why without it",
         arguments: [
-            ("hunter2\n", "the password is too short; at least 8 bytes are wanted"),
+            ("hunter2\n", "the password is too short; use at least 8 bytes"),
             (
                 "Alice Smith\n",
                 "the password is the user name, repeated or with digits around it; choose another"
             ),
             (
                 "Password1\n",
-                "the password is one of those that everybody tries first, or one with digits around "
-                    + "it; choose another"
+                "the password is a common one, or a common one with digits around it; choose "
+                    + "another"
             ),
             (
                 String(repeating: "hunter2", count: 147) + "\n",
@@ -203,7 +203,7 @@ struct UserCommandTests {
             ),
             (
                 "hunter2\u{1}hunter2\n",
-                "the password has control characters, which nobody can type"
+                "the password has control characters; remove them"
             ),
             ("", "no password came; type it at the prompt, or give one line on standard input"),
             ("\n", "no password came; type it at the prompt, or give one line on standard input"),

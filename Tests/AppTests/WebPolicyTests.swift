@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("A server that browsers reach", .blocking)
+@Suite(.blocking)
 struct WebPolicyTests {
     private static let evil =
         "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n"
@@ -11,11 +11,11 @@ struct WebPolicyTests {
         request.replacing("Host: localhost\r\n", with: "Host: sso.intranet\r\n" + fields)
     }
 
-    @Test func `is not locked by pages of other sites`() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.login += #","max_attempts":2"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
+    @Test func `pages of other sites cannot lock an account`() throws {
+        var options = PasswordServerFixture.Options()
+        options.login += #","max_attempts":2"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
         let shapes = [
             Self.evil, "Sec-Fetch-Site: same-site\r\n", "Sec-Fetch-Site: cross-site\r\n",
             "Origin: null\r\n", "Origin: https://evil.example\r\n",
@@ -24,78 +24,78 @@ struct WebPolicyTests {
         ]
         for number in 0..<30 {
             let guess = String.login(named: "alice", "a wrong one", "x\(number)")
-            let answer = try house.ask(crossSite(guess, shapes[number % shapes.count]))
+            let answer = try server.ask(crossSite(guess, shapes[number % shapes.count]))
             #expect(answer.verdict == "403 Cross-site request")
         }
-        #expect(try house.login("alice").status == 200)
-        #expect(try house.login("bob").status == 200)
-        // The same request from a page of this host is looked at.
+        #expect(try server.login("alice").status == 200)
+        #expect(try server.login("bob").status == 200)
+        // The same request from a page of this host is handled.
         let own = "Origin: http://sso.intranet\r\nSec-Fetch-Site: same-origin\r\n"
-        #expect(try house.ask(crossSite(.login(named: "alice"), own)).status == 200)
+        #expect(try server.ask(crossSite(.login(named: "alice"), own)).status == 200)
         for path in ["/refresh", "/logout", "/logout/all", "/login", "/nowhere"] {
-            let answer = try house.ask(crossSite(.post(path)))
+            let answer = try server.ask(crossSite(.post(path)))
             #expect(answer.verdict == "403 Cross-site request", "\(path)")
         }
-        #expect(try house.ask(crossSite(.get("/health/live"))).status == 200)
-        #expect(try house.ask(crossSite(.post("/verify"))).status == 401)
-        try house.stop()
+        #expect(try server.ask(crossSite(.get("/health/live"))).status == 200)
+        #expect(try server.ask(crossSite(.post("/verify"))).status == 401)
+        try server.stop()
 
-        let events = try estate.events("authn_cross_site")
+        let events = try fixture.events("authn_cross_site")
         #expect(events.count + suppressed(events) >= 35)
         #expect(events.allSatisfy { $0.level == "WARNING" && $0["ip"] == "127.0.0.1" })
         #expect(
             Set(events.compactMap { $0["reason"] }) == ["fetch_site", "origin", "repeated_field"])
         #expect(events.contains { $0["origin"] == "https://evil.example" })
-        #expect(try estate.events("authn_login_fail").isEmpty)
-        #expect(try estate.events("authn_login_lock").isEmpty)
+        #expect(try fixture.events("authn_login_fail").isEmpty)
+        #expect(try fixture.events("authn_login_lock").isEmpty)
     }
 
     private func suppressed(_ entries: [LogEntry]) -> Int {
         entries.compactMap { $0["suppressed"].flatMap { Int($0) } }.reduce(0, +)
     }
 
-    @Test func `lets pages of the origins in its configuration log in, also after a reload`() throws
-    {
-        var plan = PasswordServerFixture.Options()
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
+    @Test func `pages of configured origins can log in, also after a reload`() throws {
+        var options = PasswordServerFixture.Options()
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
         let login = crossSite(
             .login(named: "alice"),
             "Origin: https://app.example\r\nSec-Fetch-Site: cross-site\r\n")
-        #expect(try house.ask(login).status == 403)
-        plan.server += #","cors_origins":["https://app.example"]"#
-        try estate.configure(plan)
-        house.process.kill(SIGHUP)
-        #expect(try estate.waitForEvent("config_reload") { $0["changed"] == "server.cors_origins" })
-        #expect(try house.ask(login).status == 200)
+        #expect(try server.ask(login).status == 403)
+        options.server += #","cors_origins":["https://app.example"]"#
+        try fixture.configure(options)
+        server.process.kill(SIGHUP)
+        #expect(
+            try fixture.waitForEvent("config_reload") { $0["changed"] == "server.cors_origins" })
+        #expect(try server.ask(login).status == 200)
         let other = login.replacing("app.example", with: "app.example.evil")
-        #expect(try house.ask(other).status == 403)
-        #expect(try house.stop() == .exited(0))
+        #expect(try server.ask(other).status == 403)
+        #expect(try server.stop() == .exited(0))
     }
 
-    @Test func `believes a trusted proxy about its public name`() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.server += #","trusted_proxies":["127.0.0.1"]"#
-        let trusting = try PasswordServerFixture(plan)
+    @Test func `the host that a trusted proxy forwards counts as the server's own`() throws {
+        var options = PasswordServerFixture.Options()
+        options.server += #","trusted_proxies":["127.0.0.1"]"#
+        let trusting = try PasswordServerFixture(options)
         let fields = "Origin: https://sso.example\r\nX-Forwarded-Host: sso.example\r\n"
         let login = crossSite(.login(named: "alice"), fields)
-        let house = try trusting.house()
-        #expect(try house.ask(login).status == 200)
+        let server = try trusting.house()
+        #expect(try server.ask(login).status == 200)
         #expect(
-            try house.ask(login.replacing("Host: sso.example", with: "Host: a.example")).status
+            try server.ask(login.replacing("Host: sso.example", with: "Host: a.example")).status
                 == 403)
         let another = try PasswordServerFixture().house()
         #expect(try another.ask(login).status == 403)
     }
 
-    @Test func `gives no verdict without a token, whatever the method`() throws {
-        let house = try PasswordServerFixture().house()
-        let token = try house.login("alice").token
+    @Test func `verify gives no verdict without a token, whatever the method`() throws {
+        let server = try PasswordServerFixture().house()
+        let token = try server.login("alice").token
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get",
         ] {
             func ask(_ fields: String) throws -> ServerResponse {
-                let client = try house.client()
+                let client = try server.client()
                 try client.send("\(method) /verify?a HTTP/1.1\r\nHost: h\r\n\(fields)\r\n")
                 return try client.response(toHead: method == "HEAD")
             }
@@ -109,33 +109,33 @@ struct WebPolicyTests {
             #expect(good["X-Auth-User-Name"] == "Alice", "\(method)")
         }
         let content = String.post("/verify", "a body", "id", "Authorization: Bearer \(token)\r\n")
-        #expect(try house.ask(content).status == 204)
+        #expect(try server.ask(content).status == 204)
     }
 
-    @Test func `in demo mode answers only to names of this machine`() throws {
+    @Test func `demo mode answers only under local host names`() throws {
         let folder = try TemporaryFolder()
-        let house = try ServerProcess(in: folder)
-        for host in ["evil.example", "evil.example:\(house.port)", "127.0.0.2", ""] {
+        let server = try ServerProcess(in: folder)
+        for host in ["evil.example", "evil.example:\(server.port)", "127.0.0.2", ""] {
             for request in [
                 String.login(1), .get("/health/live"), .get("/nowhere"), .get("/verify"),
             ] {
-                let answer = try house.ask(
+                let answer = try server.ask(
                     request.replacing("Host: localhost", with: "Host: \(host)"))
                 #expect(answer.verdict == "421 Misdirected request")
                 #expect(answer["Connection"] == "close")
             }
         }
-        for host in ["127.0.0.1:\(house.port)", "[::1]", "localhost:1"] {
+        for host in ["127.0.0.1:\(server.port)", "[::1]", "localhost:1"] {
             let login = String.login(1).replacing("Host: localhost", with: "Host: \(host)")
-            #expect(try house.ask(login).status == 200)
+            #expect(try server.ask(login).status == 200)
         }
-        // What a browser cannot send.
-        #expect(try house.ask("GET /health/live HTTP/1.0\r\n\r\n").status == 200)
-        // A reload with passwords in its configuration makes no other server of it.
-        house.process.kill(SIGHUP)
+        // A request without Host, which browsers cannot send.
+        #expect(try server.ask("GET /health/live HTTP/1.0\r\n\r\n").status == 200)
+        // A reload with passwords in its configuration does not change the mode.
+        server.process.kill(SIGHUP)
         let login = String.login(1).replacing("Host: localhost", with: "Host: evil.example")
-        #expect(try house.ask(login).status == 421)
-        try house.stop()
+        #expect(try server.ask(login).status == 421)
+        try server.stop()
         let refused = LogEntry.all(in: try folder.log()).compactMap { $0 }
             .filter { $0.event == "http_refused" }
         #expect(refused.count >= 16)
@@ -143,14 +143,14 @@ struct WebPolicyTests {
     }
 
     @Test(arguments: ["127.0.0.1", "127.0.0.3"])
-    func `tells its counts only to names of this machine, with passwords too`(
+    func `metrics are served only under local host names`(
         address: String
     ) throws {
         let port = try unusedPort()
-        var plan = PasswordServerFixture.Options()
-        plan.more = #""admin":{"metrics":"\#(address):\#(port)"}"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
+        var options = PasswordServerFixture.Options()
+        options.more = #""admin":{"metrics":"\#(address):\#(port)"}"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
         func ask(_ host: String) throws -> Int {
             let client = try Client(address, port: port)
             try client.send("GET /metrics HTTP/1.1\r\nHost: \(host)\r\n\r\n")
@@ -162,28 +162,28 @@ struct WebPolicyTests {
         for host in ["evil.example", "evil.example:\(port)", "127.0.0.2", "", "metrics"] {
             #expect(try ask(host) == 421)
         }
-        // With passwords a proxy on this machine sends the public name.
+        // With passwords, a local proxy may send the public host name.
         #expect(
-            try house.ask(.get("/health/live").replacing("localhost", with: "sso.example")).status
+            try server.ask(.get("/health/live").replacing("localhost", with: "sso.example")).status
                 == 200)
-        try house.stop()
+        try server.stop()
     }
 
-    @Test func `refuses coded content on the administrator's socket, too`() throws {
-        let estate = try PasswordServerFixture()
-        let house = try estate.house()
+    @Test func `a content coding is refused on the admin socket, too`() throws {
+        let fixture = try PasswordServerFixture()
+        let server = try fixture.house()
         for path in ["/introspect", "/revoke", "/issue", "/standing", "/reload"] {
-            let answer = try estate.administer(
+            let answer = try fixture.administer(
                 .post(path, #"{"user":1}"#, "id", "Content-Encoding: gzip\r\n"))
             #expect(answer.verdict == "415 Unsupported media type", "\(path)")
             #expect(answer["Accept-Encoding"] == "identity", "\(path)")
         }
         let level = String.post(
             "/log-level", #"{"level":"DEBUG"}"#, "id", "Content-Encoding: x\r\n", method: "PUT")
-        #expect(try estate.administer(level).status == 415)
-        // Whoever may open the socket is no page, whatever it says.
+        #expect(try fixture.administer(level).status == 415)
+        // A client of the socket is not a browser, whatever its header fields say.
         let issue = String.post("/issue", #"{"user":1}"#, "id", Self.evil)
-        #expect(try estate.administer(issue).status == 200)
-        try house.stop()
+        #expect(try fixture.administer(issue).status == 200)
+        try server.stop()
     }
 }

@@ -27,19 +27,17 @@ extension AuthFixture {
     }
 }
 
-@Suite("An introspection")
 struct IntrospectionTests {
     private static let inactive = Answer(
         status: 200, fields: [], content: #"{"active":false}"#, isAudited: true)
 
-    @Test("says what a good token says")
-    func active() throws {
-        let house = try AuthFixture {
+    @Test func `the claims of a valid token are returned`() throws {
+        let fixture = try AuthFixture {
             $0.issuer = "gatehouse"
             $0.audience = "api"
         }
-        let token = house.token()
-        let claims = try house.claims(token)
+        let token = fixture.token()
+        let claims = try fixture.claims(token)
         let expected =
             #"{"active":true,"token_type":"Bearer","sub":"1","user_id":1,"username":"alice","#
             + #""iss":"gatehouse","aud":"api","iat":1795244400,"nbf":1795244400,"exp":1795246200,"#
@@ -51,49 +49,46 @@ struct IntrospectionTests {
             ("token=\(encoded)", "Application/X-WWW-Form-URLEncoded; charset=utf-8"),
             (#"{"token":"\#(token)"}"#, json), (#"{"token":"\#(token)","x":1}"#, nil),
         ] {
-            let answer = try house.introspect(content, type)
+            let answer = try fixture.introspect(content, type)
             #expect(
                 answer == Answer(status: 200, fields: [], content: expected, isAudited: true))
         }
         let foreign = forged(
             payload: #"{"user_id":2,"exp":1795244500.5,"iss":"gatehouse","aud":["x","api"]}"#)
-        let answer = try house.introspect("token=\(foreign)")
+        let answer = try fixture.introspect("token=\(foreign)")
         #expect(answer.content.hasPrefix(#"{"active":true,"token_type":"Bearer","sub":"2","#))
         #expect(answer.content.contains(#""exp":1795244500,"#))
     }
 
-    @Test("says of any other that it is not active, and nothing else")
-    func inactive() throws {
-        let house = try AuthFixture { _ in }
-        let ended = house.token()
-        #expect(try house.logOut(ended).status == 204)
+    @Test func `any other token is reported as inactive, without a reason`() throws {
+        let fixture = try AuthFixture { _ in }
+        let ended = fixture.token()
+        #expect(try fixture.logOut(ended).status == 204)
         for token in [
-            "", "x", "a.b.c", "%00", "%ff%fe", ended, house.token(for: 9), "a+b",
+            "", "x", "a.b.c", "%00", "%ff%fe", ended, fixture.token(for: 9), "a+b",
             forged(payload: #"{"user_id":1,"exp":1}"#),
             forged(payload: #"{"user_id":1,"exp":1795244500}"#, secret: [1]),
             String(repeating: "a", count: 9000),
         ] {
-            #expect(try house.introspect("token=\(token)") == Self.inactive)
+            #expect(try fixture.introspect("token=\(token)") == Self.inactive)
         }
-        #expect(try house.introspect(#"{"token":""}"#, json) == Self.inactive)
-        #expect(try house.events().last?.contains("authn_token_rejected") == true)
+        #expect(try fixture.introspect(#"{"token":""}"#, json) == Self.inactive)
+        #expect(try fixture.events().last?.contains("authn_token_rejected") == true)
     }
 
     @Test(
-        "wants a token",
         arguments: [
             ("", form), ("x=1", form), ("Token=a", form), ("token=a&token=a", form),
             ("token=%4", form), ("{}", json), (#"{"token":1}"#, json), (#""token""#, json),
             ("token=a", json), ("token=a", nil), ("token=a", "text/plain"), ("", nil),
         ] as [(String, String?)])
-    func malformed(content: String, type: String?) throws {
+    func `a request without a token is a bad request`(content: String, type: String?) throws {
         let answer = try AuthFixture { _ in }.introspect(content, type)
         #expect(answer.status == 400)
         #expect(answer.sentence == "Invalid request")
     }
 }
 
-@Suite("A revocation by an administrator")
 struct AdminRevocationTests {
     private static let done = response(isKnown: true)
 
@@ -102,133 +97,130 @@ struct AdminRevocationTests {
             status: 200, fields: [], content: #"{"known":\#(isKnown)}"#, isAudited: true)
     }
 
-    @Test("of a token ends it, and what it was exchanged for", arguments: [form, json])
-    func token(type: String) throws {
+    @Test(arguments: [form, json])
+    func `revoking a token also ends its successor`(type: String) throws {
         for isExchanged in [false, true] {
-            let house = try AuthFixture { _ in }
-            let (token, other) = (house.token(), house.token())
-            let successor = isExchanged ? try house.renew(token).token : token
-            let claims = try house.claims(token)
+            let fixture = try AuthFixture { _ in }
+            let (token, other) = (fixture.token(), fixture.token())
+            let successor = isExchanged ? try fixture.renew(token).token : token
+            let claims = try fixture.claims(token)
             let (jti, sid) = (claims.tokenID!.string, claims.sessionID!.string)
             let content = type == form ? "token=\(token)" : #"{"token":"\#(token)"}"#
-            let events = try house.events { () throws in
-                #expect(try house.revoke(content, type) == Self.done)
+            let events = try fixture.events { () throws in
+                #expect(try fixture.revoke(content, type) == Self.done)
             }
             #expect(
                 events == [
                     "INFO authn_token_revoked user=1 jti=\(jti) by=admin",
                     "INFO authn_token_revoked user=1 sid=\(sid) by=admin",
                 ])
-            #expect(try house.visit(token) == tokenRevoked)
-            #expect(try house.visit(successor) == tokenRevoked)
-            #expect(try house.verdict(other) == "good")
+            #expect(try fixture.visit(token) == tokenRevoked)
+            #expect(try fixture.visit(successor) == tokenRevoked)
+            #expect(try fixture.verdict(other) == "good")
         }
     }
 
-    @Test("of a token goes by what it says, be it expired or not good yet")
-    func oldToken() throws {
-        let house = try AuthFixture { $0.issuer = "gatehouse" }
+    @Test func `an expired token or one that is not valid yet can be revoked`() throws {
+        let fixture = try AuthFixture { $0.issuer = "gatehouse" }
         for members in [
             #""exp":1,"jti":"t""#, #""nbf":1795244500,"exp":1795244600,"jti":"t""#,
             #""iss":"other","exp":1795244600,"jti":"t""#,
         ] {
             let token = forged(payload: #"{"user_id":1,\#(members)}"#)
-            let events = try house.events { () throws in
-                #expect(try house.revoke("token=\(token)", form) == Self.done)
+            let events = try fixture.events { () throws in
+                #expect(try fixture.revoke("token=\(token)", form) == Self.done)
             }
             #expect(events == ["INFO authn_token_revoked user=1 jti=t by=admin"])
         }
         let foreign = forged(payload: #"{"user_id":1,"iss":"gatehouse","exp":1795244600}"#)
-        #expect(try house.verdict(foreign) == "good")
+        #expect(try fixture.verdict(foreign) == "good")
         #expect(
-            try house.revoke(#"{"token":"\#(foreign)","token_type_hint":"x"}"#) == Self.done)
-        #expect(try house.visit(foreign) == tokenRevoked)
+            try fixture.revoke(#"{"token":"\#(foreign)","token_type_hint":"x"}"#) == Self.done)
+        #expect(try fixture.visit(foreign) == tokenRevoked)
     }
 
     // RFC 7009 §2.2.
-    @Test("of what is no token is done", arguments: ["", "x", "a.b.c", "%00"])
-    func nonsense(token: String) throws {
-        let house = try AuthFixture { _ in }
+    @Test(arguments: ["", "x", "a.b.c", "%00"])
+    func `revoking an invalid token succeeds and does nothing`(token: String) throws {
+        let fixture = try AuthFixture { _ in }
         let forgery = forged(payload: #"{"user_id":1,"exp":1795244600}"#, secret: [1])
         for token in [token, forgery] {
-            let events = try house.events { () throws in
+            let events = try fixture.events { () throws in
                 #expect(
-                    try house.revoke("token=\(token)", form) == Self.response(isKnown: false))
+                    try fixture.revoke("token=\(token)", form) == Self.response(isKnown: false))
             }
             #expect(events == [])
         }
-        #expect(house.revocations.count == 0)
+        #expect(fixture.revocations.count == 0)
     }
 
-    @Test("takes a token's name, a session's, a user, or everything")
-    func others() throws {
+    @Test func `a token id, a session, a user or everything can be revoked`() throws {
         for (what, event, survivors) in [
             (#"{"token_id":"JTI"}"#, "jti=JTI", [false, true, true]),
             (#"{"session":"SID"}"#, "sid=SID", [false, true, true]),
             (#"{"user":1}"#, "user=1 scope=user", [false, false, true]),
             (#"{"all":true}"#, "scope=all", [false, false, false]),
         ] {
-            let house = try AuthFixture { _ in }
-            let tokens = [house.token(), house.token(), house.token(for: 2)]
-            let claims = try house.claims(tokens[0])
+            let fixture = try AuthFixture { _ in }
+            let tokens = [fixture.token(), fixture.token(), fixture.token(for: 2)]
+            let claims = try fixture.claims(tokens[0])
             func named(_ text: String) -> String {
                 text.replacing("JTI", with: claims.tokenID!.string)
                     .replacing("SID", with: claims.sessionID!.string)
             }
-            let events = try house.events { () throws in
-                // Of the sessions made here nothing is known to the list of sessions.
+            let events = try fixture.events { () throws in
+                // The session list does not contain these sessions, which no endpoint has started.
                 let isKnown = event.contains("scope")
                 #expect(
-                    try house.revoke(named(what), json) == Self.response(isKnown: isKnown))
+                    try fixture.revoke(named(what), json) == Self.response(isKnown: isKnown))
             }
             #expect(events == ["INFO authn_token_revoked \(named(event)) by=admin"])
-            #expect(try tokens.map { try house.verdict($0) == "good" } == survivors)
-            // A login right after it is good, and can be revoked within the same millisecond.
-            let next = try answer(to: post(#"{"user_id":1}"#, json), by: house.login.respond).token
-            #expect(try house.verdict(next) == "good")
+            #expect(try tokens.map { try fixture.verdict($0) == "good" } == survivors)
+            // A login right afterwards succeeds, and can be revoked within the same millisecond.
+            let next = try answer(to: post(#"{"user_id":1}"#, json), by: fixture.login.respond)
+                .token
+            #expect(try fixture.verdict(next) == "good")
             if event.contains("scope") {
-                #expect(try house.revoke(what, json) == Self.done)
-                #expect(try house.visit(next) == tokenRevoked)
+                #expect(try fixture.revoke(what, json) == Self.done)
+                #expect(try fixture.visit(next) == tokenRevoked)
             }
         }
     }
 
-    @Test func `says whether the server knows what it revokes`() throws {
-        let house = try AuthFixture { _ in }
-        let token = try answer(to: post(#"{"user_id":1}"#, json), by: house.login.respond).token
-        let claims = try house.claims(token)
+    @Test func `the response tells whether the server knows the target`() throws {
+        let fixture = try AuthFixture { _ in }
+        let token = try answer(to: post(#"{"user_id":1}"#, json), by: fixture.login.respond).token
+        let claims = try fixture.claims(token)
         let (jti, sid) = (claims.tokenID!.string, claims.sessionID!.string)
         for order in [#"{"token_id":"nosuch"}"#, #"{"session":"nosuch"}"#] {
-            #expect(try house.revoke(order) == Self.response(isKnown: false))
+            #expect(try fixture.revoke(order) == Self.response(isKnown: false))
             // It was recorded all the same.
-            #expect(try house.revoke(order) == Self.done)
+            #expect(try fixture.revoke(order) == Self.done)
         }
-        #expect(try house.revoke(#"{"user":99}"#) == Self.response(isKnown: false))
-        #expect(try house.verdict(token) == "good")
-        // A renewal makes another token the newest of its session.
-        let newest = try house.claims(house.renew(token).token).tokenID!.string
+        #expect(try fixture.revoke(#"{"user":99}"#) == Self.response(isKnown: false))
+        #expect(try fixture.verdict(token) == "good")
+        // A refresh makes another token the newest of its session.
+        let newest = try fixture.claims(fixture.renew(token).token).tokenID!.string
         for id in [newest, jti] {
-            #expect(try house.revoke(#"{"token_id":"\#(id)"}"#) == Self.done)
+            #expect(try fixture.revoke(#"{"token_id":"\#(id)"}"#) == Self.done)
         }
-        #expect(try house.revoke(#"{"session":"\#(sid)"}"#) == Self.done)
-        #expect(try house.revoke(#"{"user":1}"#) == Self.done)
+        #expect(try fixture.revoke(#"{"session":"\#(sid)"}"#) == Self.done)
+        #expect(try fixture.revoke(#"{"user":1}"#) == Self.done)
     }
 
-    @Test("by name lasts for as long as the longest session, whatever is configured now")
-    func longest() throws {
+    @Test func `a named session stays revoked as long as the longest possible session`() throws {
         let before = try AuthFixture { $0.sessionLifetime = .seconds(86_400 * 300) }
         let token = text(
             before.issuer.issue(for: UserID(1)!, at: AuthFixture.now).token)
         let sid = try before.claims(token).sessionID!.string
-        let house = try AuthFixture { $0.sessionLifetime = .seconds(3600) }
+        let fixture = try AuthFixture { $0.sessionLifetime = .seconds(3600) }
         #expect(
-            try house.revoke(#"{"session":"\#(sid)"}"#) == Self.response(isKnown: false))
-        house.revocations.removeExpired(at: AuthFixture.now + .seconds(86_400 * 299))
-        #expect(try house.visit(token) == tokenRevoked)
+            try fixture.revoke(#"{"session":"\#(sid)"}"#) == Self.response(isKnown: false))
+        fixture.revocations.removeExpired(at: AuthFixture.now + .seconds(86_400 * 299))
+        #expect(try fixture.visit(token) == tokenRevoked)
     }
 
     @Test(
-        "refuses what is not clear",
         arguments: [
             ("", form), ("x=1", form), ("token=a&token=b", form), ("user=1", form),
             ("all=true", form), ("{}", json), ("[]", json), ("", json), (#"{"all":false}"#, json),
@@ -241,28 +233,27 @@ struct AdminRevocationTests {
             (#"{"user":1,"user":1}"#, json), (#"{"users":1}"#, json),
             (#"{"all":true}"#, "text/plain"), (#"{"all":true}"#, form), ("token=a", "text/plain"),
         ])
-    func unclear(content: String, type: String) throws {
-        let house = try AuthFixture { _ in }
-        let answer = try house.revoke(content, type)
+    func `an ambiguous or invalid request is refused`(content: String, type: String) throws {
+        let fixture = try AuthFixture { _ in }
+        let answer = try fixture.revoke(content, type)
         #expect(answer.status == 400)
         #expect(answer.sentence == "Invalid request")
-        #expect(house.revocations.count == 0)
+        #expect(fixture.revocations.count == 0)
     }
 
-    @Test("that cannot be put on the disk is told so, and in force all the same")
-    func failure() throws {
+    @Test func `a revocation that cannot be written to disk gets 503 and is in force`() throws {
         let folder = try TemporaryFolder()
         let disk = Disk()
-        let house = try AuthFixture {
+        let fixture = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.fileSystem = disk.fileSystem
         }
-        let token = house.token()
+        let token = fixture.token()
         disk.fail(with: .ioError)
-        let answer = try house.revoke(#"{"user":1}"#)
+        let answer = try fixture.revoke(#"{"user":1}"#)
         #expect(answer.status == 503)
-        #expect(try house.visit(token) == tokenRevoked)
+        #expect(try fixture.visit(token) == tokenRevoked)
         disk.fail(with: nil)
-        #expect(try house.revoke(#"{"user":1}"#) == Self.done)
+        #expect(try fixture.revoke(#"{"user":1}"#) == Self.done)
     }
 }

@@ -9,8 +9,8 @@ import Time
 
 @testable import Auth
 
-/// The handlers without sockets: a clock that stands still unless it is put forward, and a log in a file
-/// of its own.
+/// The handlers without sockets, with a clock that moves only when a test sets it, and a log in a
+/// temporary file.
 final class AuthFixture: Sendable {
     /// 2026-11-21T07:00:00.123Z
     static let now = Timestamp(milliseconds: 1_795_244_400_123)
@@ -18,7 +18,7 @@ final class AuthFixture: Sendable {
     static let otherSecret = Array("the secret of key b, 32 bytes up".utf8)
     static let fingerprintKey = HMACSHA256.Key(Array("fingerprints".utf8).span)
 
-    /// What a test decides.
+    /// The settings that a test can change.
     struct Options: Sendable {
         var now = AuthFixture.now
         var issuer: String?
@@ -27,20 +27,20 @@ final class AuthFixture: Sendable {
         var leeway = TimeAmount(milliseconds: 0)
         var users = UserDirectory.demo
         var fingerprintKey = AuthFixture.fingerprintKey
-        /// By id, the first signs.
+        /// Key ids; the first one signs.
         var keys = ["a", "b"]
         var lifetime = TimeAmount.seconds(1800)
         var sessionLifetime = TimeAmount.seconds(43200)
         var refresh = Refresh.Mode.rotate
         var refreshGrace = Refresh.Grace.any
-        /// Nil for the demo.
+        /// Nil for demo mode.
         var throttle: LoginThrottle.Options?
         var iterations = 1000
-        /// Where revocations are kept; nil for memory.
+        /// Path of the revocation journal; nil to keep revocations in memory.
         var journal: String?
         var revocationLimit = Revocations.usualLimit
         var fileSystem: any FileSystem = SystemFileSystem()
-        /// Where the log is.
+        /// File system of the log.
         var logFileSystem: any FileSystem = SystemFileSystem()
         var refusesUnrecorded = false
     }
@@ -59,11 +59,11 @@ final class AuthFixture: Sendable {
     let logout: Logout
     let introspection: Introspection
     let revocation: AdminRevocation
-    /// The users whose hashes were to be replaced.
+    /// The users whose hashes were to be replaced, with the new hashes.
     let upgrades = Monitor<[(user: UserID, hash: PasswordHash)]>([])
-    /// What happens while a hash is being replaced.
+    /// Called while a hash is being replaced.
     let whileUpgrading = Monitor<@Sendable () -> Void>({})
-    /// Who may log in when the password has been checked.
+    /// The store that is consulted after a password check.
     let current: UserStore
     private let folder: URL
 
@@ -91,7 +91,7 @@ final class AuthFixture: Sendable {
         options.standardErrorLevel = .critical
         let testClock = Clock(plan.now)
         let clock = testClock.clock
-        // What failed is tried again with the next line.
+        // Retry failed writes with the next line.
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         let log = try Logger(
             options, clock: clock, fileSystem: plan.logFileSystem,
@@ -156,13 +156,13 @@ final class AuthFixture: Sendable {
 
     deinit { try? FileManager.default.removeItem(at: folder) }
 
-    /// All that is in the log file once what was recorded is written.
+    /// Commits the log and returns the content of its file.
     func logFile() throws -> String {
         guard log.commit() == .written else { throw CocoaError(.fileWriteUnknown) }
         return try String(contentsOf: folder.appending(path: "app.log"), encoding: .utf8)
     }
 
-    /// The lines about security, without their time, which is the clock's.
+    /// The lines of the security area, without their timestamp.
     func events() throws -> [String] {
         try logFile().split(separator: "\n").compactMap { line in
             let start = "2026-11-21T07:00:00.123Z | "
@@ -172,7 +172,7 @@ final class AuthFixture: Sendable {
         }
     }
 
-    /// The same of what was recorded since `body` began, without where it came from.
+    /// The lines that `body` causes, without address and request id.
     func events(of body: () throws -> Void) throws -> [String] {
         let before = try events().count
         try body()
@@ -182,32 +182,32 @@ final class AuthFixture: Sendable {
         }
     }
 
-    /// A token for a session of this user that has just begun.
+    /// A token for a new session of this user.
     func token(for user: Int64 = 1) -> String {
         text(issuer.issue(for: UserID(user)!, at: clock.clock.now()).token)
     }
 
-    /// What a token says.
+    /// The claims of a token.
     func claims(_ token: String) throws -> Claims {
         try tokens.verify(Array(token.utf8).span, at: clock.clock.now())
     }
 
-    /// What becomes of a request for the resource.
+    /// The response to GET /resource with this token.
     func visit(_ token: String) throws -> Answer {
         try answer(to: get("Bearer \(token)"), by: bearer.protecting(Resource(plan.users).respond))
     }
 
-    /// Whether a token opens the door, and if not, the sentence.
+    /// `good` if GET /resource accepts the token, otherwise the status and the error.
     func verdict(_ token: String) throws -> String {
         let answer = try visit(token)
         return answer.status == 200 ? "good" : "\(answer.status) \(answer.sentence)"
     }
 }
 
-/// Where CRITICAL lines go besides the log.
+/// Destination of CRITICAL lines, which the logger also writes to standard error.
 private let nowhere = try! FileDescriptor.open("/dev/null", O_WRONLY)
 
-/// Stands still until the test puts it forward, or back.
+/// A clock that moves only when a test sets it.
 final class Clock: Sendable {
     private let start: Timestamp
     private let time: Monitor<Timestamp>
@@ -223,19 +223,19 @@ final class Clock: Sendable {
     func advance(_ span: TimeAmount) { time.withLock { $0 = $0 + span } }
 }
 
-/// What a client gets.
+/// A response as the client receives it.
 struct Answer: Equatable {
     let status: Int
-    /// As they were sent, but for those that every response has.
+    /// Without the fields that every response has.
     let fields: [String]
     let content: String
-    /// Whether it waits for the log.
+    /// Whether the response is held until the log is committed.
     let isAudited: Bool
 
-    /// Of `{"error":"…"}`.
+    /// The message in `{"error":"…"}`.
     var sentence: String { String(content.dropFirst(10).dropLast(2)) }
 
-    /// In the answer to a login or a refresh.
+    /// The token in the response to a login or refresh.
     var token: String {
         get throws {
             guard status == 200, let match = content.firstMatch(of: /"token":"([^"]+)"/) else {
@@ -252,17 +252,17 @@ struct Answer: Equatable {
 
 enum Misread: Error { case noRequest, noResponse, noToken }
 
-/// Reads the request from its bytes, has it handled, and reads the response from its bytes.
+/// Parses the request, calls the handler, and parses the response.
 func answer(to bytes: String, by handler: Handler) throws -> Answer {
     try answer(to: bytes, by: { .response(handler($0)) })
 }
 
-/// The same; what is slow is done here.
+/// Like `answer(to:by:)`; runs offloaded work at once.
 func answer(
     to bytes: String, from address: String = "192.0.2.7", by handler: TwoStepHandler
 ) throws -> Answer {
     let client = ClientAddress(Array(address.utf8).span)!
-    // Room for two tokens of any length.
+    // Enough for two tokens of any length.
     let limits = Conversation.Limits(head: 64 * 1024)
     var conversation = Conversation(limits: limits, client: client, seed: 7)
     let received = bytes.unicodeScalars.map { UInt8($0.value) }
@@ -294,7 +294,7 @@ func answer(
         content: String(parts[1]), isAudited: response.isHeldForCommit)
 }
 
-/// `GET /resource` with these values of Authorization. Each character is one byte.
+/// `GET /resource` with these Authorization values. Each scalar is one byte.
 func get(_ authorization: String..., target: String = "/resource") -> String {
     get(authorization, target: target)
 }
@@ -304,20 +304,20 @@ func get(_ authorization: [String], target: String = "/resource") -> String {
         + authorization.map { "Authorization: \($0)\r\n" }.joined() + "\r\n"
 }
 
-/// A POST without content, with this token.
+/// A POST without a body, with this bearer token.
 func post(to target: String, _ token: String) -> String {
     "POST \(target) HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n"
         + "Authorization: Bearer \(token)\r\n\r\n"
 }
 
-/// `POST /login`, with other fields than the length.
+/// `POST /login` with additional header fields.
 func post(_ content: String, _ fields: String...) -> String {
     "POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: r-1\r\n"
         + fields.map { "\($0)\r\n" }.joined()
         + "Content-Length: \(content.unicodeScalars.count)\r\n\r\n\(content)"
 }
 
-/// A token from somebody else: any header, any payload, signed with any key.
+/// A token of another issuer: any header and payload, signed with any key.
 func forged(
     header: String = #"{"alg":"HS256","typ":"JWT"}"#, payload: String,
     secret: [UInt8] = AuthFixture.secret
@@ -328,13 +328,13 @@ func forged(
     return "\(signed).\(text(Base64URL.encoded(code.span)))"
 }
 
-/// What a token says, as it is written in it.
+/// The payload of a token as text.
 func payload(of token: String) throws -> String {
     let segment = Array(token.split(separator: ".")[1].utf8)
     return text(try Base64URL.decoded(segment.span))
 }
 
-/// What a token is known by in the log where it cannot be believed.
+/// The fingerprint of an untrusted token in the log.
 func fingerprint(
     of token: String, key: HMACSHA256.Key = AuthFixture.fingerprintKey
 ) -> String {
@@ -346,7 +346,7 @@ func fingerprint(
 }
 
 extension Revocations {
-    /// The same with clocks that agree.
+    /// With clocks that agree.
     func endAll(of user: UserID, at now: Timestamp) throws(Errno) {
         try revokeAll(of: user, at: now, leeway: TimeAmount(milliseconds: 0))
     }

@@ -7,8 +7,8 @@ import Time
 
 @testable import Auth
 
-/// A handler that remembers whom it was called for. Used by one thread.
-private final class Visitors: @unchecked Sendable {
+/// A handler that records the claims it gets. Used by one thread.
+private final class RecordingHandler: @unchecked Sendable {
     private(set) var claims: [Claims] = []
 
     func respond(to request: Request, from claims: Claims) -> Response {
@@ -40,14 +40,12 @@ private let tokenExpired = refusal(
         + #"error_description="The token expired""#)
 private let userNotFound = refusal(404, "User not found", nil)
 
-@Suite("A request with a good bearer token")
 struct BearerAcceptanceTests {
-    @Test("is let through, and on record")
-    func accepted() throws {
-        let house = try AuthFixture()
-        let (token, claims) = house.issuer.issue(for: UserID(1)!, at: AuthFixture.now)
+    @Test func `a request with a valid token is handled and logged`() throws {
+        let fixture = try AuthFixture()
+        let (token, claims) = fixture.issuer.issue(for: UserID(1)!, at: AuthFixture.now)
         let answer = try answer(
-            to: get("Bearer \(text(token))"), by: house.bearer.protecting(resource.respond))
+            to: get("Bearer \(text(token))"), by: fixture.bearer.protecting(resource.respond))
         #expect(
             answer
                 == Answer(
@@ -56,36 +54,34 @@ struct BearerAcceptanceTests {
         let jti = try #require(claims.tokenID?.string)
         let sid = try #require(claims.sessionID?.string)
         #expect(
-            try house.events() == [
+            try fixture.events() == [
                 "INFO | security | authn_token_verified user=1 jti=\(jti) sid=\(sid) "
                     + "exp=1795246200 kid=a ip=192.0.2.7 rid=r-1"
             ])
     }
 
-    @Test("comes to the handler with what the token says")
-    func claims() throws {
-        let house = try AuthFixture()
-        let visitors = Visitors()
-        let handler = house.bearer.protecting(visitors.respond)
+    @Test func `the handler gets the claims of the token`() throws {
+        let fixture = try AuthFixture()
+        let recorder = RecordingHandler()
+        let handler = fixture.bearer.protecting(recorder.respond)
         for user in [1, 2, 1] as [Int64] {
-            let (token, claims) = house.issuer.issue(for: UserID(user)!, at: AuthFixture.now)
+            let (token, claims) = fixture.issuer.issue(for: UserID(user)!, at: AuthFixture.now)
             _ = try answer(to: get("Bearer \(text(token))"), by: handler)
-            #expect(visitors.claims.last == claims)
+            #expect(recorder.claims.last == claims)
         }
-        #expect(visitors.claims.count == 3)
+        #expect(recorder.claims.count == 3)
     }
 
-    @Test("may have it from somebody else who knows a key")
-    func foreign() throws {
-        let house = try AuthFixture()
-        let handler = house.bearer.protecting(resource.respond)
+    @Test func `a token of another issuer that has a key is accepted`() throws {
+        let fixture = try AuthFixture()
+        let handler = fixture.bearer.protecting(resource.respond)
         for (secret, kid) in [(AuthFixture.secret, "a"), (AuthFixture.otherSecret, "b")] {
             let token = forged(
                 payload: #"{"user_id":2,"iat":1795244400,"exp":1795244401}"#, secret: secret)
             let answer = try answer(to: get("Bearer \(token)"), by: handler)
             #expect(answer.content == #"{"user":{"id":2,"name":"Bob"}}"#)
             #expect(
-                try house.events().last
+                try fixture.events().last
                     == "INFO | security | authn_token_verified user=2 jti=\(name(of: token)) "
                     + "exp=1795244401 kid=\(kid) ip=192.0.2.7 rid=r-1")
         }
@@ -93,45 +89,45 @@ struct BearerAcceptanceTests {
 
     // RFC 9110 §11.1, RFC 6750 §2.1.
     @Test(
-        "may spell the scheme in any case, and have spaces around the token",
         arguments: [
             "Bearer T", "bearer T", "BEARER T", "bEaReR T", "Bearer  T", "Bearer        T",
             "Bearer T ", "Bearer T \t ", "  Bearer T",
         ])
-    func schemes(pattern: String) throws {
-        let house = try AuthFixture()
-        let value = pattern.replacing("T", with: house.token())
+    func `the scheme is matched without case, and spaces around the token are allowed`(
+        pattern: String
+    ) throws {
+        let fixture = try AuthFixture()
+        let value = pattern.replacing("T", with: fixture.token())
         let answer = try answer(
-            to: get(value), by: house.bearer.protecting(resource.respond))
+            to: get(value), by: fixture.bearer.protecting(resource.respond))
         #expect(answer.status == 200)
     }
 
-    @Test("is answered once its line is written, whatever the handler thinks of that")
-    func audited() throws {
-        let house = try AuthFixture()
+    @Test
+    func `the response waits for its log line even if the handler does not ask for it`() throws {
+        let fixture = try AuthFixture()
         let unaudited = Response(.ok, json: Array("{}".utf8))
         #expect(!unaudited.isHeldForCommit)
-        let handler = house.bearer.protecting { _, _ in unaudited }
-        #expect(try answer(to: get("Bearer \(house.token())"), by: handler).isAudited)
+        let handler = fixture.bearer.protecting { _, _ in unaudited }
+        #expect(try answer(to: get("Bearer \(fixture.token())"), by: handler).isAudited)
     }
 }
 
 // RFC 6750 §3.
-@Suite("A request without a good bearer token")
 struct BearerRefusalTests {
-    /// The handler is not called; the answer and the one line of the log are these.
+    /// The handler is not called; the response and the only log line are these.
     private func expect(
         _ request: String, gets refusal: Answer, logs level: String, _ fields: String,
-        in house: AuthFixture? = nil, at location: SourceLocation = #_sourceLocation
+        in fixture: AuthFixture? = nil, at location: SourceLocation = #_sourceLocation
     ) throws {
-        let house = try house ?? AuthFixture()
-        let visitors = Visitors()
-        let handler = house.bearer.protecting(visitors.respond)
+        let fixture = try fixture ?? AuthFixture()
+        let recorder = RecordingHandler()
+        let handler = fixture.bearer.protecting(recorder.respond)
         let answer = try answer(to: request, by: handler)
         #expect(answer == refusal, sourceLocation: location)
-        #expect(visitors.claims == [], sourceLocation: location)
+        #expect(recorder.claims == [], sourceLocation: location)
         #expect(
-            try house.events() == [
+            try fixture.events() == [
                 "\(level) | security | authn_token_rejected \(fields) ip=192.0.2.7 rid=r-1"
             ], sourceLocation: location)
     }
@@ -139,21 +135,19 @@ struct BearerRefusalTests {
     private static let good = forged(payload: #"{"user_id":1,"exp":1795244500}"#)
 
     @Test(
-        "is asked for one where it has no credentials that are known here",
         arguments: [
             "", "Basic dXNlcjpwYXNz", "Digest username=\"x\"", "Token \(good)", "XBearer \(good)",
             "Bearer\(good)", "Bearer2 \(good)", good, "Bear \(good)", "\"Bearer\" \(good)",
             ", Bearer \(good)", "=", "\u{E9}", "Negotiate", "Basic Bearer \(good)",
         ])
-    func otherScheme(value: String) throws {
+    func `other credentials count as none and get a bare challenge`(value: String) throws {
         try expect(
             get(value), gets: unauthorized,
             logs: "WARNING", "reason=missing")
     }
 
-    @Test("is asked for one where it has it nowhere, or in the query")
-    func missing() throws {
-        // RFC 6750 §2.3: possible, and a way to leak it.
+    @Test func `no token, or one in the query, gets a bare challenge`() throws {
+        // RFC 6750 §2.3 allows the query, but tokens leak from there.
         for target in ["/resource", "/resource?access_token=\(Self.good)"] {
             try expect(
                 get(target: target), gets: unauthorized,
@@ -162,7 +156,6 @@ struct BearerRefusalTests {
     }
 
     @Test(
-        "is refused as a request where its credentials break the grammar",
         arguments: [
             "Bearer", "bearer", "Bearer ", "Bearer \t", "Bearer\t\(good)", "Bearer: \(good)",
             "Bearer,\(good)", "Bearer=\(good)", "Bearer \t\(good)",
@@ -174,28 +167,29 @@ struct BearerRefusalTests {
             "Bearer \u{FF}.\u{FE}.\u{80}", "Bearer a:b", "Bearer %41", "Bearer {}",
             "Bearer a.b.c!", "Bearer \(String(repeating: "\u{80}", count: 9000))",
         ])
-    func grammar(value: String) throws {
+    func `credentials that break the grammar are a bad request`(value: String) throws {
         try expect(
             get(value), gets: invalidRequest,
             logs: "WARNING", "reason=malformed")
     }
 
     @Test(
-        "is refused as a request where it has two Authorization fields, whatever they hold",
         arguments: [
             ["Bearer \(good)", "Bearer \(good)"], ["Bearer \(good)", "Basic eDp5"],
             ["Basic eDp5", "Bearer \(good)"], ["", "Bearer \(good)"], ["Bearer \(good)", ""],
             ["", ""], ["Basic eDp5", "Basic eDp5"],
             ["Bearer \(good)", "Bearer \(good)", "Bearer \(good)"],
         ])
-    func twice(values: [String]) throws {
+    func `two Authorization fields are a bad request, whatever they contain`(values: [String])
+        throws
+    {
         try expect(
             get(values), gets: invalidRequest,
             logs: "WARNING", "reason=malformed")
     }
 
-    /// A token, what the log says of it, and how grave it is.
-    private static let unbelieved: [(token: String, reason: String, level: String)] = [
+    /// A token, the reason in the log, and the level.
+    private static let untrustedTokens: [(token: String, reason: String, level: String)] = [
         ("a", "malformed", "WARNING"), ("a.b", "malformed", "WARNING"),
         ("..", "malformed", "WARNING"), ("~+/._-", "malformed", "WARNING"),
         ("\(good).x", "malformed", "WARNING"), ("a.b.c", "not_canonical", "WARNING"),
@@ -220,7 +214,7 @@ struct BearerRefusalTests {
             forged(header: #"{"alg":"HS512"}"#, payload: #"{"user_id":1,"exp":1795244500}"#),
             "alg_not_allowed", "ERROR"
         ),
-        // RFC 7519 §6.1, as attackers send it.
+        // RFC 7519 §6.1, a common attack.
         ("eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoxLCJleHAiOjFlMTB9.", "alg_not_allowed", "ERROR"),
         (forged(payload: #"{"user_id":1}"#), "claims", "WARNING"),
         (forged(payload: #"{"user_id":true,"exp":1795244500}"#), "claims", "WARNING"),
@@ -228,16 +222,16 @@ struct BearerRefusalTests {
     ]
 
     @Test(
-        "is refused for a token that cannot be believed, which the log knows by a fingerprint",
-        arguments: unbelieved)
-    func untrusted(token: String, reason: String, level: String) throws {
+        arguments: untrustedTokens)
+    func `an untrusted token is refused, and the log has its fingerprint`(
+        token: String, reason: String, level: String
+    ) throws {
         try expect(
             get("Bearer \(token)"), gets: invalidToken,
             logs: level, "reason=\(reason) fingerprint=\(fingerprint(of: token))")
     }
 
-    @Test("is told so where the token has expired, which is nothing to worry about")
-    func expired() throws {
+    @Test func `an expired token is reported as expired and logged at INFO`() throws {
         let payload = #"{"user_id":1,"exp":1795244400,"jti":"t-1","sid":"s-1"}"#
         let token = forged(payload: payload)
         try expect(
@@ -246,15 +240,16 @@ struct BearerRefusalTests {
             "reason=expired user=1 jti=t-1 sid=s-1 exp=1795244400 "
                 + "fingerprint=\(fingerprint(of: token))")
 
-        let house = try AuthFixture(now: AuthFixture.now + .seconds(1800))
-        let handler = house.bearer.protecting(resource.respond)
-        let issued = text(house.issuer.issue(for: UserID(1)!, at: AuthFixture.now).token)
+        let fixture = try AuthFixture(now: AuthFixture.now + .seconds(1800))
+        let handler = fixture.bearer.protecting(resource.respond)
+        let issued = text(fixture.issuer.issue(for: UserID(1)!, at: AuthFixture.now).token)
         #expect(try answer(to: get("Bearer \(issued)"), by: handler) == tokenExpired)
     }
 
-    @Test("is told only that the token is invalid where it is one of another time or for others")
-    func otherPolicy() throws {
-        let house = { try AuthFixture(issuer: "gatehouse", audience: "api", requiresSession: true) }
+    @Test func `a token for another time or audience is only reported as invalid`() throws {
+        let fixture = {
+            try AuthFixture(issuer: "gatehouse", audience: "api", requiresSession: true)
+        }
         for (reason, members) in [
             ("wrong_issuer", #""exp":1"#), ("wrong_audience", #""iss":"gatehouse","exp":1"#),
             (
@@ -272,23 +267,22 @@ struct BearerRefusalTests {
                 get("Bearer \(token)"), gets: invalidToken,
                 logs: "WARNING",
                 "reason=\(reason) user=1 exp=\(exp) fingerprint=\(fingerprint(of: token))",
-                in: house())
+                in: fixture())
         }
-        // A session is required and there is none: the claims do not do, and are not repeated.
+        // A session is required and missing: the claims are invalid and not logged.
         let token = forged(
             payload: #"{"user_id":1,"iss":"gatehouse","aud":"api","exp":1795244500}"#)
         try expect(
             get("Bearer \(token)"), gets: invalidToken,
-            logs: "WARNING", "reason=claims fingerprint=\(fingerprint(of: token))", in: house())
+            logs: "WARNING", "reason=claims fingerprint=\(fingerprint(of: token))", in: fixture())
     }
 
-    @Test("is told so where the token is good and its user is gone")
-    func unknownUser() throws {
+    @Test func `a valid token of an unknown user gets 404`() throws {
         try expect(
             get("Bearer \(forged(payload: #"{"user_id":99,"exp":1795244500,"jti":"t-1"}"#))"),
             gets: userNotFound,
             logs: "WARNING", "reason=unknown_user user=99 jti=t-1 exp=1795244500")
-        // Only a good token gets that far.
+        // The user is looked up only if the token is valid.
         let expired = forged(payload: #"{"user_id":99,"exp":1,"jti":"t-1"}"#)
         try expect(
             get("Bearer \(expired)"), gets: tokenExpired,
@@ -296,12 +290,13 @@ struct BearerRefusalTests {
             "reason=expired user=99 jti=t-1 exp=1 fingerprint=\(fingerprint(of: expired))")
     }
 
-    @Test("is told so, and called no thief, where the user was removed and the sessions were ended")
-    func removedUser() throws {
-        let house = try AuthFixture { _ in }
-        let token = house.token(for: 9)
-        try house.revocations.endAll(of: UserID(9)!, at: AuthFixture.now)
-        let events = try house.events { () throws in #expect(try house.visit(token) == userNotFound)
+    @Test
+    func `a token of a removed user with revoked sessions gets 404 and is not a replay`() throws {
+        let fixture = try AuthFixture { _ in }
+        let token = fixture.token(for: 9)
+        try fixture.revocations.endAll(of: UserID(9)!, at: AuthFixture.now)
+        let events = try fixture.events { () throws in
+            #expect(try fixture.visit(token) == userNotFound)
         }
         #expect(
             events.map { $0.split(separator: " ").prefix(3) } == [
@@ -309,8 +304,7 @@ struct BearerRefusalTests {
             ])
     }
 
-    @Test("cannot write a line of its own into the log")
-    func injection() throws {
+    @Test func `the claims of a token cannot forge a log line`() throws {
         let id = #"x\n2026-11-21T07:00:00.123Z | INFO | security | y"#
         let token = forged(payload: #"{"user_id":1,"exp":1,"jti":"\#(id)","sid":"\u202e =\""}"#)
         try expect(
@@ -322,40 +316,37 @@ struct BearerRefusalTests {
     }
 }
 
-@Suite("What the log keeps of tokens")
 struct TokenSecrecyTests {
-    @Test("is a fingerprint that tells one token from another, each time the same")
-    func fingerprints() throws {
-        func prints(_ token: String, _ house: AuthFixture) throws -> [Substring] {
-            let handler = house.bearer.protecting(resource.respond)
+    @Test func `a fingerprint identifies a token and depends on the key`() throws {
+        func prints(_ token: String, _ fixture: AuthFixture) throws -> [Substring] {
+            let handler = fixture.bearer.protecting(resource.respond)
             _ = try answer(to: get("Bearer \(token)"), by: handler)
-            return try house.events().compactMap { line in
+            return try fixture.events().compactMap { line in
                 line.firstMatch(of: /fingerprint=([0-9a-f]{16})\b/)?.1
             }
         }
-        let house = try AuthFixture()
-        let first = try prints("a.b.c", house)
+        let fixture = try AuthFixture()
+        let first = try prints("a.b.c", fixture)
         #expect(first.count == 1)
-        #expect(try prints("a.b.c", house) == first + first)
-        #expect(try Set(prints("a.b.d", house)).count == 2)
+        #expect(try prints("a.b.c", fixture) == first + first)
+        #expect(try Set(prints("a.b.d", fixture)).count == 2)
         #expect(try prints("a.b.c", AuthFixture()) == first)
         let otherKey = HMACSHA256.Key(Array("other".utf8).span)
         #expect(try prints("a.b.c", AuthFixture(fingerprintKey: otherKey)) != first)
     }
 
-    @Test("is never the token, a part of it, or a key")
-    func silence() throws {
-        let house = try AuthFixture()
-        let login = try answer(to: post(#"{"user_id":1}"#), by: house.login.respond)
+    @Test func `no token, part of a token or key is in the log`() throws {
+        let fixture = try AuthFixture()
+        let login = try answer(to: post(#"{"user_id":1}"#), by: fixture.login.respond)
         let issued = try #require(login.content.firstMatch(of: /"token":"([^"]+)"/)).1
         let tokens = [
-            String(issued), house.token(for: 99), forged(payload: #"{"user_id":1,"exp":1}"#),
+            String(issued), fixture.token(for: 99), forged(payload: #"{"user_id":1,"exp":1}"#),
             forged(payload: #"{"user_id":1,"exp":1795244500,"jti":"t"}"#, secret: [1, 2, 3]),
             forged(header: #"{"alg":"none"}"#, payload: #"{"user_id":1,"exp":1795244500}"#),
             forged(payload: "not JSON at all, and long enough"), String(issued.dropLast(4)),
             "\(issued)=", "\(issued).\(issued)", String(repeating: "abcdefgh", count: 1100),
         ]
-        let handler = house.bearer.protecting(resource.respond)
+        let handler = fixture.bearer.protecting(resource.respond)
         for token in tokens {
             for request in [
                 get("Bearer \(token)"), get("Bearer \(token) x"), get(token), get("Basic \(token)"),
@@ -364,15 +355,15 @@ struct TokenSecrecyTests {
                 _ = try answer(to: request, by: handler)
             }
         }
-        // Many of them have one reason and come in one second.
-        _ = house.log.stop()
-        let count = try house.events().reduce(0) { sum, line in
+        // Many of them have the same reason within one second.
+        _ = fixture.log.stop()
+        let count = try fixture.events().reduce(0) { sum, line in
             let suppressed = line.firstMatch(of: /suppressed=([0-9]+)/)
             return sum + (suppressed.flatMap { Int($0.1) } ?? 1)
         }
         #expect(count == 2 + tokens.count * 6)
 
-        let file = try house.logFile()
+        let file = try fixture.logFile()
         for token in tokens {
             for segment in token.split(separator: ".") { #expect(!file.contains(segment)) }
         }
@@ -385,21 +376,20 @@ struct TokenSecrecyTests {
         }
     }
 
-    @Test("is kept at WARNING and above, however far the log is turned down")
-    func floor() throws {
-        let house = try AuthFixture()
-        house.log.levels.set(all: .critical, areas: [.security: .critical])
-        let handler = house.bearer.protecting(resource.respond)
-        for value in ["Bearer a", "Bearer \(house.token())", "Basic x"] {
+    @Test func `refusals are logged at WARNING and above, whatever the log level`() throws {
+        let fixture = try AuthFixture()
+        fixture.log.levels.set(all: .critical, areas: [.security: .critical])
+        let handler = fixture.bearer.protecting(resource.respond)
+        for value in ["Bearer a", "Bearer \(fixture.token())", "Basic x"] {
             _ = try answer(to: get(value), by: handler)
         }
-        _ = try answer(to: post("{}"), by: house.login.respond)
-        let words = try house.events().map { $0.split(separator: " ")[4] }
+        _ = try answer(to: post("{}"), by: fixture.login.respond)
+        let words = try fixture.events().map { $0.split(separator: " ")[4] }
         #expect(words == ["authn_token_rejected", "authn_token_rejected", "authn_login_fail"])
     }
 }
 
-/// What the log calls a token that has no `jti`: the first 128 bits of its signature's hash.
+/// The log's identifier of a token without `jti`: the first 128 bits of its signature's hash.
 private func name(of token: String) -> String {
     let signature = Array(token.split(separator: ".")[2].utf8)
     let digest = SHA256.digest(of: signature.span)

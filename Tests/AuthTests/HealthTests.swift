@@ -2,29 +2,25 @@ import Auth
 import HTTP
 import Testing
 
-private let fine = Answer(
+private let ok = Answer(
     status: 200, fields: [], content: #"{"status":"ok"}"#, isAudited: false)
 
-@Suite("The health of the process")
 struct HealthTests {
     private func health(_ problems: (String, String?)...) -> Health {
         Health(checks: problems.map { name, problem in (name, { problem }) })
     }
 
-    @Test("is to be alive, whatever else is wrong")
-    func live() throws {
-        #expect(try answer(to: get(), by: health().live) == fine)
-        #expect(try answer(to: get(), by: health(("log", "full")).live) == fine)
+    @Test func `liveness is always ok`() throws {
+        #expect(try answer(to: get(), by: health().live) == ok)
+        #expect(try answer(to: get(), by: health(("log", "full")).live) == ok)
     }
 
-    @Test("is to be ready while no check has a problem")
-    func ready() throws {
-        #expect(try answer(to: get(), by: health().ready) == fine)
-        #expect(try answer(to: get(), by: health(("log", nil), ("server", nil)).ready) == fine)
+    @Test func `readiness is ok while no check has a problem`() throws {
+        #expect(try answer(to: get(), by: health().ready) == ok)
+        #expect(try answer(to: get(), by: health(("log", nil), ("server", nil)).ready) == ok)
     }
 
-    @Test("names each problem while there is one, and only those")
-    func problems() throws {
+    @Test func `readiness reports every current problem, and only those`() throws {
         func content(_ health: Health) throws -> String {
             let answer = try answer(to: get(), by: health.ready)
             #expect(answer.status == 503)

@@ -7,14 +7,14 @@ import Time
 
 @testable import Auth
 
-/// What became of an attempt with a wrong password.
-private enum Try: Equatable {
+/// The result of an attempt with a wrong password.
+private enum Outcome: Equatable {
     case refused(LoginThrottle.Cause, after: Int64)
-    /// Failures of the account, and in how many seconds it will be open again.
+    /// Failures of the account, and the seconds until its lock ends.
     case failed(Int, locked: Int64? = nil)
 }
 
-extension Try {
+extension Outcome {
     fileprivate var isFailure: Bool { if case .failed = self { true } else { false } }
 }
 
@@ -22,8 +22,8 @@ private func moment(_ seconds: Double) -> Timestamp {
     Timestamp(milliseconds: 1_795_244_400_000 + Int64(seconds * 1000))
 }
 
-private let mark = Fingerprint(number: 0x0123_4567_89AB_CDEF)
-private let somebody = User(id: UserID(4711)!, username: "somebody", name: "Somebody")
+private let someFingerprint = Fingerprint(number: 0x0123_4567_89AB_CDEF)
+private let otherUser = User(id: UserID(4711)!, username: "other", name: "Other")
 private let alice = User(id: UserID(1)!, username: "alice", name: "Alice")
 
 private func client(_ text: String) -> ClientAddress { ClientAddress(Array(text.utf8).span)! }
@@ -33,25 +33,26 @@ private func address(_ number: Int) -> ClientAddress {
 }
 
 extension LoginThrottle {
-    /// By the id of a user.
+    /// Presents the id of a user.
     fileprivate func user(_ number: Int) -> Account {
         let id = UserID(Int64(number))!
-        return account(identifier(id, mark), of: id)
+        return account(identifier(id, someFingerprint), of: id)
     }
 
-    /// By a name that no user has.
+    /// Presents a name that no user has.
     fileprivate func name(_ name: String) -> Account {
-        account(identifier(PresentedName(name), mark), of: nil)
+        account(identifier(PresentedName(name), someFingerprint), of: nil)
     }
 
-    /// By the name of a user.
+    /// Presents the name of a user.
     fileprivate func name(_ name: String, of number: Int) -> Account {
-        account(identifier(PresentedName(name), mark), of: UserID(Int64(number))!)
+        account(identifier(PresentedName(name), someFingerprint), of: UserID(Int64(number))!)
     }
 
     fileprivate func both(_ number: Int, _ name: String, of holder: Int?) -> Account {
         account(
-            identifier(PresentedName(name), mark), identifier(UserID(Int64(number))!, mark),
+            identifier(PresentedName(name), someFingerprint),
+            identifier(UserID(Int64(number))!, someFingerprint),
             of: holder.map { UserID(Int64($0))! })
     }
 
@@ -63,41 +64,41 @@ extension LoginThrottle {
 
     fileprivate func fail(
         _ account: Account, from client: ClientAddress = address(1), at seconds: Double = 0
-    ) -> Try {
+    ) -> Outcome {
         let now = moment(seconds)
         switch admit(account, from: client, at: now) {
         case .refused(let refusal): return .refused(refusal.cause, after: refusal.retryAfter)
-        case .admitted(let ticket):
-            let count = ticket.failed(at: now).account
+        case .admitted(let attempt):
+            let count = attempt.failed(at: now).account
             return .failed(
                 count.attempts, locked: count.lockedUntil.map { $0.seconds - now.seconds })
         }
     }
 
-    /// A good login; false if it was refused.
+    /// Logs in successfully; false if the attempt was refused.
     fileprivate func succeed(
-        _ account: Account, by user: User = somebody, from client: ClientAddress = address(1),
+        _ account: Account, by user: User = otherUser, from client: ClientAddress = address(1),
         at seconds: Double = 0
     ) -> Bool {
         switch admit(account, from: client, at: moment(seconds)) {
         case .refused: return false
-        case .admitted(let ticket):
-            ticket.succeeded(by: user, at: moment(seconds))
+        case .admitted(let attempt):
+            attempt.succeeded(by: user, at: moment(seconds))
             return true
         }
     }
 
-    /// Of an address that would try now; nil if it may not.
+    /// The reputation of an attempt that is made now; nil if it is refused.
     fileprivate func standing(
         _ account: Account, from client: ClientAddress, at seconds: Double = 0
     ) -> Reputation? {
         switch admit(account, from: client, at: moment(seconds)) {
         case .refused: return nil
-        case .admitted(let ticket): return ticket.standing
+        case .admitted(let attempt): return attempt.standing
         }
     }
 
-    /// Failures until the account is locked.
+    /// Fails until the account is locked.
     fileprivate func lock(
         _ account: Account, from client: ClientAddress, at seconds: Double = 0
     ) {
@@ -109,10 +110,8 @@ extension LoginThrottle {
     }
 }
 
-@Suite("A throttle for logins")
 struct LoginThrottleTests {
-    @Test("refuses an account after five failures in five minutes, for fifteen")
-    func account() {
+    @Test func `an account is locked for 15 minutes after five failures in five minutes`() {
         let throttle = LoginThrottle()
         let user = throttle.user(1)
         for attempt in 1...4 {
@@ -124,16 +123,15 @@ struct LoginThrottleTests {
         #expect(!throttle.succeed(user, from: address(2), at: 300))
         #expect(throttle.fail(user, at: 1198) == .refused(.account, after: 1))
         #expect(throttle.fail(user, at: 1198.999) == .refused(.account, after: 1))
-        // Refused attempts have put nothing off, and what was before the lock is over.
+        // Refused attempts have not prolonged the lock, and the failures before it have expired.
         #expect(throttle.fail(user, at: 1199) == .failed(1))
     }
 
-    @Test("counts what failed within the window, and nothing that is older")
-    func window() {
+    @Test func `failures count only within the window`() {
         let throttle = LoginThrottle()
         let user = throttle.user(1)
         for second in [0.0, 100, 200, 299.999] { _ = throttle.fail(user, at: second) }
-        // The first one is just over.
+        // The first failure has just expired.
         #expect(throttle.fail(user, at: 300) == .failed(4))
         #expect(throttle.fail(user, at: 399.999) == .failed(5, locked: 900))
 
@@ -142,18 +140,18 @@ struct LoginThrottleTests {
         #expect(throttle.fail(other, at: 599) == .failed(1))
     }
 
-    @Test("treats names and ids that nobody has as it treats users")
-    func unknown() {
+    @Test func `unknown names and ids are treated like those of users`() {
         let throttle = LoginThrottle()
         let accounts = [
-            throttle.user(1), throttle.account(throttle.identifier(UserID(2)!, mark), of: nil),
+            throttle.user(1),
+            throttle.account(throttle.identifier(UserID(2)!, someFingerprint), of: nil),
             throttle.name("eve"),
             throttle.name(""),
         ]
         for account in accounts {
-            let tries = (0..<6).map { _ in throttle.fail(account) }
+            let outcomes = (0..<6).map { _ in throttle.fail(account) }
             #expect(
-                tries == [
+                outcomes == [
                     .failed(1), .failed(2), .failed(3), .failed(4), .failed(5, locked: 900),
                     .refused(.account, after: 900),
                 ])
@@ -163,23 +161,22 @@ struct LoginThrottleTests {
         #expect(throttle.statistics(at: moment(900)).lockedAccounts == 0)
     }
 
-    @Test("refuses an address after ten times as many failures at any accounts")
-    func address50() {
+    @Test func `an address is locked after ten times as many failures at any accounts`() {
         let throttle = LoginThrottle()
         for number in 1...49 {
             #expect(throttle.fail(throttle.user(number)) == .failed(1))
         }
         switch throttle.admit(throttle.user(50), from: address(1), at: moment(0)) {
         case .refused: Issue.record("refused")
-        case .admitted(let ticket):
-            let failure = ticket.failed(at: moment(0))
+        case .admitted(let attempt):
+            let failure = attempt.failed(at: moment(0))
             #expect(failure.account.lockedUntil == nil)
             #expect(failure.address.attempts == 50)
             #expect(failure.address.lockedUntil == moment(900))
         }
         #expect(throttle.fail(throttle.user(51)) == .refused(.address, after: 900))
         #expect(!throttle.succeed(throttle.user(51)))
-        // It is about this address alone.
+        // Other addresses are not affected.
         #expect(throttle.fail(throttle.user(51), from: address(2)) == .failed(1))
         let statistics = throttle.statistics(at: moment(1))
         #expect(statistics.lockedAddresses == 1)
@@ -188,8 +185,7 @@ struct LoginThrottleTests {
         #expect(throttle.fail(throttle.user(51), at: 900) == .failed(1))
     }
 
-    @Test("forgets an address's failures not before the window is over, and then all of them")
-    func addressWindow() {
+    @Test func `the failures of an address count until the window is over, and then no longer`() {
         let throttle = LoginThrottle()
         for number in 1...49 { _ = throttle.fail(throttle.user(number), at: Double(number)) }
         #expect(throttle.fail(throttle.user(60), at: 300) == .failed(1))
@@ -202,11 +198,10 @@ struct LoginThrottleTests {
         }
     }
 
-    @Test
-    func `each /64 of a /48 counts alone, and all of them have sixteen times its limit`() {
+    @Test func `each /64 of a /48 is counted alone, and the /48 has sixteen times its limit`() {
         let throttle = LoginThrottle()
-        // Forty failures from each /64 lock none of them; five fill a /56, and four of those the
-        // /48.
+        // Forty failures from each /64 lock none of them; five such /64 fill a /56, and four /56
+        // the /48.
         var refused: LoginThrottle.Cause?
         var failures = 0
         for site in 0..<64 {
@@ -229,34 +224,32 @@ struct LoginThrottleTests {
         #expect(ClientNetworks.text(of: network) == "2001:db8:1::/48")
     }
 
-    @Test
-    func `four attempts are in flight from a /64, and sixteen from the /56 around it`() {
+    @Test func `a /64 may have four attempts in flight, and a /56 sixteen`() {
         let throttle = LoginThrottle()
-        var tickets: [LoginThrottle.Attempt] = []
+        var attempts: [LoginThrottle.Attempt] = []
         for number in 0..<24 {
             let from = client("2001:db8:1:\(number / 4)::\(number)")
             let account = throttle.name("n\(number)")
-            if case .admitted(let ticket) = throttle.admit(account, from: from, at: moment(0)) {
-                tickets.append(ticket)
+            if case .admitted(let attempt) = throttle.admit(account, from: from, at: moment(0)) {
+                attempts.append(attempt)
             }
         }
-        #expect(tickets.count == 16)
-        // Of each /64 the first attempt is no suspect, until the /56 has four in flight.
-        #expect(tickets.map(\.standing).filter { $0 == .neutral }.count == 1)
-        tickets.removeLast()
+        #expect(attempts.count == 16)
+        // The first attempt from each /64 is not suspicious, until the /56 has four in flight.
+        #expect(attempts.map(\.standing).filter { $0 == .neutral }.count == 1)
+        attempts.removeLast()
         let other = client("2001:db8:1:9::")
         #expect(throttle.fail(throttle.name("x"), from: other) == .failed(1))
     }
 
-    @Test
-    func `an identifier is counted as it was presented, whoever has it`() {
+    @Test func `an identifier is counted as presented, whether or not a user has it`() {
         let throttle = LoginThrottle()
         for _ in 0..<5 { _ = throttle.fail(throttle.user(1)) }
         #expect(throttle.fail(throttle.user(1)) == .refused(.account, after: 900))
-        // The name of the same user is not refused, nor is one that no user has.
+        // Neither the name of the same user nor an unknown name is refused.
         #expect(throttle.fail(throttle.name("alice", of: 1)).isFailure)
         #expect(throttle.fail(throttle.name("eve")) == .failed(1))
-        // An attempt with both is refused for either.
+        // An attempt with both identifiers is refused if either is locked.
         let both = throttle.both(1, "alice", of: 1)
         #expect(throttle.fail(both) == .refused(.account, after: 900))
         let other = throttle.both(1, "eve", of: nil)
@@ -268,14 +261,15 @@ struct LoginThrottleTests {
         let throttle = LoginThrottle()
         for _ in 0..<5 { _ = throttle.fail(throttle.both(7, "eve", of: nil)) }
         for account in [
-            throttle.name("eve"), throttle.account(throttle.identifier(UserID(7)!, mark), of: nil),
+            throttle.name("eve"),
+            throttle.account(throttle.identifier(UserID(7)!, someFingerprint), of: nil),
         ] {
             #expect(throttle.fail(account) == .refused(.account, after: 900))
         }
     }
 
     @Test
-    func `an account whose identifiers failed too often together is refused unseen`() throws {
+    func `an account whose identifiers fail too often together is refused invisibly`() throws {
         let throttle = LoginThrottle()
         let name = throttle.name("alice", of: 1)
         for _ in 0..<3 { _ = throttle.fail(throttle.user(1)) }
@@ -283,13 +277,13 @@ struct LoginThrottleTests {
         #expect(throttle.fail(name) == .failed(5, locked: 900))
         switch throttle.admit(name, from: address(1), at: moment(1)) {
         case .refused: Issue.record("refused")
-        case .admitted(let ticket):
-            #expect(ticket.jointRefusal == moment(900))
-            _ = ticket.failed(at: moment(1))
+        case .admitted(let attempt):
+            #expect(attempt.jointRefusal == moment(900))
+            _ = attempt.failed(at: moment(1))
         }
         let users = UserDirectory([alice])
         #expect(throttle.locks(of: users, at: moment(2)).map(\.subject) == [.account(alice)])
-        // A failure while it is locked does not prolong it, and counts under the name all the same.
+        // A failure during the joint lock does not prolong it, but counts under the name.
         #expect(throttle.fail(name, at: 2).isFailure)
         #expect(throttle.fail(name, at: 3).isFailure)
         let locks = throttle.locks(of: users, at: moment(4))
@@ -297,8 +291,7 @@ struct LoginThrottleTests {
         #expect(locks.map(\.until) == [moment(900), moment(903)])
     }
 
-    @Test
-    func `a good login resets every identifier of its user, and no other`() {
+    @Test func `a successful login resets every identifier of its user, and no other`() {
         let throttle = LoginThrottle()
         for _ in 0..<2 {
             for account in [
@@ -351,10 +344,9 @@ struct LoginThrottleTests {
         #expect(locked() == [])
     }
 
-    @Test
-    func `its tables have room for all that can be hashed, up to a bound`() {
+    @Test func `the capacity suffices for all logins that can be hashed, up to a maximum`() {
         let options = LoginThrottle.Options()
-        // 900 s of one hasher at 0.1 s are 9,000 failures; half of the places are to be free.
+        // One hasher at 0.1 s makes 9,000 failures in 900 s; half of the entries should be free.
         #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 100_000_000) == 32_768)
         #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 120_000_000) == 16_384)
         #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 900_000_000) == 8192)
@@ -366,28 +358,28 @@ struct LoginThrottleTests {
     }
 
     @Test(
-        "takes the first 64 bits of an IPv6 address for one client",
         arguments: [
             ("2001:db8:1:2::1", "2001:db8:1:2:ffff::", true),
             ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
             ("192.0.2.1", "192.0.2.2", false), ("192.0.2.1", "::ffff:192.0.2.1", true),
             ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.2", false), ("local", "unix", true),
         ])
-    func networks(one: String, other: String, areSame: Bool) {
+    func `the first 64 bits of an IPv6 address identify a client`(
+        one: String, other: String, areSame: Bool
+    ) {
         let throttle = LoginThrottle()
         for number in 1...50 { _ = throttle.fail(throttle.user(number), from: client(one)) }
-        let expected = areSame ? Try.refused(.address, after: 900) : .failed(1)
+        let expected = areSame ? Outcome.refused(.address, after: 900) : .failed(1)
         #expect(throttle.fail(throttle.user(51), from: client(other)) == expected)
     }
 
-    @Test("forgets an account's failures at a good login, and keeps its address's")
-    func success() {
+    @Test func `a successful login resets the failures of its account, not of its address`() {
         let throttle = LoginThrottle()
         let (own, other) = (throttle.user(1), throttle.user(2))
         for _ in 0..<4 { _ = throttle.fail(own) }
         #expect(throttle.succeed(own))
         #expect(throttle.fail(own) == .failed(1))
-        // The attacker's own account does not clear the way.
+        // Logging in to an account of their own does not help attackers.
         for number in 3...47 {
             #expect(throttle.succeed(other))
             #expect(throttle.fail(throttle.user(number)) == .failed(1))
@@ -395,47 +387,44 @@ struct LoginThrottleTests {
         #expect(!throttle.succeed(other))
     }
 
-    @Test("counts attempts in flight as failed until they have ended")
-    func inFlight() {
+    @Test func `attempts in flight count as failed until they end`() {
         let throttle = LoginThrottle()
         let user = throttle.user(1)
-        func withTickets(_ count: Int, _ body: () -> Void) {
+        func withAttempts(_ count: Int, _ body: () -> Void) {
             guard count > 0 else { return body() }
             switch throttle.admit(user, from: address(count), at: moment(0)) {
             case .refused: Issue.record("refused")
-            case .admitted(let ticket):
-                withTickets(count - 1, body)
-                ticket.abandon()
+            case .admitted(let attempt):
+                withAttempts(count - 1, body)
+                attempt.abandon()
             }
         }
-        withTickets(4) { #expect(throttle.fail(user) == .failed(1)) }
-        // One has failed; with four more in flight nobody else is admitted, for a moment.
-        withTickets(4) { #expect(throttle.fail(user) == .refused(.account, after: 1)) }
+        withAttempts(4) { #expect(throttle.fail(user) == .failed(1)) }
+        // One has failed; with four more in flight no other attempt is admitted for now.
+        withAttempts(4) { #expect(throttle.fail(user) == .refused(.account, after: 1)) }
         #expect(throttle.fail(user) == .failed(2))
         #expect(throttle.statistics(at: moment(0)).refusedForAccount == 1)
     }
 
-    @Test("admits four attempts of an address at a time, whoever they are at")
-    func addressInFlight() {
+    @Test func `an address may have four attempts in flight, at any accounts`() {
         let throttle = LoginThrottle()
-        var tickets: [LoginThrottle.Attempt] = []
+        var attempts: [LoginThrottle.Attempt] = []
         for number in 1...4 {
             switch throttle.admit(throttle.user(number), from: address(1), at: moment(0)) {
             case .refused: Issue.record("refused")
-            case .admitted(let ticket): tickets.append(ticket)
+            case .admitted(let attempt): attempts.append(attempt)
             }
         }
         #expect(throttle.fail(throttle.user(5)) == .refused(.address, after: 1))
         #expect(throttle.fail(throttle.user(5), from: address(2)) == .failed(1))
-        tickets.removeLast()
+        attempts.removeLast()
         #expect(throttle.fail(throttle.user(6)) == .failed(1))
     }
 
-    @Test("knows the addresses from which somebody has logged in, and who has failed there")
-    func standing() {
+    @Test func `the reputation of an address depends on its logins and failures`() {
         let throttle = LoginThrottle()
         let (new, failed, known) = (address(1), address(2), address(3))
-        // Whether anybody has the account makes no difference.
+        // Whether the account exists makes no difference.
         for account in [throttle.user(1), throttle.name("eve")] {
             #expect(throttle.standing(account, from: new) == .neutral)
         }
@@ -461,8 +450,7 @@ struct LoginThrottleTests {
         #expect(throttle.standing(throttle.user(2), from: known, at: week) == .neutral)
     }
 
-    @Test("takes a second attempt at once for suspect, but not where it knows the address")
-    func standingInFlight() {
+    @Test func `a second attempt in flight is suspicious, unless the address is trusted`() {
         let throttle = LoginThrottle()
         for (client, expected) in [
             (address(1), LoginThrottle.Reputation.suspicious), (address(2), .trusted),
@@ -470,15 +458,14 @@ struct LoginThrottleTests {
             if expected == .trusted { #expect(throttle.succeed(throttle.user(1), from: client)) }
             switch throttle.admit(throttle.user(2), from: client, at: moment(0)) {
             case .refused: Issue.record("refused")
-            case .admitted(let ticket):
+            case .admitted(let attempt):
                 #expect(throttle.standing(throttle.user(1), from: client) == expected)
-                ticket.abandon()
+                attempt.abandon()
             }
         }
     }
 
-    @Test("remembers an address however many fail, and forgets the oldest for want of room")
-    func knownAddresses() {
+    @Test func `failures evict no known address, and new logins evict the oldest`() {
         let throttle = LoginThrottle(places: 8)
         #expect(throttle.succeed(throttle.user(1), from: address(1)))
         for number in 2..<500 { _ = throttle.fail(throttle.user(number), from: address(number)) }
@@ -491,24 +478,23 @@ struct LoginThrottleTests {
         #expect(throttle.standing(throttle.user(1), from: address(1499), at: 1) == .trusted)
     }
 
-    @Test("gives an attempt back whose ticket is dropped")
-    func dropped() {
+    @Test func `an attempt that is released without an outcome is not counted`() {
         let throttle = LoginThrottle()
         for _ in 0..<100 {
             switch throttle.admit(throttle.user(1), from: address(1), at: moment(0)) {
             case .refused: Issue.record("refused")
-            case .admitted(let ticket): _ = consume ticket
+            case .admitted(let attempt): _ = consume attempt
             }
         }
         #expect(throttle.fail(throttle.user(1)) == .failed(1))
     }
 
-    @Test("never admits more guesses at once than may fail", arguments: [1, 5, 8, 20])
-    func concurrency(limit: Int) {
+    @Test(arguments: [1, 5, 8, 20])
+    func `parallel attempts never exceed the limit`(limit: Int) {
         var options = LoginThrottle.Options()
         options.maximumAttempts = limit
         let throttle = LoginThrottle(options)
-        // By two identifiers in turns: they have one account.
+        // Two identifiers of one account, alternating.
         let accounts = [throttle.user(1), throttle.name("alice", of: 1)]
         let hashed = Monitor(0)
         let rounds = TestScale.rounds(50, long: 2000)
@@ -519,36 +505,35 @@ struct LoginThrottleTests {
                     at: moment(0))
                 {
                 case .refused: break
-                case .admitted(let ticket):
-                    if ticket.jointRefusal == nil { hashed.withLock { $0 += 1 } }
-                    _ = ticket.failed(at: moment(0))
+                case .admitted(let attempt):
+                    if attempt.jointRefusal == nil { hashed.withLock { $0 += 1 } }
+                    _ = attempt.failed(at: moment(0))
                 }
             }
         }
         #expect(hashed.withLock { $0 } == limit)
     }
 
-    @Test("keeps its balance whatever ends how, on many threads")
-    func balance() {
+    @Test func `the count in flight stays correct for all outcomes on many threads`() {
         let throttle = LoginThrottle()
         let inFlight = Monitor(0)
         let rounds = TestScale.rounds(300, long: 20_000)
         inThreads(8) { thread in
-            var dice = SeededGenerator(seed: UInt64(thread))
+            var generator = SeededGenerator(seed: UInt64(thread))
             for _ in 0..<rounds {
                 switch throttle.admit(throttle.user(1), from: address(1), at: moment(0)) {
                 case .refused: break
-                case .admitted(let ticket):
+                case .admitted(let attempt):
                     let count = inFlight.withLock { count in
                         count += 1
                         return count
                     }
                     #expect(count <= 5)
                     inFlight.withLock { $0 -= 1 }
-                    switch Int.random(in: 0..<3, using: &dice) {
-                    case 0: ticket.succeeded(by: alice, at: moment(0))
-                    case 1: ticket.abandon()
-                    default: _ = consume ticket
+                    switch Int.random(in: 0..<3, using: &generator) {
+                    case 0: attempt.succeeded(by: alice, at: moment(0))
+                    case 1: attempt.abandon()
+                    default: _ = consume attempt
                     }
                 }
             }
@@ -556,8 +541,7 @@ struct LoginThrottleTests {
         #expect(throttle.fail(throttle.user(1)) == .failed(1))
     }
 
-    @Test("has the same memory for a hundred thousand addresses, and lets good users in")
-    func manyAddresses() {
+    @Test func `memory does not grow with 100,000 addresses, and other users can log in`() {
         let throttle = LoginThrottle()
         let alice = throttle.user(1)
         _ = throttle.fail(throttle.name("eve"))
@@ -567,7 +551,7 @@ struct LoginThrottleTests {
         #expect(memory > 0 && memory < 8 << 20)
         for number in 0..<TestScale.rounds(2000, long: 100_000) {
             let address = address(1 << 24 + number)
-            // At names that nobody has, and at users.
+            // At unknown names and at users.
             #expect(throttle.fail(throttle.name("user\(number)"), from: address) == .failed(1))
             #expect(throttle.fail(throttle.user(10 + number), from: address) == .failed(1))
         }
@@ -576,8 +560,7 @@ struct LoginThrottleTests {
         #expect(throttle.fail(alice, from: address(8)) == .refused(.account, after: 900))
     }
 
-    @Test("lets good users in, however many accounts and addresses are locked")
-    func allLocked() {
+    @Test func `users can log in however many accounts and addresses are locked`() {
         let throttle = LoginThrottle(places: 8)
         for number in 0..<100 {
             throttle.lock(throttle.user(1000 + number), from: address(number))
@@ -588,13 +571,12 @@ struct LoginThrottleTests {
         #expect(throttle.succeed(throttle.user(1), from: address(500)))
     }
 
-    @Test("forgets what has failed least before what is locked, when it has no room")
-    func eviction() {
+    @Test func `a full table evicts the fewest failures before any lock`() {
         let throttle = LoginThrottle(places: 8)
         let (locked, four) = (throttle.user(1), throttle.user(2))
         throttle.lock(locked, from: address(1))
         for _ in 0..<4 { _ = throttle.fail(four) }
-        // Each of them pushes out another one of them.
+        // Each of these keys evicts another one of them.
         for number in 10..<200 {
             _ = throttle.fail(throttle.user(number), from: address(number), at: 1)
             _ = throttle.fail(throttle.user(number), from: address(number), at: 2)
@@ -604,8 +586,7 @@ struct LoginThrottleTests {
         #expect(throttle.fail(four, at: 4) == .failed(5, locked: 900))
     }
 
-    @Test("makes room by the lock that ends first, when there is nothing else")
-    func evictionOfLocks() {
+    @Test func `a table full of locks evicts the one that ends first`() {
         let throttle = LoginThrottle(places: 8)
         for number in 1...8 {
             throttle.lock(throttle.user(number), from: address(number), at: Double(number))
@@ -620,19 +601,18 @@ struct LoginThrottleTests {
         #expect(throttle.fail(throttle.user(1), at: 10) == .failed(1))
     }
 
-    @Test("does not lose sight of attempts in flight for want of room")
-    func noRoom() {
+    @Test func `attempts in flight are never evicted`() {
         let throttle = LoginThrottle(places: 8)
-        func withTickets(_ numbers: Range<Int>, _ body: () -> Void) {
+        func withAttempts(_ numbers: Range<Int>, _ body: () -> Void) {
             guard let number = numbers.first else { return body() }
             switch throttle.admit(throttle.user(number), from: address(number), at: moment(0)) {
             case .refused: Issue.record("refused")
-            case .admitted(let ticket):
-                withTickets(numbers.dropFirst(), body)
-                #expect(ticket.failed(at: moment(0)).account.attempts == 1)
+            case .admitted(let attempt):
+                withAttempts(numbers.dropFirst(), body)
+                #expect(attempt.failed(at: moment(0)).account.attempts == 1)
             }
         }
-        withTickets(1..<9) {
+        withAttempts(1..<9) {
             #expect(throttle.fail(throttle.user(9)) == .refused(.account, after: 1))
             #expect(throttle.fail(throttle.user(1)) == .failed(1))
             #expect(throttle.succeed(throttle.user(1)))
@@ -640,8 +620,7 @@ struct LoginThrottleTests {
         #expect(throttle.fail(throttle.user(9)) == .failed(1))
     }
 
-    @Test("counts nothing and refuses nobody at 0 attempts")
-    func off() {
+    @Test func `a limit of zero disables counting and refusals`() {
         var options = LoginThrottle.Options()
         options.maximumAttempts = 0
         let throttle = LoginThrottle(options)
@@ -649,20 +628,19 @@ struct LoginThrottleTests {
         #expect(throttle.statistics(at: moment(0)).memory == 0)
     }
 
-    @Test("keeps its counts when its options change")
-    func reload() {
+    @Test func `counts survive a change of the options`() {
         let throttle = LoginThrottle()
         let (one, two) = (throttle.user(1), throttle.user(2))
         for _ in 0..<3 { _ = throttle.fail(one) }
         throttle.lock(two, from: address(2))
         throttle.options.maximumAttempts = 4
         #expect(throttle.fail(one) == .failed(4, locked: 900))
-        // A lock ends no later than one that begins now would.
+        // A lock ends no later than a new one would.
         throttle.options.lockout = .seconds(60)
         #expect(throttle.fail(two, at: 10) == .refused(.account, after: 60))
         #expect(throttle.fail(two, at: 69) == .refused(.account, after: 1))
         #expect(throttle.fail(two, at: 70) == .failed(1))
-        // More than the new limit have failed already: until the oldest is over.
+        // There are more failures than the new limit allows: refused until the oldest expires.
         throttle.options.maximumAttempts = 8
         let three = throttle.user(3)
         for second in 100..<106 { _ = throttle.fail(three, at: Double(second)) }
@@ -670,15 +648,14 @@ struct LoginThrottleTests {
         #expect(throttle.fail(three, at: 106) == .refused(.account, after: 294))
     }
 
-    @Test("may be switched off and on while attempts are in flight")
-    func switching() {
+    @Test func `the throttle can be switched off and on while attempts are in flight`() {
         let throttle = LoginThrottle()
         func attempt(_ meanwhile: () -> Void) -> Int {
             switch throttle.admit(throttle.user(1), from: address(1), at: moment(0)) {
             case .refused: return -1
-            case .admitted(let ticket):
+            case .admitted(let attempt):
                 meanwhile()
-                return ticket.failed(at: moment(0)).account.attempts
+                return attempt.failed(at: moment(0)).account.attempts
             }
         }
         #expect(attempt { throttle.options.maximumAttempts = 0 } == 0)
@@ -687,21 +664,20 @@ struct LoginThrottleTests {
         #expect(attempt {} == -1)
     }
 
-    @Test("is not confused by a clock that goes back")
-    func clock() {
+    @Test func `a clock that goes back neither loses failures nor prolongs locks`() {
         let throttle = LoginThrottle()
         let (one, two) = (throttle.user(1), throttle.user(2))
         for _ in 0..<4 { _ = throttle.fail(one, at: 1_000_000) }
         throttle.lock(two, from: address(2), at: 1_000_000)
-        // As of now, and no longer than that.
+        // Both count as of now.
         #expect(throttle.fail(two, from: address(3), at: 0) == .refused(.account, after: 900))
         #expect(throttle.fail(two, from: address(3), at: 899) == .refused(.account, after: 1))
         #expect(throttle.fail(two, from: address(3), at: 900) == .failed(1))
         #expect(throttle.fail(one, from: address(4), at: 0) == .failed(5, locked: 900))
     }
 
-    @Test("does not trap on absurd times", arguments: [Int64.min, -1, 0, 1, Int64.max])
-    func absurd(milliseconds: Int64) {
+    @Test(arguments: [Int64.min, -1, 0, 1, Int64.max])
+    func `extreme times do not trap`(milliseconds: Int64) {
         var options = LoginThrottle.Options()
         options.window = TimeAmount(milliseconds: .max)
         options.lockout = TimeAmount(milliseconds: .max)
@@ -713,8 +689,8 @@ struct LoginThrottleTests {
                     throttle.user(number), from: address(1), at: Timestamp(milliseconds: time))
                 {
                 case .refused(let refusal): #expect(refusal.retryAfter >= 1)
-                case .admitted(let ticket):
-                    _ = ticket.failed(at: Timestamp(milliseconds: milliseconds))
+                case .admitted(let attempt):
+                    _ = attempt.failed(at: Timestamp(milliseconds: milliseconds))
                 }
             }
             _ = throttle.statistics(at: Timestamp(milliseconds: time))

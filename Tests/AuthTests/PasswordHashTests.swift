@@ -4,11 +4,10 @@ import Testing
 
 @testable import Auth
 
-@Suite("A password hash")
 struct PasswordHashTests {
-    // Python: hashlib.pbkdf2_hmac("sha256", b"correct horse", salt, 1000), and passlib's
-    // pbkdf2_sha256.using(rounds=1000, salt=salt).hash("correct horse"). The salt is such that both of
-    // base64's two other characters stand in it.
+    // Computed with Python: hashlib.pbkdf2_hmac("sha256", b"correct horse", salt, 1000), and
+    // passlib's pbkdf2_sha256.using(rounds=1000, salt=salt).hash("correct horse"). The encoded salt
+    // contains both characters in which base64 and base64url differ.
     private let salt = [UInt8](hexadecimal: "fbeffe3ffbf0ffefbefbfffefdfcfb00")
     private let text =
         "$pbkdf2-sha256$i=1000$++/+P/vw/++++//+/fz7AA$0+1DRbNvPvjQjx1/EKhDRDxDUjQxyVKkoB9/HlJJV6E"
@@ -17,14 +16,14 @@ struct PasswordHashTests {
 
     private func password(_ text: String) -> Password { Password(text)! }
 
-    @Test("is what Python's hashlib computes, as a PHC string")
-    func agreement() {
+    @Test func `a hash equals that of Python's hashlib, as a PHC string`() {
         let hash = PasswordHash(of: password("correct horse"), iterations: 1000, salt: salt)
         #expect(hash.text == text)
     }
 
-    @Test("is read back, in its own spelling and in passlib's, and matches its password alone")
-    func reading() throws {
+    @Test
+    func `a hash is read in its own format and in passlib's, and matches only its password`() throws
+    {
         for text in [text, passlibText] {
             let hash = try #require(PasswordHash(text))
             #expect(hash.iterations == 1000)
@@ -36,8 +35,7 @@ struct PasswordHashTests {
         }
     }
 
-    @Test("has a salt of its own, of 128 bits")
-    func salts() {
+    @Test func `every hash has a salt of its own of 128 bits`() {
         let texts = (0..<20).map { _ in
             PasswordHash(of: password("one password"), iterations: 1000).text
         }
@@ -49,7 +47,6 @@ struct PasswordHashTests {
     private static let key = "0+1DRbNvPvjQjx1/EKhDRDxDUjQxyVKkoB9/HlJJV6E"
 
     @Test(
-        "is within its limits",
         arguments: [
             ("i=1000", "AAAAAAAAAAA", key, true), ("i=10000000", "AAAAAAAAAAA", key, true),
             ("i=999", "AAAAAAAAAAA", key, false), ("i=10000001", "AAAAAAAAAAA", key, false),
@@ -66,17 +63,18 @@ struct PasswordHashTests {
             ("i=1000", "AAAAAAAAAAA", String(repeating: "A", count: 42), false),
             ("i=1000", "AAAAAAAAAAA", String(repeating: "A", count: 44), false),
             ("i=1000", "AAAAAAAAAAA", "", false),
-            // Padding, the other alphabets, stray bits.
+            // Padding, other alphabets, non-zero trailing bits.
             ("i=1000", "AAAAAAAAAAA=", key, false), ("i=1000", "AAAAAAAAAA-", key, false),
             ("i=1000", "AAAAAAAAAA_", key, false), ("i=1000", ".AAAAAAAAAA", key, false),
             ("1000", "+AAAAAAAAAA", "AAAA", false), ("i=1000", "AAAAAAAAAAB", key, false),
         ])
-    func limits(iterations: String, salt: String, key: String, isHash: Bool) {
+    func `only a hash within the limits is read`(
+        iterations: String, salt: String, key: String, isHash: Bool
+    ) {
         #expect((PasswordHash("$pbkdf2-sha256$\(iterations)$\(salt)$\(key)") != nil) == isHash)
     }
 
     @Test(
-        "is nothing else",
         arguments: [
             "", "$", "$$$$", "password", "pbkdf2-sha256$i=1000$AAAAAAAAAAA$\(key)",
             "$pbkdf2-sha512$i=1000$AAAAAAAAAAA$\(key)", "$pbkdf2-sha256$i=1000$AAAAAAAAAAA",
@@ -86,12 +84,11 @@ struct PasswordHashTests {
             "$PBKDF2-SHA256$i=1000$AAAAAAAAAAA$\(key)",
             "$2b$12$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyz01234",
         ])
-    func others(text: String) {
+    func `other text is not read as a hash`(text: String) {
         #expect(PasswordHash(text) == nil)
     }
 
-    @Test("is equal to itself, and to no other")
-    func equality() {
+    @Test func `a hash is equal to itself and to no other`() {
         let hash = PasswordHash(of: password("correct horse"), iterations: 1000, salt: salt)
         #expect(hash == PasswordHash(text))
         #expect(hash != PasswordHash(of: password("correct horse"), iterations: 1001, salt: salt))
@@ -99,8 +96,7 @@ struct PasswordHashTests {
         #expect(hash != PasswordHash(of: password("other horses"), iterations: 1000, salt: salt))
     }
 
-    @Test("shows nothing of itself or of a password when it is printed or dumped")
-    func silence() {
+    @Test func `printing or dumping reveals neither a hash nor a password`() {
         func shown(_ text: String) -> String {
             let hash = PasswordHash(of: password(text), iterations: 1000)
             let user = User.test(1, password: hash)
@@ -114,19 +110,19 @@ struct PasswordHashTests {
         #expect(shown("one secret") == shown("another secret"))
     }
 
-    @Test("that is mutated is read or refused, never a trap", arguments: 1...4)
-    func mutations(seed: UInt64) throws {
-        var dice = SeededGenerator(seed: seed)
+    @Test(arguments: 1...4)
+    func `a mutated hash is read or refused, never a trap`(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
         let interesting = Array("$i=+/.-_0129AZaz, \n".utf8) + [0, 0x7f, 0x80, 0xc3, 0xff]
         var accepted = 0
         for _ in 0..<5000 {
-            var bytes = Array([text, passlibText].randomElement(using: &dice)!.utf8)
-            for _ in 0..<Int.random(in: 1...3, using: &dice) where !bytes.isEmpty {
-                let index = Int.random(in: 0..<bytes.count, using: &dice)
-                let byte = interesting.randomElement(using: &dice)!
-                switch Int.random(in: 0..<5, using: &dice) {
+            var bytes = Array([text, passlibText].randomElement(using: &generator)!.utf8)
+            for _ in 0..<Int.random(in: 1...3, using: &generator) where !bytes.isEmpty {
+                let index = Int.random(in: 0..<bytes.count, using: &generator)
+                let byte = interesting.randomElement(using: &generator)!
+                switch Int.random(in: 0..<5, using: &generator) {
                 case 0: bytes[index] = byte
-                case 1: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
+                case 1: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
                 case 2: bytes.insert(byte, at: index)
                 case 3: bytes.remove(at: index)
                 default: bytes.removeSubrange(index...)
@@ -137,7 +133,7 @@ struct PasswordHashTests {
             accepted += 1
             #expect(PasswordHash.iterationRange.contains(hash.iterations))
             #expect(PasswordHash(hash.text) == hash)
-            // One hash has one spelling of each kind.
+            // Each hash has exactly one PHC string.
             let isPHC = mutated.contains("i=")
             if isPHC { #expect(hash.text == mutated) }
         }

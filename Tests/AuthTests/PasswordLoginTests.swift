@@ -25,7 +25,7 @@ private let users = UserDirectory([
     User(id: UserID(5)!, username: "zo\u{EB}", name: "Zoë", password: hash(alicePassword)),
 ])
 
-private func house(
+private func makeFixture(
     attempts: Int = 5, iterations: Int = 1000, users: UserDirectory = users
 ) throws -> AuthFixture {
     try AuthFixture {
@@ -39,7 +39,7 @@ private func house(
 
 extension AuthFixture {
     fileprivate func logIn(_ content: String) throws -> Answer {
-        // The helper writes a character as a byte.
+        // `post` sends each scalar as one byte.
         let bytes = Array(content.utf8).map { Unicode.Scalar($0) }
         var text = String.UnicodeScalarView()
         text.append(contentsOf: bytes)
@@ -52,35 +52,35 @@ private let refused = Answer(
     status: 401, fields: [#"WWW-Authenticate: Bearer realm="gatehouse""#],
     content: #"{"error":"Invalid credentials"}"#, isAudited: true)
 
-@Suite("A login with a password")
 struct PasswordLoginTests {
     @Test(
-        "is good by id, by name, or by both if they agree",
         arguments: [
             (#"{"user_id":1,"password":"correct horse battery"}"#, 1),
             (#"{"username":"alice","password":"correct horse battery"}"#, 1),
             (#"{"password":"correct horse battery","username":"alice","user_id":1}"#, 1),
             (#"{"user_id":2,"password":"tr0ub4dor and more","x":[null]}"#, 2),
-            // Null is absent.
+            // null counts as absent.
             (#"{"user_id":null,"username":"alice","password":"correct horse battery"}"#, 1),
             (#"{"user_id":2,"username":null,"password":"tr0ub4dor and more"}"#, 2),
-            // However the letters and the spaces were typed.
+            // Any composition of letters and any kind of space.
             ("{\"username\":\"zoe\u{308}\",\"password\":\"correct\u{A0}horse battery\"}", 5),
         ])
-    func good(content: String, user: Int64) throws {
-        let house = try house()
-        let events = try house.events {
-            let answer = try house.logIn(content)
+    func `a login works by id, by name, or by both if they agree`(content: String, user: Int64)
+        throws
+    {
+        let fixture = try makeFixture()
+        let events = try fixture.events {
+            let answer = try fixture.logIn(content)
             #expect(answer.fields == ["Pragma: no-cache"])
             #expect(answer.isAudited)
             let token = try answer.token
-            #expect(try house.claims(token).user.rawValue == user)
-            #expect(try house.verdict(token) == "good")
+            #expect(try fixture.claims(token).user.rawValue == user)
+            #expect(try fixture.verdict(token) == "good")
         }
         #expect(events.first == "INFO authn_login_success user=\(user)")
         #expect(
             events.dropFirst().first?.hasPrefix("INFO authn_token_created user=\(user) ") == true)
-        #expect(house.sessions.sessions(of: UserID(user)!, at: AuthFixture.now).count == 1)
+        #expect(fixture.sessions.sessions(of: UserID(user)!, at: AuthFixture.now).count == 1)
     }
 
     private static let refusals: [(content: String, fields: String)] = [
@@ -135,20 +135,23 @@ struct PasswordLoginTests {
         (#"{"user_id":4,"password":""}"#, "user=4 reason=wrong_password attempts=1"),
     ]
 
-    @Test("is refused with one answer, whatever is wrong", arguments: refusals)
-    func wrong(content: String, fields: String) throws {
-        let house = try house()
-        let events = try house.events { () throws in #expect(try house.logIn(content) == refused) }
+    @Test(arguments: refusals)
+    func `a failed login gets the same answer whatever is wrong`(content: String, fields: String)
+        throws
+    {
+        let fixture = try makeFixture()
+        let events = try fixture.events { () throws in
+            #expect(try fixture.logIn(content) == refused)
+        }
         #expect(events == ["WARNING authn_login_fail \(fields)"])
-        #expect(house.sessions.count == 0)
-        let file = try house.logFile()
+        #expect(fixture.sessions.count == 0)
+        let file = try fixture.logFile()
         for word in ["correct", "wrong password", "not even", "mallory", "ppp"] {
             #expect(!file.contains(word))
         }
     }
 
     @Test(
-        "is refused as a request where nobody is named",
         arguments: [
             #"{"password":"correct horse battery"}"#, #"{"username":1,"password":"x"}"#,
             #"{"username":null,"user_id":null,"password":"correct horse battery"}"#,
@@ -158,29 +161,28 @@ struct PasswordLoginTests {
             #"{"username":["alice"],"password":"correct horse battery"}"#,
             #"{"user_id":1.0,"password":"correct horse battery"}"#,
         ])
-    func nobody(content: String) throws {
-        let house = try house()
-        let events = try house.events {
-            let answer = try house.logIn(content)
+    func `a login that names no user is a bad request`(content: String) throws {
+        let fixture = try makeFixture()
+        let events = try fixture.events {
+            let answer = try fixture.logIn(content)
             #expect(answer.status == 400)
             #expect(answer.sentence == "Invalid user_id")
         }
         #expect(events == ["WARNING authn_login_fail reason=invalid_user_id"])
     }
 
-    @Test("is refused as a request where it is no JSON, or says a name twice")
-    func malformed() throws {
-        let house = try house()
+    @Test func `a login with invalid JSON or a repeated name is a bad request`() throws {
+        let fixture = try makeFixture()
         for content in [
             #"{"username":"alice","password":"a","password":"correct horse battery"}"#,
             #"{"username":"alice","password":"\ud800"}"#, #"{"username":"\udc00"}"#, "",
         ] {
-            #expect(try house.logIn(content).sentence == "Invalid JSON")
+            #expect(try fixture.logIn(content).sentence == "Invalid JSON")
         }
     }
 
-    @Test("locks an account, known or not, after so many failures, and says so once")
-    func lock() throws {
+    @Test
+    func `an account, known or not, is locked after too many failures and logged once`() throws {
         for (name, who, reason) in [
             (#""username":"alice""#, "user=1 ", "wrong_password"),
             (#""user_id":1"#, "user=1 ", "wrong_password"),
@@ -192,12 +194,12 @@ struct PasswordLoginTests {
             (#""user_id":3"#, "user=3 ", "disabled"),
             (#""username":"alice","user_id":2"#, "user=1 ", "wrong_user"),
         ] {
-            let house = try house(attempts: 3)
-            let events = try house.events {
+            let fixture = try makeFixture(attempts: 3)
+            let events = try fixture.events {
                 for _ in 0..<3 {
-                    #expect(try house.logIn("{\(name),\"password\":\"x\"}") == refused)
+                    #expect(try fixture.logIn("{\(name),\"password\":\"x\"}") == refused)
                 }
-                let answer = try house.logIn("{\(name),\"password\":\"correct horse battery\"}")
+                let answer = try fixture.logIn("{\(name),\"password\":\"correct horse battery\"}")
                 #expect(
                     answer
                         == Answer(
@@ -212,22 +214,21 @@ struct PasswordLoginTests {
                     "WARNING authn_login_lock \(who)reason=account attempts=3 until=1795245300",
                     "WARNING authn_login_throttled \(who)reason=account until=1795245300",
                 ])
-            // The others can log in all the same, and so can the locked one, later.
-            let other = try house.logIn(#"{"username":"bob","password":"tr0ub4dor and more"}"#)
+            // Other users can still log in, and so can the locked one, later.
+            let other = try fixture.logIn(#"{"username":"bob","password":"tr0ub4dor and more"}"#)
             #expect(other.status == 200)
-            house.clock.advance(.seconds(900))
-            let after = try house.logIn("{\(name),\"password\":\"correct horse battery\"}")
+            fixture.clock.advance(.seconds(900))
+            let after = try fixture.logIn("{\(name),\"password\":\"correct horse battery\"}")
             let isAlice = name.hasSuffix(#""alice""#) || name == #""user_id":1"#
             #expect(after.status == (isAlice ? 200 : 401))
         }
     }
 
-    @Test("counts the failures of an address, whoever they are at")
-    func address() throws {
-        let house = try house(attempts: 1)
-        let events = try house.events {
-            for id in 100..<110 { _ = try house.logIn("{\"user_id\":\(id),\"password\":\"x\"}") }
-            let answer = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+    @Test func `failures from one address are counted across accounts`() throws {
+        let fixture = try makeFixture(attempts: 1)
+        let events = try fixture.events {
+            for id in 100..<110 { _ = try fixture.logIn("{\"user_id\":\(id),\"password\":\"x\"}") }
+            let answer = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
             #expect(answer.status == 429)
         }
         #expect(
@@ -240,14 +241,16 @@ struct PasswordLoginTests {
     }
 
     @Test
-    func `a linked lock answers the right password as a wrong one, and the log says why`() throws {
-        let house = try house(attempts: 3)
-        for _ in 0..<3 { _ = try house.logIn(#"{"username":"alice","password":"x"}"#) }
-        let events = try house.events { () throws in
+    func `a joint lock answers the right password like a wrong one, and the log has the reason`()
+        throws
+    {
+        let fixture = try makeFixture(attempts: 3)
+        for _ in 0..<3 { _ = try fixture.logIn(#"{"username":"alice","password":"x"}"#) }
+        let events = try fixture.events { () throws in
             #expect(
-                try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#) == refused)
+                try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#) == refused)
             #expect(
-                try house.logIn(#"{"user_id":77,"password":"correct horse battery"}"#) == refused)
+                try fixture.logIn(#"{"user_id":77,"password":"correct horse battery"}"#) == refused)
         }
         #expect(
             events == [
@@ -255,57 +258,54 @@ struct PasswordLoginTests {
                 "WARNING authn_login_fail fingerprint=\(fingerprint(of: "77")) "
                     + "reason=unknown_user attempts=1",
             ])
-        house.clock.advance(.seconds(900))
-        let good = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+        fixture.clock.advance(.seconds(900))
+        let good = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
         #expect(good.status == 200)
     }
 
     @Test
     func `a body over 4 KiB is refused, and one from a locked address is not read`() throws {
-        let house = try house(attempts: 1)
+        let fixture = try makeFixture(attempts: 1)
         let long = "{\"username\":\"alice\",\"x\":\"\(String(repeating: "x", count: 4096))\"}"
-        let events = try house.events {
-            let answer = try house.logIn(long)
+        let events = try fixture.events {
+            let answer = try fixture.logIn(long)
             #expect(answer.status == 413)
             #expect(answer.sentence == "Content too large")
-            for id in 100..<110 { _ = try house.logIn("{\"user_id\":\(id)}") }
-            #expect(try house.logIn(long).status == 429)
-            #expect(try house.logIn("no JSON").status == 429)
+            for id in 100..<110 { _ = try fixture.logIn("{\"user_id\":\(id)}") }
+            #expect(try fixture.logIn(long).status == 429)
+            #expect(try fixture.logIn("no JSON").status == 429)
         }
         #expect(events.first == "WARNING authn_login_fail reason=body_too_large")
     }
 
-    @Test
-    func `a long name is refused and counted as any name is`() throws {
-        let house = try house(attempts: 3)
+    @Test func `a long name is refused and counted like any other name`() throws {
+        let fixture = try makeFixture(attempts: 3)
         let marks = String(repeating: "\u{315}\u{300}", count: 400)
         for name in [String(repeating: "a", count: 300), "a" + marks, "alice\u{0}"] {
             var answers: [Int] = []
             let body = #"{"username":"\#(name)","password":"x"}"#
                 .replacing("\u{0}", with: "\\u0000")
-            for _ in 0..<4 { answers.append(try house.logIn(body).status) }
+            for _ in 0..<4 { answers.append(try fixture.logIn(body).status) }
             #expect(answers == [401, 401, 401, 429])
         }
     }
 
-    @Test("forgets an account's failures once its owner has come")
-    func forgiven() throws {
-        let house = try house(attempts: 3)
+    @Test func `a successful login resets the failures of its account`() throws {
+        let fixture = try makeFixture(attempts: 3)
         for _ in 0..<4 {
             for _ in 0..<2 {
-                #expect(try house.logIn(#"{"user_id":1,"password":"x"}"#) == refused)
+                #expect(try fixture.logIn(#"{"user_id":1,"password":"x"}"#) == refused)
             }
-            let good = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+            let good = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
             #expect(good.status == 200)
         }
     }
 
-    @Test("is not counted where there was no room to look at it")
-    func busy() throws {
-        let house = try house(attempts: 1)
+    @Test func `a login that the queue rejects is not counted`() throws {
+        let fixture = try makeFixture(attempts: 1)
         for _ in 0..<20 {
             let answer = try answer(to: post(#"{"user_id":1,"password":"x"}"#)) { request in
-                guard case .slow(let work) = house.login.respond(to: request) else {
+                guard case .slow(let work) = fixture.login.respond(to: request) else {
                     return .error(.internalServerError)
                 }
                 #expect(work.kind == .cpuBound)
@@ -314,69 +314,65 @@ struct PasswordLoginTests {
             }
             #expect(answer.status == 503)
         }
-        let good = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+        let good = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
         #expect(good.status == 200)
     }
 
-    @Test("asks for a stronger hash where there is a weaker one, and only with the right password")
-    func upgrade() throws {
-        let house = try house(iterations: 2000)
-        _ = try house.logIn(#"{"user_id":1,"password":"wrong password"}"#)
-        _ = try house.logIn(#"{"user_id":3,"password":"correct horse battery"}"#)
-        #expect(house.upgrades.withLock { $0.count } == 0)
-        let good = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+    @Test func `a login with the right password upgrades a weak hash`() throws {
+        let fixture = try makeFixture(iterations: 2000)
+        _ = try fixture.logIn(#"{"user_id":1,"password":"wrong password"}"#)
+        _ = try fixture.logIn(#"{"user_id":3,"password":"correct horse battery"}"#)
+        #expect(fixture.upgrades.withLock { $0.count } == 0)
+        let good = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
         #expect(good.status == 200)
-        let upgrades = house.upgrades.withLock { $0 }
+        let upgrades = fixture.upgrades.withLock { $0 }
         #expect(upgrades.map(\.user) == [UserID(1)!])
         #expect(upgrades.first?.hash.iterations == 2000)
         #expect(upgrades.first?.hash.matches(Password(alicePassword)!) == true)
     }
 
-    @Test("begins its session before it hashes again, so that it can be ended meanwhile")
-    func revokedWhileUpgrading() throws {
-        let house = try house(iterations: 2000)
-        let (revocations, clock) = (house.revocations, house.clock)
+    @Test func `the session starts before the rehash, so that a revocation finds it`() throws {
+        let fixture = try makeFixture(iterations: 2000)
+        let (revocations, clock) = (fixture.revocations, fixture.clock)
         let isListed = Monitor(false)
-        house.whileUpgrading.withLock {
-            $0 = { [sessions = house.sessions] in
+        fixture.whileUpgrading.withLock {
+            $0 = { [sessions = fixture.sessions] in
                 isListed.withLock { $0 = sessions.count == 1 }
                 clock.advance(.seconds(2))
                 try? revocations.endAll(of: UserID(1)!, at: clock.clock.now())
             }
         }
-        let answer = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
-        #expect(house.upgrades.withLock { $0.count } == 1)
+        let answer = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+        #expect(fixture.upgrades.withLock { $0.count } == 1)
         #expect(isListed.withLock { $0 })
         clock.advance(.seconds(1))
-        #expect(try house.verdict(answer.token) == "401 Token revoked")
+        #expect(try fixture.verdict(answer.token) == "401 Token revoked")
     }
 
-    @Test("asks for no other hash where there is one that is strong enough")
-    func noUpgrade() throws {
-        let house = try house()
-        let answer = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+    @Test func `a login does not upgrade a hash that is strong enough`() throws {
+        let fixture = try makeFixture()
+        let answer = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
         #expect(answer.status == 200)
-        #expect(house.upgrades.withLock { $0.count } == 0)
+        #expect(fixture.upgrades.withLock { $0.count } == 0)
     }
 
-    @Test("does not begin a session with what was proved before all of them were ended")
-    func revokedMeanwhile() throws {
+    @Test func `a revocation during the password check prevents the login`() throws {
         for everyone in [false, true] {
-            let house = try house()
-            let events = try house.events {
+            let fixture = try makeFixture()
+            let events = try fixture.events {
                 let answer = try answer(
                     to: post(#"{"user_id":1,"password":"correct horse battery"}"#)
                 ) { request in
-                    guard case .slow(let work) = house.login.respond(to: request) else {
+                    guard case .slow(let work) = fixture.login.respond(to: request) else {
                         return .error(.internalServerError)
                     }
                     // While the password is being checked.
-                    house.clock.advance(.seconds(1))
-                    let now = house.clock.clock.now()
+                    fixture.clock.advance(.seconds(1))
+                    let now = fixture.clock.clock.now()
                     if everyone {
-                        try? house.revocations.endEverything(at: now)
+                        try? fixture.revocations.endEverything(at: now)
                     } else {
-                        try? house.revocations.endAll(of: UserID(1)!, at: now)
+                        try? fixture.revocations.endAll(of: UserID(1)!, at: now)
                     }
                     return work.run()
                 }
@@ -387,9 +383,9 @@ struct PasswordLoginTests {
                             content: #"{"error":"Busy"}"#, isAudited: true))
             }
             #expect(events == ["WARNING authn_login_fail user=1 reason=revoked_meanwhile"])
-            // Nobody has failed, and the next one is good.
-            let again = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
-            #expect(try house.verdict(again.token) == "good")
+            // It does not count as a failure, and the next login succeeds.
+            let again = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+            #expect(try fixture.verdict(again.token) == "good")
         }
     }
 
@@ -401,7 +397,7 @@ struct PasswordLoginTests {
             ])
         ),
         (
-            "the same one, set anew",
+            "the same password, set again",
             UserDirectory([
                 User(
                     id: UserID(1)!, username: "alice", name: "Alice", password: hash(alicePassword))
@@ -420,20 +416,22 @@ struct PasswordLoginTests {
                     return user
                 })
         ),
-        ("gone", UserDirectory(Array(users.all.dropFirst()))),
+        ("removed", UserDirectory(Array(users.all.dropFirst()))),
     ]
 
-    @Test("is not good for what was changed while it was checked", arguments: changes)
-    func changedMeanwhile(change: String, changed: UserDirectory) throws {
-        let house = try house(attempts: 1)
-        let events = try house.events {
+    @Test(arguments: changes)
+    func `a change of the user during the password check prevents the login`(
+        change: String, changed: UserDirectory
+    ) throws {
+        let fixture = try makeFixture(attempts: 1)
+        let events = try fixture.events {
             let answer = try answer(
                 to: post(#"{"user_id":1,"password":"correct horse battery"}"#)
             ) { request in
-                guard case .slow(let work) = house.login.respond(to: request) else {
+                guard case .slow(let work) = fixture.login.respond(to: request) else {
                     return .error(.internalServerError)
                 }
-                house.current.set(changed)
+                fixture.current.set(changed)
                 return work.run()
             }
             #expect(answer.status == 503)
@@ -442,33 +440,32 @@ struct PasswordLoginTests {
             #expect(answer.isAudited)
         }
         #expect(events == ["WARNING authn_login_fail user=1 reason=revoked_meanwhile"])
-        #expect(house.sessions.count == 0)
-        // Nobody has failed.
-        house.current.set(users)
-        let again = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+        #expect(fixture.sessions.count == 0)
+        // It does not count as a failure.
+        fixture.current.set(users)
+        let again = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
         #expect(again.status == 200)
     }
 
-    @Test("is good still when somebody else was changed while it was checked")
-    func othersChangedMeanwhile() throws {
-        let house = try house()
-        house.current.set(UserDirectory([users[UserID(1)!]!]))
-        let answer = try house.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
+    @Test
+    func `a change of another user during the password check does not prevent the login`() throws {
+        let fixture = try makeFixture()
+        fixture.current.set(UserDirectory([users[UserID(1)!]!]))
+        let answer = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
         #expect(answer.status == 200)
     }
 
-    @Test("agrees with the counters about what has happened")
-    func counters() throws {
-        let house = try house(attempts: 2)
+    @Test func `the counters agree with the log`() throws {
+        let fixture = try makeFixture(attempts: 2)
         for content in [
             #"{"user_id":1,"password":"correct horse battery"}"#, #"{"user_id":1}"#, "{}", "x",
             #"{"user_id":3}"#, #"{"user_id":3}"#, #"{"user_id":3}"#, #"{"user_id":9}"#,
             #"{"username":"bob","user_id":1}"#,
         ] {
-            _ = try house.logIn(content)
+            _ = try fixture.logIn(content)
         }
-        let counters = house.security.counters
-        let events = try house.events()
+        let counters = fixture.security.counters
+        let events = try fixture.events()
         func count(_ word: String) -> UInt64 {
             UInt64(events.count { $0.contains(" \(word) ") })
         }

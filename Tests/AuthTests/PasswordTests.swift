@@ -3,20 +3,18 @@ import Testing
 
 @testable import Auth
 
-@Suite("A password")
 struct PasswordTests {
     private func bytes(_ password: Password?) -> [UInt8]? {
         password.map { [UInt8](copying: $0.utf8) }
     }
 
     @Test(
-        "is one, however it was typed",
         arguments: [
             ("caf\u{E9} noir", "cafe\u{301} noir"), ("\u{C5}ngstrom", "\u{212B}ngstrom"),
             ("correct horse", "correct\u{A0}horse"), ("correct horse", "correct\u{3000}horse"),
             ("correct horse", "correct\u{2009}horse"), ("\u{D55C}\u{AE00}", "한글"),
         ])
-    func normalization(one: String, other: String) {
+    func `a password does not depend on how it was typed`(one: String, other: String) {
         #expect(bytes(Password(one)) == Array(one.utf8))
         #expect(bytes(Password(one)) == bytes(Password(other)))
     }
@@ -27,24 +25,24 @@ struct PasswordTests {
         String(repeating: "a", count: 1025), String(repeating: "e\u{301}", count: 512),
         String(repeating: "a", count: 5000),
     ])
-    func `from the bytes of a request is the same as from a text`(text: String) {
+    func `a password from bytes equals the same password from text`(text: String) {
         let secret = SecretBytes(Array(text.utf8))
         #expect(bytes(Password(utf8: secret)) == bytes(Password(text)))
     }
 
     @Test(
-        "is another where a letter, its case or its width is",
         arguments: [
             ("Password x", "password x"), ("correct horse", "correct  horse"),
             ("correct horse", "correct horse "), ("\u{FB01}sh and chips", "fish and chips"),
             ("\u{FF41}bcdefghi", "abcdefghi"),
         ])
-    func differences(one: String, other: String) {
+    func `passwords that differ in a letter, its case or its width are different`(
+        one: String, other: String
+    ) {
         #expect(bytes(Password(one)) != bytes(Password(other)))
     }
 
     @Test(
-        "that is new is refused for what it is",
         arguments: [
             ("1234567", .tooShort), ("", .tooShort), ("ééé", .tooShort),
             (String(repeating: "a", count: 1025), .tooLong),
@@ -56,24 +54,25 @@ struct PasswordTests {
             ("jo\u{308}rg.smith", .isUsername), ("password", .isCommon), ("PassWord1", .isCommon),
             ("12345678", .isCommon), ("qwertyuiop", .isCommon),
         ] as [(String, PasswordError)])
-    func refusals(text: String, reason: PasswordError) {
+    func `a new password that breaks a rule is refused with the reason`(
+        text: String, reason: PasswordError
+    ) {
         #expect(throws: reason) { try Password(new: text, for: "j\u{F6}rg.smith") }
     }
 
     @Test(
-        "that is new needs no more than 8 to 1,024 bytes",
         arguments: [
             "90271846", "        x", "no digits at all", String(repeating: "a", count: 1024),
-            // 1,024 bytes once they are composed.
+            // 1,024 bytes after composition.
             String(repeating: "e\u{301}", count: 512), "😀😀",
         ])
-    func acceptance(text: String) throws {
+    func `a new password needs only 8 to 1,024 bytes`(text: String) throws {
         let password = try Password(new: text, for: "alice")
         #expect(bytes(password) == bytes(Password(text)))
     }
 
-    @Test("to log in with may be short, but neither endless nor full of control characters")
-    func login() {
+    @Test
+    func `a password for a login may be short, but not too long or with control characters`() {
         #expect(bytes(Password("")) == [])
         #expect(bytes(Password("short")) == Array("short".utf8))
         #expect(bytes(Password(String(repeating: "a", count: 1024)))?.count == 1024)
@@ -82,8 +81,7 @@ struct PasswordTests {
         #expect(bytes(Password("line\nline")) == nil)
     }
 
-    @Test
-    func `the list of common passwords is in order, and every word of it is found`() {
+    @Test func `the list of common passwords is sorted, and every word in it is found`() {
         let words = CommonPasswords.all.split(separator: " ").map { Array($0.utf8) }
         #expect(words.count > 3500)
         for (one, other) in zip(words, words.dropFirst()) {
@@ -114,7 +112,7 @@ struct PasswordTests {
             ("john.smith", "JohnSmith99"), ("bob2", "bob2bob2"), ("a", "aaaa-aaaa"),
             ("zo\u{EB}", "Zo\u{CB}2026!"), ("alice", "alice_alice"),
         ])
-    func `a password that is the user name with digits or repeated is refused`(
+    func `a password that repeats the user name or adds digits to it is refused`(
         username: String, text: String
     ) {
         #expect(throws: PasswordError.isUsername) { try Password(new: text, for: username) }
@@ -126,7 +124,7 @@ struct PasswordTests {
             ("alice", "winter is coming soon"), ("alice", "dragon48291057362"),
             ("-", "--- a long one"), ("alice", "correct horse battery staple"),
         ])
-    func `a password that only begins with a common word or the name is taken`(
+    func `a password that only starts with a common word or the user name is accepted`(
         username: String, text: String
     ) throws {
         _ = try Password(new: text, for: username)

@@ -4,7 +4,6 @@ import JWT
 import Testing
 import Time
 
-@Suite("The resource")
 struct ResourceTests {
     private func content(of users: UserDirectory, for user: Int64) throws -> Answer {
         let resource = Resource(users)
@@ -12,14 +11,12 @@ struct ResourceTests {
         return try answer(to: get()) { resource.respond(to: $0, from: claims) }
     }
 
-    @Test("is who one is")
-    func demo() throws {
+    @Test func `the resource is the user's id and name`() throws {
         #expect(try content(of: .demo, for: 1).content == #"{"user":{"id":1,"name":"Alice"}}"#)
         #expect(try content(of: .demo, for: 2).content == #"{"user":{"id":2,"name":"Bob"}}"#)
     }
 
-    @Test("is JSON whatever the name")
-    func names() throws {
+    @Test func `the resource is valid JSON for every name`() throws {
         let users = UserDirectory([
             User(id: UserID(UserID.maximum)!, username: "zoe", name: "Zoë \"€😀\"\n\\"),
             User(id: UserID(3)!, username: "nobody", name: ""),
@@ -30,8 +27,7 @@ struct ResourceTests {
         #expect(try content(of: users, for: 3).content == #"{"user":{"id":3,"name":""}}"#)
     }
 
-    @Test("is not there for somebody unknown")
-    func unknown() throws {
+    @Test func `the resource of an unknown user is not found`() throws {
         let answer = try content(of: .demo, for: 3)
         #expect(answer.status == 404)
         #expect(answer.content == #"{"error":"User not found"}"#)

@@ -7,7 +7,6 @@ import Time
 @testable import Auth
 @testable import Logging
 
-@Suite("An event about security")
 struct SecurityEventTests {
     private static let origin = Origin(
         client: ClientAddress(Array("192.0.2.7".utf8).span)!,
@@ -19,7 +18,7 @@ struct SecurityEventTests {
         return claims
     }()
     private static let fingerprint = Fingerprint(
-        of: Array("a name that nobody has".utf8).span, key: AuthFixture.fingerprintKey)
+        of: Array("an unknown name".utf8).span, key: AuthFixture.fingerprintKey)
     private static let user = UserID(17)!
     private static let session = ShortText(Array("the-session".utf8).span)!
     private static let later = Timestamp(seconds: 1_795_245_300)
@@ -165,8 +164,10 @@ struct SecurityEventTests {
         String(decoding: (0..<16).map { fingerprint.digits[$0] }, as: UTF8.self)
     }
 
-    @Test("has its level, its name, its fields, and where it came from", arguments: lines)
-    func line(event: any LogEvent, expected: String) {
+    @Test(arguments: lines)
+    func `a line has the event's level, name, fields and origin`(
+        event: any LogEvent, expected: String
+    ) {
         let line = String(
             decoding: LogLine.whole(event, at: AuthFixture.now, .text), as: UTF8.self)
         let (level, rest) = (expected.prefix { $0 != " " }, expected.drop { $0 != " " }.dropFirst())
@@ -176,7 +177,7 @@ struct SecurityEventTests {
         )
     }
 
-    @Test func `the limits on log lines apply to refusals, not to logins or renewals`() {
+    @Test func `the limits on log lines apply to refusals, not to logins or refreshes`() {
         for (event, line) in Self.lines {
             let limited = [
                 "fail", "lock", "throttled", "rejected", "reuse", "site", "shared",
@@ -188,7 +189,7 @@ struct SecurityEventTests {
         }
     }
 
-    @Test func `all but verified tokens and most renewals are evidence`() {
+    @Test func `all events but verified tokens and most refreshes are evidence`() {
         for (event, line) in Self.lines {
             switch (event.evidence, "\(event.name)") {
             case (.no, "authn_token_verified"), (.firstInHour, "authn_token_refreshed"): break
@@ -199,21 +200,20 @@ struct SecurityEventTests {
         }
     }
 
-    @Test func `stolen tokens of one user have twenty lines a second, and each user is named`()
+    @Test func `replayed tokens of one user get at most twenty lines a second`()
         throws
     {
-        let house = try AuthFixture { _ in }
-        let tokens = (0..<60).map { _ in house.token() }
-        for token in tokens { try #require(house.logOut(token).status == 204) }
-        let events = try house.events { () throws in
-            for token in tokens { #expect(try house.visit(token) == tokenRevoked) }
+        let fixture = try AuthFixture { _ in }
+        let tokens = (0..<60).map { _ in fixture.token() }
+        for token in tokens { try #require(fixture.logOut(token).status == 204) }
+        let events = try fixture.events { () throws in
+            for token in tokens { #expect(try fixture.visit(token) == tokenRevoked) }
         }
         #expect(events.count == 20)
         #expect(events.allSatisfy { $0.hasPrefix("CRITICAL authn_token_reuse user=") })
     }
 
-    @Test("about who may come in from now on is one of those that wait for the disk")
-    func pivotal() {
+    @Test func `exactly the events that grant or withdraw access can wait for the disk`() {
         let names = Set(Self.lines.filter { $0.0.affectsAccess }.map { "\($0.0.name)" })
         #expect(
             names == [

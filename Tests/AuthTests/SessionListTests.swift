@@ -5,7 +5,6 @@ import Time
 
 @testable import Auth
 
-@Suite("The list of sessions")
 struct SessionListTests {
     private func claims(_ user: Int64, _ session: String, ends: Int64 = 100) -> Claims {
         var claims = Claims(user: UserID(user)!, expires: AuthFixture.now + .seconds(10))
@@ -22,8 +21,7 @@ struct SessionListTests {
         list.sessions(of: UserID(user)!, at: AuthFixture.now + .seconds(seconds)).map(\.id.string)
     }
 
-    @Test("has the sessions of a user that are not over, the newest first")
-    func order() {
+    @Test func `the list has a user's unexpired sessions, the most recently seen first`() {
         let list = SessionList()
         for (index, name) in ["a", "b", "c"].enumerated() {
             list.record(claims(1, name), from: client, at: AuthFixture.now + .seconds(Int64(index)))
@@ -46,8 +44,7 @@ struct SessionListTests {
         #expect(list.count == 0)
     }
 
-    @Test("forgets a user's oldest past a hundred")
-    func perUser() {
+    @Test func `a user has at most a hundred sessions, and a new one replaces the oldest`() {
         let list = SessionList()
         for number in 0..<250 {
             list.record(
@@ -59,8 +56,7 @@ struct SessionListTests {
         #expect(names(list, 1).last == "150")
     }
 
-    @Test("forgets now and then what is over")
-    func tidying() {
+    @Test func `expired sessions are removed`() {
         let list = SessionList()
         list.record(claims(1, "short", ends: 5), from: client, at: AuthFixture.now)
         list.record(claims(1, "long", ends: 100), from: client, at: AuthFixture.now)
@@ -69,8 +65,7 @@ struct SessionListTests {
         #expect(names(list, 1) == ["long"])
     }
 
-    @Test("takes no more than there is room for, and makes room of those that are over")
-    func capacity() {
+    @Test func `a full list accepts new sessions only after others have expired`() {
         let list = SessionList(capacity: 10)
         for user in 1...30 as ClosedRange<Int64> {
             list.record(

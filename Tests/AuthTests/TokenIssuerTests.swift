@@ -3,7 +3,6 @@ import JWT
 import Testing
 import Time
 
-@Suite("A token issuer")
 struct TokenIssuerTests {
     private static let tokens: HS256 = {
         let secret = AuthFixture.secret
@@ -16,13 +15,11 @@ struct TokenIssuerTests {
             Self.tokens, lifetime: .seconds(lifetime), sessionLifetime: .seconds(session))
     }
 
-    @Test("names the key that it signs with")
-    func key() {
+    @Test func `the issuer names the key that it signs with`() {
         #expect(issuer(1, 1).keyID == "2026-11")
     }
 
-    @Test("makes tokens that say what it says they say")
-    func claims() throws {
+    @Test func `a token has the claims that are returned with it`() throws {
         let (token, claims) = issuer(1800, 43200).issue(for: UserID(7)!, at: AuthFixture.now)
         #expect(try Self.tokens.verify(token.span, at: AuthFixture.now) == claims)
         #expect(claims.user == UserID(7)!)
@@ -35,19 +32,18 @@ struct TokenIssuerTests {
     }
 
     @Test(
-        "makes no token that outlives its session",
         arguments: [
             (1800, 43200, 1800), (43200, 1800, 1800), (60, 60, 60), (61, 60, 60), (59, 60, 59),
             (1, 1, 1),
         ] as [(Int64, Int64, Int64)])
-    func lifetimes(lifetime: Int64, session: Int64, effective: Int64) throws {
+    func `no token outlives its session`(lifetime: Int64, session: Int64, effective: Int64) throws {
         let issuer = issuer(lifetime, session)
         #expect(issuer.lifetime == .seconds(effective))
         #expect(issuer.sessionLifetime == .seconds(session))
         let (token, claims) = issuer.issue(for: UserID(1)!, at: AuthFixture.now)
         #expect(claims.expires == Timestamp(seconds: 1_795_244_400 + effective))
         #expect(claims.expires <= (try #require(claims.sessionExpires)))
-        // Good from now on, to the last millisecond before its end.
+        // Valid from now on, to the last millisecond before its expiry.
         let last = Timestamp(milliseconds: claims.expires.milliseconds - 1)
         #expect(throws: Never.self) { try Self.tokens.verify(token.span, at: AuthFixture.now) }
         #expect(throws: Never.self) { try Self.tokens.verify(token.span, at: last) }
@@ -56,8 +52,7 @@ struct TokenIssuerTests {
         }
     }
 
-    @Test("survives lifetimes without a sensible end")
-    func absurd() {
+    @Test func `extreme lifetimes do not trap`() {
         let claims = issuer(.max, .max).issue(for: UserID(1)!, at: AuthFixture.now).claims
         #expect(claims.expires == Timestamp(milliseconds: .max))
     }

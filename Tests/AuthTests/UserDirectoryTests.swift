@@ -4,7 +4,7 @@ import Testing
 @testable import Auth
 
 extension User {
-    /// Somebody called `u` and the number.
+    /// A user with the name `u` and the number.
     static func test(
         _ id: Int64, username: String? = nil, password: PasswordHash? = nil,
         isDisabled: Bool = false
@@ -15,10 +15,8 @@ extension User {
     }
 }
 
-@Suite("The user directory")
 struct UserDirectoryTests {
-    @Test("knows its users, in the order of their ids")
-    func users() {
+    @Test func `a directory has its users, sorted by id`() {
         let users = UserDirectory([10, 2, 1].map { User.test($0) })
         #expect(users.all.map(\.username) == ["u1", "u2", "u10"])
         #expect(users.contains(UserID(10)!))
@@ -28,8 +26,7 @@ struct UserDirectoryTests {
         #expect(UserDirectory([]).all == [])
     }
 
-    @Test("does not contain a disabled user, and knows who it is")
-    func disabled() {
+    @Test func `a disabled user is not contained and can still be looked up`() {
         let user = User.test(1, isDisabled: true)
         let users = UserDirectory([user])
         #expect(!users.contains(user.id))
@@ -37,8 +34,7 @@ struct UserDirectoryTests {
         #expect(users.user(named: "u1") == user)
     }
 
-    @Test("finds a user by name, exactly but for how its letters are composed")
-    func usernames() {
+    @Test func `a name is looked up exactly, in any composition`() {
         let users = UserDirectory([.test(1, username: "zo\u{EB}"), .test(2, username: "alice")])
         #expect(users.user(named: "zo\u{EB}")?.id.rawValue == 1)
         #expect(users.user(named: "zoe\u{308}")?.id.rawValue == 1)
@@ -48,8 +44,7 @@ struct UserDirectoryTests {
         #expect(users.user(named: String(repeating: "a\u{301}", count: 1 << 16)) == nil)
     }
 
-    @Test("takes as a user name what is one")
-    func rules() {
+    @Test func `valid user names are normalized and others are refused`() {
         let long = String(repeating: "\u{E9}", count: 64)
         for (text, name) in [
             ("a", "a"), ("a b", "a b"), ("zoe\u{308}", "zo\u{EB}"), (long, long),
@@ -65,8 +60,7 @@ struct UserDirectoryTests {
         }
     }
 
-    @Test("takes a new hash only in place of the one that it has")
-    func replacing() {
+    @Test func `a new hash replaces only the current one`() {
         func hash(_ text: String) -> PasswordHash {
             PasswordHash(of: Password(text)!, iterations: 1000)
         }
@@ -77,12 +71,11 @@ struct UserDirectoryTests {
         #expect(users.replacing(other, by: new, of: id)[id]?.password == old)
         #expect(users.replacing(old, by: new, of: UserID(2)!).all == users.all)
         #expect(users.replacing(old, by: new, of: UserID(3)!).all == users.all)
-        // A value: whoever holds the old one goes on with it.
+        // A value type: other copies are unchanged.
         #expect(users[id]?.password == old)
     }
 
-    @Test("of the demo has Alice and Bob, who have no passwords")
-    func demo() {
+    @Test func `the demo has Alice and Bob, without passwords`() {
         let all = UserDirectory.demo.all
         #expect(all.map(\.username) == ["alice", "bob"])
         #expect(all.map(\.name) == ["Alice", "Bob"])

@@ -4,7 +4,6 @@ import Testing
 
 @testable import Auth
 
-@Suite("A user name")
 struct UsernameTests {
     @Test(
         arguments: [
@@ -24,7 +23,7 @@ struct UsernameTests {
             ("alice", "alicf"), ("zo\u{EB}", "zoe"), ("a b", "ab"), ("\u{30A2}", "\u{30A4}"),
             ("\u{430}lice", "alice"),
         ])
-    func `other names fold to different ones`(one: String, other: String) {
+    func `other names have different folded forms`(one: String, other: String) {
         #expect(Username.folded(one) != Username.folded(other))
     }
 
@@ -44,14 +43,13 @@ struct UsernameTests {
         #expect(Username.skeletons(one).isDisjoint(with: Username.skeletons(other)))
     }
 
-    @Test
-    func `a name is at most 64 characters and 256 bytes, as it is presented`() {
+    @Test func `a name has at most 64 characters, and 256 bytes as presented`() {
         let wide = "\u{20000}"
         #expect(Username.normalized(String(repeating: wide, count: 64)) != nil)
         #expect(Username.normalized(String(repeating: wide, count: 65)) == nil)
         #expect(Username.normalized(String(repeating: "a", count: 64)) != nil)
         #expect(Username.normalized(String(repeating: "a", count: 65)) == nil)
-        // Composed it would have 64 characters.
+        // Composed, it has 64 characters.
         #expect(Username.normalized(String(repeating: "\u{D55C}", count: 64)) != nil)
         let jamo = "\u{1112}\u{1161}\u{11AB}"
         #expect(
@@ -60,13 +58,12 @@ struct UsernameTests {
         #expect(Username.normalized(String(repeating: jamo, count: 29)) == nil)
     }
 
-    @Test
-    func `what has too many characters in any composition is refused before it is composed`() {
+    @Test func `a text that is too long in any composition is refused before it is composed`() {
         let sample: [Unicode.Scalar] = [
             "a", "\u{E9}", "\u{300}", "\u{315}", "\u{5AE}", "\u{958}", "\u{1100}", "\u{1161}",
             "\u{11A8}", "\u{9C7}", "\u{9BE}", "\u{1F82}", "\u{1D160}", "\u{4E00}",
         ]
-        // Whatever is short enough in NFC is never refused by the count.
+        // A name that is short enough in NFC is never refused.
         for first in sample {
             for second in sample {
                 for length in 1...64 {
@@ -83,8 +80,7 @@ struct UsernameTests {
         }
     }
 
-    @Test
-    func `what is no name is counted by its first 256 bytes, and is no user's`() {
+    @Test func `an invalid name is counted by its first 256 bytes and belongs to no user`() {
         let long = String(repeating: "\u{20000}", count: 64)
         let directory = UserDirectory([User(id: .init(1)!, username: long, name: "Long")])
         #expect(directory.user(named: long) != nil)

@@ -9,7 +9,6 @@ import Testing
 
 @testable import Auth
 
-@Suite("A users file")
 struct UsersFileTests {
     private let folder = try! TemporaryFolder()
     private var file: UsersFile { UsersFile(folder.path("users.json")) }
@@ -37,13 +36,13 @@ struct UsersFileTests {
 
     // MARK: Reading
 
-    @Test("is read as its description says")
-    func documented() throws {
+    @Test func `a users file is read as documented`() throws {
         let text = Self.hash("correct horse").text
         try folder.file(
             "users.json",
             """
-            {"users":[{"id":7,"username":"alice","name":"Alice","password":"\(text)","disabled":false},
+            {"users":[{"id":7,"username":"alice","name":"Alice","password":"\(text)",
+                       "disabled":false},
                       {"name":"Bob","username":"bob","id":2,"password":null,"disabled":true},
                       {"id":3,"username":"carol","name":"Carol"}]}
             """)
@@ -55,8 +54,7 @@ struct UsersFileTests {
         #expect(users.map(\.isDisabled) == [false, true, false])
     }
 
-    @Test("with everything wrong tells all of it, each with its place, and repeats no secret")
-    func problems() throws {
+    @Test func `all problems are reported, each with its place and without secrets`() throws {
         try folder.file(
             "users.json",
             """
@@ -78,61 +76,65 @@ struct UsersFileTests {
             let sentences = error.sentences("users.json")
             #expect(
                 sentences == [
-                    "users.json: version: no setting has this name; write users",
-                    "users.json: users[0].password: is no hash $pbkdf2-sha256$i=…; set it with `gatehouse user set-password`",
+                    "users.json: version: unknown key; allowed: users, next_id",
+                    "users.json: users[0].password: not a password hash "
+                        + "($pbkdf2-sha256$i=…); set it with `gatehouse user set-password`",
                     "users.json: users[1].id: 1 is also the id of users[0]",
                     "users.json: users[1].username: \"alice\" is also the user name of users[0]",
                     "users.json: users[2].id: not a whole number from 1 to 9007199254740991",
-                    "users.json: users[2].username: not a user name: 1 to 64 characters, no control characters, no white space at the ends",
-                    "users.json: users[2].name: not a name: at most 256 characters, no control characters",
+                    "users.json: users[2].username: not a user name: 1 to 64 characters, no "
+                        + "control characters, no white space at the ends",
+                    "users.json: users[2].name: not a name: at most 256 characters, no "
+                        + "control characters",
                     "users.json: users[2].password: a number is neither a string nor null",
                     "users.json: users[2].disabled: a string is neither true nor false",
                     "users.json: users[3].id: not a whole number from 1 to 9007199254740991",
                     "users.json: users[3].username: a number is not a string",
                     "users.json: users[3].name: null is not a string",
-                    "users.json: users[3].pasword: no setting has this name; a user has id, username, name, password, disabled",
+                    "users.json: users[3].pasword: unknown key; allowed: id, username, name, "
+                        + "password, disabled",
                     "users.json: users[4].id: not a whole number from 1 to 9007199254740991",
                     "users.json: users[4].username: is missing",
                     "users.json: users[4].name: is missing",
                     "users.json: users[5]: a string is not an object with id, username and name",
                     "users.json: users[6].id: not a whole number from 1 to 9007199254740991",
                     "users.json: users[7].username: \"zo\u{EB}\" is also the user name of users[6]",
-                    "users.json: users[7].password: is no hash $pbkdf2-sha256$i=…; set it with `gatehouse user set-password`",
+                    "users.json: users[7].password: not a password hash "
+                        + "($pbkdf2-sha256$i=…); set it with `gatehouse user set-password`",
                 ])
             #expect(!"\(error) \(String(reflecting: error))".contains("hunter2"))
         }
     }
 
     @Test(
-        "that is torn or something else is refused with its line",
         arguments: [
             ("", "users.json:1: the file ends too early"),
             ("{\"users\":[\n{\"id\":1,", "users.json:2: the file ends too early"),
-            ("{\"users\":[]}\n{", "users.json:2: something follows the object"),
-            ("{\"users\":[],\n\"users\":[]}", "users.json:2: a name that is there twice"),
+            ("{\"users\":[]}\n{", "users.json:2: unexpected content after the object"),
+            ("{\"users\":[],\n\"users\":[]}", "users.json:2: duplicate name"),
             ("alice:x:1000", "users.json:1: not JSON"),
             ("[]", "users.json: the file must hold one object, {\"users\":[…]}"),
             ("null", "users.json: the file must hold one object, {\"users\":[…]}"),
-            ("{}", "users.json: users: is missing; write {\"users\":[]} for none"),
+            ("{}", "users.json: users: is missing; write {\"users\":[]} for an empty list"),
             ("{\"users\":{}}", "users.json: users: an object is not a list"),
         ])
-    func foreign(content: String, sentence: String) throws {
+    func `a truncated or foreign file is refused with the line number`(
+        content: String, sentence: String
+    ) throws {
         try folder.file("users.json", content)
         #expect(sentences { _ = try file.read() } == [sentence])
-        // Nor is it changed.
+        // It is not changed either.
         #expect(sentences { try file.update(making: true) { $0 = [Self.bob] } } == [sentence])
         #expect(try folder.content("users.json") == content)
     }
 
-    @Test("with thousands of problems tells the first hundred")
-    func manyProblems() throws {
+    @Test func `at most a hundred problems are reported`() throws {
         let wrong = Array(repeating: "1", count: 3000).joined(separator: ",")
         try folder.file("users.json", "{\"users\":[\(wrong)]}")
         #expect(sentences { _ = try file.read() }.count == 100)
     }
 
-    @Test("is no larger, and has no more users, than there is a use for")
-    func limits() throws {
+    @Test func `a file that is too large or has too many users is refused`() throws {
         try folder.file("users.json", String(repeating: " ", count: UsersFile.maximumSize + 1))
         #expect(throws: UsersFileError.tooLarge) { try file.read() }
         let many = Array(repeating: "0", count: UsersFile.maximumUsers + 1).joined(separator: ",")
@@ -140,8 +142,7 @@ struct UsersFileTests {
         #expect(throws: UsersFileError.tooManyUsers) { try file.read() }
     }
 
-    @Test("that cannot be read says why")
-    func unreadable() throws {
+    @Test func `a file that cannot be read is reported with the reason`() throws {
         #expect(
             sentences { _ = try file.read() }
                 == ["users.json: the users cannot be read: No such file or directory"])
@@ -149,7 +150,7 @@ struct UsersFileTests {
             atPath: folder.path("users.json"), withIntermediateDirectories: false)
         #expect(throws: UsersFileError.notRegular) { try file.read() }
         try FileManager.default.removeItem(atPath: folder.path("users.json"))
-        // Nobody will ever write to it.
+        // A read would wait forever: nothing writes to the pipe.
         #expect(mkfifo(folder.path("users.json"), 0o600) == 0)
         #expect(throws: UsersFileError.notRegular) { try file.read() }
     }
@@ -165,14 +166,13 @@ struct UsersFileTests {
 
     // MARK: Changing
 
-    @Test("keeps what it is given, in the order it is given")
-    func roundTrip() throws {
+    @Test func `users are read back as they were written, in the same order`() throws {
         let users = [Self.largest, Self.alice, Self.bob]
         try make(users)
         #expect(try file.read() == users)
         #expect(try mode() == 0o600)
         #expect(folder.allNames == [".users.json.lock", "users.json"])
-        // A user a line.
+        // One user per line.
         #expect(try folder.content("users.json").split(separator: "\n").count == 5)
         let tree = try JSONSerialization.jsonObject(
             with: Data(contentsOf: URL(filePath: folder.path("users.json"))))
@@ -180,8 +180,7 @@ struct UsersFileTests {
         #expect(list.map { $0["name"] as? String } == users.map(\.name))
     }
 
-    @Test("is one that nobody else can read, once it is changed, and so is what is beside it")
-    func modes() throws {
+    @Test func `a changed file and its lock are readable by the owner only`() throws {
         try folder.file("users.json", "{\"users\":[]}", mode: 0o644)
         try file.update { $0 = [Self.alice] }
         #expect(try mode() == 0o600)
@@ -189,8 +188,7 @@ struct UsersFileTests {
         #expect(lock.mode & 0o777 == 0o600)
     }
 
-    @Test("knows which ids may have been somebody's, where it says so")
-    func usedIDs() throws {
+    @Test func `ids of removed users are known if the file has next_id`() throws {
         func used() throws -> [Int64] {
             let ids = try file.readAll().ids
             return (1...9).filter { ids.mayHaveBeenUsed(UserID($0)!) }
@@ -204,8 +202,7 @@ struct UsersFileTests {
         #expect(try file.readAll().ids.next == UserID(6))
     }
 
-    @Test("tells beforehand whether it can be changed")
-    func writable() throws {
+    @Test func `isWritable predicts whether the file can be changed`() throws {
         #expect(!file.isWritable)
         try file.update(making: true) { $0 = [Self.alice] }
         #expect(file.isWritable)
@@ -216,7 +213,7 @@ struct UsersFileTests {
             atPath: folder.path("loose"), withDestinationPath: "nowhere")
         #expect(!UsersFile(folder.path("loose")).isWritable)
         #expect(!UsersFile(folder.path).isWritable)
-        // Where the lock belongs there is something else.
+        // A directory has the name of the lock file.
         let lock = folder.path(".users.json.lock")
         try FileManager.default.removeItem(atPath: lock)
         try FileManager.default.createDirectory(
@@ -226,8 +223,8 @@ struct UsersFileTests {
     }
 
     @Test(
-        "is not said to be writable where permissions are missing", .enabled(if: geteuid() != 0))
-    func unwritable() throws {
+        .enabled(if: geteuid() != 0))
+    func `a file without write permissions is not writable`() throws {
         try file.update(making: true) { $0 = [Self.alice] }
         chmod(folder.path(".users.json.lock"), 0o400)
         #expect(!file.isWritable)
@@ -238,8 +235,7 @@ struct UsersFileTests {
         chmod(folder.path, 0o700)
     }
 
-    @Test("never gives the id of somebody who is gone to somebody else")
-    func nextID() throws {
+    @Test func `the id of a removed user is never used again`() throws {
         func add(_ username: String) throws -> Int64? {
             try file.update(making: true) { users, ids in
                 guard let nextID = ids.next else { return nil }
@@ -251,7 +247,7 @@ struct UsersFileTests {
         #expect(try add("b") == 2)
         _ = try file.update { users in users.removeAll() }
         #expect(try add("c") == 3)
-        // An id that was chosen by hand is followed by the next.
+        // A manually chosen id is followed by the next higher one.
         _ = try file.update { users in
             users.append(User(id: UserID(17)!, username: "d", name: "N"))
         }
@@ -263,16 +259,14 @@ struct UsersFileTests {
         #expect(try add("g") == nil)
     }
 
-    @Test("is not written where nothing was changed")
-    func unchanged() throws {
+    @Test func `an update that changes nothing does not write the file`() throws {
         try folder.file("users.json", "{ \"users\" : [ ] }")
         let answer = try file.update { users in users.count }
         #expect(answer == 0)
         #expect(try folder.content("users.json") == "{ \"users\" : [ ] }")
     }
 
-    @Test("that is not there is made only by whoever says so")
-    func making() throws {
+    @Test func `a missing file is created only on request`() throws {
         #expect(throws: UsersFileError.cannotRead(.noSuchFileOrDirectory)) {
             try file.update { _ in }
         }
@@ -281,8 +275,7 @@ struct UsersFileTests {
         #expect(try file.read() == [Self.bob])
     }
 
-    @Test
-    func `behind a symbolic link is read, and not written`() throws {
+    @Test func `a symbolic link is followed for reading and not for writing`() throws {
         try FileManager.default.createDirectory(
             atPath: folder.path("real"), withIntermediateDirectories: false)
         try folder.file("real/users.json", "{\"users\":[]}")
@@ -298,8 +291,7 @@ struct UsersFileTests {
         #expect(folder.names == ["real", "users.json"])
     }
 
-    @Test("is not lost to what a killed process has left, nor to a trap laid in its place")
-    func leftovers() throws {
+    @Test func `leftovers of a killed process and links in their place do no harm`() throws {
         try make([Self.alice])
         try folder.file(".users.json.new", "{\"users\":[{\"id\":")
         try file.update { $0.append(Self.bob) }
@@ -313,7 +305,7 @@ struct UsersFileTests {
     }
 
     @Test(.enabled(if: geteuid() == 0))
-    func `of another account is neither read nor written by root`() throws {
+    func `root neither reads nor writes a file of another account`() throws {
         try make([Self.alice])
         #expect(chown(folder.path("users.json"), 12_345, 23_456) == 0)
         let fault = PathFault(
@@ -338,7 +330,9 @@ struct UsersFileTests {
     }
 
     @Test(arguments: [0o620, 0o602, 0o666] as [mode_t])
-    func `that others can change is refused, with the command that mends it`(mode: mode_t) throws {
+    func `a file that others can change is refused with the command that repairs it`(mode: mode_t)
+        throws
+    {
         try make([Self.alice])
         #expect(chmod(folder.path("users.json"), mode) == 0)
         let path = folder.path("users.json")
@@ -352,7 +346,7 @@ struct UsersFileTests {
     }
 
     @Test
-    func `in a folder that others can change is refused, and is not made there`() throws {
+    func `a folder that others can change is refused for reading and creating a file`() throws {
         #expect(chmod(folder.path, 0o770) == 0)
         defer { chmod(folder.path, 0o700) }
         let fault = PathFault(path: folder.path, kind: .folder, reason: .mode(0o40770))
@@ -366,7 +360,7 @@ struct UsersFileTests {
         (Array("{\"users\":[]}".utf16).flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }, .utf16),
         ([0xFE, 0xFF, 0, UInt8(ascii: "{"), 0, UInt8(ascii: "}")], .utf16),
     ])
-    func `with a byte order mark, or in UTF-16, is refused by name`(
+    func `a byte order mark and UTF-16 are refused by name`(
         bytes: [UInt8], encoding: TextEncoding
     ) throws {
         try folder.file("users.json", "")
@@ -374,11 +368,11 @@ struct UsersFileTests {
         #expect(throws: UsersFileError.encoding(encoding)) { try file.read() }
     }
 
-    // MARK: Mounted alone
+    // MARK: A file that is a mount point
 
-    /// What rename(2) says of a file that is a mount, and what it says between two mounts.
+    /// The errors of rename(2) for a mount point, and between two mounts.
     @Test(arguments: [Errno.resourceBusy, .improperLink])
-    func `that cannot be replaced is written in place, and the old content kept`(
+    func `a file that cannot be replaced is written in place, and a copy is kept`(
         error: Errno
     ) throws {
         try make([Self.alice, .test(9)])
@@ -398,16 +392,15 @@ struct UsersFileTests {
             folder.allNames == [".users.json.lock", ".users.json.old", "users.json"])
     }
 
-    @Test
-    func `that is written in place is as it was where an operation fails`() throws {
+    @Test func `a failed write in place leaves the old or the new users`() throws {
         var (number, hasFailed) = (0, true)
         while hasFailed {
             try make([Self.alice])
             number += 1
-            let bad = number
+            let failing = number
             let fileSystem = FileSystemDouble { operation, count in
                 if operation == .rename { return .failed(.resourceBusy) }
-                return count == bad ? .failed(.ioError) : .done
+                return count == failing ? .failed(.ioError) : .done
             }
             let mounted = UsersFile(folder.path("users.json"), fileSystem: fileSystem)
             let sentences = sentences { try mounted.update { $0.append(Self.bob) } }
@@ -420,7 +413,7 @@ struct UsersFileTests {
     }
 
     @Test(.enabled(if: SmallDisk.canBeMade))
-    func `that is a mount of its own can be changed`() throws {
+    func `a file that is a mount of its own can be changed`() throws {
         try make([Self.alice])
         let outside = try TemporaryFolder()
         try outside.file("real.json", try folder.content("users.json"))
@@ -433,37 +426,36 @@ struct UsersFileTests {
         #expect(try UsersFile(outside.path("real.json")).read() == [Self.alice, Self.bob])
     }
 
-    @Test("is as it was, or as it should be, whichever operation fails")
-    func failures() throws {
+    @Test func `a failed operation leaves the old or the new users`() throws {
         let (before, after) = ([Self.alice], [Self.alice, Self.bob])
         for error in [Errno.noSpace, .ioError, .permissionDenied, .readOnlyFileSystem] {
             var (number, hasFailed, written) = (0, true, 0)
             while hasFailed {
                 try make(before)
                 number += 1
-                let bad = number
+                let failing = number
                 let fileSystem = FileSystemDouble { _, count in
-                    count == bad ? .failed(error) : .done
+                    count == failing ? .failed(error) : .done
                 }
                 let file = UsersFile(folder.path("users.json"), fileSystem: fileSystem)
                 let sentences = sentences { try file.update { $0.append(Self.bob) } }
                 let users = try self.file.read()
                 #expect(users == before || users == after, "operation \(number)")
                 if users == after { written += 1 }
-                // What is not told is done.
+                // A change without an error must be in the file.
                 #expect(!sentences.isEmpty || users == after)
                 for sentence in sentences { #expect(sentence.contains(error.description)) }
                 hasFailed = fileSystem.total >= number
             }
-            // The last had nothing to fail; before it were the two of the folder's synchronisation.
+            // The last round had no failure; the two before it failed in the directory's
+            // synchronization.
             #expect(number >= 9)
             #expect(written == 3)
         }
         #expect(folder.allNames == [".users.json.lock", "users.json"])
     }
 
-    @Test("in a folder that cannot be written says so")
-    func readOnlyFolder() throws {
+    @Test func `a folder that cannot be written is reported`() throws {
         try make([Self.alice])
         let fileSystem = FileSystemDouble { operation, _ in
             operation == .open ? .failed(.readOnlyFileSystem) : .done
@@ -472,15 +464,14 @@ struct UsersFileTests {
         #expect(
             sentences { try file.update { $0 = [] } }
                 == [
-                    "users.json: its folder cannot be written: Read-only file system; a change needs a "
-                        + "lock and a new file there: if the file is mounted alone, mount its folder "
-                        + "instead"
+                    "users.json: its folder cannot be written: Read-only file system; a change "
+                        + "creates a lock and a new file there: if only the file is mounted, mount "
+                        + "its folder"
                 ])
         #expect(try self.file.read() == [Self.alice])
     }
 
-    @Test("that is written in pieces is whole")
-    func shortWrites() throws {
+    @Test func `a file that is written in pieces is complete`() throws {
         let users = (1...200).map { User.test($0) }
         let fileSystem = FileSystemDouble { operation, _ in operation == .write ? .short : .done }
         let file = UsersFile(folder.path("users.json"), fileSystem: fileSystem)
@@ -489,10 +480,9 @@ struct UsersFileTests {
         #expect(fileSystem.count(of: .write) > 5)
     }
 
-    // MARK: At once
+    // MARK: Concurrency
 
-    @Test("loses no change where several are made at once")
-    func atOnce() throws {
+    @Test func `no concurrent change is lost`() throws {
         try folder.file("users.json", "{\"users\":[]}")
         let file = file
         let rounds = 10
@@ -504,15 +494,14 @@ struct UsersFileTests {
         }
         let ids = try file.read().map(\.id.rawValue)
         #expect(ids.sorted() == Array(1...Int64(4 * rounds)))
-        // Each thread's in its order.
+        // Changes of one thread keep their order.
         for thread in 0..<4 {
             let own = ids.filter { ($0 - 1) / Int64(rounds) == thread }
             #expect(own == own.sorted())
         }
     }
 
-    @Test("is read whole at any moment while it is changed")
-    func reading() throws {
+    @Test func `a reader never sees an incomplete file while it is changed`() throws {
         try make([Self.alice])
         let file = file
         let isDone = Monitor(false)
@@ -530,30 +519,28 @@ struct UsersFileTests {
         #expect(counts.isSubset(of: Set(1...7)))
     }
 
-    @Test("takes an upgraded hash only in place of the one that was verified")
-    func upgrade() throws {
+    @Test func `a new hash replaces only the one that was verified`() throws {
         let (old, new, other) = (Self.hash("old"), Self.hash("new"), Self.hash("other"))
         try make([.test(1, password: old), Self.bob])
         #expect(try file.replace(old, by: new, of: UserID(1)!))
         #expect(try file.read() == [.test(1, password: new), Self.bob])
-        // Somebody has set another password in between, has removed the user, or the hash.
+        // The password was changed, the user removed, or the hash removed in the meantime.
         #expect(try !file.replace(old, by: other, of: UserID(1)!))
         #expect(try !file.replace(new, by: other, of: UserID(2)!))
         #expect(try !file.replace(new, by: other, of: UserID(3)!))
         #expect(try file.read() == [.test(1, password: new), Self.bob])
     }
 
-    @Test("is upgraded by one of many who have verified the same hash")
-    func upgradeRace() throws {
+    @Test func `one of many concurrent upgrades of a hash succeeds`() throws {
         let old = Self.hash("old")
         try make([.test(1, password: old)])
-        let news = (0..<4).map { Self.hash("new \($0)") }
+        let newHashes = (0..<4).map { Self.hash("new \($0)") }
         let winners = Monitor<[Int]>([])
         let file = file
         inThreads(4) { thread in
             while true {
                 do throws(UsersFileError) {
-                    if try file.replace(old, by: news[thread], of: UserID(1)!) {
+                    if try file.replace(old, by: newHashes[thread], of: UserID(1)!) {
                         winners.withLock { $0.append(thread) }
                     }
                     return
@@ -563,11 +550,10 @@ struct UsersFileTests {
             }
         }
         let winner = try #require(winners.withLock { $0.count == 1 ? $0.first : nil })
-        #expect(try file.read().map(\.password) == [news[winner]])
+        #expect(try file.read().map(\.password) == [newHashes[winner]])
     }
 
-    @Test("that somebody changes right now keeps an upgrade from waiting")
-    func busy() throws {
+    @Test func `an upgrade does not wait while the file is being changed`() throws {
         let old = Self.hash("old")
         try make([.test(1, password: old)])
         var error: UsersFileError?
@@ -582,28 +568,28 @@ struct UsersFileTests {
         #expect(try !file.replace(Self.hash("x"), by: old, of: UserID(1)!))
     }
 
-    // MARK: Hostile
+    // MARK: Hostile input
 
-    @Test("that is mutated is read or refused, never a trap", arguments: 1...4)
-    func mutations(seed: UInt64) throws {
+    @Test(arguments: 1...4)
+    func `a mutated file is read or refused, never a trap`(seed: UInt64) throws {
         try make([Self.alice, Self.bob, Self.largest])
         let text = Array(try folder.content("users.json").utf8)
         let interesting = Array("{}[]\",:\\u$=+.-0129 \n".utf8) + [0, 0x80, 0xc3, 0xff]
-        var dice = SeededGenerator(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         var accepted = 0
         let rounds = 2000
         for _ in 0..<rounds {
             var bytes = text
-            for _ in 0..<Int.random(in: 1...2, using: &dice) {
-                let index = Int.random(in: 0..<bytes.count, using: &dice)
-                let byte = interesting.randomElement(using: &dice)!
-                switch Int.random(in: 0..<6, using: &dice) {
+            for _ in 0..<Int.random(in: 1...2, using: &generator) {
+                let index = Int.random(in: 0..<bytes.count, using: &generator)
+                let byte = interesting.randomElement(using: &generator)!
+                switch Int.random(in: 0..<6, using: &generator) {
                 case 0: bytes[index] = byte
-                case 1: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &dice)
+                case 1: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
                 case 2: bytes.insert(byte, at: index)
                 case 3: bytes.remove(at: index)
                 case 4:
-                    let end = Int.random(in: index...bytes.count, using: &dice)
+                    let end = Int.random(in: index...bytes.count, using: &generator)
                     bytes.insert(contentsOf: Array(bytes[index..<end]), at: index)
                 default: bytes.removeSubrange(index...)
                 }
@@ -612,13 +598,13 @@ struct UsersFileTests {
             do throws(UsersFileError) {
                 let users = try UsersFileReader.users(in: bytes).users
                 accepted += 1
-                // What is read is what a directory can be made of.
+                // The result is valid input for a directory.
                 #expect(UserDirectory(users).all.count == users.count)
             } catch {
                 let hash = try #require(Self.alice.password?.text.split(separator: "$").last)
-                let told = error.sentences("users.json").joined()
-                #expect(!told.contains(hash))
-                #expect(!told.isEmpty)
+                let messages = error.sentences("users.json").joined()
+                #expect(!messages.contains(hash))
+                #expect(!messages.isEmpty)
             }
         }
         #expect((20...(rounds - 20)).contains(accepted))

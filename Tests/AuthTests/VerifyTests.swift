@@ -22,14 +22,12 @@ private func decoded(_ value: String) -> [UInt8]? {
     return bytes
 }
 
-@Suite("An answer to a proxy that asks whether a request may pass")
 struct VerifyTests {
-    @Test("says who it is from")
-    func fields() throws {
-        let house = try AuthFixture { _ in }
-        let token = house.token()
-        let sid = try #require(try house.claims(token).sessionID?.string)
-        let verify = house.bearer.protecting(Verify(.demo).respond)
+    @Test func `a verified request gets the user's fields, and a refused one gets none`() throws {
+        let fixture = try AuthFixture { _ in }
+        let token = fixture.token()
+        let sid = try #require(try fixture.claims(token).sessionID?.string)
+        let verify = fixture.bearer.protecting(Verify(.demo).respond)
         let expected = Answer(
             status: 204,
             fields: [
@@ -48,14 +46,13 @@ struct VerifyTests {
         let user = User(id: UserID(1)!, username: "u", name: name)
         let verify = Verify(UserDirectory([user]))
         let claims = Claims(user: UserID(1)!, expires: AuthFixture.now)
-        // A field without a value has nothing behind its colon but a space.
+        // An empty value is sent as a colon and a space.
         return try answer(to: get()) { verify.respond(to: $0, from: claims) }
             .fields.first { $0.hasPrefix("X-Auth-User-Name: ") }?.replacing(
                 "X-Auth-User-Name: ", with: "")
     }
 
     @Test(
-        "spells names in visible ASCII",
         arguments: [
             ("Alice", "Alice"), ("", ""), (" ", "%20"), ("  ", "%20%20"), ("a b", "a b"),
             (" a  b ", "%20a  b%20"), ("100%", "100%25"), ("%41", "%2541"),
@@ -63,19 +60,18 @@ struct VerifyTests {
             ("a\r\nX-Auth-User-Id: 2", "a%0D%0AX-Auth-User-Id: 2"), ("\0\u{7F}\t", "%00%7F%09"),
             ("a,b;c=\"d\"", "a,b;c=\"d\""), ("\u{85}\u{2028}", "%C2%85%E2%80%A8"),
         ])
-    func names(name: String, expected: String) throws {
+    func `a user name is encoded in visible ASCII`(name: String, expected: String) throws {
         #expect(try value(of: name) == expected)
         #expect(decoded(expected).map(text) == name)
     }
 
-    @Test("spells any name so that it can be read back")
-    func fuzz() throws {
-        var dice = SeededGenerator(seed: 204)
+    @Test func `every user name can be decoded from its field`() throws {
+        var generator = SeededGenerator(seed: 204)
         for _ in 0..<TestScale.rounds(300, long: 20_000) {
             var name = String.UnicodeScalarView()
-            for _ in 0..<Int.random(in: 0...12, using: &dice) {
-                let limit: UInt32 = [0x30, 0x80, 0x800, 0x11_0000].randomElement(using: &dice)!
-                let number = UInt32.random(in: 0..<limit, using: &dice)
+            for _ in 0..<Int.random(in: 0...12, using: &generator) {
+                let limit: UInt32 = [0x30, 0x80, 0x800, 0x11_0000].randomElement(using: &generator)!
+                let number = UInt32.random(in: 0..<limit, using: &generator)
                 if let scalar = Unicode.Scalar(number) { name.append(scalar) }
             }
             let value = try #require(try value(of: String(name)))
@@ -84,12 +80,11 @@ struct VerifyTests {
         }
     }
 
-    @Test("spells the session of a token from elsewhere in visible ASCII")
-    func foreign() throws {
-        let house = try AuthFixture { _ in }
+    @Test func `the session of a foreign token is encoded in visible ASCII`() throws {
+        let fixture = try AuthFixture { _ in }
         let token = forged(
             payload: #"{"user_id":1,"exp":1795246200.5,"sid":"a\r\nX: y\u00e9"}"#)
-        let verify = house.bearer.protecting(Verify(.demo).respond)
+        let verify = fixture.bearer.protecting(Verify(.demo).respond)
         let answer = try answer(to: get("Bearer \(token)"), by: verify)
         #expect(answer.field("X-Auth-Session") == "a%0D%0AX: y%C3%A9")
         #expect(answer.field("X-Auth-Expires") == "1795246200")

@@ -5,9 +5,9 @@ import Logging
 import Revocation
 import Time
 
-/// POST /issue for whoever may use the administrator's socket: a token without a login, for an operator
-/// who tries something out. `{"user":1}`, and `"ttl"` in seconds, at most a session's length: then the
-/// session ends with the token. On record like any other.
+/// POST /issue on the admin socket: a token without a login, for an operator's tests. The body is
+/// `{"user":1}`, optionally with `"ttl"` in seconds, at most the session lifetime; the session then
+/// ends with the token. Logged like any other token.
 package struct AdminIssue: Sendable {
     private let issuer: TokenIssuer
     private let users: UserDirectory

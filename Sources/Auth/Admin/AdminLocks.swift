@@ -5,8 +5,8 @@ import JWT
 import Logging
 import Time
 
-/// The locks of the login throttle, for clients of the administrator's socket: GET /locks lists
-/// them, POST /unlock ends them before their time.
+/// The locks of the login throttle on the admin socket: GET /locks lists them, POST /unlock ends
+/// them.
 package struct AdminLocks: Sendable {
     private let throttle: LoginThrottle
     private let users: UserDirectory
@@ -27,9 +27,14 @@ package struct AdminLocks: Sendable {
 
     // MARK: GET /locks
 
-    /// `{"locks":[{"kind":"name","user":1,"username":"alice","until":1795245300}]}`. Kinds: `name`,
-    /// `id`, `account` (both together) and `address`; a lock that no user has shows the log's
-    /// `fingerprint` and has the kind `unknown`.
+    /// Responds with `{"locks":[{"kind":"name","user":1,"username":"alice","until":1795245300}]}`.
+    ///
+    /// | kind | the lock of | members beside `until` |
+    /// | --- | --- | --- |
+    /// | `name`, `id` | one identifier of a user | `user`, `username` |
+    /// | `account` | both identifiers of a user together | `user`, `username` |
+    /// | `address` | a network | `address` |
+    /// | `unknown` | an identifier that no user has | `fingerprint`, as in the log |
     package func list(_ request: Request) -> Response {
         var writer = JSONWriter()
         writer.beginObject()
@@ -75,8 +80,8 @@ package struct AdminLocks: Sendable {
 
     // MARK: POST /unlock
 
-    /// An object with one of `user`, `username`, `address` and `all`. The answer, `{"locks":2}`,
-    /// says how many locks ended; counts of failures are reset in any case.
+    /// Takes an object with one of `user`, `username`, `address` and `all`. The response,
+    /// `{"locks":2}`, is the number of locks that ended; failure counts are reset in any case.
     package func unlock(_ request: Request) -> HandlerResult {
         guard case .object(let all)? = try? JSONValue(parsing: request.body) else {
             return .response(.error(.badRequest, "Invalid JSON"))
@@ -85,8 +90,8 @@ package struct AdminLocks: Sendable {
         guard members.count == 1, let member = members.first else {
             return .response(.error(.badRequest, "Invalid request"))
         }
-        // The content is read here, because it is overwritten as soon as the client is gone; the
-        // identifiers of every user are hashed beside the worker.
+        // Parse the body here, because it is overwritten when the connection closes. The
+        // identifiers of all users are hashed on the queue.
         return .slow(.ioBound) { unlock(member, request) }
     }
 
@@ -136,8 +141,8 @@ package struct AdminLocks: Sendable {
 }
 
 extension LoginThrottle {
-    /// Resets the counts of users who have another password than before: the failures were at the
-    /// old one. Says so of those that were locked.
+    /// Resets the counts of users whose password has changed: the failures were attempts with the
+    /// old one. Logs an event for each user who was locked.
     package func forgive(
         _ users: UserDirectory, replacing old: UserDirectory, at now: Timestamp,
         _ log: SecurityLog
@@ -154,7 +159,7 @@ extension LoginThrottle {
 }
 
 extension [JSONValue.Member] {
-    /// In the body of a request null counts as absent: many serializers write it for what is not
-    /// set.
+    /// The members without those that are null. In a request body null counts as absent: many
+    /// serializers write it for unset properties.
     package var withoutNulls: [JSONValue.Member] { filter { $0.value != .null } }
 }

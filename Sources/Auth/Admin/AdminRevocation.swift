@@ -5,10 +5,11 @@ import POSIX
 import Revocation
 import Time
 
-/// POST /revoke on the administrator's socket. A form with `token` revokes that token (RFC 7009)
-/// and its session. A JSON object with one of `token`, `token_id`, `session`, `user` and `all`
-/// revokes what it names. The revocation is on disk before the response, `{"known":true}`, is sent.
-/// An identifier that the server does not know is revoked, too; the response is `{"known":false}`.
+/// POST /revoke on the admin socket. A form with `token` revokes that token (RFC 7009) and its
+/// session. A JSON object with one of `token`, `token_id`, `session`, `user` and `all` revokes what
+/// it names. The revocation is on disk before the response, `{"known":true}`, is sent. An
+/// identifier that the server does not know is revoked, too; the response is then
+/// `{"known":false}`.
 package struct AdminRevocation: Sendable {
     private let tokens: HS256
     private let users: UserDirectory
@@ -32,7 +33,7 @@ package struct AdminRevocation: Sendable {
     package func respond(to request: Request) -> HandlerResult {
         switch RevocationRequest(request, tokens, at: clock.now()) {
         case .invalid: .response(Self.invalidRequest)
-        // RFC 7009 §2.2: a token that is none needs no revocation.
+        // RFC 7009 §2.2: an invalid token does not cause an error.
         case .nothing: .response(Self.done(isKnown: false))
         case .revoke(let target): .slow(.ioBound) { revoke(request, target) }
         }

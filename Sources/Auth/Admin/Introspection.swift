@@ -3,8 +3,8 @@ import JSON
 import JWT
 import Time
 
-/// POST /introspect for whoever may use the administrator's socket (RFC 7662): what a token says, if it
-/// is good at this moment. Judged and put on record like any other.
+/// POST /introspect on the admin socket (RFC 7662): the claims of a token that is valid now. The
+/// token is verified and logged like any other.
 package struct Introspection: Sendable {
     private let bearer: BearerAuthentication
     private let users: UserDirectory
@@ -22,7 +22,7 @@ package struct Introspection: Sendable {
         do throws(BearerAuthentication.Rejection) {
             claims = try bearer.check(request, token.span).claims
         } catch {
-            // §2.2: no word about why.
+            // §2.2: do not reveal why the token is inactive.
             return Self.inactive
         }
         var writer = JSONWriter()

@@ -5,10 +5,10 @@ import POSIX
 import Revocation
 import Time
 
-/// What an administrator wants to be good no longer: the content of POST /revoke.
+/// The body of POST /revoke: what an administrator wants to revoke.
 package enum RevocationRequest: Sendable {
     case revoke(RevocationTarget)
-    /// A token that none of our keys has signed.
+    /// A token that none of our keys has signed: there is nothing to revoke.
     case nothing
     case invalid
 
@@ -29,7 +29,7 @@ package enum RevocationRequest: Sendable {
         self = .invalid
         guard case .object(let all)? = try? JSONValue(parsing: json) else { return }
         var members = all.withoutNulls
-        // RFC 7009 §2.1: of no use here, where there is one kind of token.
+        // RFC 7009 §2.1: ignored, because there is only one kind of token.
         members.removeAll { $0.name == "token_type_hint" }
         guard members.count == 1, let member = members.first else { return }
         switch (member.name, member.value) {
@@ -49,8 +49,8 @@ package enum RevocationRequest: Sendable {
         }
     }
 
-    /// A token is revoked by what it says, so its signature has to hold; that it is not good yet, or not
-    /// for us, or expired, changes nothing.
+    /// Revokes a token by its claims, so its signature must be valid. A token that is expired, not
+    /// valid yet or for another audience can be revoked, too.
     private init(token: [UInt8], _ tokens: HS256, at now: Timestamp) {
         var claims: Claims?
         do throws(TokenError) { claims = try tokens.verify(token.span, at: now) } catch {
@@ -70,12 +70,14 @@ package enum RevocationRequest: Sendable {
 }
 
 extension Revocations {
-    /// Revokes what an administrator has named, and returns when that is on the disk.
-    /// - Parameter leeway: of the policy that tokens are verified by.
+    /// Revokes what an administrator has named. Returns when the revocation is on disk.
+    /// - Parameter leeway: the clock leeway of the policy that tokens are verified with.
+    /// - Throws: as `Revocations.revoke(_:at:until:)`.
     package func revoke(
         _ target: RevocationTarget, at now: Timestamp, leeway: TimeAmount
     ) throws(Errno) {
-        // What is named by hand may be good for as long as anything is.
+        // Nothing is known about the expiry of a named identifier: keep the revocation as long as
+        // any.
         let longest = now + Self.longest
         switch target {
         case .token(let claims, let token, let session):
@@ -91,23 +93,22 @@ extension Revocations {
 }
 
 package enum RevocationTarget: Sendable {
-    /// A token that was shown, and its session with it: whoever has the token may have exchanged it
-    /// long ago.
+    /// A presented token, together with its session: it may have been exchanged before.
     case token(Claims, ShortText, session: ShortText)
-    /// An identifier alone does not tell what its token was exchanged for.
+    /// A token alone: its identifier does not show which session it belongs to.
     case tokenID(ShortText)
     case session(ShortText)
     case user(UserID)
     case all
 
-    /// Whether it is something that the server has met, as far as it remembers.
-    /// - Parameter sessions: those that this process has begun or renewed.
+    /// Whether the server has seen the target, as far as it remembers.
+    /// - Parameter sessions: the sessions that this process has started or refreshed.
     package func isKnown(
         to users: UserDirectory, _ sessions: SessionList, _ revocations: Revocations,
         at now: Timestamp
     ) -> Bool {
         switch self {
-        // One of the keys has signed it.
+        // A token was signed with one of our keys.
         case .token, .all: true
         case .tokenID(let id):
             sessions.isKnown(token: id, at: now) || revocations.isKnown(.token(id.bytes))
@@ -117,7 +118,7 @@ package enum RevocationTarget: Sendable {
         }
     }
 
-    /// As the log has it.
+    /// The scopes of the log events for this target.
     var scopes: [TokenRevoked.Scope] {
         switch self {
         case .token(let claims, let token, let session):

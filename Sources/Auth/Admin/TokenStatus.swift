@@ -4,14 +4,15 @@ import JWT
 import Revocation
 import Time
 
-/// What a server knows about a token beyond what the token says: whether it was revoked, and whether its
-/// user is there. Asked by identifiers, so that the token itself stays where it is; nothing goes on
-/// record, because nobody presented anything.
+/// What the server knows about a token beyond its claims: whether it was revoked, and whether its
+/// user exists. The lookup uses identifiers only, so the token need not be sent to the server. It
+/// is not logged, because no token was presented.
 package struct TokenStatus: Sendable, Equatable {
     package let finding: RevocationStatus?
     package let isUserKnown: Bool
 
-    /// - Parameter claims: complete, as `TokenIdentity` makes them.
+    /// - Parameter claims: with `jti` and `sid`, as `TokenIdentity.fillingIdentifiers` returns
+    ///   them.
     package init(
         of claims: Claims, _ revocations: Revocations, _ users: UserDirectory
     ) {
@@ -24,9 +25,9 @@ package struct TokenStatus: Sendable, Equatable {
         self.isUserKnown = isUserKnown
     }
 
-    /// The same for a verification at this moment: a cutoff is ahead of the clock by the leeway for
-    /// clocks, and in force at once.
-    /// - Parameter leeway: nil if the moment is now; then whatever is there is in force.
+    /// The status for a verification at `moment`. A cutoff can be later than the clock by the
+    /// leeway, and is in force at once; it then counts as of `moment`.
+    /// - Parameter leeway: nil if `moment` is the present: every revocation is in force.
     package func inForce(at moment: Timestamp, leeway: TimeAmount?) -> TokenStatus {
         guard case .revoked(let revoked)? = finding, revoked > moment else { return self }
         if let leeway, revoked > moment + leeway { return self }
@@ -35,7 +36,7 @@ package struct TokenStatus: Sendable, Equatable {
 
     // MARK: Over the administrator's socket
 
-    /// The content of POST /standing. Times are in milliseconds, as cutoffs are.
+    /// The body of POST /standing. Times are in milliseconds, because cutoffs are.
     package static func question(about claims: Claims) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
@@ -61,7 +62,7 @@ package struct TokenStatus: Sendable, Equatable {
         return writer.bytes
     }
 
-    /// Answers POST /standing.
+    /// Handles POST /standing.
     package static func respond(
         to request: Request, _ revocations: Revocations, _ users: UserDirectory
     ) -> Response {
@@ -86,7 +87,7 @@ package struct TokenStatus: Sendable, Equatable {
         return Response(.ok, json: writer.bytes)
     }
 
-    /// From the answer to POST /standing; nil if it is none.
+    /// Parses a response to POST /standing; nil if it is not one.
     package init?(_ answer: JSONValue) {
         guard case .object(let members) = answer else { return nil }
         var finding: RevocationStatus?

@@ -10,14 +10,14 @@ import Time
 /// A handler that cannot be called without a verified token.
 package typealias ProtectedHandler = @Sendable (Request, Claims) -> Response
 
-/// Lets requests with a good bearer token through to a handler (RFC 6750), and puts every
-/// verification on record, good or bad.
+/// Checks the bearer token of a request before a handler runs (RFC 6750), and logs every
+/// verification, successful or not.
 ///
-/// Credentials are taken from the Authorization field alone (§2.1), never from a query or a form.
-/// What a refused client learns is one of a few sentences (§3.1); the log has the reason.
+/// Credentials come from the Authorization field only (§2.1), never from a query or a form. A
+/// refused client gets one of a few fixed sentences (§3.1); the log has the precise reason.
 package struct BearerAuthentication: Sendable {
-    /// How long a token that was exchanged for another still works: two tabs that renew at once, an
-    /// answer that was lost on its way.
+    /// How long an exchanged token stays valid: two tabs may refresh at the same time, and a
+    /// response may be lost in transit.
     package static let grace = TimeAmount.seconds(10)
 
     private let tokens: any TokenVerifier
@@ -51,24 +51,25 @@ package struct BearerAuthentication: Sendable {
         }
     }
 
-    /// A good token.
+    /// A token that was verified and is not revoked.
     struct AuthenticatedToken {
         let claims: Claims
-        /// When it was exchanged for another, less than `grace` ago.
+        /// When the token was exchanged for another one, less than `grace` ago; nil if it was not.
         let exchanged: Timestamp?
     }
 
-    /// What the client is told instead; it is on record.
+    /// The response for a request that was refused. The refusal is already logged.
     struct Rejection: Error {
         let response: Response
     }
 
-    /// - Parameter isRenewal: the token is to be exchanged, for which the end of its session matters
-    ///   more than its own.
+    /// - Parameter isRenewal: the token is about to be exchanged: if the session has ended, report
+    ///   that instead of the token's own expiry.
+    /// - Throws: `Rejection` if the request has no valid token.
     func authenticate(
         _ request: Request, isRenewal: Bool = false
     ) throws(Rejection) -> AuthenticatedToken {
-        // Two fields are two answers to one question, whichever of them is good.
+        // Two Authorization fields are ambiguous, even if one of them is valid.
         guard request.authorizationCount <= 1 else {
             throw reject(request, "malformed", Self.invalidRequest)
         }
@@ -83,7 +84,9 @@ package struct BearerAuthentication: Sendable {
         }
     }
 
-    /// - Parameter token: what the request presents, wherever it did.
+    /// Verifies a token, checks revocations and the user, and logs the result.
+    /// - Parameter token: the token, from whichever part of the request the caller read it.
+    /// - Throws: `Rejection` if the token is not valid.
     func check(
         _ request: Request, _ token: Span<UInt8>, isRenewal: Bool = false
     ) throws(Rejection) -> AuthenticatedToken {
@@ -92,15 +95,16 @@ package struct BearerAuthentication: Sendable {
         do throws(TokenError) {
             claims = try tokens.verify(token, at: now)
         } catch {
-            // Only now, because a token that verifies has only characters that a token may have.
+            // Only after a failed verification: a token that verifies contains only allowed
+            // characters.
             guard BearerCredentials.isToken(token) else {
                 throw reject(request, "malformed", Self.invalidRequest)
             }
             throw reject(request, token, isRenewal ? error.ofRenewal(at: now) : error, isRenewal)
         }
         TokenIdentity.complete(&claims, of: token)
-        // Before what was revoked: whoever removes a user ends the sessions, too, and that clients still
-        // come with their tokens is no theft.
+        // Check the user before revocations: removing a user also revokes the sessions, and a
+        // client that still sends its token is not a replay.
         guard users.contains(claims.user) else {
             log.record(
                 TokenRejected(
@@ -119,7 +123,9 @@ package struct BearerAuthentication: Sendable {
         return AuthenticatedToken(claims: claims, exchanged: exchanged)
     }
 
-    /// - Returns: when the token was exchanged for another, if it was and is still good.
+    /// - Returns: when the token was exchanged for another one, if it is still within the grace
+    ///   period; nil if it was not exchanged.
+    /// - Throws: `Rejection` if the token is revoked, or was exchanged more than `grace` ago.
     private func checkRevocations(
         _ request: Request, _ claims: Claims, _ now: Timestamp
     ) throws(Rejection) -> Timestamp? {
@@ -138,15 +144,16 @@ package struct BearerAuthentication: Sendable {
         }
     }
 
-    /// A token came back after it had been exchanged and its grace was over: somebody has a copy of it,
-    /// and nobody can tell who of the two is the user. The session ends for both.
+    /// Handles an exchanged token that came back after its grace period: there are two holders of
+    /// the token, and the server cannot know which one is the user. Ends the session for both.
     func replay(
         _ request: Request, _ claims: Claims, exchanged: Timestamp, _ now: Timestamp
     ) -> Rejection {
         let origin = Origin(request)
         log.record(TokenReused(claims: claims, revoked: exchanged, origin: origin))
         if let session = claims.sessionID {
-            // The answer is a refusal, which need not wait for the disk, nor let others wait.
+            // Do not wait for the disk: the response is a refusal anyway, and other requests must
+            // not wait.
             let notStored = { @Sendable [log] (error: Errno) in
                 log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             }
@@ -175,7 +182,7 @@ package struct BearerAuthentication: Sendable {
         return Rejection(response: response)
     }
 
-    /// A request that has no token to speak of.
+    /// Rejects a request without a usable token.
     private func reject(
         _ request: Request, _ reason: StaticString, _ response: Response
     ) -> Rejection {
@@ -187,7 +194,7 @@ package struct BearerAuthentication: Sendable {
 // MARK: - Answers
 
 extension BearerAuthentication {
-    /// What a client is told about a token that the verifier refuses, and how grave it is.
+    /// The response to a token that the verifier refuses, and the level of its log line.
     package static func refusal(
         of error: TokenError, isRenewal: Bool = false
     ) -> (level: Level, response: Response) {
@@ -199,7 +206,7 @@ extension BearerAuthentication {
         }
     }
 
-    /// RFC 6750 §3.1: a request without credentials is told the scheme and nothing else.
+    /// RFC 6750 §3.1: a request without credentials gets the scheme and no error code.
     private static let noCredentials = Response.error(.unauthorized)
         .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).heldUntilCommitted
     package static let invalidRequest = Response.error(.badRequest, "Invalid request")
@@ -210,7 +217,7 @@ extension BearerAuthentication {
         .challenging("invalid_token", "The token expired")
     package static let tokenRevoked = Response.error(.unauthorized, "Token revoked")
         .challenging("invalid_token", "The token was revoked")
-    /// The event of a reuse is CRITICAL, and on the disk before its answer.
+    /// `authn_token_reuse` is CRITICAL and must be on disk before the response is sent.
     private static let tokenReused = tokenRevoked.synced
     static let sessionExpired = Response.error(.unauthorized, "Session expired")
         .challenging("invalid_token", "The token expired")
@@ -227,8 +234,8 @@ extension Response {
 }
 
 extension TokenError {
-    /// The same to somebody who wants to renew a session: that it is over says more than that its last
-    /// token is.
+    /// The error for a client that refreshes: if the session has ended, report that rather than the
+    /// expiry of its last token.
     fileprivate func ofRenewal(at now: Timestamp) -> TokenError {
         guard case .expired(let claims) = self, let end = claims.sessionExpires, end <= now else {
             return self

@@ -1,14 +1,14 @@
 import Synchronization
 
-/// Which verifications that succeed have a line in the log. Those that fail always have one.
+/// Which successful verifications are logged. Failed ones always are.
 package enum VerificationLogging: String, Sendable, CaseIterable {
     case all
-    /// One in a hundred.
+    /// The first of every hundred.
     case sample
     case off
 }
 
-/// Chooses the verifications that are put on record.
+/// Decides for each successful verification whether it is logged. Thread-safe.
 final class VerificationSampler: Sendable {
     private static let sampling: UInt64 = 100
 
@@ -17,7 +17,7 @@ final class VerificationSampler: Sendable {
 
     init(_ wanted: VerificationLogging) { self.wanted = wanted }
 
-    /// Whether the verification that has just succeeded is one of them.
+    /// Whether to log the verification that has just succeeded. Counts it: ask once for each.
     var wantsNext: Bool {
         switch wanted {
         case .all: true

@@ -1,21 +1,21 @@
 import HTTP
 import JSON
 
-/// GET /health/live and GET /health/ready, for whoever decides whether to send requests here. Not in
-/// the security log: they say nothing about anybody.
+/// GET /health/live and GET /health/ready, for load balancers and orchestrators. They name no user
+/// and are not in the security log.
 package struct Health: Sendable {
-    /// Something that has to be well for requests to be welcome: its name, and what is wrong with
-    /// it, nil for nothing.
+    /// A condition for readiness: its name, and a closure that returns the current problem, or nil
+    /// if there is none.
     package typealias Check = (name: String, problem: @Sendable () -> String?)
 
     private let checks: [Check]
 
     package init(checks: [Check]) { self.checks = checks }
 
-    /// The process answers, which is all that this asks.
+    /// Always 200: a response shows that the process is running.
     package func live(_ request: Request) -> Response { Self.ok }
 
-    /// 503 while any check has a problem; the answer names it.
+    /// 200 if no check reports a problem, otherwise 503 with the name and text of each problem.
     package func ready(_ request: Request) -> Response {
         var problems: [(String, String)] = []
         for check in checks {

@@ -5,11 +5,12 @@ import POSIX
 import Revocation
 import Time
 
-/// POST /login: who shows who they are gets a token, and with it a session.
+/// POST /login: checks the client's credentials and returns a token, which starts a session.
 ///
-/// In demo mode saying it is enough: any valid user id gets one. With passwords an attempt is admitted or
-/// turned away on the worker, and checked beside it. Whoever is refused learns nothing about which part
-/// was wrong, neither from the answer nor from its time.
+/// In demo mode the user id is enough: any valid id gets a token. With passwords, the worker
+/// decides whether the throttle admits the attempt, and the offload queue checks the password. A
+/// refused client does not learn which part was wrong, neither from the response nor from its
+/// timing.
 package struct Login: Sendable {
     package enum Mode: Sendable {
         case demo
@@ -44,7 +45,7 @@ package struct Login: Sendable {
         case .form, .other:
             return refuse(request, "unsupported_media_type", Self.unsupportedMediaType)
         }
-        // RFC 9110 §15.5.12: content is needed, and nothing said that any comes.
+        // RFC 9110 §15.5.12: content is required, and the request declares none.
         guard request.declaresContent else {
             return refuse(request, "length_required", Self.lengthRequired)
         }
@@ -80,76 +81,78 @@ package struct Login: Sendable {
         case .notJSON: return refuse(request, "invalid_json", Self.invalidJSON)
         case .noUser: return refuse(request, "invalid_user_id", Self.invalidUserID)
         case .claimed(let identity, let password):
-            // No password is a wrong one.
+            // A missing password is treated as a wrong one.
             return admit(request, passwords, identity, password ?? SecretBytes([]), client)
         }
     }
 
-    /// Nothing that is looked at in a login is longer: a name has 256 bytes, a password 1,024.
+    /// No valid login needs more bytes: a name has at most 256, a password at most 1,024.
     package static let maximumBody = 4096
 
     private func admit(
         _ request: Request, _ passwords: PasswordLogin, _ identity: Credentials.Identity,
         _ password: SecretBytes, _ client: LoginThrottle.Client
     ) -> HandlerResult {
-        let applicant = passwords.applicant(identity)
-        switch passwords.throttle.admit(applicant.account, from: client, at: clock.now()) {
-        case .refused(let refusal): return throttle(request, refusal, applicant)
-        case .admitted(let ticket):
-            let cutoff = applicant.user.flatMap { revocations.cutoff(user: $0.id.rawValue) }
+        let subject = passwords.applicant(identity)
+        switch passwords.throttle.admit(subject.account, from: client, at: clock.now()) {
+        case .refused(let refusal): return throttle(request, refusal, subject)
+        case .admitted(let attempt):
+            let cutoff = subject.user.flatMap { revocations.cutoff(user: $0.id.rawValue) }
             return .slow(
                 OffloadedWork(
-                    .cpuBound, priority: ticket.standing.priority,
-                    { check(request, passwords, applicant, password, ticket, cutoff) },
-                    refused: { ticket.abandon() }))
+                    .cpuBound, priority: attempt.standing.priority,
+                    { check(request, passwords, subject, password, attempt, cutoff) },
+                    refused: { attempt.abandon() }))
         }
     }
 
-    /// - Parameter applicant: nil where the request was not read.
+    /// - Parameter subject: nil if the request was refused before its body was read.
     private func throttle(
         _ request: Request, _ refusal: LoginThrottle.Refusal,
-        _ applicant: PasswordLogin.LoginSubject? = nil
+        _ subject: PasswordLogin.LoginSubject? = nil
     ) -> HandlerResult {
         log.record(
             LoginThrottled(
                 reason: refusal.cause == .account ? "account" : "address",
-                user: applicant?.accountOwner, fingerprint: applicant?.fingerprint,
+                user: subject?.accountOwner, fingerprint: subject?.fingerprint,
                 until: refusal.until, origin: Origin(request)))
         return .response(TooManyAttempts.response(retryAfter: .seconds(refusal.retryAfter)))
     }
 
     private func check(
-        _ request: Request, _ passwords: PasswordLogin, _ applicant: PasswordLogin.LoginSubject,
-        _ password: SecretBytes, _ ticket: LoginThrottle.Attempt, _ cutoff: Timestamp?
+        _ request: Request, _ passwords: PasswordLogin, _ subject: PasswordLogin.LoginSubject,
+        _ password: SecretBytes, _ attempt: LoginThrottle.Attempt, _ cutoff: Timestamp?
     ) -> Response {
-        let outcome = passwords.authenticator.check(password, of: applicant.user)
-        if let until = ticket.jointRefusal {
-            // Also for the right password: a different answer would tell that the account exists.
+        let outcome = passwords.authenticator.check(password, of: subject.user)
+        if let until = attempt.jointRefusal {
+            // The right password gets the same answer: a different one would reveal that the
+            // account exists.
             log.record(
                 LoginThrottled(
-                    reason: "account", user: applicant.accountOwner,
-                    fingerprint: applicant.fingerprint, until: until, origin: Origin(request)))
-            recordLocks(request, applicant, ticket.failed(at: clock.now()))
+                    reason: "account", user: subject.accountOwner,
+                    fingerprint: subject.fingerprint, until: until, origin: Origin(request)))
+            recordLocks(request, subject, attempt.failed(at: clock.now()))
             return Self.invalidCredentials
         }
-        guard case .accepted(let needsUpgrade) = outcome, let user = applicant.user else {
-            return turnAway(request, applicant, ticket.failed(at: clock.now()))
+        guard case .accepted(let needsUpgrade) = outcome, let user = subject.user else {
+            return rejectCredentials(request, subject, attempt.failed(at: clock.now()))
         }
-        // Read before it is compared what was ended: a later end lies behind this moment.
+        // Take the time before checking revocations: a revocation made after this line then has a
+        // later timestamp than the new session, and covers it.
         let now = clock.now()
-        // Whoever changes a password, disables a user or ends all sessions of one means those, too, that
-        // are about to begin with what was good before.
+        // A password change, a disabled account and "log out everywhere" also apply to logins that
+        // are being checked right now.
         guard passwords.current.isStillValid(user),
             revocations.cutoff(user: user.id.rawValue) == cutoff
         else {
-            ticket.abandon()
+            attempt.abandon()
             log.record(
                 LoginFailed(reason: "revoked_meanwhile", user: user.id, origin: Origin(request)))
             return Self.tryAgain
         }
-        ticket.succeeded(by: user, at: now)
-        // First the session, which is then there to be ended, and begins before whatever ends it: another
-        // hash takes as long as the first.
+        attempt.succeeded(by: user, at: now)
+        // Create the session before rehashing. Rehashing takes as long as the check did, and a
+        // revocation in that time must find the session.
         let response = accept(request, user.id, at: now, after: cutoff)
         if needsUpgrade, passwords.canUpgrade(),
             let hash = passwords.authenticator.newHash(of: password)
@@ -159,34 +162,34 @@ package struct Login: Sendable {
         return response
     }
 
-    private func turnAway(
-        _ request: Request, _ applicant: PasswordLogin.LoginSubject,
+    private func rejectCredentials(
+        _ request: Request, _ subject: PasswordLogin.LoginSubject,
         _ failure: LoginThrottle.Failure
     ) -> Response {
         let reason: StaticString =
-            switch applicant.user {
-            case nil: applicant.accountOwner == nil ? "unknown_user" : "wrong_user"
+            switch subject.user {
+            case nil: subject.accountOwner == nil ? "unknown_user" : "wrong_user"
             case let user? where user.isDisabled: "disabled"
             default: "wrong_password"
             }
         log.record(
             LoginFailed(
-                reason: reason, user: applicant.accountOwner, fingerprint: applicant.fingerprint,
+                reason: reason, user: subject.accountOwner, fingerprint: subject.fingerprint,
                 attempts: failure.account.attempts, origin: Origin(request)))
-        recordLocks(request, applicant, failure)
+        recordLocks(request, subject, failure)
         return Self.invalidCredentials
     }
 
     private func recordLocks(
-        _ request: Request, _ applicant: PasswordLogin.LoginSubject,
+        _ request: Request, _ subject: PasswordLogin.LoginSubject,
         _ failure: LoginThrottle.Failure
     ) {
         let origin = Origin(request)
         if let until = failure.account.lockedUntil {
             log.record(
                 LoginLocked(
-                    reason: "account", user: applicant.accountOwner,
-                    fingerprint: applicant.fingerprint, network: nil,
+                    reason: "account", user: subject.accountOwner,
+                    fingerprint: subject.fingerprint, network: nil,
                     attempts: failure.account.attempts, until: until, origin: origin))
         }
         for lock in failure.lockedNetworks {
@@ -199,7 +202,8 @@ package struct Login: Sendable {
 
     // MARK: Answers
 
-    /// - Parameter cutoff: until when the user's sessions are ended, as far as was known at `now`.
+    /// - Parameter cutoff: the user's revocation cutoff, as read before the credentials were
+    ///   checked; nil if there is none.
     private func accept(
         _ request: Request, _ user: UserID, at now: Timestamp, after cutoff: Timestamp?
     ) -> Response {
@@ -236,7 +240,7 @@ package struct Login: Sendable {
         .heldUntilCommitted
     private static let tryAgain = Response.error(.serviceUnavailable, "Busy")
         .adding("Retry-After", "1").heldUntilCommitted
-    /// RFC 9110 §15.5.2: a 401 has a challenge.
+    /// RFC 9110 §15.5.2: a 401 response has a challenge.
     private static let invalidCredentials = Response.error(.unauthorized, "Invalid credentials")
         .adding("WWW-Authenticate", #"Bearer realm="gatehouse""#).heldUntilCommitted
 }

@@ -5,8 +5,8 @@ import POSIX
 import Revocation
 import Time
 
-/// POST /logout and POST /logout/all: the session of the token ends, or all of its user's. On the disk
-/// before it is answered.
+/// POST /logout ends the token's session; POST /logout/all ends all sessions of its user. The
+/// revocation is on disk before the response is sent.
 package struct Logout: Sendable {
     private let bearer: BearerAuthentication
     private let revocations: Revocations
@@ -15,7 +15,7 @@ package struct Logout: Sendable {
     private let clock: WallClock
     private let leeway: TimeAmount
 
-    /// - Parameter leeway: of the policy that tokens are verified by.
+    /// - Parameter leeway: the clock leeway of the policy that tokens are verified with.
     package init(
         _ bearer: BearerAuthentication, revocations: Revocations, sessions: SessionList,
         log: SecurityLog, clock: WallClock, leeway: TimeAmount
@@ -64,7 +64,8 @@ package struct Logout: Sendable {
             log.log.record(RevocationNotStored(error: error, claims: claims, origin: origin))
             return StorageUnavailable.response
         }
-        // Not to be taken back for what others could not write: it is done.
+        // The revocation is durable: a later log failure in this batch must not replace the
+        // response.
         if isRecordedFirst { return log.deciding(Self.done).alreadyCommitted }
         log.record(event)
         return log.deciding(Self.done)

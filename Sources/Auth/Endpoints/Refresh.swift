@@ -5,23 +5,24 @@ import POSIX
 import Revocation
 import Time
 
-/// POST /refresh: a good token for one of the same session that is good for longer.
+/// POST /refresh: exchanges a valid token for a token of the same session with a later expiry.
 ///
-/// A session has an end that no renewal moves. With `rotate` the old token is good for ten seconds more,
-/// in which renewing it again gives the same successor: so two tabs cannot log each other out, and an
-/// answer that was lost can be asked for again. Whoever brings it later has a copy, and the session
-/// ends. With `extend` the old token lives on to its own end.
+/// A session has a fixed end that no refresh moves. With `rotate` the old token stays valid for
+/// `BearerAuthentication.grace` (10 s). Refreshing it again in that time gives the same successor,
+/// so two browser tabs cannot log each other out, and a client can retry after a lost response. A
+/// later use of the old token is a replay and ends the session. With `extend` the old token stays
+/// valid until its own `exp`.
 ///
-/// A second renewal from another network within the ten seconds may be one user who changed networks,
-/// or a thief who follows the session. `Grace` says what becomes of it.
+/// A second refresh from another network within the grace period may be one user who changed
+/// networks, or an attacker with a copy of the token. `Grace` selects the reaction.
 package struct Refresh: Sendable {
     package enum Mode: String, Sendable, CaseIterable { case rotate, extend }
 
-    /// From where a token may be exchanged again.
+    /// From which networks a token may be exchanged again within the grace period.
     package enum Grace: String, Sendable, CaseIterable {
-        /// From anywhere. From another network it is put on record (`authn_token_shared`).
+        /// Any network. An exchange from another network is logged (`authn_token_shared`).
         case any
-        /// From the network of the first exchange alone; from another one it is a replay.
+        /// Only the network of the first exchange. An exchange from another network is a replay.
         case sameNetwork = "same_network"
     }
 
@@ -65,8 +66,8 @@ package struct Refresh: Sendable {
         } catch { return .response(error.response) }
         let claims = presented.claims
         let now = clock.now()
-        // A client in a loop must not fill the table of exchanged tokens, nor the log. Repeats within
-        // the grace period count, too.
+        // A client in a loop must fill neither the table of exchanged tokens nor the log. Repeats
+        // within the grace period count, too.
         if let wait = wait(before: claims, now) {
             log.record(
                 LoginThrottled(
@@ -74,12 +75,12 @@ package struct Refresh: Sendable {
                     origin: Origin(request)))
             return .response(TooManyAttempts.response(retryAfter: wait))
         }
-        // Whoever asks a second time waits for the same sync as the first: until then nothing is known
-        // to stay.
+        // A repeated exchange waits for the same sync as the first one: until that sync succeeds,
+        // the exchange may still be undone.
         if let exchanged = presented.exchanged {
             return .slow(.ioBound) { exchange(request, claims, now, after: exchanged) }
         }
-        // A session that is over has nothing to exchange its token for.
+        // A token of an expired session must not be exchanged.
         guard now < claims.sessionExpires ?? claims.expires else {
             return .response(answer(request, claims, nil, now))
         }
@@ -100,8 +101,9 @@ package struct Refresh: Sendable {
         return limit.wait(beforeRefreshing: session.utf8, at: now)
     }
 
-    /// Puts on the disk that the token is exchanged, and then gives its successor out.
-    /// - Parameter earlier: when it was exchanged, if it was; another worker may be faster.
+    /// Records the exchange on disk, then returns the successor.
+    /// - Parameter earlier: when the token was exchanged before, as far as known; nil if it was
+    ///   not. Another worker may exchange the token concurrently.
     private func exchange(
         _ request: Request, _ claims: Claims, _ now: Timestamp, after earlier: Timestamp?
     ) -> Response {
@@ -112,7 +114,8 @@ package struct Refresh: Sendable {
         if isElsewhere, grace == .sameNetwork {
             return bearer.replay(request, claims, exchanged: expected, now).response
         }
-        // A client that is told to come again must find its token as it was.
+        // A 503 must leave the token unchanged, so that the client can retry: log the exchange
+        // before it is made.
         let isRecordedFirst = log.requiresDurableRecord
         let issued = isRecordedFirst ? issuer.successor(of: claims, exchanged: expected) : nil
         if isRecordedFirst, let issued,
@@ -120,7 +123,7 @@ package struct Refresh: Sendable {
                 refreshed(request, claims, issued, isRepeat: earlier != nil))
         {
             if earlier == nil { origins.forget(id.utf8, from: request.client) }
-            return notDone(request, claims, error, LogUnavailable.response)
+            return failure(request, claims, error, LogUnavailable.response)
         }
         let exchanged: Timestamp
         do throws(Errno) {
@@ -128,9 +131,9 @@ package struct Refresh: Sendable {
                 token: id.utf8, expires: claims.expires + TokenPolicy.maximumLeeway, at: now)
         } catch {
             if earlier == nil { origins.forget(id.utf8, from: request.client) }
-            return notDone(request, claims, error, StorageUnavailable.response)
+            return failure(request, claims, error, StorageUnavailable.response)
         }
-        // Another worker was faster, by more than the grace.
+        // Another worker exchanged the token first, more than the grace period ago.
         guard now < exchanged + BearerAuthentication.grace else {
             return bearer.replay(request, claims, exchanged: exchanged, now).response
         }
@@ -138,7 +141,8 @@ package struct Refresh: Sendable {
             log.record(TokenShared(claims: claims, other: first, origin: Origin(request)))
         }
         if isRecordedFirst, exchanged == expected, let issued {
-            // Not to be taken back for what others could not write: it is done.
+            // The exchange is durable: a later log failure in this batch must not replace the
+            // response.
             return answer(request, issued, now).alreadyCommitted
         }
         return answer(
@@ -146,7 +150,7 @@ package struct Refresh: Sendable {
             isRepeat: earlier != nil || exchanged != now)
     }
 
-    private func notDone(
+    private func failure(
         _ request: Request, _ claims: Claims, _ error: Errno, _ response: Response
     ) -> Response {
         log.log.record(RevocationNotStored(error: error, claims: claims, origin: Origin(request)))

@@ -2,7 +2,8 @@ import HTTP
 import JSON
 import JWT
 
-/// GET /resource: what a token is good for. Each user's answer is made once, at start-up.
+/// GET /resource: the example of a protected endpoint. Each user's response is built once, in
+/// `init`.
 package struct Resource: Sendable {
     private let responses: UserIDMap<Response>
 

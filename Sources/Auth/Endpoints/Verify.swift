@@ -2,9 +2,9 @@ import HTTP
 import JWT
 import Time
 
-/// GET /verify: the answer for a reverse proxy that asks whether a request may pass (nginx `auth_request`,
-/// Caddy `forward_auth`, Traefik `ForwardAuth`), with what the token says in fields that the proxy hands
-/// on.
+/// GET /verify: tells a reverse proxy whether to pass a request on (nginx `auth_request`, Caddy
+/// `forward_auth`, Traefik `ForwardAuth`). The response carries the token's claims in header
+/// fields, which the proxy can forward.
 package struct Verify: Sendable {
     private let names: [UserID: [UInt8]]
 

@@ -1,7 +1,7 @@
 import Crypto
 
-/// Sixteen hexadecimal digits that tell one untrusted token from another in the log, and tell
-/// nothing else: HMAC-SHA256 of the token under a key made for this alone, cut to 64 bits.
+/// Identifies an untrusted token or name in the log and reveals nothing about it: HMAC-SHA256 under
+/// a dedicated key, truncated to 64 bits, printed as 16 hexadecimal digits.
 package struct Fingerprint: Sendable, Equatable {
     let number: UInt64
 

@@ -3,18 +3,20 @@ import JWT
 import Logging
 
 extension Origin {
-    /// What the log limits the lines of a refusal by.
+    /// The source by which the log limits lines about a refusal.
     /// - Parameters:
-    ///   - reason: why, beside the event's name.
-    ///   - user: who is named in the line; somebody who exists.
-    ///   - hasToken: a token of this user with a correct signature was shown.
+    ///   - reason: the reason of the refusal; together with the event's name it is the kind of the
+    ///     line.
+    ///   - user: the existing user whom the line names; nil if none.
+    ///   - hasToken: the client presented a token of this user with a valid signature.
     package func source(
         _ reason: StaticString, user: UserID? = nil, hasToken: Bool = false
     ) -> LogSource {
         addingNetworks(to: LogSource(reason, user: user?.rawValue, hasToken: hasToken))
     }
 
-    /// The same for an event of the demo, which is no refusal, but needs no password either.
+    /// The source for an event of the demo, which is not a refusal, but can be caused without a
+    /// password.
     func sourceOfDemo() -> LogSource {
         addingNetworks(to: LogSource("demo", isAlwaysInLog: true))
     }

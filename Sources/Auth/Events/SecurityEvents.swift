@@ -4,13 +4,13 @@ import Logging
 import Metrics
 import Time
 
-/// The security area of the log: who was let in, who was not, and why. One value for each event of
-/// the table in README; names and fields are a promise to the programs that read the log.
+/// The events of the log's security area. One type for each event of the log's documentation; names
+/// and fields are stable, because programs parse them.
 ///
-/// No event has room for a token or a password: a token is known by its `jti`, and where nothing it
-/// says can be believed, by a fingerprint.
+/// No event contains a token or a password. A token is identified by its `jti`, or by a fingerprint
+/// if its claims cannot be trusted.
 
-/// Where a request came from and what it is known by: the last fields of every event.
+/// The client address and the id of a request: the last fields of each event.
 package struct Origin: Sendable {
     let client: ClientAddress
     let id: RequestID
@@ -50,7 +50,7 @@ extension LogLine {
 struct LoginSucceeded: SecurityEvent {
     let user: UserID
     let origin: Origin
-    /// Nobody asked for a password.
+    /// True in demo mode: no password was required.
     var isDemo = false
     var level: Level { .info }
     var area: Area { .security }
@@ -69,11 +69,12 @@ struct LoginSucceeded: SecurityEvent {
 /// `authn_login_fail`
 struct LoginFailed: SecurityEvent {
     let reason: StaticString
-    /// Somebody who exists.
+    /// The existing user that the attempt was for.
     var user: UserID?
-    /// Of a name that nobody has: people type passwords there.
+    /// Fingerprint of a name that no user has; the name itself may be a password typed into the
+    /// wrong field.
     var fingerprint: Fingerprint?
-    /// How many have failed in a row.
+    /// Failures within the throttle's window.
     var attempts: Int?
     let origin: Origin
     var level: Level { .warning }
@@ -92,11 +93,11 @@ struct LoginFailed: SecurityEvent {
     }
 }
 
-/// `authn_login_lock`: an account or an address from which no logins are taken for a while.
+/// `authn_login_lock`: the throttle locked an account or a network for a while.
 struct LoginLocked: SecurityEvent {
-    /// `account` or `address`: which of the two.
+    /// `account` or `address`.
     let reason: StaticString
-    /// Nil for an address, and for an identifier that no user has.
+    /// Nil for a network, and for an identifier that no user has.
     let user: UserID?
     let fingerprint: Fingerprint?
     /// Nil for an account.
@@ -122,7 +123,7 @@ struct LoginLocked: SecurityEvent {
     }
 }
 
-/// `authn_unlock`: the counts and locks of failed logins were reset before their time.
+/// `authn_unlock`: failure counts and locks were reset before their time.
 struct LoginUnlocked: SecurityEvent {
     enum Subject: Sendable {
         case user(UserID)
@@ -134,11 +135,11 @@ struct LoginUnlocked: SecurityEvent {
     }
 
     let subject: Subject
-    /// `admin`, or `set-password` where a reload found another password.
+    /// `admin`, or `set-password` if a reload found a changed password.
     let by: StaticString
-    /// How many locks ended.
+    /// Number of locks that ended.
     let locks: Int
-    /// Nil where no client asked for it.
+    /// Nil if no client request caused it.
     let origin: Origin?
     var level: Level { .warning }
     var area: Area { .security }
@@ -159,15 +160,16 @@ struct LoginUnlocked: SecurityEvent {
     }
 }
 
-/// `authn_login_throttled`: an attempt that was turned away unlooked at; or, because of an
-/// account's joint count, with the usual answer after the usual work.
+/// `authn_login_throttled`: an attempt was refused without checking the password. If the account's
+/// joint count refuses it, the password is hashed all the same and the client gets the usual 401.
 struct LoginThrottled: SecurityEvent {
-    /// `account`, `address` or `session`: whose attempts were too many.
+    /// `account`, `address` or `session`: which limit was exceeded.
     let reason: StaticString
-    /// Who was to log in: somebody who exists, or a name that nobody has.
+    /// The existing user that the attempt was for; `fingerprint` is for an identifier that no user
+    /// has.
     var user: UserID?
     var fingerprint: Fingerprint?
-    /// It was a renewal, with a token of this user.
+    /// True for a refresh, whose token belongs to `user`.
     var hasToken = false
     let until: Timestamp
     let origin: Origin
@@ -192,7 +194,7 @@ struct TokenCreated: SecurityEvent {
     let claims: Claims
     let keyID: String
     let origin: Origin
-    /// Nobody asked for a password.
+    /// True in demo mode: no password was required.
     var isDemo = false
     var level: Level { .info }
     var area: Area { .security }
@@ -218,7 +220,7 @@ struct TokenVerified: SecurityEvent {
     var area: Area { .security }
     var name: StaticString { "authn_token_verified" }
     var isPerRequest: Bool { true }
-    /// One token can cause as many as its client likes.
+    /// A client can cause any number of these with one token.
     var evidence: Evidence { .no }
 
     func count(in counters: SecurityCounters) { counters.tokensVerified.add() }
@@ -230,14 +232,14 @@ struct TokenVerified: SecurityEvent {
     }
 }
 
-/// `authn_token_rejected`: expired tokens are everyday traffic, a foreign algorithm is an attack or a
-/// grave mistake, the rest lies between.
+/// `authn_token_rejected`. Expired tokens are routine (INFO), a wrong algorithm is an attack or a
+/// serious mistake (ERROR), the rest is WARNING.
 struct TokenRejected: SecurityEvent {
     let reason: StaticString
     let level: Level
-    /// What the token is known by, whether or not its `jti` can be believed.
+    /// Identifies the token, whether or not its `jti` can be trusted.
     var fingerprint: Fingerprint?
-    /// Only once the signature held.
+    /// Only if the signature was valid.
     var claims: Claims?
     let origin: Origin
     var area: Area { .security }
@@ -260,7 +262,7 @@ struct TokenRejected: SecurityEvent {
 struct TokenRefreshed: SecurityEvent {
     let claims: Claims
     let keyID: String
-    /// Of the token that it takes the place of.
+    /// The `jti` of the token that was exchanged.
     let oldTokenID: ShortText?
     /// The old token had been exchanged before, within the grace period.
     var isRepeat = false
@@ -270,15 +272,15 @@ struct TokenRefreshed: SecurityEvent {
     var area: Area { .security }
     var name: StaticString { "authn_token_refreshed" }
     var affectsAccess: Bool { true }
-    /// A client can ask for the same exchange again and again: repeats have one line a second. The
-    /// exchange itself always has its line.
+    /// A client can repeat an exchange; repeats get one line a second. The first exchange always
+    /// gets its line.
     var source: LogSource? {
         guard isRepeat, let old = oldTokenID, let new = claims.tokenID else {
             return isDemo ? origin.sourceOfDemo() : nil
         }
         return LogSource("repeated", user: claims.user.rawValue, about: old.utf8, and: new.utf8)
     }
-    /// One token is good for as many renewals as its client likes.
+    /// A token can be refreshed any number of times.
     var evidence: Evidence {
         guard let session = claims.sessionID ?? oldTokenID else { return .yes }
         return .onceAnHour(for: session.utf8)
@@ -294,12 +296,11 @@ struct TokenRefreshed: SecurityEvent {
     }
 }
 
-/// `authn_token_shared`: a token that was exchanged from one network was exchanged again from another
-/// one, within the grace period.
+/// `authn_token_shared`: a token was exchanged again from another network, within the grace period.
 struct TokenShared: SecurityEvent {
-    /// Of the token that was exchanged.
+    /// Claims of the token that was exchanged.
     let claims: Claims
-    /// Who exchanged it first.
+    /// The client that exchanged it first.
     let other: ClientAddress
     let origin: Origin
     var level: Level { .warning }
@@ -320,22 +321,22 @@ struct TokenShared: SecurityEvent {
 
 /// `authn_token_revoked`
 package struct TokenRevoked: SecurityEvent {
-    /// What is not good any more.
+    /// What was revoked.
     package enum Scope: Sendable {
         case token(UserID?, ShortText)
         case session(UserID?, ShortText)
-        /// Every token of the user that was made until now.
+        /// Every token of the user issued so far.
         case user(UserID)
-        /// Every token of everybody.
+        /// Every token of every user issued so far.
         case all
     }
 
     let scope: Scope
-    /// Who wanted it: `user`, `admin` or `reuse`.
+    /// The cause: `user`, `admin` or `reuse`.
     let by: StaticString
-    /// Nil where no client asked for it.
+    /// Nil if no client request caused it.
     let origin: Origin?
-    /// A client of the demo has caused it.
+    /// True in demo mode: the client needed no password.
     var isDemo = false
     package var level: Level { .info }
     package var area: Area { .security }
@@ -367,7 +368,7 @@ package struct TokenRevoked: SecurityEvent {
 /// `session_logout`
 struct LoggedOut: SecurityEvent {
     let claims: Claims
-    /// Whether all of the user's sessions end, or this one.
+    /// True if all of the user's sessions end, false for this session only.
     let isEverywhere: Bool
     let origin: Origin
     var isDemo = false
@@ -390,8 +391,8 @@ struct LoggedOut: SecurityEvent {
     }
 }
 
-/// `authn_token_reuse`: a token that was revoked, or exchanged for another, came back. Somebody has a
-/// copy.
+/// `authn_token_reuse`: a token came back after it was revoked or exchanged. There may be a copy of
+/// it.
 struct TokenReused: SecurityEvent {
     let claims: Claims
     let revoked: Timestamp

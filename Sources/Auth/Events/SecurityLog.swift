@@ -3,19 +3,20 @@ import Logging
 import Metrics
 import POSIX
 
-/// An event of the security area, which is counted where it is recorded: the two never tell different
-/// stories.
+/// An event of the security area. Recording it also increments its counter, so the log and the
+/// metrics agree.
 protocol SecurityEvent: LogEvent {
     func count(in counters: SecurityCounters)
 }
 
-/// Where security events go: a line in the log, and one more in the counters.
+/// Records security events in the log and in the counters.
 package struct SecurityLog: Sendable {
     package let log: Logger
     package let counters: SecurityCounters
     private let refuses: @Sendable () -> Bool
 
-    /// - Parameter refusesUnrecorded: whether nobody is told of what could not be written.
+    /// - Parameter refusesUnrecorded: returns true if `log.on_failure` is `refuse`; may change at
+    ///   run time.
     package init(
         _ log: Logger, counters: SecurityCounters = SecurityCounters(),
         refusesUnrecorded: @escaping @Sendable () -> Bool = { false }
@@ -30,24 +31,26 @@ package struct SecurityLog: Sendable {
         log.record(event)
     }
 
-    /// Whether anyone can log in as anyone.
+    /// Whether the server runs in demo mode, where a login needs no password.
     var isDemo: Bool { log.tokensNeedNoPassword }
 
-    /// Whether nobody is told of what could not be written. Then what changes more than an answer says has
-    /// to be written before it is done: nobody would know of it, and be taken for a thief perhaps.
+    /// True if `log.on_failure` is `refuse`. State changes must then be logged before they are
+    /// made: otherwise a client gets 503 although its token was rotated, and its retry looks like a
+    /// replay.
     var requiresDurableRecord: Bool { refuses() }
 
-    /// A response that says who may come in from now on. Where the operator wants it (`log.durability`),
-    /// it waits until its event is on the disk.
+    /// Marks a response that grants or withdraws access. Depending on `log.durability`, it waits
+    /// until its event is on disk.
     func deciding(_ response: Response) -> Response {
         log.syncsPivotal ? response.synced : response
     }
 
-    /// Records an event and has it written.
-    /// - Returns: why it could not be; then it stands in the log once that can be written, and behind it
-    ///   has to stand that nothing came of it.
+    /// Records an event and writes it to the log.
+    /// - Returns: nil if it was written, else the error. The event is then written later, when the
+    ///   log can be written again; the caller must record another event that says that the change
+    ///   was not made.
     func recordAndFlush(_ event: some SecurityEvent) -> Errno? {
-        // If any line is lost meanwhile, it may be this one.
+        // Any line that is dropped from here on may be this one.
         var mark = log.droppedLines
         record(event)
         if case .failed(let error) = log.commit(since: &mark) { return error }
@@ -55,7 +58,7 @@ package struct SecurityLog: Sendable {
     }
 }
 
-/// How often each thing has happened since the start.
+/// The numbers of security events since the start.
 package final class SecurityCounters: Sendable {
     package let tokensIssued = Counter()
     package let tokensRefreshed = Counter()
@@ -84,7 +87,7 @@ package final class SecurityCounters: Sendable {
     package init() {}
 }
 
-/// A counter for each reason of a closed set.
+/// Counters for a closed set of reasons.
 package final class ReasonCounters: Sendable {
     package let all: [(reason: StaticString, counter: Counter)]
     private let others = Counter()
@@ -92,7 +95,7 @@ package final class ReasonCounters: Sendable {
     init(_ reasons: [StaticString]) { all = reasons.map { ($0, Counter()) } }
 
     func add(_ reason: StaticString) {
-        // Literals of one spelling may stand at several places.
+        // Compare contents, not addresses: equal literals may be stored more than once.
         for (known, counter) in all where Self.isEqual(known, reason) { return counter.add() }
         assertionFailure("\(reason) is not among the reasons that are counted")
         others.add()
@@ -100,7 +103,8 @@ package final class ReasonCounters: Sendable {
 
     private static func isEqual(_ a: StaticString, _ b: StaticString) -> Bool {
         guard a.utf8CodeUnitCount == b.utf8CodeUnitCount else { return false }
-        // Sound: a literal's bytes live as long as the program, and are as many as it says.
+        // Sound: a literal's bytes exist as long as the program runs, and their number is
+        // `utf8CodeUnitCount`.
         return unsafe UnsafeBufferPointer(start: a.utf8Start, count: a.utf8CodeUnitCount)
             .elementsEqual(
                 UnsafeBufferPointer(start: b.utf8Start, count: b.utf8CodeUnitCount))

@@ -1,11 +1,11 @@
 extension CommonPasswords {
-    /// Folded, in the order of their bytes, with a space between two: the 3,000 commonest passwords
-    /// of at least eight characters (OWASP ASVS 6.2.4) and the 1,000 commonest words of four to
-    /// seven letters, from the frequency list of breached passwords in zxcvbn (Dropbox, MIT
-    /// licence; PyPI zxcvbn 4.5.0); seasons, months, weekdays; and what manuals print.
+    /// The list, folded, sorted by bytes, separated by spaces: the 3,000 most common passwords of
+    /// at least eight characters (OWASP ASVS 6.2.4) and the 1,000 most common words of four to
+    /// seven letters, both from the frequency list of breached passwords in zxcvbn (Dropbox, MIT
+    /// license; PyPI zxcvbn 4.5.0); seasons, months and weekdays; and passwords printed in manuals.
     ///
-    /// One literal, which is searched where it is. A set of strings would be built at the first
-    /// use, and would take ten times as much memory.
+    /// One string literal, searched in place. A set of strings would be built at the first use and
+    /// need ten times as much memory.
     static let all: String =
         """
         22222222 22aa66bb 22eeaass 22o2igb6 22o2igbg 22o6igai 22oaigbb 22oaigbt 22oeigba 22oiigbb \

@@ -1,11 +1,11 @@
 /// The passwords that attackers try first.
 ///
-/// They are compared after folding: lower case, and digits and signs that stand for letters are
-/// those letters. `P@ssw0rd` is `password`, on both sides of the comparison.
+/// Passwords and list entries are compared after folding: letters become lowercase, and digits and
+/// signs that resemble letters become those letters. `P@ssw0rd` and `password` are equal.
 enum CommonPasswords {
-    /// Whether the password is a common one, perhaps with a few digits and signs around it, as
-    /// `Winter2026!` is.
-    /// - Parameter lowered: in lower case.
+    /// Whether the password is a common one, possibly with a few digits and signs before or after
+    /// it, as in `Winter2026!`.
+    /// - Parameter lowered: the password in lowercase UTF-8.
     static func contain(_ lowered: [UInt8]) -> Bool {
         for start in 0...min(leadingSigns(lowered), maximumAddition) {
             let longest = min(trailingSigns(lowered), maximumAddition - start)
@@ -17,8 +17,11 @@ enum CommonPasswords {
         return false
     }
 
-    /// Whether the password is the user's name, once or several times, perhaps with digits and
-    /// signs around it.
+    /// Whether the password is the user's name, once or repeatedly, possibly with digits and signs
+    /// before or after it.
+    /// - Parameters:
+    ///   - lowered: the password in lowercase UTF-8.
+    ///   - name: the user name in lowercase UTF-8.
     static func isName(_ lowered: [UInt8], _ name: [UInt8]) -> Bool {
         guard lowered != name else { return true }
         let name = squeezed(name[...])
@@ -35,7 +38,8 @@ enum CommonPasswords {
         return false
     }
 
-    /// Ten digits more than a common word can be guessed; more are a secret of their own.
+    /// Characters that may surround a common word. Up to ten additional digits can be guessed; more
+    /// are a secret by themselves.
     private static let maximumAddition = 10
 
     // MARK: Folding
@@ -46,7 +50,7 @@ enum CommonPasswords {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"): folded(byte | 0x20)
         case UInt8(ascii: "0"): UInt8(ascii: "o")
-        // What 1 and ! stand for is one of two, so both are one here.
+        // 1 and ! resemble both i and l, so l folds to i, too.
         case UInt8(ascii: "1"), UInt8(ascii: "!"), UInt8(ascii: "|"), UInt8(ascii: "l"):
             UInt8(ascii: "i")
         case UInt8(ascii: "3"): UInt8(ascii: "e")
@@ -59,7 +63,7 @@ enum CommonPasswords {
         }
     }
 
-    /// Folded, without the signs that stand for no letter: `john.smith` is `johnsmith`.
+    /// Folded, without characters that resemble no letter: `john.smith` becomes `johnsmith`.
     private static func squeezed(_ text: ArraySlice<UInt8>) -> [UInt8] {
         folded(text).filter { isLetter($0) || (0x30...0x39).contains($0) }
     }
@@ -78,12 +82,12 @@ enum CommonPasswords {
 
     // MARK: Search
 
-    /// Halves the literal until the word is found; the words lie in order and differ in length.
+    /// Binary search in `all`: the words are sorted and differ in length.
     static func isListed(_ word: [UInt8]) -> Bool {
         let text = all.utf8.span
         var (low, high) = (0, text.count)
         while low < high {
-            // The word that the middle is in.
+            // Move to the start of the word at the middle.
             var start = low + (high - low) / 2
             while start > low, text[start - 1] != UInt8(ascii: " ") { start -= 1 }
             var end = start
@@ -97,7 +101,7 @@ enum CommonPasswords {
         return false
     }
 
-    /// Below zero if the word comes before the other, by the order of bytes.
+    /// Negative if `word` sorts before `other` by bytes, 0 if they are equal.
     private static func order(of word: [UInt8], _ other: Span<UInt8>) -> Int {
         for index in 0..<min(word.count, other.count) where word[index] != other[index] {
             return Int(word[index]) - Int(other[index])

@@ -1,27 +1,28 @@
 import Foundation
 import POSIX
 
-/// A password as it is compared: one spelling of what was typed, whatever keyboard and system it came
-/// from (RFC 8265's OpaqueString: spaces of any kind are U+0020, letters are composed, NFC).
+/// A password in normalized form, which is the same for all keyboards and systems (RFC 8265,
+/// OpaqueString: all spaces become U+0020, then NFC).
 ///
-/// Nothing turns one back into text; printing it shows nothing.
+/// There is no conversion back to text, and printing a value reveals nothing.
 package struct Password: Sendable {
-    /// In bytes of UTF-8, once it is normalised.
+    /// Allowed sizes of a new password, in bytes of normalized UTF-8.
     package static let sizes = 8...1024
 
     private let bytes: SecretBytes
 
     var utf8: Span<UInt8> { bytes.span }
 
-    /// A password that somebody logs in with. Nil for what cannot be anybody's password: control
-    /// characters, or more than 1,024 bytes. Shorter than a new one may be it can be all the same.
+    /// Normalizes a password for a login. Nil if the text cannot be any user's password: it has
+    /// control characters or more than 1,024 bytes. A text shorter than the minimum for new
+    /// passwords is accepted: it may be an existing password.
     package init?(_ text: String) {
         guard let bytes = try? Self.normalized(text) else { return nil }
         self.bytes = SecretBytes(bytes)
     }
 
-    /// The same from the bytes of a request. ASCII, which is normalised already, never becomes a
-    /// String, which could not be overwritten.
+    /// Normalizes a password from the bytes of a request. ASCII needs no normalization and never
+    /// becomes a String, whose memory could not be overwritten.
     package init?(utf8 secret: SecretBytes) {
         guard let bytes = Self.normalized(secret) else { return nil }
         self.bytes = bytes
@@ -41,10 +42,10 @@ package struct Password: Sendable {
         return secret.count <= sizes.upperBound ? secret : nil
     }
 
-    /// A password that somebody wants to have.
-    ///
-    /// No rules of composition, which make passwords no better (NIST SP 800-63B §5.1.1.2): long enough,
-    /// not the user's name, not what everybody tries first.
+    /// Normalizes and checks a new password. There are no composition rules, because they do not
+    /// improve passwords (NIST SP 800-63B §5.1.1.2).
+    /// - Throws: `PasswordError` if the password is too short or too long, has control characters,
+    ///   is derived from the user name, or is a common one.
     package init(new text: String, for username: String) throws(PasswordError) {
         let bytes = try Self.normalized(text)
         self.bytes = SecretBytes(bytes)
@@ -57,8 +58,8 @@ package struct Password: Sendable {
     }
 
     private static func normalized(_ text: String) throws(PasswordError) -> [UInt8] {
-        // Composing and mapping spaces leave at least a third of the bytes: what is longer than this
-        // need not be looked at.
+        // Mapping spaces and composing leave at least a third of the bytes, so a longer text is too
+        // long in any case.
         guard text.utf8.count <= 4 * sizes.upperBound else { throw .tooLong }
         var mapped = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
@@ -80,7 +81,7 @@ extension Password: CustomReflectable, CustomStringConvertible, CustomDebugStrin
     package var debugDescription: String { description }
 }
 
-/// Why a password cannot be had.
+/// Why a new password is refused.
 package enum PasswordError: Error, Equatable {
     case tooShort
     case tooLong
@@ -88,17 +89,17 @@ package enum PasswordError: Error, Equatable {
     case isUsername
     case isCommon
 
-    /// What an operator reads. Says nothing of the password.
+    /// The message for an operator. Reveals nothing about the password.
     package var description: String {
         switch self {
-        case .tooShort: "the password is too short; at least 8 bytes are wanted"
+        case .tooShort: "the password is too short; use at least 8 bytes"
         case .tooLong: "the password is too long; at most 1,024 bytes are taken"
-        case .hasControlCharacters: "the password has control characters, which nobody can type"
+        case .hasControlCharacters: "the password has control characters; remove them"
         case .isUsername:
             "the password is the user name, repeated or with digits around it; choose another"
         case .isCommon:
-            "the password is one of those that everybody tries first, or one with digits around "
-                + "it; choose another"
+            "the password is a common one, or a common one with digits around it; choose "
+                + "another"
         }
     }
 }

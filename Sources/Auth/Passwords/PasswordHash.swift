@@ -1,14 +1,14 @@
 import Crypto
 
-/// What is kept of a password: PBKDF2-HMAC-SHA256 under a salt of its own, as text
-/// `$pbkdf2-sha256$i=600000$<salt>$<hash>` (the PHC string format; both in base64 without padding).
+/// A stored password: PBKDF2-HMAC-SHA256 with a salt of its own. The text form is the PHC string
+/// `$pbkdf2-sha256$i=600000$<salt>$<hash>`, with both parts in base64 without padding.
 ///
-/// Printing one shows nothing of it. Which passwords it is of can only be tried, one by one.
+/// Printing a value reveals nothing. Finding the password requires trying candidates one by one.
 package struct PasswordHash: Sendable {
-    /// Below it is no protection; above it, one login would keep a processor for seconds, and a users
-    /// file would be a weapon.
+    /// Fewer iterations give no protection. With more, one login would occupy a processor for
+    /// seconds, and a users file could be used for denial of service.
     package static let iterationRange = 1000...10_000_000
-    /// OWASP, Password Storage Cheat Sheet, 2023, for PBKDF2-HMAC-SHA256.
+    /// OWASP Password Storage Cheat Sheet, 2023, for PBKDF2-HMAC-SHA256.
     package static let usualIterations = 600_000
 
     package let iterations: Int
@@ -17,7 +17,7 @@ package struct PasswordHash: Sendable {
 
     /// - Parameters:
     ///   - iterations: within `iterationRange`.
-    ///   - salt: 8 to 64 bytes that no other hash has.
+    ///   - salt: 8 to 64 bytes that no other hash uses.
     package init(
         of password: Password, iterations: Int, salt: [UInt8] = RandomBytes.array(count: 16)
     ) {
@@ -28,12 +28,12 @@ package struct PasswordHash: Sendable {
         key = PBKDF2.key(password: password.utf8, salt: salt.span, iterations: iterations)
     }
 
-    /// How a hash is made, from a password's bytes, salt and iterations: seen by tests, which count.
+    /// The key derivation from password, salt and iterations; tests replace it to count iterations.
     package typealias Derivation =
         @Sendable (_ password: Span<UInt8>, _ salt: Span<UInt8>, _ iterations: Int) ->
         SHA256.Digest
 
-    /// Whether it is a hash of this password. The comparison takes one time, whatever it finds.
+    /// Whether this is a hash of the password. The comparison takes constant time.
     package func matches(_ password: Password) -> Bool { matches(password.utf8) }
 
     func matches(_ password: Span<UInt8>, by derive: Derivation = PBKDF2.key) -> Bool {
@@ -51,7 +51,7 @@ extension PasswordHash: Equatable {
     }
 }
 
-/// Printing or dumping a hash shows nothing of it.
+/// Printing or dumping a hash reveals nothing about it.
 extension PasswordHash: CustomReflectable, CustomStringConvertible, CustomDebugStringConvertible {
     package var customMirror: Mirror { Mirror(self, children: []) }
     package var description: String { "PasswordHash" }
@@ -61,16 +61,16 @@ extension PasswordHash: CustomReflectable, CustomStringConvertible, CustomDebugS
 // MARK: - Text
 
 extension PasswordHash {
-    /// As a users file has it.
+    /// The PHC string, as stored in a users file.
     package var text: String {
         "$pbkdf2-sha256$i=\(iterations)$\(Self.base64(salt.span))$\(Self.base64(key.span))"
     }
 
-    /// Nil for everything that is not exactly one hash, within the limits: iterations 1,000 to
-    /// 10,000,000, a salt of 8 to 64 bytes, a hash of 32.
+    /// Parses a hash. Nil unless the text is exactly one hash within the limits: 1,000 to
+    /// 10,000,000 iterations, a salt of 8 to 64 bytes, a hash of 32 bytes.
     ///
-    /// Also reads what Python's passlib writes, `$pbkdf2-sha256$29000$<salt>$<hash>`, whose base64 has
-    /// `.` for `+`.
+    /// Also accepts the format of Python's passlib, `$pbkdf2-sha256$29000$<salt>$<hash>`, whose
+    /// base64 has `.` instead of `+`.
     package init?(_ text: String) {
         guard text.utf8.count <= Self.longestText else { return nil }
         let parts = Array(text.utf8).split(
@@ -89,11 +89,11 @@ extension PasswordHash {
         self.key = SHA256.Digest(bytes: InlineArray { key[$0] })
     }
 
-    /// No hash within the limits is longer: 13 characters of name, 10 of iterations, 86 of salt, 43 of
+    /// Upper bound of a valid text: 13 characters of name, 10 of iterations, 86 of salt, 43 of
     /// hash, and the dollar signs.
     private static let longestText = 160
 
-    /// Digits alone, without zeros in front: one number has one spelling.
+    /// Parses decimal digits without leading zeros: each number has exactly one encoding.
     private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
         guard (1...8).contains(digits.count), digits.first != UInt8(ascii: "0"),
             digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
@@ -101,7 +101,7 @@ extension PasswordHash {
         return digits.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
     }
 
-    /// Base64 without padding: base64url with two other characters.
+    /// Base64 without padding: base64url with two characters replaced.
     private static func base64(_ bytes: Span<UInt8>) -> String {
         let text = Base64URL.encoded(bytes).map { character in
             switch character {
@@ -113,17 +113,17 @@ extension PasswordHash {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// - Parameter plus: the character that stands for 62.
+    /// - Parameter plus: the character for the value 62.
     private static func bytes(_ text: ArraySlice<UInt8>, plus: UInt8) -> [UInt8]? {
-        var respelt: [UInt8] = []
+        var base64URL: [UInt8] = []
         for character in text {
             switch character {
-            case plus: respelt.append(UInt8(ascii: "-"))
-            case UInt8(ascii: "/"): respelt.append(UInt8(ascii: "_"))
+            case plus: base64URL.append(UInt8(ascii: "-"))
+            case UInt8(ascii: "/"): base64URL.append(UInt8(ascii: "_"))
             case UInt8(ascii: "-"), UInt8(ascii: "_"): return nil
-            default: respelt.append(character)
+            default: base64URL.append(character)
             }
         }
-        return try? Base64URL.decoded(respelt.span)
+        return try? Base64URL.decoded(base64URL.span)
     }
 }

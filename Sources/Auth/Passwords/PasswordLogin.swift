@@ -1,17 +1,18 @@
 import Crypto
 import JWT
 
-/// What a login by password takes: the users, how passwords are checked, how often one may try.
+/// The services that a password login needs: users, password check, throttle, and replacement of
+/// hashes.
 package struct PasswordLogin: Sendable {
     let users: UserDirectory
-    /// Who there is when the password has been checked.
+    /// The current users, consulted again after the password has been checked.
     let current: UserStore
     let authenticator: PasswordVerifier
     let throttle: LoginThrottle
     let fingerprintKey: HMACSHA256.Key
-    /// Whether a hash can be replaced at all; asked before another one is made.
+    /// Whether hashes can be replaced at all; asked before a new one is computed.
     let canUpgrade: @Sendable () -> Bool
-    /// Has a user's hash replaced by one with as many iterations as are wanted now.
+    /// Replaces a user's hash with one that has the configured iterations.
     let upgrade: @Sendable (_ user: User, _ hash: PasswordHash) -> Void
 
     package init(
@@ -29,19 +30,20 @@ package struct PasswordLogin: Sendable {
         self.upgrade = upgrade
     }
 
-    /// What a login names, before the password is looked at.
+    /// The identifier of a login attempt, resolved before the password is checked.
     struct LoginSubject: Sendable {
-        /// Whose password is asked for; nil if there is no such user, and for two users at once.
+        /// The user whose password is to be checked; nil if there is no such user, or if id and
+        /// name belong to different users.
         let user: User?
-        /// What the attempt is counted under.
+        /// What the throttle counts the attempt under.
         let account: LoginThrottle.Account
-        /// The user that the identifier belongs to, for the log.
+        /// The user that the presented identifier belongs to, for the log.
         let accountOwner: UserID?
-        /// Of an identifier that no user has.
+        /// Fingerprint of the identifier if no user has it, else nil.
         let fingerprint: Fingerprint?
     }
 
-    /// The same work for an identifier that a user has and for one that no user has.
+    /// Does the same work whether or not a user has the identifier.
     func applicant(_ identity: Credentials.Identity) -> LoginSubject {
         switch identity {
         case .id(let id):

@@ -2,37 +2,38 @@ import Crypto
 import POSIX
 import Time
 
-/// Says whether a password is a user's, and takes the same time whoever the user is, and whether there
-/// is one.
+/// Checks a user's password. The check takes the same time for every user, and if there is no such
+/// user.
 ///
-/// Theory: the time of a check is its iterations. There is one number of them for everybody, the
-/// configured one, or that of the most expensive hash there is. A hash with fewer is topped up with the
-/// rest; for somebody who is not there or has no password, and for what cannot be a password, all of them
-/// are done for nothing. Slow by intent: for a queue that may wait.
+/// Theory: the time of a check is proportional to its iterations, so every check performs the same
+/// number: the configured one, or that of the most expensive hash, if that is higher. A hash with
+/// fewer iterations is followed by the rest as dummy work. An unknown user, a user without a
+/// password, and input that cannot be a password cause dummy work only. Slow by design: run it on a
+/// queue that may block.
 package struct PasswordVerifier: Sendable {
     package enum Outcome: Equatable, Sendable {
-        /// The password is right. An upgrade is due where the hash has fewer iterations than are
+        /// The password is right. `needsUpgrade` is true if the hash has fewer iterations than
         /// configured.
         case accepted(needsUpgrade: Bool)
-        /// The password is wrong, or the user is not there, is disabled or has no password.
+        /// The password is wrong, or the user does not exist, is disabled or has no password.
         case refused
     }
 
-    /// Of a new hash.
+    /// The configured iterations, which a new hash has.
     package let iterations: Int
     private let total: Int
-    /// Of work that nobody needs.
+    /// The salt of dummy work.
     private let salt = RandomBytes.array(count: 16)
     private let derive: PasswordHash.Derivation
 
     /// - Parameters:
-    ///   - users: those who will be checked.
-    ///   - iterations: the configured ones, within `PasswordHash.iterationRange`.
+    ///   - users: the users whose passwords will be checked.
+    ///   - iterations: the configured number, within `PasswordHash.iterationRange`.
     package init(_ users: UserDirectory, iterations: Int) {
         self.init(users, iterations: iterations, derivingBy: PBKDF2.key)
     }
 
-    /// - Parameter derive: tests count what is done.
+    /// - Parameter derive: replaced by tests to count iterations.
     package init(
         _ users: UserDirectory, iterations: Int,
         derivingBy derive: @escaping PasswordHash.Derivation
@@ -44,8 +45,8 @@ package struct PasswordVerifier: Sendable {
     }
 
     /// - Parameters:
-    ///   - secret: the password as it came, of any length.
-    ///   - user: nil for one that is not known.
+    ///   - secret: the password as received, of any length.
+    ///   - user: nil if there is no such user.
     package func check(_ secret: SecretBytes, of user: User?) -> Outcome {
         check(Password(utf8: secret), of: user)
     }
@@ -61,13 +62,15 @@ package struct PasswordVerifier: Sendable {
         return .accepted(needsUpgrade: hash.iterations < iterations)
     }
 
-    /// What a user gets whose hash is due for an upgrade. As much work again as a check.
-    /// - Parameter secret: the password that was accepted; nil for one that never is.
+    /// Hashes a password with the configured iterations; takes as long as a check.
+    /// - Parameter secret: the password that was accepted.
+    /// - Returns: nil if `secret` cannot be a password.
     package func newHash(of secret: SecretBytes) -> PasswordHash? {
         Password(utf8: secret).map { PasswordHash(of: $0, iterations: iterations) }
     }
 
-    /// How many nanoseconds a hash takes on this machine, by a short one that is measured.
+    /// The estimated time of a hash on this machine in nanoseconds, at least 1; measures a short
+    /// one.
     package static func hashTime(iterations: Int) -> Int64 {
         let sample = 2000
         let nothing: [UInt8] = []
@@ -77,8 +80,8 @@ package struct PasswordVerifier: Sendable {
         return max(1, time * Int64(iterations) / Int64(sample))
     }
 
-    /// Iterations that nobody needs. What is called is only known while it runs, so that no optimiser
-    /// can find out.
+    /// Performs iterations whose result is discarded. `derive` is a stored closure, so the
+    /// optimizer cannot remove the call.
     private func work(_ count: Int, _ password: Password?) {
         guard count > 0 else { return }
         let nothing: [UInt8] = []

@@ -2,20 +2,20 @@ import JSON
 import JWT
 import POSIX
 
-/// What the body of a login says.
+/// The parsed body of a login request.
 enum Credentials {
     case claimed(Identity, password: SecretBytes?)
-    /// Not one JSON object.
+    /// The body is not exactly one JSON object.
     case notJSON
-    /// Neither a `user_id` nor a `username`, or a `user_id` that is no whole number from 1 to 2^53 - 1
-    /// written as one, or a `username` that is no string.
+    /// Neither `user_id` nor `username`; or a `user_id` that is not an integer from 1 to 2^53 - 1,
+    /// written as one; or a `username` that is not a string.
     case noUser
 
-    /// Who somebody says they are.
+    /// The identifiers that the client presents.
     enum Identity {
         case id(UserID)
         case name(String)
-        /// One person, said twice.
+        /// Both identifiers in one request.
         case both(UserID, String)
     }
 
@@ -28,7 +28,7 @@ enum Credentials {
             while let member = try reader.nextName() {
                 let kind = try reader.peekKind()
                 if kind == .null {
-                    // Absent: serializers write it for what is not set.
+                    // null counts as absent: serializers write it for unset properties.
                     try reader.skipValue()
                 } else if reader.isEqual(member, "user_id") {
                     if kind == .number {
@@ -63,7 +63,7 @@ enum Credentials {
         }
     }
 
-    /// Nil for `1.0` and `1e0`, which are floats to whoever wrote them, and for numbers out of range.
+    /// Nil for a number out of range, and for `1.0` and `1e0`, which are floats as written.
     private static func userID(_ reader: inout JSONReader) throws(JSONError) -> UserID? {
         do throws(JSONError) {
             return UserID(try reader.readInteger())

@@ -1,10 +1,10 @@
-/// A user name as a login presents it, in the one form that the look-up, the throttle and the log's
-/// fingerprints share; composed once.
+/// A user name as a login presents it, normalized once for the lookup, the throttle and the log's
+/// fingerprints.
 package struct PresentedName: Sendable, Equatable {
-    /// Whether a user could have the name at all. Says nothing of whether one has it.
+    /// Whether the text is a valid user name; independent of whether a user has it.
     let isName: Bool
-    /// The name in NFC. Of what is no name its first 256 bytes: then work and memory are bounded
-    /// whatever was sent, and no user's count can be met.
+    /// The name in NFC; of an invalid name the first 256 bytes, which bounds work and memory. The
+    /// throttle counts invalid names apart from valid ones.
     let canonical: [UInt8]
 
     package init(_ text: String) {

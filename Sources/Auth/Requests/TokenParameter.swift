@@ -1,11 +1,11 @@
 import HTTP
 import JSON
 
-/// The token in the content of an administrator's request: a form with `token`, as RFC 7662 §2.1 and
-/// RFC 7009 §2.1 have it, or a JSON object.
+/// The token in the body of an admin request: `token` in a form (RFC 7662 §2.1, RFC 7009 §2.1) or
+/// in a JSON object.
 enum TokenParameter {
     case token([UInt8])
-    /// Content of another type, or without a token, or not what its type says.
+    /// Another content type, no token, or a body that does not match its type.
     case none
 
     init(_ request: Request) {
@@ -25,10 +25,10 @@ enum TokenParameter {
     }
 }
 
-/// What a Content-Type says, as far as it matters here.
+/// The media type of a request's body, as far as the handlers distinguish it.
 enum ContentType {
     case json, form, other
-    /// The client did not say.
+    /// There is no Content-Type.
     case unnamed
 
     init(_ request: Request) {

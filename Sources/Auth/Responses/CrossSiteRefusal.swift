@@ -1,9 +1,9 @@
 import HTTP
 import Logging
 
-/// The answer to a state-changing request that a page of another site caused: 403, and a line in
-/// the log. The request is not looked at further: neither the throttle nor a password check knows
-/// of it.
+/// The response to a state-changing request that the cross-site policy refuses: 403, and a line in
+/// the log. Nothing else handles the request: the throttle does not count it, and no password is
+/// checked.
 package struct CrossSiteRefusal: Sendable {
     private let policy: CrossSitePolicy
     private let log: SecurityLog
@@ -13,7 +13,7 @@ package struct CrossSiteRefusal: Sendable {
         self.log = log
     }
 
-    /// - Precondition: the policy refuses the request.
+    /// - Precondition: the policy refuses `request`.
     package func respond(to request: Request) -> Response {
         let refusal = policy.refusal(of: request) ?? .origin
         log.record(CrossSiteRequest(refusal, request))
@@ -24,12 +24,13 @@ package struct CrossSiteRefusal: Sendable {
         .heldUntilCommitted
 }
 
-/// `authn_cross_site`: a page of another site has sent a state-changing request through its
-/// visitor's browser.
+/// `authn_cross_site`: a page of another site made a visitor's browser send a state-changing
+/// request.
 struct CrossSiteRequest: SecurityEvent {
-    /// Which field says so.
+    /// Which request field showed it: `repeated_field`, `fetch_site` or `origin`.
     let reason: StaticString
-    /// The page's origin, if the browser says it: at most `maximumOrigin` bytes.
+    /// The value of Origin, cut to `maximumOrigin` bytes; `hidden` if it looks like a token, nil if
+    /// the request has no Origin.
     let page: [UInt8]?
     let origin: Origin
     var level: Level { .warning }
@@ -37,7 +38,8 @@ struct CrossSiteRequest: SecurityEvent {
     var name: StaticString { "authn_cross_site" }
     var source: LogSource? { origin.source(reason) }
 
-    /// A host name has at most 253 characters (RFC 1035 §2.3.4), a scheme and a port a few more.
+    /// Bytes. A host name has at most 253 characters (RFC 1035 §2.3.4); the rest is for scheme and
+    /// port.
     static let maximumOrigin = 280
 
     init(_ refusal: CrossSitePolicy.Refusal, _ request: Request) {

@@ -3,24 +3,26 @@ import JWT
 import Logging
 import POSIX
 
-/// 503 for what has to be on the disk first, and cannot be put there.
+/// 503: a state change must be on disk before the response, and writing it failed.
 enum StorageUnavailable {
     static let response = Response.error(.serviceUnavailable, "Storage unavailable")
         .adding("Retry-After", "1").heldUntilCommitted
 }
 
-/// 503 for what has to be in the log first, and cannot be written there.
+/// 503: an event must be in the log before the state change, and writing it failed.
 enum LogUnavailable {
     static let response = Response.error(.serviceUnavailable, "Log unavailable")
         .adding("Retry-After", "1").heldUntilCommitted
 }
 
-/// `revocation_failed`: what was to be revoked or exchanged could not be put on the disk, or, before that,
-/// into the log. Its client was told; what was revoked counts until the process ends, and what had to be in
-/// the log first has not happened, whatever stands there by now.
+/// `revocation_failed`: a revocation or a token exchange could not be written to disk, or its event
+/// could not be written to the log first.
+///
+/// The client got 503. A revocation stays in force until the process ends. If its event could not
+/// be logged first, the state change was not made, even if that event reaches the log later.
 struct RevocationNotStored: LogEvent {
     let error: Errno
-    /// Whose token, where it was about one.
+    /// The claims of the request's token; nil if the request was not about one.
     var claims: Claims?
     let origin: Origin
     var level: Level { .error }

@@ -4,11 +4,11 @@ import JWT
 import POSIX
 import Time
 
-/// The answer with a token in it (RFC 6749 §5.1).
+/// The response to a successful login or refresh (RFC 6749 §5.1).
 enum TokenResponse {
-    /// - Parameter token: is overwritten; the response has the only copy.
+    /// - Parameter token: is overwritten afterwards; the response then has the only copy.
     static func make(_ token: [UInt8], _ claims: Claims, at now: Timestamp) -> Response {
-        // Whole seconds on both sides, so that a token's whole lifetime is told at its beginning.
+        // Round both times down to seconds: right after a login the full lifetime is shown.
         let end = claims.sessionExpires ?? claims.expires
         var writer = JSONWriter(capacity: token.count + 128)
         writer.beginObject()
@@ -25,7 +25,8 @@ enum TokenResponse {
         return template.with(json: writer.bytes)
     }
 
-    /// `Cache-Control: no-store` is on every response; its HTTP/1.0 twin goes with tokens.
+    /// Every response has `Cache-Control: no-store`; a token response also has its HTTP/1.0
+    /// equivalent.
     private static let template = Response(.ok).adding("Pragma", "no-cache").heldUntilCommitted
         .secret
 }

@@ -1,7 +1,8 @@
 import HTTP
 import Time
 
-/// 429 with the seconds to wait (RFC 6585 §4, RFC 9110 §10.2.3).
+/// 429 with Retry-After: the time to wait in seconds, rounded up, at least 1 (RFC 6585 §4, RFC 9110
+/// §10.2.3).
 enum TooManyAttempts {
     static func response(retryAfter wait: TimeAmount) -> Response {
         Response.error(.tooManyRequests, "Too many attempts")

@@ -2,13 +2,14 @@ import HTTP
 import POSIX
 import Time
 
-/// Which client exchanged a token first, for as long as the token may be exchanged again.
+/// The client that first exchanged each token, remembered until the grace period ends.
 ///
-/// In memory alone: the journal has no room for it, and after a restart within the grace period the
-/// first client that renews again counts as the one that renewed before. The table is bounded;
-/// past its capacity the oldest exchange is forgotten, and its next client counts as the first.
+/// Kept in memory only: the journal has no field for it. After a restart within the grace period,
+/// the first client that refreshes again counts as the first. The table is bounded. When it is
+/// full, the oldest exchange is forgotten, and the next client to exchange that token counts as the
+/// first.
 package final class ExchangeOrigins: Sendable {
-    /// 2,000 exchanges a second for the length of the grace period; about 3 MiB.
+    /// 2,000 exchanges a second during the grace period; about 3 MiB.
     private static let capacity = 20_000
 
     private struct Exchange {
@@ -18,7 +19,7 @@ package final class ExchangeOrigins: Sendable {
 
     private struct State {
         var exchanges: [Int: Exchange] = [:]
-        /// The keys in the order of their exchanges; those before `first` are forgotten.
+        /// The keys in the order of their exchanges; those before index `first` are forgotten.
         var order: [Int] = []
         var first = 0
     }
@@ -28,10 +29,10 @@ package final class ExchangeOrigins: Sendable {
 
     package init(capacity: Int = ExchangeOrigins.capacity) { self.capacity = max(1, capacity) }
 
-    /// The client that exchanged this token first: the given one if none is known.
+    /// The client that first exchanged this token. Remembers `client` if none is known.
     /// - Parameters:
-    ///   - token: its identifier.
-    ///   - client: who exchanges it at `now`.
+    ///   - token: the token's identifier.
+    ///   - client: the client that exchanges it at `now`.
     func firstClient(
         exchanging token: Span<UInt8>, from client: ClientAddress, at now: Timestamp
     ) -> ClientAddress {
@@ -46,21 +47,22 @@ package final class ExchangeOrigins: Sendable {
         }
     }
 
-    /// Takes back an exchange by this client that was not done.
+    /// Undoes `firstClient` for an exchange that failed. Has no effect if the remembered client is
+    /// in another network.
     func forget(_ token: Span<UInt8>, from client: ClientAddress) {
         let key = Self.key(token)
         state.withLock { state in
             guard let known = state.exchanges[key],
                 ClientNetworks(known.client)[0] == ClientNetworks(client)[0]
             else { return }
-            // Its place in the order stays, and is passed over.
+            // The key stays in `order`; `forgetOld` skips it.
             state.exchanges[key] = nil
         }
     }
 
     var count: Int { state.withLock { $0.exchanges.count } }
 
-    /// Seeded for each process: a client cannot choose identifiers whose keys are equal.
+    /// Hashed with a per-process seed, so that a client cannot choose identifiers with equal keys.
     private static func key(_ token: Span<UInt8>) -> Int {
         var hasher = Hasher()
         for index in token.indices { hasher.combine(token[index]) }
@@ -69,7 +71,7 @@ package final class ExchangeOrigins: Sendable {
 
     private static func forgetOld(_ state: inout State, _ now: Timestamp) {
         while state.first < state.order.count {
-            // A clock that was put back ends a grace period, too.
+            // A clock that was set back also ends the grace period.
             if let exchange = state.exchanges[state.order[state.first]],
                 exchange.moment <= now, now < exchange.moment + BearerAuthentication.grace
             {

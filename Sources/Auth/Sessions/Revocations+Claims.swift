@@ -4,7 +4,9 @@ import Revocation
 import Time
 
 extension Revocations {
-    /// What stands against a token whose claims are complete.
+    /// Whether a token is revoked or was exchanged; nil if neither.
+    /// - Parameter claims: with `jti` and `sid`, as `TokenIdentity.fillingIdentifiers` returns
+    ///   them. Without both, only the cutoffs of the user and of all users are compared.
     package func status(for claims: Claims) -> RevocationStatus? {
         let began = sessionStart(claims)
         guard let token = claims.tokenID, let session = claims.sessionID else {
@@ -16,9 +18,10 @@ extension Revocations {
 
     /// When the session of a token began, for comparison with cutoffs.
     ///
-    /// A login right after a cutoff gets a session that begins 1 ms after it (`TokenIssuer.issue`), and
-    /// so later than its tokens say that they were issued. Any other token that says so contradicts
-    /// itself, and the earlier moment counts: `iat` is never past the clock and its leeway.
+    /// A login right after a cutoff gets a session that begins 1 ms after the cutoff
+    /// (`TokenIssuer.issue`), which is later than the `iat` of its tokens. In any other token,
+    /// `auth_time` after `iat` is a contradiction, and the earlier time counts: `iat` never exceeds
+    /// the clock plus the leeway.
     private func sessionStart(_ claims: Claims) -> Timestamp? {
         guard let login = claims.authenticated, let issued = claims.issued, login > issued,
             let cutoff = cutoff(user: claims.user.rawValue),
@@ -27,24 +30,29 @@ extension Revocations {
         return login
     }
 
-    /// Takes note of a token that came, of a session that began ahead of our clock: what is ended by
-    /// time from now on has to reach it. Not of one that is so far ahead that every cutoff covers it.
+    /// Remembers the session start of a presented token that is ahead of our clock, so that later
+    /// cutoffs cover it. Ignores a start more than `TokenPolicy.maximumLeeway` ahead, which no
+    /// accepted token has.
     func observeSessionStart(_ began: Timestamp, at now: Timestamp) {
         if began <= now + TokenPolicy.maximumLeeway { noteSessionStart(began) }
     }
 
-    /// Takes note of a session that begins here: should the clock be put back, a cutoff still reaches it.
+    /// Remembers the start of a session that begins here: if the clock is set back, later cutoffs
+    /// still cover it.
     func observeSessionStart(of claims: Claims) {
         if let login = claims.authenticated { noteSessionStart(login) }
     }
 
-    /// Ends a session, for all its tokens. Returns when it is on the disk.
+    /// Revokes a session and all its tokens. Returns when the revocation is on disk.
+    /// - Throws: `noBufferSpace` if the table is full; any other error if it cannot be written, in
+    ///   which case it is in force all the same.
     func revoke(_ session: ShortText, of claims: Claims, at now: Timestamp) throws(Errno) {
         try revoke([.session(session.bytes)], at: now, until: claims.sessionEnd(after: now))
     }
 
-    /// The same without waiting for the disk.
-    /// - Throws: why there was no room, and it goes on.
+    /// Revokes a session without waiting for the disk.
+    /// - Parameter failed: called if the revocation cannot be written.
+    /// - Throws: `noBufferSpace` if the table is full and the session is not revoked.
     func revokeAsync(
         _ session: ShortText, of claims: Claims, at now: Timestamp,
         failed: @escaping @Sendable (Errno) -> Void
@@ -54,46 +62,49 @@ extension Revocations {
             failed: failed)
     }
 
-    /// Ends all sessions of a user: every token that would be accepted at this moment.
-    /// - Parameter leeway: how far ahead of the clock a token may have been issued and be accepted.
+    /// Revokes all sessions of a user: every token that would be accepted at `now`. Returns when
+    /// the revocation is on disk.
+    /// - Parameter leeway: how far ahead of our clock the `iat` of an accepted token may be.
+    /// - Throws: as `revoke(_:of:at:)`.
     func revokeAll(of user: UserID, at now: Timestamp, leeway: TimeAmount) throws(Errno) {
         let cutoff = next(after: cutoff(user: user.rawValue), now, leeway)
         try revoke([.user(user.rawValue)], at: cutoff, until: cutoff + Self.longest)
     }
 
-    /// The same for all users.
+    /// Revokes the sessions of all users; see `revokeAll(of:at:leeway:)`.
     func revokeEveryone(at now: Timestamp, leeway: TimeAmount) throws(Errno) {
-        // No user has the id 0: what is left is the cutoff for all.
+        // No user has the id 0, so this returns the cutoff for all users.
         let cutoff = next(after: cutoff(user: 0), now, leeway)
         try revoke([.everyone], at: cutoff, until: cutoff + Self.longest)
     }
 
-    /// A session that begins right after a cutoff begins a millisecond behind it (`TokenIssuer.issue`),
-    /// be that in the future, because a clock was wrong. The next cutoff has to reach it.
+    /// The time of the next cutoff. It must cover a session that began 1 ms after the previous
+    /// cutoff (`TokenIssuer.issue`), even if that time is in the future because a clock was wrong.
     private func next(
         after cutoff: Timestamp?, _ now: Timestamp, _ leeway: TimeAmount
     ) -> Timestamp {
-        // Another issuer's clock may be ahead of ours by the leeway, and our own may have been put back
-        // since sessions began.
+        // Another issuer's clock may be ahead of ours by the leeway, and our clock may have been
+        // set back since sessions began.
         let latest = max(now + leeway, latestBeginning ?? now)
         guard let cutoff, cutoff >= latest else { return latest }
         return cutoff + TimeAmount(milliseconds: 1)
     }
 
-    /// What is revoked by time is remembered for longer than any token that was made before is good.
-    /// A token from elsewhere may have no session and be good for years.
+    /// How long a cutoff is remembered, and a revocation whose token has no known end: longer than
+    /// any earlier token is valid. A token of another issuer may have no session and be valid for
+    /// years.
     static let longest = TimeAmount.seconds(10 * 366 * 86_400)
 }
 
 extension Claims {
-    /// When the session of the token began, as far as it says; what is revoked by time goes by this.
-    /// A session does not begin after its token was issued: of both moments the earlier one counts.
+    /// When the session of the token began, as far as the claims say; compared with cutoffs. A
+    /// session cannot begin after its token was issued, so the earlier of both times counts.
     var sessionStart: Timestamp? {
         guard let authenticated, let issued else { return authenticated ?? issued }
         return min(authenticated, issued)
     }
 
-    /// From when on no token of the session is good.
+    /// From this time on no token of the session is valid.
     func sessionEnd(after now: Timestamp) -> Timestamp {
         guard let sessionExpires else { return now + Revocations.longest }
         return max(sessionExpires, expires) + TokenPolicy.maximumLeeway

@@ -3,14 +3,15 @@ import JWT
 import POSIX
 import Time
 
-/// The sessions that this process has begun or renewed, for an operator to look at: a token is good
-/// whether or not its session stands here.
+/// The sessions that this process has started or refreshed, for operators. Informational only:
+/// whether a token is valid does not depend on this list.
 ///
-/// In memory alone: a restart begins with none, and learns of those that go on when they are renewed.
+/// Kept in memory only. After a restart the list is empty, and a session from before appears when
+/// it is refreshed.
 package final class SessionList: Sendable {
-    /// Sessions that are kept; past it, new ones are not. Some 30 MiB.
+    /// Maximum number of sessions; when the list is full, new ones are not added. About 30 MiB.
     private static let capacity = 100_000
-    /// Of one user; the one that was seen longest ago makes room.
+    /// Maximum number of sessions of one user; a new one replaces the least recently seen.
     private static let perUser = 100
 
     package struct Session: Sendable {
@@ -18,17 +19,17 @@ package final class SessionList: Sendable {
         package let user: UserID
         package let started: Timestamp?
         package let ends: Timestamp
-        /// When it was begun or last renewed, and from where.
+        /// When the session was started or last refreshed.
         package let seen: Timestamp
         package let client: ClientAddress
-        /// Tells its newest token; see `mark(of:)`.
+        /// Identifies the newest token; see `mark(of:)`.
         fileprivate let token: Int
     }
 
     private struct State {
         var sessions: [UserID: [Session]] = [:]
         var count = 0
-        /// When those that are over were last taken out.
+        /// When `evictExpired` or `removeExpired` last ran.
         var lastRemoval = Timestamp(milliseconds: .min)
     }
 
@@ -37,17 +38,18 @@ package final class SessionList: Sendable {
 
     package init(capacity: Int = SessionList.capacity) { self.capacity = capacity }
 
-    /// Sessions that are not over, as far as is known.
+    /// Sessions in the list, including those that have expired but are not removed yet.
     package var count: Int { state.withLock { $0.count } }
 
-    /// The user's sessions that are not over, the newest first.
+    /// The user's sessions that have not expired, the most recently seen first.
     package func sessions(of user: UserID, at now: Timestamp) -> [Session] {
         state.withLock { $0.sessions[user] ?? [] }
             .filter { $0.ends > now }
             .sorted { $0.seen > $1.seen }
     }
 
-    /// - Parameter isNew: the session has just begun, so that it cannot stand here yet.
+    /// Adds a session, or updates it after a refresh.
+    /// - Parameter isNew: the session has just started, so the list cannot contain it.
     func record(
         _ claims: Claims, from client: ClientAddress, at now: Timestamp, isNew: Bool = false
     ) {
@@ -77,23 +79,23 @@ package final class SessionList: Sendable {
 
     // MARK: What is known
 
-    /// Whether a session with this identifier is in the list and not over.
+    /// Whether the list has an unexpired session with this identifier.
     func isKnown(_ id: ShortText, at now: Timestamp) -> Bool {
         contains { $0.id == id && $0.ends > now }
     }
 
-    /// Whether this is the newest token of a session in the list.
+    /// Whether this is the newest token of an unexpired session in the list.
     func isKnown(token: ShortText, at now: Timestamp) -> Bool {
         let mark = Self.mark(of: token)
         return contains { $0.token == mark && $0.ends > now }
     }
 
-    /// For an operator's commands: looks at all of them.
+    /// Scans all sessions: only for an operator's commands.
     private func contains(_ isWanted: (Session) -> Bool) -> Bool {
         state.withLock { $0.sessions.values.contains { $0.contains(where: isWanted) } }
     }
 
-    /// A hash under this process's key, which takes a tenth of the room.
+    /// A hash with a per-process seed: a tenth of the size of the identifier.
     private static func mark(of token: ShortText?) -> Int {
         var hasher = Hasher()
         if let token { for index in token.utf8.indices { hasher.combine(token.utf8[index]) } }
@@ -121,7 +123,7 @@ package final class SessionList: Sendable {
 
     package func removeAll() { state.withLock { $0 = State() } }
 
-    /// Takes out what is over; to be called now and then.
+    /// Removes expired sessions. The caller runs this periodically.
     package func removeExpired(at now: Timestamp) {
         state.withLock { state in
             state.lastRemoval = now
@@ -129,7 +131,7 @@ package final class SessionList: Sendable {
         }
     }
 
-    /// Takes out what is over; at most once a second, because it looks at all of them.
+    /// Removes expired sessions; at most once a second, because it scans all of them.
     private static func evictExpired(_ state: inout State, _ now: Timestamp) {
         guard state.lastRemoval.seconds != now.seconds else { return }
         state.lastRemoval = now

@@ -1,39 +1,41 @@
 import Time
 
-/// How often logins have failed for each of many keys, in a fixed amount of memory however many keys
-/// there are.
+/// Counts failed logins for many keys, in a fixed amount of memory.
 ///
-/// A set-associative table, as a processor's cache is: the key's low bits choose a set of eight places,
-/// and the whole key is compared there. A new key takes the least interesting place of its set: one
-/// that holds nothing any more; else the one with the fewest failures, of those the oldest; else the
-/// lock that ends first. A place with attempts in flight is never taken. So to push a count out one
-/// has to fail more often, at eight other keys of the same set, than was failed at it; keys are
-/// secret hashes, so nobody can choose the set. That is far more work than waiting for the lock's end.
+/// The table is set-associative, like a processor's cache: the low bits of a key select a set of
+/// eight entries, and the complete key is compared there. A new key replaces the least valuable
+/// entry of its set: one that is empty or has expired, else the one with the fewest failures (the
+/// oldest of those), else the lock that ends first. An entry with attempts in flight is never
+/// replaced.
 ///
-/// - Precondition: keys are hashes that a stranger cannot compute.
+/// To evict a count, an attacker must therefore cause more failures at eight other keys of the same
+/// set than that count has. Keys are secret hashes, so the set cannot be chosen, and this is far
+/// more work than waiting for the lock to end.
+///
+/// - Precondition: keys are keyed hashes that a client cannot compute, and not 0.
 struct AttemptTable {
     private static let ways = 8
     private let sets: Int
-    /// Empty until the first attempt: a server that nobody logs in to pays nothing.
+    /// Allocated at the first attempt: a server without logins uses no memory.
     private var entries: [FailureWindow] = []
-    /// How often the table was asked or changed. Tests compare it: the work for an identifier must
-    /// not depend on whether the identifier exists.
+    /// Number of lookups and changes. Tests compare it: the work for an identifier must not depend
+    /// on whether the identifier exists.
     private(set) var operations: UInt64 = 0
 
-    /// - Parameter capacity: how many keys are counted at a time; a power of two, at least 8.
+    /// - Parameter capacity: number of entries; a power of two, at least 8.
     init(capacity: Int) {
         precondition(capacity >= Self.ways && capacity.nonzeroBitCount == 1)
         sets = capacity / Self.ways
     }
 
-    /// When an attempt may be made; nil if now.
+    /// When the next attempt may be made; nil if now.
     mutating func refusal(of key: UInt64, at now: Timestamp, _ rule: AttemptRule) -> Timestamp? {
         guard let index = index(of: key) else { return nil }
         entries[index].update(to: now, rule)
         return entries[index].refusal(at: now, rule)
     }
 
-    /// Failures within the window and attempts in flight.
+    /// Failures within the window, and attempts in flight.
     mutating func usage(
         by key: UInt64, at now: Timestamp, _ rule: AttemptRule
     ) -> (failures: Int, inFlight: Int) {
@@ -42,35 +44,37 @@ struct AttemptTable {
         return (entries[index].failures, Int(entries[index].inFlight))
     }
 
-    /// Counts an attempt as in flight; false if each place that the key could have has attempts of
-    /// others in flight.
+    /// Counts an attempt as in flight.
+    /// - Returns: false if all entries of the key's set have attempts of other keys in flight.
     mutating func begin(_ key: UInt64, at now: Timestamp, _ rule: AttemptRule) -> Bool {
-        guard let index = index(of: key) ?? makePlace(for: key, at: now, rule) else { return false }
+        guard let index = index(of: key) ?? allocateEntry(for: key, at: now, rule) else {
+            return false
+        }
         entries[index].inFlight += 1
         return true
     }
 
-    /// An attempt that was in flight has failed.
-    /// - Parameter subject: what a lock is listed by.
+    /// Records that an attempt in flight has failed.
+    /// - Parameter subject: identifies the lock in `locks(at:)`.
     mutating func fail(
         _ key: UInt64, _ subject: UInt128, at now: Timestamp, _ rule: AttemptRule
     ) -> LoginThrottle.Failure.Count {
-        // It is there: places with attempts in flight are not taken.
+        // The entry exists: entries with attempts in flight are never replaced.
         guard let index = index(of: key) else { return .none }
         entries[index].inFlight -= 1
         entries[index].update(to: now, rule)
         return entries[index].fail(subject, at: now, rule)
     }
 
-    /// An attempt that was in flight has not failed.
-    /// - Parameter clearing: forgets all that have.
+    /// Records that an attempt in flight has ended without a failure.
+    /// - Parameter clearing: whether to reset the failures of the key.
     mutating func end(_ key: UInt64, clearing: Bool) {
         guard let index = index(of: key) else { return }
         entries[index].inFlight -= 1
         if clearing { entries[index].clear() }
     }
 
-    /// Forgets the failures of a key and its lock; attempts in flight stay.
+    /// Resets the failures of a key and its lock; attempts in flight stay.
     /// - Returns: whether it was locked.
     @discardableResult
     mutating func reset(_ key: UInt64, at now: Timestamp) -> Bool {
@@ -80,7 +84,7 @@ struct AttemptTable {
         return isLocked
     }
 
-    /// The same for every key.
+    /// Resets the failures and locks of all keys; attempts in flight stay.
     mutating func resetAll() {
         for index in entries.indices { entries[index].clear() }
     }
@@ -93,7 +97,7 @@ struct AttemptTable {
         return nil
     }
 
-    private mutating func makePlace(
+    private mutating func allocateEntry(
         for key: UInt64, at now: Timestamp, _ rule: AttemptRule
     ) -> Int? {
         if entries.isEmpty {
@@ -117,7 +121,7 @@ struct AttemptTable {
         Int(truncatingIfNeeded: key & UInt64(sets - 1)) * Self.ways
     }
 
-    /// The keys that are locked, in no order.
+    /// The locked keys, in no particular order.
     func locks(at now: Timestamp) -> [AttemptLock] {
         entries.compactMap { entry in
             guard let until = entry.lockedUntil, until > now else { return nil }
@@ -125,7 +129,7 @@ struct AttemptTable {
         }
     }
 
-    /// How many keys are locked.
+    /// Number of locked keys.
     func lockedCount(at now: Timestamp) -> Int {
         var count = 0
         for index in entries.indices {
@@ -134,52 +138,52 @@ struct AttemptTable {
         return count
     }
 
-    /// Bytes that the table has taken.
+    /// Bytes allocated.
     var memory: Int { entries.capacity * MemoryLayout<FailureWindow>.stride }
 }
 
-/// A key that takes no attempts for a while.
+/// A key that is locked.
 struct AttemptLock {
     let key: UInt64
-    /// What the last failure said that the lock is listed by.
+    /// The subject that the failure that caused the lock was reported with.
     let subject: UInt128
     let until: Timestamp
 }
 
-/// How many failures within which time are too many, and for how long.
+/// The limit on failures, the window they are counted in, and the length of a lock.
 struct AttemptRule {
-    /// At least 1.
+    /// Failures that lock the key; at least 1.
     let limit: Int
-    /// Attempts at a time, at least 1.
+    /// Attempts in flight at the same time; at least 1.
     var maximumInFlight = Int.max
     let window: TimeAmount
     let lockout: TimeAmount
 }
 
-/// The attempts under one key.
+/// The attempts under one key, counted in a sliding window.
 ///
-/// The window slides: what is older than it does not count. Eight moments are kept, each with how many
-/// failures it stands for, the moment of the last of them; a limit up to eight is therefore counted
-/// exactly, and a higher one with an eighth of the failures counted a little longer than the window.
+/// At most eight timestamps are stored, each with a number of failures and the time of the last of
+/// them. A limit of up to eight is therefore counted exactly. With a higher limit, up to an eighth
+/// of the failures are counted slightly longer than the window.
 struct FailureWindow {
-    private static let moments = 8
+    private static let maximumTimestamps = 8
 
     let key: UInt64
-    /// Attempts that were admitted and whose outcome is not known yet.
+    /// Admitted attempts whose outcome is not known yet.
     var inFlight: UInt16 = 0
-    /// How many moments are kept; none while it is locked.
+    /// Number of timestamps in use; 0 while locked.
     private var used: UInt8 = 0
     private var isLocked = false
     private var counts = InlineArray<8, UInt32>(repeating: 0)
-    /// While it is locked: the end of the lock, and the two halves of its subject. A lock keeps no
-    /// moments, so it shares their room.
+    /// Timestamps in milliseconds. While locked: the end of the lock and the two halves of its
+    /// subject, because a lock needs no timestamps.
     private var times = InlineArray<8, Int64>(repeating: 0)
 
     init(key: UInt64) { self.key = key }
 
     var lockedUntil: Timestamp? { isLocked ? Timestamp(milliseconds: times[0]) : nil }
 
-    /// What the lock is listed by; meaningful while there is one.
+    /// Identifies the lock; meaningful only while locked.
     var subject: UInt128 {
         UInt128(UInt64(bitPattern: times[1])) << 64 | UInt128(UInt64(bitPattern: times[2]))
     }
@@ -192,7 +196,7 @@ struct FailureWindow {
         times[2] = Int64(truncatingIfNeeded: subject)
     }
 
-    /// Failures within the window.
+    /// Failures within the window, as of the last `update`.
     var failures: Int {
         var sum = 0
         for index in 0..<Int(used) { sum += Int(counts[index]) }
@@ -201,8 +205,9 @@ struct FailureWindow {
 
     private var lastTime: Int64 { used > 0 ? times[Int(used) - 1] : .min }
 
-    /// Forgets what is over. If the clock has gone back, what seems to lie ahead counts as of now, and
-    /// a lock ends no later than one that begins now; so does one that began under a longer lockout.
+    /// Removes expired failures and an expired lock. If the clock was set back, failures in the
+    /// future count as of now. A lock ends no later than a new lock would, which also applies after
+    /// the configured lockout was shortened.
     mutating func update(to now: Timestamp, _ rule: AttemptRule) {
         if let until = lockedUntil {
             if until <= now {
@@ -222,38 +227,38 @@ struct FailureWindow {
         used = UInt8(truncatingIfNeeded: kept)
     }
 
-    /// When another attempt may be made; nil if now. Those in flight count as if they had failed,
-    /// because all of them may.
+    /// When the next attempt may be made; nil if now. Attempts in flight count as failed, because
+    /// all of them may fail.
     func refusal(at now: Timestamp, _ rule: AttemptRule) -> Timestamp? {
         if let lockedUntil { return lockedUntil }
         let failures = failures
         if failures + Int(inFlight) < rule.limit, Int(inFlight) < rule.maximumInFlight {
             return nil
         }
-        // Under a limit that was higher there can be too many without a lock.
+        // After the limit was lowered, there can be too many failures without a lock.
         if failures >= rule.limit { return Timestamp(milliseconds: times[0]) + rule.window }
-        return now + Self.moment
+        return now + Self.retryDelay
     }
 
-    /// Where those in flight could use up all that are allowed, or are as many as there may be, it is worth asking again soon.
-    private static let moment = TimeAmount.seconds(1)
+    /// The wait if attempts in flight use up the limit: their outcome is known soon.
+    private static let retryDelay = TimeAmount.seconds(1)
 
     mutating func clear() {
         used = 0
         isLocked = false
     }
 
-    /// Counts a failure, and locks at the last one that is allowed; while locked it does neither.
+    /// Counts a failure, and locks at the limit. Does nothing while locked.
     mutating func fail(
         _ subject: UInt128, at now: Timestamp, _ rule: AttemptRule
     ) -> LoginThrottle.Failure.Count {
         guard !isLocked else {
             return LoginThrottle.Failure.Count(attempts: rule.limit, lockedUntil: nil)
         }
-        let share = (rule.limit + Self.moments - 1) / Self.moments
+        let share = (rule.limit + Self.maximumTimestamps - 1) / Self.maximumTimestamps
         let last = Int(used) - 1
-        if last >= 0, Int(counts[last]) < share || Int(used) == Self.moments {
-            // Cannot overflow: a count of the limit, which fits, locks.
+        if last >= 0, Int(counts[last]) < share || Int(used) == Self.maximumTimestamps {
+            // Cannot overflow: a count that reaches the limit, which fits, locks the key.
             counts[last] += 1
             times[last] = now.milliseconds
         } else {
@@ -270,7 +275,7 @@ struct FailureWindow {
         return LoginThrottle.Failure.Count(attempts: failures, lockedUntil: until)
     }
 
-    /// Whether this one rather than the other may be forgotten.
+    /// Whether this entry should be evicted before the other one.
     func isEvictedBefore(lessThan other: FailureWindow) -> Bool {
         switch (lockedUntil, other.lockedUntil) {
         case (nil, _?): return true

@@ -3,49 +3,53 @@ import Synchronization
 import Time
 
 extension LoginThrottle {
-    /// What speaks for a client when there is more to hash than can be hashed. Nothing about the
-    /// account goes into it, so that a wait does not tell whether there is one.
+    /// What is known about a client's network; decides the order when there is more to hash than
+    /// the processors can do. Nothing about the account is part of it, so the waiting time does not
+    /// reveal whether an account exists.
     package enum Reputation: Sendable, Equatable {
-        /// Has failed within the window, or has another attempt in flight; a larger network as many
-        /// times as its factor says. Or is known and has failed as often as an account may.
+        /// The network has failed within the window or has another attempt in flight (for a larger
+        /// network, as often as its factor). A network with a recent successful login becomes
+        /// suspicious only after as many failures as lock an account.
         case suspicious
-        /// Has done neither; or is known and has failed a few times.
+        /// Neither failures nor attempts in flight; or a recent successful login and a few
+        /// failures.
         case neutral
-        /// A login from there succeeded within the last days, and none failed within the window.
+        /// A login from this network succeeded within the last days, and none failed within the
+        /// window.
         case trusted
     }
 
-    /// What had too many attempts: the account's identifier, or the client's network.
+    /// Which count refused an attempt: that of the account's identifier or of the client's network.
     package enum Cause: Sendable, Equatable { case account, address }
 
     package struct Refusal: Sendable, Equatable {
         package let cause: Cause
         /// When the next attempt may be admitted.
         package let until: Timestamp
-        /// The same in seconds from now, rounded up, at least 1: for Retry-After.
+        /// The wait in seconds, rounded up, at least 1: the value for Retry-After.
         package let retryAfter: Int64
 
         init(_ cause: Cause, until: Timestamp, at now: Timestamp) {
             self.cause = cause
             self.until = until
-            // Both lie within what configuration allows, so the difference does not overflow; if a
-            // clock is absurd, the answer may be, and must not trap.
+            // Configured limits keep the difference within range. With an absurd clock the answer
+            // may be wrong, but must not trap.
             let (wait, overflow) = until.milliseconds.subtractingReportingOverflow(now.milliseconds)
             retryAfter = overflow ? 1 : max(1, wait / 1000 + (wait % 1000 > 0 ? 1 : 0))
         }
     }
 
-    /// What a failed attempt has come to.
+    /// The counts after a failed attempt.
     package struct Failure: Sendable, Equatable {
         package struct Count: Sendable, Equatable {
-            /// Failures within the window, this one included.
+            /// Failures within the window, including this one.
             package let attempts: Int
-            /// Not nil if this failure was the last one allowed.
+            /// The end of the lock if this failure caused one, else nil.
             package let lockedUntil: Timestamp?
 
             static let none = Count(attempts: 0, lockedUntil: nil)
 
-            /// Both in one: the higher count, and the lock that is new.
+            /// The higher count, and the lock that either of them has.
             func joined(with other: Count) -> Count {
                 Count(
                     attempts: max(attempts, other.attempts),
@@ -60,13 +64,13 @@ extension LoginThrottle {
             package let until: Timestamp
         }
 
-        /// The identifiers that were presented and the account's joint count, in one.
+        /// The presented identifiers and the account's joint count, combined.
         package let account: Count
-        /// The smallest network.
+        /// The count of the client's smallest network.
         package let address: Count
         package let lockedNetworks: [LockedNetwork]
 
-        /// Of an attempt while nothing is counted.
+        /// The result while the throttle is off, or after the attempt has ended already.
         static let uncounted = Failure(account: .none, address: .none, lockedNetworks: [])
     }
 
@@ -75,19 +79,20 @@ extension LoginThrottle {
         case refused(Refusal)
     }
 
-    /// An attempt in flight. Its end is the first of `failed`, `succeeded` and `abandon`; to
-    /// release it is to abandon it, so that no way out of a handler leaves it in flight for ever.
+    /// An admitted attempt, in flight until it ends. The first call of `failed`, `succeeded` or
+    /// `abandon` ends it; later calls do nothing. Releasing the attempt abandons it, so that no
+    /// path through a handler leaves it in flight.
     package final class Attempt: Sendable {
         private let throttle: LoginThrottle
         private let account: Account
         private let client: Client
         private let admitted: State.Admitted
-        /// As it was when the attempt was admitted.
+        /// The reputation of the client's network at admission.
         package var standing: Reputation { admitted.standing }
-        /// Not nil if the account's joint count refuses the attempt, and until when. It has to be
-        /// hashed all the same, and must then fail.
+        /// Until when the account's joint count refuses the attempt; nil if it does not. A refused
+        /// attempt must still be hashed, and must then fail.
         package var jointRefusal: Timestamp? { admitted.jointRefusal }
-        /// Nothing is to be given back: it has been, or nothing was counted.
+        /// True if the attempt has ended or was never counted.
         private let isSettled: Atomic<Bool>
 
         fileprivate init(
@@ -101,19 +106,19 @@ extension LoginThrottle {
             isSettled = Atomic(!isCounted)
         }
 
-        /// Whether this is the first end that is told.
+        /// Ends the attempt; false if it has ended before.
         private func settle() -> Bool {
             !isSettled.exchange(true, ordering: .acquiringAndReleasing)
         }
 
-        /// The password was wrong, or there is no such account, or the joint count refuses it.
+        /// Reports a wrong password, an unknown account, or a refusal by the joint count.
         package func failed(at now: Timestamp) -> Failure {
             guard settle() else { return .uncounted }
             return throttle.state.withLock { $0.fail(account, client, admitted, at: now) }
         }
 
-        /// Resets the counts of the identifiers that were presented, of the others that the user
-        /// has, and of the account.
+        /// Reports a successful login. Resets the counts of the presented identifiers, of the
+        /// user's other identifiers, and of the account.
         package func succeeded(by user: User, at now: Timestamp) {
             guard settle() else { return }
             let keys = throttle.keys(of: user)
@@ -124,7 +129,8 @@ extension LoginThrottle {
             }
         }
 
-        /// It was not tried: too busy, or the user changed meanwhile.
+        /// Reports that the password was not checked: the queue was full, or the user was changed
+        /// meanwhile.
         package func abandon() {
             guard settle() else { return }
             throttle.state.withLock { $0.end(account, client, admitted, clearing: false) }
@@ -133,12 +139,12 @@ extension LoginThrottle {
         deinit { abandon() }
     }
 
-    /// Whether a client is refused whatever it sends; asked before its request is read.
+    /// Whether the client's network is refused; checked before the request body is read.
     package func refusal(of client: Client, at now: Timestamp) -> Refusal? {
         state.withLock { $0.refusal(of: client, at: now) }
     }
 
-    /// Whether an attempt may be made now.
+    /// Decides whether an attempt may be made now, and counts it as in flight.
     package func admit(
         _ account: Account, from client: Client, at now: Timestamp
     ) -> Admission {

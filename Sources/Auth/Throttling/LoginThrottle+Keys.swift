@@ -2,26 +2,27 @@ import Crypto
 import HTTP
 import JWT
 
-/// What attempts are counted under: keyed hashes, so that nobody outside can choose two that meet.
+/// The keys that attempts are counted under. They are keyed hashes, so that a client cannot choose
+/// inputs that collide.
 extension LoginThrottle {
-    /// An account as a login names it: by id or by name, whether or not there is such a user.
+    /// An account as a login presents it, by id or by name, whether or not there is such a user.
     package struct Identifier: Sendable, Equatable {
         let hash: UInt64
-        /// What a lock is listed by where no user has the identifier.
+        /// Shown in the list of locks if no user has the identifier.
         let fingerprint: Fingerprint
     }
 
-    /// What one attempt counts under: one or two identifiers, and the account jointly.
+    /// What one attempt counts under: one or two identifiers, and the joint count of the account.
     package struct Account: Sendable, Equatable {
         let first: Identifier
         let second: Identifier?
         let joint: UInt64
     }
 
-    /// Where an attempt comes from.
+    /// The networks that an attempt comes from.
     package struct Client: Sendable {
         let networks: ClientNetworks
-        /// Of each network, the smallest first.
+        /// The key of each network, the smallest first.
         let keys: InlineArray<3, UInt64>
     }
 
@@ -33,13 +34,13 @@ extension LoginThrottle {
         Identifier(hash: hash(name), fingerprint: fingerprint)
     }
 
-    /// The same work for an identifier that exists and for one that does not.
-    /// - Parameter holder: the user whose joint count the attempt belongs to; nil if there is none.
+    /// Does the same work whether or not a user has the identifier.
+    /// - Parameter owner: the user whose joint count the attempt belongs to; nil if there is none.
     package func account(
-        _ first: Identifier, _ second: Identifier? = nil, of holder: UserID?
+        _ first: Identifier, _ second: Identifier? = nil, of owner: UserID?
     ) -> Account {
         let joint =
-            holder.map { hash(jointOf: $0) }
+            owner.map { hash(jointOf: $0) }
             ?? hash(jointOfUnknown: first.hash)
         return Account(first: first, second: second, joint: joint)
     }
@@ -86,7 +87,7 @@ extension LoginThrottle {
     private static func head(of digest: SHA256.Digest) -> UInt64 {
         var head: UInt64 = 0
         for index in 0..<8 { head = head << 8 | UInt64(digest.bytes[index]) }
-        // Zero marks a place that is free.
+        // Zero marks a free entry in the tables.
         return max(1, head)
     }
 }

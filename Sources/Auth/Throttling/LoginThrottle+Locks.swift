@@ -3,14 +3,14 @@ import JWT
 import POSIX
 import Time
 
-/// What an operator sees and ends.
+/// Lists and ends locks, for operators.
 extension LoginThrottle {
     package struct Lock: Sendable, Equatable {
         package enum Subject: Sendable, Equatable {
             /// An identifier that a user has.
             case id(User)
             case name(User)
-            /// Both together: logins fail with the usual answer.
+            /// Both identifiers together: logins fail with the usual answer.
             case account(User)
             /// An identifier that no user has.
             case unknown(Fingerprint)
@@ -21,8 +21,8 @@ extension LoginThrottle {
         package let until: Timestamp
     }
 
-    /// All that is locked now, the lock that ends first before the others. Hashes every user's
-    /// identifiers if any is locked: not for a worker.
+    /// The current locks, sorted by their end. If there are any, hashes the identifiers of all
+    /// users: must not run on a worker.
     package func locks(of users: UserDirectory, at now: Timestamp) -> [Lock] {
         let (identifiers, joint, networks) = state.withLock { state in
             (
@@ -44,7 +44,7 @@ extension LoginThrottle {
             return Lock(
                 subject: subjects[lock.key] ?? .unknown(fingerprint), until: lock.until)
         }
-        // What no user has is listed by its identifier already.
+        // An unknown identifier is already listed by itself.
         locks += joint.compactMap { lock in
             subjects[lock.key].map { Lock(subject: $0, until: lock.until) }
         }
@@ -66,7 +66,7 @@ extension LoginThrottle {
     }
 
     /// Resets the counts of all identifiers of a user.
-    /// - Returns: how many locks it ended.
+    /// - Returns: the number of locks that ended.
     @discardableResult
     package func unlock(_ user: User, at now: Timestamp) -> Int {
         let keys = keys(of: user)
@@ -74,6 +74,7 @@ extension LoginThrottle {
     }
 
     /// Resets the counts of an identifier that no user has.
+    /// - Returns: the number of locks that ended.
     package func unlock(_ id: UserID, at now: Timestamp) -> Int {
         unlock(identifier: hash(id), at: now)
     }
@@ -90,7 +91,9 @@ extension LoginThrottle {
         }
     }
 
-    /// - Parameter numbers: as `ClientNetworks` has them.
+    /// Resets the counts of networks.
+    /// - Parameter numbers: network numbers of `ClientNetworks`.
+    /// - Returns: the number of locks that ended.
     package func unlock(networks numbers: [UInt128], at now: Timestamp) -> Int {
         let keys = numbers.map { hash(network: $0) }
         return state.withLock { state in
@@ -98,7 +101,8 @@ extension LoginThrottle {
         }
     }
 
-    /// - Returns: how many locks it ended, as `locks` lists them.
+    /// Resets all counts.
+    /// - Returns: the number of locks that ended, as `locks` lists them.
     package func unlockAll(of users: UserDirectory, at now: Timestamp) -> Int {
         let count = locks(of: users, at: now).count
         state.withLock { state in

@@ -2,12 +2,12 @@ import HTTP
 import Time
 
 extension LoginThrottle {
-    /// What the throttle's lock guards.
+    /// The state that the throttle's lock guards.
     struct State {
         var options: Options
-        /// By identifier as it was presented, known or not.
+        /// By identifier as presented, whether or not a user has it.
         var identifiers: AttemptTable
-        /// By account; an identifier that no user has is an account of its own here.
+        /// By account; an identifier that no user has counts as an account of its own.
         var joint: AttemptTable
         var networks: AttemptTable
         var known: RecentLoginAddresses
@@ -18,7 +18,7 @@ extension LoginThrottle {
         struct Admitted: Sendable {
             let standing: Reputation
             let jointRefusal: Timestamp?
-            /// False where the joint table had no room.
+            /// False if the joint table had no free entry.
             let isJointlyCounted: Bool
 
             static let uncounted = Admitted(
@@ -38,7 +38,7 @@ extension LoginThrottle.State {
         options.network(ClientNetworks.factor(at: index))
     }
 
-    /// Of the networks that refuse the client, the one that does for longest.
+    /// The refusal with the latest end among the client's networks; nil if none refuses.
     mutating func refusal(
         of client: LoginThrottle.Client, at now: Timestamp
     ) -> LoginThrottle.Refusal? {
@@ -65,14 +65,15 @@ extension LoginThrottle.State {
         _ account: LoginThrottle.Account, _ client: LoginThrottle.Client, at now: Timestamp
     ) -> Outcome {
         guard options.isOn else { return .uncounted }
-        // All are asked before a place is taken for any: a refused attempt leaves no trace.
+        // Check all limits before an entry is allocated for any: a refused attempt leaves no trace.
         if let refusal = refusal(of: client, at: now) { return .refused(refusal) }
         let rule = options.account
         let first = identifiers.refusal(of: account.first.hash, at: now, rule)
         let second = account.second.flatMap {
             identifiers.refusal(of: $0.hash, at: now, rule)
         }
-        // Asked of every attempt, so that a lock of it ends with those of the identifiers.
+        // Query the joint count on every attempt, so that its lock ends together with those of the
+        // identifiers.
         let joined = joint.refusal(of: account.joint, at: now, rule)
         if let until = [first, second].compactMap(\.self).max() {
             return .refused(refuse(.account, until, at: now))
@@ -127,19 +128,20 @@ extension LoginThrottle.State {
     ) -> LoginThrottle.Reputation {
         let isKnown = known.contains(client.keys[0], at: now)
         var hasFailed = false
-        var isSuspect = false
+        var isSuspicious = false
         for index in 0..<client.networks.count {
             let factor = ClientNetworks.factor(at: index)
             let (failures, inFlight) = networks.usage(
                 by: client.keys[index], at: now, rule(index))
             if index == 0 { hasFailed = failures > 0 }
-            // A person who mistypes must not wait for a crowd that guesses.
+            // A user who mistypes must not wait because others at the same address are guessing
+            // passwords.
             let isOver =
                 isKnown
                 ? failures >= options.maximumAttempts * factor : failures + inFlight >= factor
-            if isOver { isSuspect = true }
+            if isOver { isSuspicious = true }
         }
-        if isSuspect { return .suspicious }
+        if isSuspicious { return .suspicious }
         return isKnown && !hasFailed ? .trusted : .neutral
     }
 
@@ -148,7 +150,7 @@ extension LoginThrottle.State {
         at now: Timestamp
     ) -> LoginThrottle.Failure {
         guard options.isOn else {
-            // Switched off meanwhile.
+            // The throttle was switched off while the attempt was in flight.
             end(account, client, admitted, clearing: false)
             return .uncounted
         }
@@ -178,7 +180,8 @@ extension LoginThrottle.State {
         return LoginThrottle.Failure(account: count, address: address, lockedNetworks: locked)
     }
 
-    /// - Parameter clearing: resets the counts of the identifiers and of the account.
+    /// Ends an attempt that has not failed.
+    /// - Parameter clearing: whether to reset the counts of the identifiers and of the account.
     mutating func end(
         _ account: LoginThrottle.Account, _ client: LoginThrottle.Client, _ admitted: Admitted,
         clearing: Bool

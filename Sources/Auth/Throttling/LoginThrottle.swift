@@ -3,37 +3,36 @@ import POSIX
 import Synchronization
 import Time
 
-/// Decides whether a password may be tried now: counts failed logins by identifier and by client
-/// network, and refuses further attempts for a while when there were too many. It is asked before
-/// any hashing, so a refused attempt costs next to nothing; a refusal does not prolong itself.
+/// Decides whether a login attempt may be made now. Counts failed logins per identifier and per
+/// client network, and refuses further attempts for a while after too many. It is consulted before
+/// any hashing, so a refused attempt costs almost nothing. A refusal does not prolong the lock.
 ///
-/// **Nothing tells whether an identifier exists.** What is counted is the identifier as it was
-/// presented (kind and canonical value), in one table for all of them, whether or not a user has
-/// it. An attempt that presents an id and a name counts under both. So every answer depends on what
-/// was presented, from where and when, and on nothing else.
+/// **No oracle.** The throttle counts the identifier as it was presented (kind and canonical
+/// value), in one table for all identifiers, whether or not a user has it. An attempt with an id
+/// and a name counts under both. So every answer depends only on what was presented, from which
+/// network and when.
 ///
-/// An account has two identifiers, and would so allow twice the guesses. Therefore a joint count of
-/// each account is kept after those. Its refusal is invisible: the attempt is hashed as always, and
-/// then fails, even with the right password.
+/// **Joint count.** An account has two identifiers, which would allow twice the guesses. Therefore
+/// a joint count per account is checked after those of the identifiers. Its refusal is invisible:
+/// the attempt is hashed as usual and then fails, even with the right password.
 ///
-/// An attempt is counted from its admission as if it had failed: a hundred guesses at once are not
-/// a hundred guesses for the price of one. Its ticket then says how it ended. Counts of failures
-/// end by time alone, and by what needs the password or the operator: a good login, a new password,
-/// an unlock. A good login does not reset the counts of the client's networks, or an attacker with
-/// an account could try all others.
+/// **In flight.** An admitted attempt counts as failed until its `Attempt` reports the outcome, so
+/// parallel guesses cannot exceed the limit. Failure counts are reset by time, or by something that
+/// needs the password or the operator: a successful login, a new password, an unlock. A successful
+/// login does not reset the counts of the client's networks; otherwise an attacker who has one
+/// account could try all others.
 ///
-/// Memory is bounded, and holds neither names nor addresses: only keyed hashes, and of what is
-/// locked the fingerprint or the network. A restart forgets all of it.
+/// **Memory** is bounded and contains neither names nor addresses, only keyed hashes; a lock also
+/// has its fingerprint or network. A restart clears everything.
 ///
-/// What it cannot do: a person who knows an identifier can keep its owner out by failing on
-/// purpose. That is the price of a limit for each account; tokens that the owner has stay valid.
+/// **Limitation.** An attacker who knows an identifier can lock its user out by failing on purpose.
+/// Every limit per account has this cost. The user's existing tokens stay valid.
 package final class LoginThrottle: Sendable {
     package struct Options: Sendable, Equatable {
-        /// What `maximumAttempts` may be.
+        /// The range of `maximumAttempts`.
         package static let attempts = 0...1000
 
-        /// Failures under one identifier within the window after which it takes no logins; 0 counts
-        /// nothing and refuses nothing.
+        /// Failures per identifier within the window that lock it; 0 disables the throttle.
         package var maximumAttempts = 5
         package var window = TimeAmount.seconds(300)
         package var lockout = TimeAmount.seconds(900)
@@ -42,12 +41,13 @@ package final class LoginThrottle: Sendable {
 
         var isOn: Bool { maximumAttempts > 0 }
 
-        /// For one identifier, and for the identifiers of one account together.
+        /// The rule for one identifier, and for the joint count of an account.
         var account: AttemptRule {
             AttemptRule(limit: maximumAttempts, window: window, lockout: lockout)
         }
 
-        /// - Parameter factor: how many times the limits of one address the network may have.
+        /// The rule for a network.
+        /// - Parameter factor: the network's limit as a multiple of the limit of one address.
         func network(_ factor: Int) -> AttemptRule {
             AttemptRule(
                 limit: maximumAttempts * LoginThrottle.addressFactor * factor,
@@ -56,35 +56,35 @@ package final class LoginThrottle: Sendable {
         }
     }
 
-    /// Offices and mobile networks have thousands of people at one address, some of whom mistype;
-    /// fifty guesses in five minutes are still not worth making against passwords of eight bytes.
+    /// Offices and mobile networks have thousands of users at one address, some of whom mistype.
+    /// Fifty guesses in five minutes are still useless against passwords of at least eight bytes.
     package static let addressFactor = 10
 
-    /// Attempts of an address at a time. One person has one, an office seldom more than a few; a
-    /// handful of addresses must not fill the queue of those that wait to be hashed.
+    /// Attempts in flight per address. One user has one, an office seldom more than a few. A few
+    /// addresses must not fill the queue for hashing.
     package static let addressInFlight = 4
 
     package struct Statistics: Sendable, Equatable {
         /// Identifiers that are locked now, whether or not a user has them.
         package var lockedAccounts = 0
         package var lockedAddresses = 0
-        /// Refused since the start, because of the identifier or of the client's network.
+        /// Attempts refused since the start, because of the identifier or of the client's network.
         package var refusedForAccount: UInt64 = 0
         package var refusedForAddress: UInt64 = 0
-        /// How often a table was asked or changed; for tests that compare work.
+        /// Number of table operations; tests compare the work for different inputs.
         package var tableOperations: UInt64 = 0
         /// Bytes.
         package var memory = 0
     }
 
-    /// The lock guards all that changes: the tables, the options and the numbers.
+    /// Guards all mutable state: the tables, the options and the counters.
     let state: Monitor<State>
     let key: HMACSHA256.Key
 
     /// - Parameters:
-    ///   - places: how many identifiers are counted at a time; a power of two, at least 8. Half as
-    ///     many accounts and half as many networks are.
-    ///   - secret: of the keyed hashes; tests fix it.
+    ///   - places: how many identifiers are counted at the same time; a power of two, at least 8.
+    ///     The tables of accounts and of networks have half of it.
+    ///   - secret: key material for the keyed hashes; fixed in tests.
     package init(
         _ options: Options = Options(), places: Int = LoginThrottle.placesRange.upperBound,
         secret: [UInt8] = RandomBytes.array(count: 32)
@@ -99,16 +99,17 @@ package final class LoginThrottle: Sendable {
         key = HMACSHA256.Key(secret.span)
     }
 
-    /// Fewer are not worth saving; more would take over 7.25 MiB for all tables together, at 112
-    /// bytes a place and two places for each identifier.
+    /// Less would save little; more would exceed 7.25 MiB for all tables together, at 112 bytes an
+    /// entry and two entries per identifier.
     package static let placesRange = 8192...32_768
 
-    /// Places enough that no count is lost to others before its time: at most `hashers` divided by
-    /// the time of a hash fail in a second, a count is kept for the window or the lock, and a table
-    /// whose places are chosen by a hash should be half empty. Within `placesRange`: with very
-    /// cheap hashes the table can be filled, and then forgets the identifiers with the fewest
-    /// failures first, whether or not a user has them.
-    /// - Parameter nanoseconds: of one hash.
+    /// The capacity at which no count is evicted before its time, within `placesRange`.
+    ///
+    /// At most `hashers` divided by the time of a hash can fail per second. A count is kept for the
+    /// window or the lockout, and a table indexed by a hash should be half empty. With very cheap
+    /// hashes the table can be filled; it then evicts the identifiers with the fewest failures
+    /// first, whether or not a user has them.
+    /// - Parameter nanoseconds: the time of one hash.
     package static func places(
         for options: Options, hashers: Int, hashing nanoseconds: Int64
     ) -> Int {
@@ -119,7 +120,7 @@ package final class LoginThrottle: Sendable {
         return places
     }
 
-    /// May change at any time: what was counted stays, and is judged by the new ones.
+    /// May change at any time: existing counts stay, and the new options apply to them.
     package var options: Options {
         get { state.withLock { $0.options } }
         set {
@@ -128,7 +129,7 @@ package final class LoginThrottle: Sendable {
         }
     }
 
-    /// Counts the locks, which takes some tens of microseconds under the lock.
+    /// Scans the tables for locks, which takes some tens of microseconds while the lock is held.
     package func statistics(at now: Timestamp) -> Statistics {
         state.withLock { state in
             Statistics(

@@ -1,24 +1,24 @@
 import Time
 
-/// From where somebody has logged in of late, in a fixed amount of memory however many there are.
+/// The networks from which logins have succeeded recently, in a fixed amount of memory.
 ///
-/// Built as `AttemptTable` is, of sets of eight places; an address that is new takes the place of the one
-/// that has not been seen for longest. Only good logins get in, so guessing pushes nobody out.
+/// Set-associative like `AttemptTable`; a new key replaces the least recently used entry of its
+/// set. Only successful logins are recorded, so guessing passwords evicts nothing.
 ///
-/// - Precondition: keys are hashes that a stranger cannot compute, and not 0.
+/// - Precondition: keys are keyed hashes that a client cannot compute, and not 0.
 struct RecentLoginAddresses {
-    /// Over a holiday of a few days.
+    /// How long a login is remembered: long enough for a holiday of a few days.
     static let memory = TimeAmount.seconds(7 * 24 * 3600)
     private static let ways = 8
 
-    private struct Place {
+    private struct Entry {
         var key: UInt64 = 0
         var seen = Timestamp(milliseconds: .min)
     }
 
     private let sets: Int
-    /// Empty until the first login.
-    private var places: [Place] = []
+    /// Allocated at the first successful login.
+    private var entries: [Entry] = []
 
     /// - Parameter capacity: a power of two, at least 8.
     init(capacity: Int) {
@@ -27,24 +27,24 @@ struct RecentLoginAddresses {
     }
 
     mutating func record(_ key: UInt64, at now: Timestamp) {
-        if places.isEmpty { places = Array(repeating: Place(), count: sets * Self.ways) }
+        if entries.isEmpty { entries = Array(repeating: Entry(), count: sets * Self.ways) }
         let start = start(of: key)
         var chosen = start
         for index in start..<(start + Self.ways) {
-            if places[index].key == key {
+            if entries[index].key == key {
                 chosen = index
                 break
             }
-            if places[index].seen < places[chosen].seen { chosen = index }
+            if entries[index].seen < entries[chosen].seen { chosen = index }
         }
-        places[chosen] = Place(key: key, seen: now)
+        entries[chosen] = Entry(key: key, seen: now)
     }
 
     func contains(_ key: UInt64, at now: Timestamp) -> Bool {
-        guard !places.isEmpty else { return false }
+        guard !entries.isEmpty else { return false }
         let start = start(of: key)
-        for index in start..<(start + Self.ways) where places[index].key == key {
-            return places[index].seen + Self.memory > now
+        for index in start..<(start + Self.ways) where entries[index].key == key {
+            return entries[index].seen + Self.memory > now
         }
         return false
     }
@@ -53,6 +53,6 @@ struct RecentLoginAddresses {
         Int(truncatingIfNeeded: key & UInt64(sets - 1)) * Self.ways
     }
 
-    /// Bytes that the table has taken.
-    var bytes: Int { places.capacity * MemoryLayout<Place>.stride }
+    /// Bytes allocated.
+    var bytes: Int { entries.capacity * MemoryLayout<Entry>.stride }
 }

@@ -3,15 +3,15 @@ import HTTP
 import JWT
 import Time
 
-/// Makes the tokens: which claims they have, and for how long they are good.
+/// Creates tokens: sets their claims and their lifetimes, and signs them.
 package struct TokenIssuer: Sendable {
-    /// A token and what it says.
+    /// A token's bytes and its claims.
     package typealias Issued = (token: [UInt8], claims: Claims)
 
     private let tokens: HS256
-    /// Of a token.
+    /// Lifetime of a token; never longer than `sessionLifetime`.
     package let lifetime: TimeAmount
-    /// Of a session: no token of it outlives its end.
+    /// Lifetime of a session; no token of a session expires after the session's end.
     package let sessionLifetime: TimeAmount
 
     package init(_ tokens: HS256, lifetime: TimeAmount, sessionLifetime: TimeAmount) {
@@ -20,46 +20,51 @@ package struct TokenIssuer: Sendable {
         self.sessionLifetime = sessionLifetime
     }
 
-    /// `kid` of the tokens made here.
+    /// The `kid` of the tokens that this issuer signs.
     package var keyID: String { tokens.keys.signing.id }
 
-    /// A token for a new session of this user.
+    /// Creates a token for a new session of this user.
     /// - Parameters:
-    ///   - cutoff: tokens of this user that began until then are revoked.
-    ///   - span: for how long, at most `sessionLifetime`; the session ends with the token. Nil: as the
-    ///     configuration has it.
+    ///   - cutoff: the user's revocation cutoff: sessions that began at or before it are revoked.
+    ///     The new session begins after it.
+    ///   - span: lifetime of both token and session, at most `sessionLifetime`; nil for the
+    ///     configured lifetimes.
     package func issue(
         for user: UserID, at now: Timestamp, after cutoff: Timestamp? = nil,
         lasting span: TimeAmount? = nil
     ) -> Issued {
-        // NumericDates are whole seconds, and so is everything derived from them.
+        // A NumericDate has whole seconds here, and so do all values derived from it.
         let second = Timestamp(seconds: now.seconds)
-        var began = second
-        // After a cutoff that is not over yet (`Revocations.endAll`) a session begins right after it, which
-        // tells this one from those that the cutoff covers. NumericDates may have fractions (RFC 7519 §2).
-        if let cutoff, began <= cutoff { began = cutoff + TimeAmount(milliseconds: 1) }
+        var sessionStart = second
+        // After a cutoff that is not in the past (`Revocations.revokeAll`), the session begins 1 ms
+        // after it. That distinguishes it from the sessions that the cutoff covers. A NumericDate
+        // may have a fraction (RFC 7519 §2).
+        if let cutoff, sessionStart <= cutoff {
+            sessionStart = cutoff + TimeAmount(milliseconds: 1)
+        }
         let span = span.map { min($0, sessionLifetime) }
         var claims = Claims(user: user, expires: second + (span ?? lifetime))
         claims.issued = second
         claims.notBefore = second
         claims.tokenID = Self.newIdentifier()
         claims.sessionID = Self.newIdentifier()
-        claims.authenticated = began
+        claims.authenticated = sessionStart
         claims.sessionExpires = second + (span ?? sessionLifetime)
         return (tokens.sign(claims), claims)
     }
 
-    /// A token for the same session that is good for longer; nil if the session is over.
+    /// A token for the same session with a later expiry; nil if the session has ended.
     package func renew(_ old: Claims, at now: Timestamp) -> Issued? {
         successor(of: old, at: now, Self.newIdentifier())
     }
 
-    /// The one token that takes the place of another that was exchanged at this moment: the same
-    /// whenever it is asked for, by whichever worker, before and after a restart, because nothing in it
-    /// is drawn or read from a clock. Nil if the session was over then.
+    /// The successor of a token that was exchanged at this time; nil if the session had ended by
+    /// then.
     ///
-    /// Its `jti` is HMAC(key, the old one's `jti`), under a key derived from the one that signed the
-    /// old token: whoever holds the old token alone cannot say what comes after it.
+    /// Deterministic: every worker computes the same successor for a given time of exchange, also
+    /// after a restart, because nothing in it is random or read from a clock. Its `jti` is
+    /// HMAC(key, `jti` of the old token), with a key derived from the one that signed the old
+    /// token. The old token alone therefore does not reveal the `jti` of its successor.
     package func successor(of old: Claims, exchanged: Timestamp) -> Issued? {
         guard let oldID = old.tokenID else { return nil }
         let key = tokens.keys.entries[old.keyIndex].key.derived(label: "gatehouse successor v1")
@@ -72,16 +77,18 @@ package struct TokenIssuer: Sendable {
         let second = Timestamp(seconds: moment.seconds)
         let end = old.sessionExpires ?? old.expires
         guard second < end else { return nil }
-        // Never earlier: a token from elsewhere may be good for longer than ours.
+        // Never an earlier expiry than the old token's: another issuer's token may have a longer
+        // lifetime.
         var claims = Claims(
             user: old.user, expires: min(max(second + lifetime, old.expires), end))
-        // Of a session that does not say when it began, no token may look as if it had begun now: every
-        // cutoff covers it (`Claims.began`).
+        // If the old token does not say when its session began, the new one must not look as if it
+        // began now: every cutoff must cover it (`Claims.sessionStart`).
         claims.issued = old.sessionStart == nil ? nil : second
         claims.notBefore = second
         claims.tokenID = id
         claims.sessionID = old.sessionID
-        // A session that got its name here did not begin later than now, whatever another clock says.
+        // A session that got its id here did not begin after now, whatever another issuer's clock
+        // said.
         claims.authenticated =
             old.isItsOwnSession
             ? old.sessionStart.map { min($0, moment) } : old.authenticated ?? old.issued
@@ -89,8 +96,8 @@ package struct TokenIssuer: Sendable {
         return (tokens.sign(claims), claims)
     }
 
-    /// 128 random bits as 22 characters, but none that look like the beginning of a token: whoever
-    /// searches logs for tokens must find none.
+    /// 128 random bits as 22 characters. Never one that looks like the start of a token: a search
+    /// of the logs for tokens must find nothing.
     private static func newIdentifier() -> ShortText? {
         while true {
             let bytes = RandomBytes.sixteen()
@@ -99,8 +106,8 @@ package struct TokenIssuer: Sendable {
         }
     }
 
-    /// 128 bits that follow from another identifier; the same care as above, and so a number of tries
-    /// that goes in.
+    /// 128 bits derived from another identifier, as 22 characters. A round number is part of the
+    /// input, so that a result that looks like the start of a token can be replaced.
     private static func identifier(after old: ShortText, _ key: HMACSHA256.Key) -> ShortText? {
         var round: UInt8 = 0
         while true {
@@ -115,20 +122,24 @@ package struct TokenIssuer: Sendable {
     }
 }
 
-/// What tokens from elsewhere are called, that have no name of their own.
+/// Identifiers for tokens of other issuers that have no `jti` or `sid`.
 package enum TokenIdentity {
-    /// The claims with a `jti` and a `sid` where the token has none: the first 128 bits of the SHA-256
-    /// of its signature. Canonical tokens have no second spelling, so each has one such name; it tells
-    /// nothing that helps to make a token. Allocates nothing: with tokens from elsewhere every request
-    /// asks for it. Without a session the token is its own, and ends with
-    /// it. A session that has a name and no end stays without: others of its tokens may live longer.
+    /// Returns the claims with a `jti` and a `sid`, filled in where the token has none: `jti` is
+    /// the first 128 bits of the SHA-256 of the token's signature.
+    ///
+    /// A canonical token has only one encoding, so it has exactly one such identifier, which does
+    /// not help to forge a token. Allocates nothing, because every request with such a token calls
+    /// it.
+    ///
+    /// A token without `sid` is its own session and ends with it. If the token has a `sid` and no
+    /// `sxp`, the session gets no end: other tokens of it may expire later.
     package static func fillingIdentifiers(_ claims: Claims, of token: Span<UInt8>) -> Claims {
         var claims = claims
         complete(&claims, of: token)
         return claims
     }
 
-    /// The same, where they stand.
+    /// Fills in the identifiers in place; see `fillingIdentifiers`.
     static func complete(_ claims: inout Claims, of token: Span<UInt8>) {
         if claims.tokenID == nil { claims.tokenID = name(of: token) }
         if claims.sessionID == nil {

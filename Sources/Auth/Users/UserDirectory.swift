@@ -1,19 +1,19 @@
 import Foundation
 import JWT
 
-/// Somebody who can have a token.
+/// A user that tokens can be issued for.
 package struct User: Sendable, Equatable {
     package let id: UserID
-    /// What they log in with; see `Username`.
+    /// The login name; see `Username`.
     package let username: String
-    /// What they are called.
+    /// The display name.
     package let name: String
-    /// Nil for somebody who cannot log in with a password.
+    /// Nil if the user cannot log in with a password.
     package var password: PasswordHash?
-    /// Keeps its place and gets nothing: no token, and none it has is taken.
+    /// A disabled user stays in the directory, gets no tokens, and existing tokens are refused.
     package var isDisabled: Bool
 
-    /// - Parameter username: normalised, as `Username` does.
+    /// - Parameter username: normalized with `Username.normalized`.
     package init(
         id: UserID, username: String, name: String, password: PasswordHash? = nil,
         isDisabled: Bool = false
@@ -27,25 +27,26 @@ package struct User: Sendable, Equatable {
 }
 
 extension User {
-    /// Whether somebody can be called that. Goes into header fields, and so has no control characters.
+    /// Whether the text can be a display name. Display names go into header fields, so they have no
+    /// control characters.
     package static func isName(_ text: String) -> Bool {
         text.unicodeScalars.count <= 256 && !Username.hasControlCharacters(text)
     }
 
-    /// What an operator reads about a name that is none.
+    /// The message for an invalid display name.
     package static let nameRule = "not a name: at most 256 characters, no control characters"
 }
 
-/// The spelling of user names: composed (NFC), and otherwise as they were typed.
+/// Normalization of user names: NFC, otherwise as typed.
 package enum Username {
-    /// In characters, which are Unicode scalars here.
+    /// Allowed lengths, in Unicode scalars.
     package static let lengths = 1...64
-    /// In bytes, as it is presented: 64 scalars of four bytes. What is longer is no name, however
-    /// it would compose.
+    /// Maximum size as presented, in bytes: 64 scalars of four bytes. A longer text is not a name,
+    /// whatever its length in NFC.
     package static let maximumSize = 256
 
-    /// The one spelling of the name; nil for what is no name: too long, nothing at all, control
-    /// characters, white space at an end.
+    /// The name in NFC. Nil if the text is not a name: it is empty or too long, has control
+    /// characters, or begins or ends with white space.
     package static func normalized(_ text: String) -> String? {
         guard (1...maximumSize).contains(text.utf8.count), mayFit(text) else { return nil }
         let name = isComposed(text) ? text : text.precomposedStringWithCanonicalMapping
@@ -57,14 +58,14 @@ package enum Username {
         return name
     }
 
-    /// No scalar below U+0300 changes under NFC, or composes with one that precedes it.
+    /// No scalar below U+0300 changes under NFC, or composes with a preceding one.
     private static func isComposed(_ text: String) -> Bool {
         text.unicodeScalars.allSatisfy { $0.value < 0x300 }
     }
 
-    /// False if NFC has too many scalars in any case: composing costs far more than counting. A
-    /// letter stays a scalar of its own, unless it is a Hangul vowel or final; a letter takes in at
-    /// most three marks, because no canonical decomposition has more than four scalars.
+    /// False if NFC has too many scalars in any case; counting is far cheaper than composing. A
+    /// letter remains a scalar of its own unless it is a Hangul vowel or final. A letter composes
+    /// with at most three marks, because no canonical decomposition has more than four scalars.
     private static func mayFit(_ text: String) -> Bool {
         var (letters, marks) = (0, 0)
         for scalar in text.unicodeScalars where scalar.value >= 0x300 {
@@ -80,7 +81,7 @@ package enum Username {
             && marks <= 3 * max(1, starters) + lengths.upperBound
     }
 
-    /// What an operator reads about a name that is none.
+    /// The message for an invalid user name.
     package static let rule =
         "not a user name: 1 to 64 characters, no control characters, no white space at the ends"
 
@@ -90,14 +91,14 @@ package enum Username {
     }
 }
 
-/// The users that are known, by id and by user name. A value: what changes is another directory.
+/// The users by id and by user name. A value type: a change makes another directory.
 package struct UserDirectory: Sendable, Equatable {
     private var users: [UserID: User]
-    /// By the bytes of the name in NFC: hashing a String composes it again.
+    /// Keyed by the bytes of the name in NFC, because hashing a String normalizes it again.
     private let ids: [[UInt8]: UserID]
-    /// Whether each is not disabled: what each verification asks.
+    /// Whether each user is enabled; looked up by every verification.
     private let active: UserIDMap<Bool>
-    /// Of the hash that takes the longest; 0 where nobody has one.
+    /// The highest iterations of any user's hash; 0 if there is none.
     let maximumIterations: Int
 
     /// - Precondition: ids differ, and so do user names.
@@ -108,29 +109,29 @@ package struct UserDirectory: Sendable, Equatable {
         maximumIterations = users.lazy.compactMap(\.password?.iterations).max() ?? 0
     }
 
-    /// Alice and Bob, who need no password.
+    /// The users of demo mode, Alice and Bob, without passwords.
     package static let demo = UserDirectory([
         User(id: UserID(1)!, username: "alice", name: "Alice"),
         User(id: UserID(2)!, username: "bob", name: "Bob"),
     ])
 
-    /// Whether somebody has this id who is not disabled.
+    /// Whether there is a user with this id who is not disabled.
     package func contains(_ id: UserID) -> Bool { active[id] ?? false }
 
-    /// Whoever has this id, disabled or not.
+    /// The user with this id, disabled or not.
     package subscript(id: UserID) -> User? { users[id] }
 
-    /// Whoever has this user name, disabled or not; however its letters are composed.
+    /// The user with this user name, disabled or not. Composed and decomposed spellings are equal.
     package func user(named text: String) -> User? {
         user(named: PresentedName(text))
     }
 
     package func user(named name: PresentedName) -> User? {
-        // What is no name may begin as a user's name does.
+        // `canonical` of an invalid name is truncated and could equal a user's name.
         name.isName ? ids[name.canonical].flatMap { users[$0] } : nil
     }
 
-    /// The same users, with another hash for one of them, if the one they have is still `old`.
+    /// The same users, with `new` as the hash of user `id` if it is `old` now.
     package func replacing(
         _ old: PasswordHash, by new: PasswordHash, of id: UserID
     ) -> UserDirectory {
@@ -140,9 +141,9 @@ package struct UserDirectory: Sendable, Equatable {
         return directory
     }
 
-    /// In the order of their ids.
+    /// Sorted by id.
     package var all: [User] { users.values.sorted { $0.id.rawValue < $1.id.rawValue } }
 
-    /// Everything else in it follows from the users.
+    /// All other properties are derived from the users.
     package static func == (a: UserDirectory, b: UserDirectory) -> Bool { a.users == b.users }
 }

@@ -1,12 +1,13 @@
 import JWT
 
-/// Values by user id, for what each request asks. Open addressing, at least half of it free.
+/// Values by user id, for lookups on every request. Open addressing; at least half of the entries
+/// are free.
 ///
-/// Unlike a dictionary it hashes without a secret, in a few instructions: the ids in it are the
-/// operator's, and those that it is asked for come out of verified tokens, so nobody can choose them to
-/// fall on one place.
+/// The hash has no secret seed and takes only a few instructions. That is safe: the ids in the map
+/// come from the operator, and the ids looked up come from verified tokens, so no client can choose
+/// ids that collide.
 struct UserIDMap<Value: Sendable>: Sendable {
-    /// 0, which is nobody, where a place is free. Their count is a power of two.
+    /// 0, which is no valid id, marks a free entry. The number of entries is a power of two.
     private var ids: [Int64]
     private var values: [Value?]
     private let shift: UInt64
@@ -28,9 +29,9 @@ struct UserIDMap<Value: Sendable>: Sendable {
 
     subscript(id: UserID) -> Value? { values[place(of: id)] }
 
-    /// Where this id stands, or else the free place that it would get.
+    /// The entry of this id, or the free entry where it would be inserted.
     private func place(of id: UserID) -> Int {
-        // Odd, and without a pattern: 2^64 divided by the golden ratio.
+        // Multiplicative hashing with 2^64 divided by the golden ratio (odd).
         let hash = UInt64(bitPattern: id.rawValue) &* 0x9E37_79B9_7F4A_7C15
         var place = Int(truncatingIfNeeded: hash &>> shift)
         while ids[place] != 0, ids[place] != id.rawValue { place = (place + 1) & (ids.count - 1) }

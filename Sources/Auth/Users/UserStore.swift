@@ -1,26 +1,26 @@
 import JWT
 import POSIX
 
-/// The users as they are now. A handler has those it was made with, and what it began may take longer
-/// than they are good for: whoever is about to say yes asks here, too.
+/// The current users. Handlers keep the snapshot they were built with; a password check outlives a
+/// reload, so it consults this store again before it accepts.
 package final class UserStore: Sendable {
     private struct State {
         var users: UserDirectory
-        /// Hashes that were replaced by others of the same passwords.
+        /// Hashes that were replaced with stronger ones of the same passwords.
         var upgraded: [UserID: PasswordHash] = [:]
     }
 
     private let state: Monitor<State>
 
-    /// Nobody, until somebody is set.
+    /// No users until `set` is called.
     package init(_ users: UserDirectory = UserDirectory([])) {
         state = Monitor(State(users: users))
     }
 
-    /// To be told before any handler is made with the new ones.
+    /// Replaces the users. Must be called before any handler is built with the new ones.
     package func set(_ users: UserDirectory) { state.withLock { $0 = State(users: users) } }
 
-    /// The same password has another hash.
+    /// Records that a user's hash was replaced with another one of the same password.
     package func upgrade(_ old: PasswordHash, to new: PasswordHash, of id: UserID) {
         state.withLock { state in
             guard state.users[id]?.password == old else { return }
@@ -31,8 +31,8 @@ package final class UserStore: Sendable {
 
     package var snapshot: UserDirectory { state.withLock { $0.users } }
 
-    /// Whether a password that was right for this user is so still: the same hash, or one that took its
-    /// place without a change of the password, and not disabled.
+    /// Whether an accepted password of this user is still valid: the user is not disabled and has
+    /// the same hash, or one that replaced it without a change of the password.
     func isStillValid(_ user: User) -> Bool {
         state.withLock { state in
             guard let now = state.users[user.id], !now.isDisabled else { return false }

@@ -1,18 +1,18 @@
 import Foundation
 
-/// Names that people take for each other. Look-up stays exact; this is asked when a name is new.
+/// Detects user names that can be confused with each other. Lookup is exact; this is for new names.
 extension Username {
-    /// The same for names that differ only in case, width or invisible characters.
+    /// Equal for names that differ only in case, width or invisible characters.
     package static func folded(_ name: String) -> String {
-        // ASCII has no widths, and no invisible characters that a name may have.
+        // ASCII has no width variants, and no invisible characters that a name may contain.
         guard !name.utf8.allSatisfy({ $0 < 0x80 }) else { return name.lowercased() }
         let visible = String(
             String.UnicodeScalarView(visibleScalars(name).flatMap { caseFolded($0) }))
         return visible.precomposedStringWithCanonicalMapping
     }
 
-    /// What is left of a name once letters that look alike are one letter; names that share one of
-    /// these look alike. Latin, Cyrillic and Greek, and 0, 1 and the like.
+    /// The name with each group of similar letters reduced to one letter; names that share a
+    /// skeleton look alike. Covers Latin, Cyrillic and Greek letters, and digits such as 0 and 1.
     package static func skeletons(_ name: String) -> Set<String> {
         [name, folded(name)].reduce(into: []) { skeletons, spelling in
             skeletons.insert(skeleton(spelling))
@@ -22,8 +22,7 @@ extension Username {
     private static func skeleton(_ name: String) -> String {
         let visible = String(String.UnicodeScalarView(visibleScalars(name)))
         var bare = String.UnicodeScalarView()
-        // Decomposed, so that a letter with an accent is the letter that it looks like, and the
-        // accent.
+        // Decomposed, so that an accented letter is compared as its base letter plus the accent.
         for scalar in visible.decomposedStringWithCanonicalMapping.unicodeScalars {
             let latin = alike[scalar] ?? scalar
             for folded in caseFolded(latin) { bare.append(alike[folded] ?? folded) }
@@ -31,7 +30,7 @@ extension Username {
         return String(bare).replacing("rn", with: "m").replacing("vv", with: "w")
     }
 
-    /// Without what shows nothing, and in one width.
+    /// Without invisible characters, and with width variants mapped.
     private static func visibleScalars(_ name: String) -> [Unicode.Scalar] {
         name.unicodeScalars.flatMap { scalar -> [Unicode.Scalar] in
             let properties = scalar.properties
@@ -42,7 +41,7 @@ extension Username {
             }
             if properties.isDefaultIgnorableCodePoint { return [] }
             switch scalar.value {
-            // Braille without a dot.
+            // Braille pattern blank.
             case 0x2800: return [" "]
             // Halfwidth and fullwidth forms.
             case 0xFF00...0xFFEF:
@@ -53,15 +52,15 @@ extension Username {
         }
     }
 
-    /// Twice, because some letters have two capitals or two small forms.
+    /// Maps to upper case and then to lower case, because some letters have two forms of either.
     private static func caseFolded(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
         scalar.properties.uppercaseMapping.unicodeScalars.flatMap {
             Array($0.properties.lowercaseMapping.unicodeScalars)
         }
     }
 
-    /// A letter, and the Latin one that it looks like. From the confusables of Unicode Technical
-    /// Standard 39, those of the three scripts.
+    /// Letters and the Latin letters they resemble, for the three scripts: from the confusables of
+    /// Unicode Technical Standard 39.
     private static let alike: [Unicode.Scalar: Unicode.Scalar] = {
         let pairs: [(letters: String, latin: String)] = [
             // Cyrillic, capital and small.

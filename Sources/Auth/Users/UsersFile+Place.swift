@@ -2,14 +2,14 @@ import Glibc
 import POSIX
 
 extension UsersFile {
-    /// The folder of the users file, opened once, and the file's name in it: all that is done to the file
-    /// is done here, so that no other file can be put in its place between two steps.
+    /// The directory of the users file, opened once, and the name of the file in it. All access
+    /// goes through this descriptor, so the directory cannot be exchanged between two steps.
     struct Place {
         let folder: ServiceFolder
         private let files: any FileSystem
         private let name: String
 
-        /// - Parameter failure: for a folder that cannot be opened.
+        /// - Parameter failure: makes the error if the directory cannot be opened.
         init(
             _ path: String, _ fileSystem: any FileSystem, failure: (Errno) -> UsersFileError
         ) throws(UsersFileError) {
@@ -22,31 +22,31 @@ extension UsersFile {
             guard !name.isEmpty else { throw .notRegular }
         }
 
-        /// `.users.json.lock` beside `users.json`.
+        /// The name of an auxiliary file: `.users.json.lock` beside `users.json`.
         static func companion(of name: String, _ kind: String) -> String { ".\(name).\(kind)" }
 
         // MARK: Reading
 
-        /// A writer in place needs some milliseconds.
+        /// A write in place takes some milliseconds: wait at most 100 times 5 ms for it.
         private static let readingAttempts = 100
         private static let pause: useconds_t = 5000
 
-        /// The content, or one byte more than the limit.
-        /// - Throws: `isLink`, which is not followed here.
+        /// The content; one byte more than `limit` if the file is larger.
+        /// - Throws: `isLink` for a symbolic link, which is not followed.
         func contents(
             upTo limit: Int
         ) throws(UsersFileError) -> (bytes: [UInt8], status: FileStatus) {
             do throws(Errno) {
-                let there = try files.status(of: name)
-                if there.isRegularFile {
+                let current = try files.status(of: name)
+                if current.isRegularFile {
                     let file = try files.open(name, O_RDONLY, mode: 0)
-                    // While it is written in place, it is not whole.
+                    // A file that is being written in place is incomplete.
                     for _ in 0..<Self.readingAttempts where !file.tryLockShared() {
                         usleep(Self.pause)
                     }
                     let status = try file.status()
                     if status.isRegularFile { return (try file.read(upTo: limit), status) }
-                } else if there.isSymbolicLink {
+                } else if current.isSymbolicLink {
                     throw Errno.tooManySymbolicLinkLevels
                 }
             } catch {
@@ -57,7 +57,7 @@ extension UsersFile {
 
         // MARK: Writing
 
-        /// Taken back by the kernel when the descriptor is closed, or its owner dies.
+        /// The kernel releases the lock when the descriptor is closed or its process ends.
         func locked(_ waits: Bool) throws(UsersFileError) -> FileDescriptor {
             do throws(Errno) {
                 let lock = try files.open(
@@ -67,21 +67,22 @@ extension UsersFile {
             } catch {
                 switch error {
                 case .wouldBlock: throw .inUse
-                // With the file alone mounted, its folder is not the operator's, or not to be written.
+                // If only the file is mounted, its directory may not be writable for this account.
                 case .permissionDenied, .readOnlyFileSystem: throw .folderNotWritable(error)
                 default: throw .cannotWrite(error)
                 }
             }
         }
 
-        /// Under the lock. The new file is whole and on the disk before it gets the name.
+        /// Replaces the file; the caller holds the lock. The new file is complete and on disk
+        /// before it gets the name.
         func write(_ bytes: [UInt8]) throws(Errno) {
             let temporary = Self.companion(of: name, "new")
             let old = try? folder.status(of: name)
-            // What is written belongs to this account.
+            // The new file would belong to this account.
             if let old, old.owner != geteuid() { throw .notPermitted }
-            // What a killed process has left.
-            try removeIfThere(temporary)
+            // Left behind by a process that was killed.
+            try removeIfPresent(temporary)
             do throws(Errno) {
                 let file = try files.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
                 if let old { try keepReaders(of: old, file) }
@@ -89,12 +90,12 @@ extension UsersFile {
                 do throws(Errno) {
                     try files.rename(temporary, to: name)
                 } catch {
-                    // A file that is mounted alone has no other in its place (rename(2)).
+                    // A file that is a mount point cannot be replaced (rename(2)).
                     guard error == .resourceBusy || error == .improperLink, let old else {
                         throw error
                     }
                     try writeInPlace(bytes, old)
-                    try removeIfThere(temporary)
+                    try removeIfPresent(temporary)
                 }
             } catch {
                 try? files.remove(temporary)
@@ -115,7 +116,7 @@ extension UsersFile {
             try files.synchronize(file)
         }
 
-        private func removeIfThere(_ name: String) throws(Errno) {
+        private func removeIfPresent(_ name: String) throws(Errno) {
             do throws(Errno) {
                 try files.remove(name)
             } catch {
@@ -123,8 +124,9 @@ extension UsersFile {
             }
         }
 
-        /// A group that may read the old file may read the new one: the server's, where the file is
-        /// root's. With this process's own group the file is made for its owner alone, as any new one.
+        /// Lets a group that can read the old file read the new one: the server's group if root
+        /// owns the file. If it is the group of this process, the new file is readable by its owner
+        /// only, like any new one.
         private func keepReaders(
             of old: FileStatus, _ file: borrowing FileDescriptor
         ) throws(Errno) {
@@ -142,7 +144,7 @@ extension UsersFile {
             try file.lock(waits: true)
             let before = try file.read(upTo: UsersFile.maximumSize)
             let kept = Self.companion(of: name, "old")
-            try removeIfThere(kept)
+            try removeIfPresent(kept)
             let copy = try files.open(kept, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
             try write(before, to: copy)
             try files.synchronizeFolder(".")

@@ -8,9 +8,9 @@ import POSIX
 ///     {"next_id":2,"users":[
 ///     {"id":1,"username":"alice","name":"Alice","password":"$pbkdf2-sha256$…","disabled":false}]}
 ///
-/// Read strictly: whatever is not understood is a problem, and all of them are told at once. Changed as
-/// a whole: whoever reads it finds the old users or the new ones, also after a power cut. Changes wait
-/// for each other, in any processes, and none is lost.
+/// Parsing is strict: anything unknown is a problem, and all problems are reported at once. The
+/// file is replaced as a whole: readers see either the old or the new users, even after a power
+/// failure. Changes are serialized across processes, and none is lost.
 package struct UsersFile: Sendable {
     package static let maximumSize = 16 << 20
     package static let maximumUsers = 100_000
@@ -23,28 +23,30 @@ package struct UsersFile: Sendable {
         self.fileSystem = fileSystem
     }
 
-    /// The users, in the file's order.
+    /// The users, in the order of the file; see `readAll`.
     package func read() throws(UsersFileError) -> [User] { try readAll().users }
 
-    /// Which ids somebody who is added can have. Tokens know users by their ids, and those of somebody
-    /// who is gone may still be about.
+    /// Which ids a new user can get. Tokens identify users by id, and tokens of a removed user may
+    /// still be valid, so ids are not reused.
     package struct IDAllocation: Equatable, Sendable {
-        /// Above all that the file knows of; nil if there is none left.
+        /// Greater than every id in the file; nil if there is none left.
         package let next: UserID?
-        /// `next_id` as it stands in the file; nil if it does not.
+        /// `next_id` as written in the file; nil if it is absent.
         let written: Int64?
 
-        /// Whether the id may have been somebody's who is gone. Of a file without `next_id` nothing is
-        /// known: no.
+        /// Whether the id may have belonged to a removed user. False if the file has no `next_id`,
+        /// because nothing is known then.
         package func mayHaveBeenUsed(_ id: UserID) -> Bool {
             written.map { id.rawValue < $0 } ?? false
         }
     }
 
-    /// The users, in the file's order, and the ids that are left.
+    /// The users in the order of the file, and the ids that are free.
     ///
-    /// A symbolic link is followed if no other account can change it: a container's secrets are reached
+    /// A symbolic link is followed if no other account can change it: containers mount secrets
     /// through such links.
+    /// - Throws: `UsersFileError` if the file cannot be read, can be changed by another account, or
+    ///   is not a valid users file.
     package func readAll() throws(UsersFileError) -> (users: [User], ids: IDAllocation) {
         let place = try Place(path, fileSystem) { .cannotRead($0) }
         do throws(UsersFileError) {
@@ -65,19 +67,22 @@ package struct UsersFile: Sendable {
         return try users(in: file.bytes, file.faults)
     }
 
-    /// Reads the users, has them changed, and writes them, while nobody else can. Writes nothing if
-    /// nothing was changed.
+    /// Reads the users, calls `change`, and writes the result, all under the lock. Writes nothing
+    /// if `change` has changed nothing.
     /// - Parameters:
-    ///   - isMade: whether a file that is not there is one without users.
-    ///   - waits: for somebody else's change; if not, and there is one, throws `inUse`.
-    /// - Returns: what `change` returns.
+    ///   - isMade: whether a missing file counts as one without users, and is created.
+    ///   - waits: whether to wait for a change by another process; if false, throws `inUse`
+    ///     instead.
+    /// - Returns: the result of `change`.
+    /// - Throws: `UsersFileError` as `readAll`, or if the file cannot be written.
     package func update<Answer>(
         making isMade: Bool = false, waits: Bool = true, _ change: (inout [User]) -> Answer
     ) throws(UsersFileError) -> Answer {
         try update(making: isMade, waits: waits) { users, _ in change(&users) }
     }
 
-    /// The same for whoever adds somebody, and has to know which ids are left.
+    /// Like `update(making:waits:_:)`, for a change that adds users and needs to know which ids are
+    /// free.
     package func update<Answer>(
         making isMade: Bool = false, waits: Bool = true,
         _ change: (_ users: inout [User], _ ids: IDAllocation) -> Answer
@@ -109,9 +114,10 @@ package struct UsersFile: Sendable {
         return answer
     }
 
-    /// Replaces a user's hash, if it is still the one that was verified: in the meantime somebody may
-    /// have set another password. Does not wait; there is another login.
-    /// - Returns: whether it is replaced.
+    /// Replaces a user's hash if it is still the one that was verified: the password may have been
+    /// changed meanwhile. Does not wait for the lock; the next login will try again.
+    /// - Returns: whether the hash was replaced.
+    /// - Throws: `inUse` if another process holds the lock; otherwise as `update`.
     package func replace(
         _ old: PasswordHash, by new: PasswordHash, of id: UserID
     ) throws(UsersFileError) -> Bool {
@@ -124,13 +130,14 @@ package struct UsersFile: Sendable {
         }
     }
 
-    /// Whether a change would probably succeed: asks for permissions alone, and changes nothing. For
-    /// whoever would do work for a change that cannot be written; what counts is the change itself.
+    /// Whether a change would probably succeed. Checks permissions only and changes nothing, so
+    /// that a caller can avoid expensive work for a change that cannot be written. Only the change
+    /// itself is conclusive.
     package var isWritable: Bool {
         guard let (folder, name) = try? ServiceFolder.containing(path),
             let file = try? folder.status(of: name), file.isRegularFile
         else { return false }
-        // What is written belongs to this account.
+        // The new file would belong to this account.
         guard file.owner == geteuid() else { return false }
         let lock = Place.companion(of: name, "lock")
         if let status = try? folder.status(of: lock) {
@@ -152,12 +159,12 @@ package struct UsersFile: Sendable {
         in bytes: [UInt8], _ faults: [PathFault]
     ) throws(UsersFileError) -> (users: [User], ids: IDAllocation) {
         guard faults.isEmpty else { throw .untrusted(faults) }
-        // One byte more than may be is enough to know.
+        // `contents` reads one byte more than the limit.
         guard bytes.count <= Self.maximumSize else { throw .tooLarge }
         return try UsersFileReader.users(in: bytes)
     }
 
-    /// One user a line, for people who compare.
+    /// One user per line, for readable diffs.
     private static func text(of users: [User], _ nextID: Int64) -> [UInt8] {
         var bytes = Array("{\"next_id\":\(nextID),\"users\":[".utf8)
         for (index, user) in users.enumerated() {
@@ -180,7 +187,7 @@ package struct UsersFile: Sendable {
         return bytes + Array("\n]}\n".utf8)
     }
 
-    /// Of a file that is not there.
+    /// The ids for a file that does not exist.
     package static let noIDs = IDAllocation(next: UserID(1), written: nil)
 
     static func nextID(after users: [User]) -> Int64 {

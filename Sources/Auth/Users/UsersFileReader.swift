@@ -1,15 +1,15 @@
 import JSON
 import JWT
 
-/// Turns the bytes of a users file into users, or into everything that is wrong with them.
+/// Parses a users file into users, or into a list of all its problems.
 struct UsersFileReader {
-    /// Enough to see what is going on.
+    /// Limits the output; more would not help the operator.
     private static let maximumProblems = 100
 
     private var problems: [UsersFileProblem] = []
-    /// As it stands in the file.
+    /// `next_id` as written in the file.
     private var nextID: Int64?
-    /// Where each id and user name stands first.
+    /// The index in the list where each id and user name first occurs.
     private var ids: [UserID: Int] = [:]
     private var usernames: [String: Int] = [:]
 
@@ -31,9 +31,9 @@ struct UsersFileReader {
         return (users, UsersFile.IDAllocation(next: UserID(next), written: reader.nextID))
     }
 
-    private mutating func add(_ place: String, _ sentence: String) {
+    private mutating func add(_ place: String, _ message: String) {
         guard problems.count < Self.maximumProblems else { return }
-        problems.append(UsersFileProblem(place: place, message: sentence))
+        problems.append(UsersFileProblem(place: place, message: message))
     }
 
     private mutating func read(_ root: JSONValue) throws(UsersFileError) -> [User] {
@@ -51,7 +51,7 @@ struct UsersFileReader {
                 } else {
                     add("next_id", "not a whole number above 0")
                 }
-            default: add(Self.shown(member.name), "no setting has this name; write users")
+            default: add(Self.displayed(member.name), "unknown key; allowed: users, next_id")
             }
         }
         switch list {
@@ -59,12 +59,12 @@ struct UsersFileReader {
             guard elements.count <= UsersFile.maximumUsers else { throw .tooManyUsers }
             return elements.enumerated().compactMap { readUser($1, $0) }
         case let other?: add("users", "\(other.kindName) is not a list")
-        case nil: add("users", "is missing; write {\"users\":[]} for none")
+        case nil: add("users", "is missing; write {\"users\":[]} for an empty list")
         }
         return []
     }
 
-    /// Nil if there is a problem.
+    /// Nil if the user has a problem.
     private mutating func readUser(_ value: JSONValue, _ index: Int) -> User? {
         let place = "users[\(index)]"
         guard case .object(let members) = value else {
@@ -75,10 +75,10 @@ struct UsersFileReader {
         var (id, username, name): (UserID?, String?, String?)
         var password: PasswordHash?
         var isDisabled = false
-        var seen: Set<String> = []
+        var present: Set<String> = []
         for member in members {
-            seen.insert(member.name)
-            let place = "\(place).\(Self.shown(member.name))"
+            present.insert(member.name)
+            let place = "\(place).\(Self.displayed(member.name))"
             switch member.name {
             case "id": id = readID(member.value, place, index)
             case "username": username = readUsername(member.value, place, index)
@@ -93,11 +93,11 @@ struct UsersFileReader {
             default:
                 add(
                     place,
-                    "no setting has this name; a user has id, username, name, password, disabled")
+                    "unknown key; allowed: id, username, name, password, disabled")
             }
         }
-        for wanted in ["id", "username", "name"] where !seen.contains(wanted) {
-            add("\(place).\(wanted)", "is missing")
+        for required in ["id", "username", "name"] where !present.contains(required) {
+            add("\(place).\(required)", "is missing")
         }
         guard problems.count == before, let id, let username, let name else { return nil }
         return User(
@@ -148,7 +148,7 @@ struct UsersFileReader {
         return text
     }
 
-    /// Never shown: somebody may have written the password itself.
+    /// The value is never part of a message: it may be a password in plain text.
     private mutating func readPassword(_ value: JSONValue, _ place: String) -> PasswordHash? {
         switch value {
         case .null: return nil
@@ -156,14 +156,16 @@ struct UsersFileReader {
             if let hash = PasswordHash(text) { return hash }
             add(
                 place,
-                "is no hash $pbkdf2-sha256$i=…; set it with `gatehouse user set-password`")
+                "not a password hash ($pbkdf2-sha256$i=…); set it with "
+                    + "`gatehouse user set-password`"
+            )
         default: add(place, "\(value.kindName) is neither a string nor null")
         }
         return nil
     }
 
-    /// A name as a message shows it.
-    private static func shown(_ name: String) -> String {
+    /// A member name as messages show it.
+    private static func displayed(_ name: String) -> String {
         Username.hasControlCharacters(name)
             ? "(a name with control characters)" : String(name.prefix(40))
     }

@@ -25,24 +25,25 @@ struct PasswordAuthenticatorTests {
     ]
 
     @Test(
-        "lets in who has the password, and nobody else",
         arguments: [
             (1, .accepted(needsUpgrade: false)), (2, .accepted(needsUpgrade: true)),
             (3, .refused), (4, .refused), (5, .refused), (6, .refused),
         ] as [(Int64, PasswordVerifier.Outcome)])
-    func outcomes(id: Int64, outcome: PasswordVerifier.Outcome) {
-        let authenticator = PasswordVerifier(Self.users, iterations: 3000)
+    func `only the right password of an enabled user is accepted`(
+        id: Int64, outcome: PasswordVerifier.Outcome
+    ) {
+        let verifier = PasswordVerifier(Self.users, iterations: 3000)
         let user = Self.users[UserID(id)!]
-        #expect(authenticator.check("correct horse", of: user) == outcome)
-        #expect(authenticator.check("correct\u{A0}horse", of: user) == outcome)
-        for wrong in Self.wrong { #expect(authenticator.check(wrong, of: user) == .refused) }
+        #expect(verifier.check("correct horse", of: user) == outcome)
+        #expect(verifier.check("correct\u{A0}horse", of: user) == outcome)
+        for wrong in Self.wrong { #expect(verifier.check(wrong, of: user) == .refused) }
     }
 
     @Test(
-        "does the same work, whoever it is and whatever came", arguments: [1000, 2000, 3000, 4000])
-    func work(configured: Int) {
+        arguments: [1000, 2000, 3000, 4000])
+    func `every check performs the same number of iterations`(configured: Int) {
         let done = Monitor(0)
-        let authenticator = PasswordVerifier(Self.users, iterations: configured) {
+        let verifier = PasswordVerifier(Self.users, iterations: configured) {
             _, _, iterations in
             done.withLock { $0 += iterations }
             return SHA256.digest(of: Array("no key".utf8).span)
@@ -50,30 +51,28 @@ struct PasswordAuthenticatorTests {
         for id in 1...6 as ClosedRange<Int64> {
             for text in ["correct horse"] + Self.wrong {
                 done.withLock { $0 = 0 }
-                _ = authenticator.check(text, of: Self.users[UserID(id)!])
+                _ = verifier.check(text, of: Self.users[UserID(id)!])
                 // The configured number, or that of the most expensive hash.
                 #expect(done.withLock { $0 } == max(configured, 3000), "user \(id)")
             }
         }
     }
 
-    @Test("asks for an upgrade only where the hash has fewer iterations than are configured")
-    func upgrades() {
+    @Test func `an upgrade is due only if the hash has fewer iterations than configured`() {
         let user = Self.users[UserID(2)!]
         for (configured, needsUpgrade) in [(1000, false), (1001, true), (999 + 1, false)] {
-            let authenticator = PasswordVerifier(Self.users, iterations: configured)
+            let verifier = PasswordVerifier(Self.users, iterations: configured)
             #expect(
-                authenticator.check("correct horse", of: user)
+                verifier.check("correct horse", of: user)
                     == .accepted(needsUpgrade: needsUpgrade))
         }
     }
 
-    @Test("makes a hash with the configured iterations, which the same password matches")
-    func newHash() throws {
-        let authenticator = PasswordVerifier(Self.users, iterations: 3000)
-        let hash = try #require(authenticator.newHash(of: "correct\u{A0}horse"))
+    @Test func `a new hash has the configured iterations and matches its password`() throws {
+        let verifier = PasswordVerifier(Self.users, iterations: 3000)
+        let hash = try #require(verifier.newHash(of: "correct\u{A0}horse"))
         #expect(hash.iterations == 3000)
         #expect(hash.matches(Password("correct horse")!))
-        #expect(authenticator.newHash(of: "x\n") == nil)
+        #expect(verifier.newHash(of: "x\n") == nil)
     }
 }
