@@ -20,8 +20,7 @@ import sys
 import tempfile
 import time
 
-import house
-from house import expect
+from server import RUNNING_PROCESSES, expect
 
 PROGRAM = os.path.abspath(sys.argv[1])
 WHOLE = "--whole" in sys.argv
@@ -31,7 +30,7 @@ OTHER = 65_534
 PASSWORD = "correct horse battery"
 KEY = "a key of the scripts under Tests, long enough"
 ROUNDS = 400 if WHOLE else 25
-PATIENCE = 15
+COMMAND_TIMEOUT = 15
 
 
 def run(*arguments, folder=None, text=PASSWORD + "\n", **more):
@@ -39,8 +38,8 @@ def run(*arguments, folder=None, text=PASSWORD + "\n", **more):
     try:
         done = subprocess.run(
             [PROGRAM, *arguments], input=text, cwd=folder, capture_output=True, text=True,
-            env={"PATH": os.environ["PATH"], "GATEHOUSE_LOGIN_ITERATIONS": "1000"},
-            timeout=PATIENCE, check=False, **more)
+            env={"PATH": os.environ["PATH"], "GATESERVER_LOGIN_ITERATIONS": "1000"},
+            timeout=COMMAND_TIMEOUT, check=False, **more)
     except subprocess.TimeoutExpired:
         raise SystemExit(f"FAILED: it hangs: {' '.join(arguments)}") from None
     return done.returncode, done.stdout + done.stderr
@@ -52,26 +51,26 @@ def start(folder, config="config.json"):
         process = subprocess.Popen(
             [PROGRAM, "serve", "--config", os.path.join(folder, config)], cwd=folder, env={},
             stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-        house.RUNNING.add(process)
+        RUNNING_PROCESSES.add(process)
 
         def text():
             said.seek(0)
             return said.read()
 
         try:
-            end = time.monotonic() + PATIENCE
+            end = time.monotonic() + COMMAND_TIMEOUT
             while process.poll() is None and "listening on" not in text():
                 expect(time.monotonic() < end, f"a start neither serves nor ends: {text()}")
                 time.sleep(0.01)
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                expect(process.wait(PATIENCE) == 0, f"it did not stop cleanly: {text()}")
+                expect(process.wait(COMMAND_TIMEOUT) == 0, f"it did not stop cleanly: {text()}")
                 return 0, text()
             return process.returncode, text()
         finally:
             process.kill()
             process.wait()
-            house.RUNNING.discard(process)
+            RUNNING_PROCESSES.discard(process)
 
 
 def write(path, content, mode=0o600):
@@ -440,8 +439,8 @@ def mounts():
                   f" --username bob --name Bob --users-file {folder}/users.json")
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", script], input=PASSWORD + "\n", text=True,
-            capture_output=True, timeout=PATIENCE, check=False,
-            env={"PATH": os.environ["PATH"], "GATEHOUSE_LOGIN_ITERATIONS": "1000"})
+            capture_output=True, timeout=COMMAND_TIMEOUT, check=False,
+            env={"PATH": os.environ["PATH"], "GATESERVER_LOGIN_ITERATIONS": "1000"})
         expect(done.returncode == 0, f"user add on a mount: {done.returncode} {done.stderr}")
         with open(real, encoding="utf-8") as file:
             names = [user["username"] for user in json.load(file)["users"]]

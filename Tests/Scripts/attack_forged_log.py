@@ -22,7 +22,7 @@ import tempfile
 import time
 import urllib.request
 
-import house
+from server import RUNNING_PROCESSES, expect, free_port, wait_until
 
 MARK = "203.0.113.66"
 FORGED = ("2026-11-29T03:00:00.000Z | INFO | security | authn_login_success user=2 "
@@ -36,7 +36,7 @@ class Case:
 
     def __init__(self, gatehouse, folder):
         self.gatehouse, self.folder = gatehouse, folder
-        self.port = house.free_port()
+        self.port = free_port()
         self.process = None
         key = subprocess.run([gatehouse, "secret"], capture_output=True, check=True).stdout
         self.write("token.key", key)
@@ -63,31 +63,31 @@ class Case:
         self.process = subprocess.Popen(
             [self.gatehouse, "--config", os.path.join(self.folder, "config.json")],
             stderr=subprocess.DEVNULL)
-        house.RUNNING.add(self.process)
-        house.until(self.is_up, "a server")
+        RUNNING_PROCESSES.add(self.process)
+        wait_until(self.is_up, "a server")
 
     def is_up(self):
-        house.expect(self.process.poll() is None, "the server did not start")
+        expect(self.process.poll() is None, "the server did not start")
         try:
-            self.ask("/health/live")
+            self.request("/health/live")
             return True
         except OSError:
             return None
 
-    def ask(self, path, body=None):
+    def request(self, path, body=None):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", body,
             {"Content-Type": "application/json"} if body else {})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read()
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.read()
 
     def login(self):
-        self.ask("/login", b'{"user_id":1}')
+        self.request("/login", b'{"user_id":1}')
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         self.process.wait(20)
-        house.RUNNING.discard(self.process)
+        RUNNING_PROCESSES.discard(self.process)
 
     def look(self):
         """Long enough for the server to look at its files, and to seal."""

@@ -2,7 +2,7 @@
 """The server under small limits: attack_limits.py PROGRAM [--whole]
 
 Under any number of threads (RLIMIT_NPROC, pids.max), descriptors (RLIMIT_NOFILE) and any size of memory
-(RLIMIT_AS) the program either serves or exits with a message within 5 seconds. One that serves answers
+(RLIMIT_AS) the program either serves or exits with a message within 5 seconds. One that serves responses
 a health check and a login. SIGTERM ends it within `drain_timeout` and a second, though a client keeps a
 request unfinished. A second SIGTERM ends it at once, with the log written to its end.
 
@@ -80,7 +80,7 @@ class Case:
                 os.chown(name, user, user)
         self.arguments = [program, "--config", path]
         self.environment = {name: value for name, value in os.environ.items()
-                            if not name.startswith("GATEHOUSE_")}
+                            if not name.startswith("GATESERVER_")}
         with open(self.errors, "wb") as file:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
                 self.arguments, cwd=folder, stdin=subprocess.DEVNULL, stdout=file,
@@ -125,13 +125,13 @@ class Case:
         self.process.wait()
 
 
-def ask(port, request):
+def send_request(port, request):
     with socket.create_connection(("127.0.0.1", port), START) as connection:
         connection.sendall(request)
-        answer = b""
+        response = b""
         while piece := connection.recv(4096):
-            answer += piece
-    return answer.split(b" ", 2)[1].decode() if answer else "nothing"
+            response += piece
+    return response.split(b" ", 2)[1].decode() if response else "nothing"
 
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -155,7 +155,7 @@ def check(case, name):
         return "says why"
     for what, request in (("health", LIVE), ("login", LOGIN)):
         try:
-            status = ask(port, request)
+            status = send_request(port, request)
         except OSError as error:
             status = repr(error)
         expect(status == "200", f"{name}: {what} is {status}")

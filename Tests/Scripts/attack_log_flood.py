@@ -20,7 +20,8 @@ import sys
 import threading
 import time
 
-from house import PATIENCE, expect, serving
+from server import TIMEOUT, expect, serving
+
 
 BURST, RATE = 1 << 20, 500
 USER_BURST, USER_RATE = 256 << 10, 100
@@ -40,7 +41,7 @@ class Flood:
         self.place = (host, int(port))
         self.make = make
         self.end = time.monotonic() + seconds
-        self.answers = 0
+        self.responses = 0
         self.lock = threading.Lock()
         threads = [threading.Thread(target=self.run) for _ in range(connections)]
         for thread in threads:
@@ -49,9 +50,9 @@ class Flood:
             thread.join()
 
     def run(self):
-        answers = 0
+        responses = 0
         while time.monotonic() < self.end:
-            with socket.create_connection(self.place, timeout=PATIENCE) as client:
+            with socket.create_connection(self.place, timeout=TIMEOUT) as client:
                 while time.monotonic() < self.end:
                     batch = [self.make() for _ in range(64)]
                     client.sendall(b"".join(batch))
@@ -63,11 +64,11 @@ class Flood:
                         rest += data
                         found += rest.count(b"HTTP/1.1 ")
                         rest = rest[-8:] if not rest.endswith(b"HTTP/1.1 ") else b""
-                    answers += found
+                    responses += found
                     if found < len(batch):
                         break
         with self.lock:
-            self.answers += answers
+            self.responses += responses
 
 
 def get(address=None, token=None):
@@ -117,18 +118,18 @@ def told(lines, event):
     return total
 
 
-def spray(house):
+def spray(server):
     """One guess at each account, as fast as the server takes them."""
     statuses = []
     for number in range(2, USERS + 2):
         while True:
-            answer = house.ask("/login", "POST", json_body={"user_id": number,
+            response = server.request("/login", "POST", json_body={"user_id": number,
                                                             "password": "Winter2026!"},
                                headers={"X-Forwarded-For": "203.0.113.9"})
-            if answer.status != 503:
+            if response.status != 503:
                 break
             time.sleep(0.05)
-        statuses.append(answer.status)
+        statuses.append(response.status)
     return statuses
 
 
@@ -151,13 +152,13 @@ def attack(program, seconds):
            "stderr": {"level": "CRITICAL"}}
     with serving(program, [("u1", "Ursula", "correct horse battery staple")], log=log,
                  server={"trusted_proxies": ["127.0.0.1"]},
-                 login={"max_attempts": 0}) as house:
-        users_file(house.folder, program)
-        os.kill(house.process.pid, 1)
+                 login={"max_attempts": 0}) as server:
+        users_file(server.folder, program)
+        os.kill(server.process.pid, 1)
         begun = time.time()
         time.sleep(1)
-        token = house.login()
-        evidence = [line for line in read(house.folder, "audit.log")
+        token = server.login()
+        evidence = [line for line in read(server.folder, "audit.log")
                     if "authn_login_success" in line or "authn_token_created" in line]
         checked(len(evidence) == 2, "a login is in the audit log")
 
@@ -171,23 +172,23 @@ def attack(program, seconds):
         }
         refused = 0
         for name, make in floods.items():
-            flood = Flood(house.url, make, seconds)
-            refused += flood.answers
-            print(f"    {flood.answers} refused requests from {name}")
-        statuses = spray(house)
+            flood = Flood(server.url, make, seconds)
+            refused += flood.responses
+            print(f"    {flood.responses} refused requests from {name}")
+        statuses = spray(server)
         checked(statuses.count(401) == USERS, f"{USERS} accounts had one guess each")
-        good = Flood(house.url, lambda: get(token=token), seconds).answers
+        good = Flood(server.url, lambda: get(token=token), seconds).responses
         print(f"    {good} requests with one token")
-        bad = Flood(house.url, lambda: get(token=token[:-6] + "AAAAAA"), seconds).answers
+        bad = Flood(server.url, lambda: get(token=token[:-6] + "AAAAAA"), seconds).responses
         refused += bad
         print(f"    {bad} requests with a forged one")
-        house.ask("/logout", "POST", token=token)
-        reused = Flood(house.url, lambda: get(token=token), seconds).answers
+        server.request("/logout", "POST", token=token)
+        reused = Flood(server.url, lambda: get(token=token), seconds).responses
         print(f"    {reused} requests with one that was logged out")
-        house.stop()
+        server.stop()
         lasted = time.time() - begun
 
-        audit = read(house.folder, "audit.log")
+        audit = read(server.folder, "audit.log")
         lines = set(audit)
         checked(all(line in lines for line in evidence), "the login of before is still there")
         named = {int(match.group(1)) for line in audit
@@ -205,7 +206,7 @@ def attack(program, seconds):
         checked(all(len(line.encode()) < 1024 for line in audit if is_budgeted(line)),
                 "no such line is over 1 KiB")
         seals = sum(" | log_seal " in line for line in audit)
-        files = len(glob.glob(os.path.join(house.folder, "audit.log*")))
+        files = len(glob.glob(os.path.join(server.folder, "audit.log*")))
         checked(seals <= lasted / 10 + 3 + 2 * files, f"{seals} seals in {lasted:.0f} s")
 
         checked(told(audit, "authn_token_rejected") == refused,
@@ -219,10 +220,10 @@ def attack(program, seconds):
         for name in ["audit.log", "app.log"]:
             done = subprocess.run(
                 [os.path.abspath(program), "log", "verify", "--config",
-                 os.path.join(house.folder, "config.json"),
-                 *sorted(glob.glob(os.path.join(house.folder, name + ".0*"))),
-                 os.path.join(house.folder, name)],
-                capture_output=True, timeout=PATIENCE, check=False)
+                 os.path.join(server.folder, "config.json"),
+                 *sorted(glob.glob(os.path.join(server.folder, name + ".0*"))),
+                 os.path.join(server.folder, name)],
+                capture_output=True, timeout=TIMEOUT, check=False)
             checked(done.returncode == 0 or name == "app.log" and done.returncode == 3,
                     f"{name}: {done.stdout.decode().splitlines()[-1]}")
 
@@ -236,28 +237,28 @@ def session(connection, user):
         body = json.dumps({"user_id": user}) if path == "/login" else None
         connection.request("GET" if path == "/resource" else "POST", path, body, fields)
         with connection.getresponse() as response:
-            answer = response.read()
+            response = response.read()
             expect(response.status == (401 if path == "/resource" else
                                        204 if path == "/logout" else 200),
                    f"{path}: {response.status}")
         if path in ["/login", "/refresh"]:
-            token = json.loads(answer)["token"]
+            token = json.loads(response)["token"]
 
 
 def demo(program, count):
     """In the demo everyone can have sessions of any user: all their lines share one budget."""
     log = {"file": {"path": "app.log"}, "audit": {"path": "audit.log"}}
-    with serving(program, log=log) as house:
+    with serving(program, log=log) as server:
         begun = time.time()
-        connection = http.client.HTTPConnection(house.url.removeprefix("http://"))
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
         for index in range(count):
             session(connection, 1 + index % 2)
         connection.close()
-        house.stop()
-        audit = [line for line in read(house.folder, "audit.log") if " | security | " in line]
+        server.stop()
+        audit = [line for line in read(server.folder, "audit.log") if " | security | " in line]
         spent = sum(len(line.encode()) + 1 for line in audit)
         allowed = BURST + RATE * (time.time() - begun)
-        whole = read(house.folder, "app.log")
+        whole = read(server.folder, "app.log")
         checked(sum("session_logout" in line for line in whole) == count,
                 f"the demo's log has all {count} sessions")
         checked(spent <= allowed,

@@ -5,7 +5,7 @@
     python3 attack_names.py GATEHOUSE --whole    also measures time, for some minutes
 
 Every check plays the same history at an identifier that exists and at one that does not, from
-fresh addresses, and compares status, body and headers of all answers. The server believes
+fresh addresses, and compares status, body and headers of all responses. The server believes
 X-Forwarded-For here.
 """
 
@@ -22,7 +22,8 @@ import sys
 import tempfile
 import time
 
-from house import PATIENCE, expect, serving
+from server import TIMEOUT, expect, serving
+
 
 ITERATIONS = 1000
 PASSWORD = "correct horse battery staple"
@@ -44,9 +45,9 @@ def fresh():
 class Line:
     """A connection that is kept, and what is asked over it."""
 
-    def __init__(self, house):
-        host, port = house.url.removeprefix("http://").split(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=PATIENCE)
+    def __init__(self, server):
+        host, port = server.url.removeprefix("http://").split(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 
@@ -78,7 +79,7 @@ class Line:
         expect(received, "the server ended a connection")
         self.rest += received
 
-    def ask(self, body, address):
+    def request(self, body, address):
         self.send(body, address)
         return self.receive()
 
@@ -98,31 +99,31 @@ def both(user, name):
     return {"user_id": user, "username": name, "password": "a wrong one"}
 
 
-def admin(program, house, *arguments):
+def admin(program, server, *arguments):
     done = subprocess.run(
         [os.path.abspath(program), *arguments,
-         "--config", os.path.join(house.folder, "config.json")],
-        capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL)
+         "--config", os.path.join(server.folder, "config.json")],
+        capture_output=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
     expect(done.returncode == 0, f"{arguments}: {done.returncode} {done.stderr.decode()}")
     return done.stdout.decode()
 
 
-def same(house, what, histories):
-    """Plays each history, and compares the answers."""
+def same(server, what, histories):
+    """Plays each history, and compares the responses."""
     seen = []
     for history in histories:
-        line = Line(house)
-        seen.append(history(house, line))
+        line = Line(server)
+        seen.append(history(server, line))
         line.close()
     for index, other in enumerate(seen[1:], 1):
         for step, (one, two) in enumerate(zip(seen[0], other)):
             expect(one == two, f"{what}: step {step} of history {index}: {one} and {two}")
-        expect(len(seen[0]) == len(other), f"{what}: another number of answers")
-    print(f"{what}: {len(seen[0])} answers, the same {len(seen)} times", flush=True)
+        expect(len(seen[0]) == len(other), f"{what}: another number of responses")
+    print(f"{what}: {len(seen[0])} responses, the same {len(seen)} times", flush=True)
 
 
 @contextlib.contextmanager
-def open_house(program, **login):
+def server_with_users(program, **login):
     """A server with all users and no history."""
     with tempfile.TemporaryDirectory() as folder:
         salt = b"salt of scripts!"
@@ -136,8 +137,8 @@ def open_house(program, **login):
                 for user in USERS]}, file)
         settings = {"mode": "password", "users_file": path, "iterations": ITERATIONS} | login
         with serving(program, server={"trusted_proxies": ["127.0.0.1"]}, admin={"socket": "s"},
-                     login=settings) as house:
-            yield house
+                     login=settings) as server:
+            yield server
 
 
 def one_user():
@@ -162,64 +163,64 @@ def pairs():
 
 def guesses(bodies, addresses=None):
     def play(_, line):
-        return [line.ask(body, addresses(number) if addresses else fresh())
+        return [line.request(body, addresses(number) if addresses else fresh())
                 for number, body in enumerate(bodies)]
     return play
 
 
-def check_linked_locks(house):
+def check_linked_locks(server):
     """A lock that was set by one identifier must not show at the other one, nor at both."""
-    same(house, "locked by id, asked by name",
+    same(server, "locked by id, asked by name",
          [guesses([numbered(user)] * 6 + [named(name)] * 6) for user, name in pairs()])
-    same(house, "locked by name, asked by id",
+    same(server, "locked by name, asked by id",
          [guesses([named(name)] * 6 + [numbered(user)] * 6) for user, name in pairs()])
-    same(house, "by turns",
+    same(server, "by turns",
          [guesses([named(name), numbered(user)] * 8 + [both(user, name)] * 2)
           for user, name in pairs()])
-    same(house, "locked by both at once, asked by either",
+    same(server, "locked by both at once, asked by either",
          [guesses([both(user, name)] * 6 + [named(name), numbered(user)])
           for user, name in pairs()])
 
 
-def check_right_password(program, house):
+def check_right_password(program, server):
     """The joint lock holds, and the right password does not show it."""
-    line = Line(house)
+    line = Line(server)
     user, name = one_user()
     for _ in range(5):
-        line.ask(numbered(user), fresh())
-    right = line.ask(named(name, PASSWORD), fresh())
-    wrong = line.ask(named(nobody()[1], PASSWORD), fresh())
+        line.request(numbered(user), fresh())
+    right = line.request(named(name, PASSWORD), fresh())
+    wrong = line.request(named(nobody()[1], PASSWORD), fresh())
     expect(right == wrong and right[0] == 401, f"a linked lock: {right} and {wrong}")
-    listed = json.loads(admin(program, house, "locks", "--json"))["locks"]
+    listed = json.loads(admin(program, server, "locks", "--json"))["locks"]
     kinds = {lock["kind"] for lock in listed if lock.get("username") == name}
     expect(kinds == {"id", "account"}, f"locks: {listed}")
-    said = admin(program, house, "unlock", "--username", name)
+    said = admin(program, server, "unlock", "--username", name)
     expect("2 locks" in said, f"unlock: {said}")
-    expect(line.ask(named(name, PASSWORD), fresh())[0] == 200, "an unlock")
-    expect("authn_unlock" in house.log(), "an unlock is on record")
+    expect(line.request(named(name, PASSWORD), fresh())[0] == 200, "an unlock")
+    expect("authn_unlock" in server.log(), "an unlock is on record")
     line.close()
     print("a linked lock refuses the right password as a wrong one, until an unlock", flush=True)
 
 
-def check_unlocks(program, house):
+def check_unlocks(program, server):
     """What the operator ends is ended for either."""
     def history(user, name):
-        def play(house, line):
-            seen = [line.ask(named(name), fresh()) for _ in range(6)]
-            seen += [line.ask(numbered(user), fresh()) for _ in range(6)]
-            admin(program, house, "unlock", "--username", name)
-            admin(program, house, "unlock", "--user", str(user))
-            seen += [line.ask(named(name), fresh()) for _ in range(6)]
-            admin(program, house, "unlock", "--all")
-            return seen + [line.ask(numbered(user), fresh()) for _ in range(6)]
+        def play(server, line):
+            seen = [line.request(named(name), fresh()) for _ in range(6)]
+            seen += [line.request(numbered(user), fresh()) for _ in range(6)]
+            admin(program, server, "unlock", "--username", name)
+            admin(program, server, "unlock", "--user", str(user))
+            seen += [line.request(named(name), fresh()) for _ in range(6)]
+            admin(program, server, "unlock", "--all")
+            return seen + [line.request(numbered(user), fresh()) for _ in range(6)]
         return play
-    same(house, "locks and unlocks", [history(*one_user()), history(*nobody())])
+    same(server, "locks and unlocks", [history(*one_user()), history(*nobody())])
 
 
-def check_disabled(program, house):
+def check_disabled(program, server):
     name = one_user()[1]
-    admin(program, house, "user", "disable", "--username", name)
-    same(house, "a disabled user and the right password",
+    admin(program, server, "user", "disable", "--username", name)
+    same(server, "a disabled user and the right password",
          [guesses([named(name, PASSWORD)] * 7) for name in (name, nobody()[1])])
 
 
@@ -227,44 +228,44 @@ def check_lock_ends(program):
     """Retry-After, and what comes after it."""
     def history(name):
         def play(_, line):
-            seen = [line.ask(named(name), fresh()) for _ in range(3)]
+            seen = [line.request(named(name), fresh()) for _ in range(3)]
             time.sleep(2.1)
-            return seen + [line.ask(named(name), fresh()) for _ in range(3)]
+            return seen + [line.request(named(name), fresh()) for _ in range(3)]
         return play
-    with open_house(program, max_attempts=2, lockout="2s", window="2s") as house:
-        same(house, "the end of a lock", [history(one_user()[1]), history(nobody()[1])])
+    with server_with_users(program, max_attempts=2, lockout="2s", window="2s") as server:
+        same(server, "the end of a lock", [history(one_user()[1]), history(nobody()[1])])
 
 
-def check_names(house):
+def check_names(server):
     """Long names, and names in costly Unicode, are refused as any name is."""
     names = ["a" * 64, "b" * 65, "c" * 256, "d" * 257, "e" * 3900, "\u0315\u0300" * 300,
              "\u1100\u1161\u11a8" * 28, "u1 ", "u1\0", "U1", "\u0430lice", "", "1"]
-    same(house, "names of every kind",
+    same(server, "names of every kind",
          [guesses([named(name)] * 7) for name in [one_user()[1], nobody()[1], *names]])
-    same(house, "spellings of one name",
+    same(server, "spellings of one name",
          [guesses([named("zo\u00eb")] * 3 + [named("zoe\u0308")] * 3),
           guesses([named("zo\u00ea")] * 6)])
-    same(house, "null for what is not set",
+    same(server, "null for what is not set",
          [guesses([named(name) | {"user_id": None}] * 4) for _, name in (one_user(), nobody())]
          + [guesses([numbered(user) | {"username": None}] * 4)
             for user, _ in (one_user(), nobody())])
 
 
-def check_addresses(house):
+def check_addresses(server):
     """An address or a /64 is locked after as many failures, whatever they were at."""
     addresses = iter(["10.200.0.1", "2001:db8:9:1::", "10.200.0.2", "2001:db8:8:1::"])
-    same(house, "a locked network",
+    same(server, "a locked network",
          [guesses([named(nobody()[1]) for _ in range(50)] + [named(name), numbered(user)],
                   lambda _, address=next(addresses): address)
           for user, name in (one_user(), one_user(), nobody(), nobody())])
 
 
-def check_networks(house):
+def check_networks(server):
     """3,000 guesses from the /64s of one /48 must not all be hashed."""
-    line = Line(house)
+    line = Line(server)
     hashed = 0
     for number in range(3000):
-        status = line.ask(named(nobody()[1]), f"2001:db8:0:{number * 21:x}::1")[0]
+        status = line.request(named(nobody()[1]), f"2001:db8:0:{number * 21:x}::1")[0]
         expect(status in (401, 429), f"a guess: {status}")
         hashed += status == 401
         if status == 429:
@@ -278,9 +279,9 @@ def check_networks(house):
 def check_flood(program, count):
     """A lock must not be forgotten sooner because no user has the name."""
     def history(name):
-        def play(house, line):
-            seen = [line.ask(named(name), fresh()) for _ in range(6)]
-            lines = [Line(house) for _ in range(8)]
+        def play(server, line):
+            seen = [line.request(named(name), fresh()) for _ in range(6)]
+            lines = [Line(server) for _ in range(8)]
             for number in range(count):
                 with_turn = lines[number % len(lines)]
                 if number >= len(lines):
@@ -289,49 +290,49 @@ def check_flood(program, count):
             for other in lines:
                 other.receive()
                 other.close()
-            return seen + [line.ask(named(name), fresh())]
+            return seen + [line.request(named(name), fresh())]
         return play
-    with open_house(program) as house:
-        same(house, f"a flood of {count} names", [history(one_user()[1]), history(nobody()[1])])
+    with server_with_users(program) as server:
+        same(server, f"a flood of {count} names", [history(one_user()[1]), history(nobody()[1])])
 
 
 def check_busy(program):
     """A full queue refuses by address alone: the shares of Busy do not depend on the name."""
     shares = ({}, {})
-    with open_house(program, iterations=50_000, max_attempts=1000) as house:
+    with server_with_users(program, iterations=50_000, max_attempts=1000) as server:
         names = (one_user()[1], nobody()[1])
-        lines = [Line(house) for _ in range(200)]
+        lines = [Line(server) for _ in range(200)]
         for number, line in enumerate(lines):
             line.send(named(names[number % 2]), fresh())
         for number, line in enumerate(lines):
             status = line.receive()[0]
             shares[number % 2][status] = shares[number % 2].get(status, 0) + 1
             line.close()
-    expect(set(shares[0]) == set(shares[1]), f"answers of a full queue: {shares}")
+    expect(set(shares[0]) == set(shares[1]), f"responses of a full queue: {shares}")
     print(f"a full queue: {shares[0]} for a name that exists, {shares[1]} for one that does not",
           flush=True)
 
 
-def check_size(house):
-    same(house, "a body over 4 KiB",
+def check_size(server):
+    same(server, "a body over 4 KiB",
          [guesses([named(name) | {"x": "x" * 4096}]) for name in (one_user()[1], nobody()[1])])
 
 
 def check_time(program, rounds):
     """Interleaved; the rank test must not find a difference."""
-    with open_house(program, iterations=20_000, max_attempts=0) as house:
+    with server_with_users(program, iterations=20_000, max_attempts=0) as server:
         (user, name), (no_user, no_name) = one_user(), nobody()
         disabled = one_user()[1]
         kinds = {"name exists": named(name), "name does not": named(no_name),
                  "disabled": named(disabled), "id exists": numbered(user),
                  "id does not": numbered(no_user), "both exist": both(user, name),
                  "neither does": both(no_user, no_name)}
-        admin(program, house, "user", "disable", "--username", disabled)
-        line, times = Line(house), {kind: [] for kind in kinds}
+        admin(program, server, "user", "disable", "--username", disabled)
+        line, times = Line(server), {kind: [] for kind in kinds}
         for _ in range(rounds):
             for kind in random.sample(list(kinds), len(kinds)):
                 start = time.perf_counter()
-                status = line.ask(kinds[kind], "10.0.0.1")[0]
+                status = line.request(kinds[kind], "10.0.0.1")[0]
                 times[kind].append(time.perf_counter() - start)
                 expect(status == 401, f"{kind}: {status}")
         line.close()
@@ -352,15 +353,15 @@ def rank_test(one, other):
 
 def main():
     program, is_whole = sys.argv[1], "--whole" in sys.argv
-    with open_house(program) as house:
-        check_linked_locks(house)
-        check_right_password(program, house)
-        check_disabled(program, house)
-        check_names(house)
-        check_addresses(house)
-        check_networks(house)
-        check_size(house)
-        check_unlocks(program, house)
+    with server_with_users(program) as server:
+        check_linked_locks(server)
+        check_right_password(program, server)
+        check_disabled(program, server)
+        check_names(server)
+        check_addresses(server)
+        check_networks(server)
+        check_size(server)
+        check_unlocks(program, server)
     check_lock_ends(program)
     check_busy(program)
     check_flood(program, 40_000 if is_whole else 2000)

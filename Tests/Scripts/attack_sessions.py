@@ -21,7 +21,8 @@ import sys
 import tempfile
 import time
 
-from house import KEY, PATIENCE, RUNNING, expect, sign, until
+from server import KEY, RUNNING_PROCESSES, TIMEOUT, expect, sign_token, wait_until
+
 
 PROGRAM = os.path.abspath(sys.argv[1])
 WHOLE = "--whole" in sys.argv[2:]
@@ -64,7 +65,7 @@ class Place:
         """A command to its end: exit code, and what it said."""
         done = subprocess.run(
             [PROGRAM, *words, "--config", "config.json"], cwd=self.folder, env={},
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False)
         return done.returncode, (done.stdout + done.stderr).decode()
 
     def start(self):
@@ -73,7 +74,7 @@ class Place:
             self.process = subprocess.Popen(
                 [PROGRAM, "--config", "config.json"], cwd=self.folder, env={},
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file)
-        RUNNING.add(self.process)
+        RUNNING_PROCESSES.add(self.process)
 
         def outcome():
             found = re.search(rb"listening on http://127.0.0.1:(\d+)\n", self.bytes("errors"))
@@ -83,9 +84,9 @@ class Place:
             code = self.process.poll()
             return None if code is None else (True, code)
 
-        code = until(outcome, "a start")[1]
+        code = wait_until(outcome, "a start")[1]
         if code is not None:
-            RUNNING.discard(self.process)
+            RUNNING_PROCESSES.discard(self.process)
             self.process = None
         return code
 
@@ -93,31 +94,31 @@ class Place:
         if self.process is None:
             return
         self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
-        RUNNING.discard(self.process)
+        code = self.process.wait(TIMEOUT)
+        RUNNING_PROCESSES.discard(self.process)
         self.process = None
         wanted = 0 if number == signal.SIGTERM else -number
         expect(code == wanted, f"the server ended with {code}")
 
-    def ask(self, method, path, token=None, source="127.0.0.1", body=None):
+    def request(self, method, path, token=None, source="127.0.0.1", body=None):
         connection = http.client.HTTPConnection(
-            "127.0.0.1", self.port, timeout=PATIENCE, source_address=(source, 0))
+            "127.0.0.1", self.port, timeout=TIMEOUT, source_address=(source, 0))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
             connection.request(method, path, body and json.dumps(body), headers)
-            answer = connection.getresponse()
-            content = answer.read()
-            return answer, json.loads(content) if content else None
+            response = connection.getresponse()
+            content = response.read()
+            return response, json.loads(content) if content else None
         finally:
             connection.close()
 
     def status(self, token):
-        return self.ask("GET", "/resource", token)[0].status
+        return self.request("GET", "/resource", token)[0].status
 
     def login(self, user=1):
-        return self.ask("POST", "/login", body={"user_id": user})[1]["token"]
+        return self.request("POST", "/login", body={"user_id": user})[1]["token"]
 
     def events(self, name):
         text = self.bytes("app.log").decode()
@@ -134,7 +135,7 @@ def place(**token):
             if one.process is not None:
                 one.process.kill()
                 one.process.wait()
-                RUNNING.discard(one.process)
+                RUNNING_PROCESSES.discard(one.process)
 
 
 # Attacks that need several client addresses: every address in 127.0.0.0/8 is this machine.
@@ -144,14 +145,14 @@ def grace_rider():
     with place() as one:
         one.start()
         token = one.login()
-        _, first = one.ask("POST", "/refresh", token)
-        _, second = one.ask("POST", "/refresh", token, source="127.6.6.6")
+        _, first = one.request("POST", "/refresh", token)
+        _, second = one.request("POST", "/refresh", token, source="127.6.6.6")
         expect(first["token"] == second["token"], "the successors differ")
         lines = one.events("security | authn_token_shared")
         expect(len(lines) == 1, f"{len(lines)} lines of a shared token")
         expect("WARNING" in lines[0] and " ip=127.6.6.6 " in lines[0]
                and " other_ip=127.0.0.1 " in lines[0], f"the line is {lines[0]}")
-        one.ask("POST", "/refresh", token)
+        one.request("POST", "/refresh", token)
         expect(len(one.events("security | authn_token_shared")) == 1, "the owner is reported")
         one.end()
     print("a thief who renews from another network is on record with both addresses")
@@ -159,10 +160,10 @@ def grace_rider():
     with place(refresh_grace="same_network") as one:
         one.start()
         token = one.login()
-        _, first = one.ask("POST", "/refresh", token)
-        expect(one.ask("POST", "/refresh", token)[0].status == 200, "the owner is refused")
-        answer, body = one.ask("POST", "/refresh", token, source="127.6.6.6")
-        expect((answer.status, body) == (401, {"error": "Token revoked"}), f"the thief got {body}")
+        _, first = one.request("POST", "/refresh", token)
+        expect(one.request("POST", "/refresh", token)[0].status == 200, "the owner is refused")
+        response, body = one.request("POST", "/refresh", token, source="127.6.6.6")
+        expect((response.status, body) == (401, {"error": "Token revoked"}), f"the thief got {body}")
         expect(one.status(first["token"]) == 401, "the session goes on")
         expect(len(one.events("security | authn_token_reuse")) >= 1, "no line of a replay")
         one.end()
@@ -174,28 +175,28 @@ def endless_grace():
     with place() as one:
         one.start()
         token = one.login()
-        _, first = one.ask("POST", "/refresh", token)
+        _, first = one.request("POST", "/refresh", token)
         request = (f"POST /refresh HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
                    "Content-Length: 0\r\n\r\n").encode()
-        answers = b""
+        responses = b""
         count = 4000 if WHOLE else 1000
-        with socket.create_connection(("127.0.0.1", one.port), timeout=PATIENCE) as client:
+        with socket.create_connection(("127.0.0.1", one.port), timeout=TIMEOUT) as client:
             for _ in range(count // 50):
                 client.sendall(request * 50)
-                while answers.count(b"HTTP/1.1 ") < 50 or not answers.endswith(b"}"):
+                while responses.count(b"HTTP/1.1 ") < 50 or not responses.endswith(b"}"):
                     received = client.recv(1 << 16)
-                    expect(received, f"the connection ended behind {answers[-200:]}")
-                    answers += received
-                good, refused = answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 429")
-                answers = b""
-                expect(good + refused == 50, "an answer of another kind")
+                    expect(received, f"the connection ended behind {responses[-200:]}")
+                    responses += received
+                good, refused = responses.count(b"HTTP/1.1 200"), responses.count(b"HTTP/1.1 429")
+                responses = b""
+                expect(good + refused == 50, "a response of another kind")
                 if refused:
                     break
         expect(refused, f"{count} renewals within the grace, and none was refused")
-        answer, _ = one.ask("POST", "/refresh", first["token"])
-        expect(answer.status == 429 and int(answer.headers["Retry-After"]) <= 60,
+        response, _ = one.request("POST", "/refresh", first["token"])
+        expect(response.status == 429 and int(response.headers["Retry-After"]) <= 60,
                "another token of the session is not limited")
-        expect(one.ask("POST", "/refresh", one.login())[0].status == 200,
+        expect(one.request("POST", "/refresh", one.login())[0].status == 200,
                "another session is limited")
         lines = len(one.events("security | authn_token_refreshed"))
         expect(lines < 300, f"{lines} lines of one exchange")
@@ -210,7 +211,7 @@ def future():
         now = int(time.time())
 
         def token(**claims):
-            return sign({"user_id": 1, "exp": now + 10**6, **claims})
+            return sign_token({"user_id": 1, "exp": now + 10**6, **claims})
 
         refused = [
             token(iat=now + 3600, sid="a"), token(iat=now + 3600), token(iat=10**300, sid="b"),
@@ -218,7 +219,7 @@ def future():
             token(iat=now + 30.5, nbf=now, sid="e", sxp=now + 10**6),
         ]
         for one_token in refused:
-            _, body = one.ask("GET", "/resource", one_token)
+            _, body = one.request("GET", "/resource", one_token)
             expect(body == {"error": "Invalid token"}, f"a token from the future: {body}")
         expect(all("reason=not_yet_valid" in line for line in
                    one.events("security | authn_token_rejected")), "another reason")
@@ -257,7 +258,7 @@ def cut_journal():
         one.start()
         tokens = [one.login() for _ in range(12 if WHOLE else 5)]
         for token in tokens:
-            expect(one.ask("POST", "/logout", token)[0].status == 204, "a logout")
+            expect(one.request("POST", "/logout", token)[0].status == 204, "a logout")
         one.end(signal.SIGKILL)
         journal, state = one.bytes("revocations.journal"), one.bytes(".revocations.journal.state")
         records = (len(journal) - HEADER) // RECORD
@@ -307,7 +308,7 @@ def cut_journal():
             expect(one.status(token) == 401, "a token is good again")
         expect(one.status(one.login()) == 200, "no login is possible after that")
         one.end()
-    print(f"a journal cut at {len(lengths)} places keeps the server from starting, until accepted")
+    print(f"a journal cut at {len(lengths)} places keeps the server from starting, wait_until accepted")
 
 
 def races():
@@ -325,8 +326,8 @@ def races():
             def close(token):
                 # Renewed and ended at once: whichever comes first, the session is over.
                 with contextlib.suppress(OSError, http.client.HTTPException):
-                    successor = one.ask("POST", "/refresh", token)[1].get("token")
-                    if one.ask("POST", "/logout", token)[0].status == 204:
+                    successor = one.request("POST", "/refresh", token)[1].get("token")
+                    if one.request("POST", "/logout", token)[0].status == 204:
                         return [token, successor]
                 return []
 
@@ -335,8 +336,8 @@ def races():
                 time.sleep(dice.uniform(0.005, 0.08))
                 server.send_signal(signal.SIGKILL)
                 ended += [token for future in futures for token in future.result()]
-            server.wait(PATIENCE)
-            RUNNING.discard(server)
+            server.wait(TIMEOUT)
+            RUNNING_PROCESSES.discard(server)
             expect(one.start() is None, "no start after a kill")
             for token in ended:
                 expect(one.status(token) == 401, "an ended session is good again after a kill")
@@ -350,11 +351,11 @@ def copies():
     with place() as one, tempfile.TemporaryDirectory() as other:
         one.start()
         token = one.login()
-        one.ask("POST", "/logout", token)
+        one.request("POST", "/logout", token)
         # The state first: a backup in this order is never ahead of its journal.
         for name in (".revocations.journal.state", "revocations.journal", "config.json"):
             shutil.copy(one.path(name), other)
-            one.ask("POST", "/logout", one.login())
+            one.request("POST", "/logout", one.login())
         restored = Place.__new__(Place)
         restored.folder, restored.process = other, None
         expect(restored.start() is None, "a backup does not start")

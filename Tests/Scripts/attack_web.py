@@ -17,8 +17,7 @@ import os
 import re
 import socket
 
-import house
-from house import expect
+from server import TIMEOUT, expect, free_port, serving
 
 USERS = [("alice", "Alice", "correct horse battery"), ("bob", "Bob", "correct horse staple")]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND",
@@ -40,13 +39,13 @@ class Reply:
 
     @property
     def count(self):
-        """How many answers came."""
+        """How many responses came."""
         return len(re.findall(rb"HTTP/1\.1 \d\d\d ", self.raw))
 
 
 def connect(port, source="127.0.0.1"):
     connection = socket.socket()
-    connection.settimeout(house.PATIENCE)
+    connection.settimeout(TIMEOUT)
     connection.bind((source, 0))
     connection.connect(("127.0.0.1", port))
     return connection
@@ -70,7 +69,7 @@ def send(connection, data, pieces=1):
     return Reply(raw)
 
 
-def ask(port, method, path, fields=(), body=None, host="sso.intranet", version="1.1",
+def send_request(port, method, path, fields=(), body=None, host="sso.intranet", version="1.1",
         source="127.0.0.1"):
     """One request on a connection that the server is asked to close."""
     lines = [f"{method} {path} HTTP/{version}", "Connection: close"]
@@ -138,29 +137,29 @@ OWN = [
 
 def check_cross_site(program, whole):
     settings = {"server": {"cors_origins": ["https://app.example"]}}
-    with house.serving(program, USERS, **settings) as server:
+    with serving(program, USERS, **settings) as server:
         port = port_of(server)
         shapes = list(itertools.product(CROSS_SITE, BODIES))
         if not whole:
             shapes = [(fields, BODIES[index % len(BODIES)])
                       for index, fields in enumerate(CROSS_SITE * 4)]
         for fields, (more, body) in shapes:
-            reply = ask(port, "POST", "/login", [*fields, *more], body, source=VISITOR)
+            reply = send_request(port, "POST", "/login", [*fields, *more], body, source=VISITOR)
             expect(reply.status == 403 and reply.body == b'{"error":"Cross-site request"}',
                    f"POST /login with {fields}: {reply.raw[:200]!r}")
         others = ["/refresh", "/logout", "/logout/all", "/resource", "/nowhere", "/health/live"]
         methods = [method for method in METHODS if method not in ("GET", "HEAD", "OPTIONS")]
         pairs = list(itertools.product(methods, [*others, "/login"], CROSS_SITE[:6]))
         for method, path, fields in pairs if whole else pairs[::7]:
-            reply = ask(port, method, path, fields, b"", source=VISITOR)
+            reply = send_request(port, method, path, fields, b"", source=VISITOR)
             expect(reply.status == 403, f"{method} {path} with {fields}: {reply.status}")
         # Neither the accounts nor the address has a failure: an account locks at the fifth.
         for _ in range(4):
-            reply = ask(port, "POST", "/login", [], credentials("alice"), source=VISITOR)
+            reply = send_request(port, "POST", "/login", [], credentials("alice"), source=VISITOR)
             expect(reply.status == 401, f"a guess after all those: {reply.status}")
         for fields in OWN:
             right = credentials("alice", USERS[0][2])
-            reply = ask(port, "POST", "/login", fields, right, source=VISITOR)
+            reply = send_request(port, "POST", "/login", fields, right, source=VISITOR)
             expect(reply.status == 200, f"the visitor's own login, {fields}: {reply.raw[:200]!r}")
         log = server.log()
         for name in ("authn_login_lock", "authn_login_throttled"):
@@ -181,7 +180,7 @@ def check_cross_site(program, whole):
         odd = ["x" * 12000, "https://" + "a." * 3000 + "example", "\" user=1 \\", "a\tb | c",
                "\xff\xfe\x85\xa0", "https://eyJhbGciOiJIUzI1NiJ9.e30.x", "=", "\xe2\x80\xa8"]
         for value in odd:
-            reply = ask(port, "POST", "/login", [("Origin", value)], b"", source="127.0.0.8")
+            reply = send_request(port, "POST", "/login", [("Origin", value)], b"", source="127.0.0.8")
             expect(reply.status == 403, f"Origin {value[:30]!r}: {reply.status}")
         new = server.log().splitlines()[lines:]
         new = [line for line in new if "authn_cross_site" in line]
@@ -200,26 +199,26 @@ LOCAL = ["127.0.0.1", "127.0.0.1:{port}", "[::1]", "[::1]:{port}", "localhost", 
 
 
 def check_rebinding(program):
-    metrics = house.free_port()
+    metrics = free_port()
     admin = {"admin": {"metrics": f"127.0.0.1:{metrics}"}}
     for users, places in (
         ((), [("demo", None, ["/resource", "/health/live", "/openapi.json", "/verify", "/x"]),
               ("metrics of a demo", metrics, ["/metrics", "/x"])]),
         (USERS, [("metrics beside passwords", metrics, ["/metrics"])]),
     ):
-        with house.serving(program, users, **admin) as server:
+        with serving(program, users, **admin) as server:
             for name, port, paths in places:
                 port = port or port_of(server)
                 check_hosts(port, paths)
                 print(f"{name}: {len(HOSTS)} foreign hosts, in Host and in the target: all 421")
             if users:
-                reply = ask(port_of(server), "GET", "/health/live", host="evil.example")
+                reply = send_request(port_of(server), "GET", "/health/live", host="evil.example")
                 expect(reply.status == 200, f"a public name, with passwords: {reply.status}")
             else:
                 body = b'{"user_id":1}'
                 for host in HOSTS:
                     host = host.format(port=port_of(server))
-                    reply = ask(port_of(server), "POST", "/login", [], body, host)
+                    reply = send_request(port_of(server), "POST", "/login", [], body, host)
                     expect(reply.status == 421, f"a login for {host}: {reply.status}")
                 log = server.log()
                 expect("authn_login" not in log, "somebody has come in by a foreign name")
@@ -234,19 +233,19 @@ def check_hosts(port, paths):
             targets += [(f"http://{host}{path}", "localhost"), (f"HTTP://{host}{path}", host)]
         for target, named in targets:
             for method in ("GET", "HEAD", "OPTIONS", "POST"):
-                reply = ask(port, method, target, host=named)
+                reply = send_request(port, method, target, host=named)
                 expect(reply.status == 421, f"{method} {target}, Host: {named}: {reply.status}")
-            reply = ask(port, "GET", target, host=named, version="1.0")
+            reply = send_request(port, "GET", target, host=named, version="1.0")
             expect(reply.status == 421, f"GET {target} HTTP/1.0, Host: {named}: {reply.status}")
     for host, path in itertools.product(LOCAL, paths):
-        reply = ask(port, "GET", path, host=host.format(port=port))
+        reply = send_request(port, "GET", path, host=host.format(port=port))
         expect(reply.status != 421, f"{path} for {host}: {reply.status}")
     # No browser sends a request without Host.
-    expect(ask(port, "GET", paths[0], host=None, version="1.0").status != 421, "HTTP/1.0")
+    expect(send_request(port, "GET", paths[0], host=None, version="1.0").status != 421, "HTTP/1.0")
 
 
 def check_verdicts(program):
-    with house.serving(program, USERS) as server:
+    with serving(program, USERS) as server:
         port, token = port_of(server), server.login(1)
         good = [("Authorization", f"Bearer {token}")]
         bad = [
@@ -261,18 +260,18 @@ def check_verdicts(program):
         count = 0
         for method, path in itertools.product(METHODS, paths):
             for fields in bad:
-                reply = ask(port, method, path, fields)
+                reply = send_request(port, method, path, fields)
                 expect(reply.status in (400, 401),
                        f"{method} {path} with {fields}: {reply.status}")
                 count += 1
-            reply = ask(port, method, path, good + [("Origin", "https://evil.example"),
+            reply = send_request(port, method, path, good + [("Origin", "https://evil.example"),
                                                     ("Sec-Fetch-Site", "cross-site")])
             expect(reply.status == 204 and reply.fields.get("x-auth-user-id") == "1",
                    f"{method} {path} with a token: {reply.status}")
         for body in (b"", b"x", b"x" * 60_000):
-            expect(ask(port, "POST", "/verify", [], body).status == 401, "a body without a token")
-            expect(ask(port, "POST", "/verify", good, body).status == 204, "a body and a token")
-        reply = ask(port, "CONNECT", "h:443")
+            expect(send_request(port, "POST", "/verify", [], body).status == 401, "a body without a token")
+            expect(send_request(port, "POST", "/verify", good, body).status == 204, "a body and a token")
+        reply = send_request(port, "CONNECT", "h:443")
         expect(reply.status == 405, f"CONNECT: {reply.status}")
         print(f"/verify: {count} requests without a good token, none of them a 2xx")
 
@@ -280,21 +279,21 @@ def check_verdicts(program):
 def check_coding(program):
     codings = ["gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "identity, gzip", "gzip,",
                "gzip;q=0", "*", "x"]
-    with house.serving(program, admin={"socket": "admin.sock"}) as server:
+    with serving(program, admin={"socket": "admin.sock"}) as server:
         port = port_of(server)
         body = b'{"user_id":1}'
         for coding in codings:
-            reply = ask(port, "POST", "/login", [("Content-Encoding", coding)], body, "localhost")
+            reply = send_request(port, "POST", "/login", [("Content-Encoding", coding)], body, "localhost")
             expect(reply.status == 415 and reply.fields.get("accept-encoding") == "identity"
                    and reply.body == b'{"error":"Unsupported media type"}',
                    f"Content-Encoding: {coding}: {reply.raw[:300]!r}")
         for coding in ("identity", "Identity", "", "identity, identity"):
-            reply = ask(port, "POST", "/login", [("Content-Encoding", coding)], body, "localhost")
+            reply = send_request(port, "POST", "/login", [("Content-Encoding", coding)], body, "localhost")
             expect(reply.status == 200, f"Content-Encoding: {coding}: {reply.status}")
         for line in ("POST /introspect", "POST /revoke", "POST /issue", "POST /standing",
                      "PUT /log-level"):
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(house.PATIENCE)
+                connection.settimeout(TIMEOUT)
                 connection.connect(os.path.join(server.folder, "admin.sock"))
                 reply = send(connection, (
                     f"{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Encoding: gzip\r\n"
@@ -305,7 +304,7 @@ def check_coding(program):
 
 
 def check_methods(program):
-    with house.serving(program) as server:
+    with serving(program) as server:
         port = port_of(server)
         for size, pieces in itertools.product((16_384, 16_385, 20_000, 300_000), (1, 3, 50)):
             with connect(port) as connection:
@@ -316,7 +315,7 @@ def check_methods(program):
             with connect(port) as connection:
                 reply = send(connection, start + b"a" * 17_000 + b" HTTP/1.1\r\n\r\n")
             expect(reply.status == 414, f"a target after {start[:20]!r}: {reply.raw[:100]!r}")
-        reply = ask(port, "A" * 8000, "/resource", host="localhost")
+        reply = send_request(port, "A" * 8000, "/resource", host="localhost")
         expect(reply.status == 405, f"a method that is not known: {reply.status}")
         log = server.log()
         expect("http_refused reason=method_too_long status=501" in log, "the log says nothing")
@@ -325,7 +324,7 @@ def check_methods(program):
 
 def check_length(program):
     hidden = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with house.serving(program) as server:
+    with serving(program) as server:
         port = port_of(server)
         for version, more in ((b"1.1", b""), (b"1.0", b"Connection: keep-alive\r\n")):
             for rest in (hidden, b'{"user_id":1}', b""):

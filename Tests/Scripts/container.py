@@ -17,13 +17,11 @@ import subprocess
 import sys
 import tempfile
 
-import house
-from house import expect
+from server import ITERATIONS, KEY, TIMEOUT, add_user, expect, free_port, http_request, wait_until
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
 USER = 65532
 PASSWORD = "correct horse battery staple"
-PATIENCE = 60
 
 
 def recipe():
@@ -64,15 +62,15 @@ def furnish(root, program):
 
 def configure(program, root, port):
     data, etc = os.path.join(root, "data"), os.path.join(root, "etc/gatehouse")
-    house.add_user(program, data, "alice", "Alice", PASSWORD)
+    add_user(program, data, "alice", "Alice", PASSWORD)
     settings = {
         "server": {"host": "0.0.0.0", "port": port},
         "admin": {"socket": "/data/admin.sock", "metrics": None},
         "token": {"keys": [{"id": "first", "secret_file": "token.key"}]},
         "login": {"mode": "password", "users_file": "/data/users.json",
-                  "iterations": house.ITERATIONS},
+                  "iterations": ITERATIONS},
         "log": {"file": {"path": "/data/app.log"}}, "state": {"revocations": "/data/journal"}}
-    for name, content in (("config.json", json.dumps(settings)), ("token.key", house.KEY)):
+    for name, content in (("config.json", json.dumps(settings)), ("token.key", KEY)):
         with open(os.path.join(etc, name), "w", encoding="utf-8") as file:
             file.write(content)
     for folder in (data, etc):
@@ -82,7 +80,7 @@ def configure(program, root, port):
 
 
 def live(program):
-    port = house.free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as root:
         os.chmod(root, 0o755)
         furnish(root, program)
@@ -101,27 +99,27 @@ def live(program):
                 errors.seek(0)
                 raise SystemExit(f"FAILED: it ended: {errors.read().decode()}")
             try:
-                return house.ask(f"http://127.0.0.1:{port}/health/ready")
+                return http_request(f"http://127.0.0.1:{port}/health/ready")
             except OSError:
                 return None
 
         try:
-            expect(house.until(answer, "a start").status == 200, "it is not ready")
+            expect(wait_until(response, "a start").status == 200, "it is not ready")
             with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
                 first = int(file.read())
             check = subprocess.run(
                 ["nsenter", "-t", str(first), "-m", "-p", "-r", "-S", str(USER), "-G", str(USER),
                  *listed("CMD")],
-                env={}, capture_output=True, text=True, timeout=PATIENCE, check=False)
+                env={}, capture_output=True, text=True, timeout=TIMEOUT, check=False)
             expect(check.returncode == 0, f"the health check: {check.returncode} {check.stderr}")
-            login = house.ask(f"http://127.0.0.1:{port}/login", "POST",
+            login = http_request(f"http://127.0.0.1:{port}/login", "POST",
                               json_body={"username": "alice", "password": PASSWORD})
             expect(login.status == 200, f"login: {login.status} {login.body}")
-            resource = house.ask(f"http://127.0.0.1:{port}/resource", token=login.json["token"])
+            resource = http_request(f"http://127.0.0.1:{port}/resource", token=login.json["token"])
             expect(resource.status == 200, f"resource: {resource.status}")
             size = os.path.getsize(os.path.join(root, "gatehouse"))
             os.kill(first, getattr(signal, re.search(r"STOPSIGNAL (\w+)", recipe()).group(1)))
-            expect(process.wait(PATIENCE) == 0, f"it did not stop cleanly: {process.returncode}")
+            expect(process.wait(TIMEOUT) == 0, f"it did not stop cleanly: {process.returncode}")
             with open(os.path.join(root, "data/app.log"), encoding="utf-8") as file:
                 expect("sys_shutdown clean=true" in file.read(), "the log has no end")
         finally:
@@ -143,7 +141,7 @@ def blind(program):
         furnish(root, program)
         done = subprocess.run(
             ["unshare", "--mount", "chroot", root, "/gatehouse", "--version"],
-            env={"PATH": "/usr/sbin:/usr/bin"}, capture_output=True, text=True, timeout=PATIENCE, check=False)
+            env={"PATH": "/usr/sbin:/usr/bin"}, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         expect(done.returncode == 72 and "is /proc mounted?" in done.stderr and not done.stdout,
                f"without /proc: {done.returncode} {done.stderr}")
     print("without /proc: refused")
@@ -154,13 +152,13 @@ def unnamed(program):
     with tempfile.TemporaryDirectory() as root:
         os.chmod(root, 0o755)
         furnish(root, program)
-        configure(program, root, house.free_port())
+        configure(program, root, free_port())
         inside = (f"mount -t proc proc {root}/proc"
                   f' && cd {root}/data && exec chroot --userspec={USER}:{USER} {root} "$@"')
         done = subprocess.run(
             ["unshare", "--mount", "--pid", "--fork", "sh", "-c", inside, "sh", "/gatehouse", "check"],
-            env={"PATH": "/usr/sbin:/usr/bin", "GATEHOUSE_LOG_FILE_PATH": "/data/demo.log"},
-            capture_output=True, text=True, timeout=PATIENCE, check=False)
+            env={"PATH": "/usr/sbin:/usr/bin", "GATESERVER_LOG_FILE_PATH": "/data/demo.log"},
+            capture_output=True, text=True, timeout=TIMEOUT, check=False)
         expect("/etc/gatehouse/config.json is read only if --config names it" in done.stderr,
                f"nothing is said of the configuration: {done.returncode} {done.stderr}")
     print("without --config: the configuration is named")

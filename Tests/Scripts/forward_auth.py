@@ -4,7 +4,7 @@
     python3 forward_auth.py GATEHOUSE      the built program
 
 Takes the stanzas from README.md, changes nothing in them but addresses, times and TLS, and runs nginx,
-Traefik, and Caddy where it is installed, in front of an application that answers with the headers that it
+Traefik, and Caddy where it is installed, in front of an application that responses with the headers that it
 got. Each runs twice: as README has it, with Gatehouse's own paths open, and without that part.
 """
 
@@ -23,8 +23,7 @@ import tempfile
 import threading
 import time
 
-import house
-from house import expect, until
+from server import TIMEOUT, expect, free_port, serving, sign_token, wait_until
 
 README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
 # Where clients come from: not where the proxy does.
@@ -67,7 +66,7 @@ def application():
     class Echo(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def answer(self):
+        def response(self):
             length = int(self.headers.get("Content-Length") or 0)
             seen = json.dumps({
                 "method": self.command, "path": self.path, "headers": self.headers.items(),
@@ -78,7 +77,7 @@ def application():
             self.end_headers()
             self.wfile.write(seen)
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = do_PROPFIND = answer
+        do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = do_PROPFIND = response
 
         def log_message(self, *_):
             pass
@@ -117,12 +116,12 @@ def running(command, folder, port, environment=None):
         return True
 
     try:
-        until(listening, f"a start of {command[0]}")
+        wait_until(listening, f"a start of {command[0]}")
         yield
     finally:
         process.terminate()
         try:
-            process.wait(house.PATIENCE)
+            process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -147,7 +146,7 @@ def nginx(server, application_port, part=str, cached_for=None):
 
 @contextlib.contextmanager
 def nginx_with(main, server, folder):
-    port = house.free_port()
+    port = free_port()
     main = replaced(main, "127.0.0.1:8080", server.url.removeprefix("http://"))
     main = replaced(main, "listen 443 ssl;", f"listen 127.0.0.1:{port};")
     places = "".join(
@@ -169,7 +168,7 @@ def nginx_with(main, server, folder):
 def caddy(server, application_port, part=str):
     [stanza] = stanzas("caddyfile")
     stanza = part(stanza)
-    port = house.free_port()
+    port = free_port()
     stanza = replaced(stanza, "127.0.0.1:8080", server.url.removeprefix("http://"))
     stanza = replaced(stanza, "127.0.0.1:9000", f"127.0.0.1:{application_port}")
     stanza = replaced(stanza, f"{HOST} {{", f"http://{HOST}:{port} {{\nbind 127.0.0.1")
@@ -186,7 +185,7 @@ def caddy(server, application_port, part=str):
 def traefik(server, application_port, part=str):
     [stanza] = stanzas("yaml")
     stanza = part(stanza)
-    port = house.free_port()
+    port = free_port()
     stanza = replaced(stanza, "http://127.0.0.1:8080", server.url)
     stanza = replaced(stanza, "http://127.0.0.1:9000", f"http://127.0.0.1:{application_port}")
     stanza = replaced(stanza, "      tls: {}\n", "")
@@ -203,17 +202,17 @@ def traefik(server, application_port, part=str):
         ]
         with running(command, folder, port, {"HOME": folder}):
             # It listens before it has read its routers.
-            until(lambda: ask(port).status != 404 or None, "the routers of Traefik")
+            wait_until(lambda: send_request(port).status != 404 or None, "the routers of Traefik")
             yield port
 
 
-Answer = collections.namedtuple("Answer", "status headers body")
+Response = collections.namedtuple("Response", "status headers body")
 
 
-def ask(port, method="GET", path="/some/page?q=1", token=None, headers=(), body=None):
+def send_request(port, method="GET", path="/some/page?q=1", token=None, headers=(), body=None):
     """One request on a connection of its own; `headers` may name one twice."""
     connection = http.client.HTTPConnection(
-        "127.0.0.1", port, timeout=house.PATIENCE, source_address=(CLIENT, 0))
+        "127.0.0.1", port, timeout=TIMEOUT, source_address=(CLIENT, 0))
     try:
         connection.putrequest(method, path, skip_host=True)
         connection.putheader("Host", HOST)
@@ -225,15 +224,15 @@ def ask(port, method="GET", path="/some/page?q=1", token=None, headers=(), body=
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
         response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
+        return Response(response.status, response.headers, response.read())
     finally:
         connection.close()
 
 
-def passed(answer, what):
+def passed(response, what):
     """What the application saw."""
-    expect(answer.status == 200, f"{what}: {answer.status} {answer.body[:200]!r}")
-    seen = json.loads(answer.body)
+    expect(response.status == 200, f"{what}: {response.status} {response.body[:200]!r}")
+    seen = json.loads(response.body)
     seen["headers"] = [(name.lower(), value) for name, value in seen["headers"]]
     return seen
 
@@ -248,13 +247,13 @@ def check_good(server, port, others=()):
     """
     before, logged = time.time(), len(server.log())
     token = server.login(1)
-    seen = passed(ask(port, token=token), "a good token")
+    seen = passed(send_request(port, token=token), "a good token")
     expect((seen["method"], seen["path"]) == ("GET", "/some/page?q=1"), "another request")
     expect(values(seen, "X-Auth-User-Id") == ["1"], "X-Auth-User-Id")
     expect(values(seen, "X-Auth-User-Name") == [NAME_AS_SENT], "X-Auth-User-Name")
     [session], [expires] = values(seen, "X-Auth-Session"), values(seen, "X-Auth-Expires")
     expect(re.fullmatch("[A-Za-z0-9_-]{22}", session), f"X-Auth-Session: {session}")
-    expect(0 <= int(expires) - int(before) - 1800 <= house.PATIENCE, f"X-Auth-Expires: {expires}")
+    expect(0 <= int(expires) - int(before) - 1800 <= TIMEOUT, f"X-Auth-Expires: {expires}")
     expect(values(seen, "Authorization") == [], "the application sees the token")
 
     # What the client says about itself does not arrive, however it is spelt.
@@ -264,7 +263,7 @@ def check_good(server, port, others=()):
     lies += [(name[:3] + name[3:].replace("-", "_"), "6") for name in FIELDS]
     lies += [("Forwarded", "for=192.0.2.1"), ("X-Forwarded-For", "192.0.2.2")]
     lies += [(name, "7") for name in (*OTHER_FIELDS, *others)]
-    seen = passed(ask(port, token=token, headers=lies), "a good token and lies")
+    seen = passed(send_request(port, token=token, headers=lies), "a good token and lies")
     told = [item for item in seen["headers"] if re.fullmatch("x[-_]auth[-_].*", item[0])]
     expect(sorted(told) == sorted([
         ("x-auth-user-id", "1"), ("x-auth-user-name", NAME_AS_SENT), ("x-auth-session", session),
@@ -276,12 +275,12 @@ def check_good(server, port, others=()):
         expect(f" ip={CLIENT} " in line, f"the log has another client: {line}")
 
     for method in ("OPTIONS", "PATCH", "PROPFIND"):
-        seen = passed(ask(port, method, token=token), method)
+        seen = passed(send_request(port, method, token=token), method)
         expect(seen["method"] == method, "another method")
     for method, size in (("POST", 0), ("POST", 5), ("POST", 500_000), ("PUT", 100), ("DELETE", 0)):
         body = os.urandom(size)
-        answer = ask(port, method, token=token, body=body)
-        seen = passed(answer, f"{method} with {size} bytes")
+        response = send_request(port, method, token=token, body=body)
+        seen = passed(response, f"{method} with {size} bytes")
         expect(seen["method"] == method, "another method")
         expect(seen["body"] == hashlib.sha256(body).hexdigest(), f"{method}: another body")
     return token
@@ -292,11 +291,11 @@ def check_refused(server, port, gone, malformed):
     - gone, malformed: the statuses for a user who is gone and for credentials that break the grammar.
     """
     def refuse(what, status, challenge=None, **request):
-        answer = ask(port, **request)
-        expect(answer.status == status, f"{what}: {answer.status} {answer.body[:200]!r}")
-        got = answer.headers["WWW-Authenticate"]
+        response = send_request(port, **request)
+        expect(response.status == status, f"{what}: {response.status} {response.body[:200]!r}")
+        got = response.headers["WWW-Authenticate"]
         expect(challenge is None or got == challenge, f"{what}: WWW-Authenticate: {got}")
-        expect(b'"headers"' not in answer.body, f"{what}: the application was asked")
+        expect(b'"headers"' not in response.body, f"{what}: the application was asked")
 
     now = int(time.time())
     refuse("no token", 401, CHALLENGE)
@@ -307,16 +306,16 @@ def check_refused(server, port, gone, malformed):
     refuse("no token, with a body", 401, CHALLENGE, method="POST", body=b"x" * 1000)
     refuse("another scheme", 401, CHALLENGE, headers=[("Authorization", "Basic YTpi")])
     refuse("no token at all", 401, INVALID + '"The token is invalid"', token="abc")
-    forged = house.sign({"user_id": 1, "exp": now + 600}, "another key")
+    forged = sign_token({"user_id": 1, "exp": now + 600}, "another key")
     refuse("another key", 401, INVALID + '"The token is invalid"', token=forged)
-    expired = house.sign({"user_id": 1, "exp": now - 1})
+    expired = sign_token({"user_id": 1, "exp": now - 1})
     refuse("an expired token", 401, INVALID + '"The token expired"', token=expired)
     refuse("lies alone", 401, CHALLENGE, headers=[(name, "1") for name in FIELDS])
-    refuse("a user who is gone", gone, token=house.sign({"user_id": 99, "exp": now + 600}))
+    refuse("a user who is gone", gone, token=sign_token({"user_id": 99, "exp": now + 600}))
     refuse("a token that is none", malformed, token="a b")
     old = server.login(1)
-    passed(ask(port, token=old), "before the logout")
-    expect(server.ask("/logout", "POST", token=old).status == 204, "the logout")
+    passed(send_request(port, token=old), "before the logout")
+    expect(server.request("/logout", "POST", token=old).status == 204, "the logout")
     refuse("after the logout", 401, INVALID + '"The token was revoked"', token=old)
 
 
@@ -325,8 +324,8 @@ def check_guarding(server, port, gone, malformed):
     token = check_good(server, port)
     check_refused(server, port, gone, malformed)
     for path in ("/login", "/refresh", "/logout", "/logout/all"):
-        expect(ask(port, "POST", path).status == 401, f"{path} is open")
-        passed(ask(port, "POST", path, token=token), f"{path} of the application")
+        expect(send_request(port, "POST", path).status == 401, f"{path} is open")
+        passed(send_request(port, "POST", path, token=token), f"{path} of the application")
 
 
 def check_pages(port, token, longest):
@@ -334,18 +333,18 @@ def check_pages(port, token, longest):
     - longest: of a query or a cookie, in bytes, that the proxy itself takes.
     """
     for query in ("q=100%", "q=50%off", "a=1&a=2", "%00", "scope=x&max_age=0", "q" * longest):
-        seen = passed(ask(port, path=f"/page?{query}", token=token), f"the query {query[:20]}")
+        seen = passed(send_request(port, path=f"/page?{query}", token=token), f"the query {query[:20]}")
         expect(seen["path"] == f"/page?{query}", f"another query: {seen['path'][:40]}")
     cookies = ["a=" + "b" * longest, "a=\"; b=\xff", "a=b"]
     for cookie in cookies:
-        seen = passed(ask(port, token=token, headers=[("Cookie", cookie)]), "a page with a cookie")
+        seen = passed(send_request(port, token=token, headers=[("Cookie", cookie)]), "a page with a cookie")
         expect(len(values(seen, "Cookie")) == 1, "the application has lost a cookie")
 
 
 def log_in(port, headers=(), password="of no consequence", user="alice"):
     body = json.dumps({"username": user, "password": password}).encode()
     fields = [("Content-Type", "application/json"), *headers]
-    return ask(port, "POST", "/login", headers=fields, body=body)
+    return send_request(port, "POST", "/login", headers=fields, body=body)
 
 
 def check_pages_that_log_in(port):
@@ -353,11 +352,11 @@ def check_pages_that_log_in(port):
     for origin in (f"https://{HOST}", f"http://{HOST}"):
         expect(log_in(port, [("Origin", origin)]).status == 200, f"a page of {origin}")
     for origin in ("https://evil.example", "null", f"https://{HOST}.evil.example"):
-        answer = log_in(port, [("Origin", origin), ("X-Forwarded-Host", "evil.example")])
-        expect(answer.status == 403, f"a page of {origin}: {answer.status}")
-        expect(json.loads(answer.body) == {"error": "Cross-site request"}, "another refusal")
-    answer = log_in(port, [("Sec-Fetch-Site", "cross-site")])
-    expect(answer.status == 403, f"a page of another site: {answer.status}")
+        response = log_in(port, [("Origin", origin), ("X-Forwarded-Host", "evil.example")])
+        expect(response.status == 403, f"a page of {origin}: {response.status}")
+        expect(json.loads(response.body) == {"error": "Cross-site request"}, "another refusal")
+    response = log_in(port, [("Sec-Fetch-Site", "cross-site")])
+    expect(response.status == 403, f"a page of another site: {response.status}")
 
 
 def check_addresses(server, port, logged):
@@ -372,21 +371,21 @@ def check_addresses(server, port, logged):
 def check_own(server, port):
     """Gatehouse's own paths are open, and no other is."""
     logged = len(server.log())
-    answer = log_in(port)
-    expect(answer.status == 200, f"/login: {answer.status} {answer.body!r}")
-    token = json.loads(answer.body)["token"]
-    expect(answer.headers["Cache-Control"] == "no-store", "/login: Cache-Control")
-    passed(ask(port, token=token), "a token of this login")
-    answer = ask(port, "POST", "/refresh", token=token)
-    expect(answer.status == 200, f"/refresh: {answer.status} {answer.body!r}")
-    expect(ask(port, "POST", "/logout", token=token).status == 204, "/logout")
-    expect(ask(port, token=token).status == 401, "a token after the logout")
+    response = log_in(port)
+    expect(response.status == 200, f"/login: {response.status} {response.body!r}")
+    token = json.loads(response.body)["token"]
+    expect(response.headers["Cache-Control"] == "no-store", "/login: Cache-Control")
+    passed(send_request(port, token=token), "a token of this login")
+    response = send_request(port, "POST", "/refresh", token=token)
+    expect(response.status == 200, f"/refresh: {response.status} {response.body!r}")
+    expect(send_request(port, "POST", "/logout", token=token).status == 204, "/logout")
+    expect(send_request(port, token=token).status == 401, "a token after the logout")
     # Of another user: it also ends all tokens that do not say when they began.
     token = json.loads(log_in(port, user="bob").body)["token"]
-    expect(ask(port, "POST", "/logout/all", token=token).status == 204, "/logout/all")
-    answer = log_in(port, password="a wrong one")
-    expect(answer.status == 401, f"a wrong password: {answer.status}")
-    expect(answer.headers["WWW-Authenticate"] == CHALLENGE, "a wrong password: no challenge")
+    expect(send_request(port, "POST", "/logout/all", token=token).status == 204, "/logout/all")
+    response = log_in(port, password="a wrong one")
+    expect(response.status == 401, f"a wrong password: {response.status}")
+    expect(response.headers["WWW-Authenticate"] == CHALLENGE, "a wrong password: no challenge")
 
     check_pages_that_log_in(port)
     check_addresses(server, port, logged)
@@ -394,13 +393,13 @@ def check_own(server, port):
     for path in ("/", "/login/", "/loginx", "/login/x", "/logout/", "/logout/all/x", "/refresh/x",
                  "/verify", "/verify?q", "/_verify", "/resource", "/health/live", "/openapi.json",
                  "/metrics", "/x/../login/y", "//login/x", "/login%2fx"):
-        status = ask(port, path=path).status
+        status = send_request(port, path=path).status
         expect(status in (400, 401, 403, 404), f"{path} is open: {status}")
 
 
 def check_no_host(port, token, path="/page"):
     """An old client, or a probe, that sends no Host."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=house.PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     connection._http_vsn, connection._http_vsn_str = 10, "HTTP/1.0"
     try:
         connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
@@ -420,8 +419,8 @@ def check_plain(server):
     with tempfile.TemporaryDirectory() as folder, nginx_with(stanza, server, folder) as port:
         logged = len(server.log())
         token = json.loads(log_in(port).body)["token"]
-        expect(ask(port, path="/resource", token=token).status == 200, "a good token")
-        expect(ask(port, path="/verify").status == 401, "a verdict without a token")
+        expect(send_request(port, path="/resource", token=token).status == 200, "a good token")
+        expect(send_request(port, path="/verify").status == 401, "a verdict without a token")
         check_pages_that_log_in(port)
         check_addresses(server, port, logged)
         check_no_host(port, token, "/resource")
@@ -438,7 +437,7 @@ def check_keepalive(server, port, token):
     gatehouse_port = int(server.url.rsplit(":", 1)[1])
     before = connections(gatehouse_port)
     for _ in range(50):
-        passed(ask(port, token=token), "one of many")
+        passed(send_request(port, token=token), "one of many")
     more = connections(gatehouse_port) - before
     expect(more <= 2, f"{more} connections for 50 questions")
 
@@ -447,20 +446,20 @@ def check_cache(server, application_port):
     seconds = 2
     with nginx(server, application_port, cached_for=seconds) as port:
         def gets_in(token):
-            status = ask(port, token=token).status
+            status = send_request(port, token=token).status
             expect(status in (200, 401), f"with a cache: {status}")
             return status == 200
 
         def check_end(token, end, what):
-            """Asks until the token gets in no more, which has to be soon after its end.
+            """Asks wait_until the token gets in no more, which has to be soon after its end.
 
             nginx counts in whole seconds, hence one more; and a verdict is as old as its question, so a
-            machine that is slow to answer gets as much time as its slowest answer took.
+            machine that is slow to response gets as much time as its slowest response took.
             """
             last, slowest, is_in = 0, 0, True
             while is_in:
                 start = time.time()
-                expect(start - end < house.PATIENCE, f"{what} gets in for ever")
+                expect(start - end < TIMEOUT, f"{what} gets in for ever")
                 is_in = gets_in(token)
                 slowest = max(slowest, time.time() - start)
                 last = start if is_in else last
@@ -472,7 +471,7 @@ def check_cache(server, application_port):
         # A kept verdict is one user's, and keeps what belongs to it.
         tokens = {user: server.login(user) for user in (1, 2)}
         for user in (1, 2, 1, 2):
-            seen = passed(ask(port, token=tokens[user]), "a kept verdict")
+            seen = passed(send_request(port, token=tokens[user]), "a kept verdict")
             expect(values(seen, "X-Auth-User-Id") == [str(user)], "another user's verdict")
         questions = server.log().count("authn_token_verified")
         for _ in range(10):
@@ -484,7 +483,7 @@ def check_cache(server, application_port):
         token = server.login(1)
         asked = time.time()
         expect(gets_in(token), "a good token")
-        server.ask("/logout", "POST", token=token)
+        server.request("/logout", "POST", token=token)
         revoked = time.time()
         is_kept = gets_in(token)
         expect(is_kept or time.time() > asked + seconds - 1, "the verdict was not kept")
@@ -493,13 +492,13 @@ def check_cache(server, application_port):
 
         # Expired: the same.
         expires = time.time() + 3
-        token = house.sign({"user_id": 1, "exp": expires})
+        token = sign_token({"user_id": 1, "exp": expires})
         expect(gets_in(token), "a token that is good for a moment")
         check_end(token, expires, "an expired token")
         # One that is refused at first is not refused for long.
-        early = house.sign({"user_id": 1, "nbf": time.time() + 2, "exp": time.time() + 60})
+        early = sign_token({"user_id": 1, "nbf": time.time() + 2, "exp": time.time() + 60})
         expect(not gets_in(early), "a token that is not good yet")
-        until(lambda: gets_in(early) or None, "a token's beginning")
+        wait_until(lambda: gets_in(early) or None, "a token's beginning")
 
 
 def main():
@@ -507,7 +506,7 @@ def main():
     trusting = {"trusted_proxies": ["127.0.0.1"]}
     # Wrong passwords are tried, and not the throttle.
     patient = {"max_attempts": 0}
-    with application() as upstream, house.serving(
+    with application() as upstream, serving(
         program, users=USERS, server=trusting, login=patient
     ) as server:
         check_plain(server)

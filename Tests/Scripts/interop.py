@@ -13,8 +13,7 @@ import time
 
 import jwt
 
-import house
-from house import expect
+from server import KEY, SECOND_KEY, expect, serving, sign_token
 
 ISSUER = "https://gatehouse.test"
 AUDIENCE = "scripts"
@@ -22,7 +21,7 @@ CLAIMS = {"iss", "sub", "user_id", "aud", "iat", "nbf", "exp", "jti", "sid", "au
 TTL, SESSION = 1800, 43200
 
 
-def read(token, key=house.KEY):
+def read(token, key=KEY):
     """A token as PyJWT reads it, with everything checked that it can check."""
     return jwt.decode(
         token, key, algorithms=["HS256"], issuer=ISSUER, audience=AUDIENCE, leeway=0,
@@ -57,11 +56,11 @@ def check_issued(token, user, before, after):
 
 def issued(server):
     before = time.time()
-    answer = server.ask("/login", "POST", json_body={"user_id": 2})
-    token = answer.json["token"]
+    response = server.request("/login", "POST", json_body={"user_id": 2})
+    token = response.json["token"]
     claims = check_issued(token, 2, before, time.time())
-    expect(answer.json["expires_in"] in (TTL, TTL - 1), "expires_in")
-    for wrong in ("another key, of thirty-two bytes or so", house.SECOND_KEY):
+    expect(response.json["expires_in"] in (TTL, TTL - 1), "expires_in")
+    for wrong in ("another key, of thirty-two bytes or so", SECOND_KEY):
         try:
             read(token, wrong)
             expect(False, "PyJWT took a token with another key")
@@ -69,14 +68,14 @@ def issued(server):
             pass
 
     # The successor: what may differ does, and nothing else.
-    answer = server.ask("/refresh", "POST", token=token)
-    expect(answer.status == 200, f"refresh: {answer.status}")
-    new = read(answer.json["token"])
+    response = server.request("/refresh", "POST", token=token)
+    expect(response.status == 200, f"refresh: {response.status}")
+    new = read(response.json["token"])
     differing = {name for name in CLAIMS if new[name] != claims[name]}
     expect("jti" in differing and differing <= {"jti", "iat", "nbf", "exp"},
            f"a renewal changed {sorted(differing)}")
     expect(new["exp"] >= claims["exp"] and new["exp"] <= new["sxp"], "exp after a renewal")
-    expect(server.ask("/resource", token=answer.json["token"]).status == 200, "the successor")
+    expect(server.request("/resource", token=response.json["token"]).status == 200, "the successor")
     print(f"PyJWT reads what login and refresh issue: {len(CLAIMS)} claims each")
 
 
@@ -85,18 +84,18 @@ def same_second(server):
     fractions = 0
     for _ in range(5):
         old = server.login(2)
-        answer = server.ask("/logout/all", "POST", token=old)
-        expect(answer.status == 204, f"logout/all: {answer.status}")
+        response = server.request("/logout/all", "POST", token=old)
+        expect(response.status == 204, f"logout/all: {response.status}")
         new = server.login(2)
         claims = read(new)
         fractions += not isinstance(claims["iat"], int)
-        expect(server.ask("/resource", token=new).status == 200, "a login after logout/all")
-        refused = server.ask("/resource", token=old)
+        expect(server.request("/resource", token=new).status == 200, "a login after logout/all")
+        refused = server.request("/resource", token=old)
         expect((refused.status, refused.error) == (401, "Token revoked"), "after logout/all")
-        answer = server.ask("/refresh", "POST", token=new)
-        expect(answer.status == 200, f"its renewal: {answer.status} {answer.body!r}")
-        read(answer.json["token"])
-        expect(server.ask("/resource", token=answer.json["token"]).status == 200, "the successor")
+        response = server.request("/refresh", "POST", token=new)
+        expect(response.status == 200, f"its renewal: {response.status} {response.body!r}")
+        read(response.json["token"])
+        expect(server.request("/resource", token=response.json["token"]).status == 200, "the successor")
     print(f"PyJWT reads tokens from the second of a logout ({fractions} of 5 with fractions)")
 
 
@@ -107,7 +106,7 @@ def other_readers(server):
     if importlib.util.find_spec("jose"):
         from jose import jwt as jose
 
-        got = jose.decode(token, house.KEY, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER,
+        got = jose.decode(token, KEY, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER,
                           options={f"require_{name}": True for name in
                                    ("aud", "iat", "exp", "nbf", "iss", "sub", "jti")})
         expect(got == expected, "python-jose reads other claims")
@@ -116,7 +115,7 @@ def other_readers(server):
         from joserfc import jwt as joserfc
         from joserfc.jwk import OctKey
 
-        got = joserfc.decode(token, OctKey.import_key(house.KEY), algorithms=["HS256"])
+        got = joserfc.decode(token, OctKey.import_key(KEY), algorithms=["HS256"])
         joserfc.JWTClaimsRegistry(
             leeway=0, iss={"essential": True, "value": ISSUER},
             aud={"essential": True, "value": AUDIENCE}).validate(got.claims)
@@ -126,7 +125,7 @@ def other_readers(server):
         print(f"so do {' and '.join(names)}")
 
 
-def made(payload=None, key=house.KEY, algorithm="HS256", headers=None, **more):
+def made(payload=None, key=KEY, algorithm="HS256", headers=None, **more):
     now = int(time.time())
     claims = {"user_id": 1, "iat": now, "exp": now + 600} if payload is None else payload
     return jwt.encode({**claims, **more}, key, algorithm=algorithm, headers=headers)
@@ -144,8 +143,8 @@ def taken(server):
         "user_id alone with exp": made({"user_id": 1, "exp": whole + 600}),
         "full": made(full),
         "with the first kid": made(headers={"kid": "first"}),
-        "with the second kid": made(key=house.SECOND_KEY, headers={"kid": "second"}),
-        "without kid, with the second key": made(key=house.SECOND_KEY),
+        "with the second kid": made(key=SECOND_KEY, headers={"kid": "second"}),
+        "without kid, with the second key": made(key=SECOND_KEY),
         "fractional dates": made(
             {"user_id": 1, "iat": now - 0.25, "nbf": now - 0.25, "exp": now + 600.125}),
         "aud as a list": made(full, aud=["anyone", "someone"]),
@@ -156,9 +155,9 @@ def taken(server):
         "names in other scripts": made(name="\u0391\u03bb\u03af\u03ba\u03b7 \U0001f511"),
     }
     for name, token in tokens.items():
-        answer = server.ask("/resource", token=token)
-        expect(answer.status == 200, f"{name}: {answer.status} {answer.body!r}")
-        expect(answer.json == {"user": {"id": 1, "name": "Alice"}}, f"{name}: {answer.body!r}")
+        response = server.request("/resource", token=token)
+        expect(response.status == 200, f"{name}: {response.status} {response.body!r}")
+        expect(response.json == {"user": {"id": 1, "name": "Alice"}}, f"{name}: {response.body!r}")
     print(f"Gatehouse takes what PyJWT makes: {len(tokens)} kinds")
     return full
 
@@ -172,18 +171,18 @@ def refused(server):
         "HS512 with the same key": made(algorithm="HS512"),
         "another key": made(key="another key, of thirty-two bytes or so"),
         "the second key under the first kid": made(
-            key=house.SECOND_KEY, headers={"kid": "first"}),
+            key=SECOND_KEY, headers={"kid": "first"}),
         "an unknown kid": made(headers={"kid": "third"}),
         "nbf ahead": made(nbf=now + 300),
-        "crit": house.sign(claims, header={"alg": "HS256", "typ": "JWT", "crit": ["exp"]}),
-        "crit, empty": house.sign(claims, header={"alg": "HS256", "crit": []}),
-        "alg in small letters": house.sign(claims, header={"alg": "hs256"}),
+        "crit": sign_token(claims, header={"alg": "HS256", "typ": "JWT", "crit": ["exp"]}),
+        "crit, empty": sign_token(claims, header={"alg": "HS256", "crit": []}),
+        "alg in small letters": sign_token(claims, header={"alg": "hs256"}),
         "no exp": made({"user_id": 1, "iat": now}),
         "no user": made({"iat": now, "exp": now + 600}),
         "user_id true": made(user_id=True),
         "user_id as a string": made(user_id="1"),
         "two users": made(sub="2"),
-        "exp as a string": house.sign({"user_id": 1, "exp": str(now + 600)}, header={"alg": "HS256"}),
+        "exp as a string": sign_token({"user_id": 1, "exp": str(now + 600)}, header={"alg": "HS256"}),
         "a changed signature": made()[:-4] + "AAAA",
         "a changed payload": ".".join(
             [*made().split(".")[:1], made(user_id=2).split(".")[1], made().split(".")[2]]),
@@ -192,31 +191,31 @@ def refused(server):
         "four segments": made() + ".e30",
     }
     for name, token in invalid.items():
-        answer = server.ask("/resource", token=token)
-        expect((answer.status, answer.error) == (401, "Invalid token"),
-               f"{name}: {answer.status} {answer.body!r}")
-        expect(answer.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse", '
+        response = server.request("/resource", token=token)
+        expect((response.status, response.error) == (401, "Invalid token"),
+               f"{name}: {response.status} {response.body!r}")
+        expect(response.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse", '
                'error="invalid_token", error_description="The token is invalid"',
-               f"{name}: {answer.headers['WWW-Authenticate']}")
+               f"{name}: {response.headers['WWW-Authenticate']}")
     expired = {
         "expired": made(iat=now - 700, exp=now - 100),
         "expired now": made(exp=now),
         "expired a fraction ago": made(exp=time.time() - 0.001),
     }
     for name, token in expired.items():
-        answer = server.ask("/resource", token=token)
-        expect((answer.status, answer.error) == (401, "Token expired"),
-               f"{name}: {answer.status} {answer.body!r}")
+        response = server.request("/resource", token=token)
+        expect((response.status, response.error) == (401, "Token expired"),
+               f"{name}: {response.status} {response.body!r}")
         try:
-            jwt.decode(token, house.KEY, algorithms=["HS256"])
+            jwt.decode(token, KEY, algorithms=["HS256"])
             expect(False, f"{name}: PyJWT takes it")
         except jwt.ExpiredSignatureError:
             pass
-    answer = server.ask("/resource", token=made(user_id=99))
-    expect((answer.status, answer.error) == (404, "User not found"), "an unknown user")
-    answer = server.ask("/resource")
-    expect((answer.status, answer.error) == (401, "Unauthorized"), "no token")
-    expect(answer.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse"', "the challenge")
+    response = server.request("/resource", token=made(user_id=99))
+    expect((response.status, response.error) == (404, "User not found"), "an unknown user")
+    response = server.request("/resource")
+    expect((response.status, response.error) == (401, "Unauthorized"), "no token")
+    expect(response.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse"', "the challenge")
     print(f"and refuses as it says: {len(invalid) + len(expired) + 2} kinds")
 
 
@@ -232,14 +231,14 @@ def agreement(server):
                 claims["iss"] = issuer
             if audience is not None:
                 claims["aud"] = audience
-            token = jwt.encode(claims, house.KEY, algorithm="HS256")
+            token = jwt.encode(claims, KEY, algorithm="HS256")
             try:
-                jwt.decode(token, house.KEY, algorithms=["HS256"], issuer=ISSUER, audience=AUDIENCE)
+                jwt.decode(token, KEY, algorithms=["HS256"], issuer=ISSUER, audience=AUDIENCE)
                 expected = (200, None)
             except jwt.InvalidTokenError:
                 expected = (401, "Invalid token")
-            answer = server.ask("/resource", token=token)
-            got = (answer.status, None if answer.status == 200 else answer.error)
+            response = server.request("/resource", token=token)
+            got = (response.status, None if response.status == 200 else response.error)
             expect(got == expected, f"iss {issuer}, aud {audience}: {got}, PyJWT {expected}")
             count += 1
     print(f"both are of one mind about iss and aud: {count} pairs")
@@ -247,12 +246,12 @@ def agreement(server):
 
 def main():
     program = sys.argv[1]
-    with house.serving(program, token={"issuer": ISSUER, "audience": AUDIENCE}) as server:
+    with serving(program, token={"issuer": ISSUER, "audience": AUDIENCE}) as server:
         issued(server)
         same_second(server)
         other_readers(server)
         agreement(server)
-    with house.serving(program) as server:
+    with serving(program) as server:
         taken(server)
         refused(server)
 

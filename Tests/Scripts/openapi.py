@@ -4,7 +4,7 @@
     python3 openapi.py GATEHOUSE      the built program
 
 Schemathesis (PyPI) makes requests that the document allows and requests that it does not, and holds every
-answer to it: status, headers, content type, schema. Run in demo mode with a good token, in demo mode
+response to it: status, headers, content type, schema. Run in demo mode with a good token, in demo mode
 without one, and in password mode. openapi-spec-validator (PyPI) holds the document itself to OpenAPI
 3.1. Fails on anything that they find.
 """
@@ -18,8 +18,7 @@ import tempfile
 
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-import house
-from house import expect
+from server import expect, serving
 
 # Examples to an operation, beside the few hundred that follow from the schemas alone. With this seed
 # they are the same in each run, so that a gate does not fall by chance.
@@ -45,7 +44,7 @@ import json, os, urllib.request
 class Login:
     def get(self, case, context):
         request = urllib.request.Request(
-            os.environ["HOUSE_URL"] + "/login", os.environ["HOUSE_LOGIN"].encode(),
+            os.environ["SERVER_URL"] + "/login", os.environ["SERVER_LOGIN"].encode(),
             {"Content-Type": "application/json"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=20) as response:
@@ -59,7 +58,7 @@ class Login:
 def exceptions(login):
     """What schemathesis expects otherwise than it is here, as its configuration has it.
 
-    /verify answers every method as GET, and schemathesis wants 405 for those that have no entry. Without
+    /verify responses every method as GET, and schemathesis wants 405 for those that have no entry. Without
     a token of ours it makes some up, whose characters no token may have: RFC 6750 §3.1 has 400 for those,
     and schemathesis thinks that they are as good as the schema wants them.
     """
@@ -87,7 +86,7 @@ def check(name, server, login=None, *options):
     """
     with tempfile.TemporaryDirectory() as folder:
         environment = {
-            **os.environ, "HOUSE_URL": server.url, "HOUSE_LOGIN": login or "",
+            **os.environ, "SERVER_URL": server.url, "SERVER_LOGIN": login or "",
             "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": folder, "NO_PROXY": "127.0.0.1",
         }
         with open(os.path.join(folder, "hooks.py"), "w", encoding="utf-8") as file:
@@ -110,16 +109,16 @@ def check(name, server, login=None, *options):
 
 
 def check_document(server):
-    answer = server.ask("/openapi.json")
-    expect(answer.headers["Content-Type"] == "application/json", "the document's Content-Type")
-    validate(answer.json, cls=OpenAPIV31SpecValidator)
-    count = sum(len(path) for path in answer.json["paths"].values())
-    print(f"a valid document of {count} operations, {len(answer.body)} bytes")
+    response = server.request("/openapi.json")
+    expect(response.headers["Content-Type"] == "application/json", "the document's Content-Type")
+    validate(response.json, cls=OpenAPIV31SpecValidator)
+    count = sum(len(path) for path in response.json["paths"].values())
+    print(f"a valid document of {count} operations, {len(response.body)} bytes")
 
 
 def main():
     program = sys.argv[1]
-    with house.serving(program) as server:
+    with serving(program) as server:
         check_document(server)
         check("demo mode, with a token", server, '{"user_id":1}')
         verified = server.log().count("authn_token_verified")
@@ -128,9 +127,9 @@ def main():
     users = [("alice", "Alice", PASSWORD), ("bob", "B\u00f6b", "of no consequence")]
     login = json.dumps({"username": "alice", "password": PASSWORD})
     # Guesses by the hundred: with a limit there would be no token for anybody.
-    with house.serving(program, users, login={"max_attempts": 0}) as server:
+    with serving(program, users, login={"max_attempts": 0}) as server:
         check("password mode, with a token", server, login)
-    with house.serving(program, users) as server:
+    with serving(program, users) as server:
         check("password mode, with the throttle", server, None, "--include-path", "/login")
         expect("authn_login_throttled" in server.log(), "nothing was throttled")
 

@@ -4,7 +4,7 @@
     python3 proxies.py GATEHOUSE                the built program
         [--only nginx,haproxy,apache]           not all of them
         [--vectors FOLDER]                      with the requests of its corpus/gunicorn.json, too;
-                                                else of the folder that GATEHOUSE_VECTORS names
+                                                else of the folder that GATESERVER_VECTORS names
         [--whole]                               each attack also cut in two, at several places
 
 Needs the Debian packages nginx, haproxy and apache2-bin. What is started here runs in a folder and
@@ -12,8 +12,8 @@ on ports of its own, and ends with this.
 
 In front of Gatehouse stands each proxy with a pool of one connection or two, which every request
 shares. While an attack is in and after it, somebody else asks through the same pool, and has to get
-the answer to that, and nothing besides. Between proxy and Gatehouse everything is read along: each
-request that the proxy passes on bears a mark, and for each mark there has to be one answer, under
+the response to that, and nothing besides. Between proxy and Gatehouse everything is read along: each
+request that the proxy passes on bears a mark, and for each mark there has to be one response, under
 the same id, and for no other bytes any.
 """
 
@@ -35,14 +35,12 @@ import threading
 import time
 
 import attacks
-import house
-from house import expect
+from server import RUNNING_PROCESSES, TIMEOUT, expect, free_port, serving
 
-PATIENCE = 60
 # How long an attack is given to be answered before somebody else asks; nothing depends on it.
 PAUSE = 0.03
 MARK = "X-Passed"
-# Of one proxy; each may take as long as somebody has patience to wait for an answer.
+# Of one proxy; each may take as long as somebody has patience to wait for a response.
 MAXIMUM_FAILURES = 3
 # Of what went over a connection, in a message about it.
 SHOWN = 2000
@@ -53,7 +51,7 @@ class Desynchronised(Exception):
     """A sentence, and the bytes."""
 
 
-# What somebody else asks, and the answer to it.
+# What somebody else asks, and the response to it.
 VICTIMS = [
     (b"GET /health/live HTTP/1.1\r\n", b"", 200, b'{"status":"ok"}'),
     (b"POST /login HTTP/1.1\r\nContent-Length: 13\r\n", b'{"user_id":0}', 400,
@@ -142,7 +140,7 @@ class Tap(threading.Thread):
         try:
             data = end.recv(65536)
             if data:
-                # Kept first: nobody may see the answer before it is.
+                # Kept first: nobody may see the response before it is.
                 (link.answered if end is link.server else link.asked).extend(data)
                 other.sendall(data)
                 return
@@ -171,7 +169,7 @@ class Tap(threading.Thread):
                 f"{sentence}\npassed on: {asked[-SHOWN:]!r}\nanswered: {answered[-SHOWN:]!r}")
 
         if len(found) > len(marks):
-            fail(f"{len(found)} answers to {len(marks)} requests")
+            fail(f"{len(found)} responses to {len(marks)} requests")
         end = 0
         for index, (status, identity, is_last, _) in enumerate(found):
             given = marks[index].group(2).strip()
@@ -181,11 +179,11 @@ class Tap(threading.Thread):
             is_refused = is_last and status in REFUSALS
             if (is_known and re.fullmatch(rb"[A-Za-z0-9._-]{1,64}", given) and identity != given
                     and not is_refused):
-                fail(f"the answer to {given!r} is under {identity!r}")
+                fail(f"the response to {given!r} is under {identity!r}")
             if is_last and index + 1 < len(found):
-                fail("something was answered behind the last answer")
+                fail("something was answered behind the last response")
         if rest and not rest.startswith(b"HTTP/1.1 "):
-            fail(f"bytes behind the answers: {rest[:100]!r}")
+            fail(f"bytes behind the responses: {rest[:100]!r}")
         is_refused = found and found[-1][2]
         return len(found) == len(marks) or is_refused or not link.is_open
 
@@ -213,7 +211,7 @@ class Door:
         self.settled = 0
 
     def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
@@ -246,7 +244,7 @@ class Door:
                 piece = piece.replace(b"@attack", b"attack-%d" % number)
                 piece = piece.replace(b"@hidden", b"hidden-%d" % number)
                 with contextlib.suppress(OSError):
-                    connection.settimeout(PATIENCE)
+                    connection.settimeout(TIMEOUT)
                     connection.sendall(piece)
                     connection.settimeout(PAUSE)
                     got += connection.recv(65536)
@@ -255,13 +253,13 @@ class Door:
                 connection.setblocking(False)
                 got += connection.recv(65536)
         if b"victim-" in got:
-            raise Desynchronised(f"the attacker has somebody else's answer: {got!r}")
+            raise Desynchronised(f"the attacker has somebody else's response: {got!r}")
         self.ask_as_victim()
         self.settle()
 
     def settle(self):
         """Waits until all that was passed on is answered, and looks at it."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while True:
             links = self.tap.links[self.settled:]
             if all([self.tap.judge(link) for link in links]):
@@ -282,14 +280,14 @@ def running(command, ports, folder):
     with open(said_path, "wb") as said:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-    house.RUNNING.add(process)
+    RUNNING_PROCESSES.add(process)
 
     def said():
         with open(said_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
     try:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         for port in ports:
             while True:
                 expect(process.poll() is None, f"{command[0]} ended: {said()}")
@@ -303,18 +301,18 @@ def running(command, ports, folder):
     finally:
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        house.RUNNING.discard(process)
+        RUNNING_PROCESSES.discard(process)
 
 
 # Each of these gives the command and its two doors: one as strict as the proxy is by itself, one as
 # lax as it can be told to be.
 
 def nginx(program, folder, tap, nonce):
-    ports = {name: house.free_port() for name in (
+    ports = {name: free_port() for name in (
         "reading the body first", "passing it on as it comes")}
     places = "".join(
         f"{name}_temp_path {folder}/{name};\n"
@@ -349,7 +347,7 @@ upstream pool {{ server 127.0.0.1:{tap.port}; keepalive 1; keepalive_requests 10
 
 
 def haproxy(program, folder, tap, nonce):
-    ports = {"strict": house.free_port(), "accepting what is invalid": house.free_port()}
+    ports = {"strict": free_port(), "accepting what is invalid": free_port()}
     fronts = "".join(f"""
 frontend front{port}
     bind 127.0.0.1:{port}
@@ -376,7 +374,7 @@ backend pool
 
 
 def apache(program, folder, tap, nonce):
-    ports = {"strict": house.free_port(), "unsafe": house.free_port()}
+    ports = {"strict": free_port(), "unsafe": free_port()}
     modules = "/usr/lib/apache2/modules"
     hosts = "".join(f"""
 <VirtualHost 127.0.0.1:{port}>
@@ -436,8 +434,8 @@ def check_itself():
     """That what should be found is found."""
     tap = Tap(0, b"nonce")
     request = b"GET / HTTP/1.1\r\nX-Request-Id: a\r\nX-Passed: nonce GET a\r\n\r\n"
-    answer = b"HTTP/1.1 200 OK\r\nX-Request-Id: a\r\nContent-Length: 2\r\n\r\n{}"
-    last = answer.replace(b"200 OK", b"400 Bad Request\r\nConnection: close")
+    response = b"HTTP/1.1 200 OK\r\nX-Request-Id: a\r\nContent-Length: 2\r\n\r\n{}"
+    last = response.replace(b"200 OK", b"400 Bad Request\r\nConnection: close")
 
     def verdict(asked, answered):
         link = Link(None, None)
@@ -449,12 +447,12 @@ def check_itself():
             return "desynchronised"
 
     for asked, answered, wanted in (
-        (request, answer, True), (request * 3, answer * 3, True), (request * 2, answer, False),
-        (request, answer[:-1], False), (request[:-1], b"", True), (request * 2, last, True),
-        (request, answer * 2, "desynchronised"), (b"", answer, "desynchronised"),
-        (request, answer + b"{}", "desynchronised"), (request * 2, last + answer, "desynchronised"),
-        (request, answer.replace(b": a", b": b"), "desynchronised"),
-        (request * 2, answer + answer.replace(b": a", b": b"), "desynchronised"),
+        (request, response, True), (request * 3, response * 3, True), (request * 2, response, False),
+        (request, response[:-1], False), (request[:-1], b"", True), (request * 2, last, True),
+        (request, response * 2, "desynchronised"), (b"", response, "desynchronised"),
+        (request, response + b"{}", "desynchronised"), (request * 2, last + response, "desynchronised"),
+        (request, response.replace(b": a", b": b"), "desynchronised"),
+        (request * 2, response + response.replace(b": a", b": b"), "desynchronised"),
     ):
         found = verdict(asked, answered)
         expect(found == wanted, f"{found} about {asked!r} and {answered!r}")
@@ -474,13 +472,13 @@ def check_log(server, tap):
             # Else the log may have it as `http_refused`, of which it leaves out what is repeated.
             if not (is_last and status in REFUSALS):
                 served[identity.decode()] += 1
-        # The proxy went away before the answer to it.
+        # The proxy went away before the response to it.
         lost.update(match.group(2).decode("latin1").strip() for match in marks[len(found):])
     more, less = handled - answered - lost, served - handled
     if more:
         raise Desynchronised(f"requests were served that nobody passed on: {dict(more)}")
     if less or not served:
-        raise Desynchronised(f"answers that are not in the log: {dict(less)}")
+        raise Desynchronised(f"responses that are not in the log: {dict(less)}")
 
 
 def try_proxy(name, program, gatehouse, corpus):
@@ -489,8 +487,8 @@ def try_proxy(name, program, gatehouse, corpus):
     started = time.monotonic()
     nonce = secrets.token_hex(8)
     failures = []
-    # With passwords, because a demo answers to names of this machine alone.
-    with house.serving(
+    # With passwords, because a demo responses to names of this machine alone.
+    with serving(
         gatehouse, users=[("alice", "Alice", "of no consequence")],
         server={"trusted_proxies": ["127.0.0.1"], "workers": 1},
         log={"level": "DEBUG", "file": {"path": "app.log", "level": "DEBUG"}},
@@ -547,7 +545,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("gatehouse")
     parser.add_argument("--only", default=",".join(PROXIES))
-    parser.add_argument("--vectors", default=os.environ.get("GATEHOUSE_VECTORS"))
+    parser.add_argument("--vectors", default=os.environ.get("GATESERVER_VECTORS"))
     parser.add_argument("--whole", action="store_true")
     options = parser.parse_args()
     names = options.only.split(",")

@@ -15,9 +15,8 @@ import subprocess
 import sys
 import tempfile
 
-import house
+from server import TIMEOUT, expect, free_port, http_request, serving, wait_until
 from forward_auth import running
-from house import expect, until
 
 # The proxies' own address is 127.0.0.1, and no other is trusted.
 CLIENT = "127.0.0.5"
@@ -37,11 +36,11 @@ class Connection:
     def __init__(self, to, source=None):
         if isinstance(to, str):
             self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(house.PATIENCE)
+            self.socket.settimeout(TIMEOUT)
             self.socket.connect(to)
         else:
             self.socket = socket.create_connection(
-                to, house.PATIENCE, (source, 0) if source else None)
+                to, TIMEOUT, (source, 0) if source else None)
 
     def __enter__(self):
         return self
@@ -49,8 +48,8 @@ class Connection:
     def __exit__(self, *_):
         self.socket.close()
 
-    def ask(self, request):
-        """The status and the request id of the answer; no status if there is no answer."""
+    def request(self, request):
+        """The status and the request id of the response; no status if there is no response."""
         self.socket.sendall(request)
         received = b""
         while b"\r\n\r\n" not in received:
@@ -88,14 +87,14 @@ def check_clients(server, to, source, expected):
     """A client has its own address in the log, whatever it says, for each request of a connection."""
     with Connection(to, source) as connection:
         for fields in (FIELDS, "", FIELDS):
-            status, identity = connection.ask(login(fields))
+            status, identity = connection.request(login(fields))
             expect(status == 200, f"{source} got {status}")
             found = address(server, identity)
             expect(found == expected, f"{source} is {found} in the log, not {expected}")
     # Its own header is no header, and what it says is not believed either.
     for header in (LINE, BLOCK):
         with Connection(to, source) as connection:
-            status, identity = connection.ask(header + login())
+            status, identity = connection.request(header + login())
             expect(status == 400, f"a header of {source} got {status}")
             refusals = re.findall(rf"http_refused reason=(\S+) .*rid={re.escape(identity)}$",
                                   server.log(), re.MULTILINE)
@@ -106,7 +105,7 @@ def check_clients(server, to, source, expected):
 
 def check_haproxy(server):
     target = server.url.removeprefix("http://")
-    ports = {name: house.free_port() for name in ("v1", "v2", "sum", "http", "both")}
+    ports = {name: free_port() for name in ("v1", "v2", "sum", "http", "both")}
     binds = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     # IPv4 through a socket of IPv6.
     binds["both"] = f":::{ports['both']} v4v6"
@@ -131,7 +130,7 @@ def check_haproxy(server):
             check_clients(server, ("::1", ports["both"]), "::1", "::1")
             # A proxy that reads HTTP: fields from others pass through it.
             with Connection(("127.0.0.1", ports["http"]), CLIENT) as connection:
-                status, identity = connection.ask(login())
+                status, identity = connection.request(login())
                 expect(status == 200, f"through HAProxy's http mode: {status}")
                 expect(address(server, identity) == CLIENT, "not the client's address")
 
@@ -140,13 +139,13 @@ def check_haproxy(server):
                     r"http_request .*path=/health/live status=200 .*ip=127\.0\.0\.1 ", server.log())
                 return len(checks) >= HEALTH_CHECKS or None
 
-            until(checked, "health checks")
+            wait_until(checked, "health checks")
             print(f"HAProxy: clients have their own addresses, by {', '.join(ports)}")
 
 
 def check_nginx(server):
     target = server.url.removeprefix("http://")
-    port = house.free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "s")
         with open(f"{folder}/nginx.conf", "w", encoding="utf-8") as file:
@@ -172,7 +171,7 @@ def check_direct(server):
     for bytes_sent, reason in ((login(), "no_proxy_header"),
                                (b"PROXY TCP4 6.6.6.6 6.6.6.6 1 02\r\n", "bad_proxy_header")):
         with Connection(to, "127.0.0.1") as connection:
-            status, identity = connection.ask(bytes_sent)
+            status, identity = connection.request(bytes_sent)
             expect(status == 400, f"{reason}: {status}")
             line = f"http_refused reason={reason} status=400 ip=127.0.0.1 rid={identity}"
             expect(line in server.log(), f"the log has no {line}")
@@ -181,22 +180,22 @@ def check_direct(server):
 
 def check_side_doors(server, metrics, program):
     """Nobody sends a header to the administrator's socket, nor for the metrics."""
-    expect(house.ask(f"http://{metrics}/metrics").status == 200, "no metrics")
+    expect(http_request(f"http://{metrics}/metrics").status == 200, "no metrics")
     configuration = os.path.join(server.folder, "config.json")
     done = subprocess.run([os.path.abspath(program), "reload", "--config", configuration],
-                          capture_output=True, timeout=house.PATIENCE, check=False)
+                          capture_output=True, timeout=TIMEOUT, check=False)
     expect(done.returncode == 0, f"reload: {done.stderr.decode()}")
 
 
 def main():
-    metrics = f"127.0.0.1:{house.free_port()}"
+    metrics = f"127.0.0.1:{free_port()}"
     sections = {
         "admin": {"socket": "admin.sock", "metrics": metrics},
         "server": {"trusted_proxies": ["127.0.0.1"], "proxy_protocol": True},
         "log": {"level": "DEBUG",
                 "file": {"path": "app.log", "level": "DEBUG"}, "stderr": {"level": "CRITICAL"}},
     }
-    with house.serving(sys.argv[1], **sections) as server:
+    with serving(sys.argv[1], **sections) as server:
         check_direct(server)
         check_side_doors(server, metrics, sys.argv[1])
         check_haproxy(server)

@@ -23,10 +23,8 @@ import tempfile
 import threading
 import time
 
-import house
-from house import expect
+from server import KEY, TIMEOUT, expect, free_port, http_request, wait_until
 
-PATIENCE = 60
 # A connection may be idle for half a second when the server stops and still be answered. A client that
 # this machine has kept from running for longer has not shown anything.
 PUNCTUAL = 0.3
@@ -52,7 +50,7 @@ class Supervisor:
             os.dup2(listener.fileno(), 3 + index)
         self.count = len(sockets)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.settimeout(PATIENCE)
+        self.notify.settimeout(TIMEOUT)
         path = f"\0gatehouse-{os.getpid()}" if abstract else os.path.join(folder, "notify")
         self.notify.bind(path)
         self.path = path.replace("\0", "@")
@@ -60,7 +58,7 @@ class Supervisor:
 
     def start(self, **variables):
         environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith("GATEHOUSE_")}
+                       if not name.startswith("GATESERVER_")}
         environment |= {"LISTEN_FDS": str(self.count), "NOTIFY_SOCKET": self.path}
         if self.names:
             environment["LISTEN_FDNAMES"] = ":".join(self.names)
@@ -83,7 +81,7 @@ class Supervisor:
         try:
             return self.notify.recv(4096).decode()
         except TimeoutError:
-            raise SystemExit(f"FAILED: nothing was heard for {PATIENCE} s") from None
+            raise SystemExit(f"FAILED: nothing was heard for {TIMEOUT} s") from None
 
     def is_ready(self):
         message = self.heard()
@@ -95,7 +93,7 @@ class Supervisor:
         message = self.heard()
         expect(message.get("STOPPING") == "1", f"in place of STOPPING=1 it says {message}")
         expect(int(message["EXTEND_TIMEOUT_USEC"]) > 10_000_000, f"{message}")
-        expect(self.process.wait(PATIENCE) == 0, "the server did not stop cleanly")
+        expect(self.process.wait(TIMEOUT) == 0, "the server did not stop cleanly")
 
     def end(self):
         self.notify.close()
@@ -108,7 +106,7 @@ def configure(folder, **sections):
     settings = {
         "server": {"host": "127.0.0.1", "port": 0, "workers": 2},
         "login": {"mode": "demo"},
-        "token": {"keys": [{"id": "first", "secret": house.KEY}], "issuer": None},
+        "token": {"keys": [{"id": "first", "secret": KEY}], "issuer": None},
         "log": {"file": {"path": "app.log"}, "stderr": {"level": "WARNING"}},
         "state": {"revocations": "revocations.journal"},
     } | sections
@@ -152,11 +150,11 @@ class Load:
             began = time.monotonic()
             is_old = connection is not None
             if connection is None:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
             try:
                 connection.request("GET", RESOURCE, headers=self.fields)
-                answer = connection.getresponse()
-                body = answer.read()
+                response = connection.getresponse()
+                body = response.read()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 connection = None
@@ -168,13 +166,13 @@ class Load:
                             f"{'an old' if is_old else 'a new'} connection: {error!r}")
                 continue
             idle_since = time.monotonic()
-            ends = answer.getheader("Connection") == "close"
+            ends = response.getheader("Connection") == "close"
             with self.lock:
                 self.longest = max(self.longest, idle_since - began)
                 self.counts["kept" if keeps else "anew"] += 1
                 self.counts["told to close"] += ends
-                if (answer.status, body) != (200, USER):
-                    self.failures.append(f"{answer.status} {body}")
+                if (response.status, body) != (200, USER):
+                    self.failures.append(f"{response.status} {body}")
             if ends or not keeps:
                 connection.close()
                 connection = None
@@ -221,15 +219,15 @@ def restarts(program, count):
             supervisor.end()
         answered = load.counts["kept"] + load.counts["anew"]
         expect(load.counts["kept"] > 100 and load.counts["anew"] > 100, f"a load of {load.counts}")
-        expect(load.counts["told to close"] > 0, "nobody was told that an answer was the last one")
+        expect(load.counts["told to close"] > 0, "nobody was told that a response was the last one")
         with open(os.path.join(folder, "app.log"), encoding="utf-8") as file:
             verified = file.read().count("authn_token_verified")
-        # One more for each that came too late: its question was read, and its answer lost its way.
+        # One more for each that came too late: its question was read, and its response lost its way.
         expect(answered <= verified <= answered + load.counts["late"],
                f"{answered} requests were answered, and {verified} are in the log")
         done = subprocess.run(
             [supervisor.command[0], "log", "verify", "--config", "config.json"], cwd=folder,
-            capture_output=True, timeout=PATIENCE, check=False)
+            capture_output=True, timeout=TIMEOUT, check=False)
         expect(done.returncode == 0, f"the log: {done.stdout.decode()}")
         stop, start = (max(column) for column in zip(*times))
         print(f"{count} restarts: {answered} requests, none failed, {load.counts['late']} late; "
@@ -237,9 +235,9 @@ def restarts(program, count):
 
 
 def login(port):
-    answer = house.ask(f"http://127.0.0.1:{port}/login", "POST", json_body={"user_id": 1})
-    expect(answer.status == 200, f"login: {answer.status}")
-    return answer.json["token"]
+    response = http_request(f"http://127.0.0.1:{port}/login", "POST", json_body={"user_id": 1})
+    expect(response.status == 200, f"login: {response.status}")
+    return response.json["token"]
 
 
 def waits_for_the_next(program):
@@ -251,7 +249,7 @@ def waits_for_the_next(program):
             supervisor.start()
             supervisor.is_ready()
             supervisor.stop()
-            with socket.create_connection(listener.getsockname(), PATIENCE) as client:
+            with socket.create_connection(listener.getsockname(), TIMEOUT) as client:
                 client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 supervisor.start()
                 supervisor.is_ready()
@@ -292,7 +290,7 @@ def tells(program):
             try:
                 raise SystemExit(f"FAILED: nobody has asked for {supervisor.notify.recv(4096)}")
             except TimeoutError:
-                supervisor.notify.settimeout(PATIENCE)
+                supervisor.notify.settimeout(TIMEOUT)
             supervisor.stop()
         finally:
             supervisor.end()
@@ -321,14 +319,14 @@ def doors(program):
             supervisor.is_ready()
             # Each goes to one of the two sockets.
             for _ in range(20):
-                answer = house.ask(f"http://127.0.0.1:{port}/health/ready")
-                expect(answer.status == 200, f"{answer.status}")
-            page = house.ask(f"http://127.0.0.1:{metrics.getsockname()[1]}/metrics")
+                response = http_request(f"http://127.0.0.1:{port}/health/ready")
+                expect(response.status == 200, f"{response.status}")
+            page = http_request(f"http://127.0.0.1:{metrics.getsockname()[1]}/metrics")
             expect(b"gatehouse_" in page.body, f"metrics: {page.status}")
             configure(folder, admin={"socket": path, "metrics": None})
             done = subprocess.run(
                 [os.path.abspath(program), "reload", "--config", "config.json"], cwd=folder,
-                capture_output=True, timeout=PATIENCE, check=False)
+                capture_output=True, timeout=TIMEOUT, check=False)
             expect(done.returncode == 0, f"reload: {done.stderr.decode()}")
             expect("RELOADING" in supervisor.heard(), "a reload was not told")
             supervisor.is_ready()
@@ -370,7 +368,7 @@ def refuses(program):
             try:
                 open(os.path.join(folder, "errors"), "wb").close()
                 supervisor.start(**variables)
-                expect(supervisor.process.wait(PATIENCE) == 78,
+                expect(supervisor.process.wait(TIMEOUT) == 78,
                        f"{variables} {sentence}: {supervisor.process.returncode}")
             finally:
                 supervisor.end()
@@ -390,7 +388,7 @@ def activated(program):
         return print("systemd-socket-activate is not installed: left out")
     with tempfile.TemporaryDirectory() as folder:
         configure(folder)
-        port = house.free_port()
+        port = free_port()
         with open(os.path.join(folder, "errors"), "wb") as errors:
             process = subprocess.Popen(
                 [tool, "-l", f"127.0.0.1:{port}", os.path.abspath(program), "--config",
@@ -402,11 +400,11 @@ def activated(program):
                     return login(port)
                 except OSError:
                     return None
-            token = house.until(token, "an activation")
-            answer = house.ask(f"http://127.0.0.1:{port}{RESOURCE}", token=token)
-            expect((answer.status, answer.body) == (200, USER), f"{answer.status}")
+            token = wait_until(token, "an activation")
+            response = http_request(f"http://127.0.0.1:{port}{RESOURCE}", token=token)
+            expect((response.status, response.body) == (200, USER), f"{response.status}")
             process.send_signal(signal.SIGTERM)
-            expect(process.wait(PATIENCE) == 0, "the server did not stop cleanly")
+            expect(process.wait(TIMEOUT) == 0, "the server did not stop cleanly")
         finally:
             if process.poll() is None:
                 process.kill()

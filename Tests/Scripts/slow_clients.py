@@ -25,9 +25,9 @@ import subprocess
 import sys
 import time
 
-from house import expect, serving
+from server import TIMEOUT, expect, serving
 
-PATIENCE = 60
+
 KIBIBYTE = 1024
 # The promises.
 TIMEOUT_ERROR = 0.10
@@ -42,8 +42,8 @@ WAITING_SHARE = 0.05
 ROUNDS = 3
 
 
-def address_of(house):
-    host, port = house.url.removeprefix("http://").split(":")
+def address_of(server):
+    host, port = server.url.removeprefix("http://").split(":")
     return host, int(port)
 
 
@@ -52,12 +52,12 @@ def get(path, *fields):
 
 
 def exchange(connection, request):
-    """Sends a request and reads its answer, which must come with its length."""
+    """Sends a request and reads its response, which must come with its length."""
     connection.sendall(request)
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += receive(connection)
-    head, _, content = answer.partition(b"\r\n\r\n")
+    response = b""
+    while b"\r\n\r\n" not in response:
+        response += receive(connection)
+    head, _, content = response.partition(b"\r\n\r\n")
     length = int(re.search(rb"\r\nContent-Length: (\d+)", head).group(1))
     while len(content) < length:
         content += receive(connection)
@@ -66,24 +66,24 @@ def exchange(connection, request):
 
 def receive(connection):
     data = connection.recv(1 << 16)
-    expect(data, "a connection ended before its answer")
+    expect(data, "a connection ended before its response")
     return data
 
 
 def connect(address):
-    return socket.create_connection(address, timeout=PATIENCE)
+    return socket.create_connection(address, timeout=TIMEOUT)
 
 
-def resident(house):
+def resident(server):
     """Bytes."""
-    with open(f"/proc/{house.process.pid}/status", encoding="ascii") as file:
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as file:
         return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) * KIBIBYTE
 
 
-def processor_time(house):
+def processor_time(server):
     """Seconds, of all threads, to the nanosecond where the kernel says so."""
     total = 0
-    folder = f"/proc/{house.process.pid}/task"
+    folder = f"/proc/{server.process.pid}/task"
     for thread in os.listdir(folder):
         with contextlib.suppress(FileNotFoundError):
             with open(f"{folder}/{thread}/schedstat", encoding="ascii") as file:
@@ -228,10 +228,10 @@ def hold(program, seconds, kinds, beside):
     - beside: how many more there are, who wait for something else."""
     with serving(program, server={
             "port": 0, "workers": 2,
-            **{name: f"{int(value * 1000)}ms" for name, value in seconds.items()}}) as house:
-        crowd = [HalfBody(address_of(house)) for _ in range(beside)]
+            **{name: f"{int(value * 1000)}ms" for name, value in seconds.items()}}) as server:
+        crowd = [HalfBody(address_of(server)) for _ in range(beside)]
         for attempt in range(ROUNDS):
-            clients, late = follow(kinds * 30, seconds, address_of(house))
+            clients, late = follow(kinds * 30, seconds, address_of(server))
             worst, kind = judge(clients, seconds, late)
             if worst <= TIMEOUT_ERROR:
                 break
@@ -283,7 +283,7 @@ def follow(kinds, seconds, address):
                     writers[client_port].see(queued, now)
             for client in by_number.values():
                 client.tick()
-                expect(now - client.begin < seconds[client.timeout] + PATIENCE,
+                expect(now - client.begin < seconds[client.timeout] + TIMEOUT,
                        f"{type(client).__name__}: not let go after {now - client.begin:.1f} s")
     return clients, late
 
@@ -312,16 +312,16 @@ def attacks(program, whole):
         "-R": ["/openapi.json", "-a", "10", "-b", "3000"],
         "-X": ["/openapi.json", "-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3"],
     }
-    with serving(program, server={"port": 0, "workers": 2}) as house:
-        request = get("/resource", f"Authorization: Bearer {house.login()}")
-        measure(house, request, 0.3)
+    with serving(program, server={"port": 0, "workers": 2}) as server:
+        request = get("/resource", f"Authorization: Bearer {server.login()}")
+        measure(server, request, 0.3)
         quiet, slow = [], collections.defaultdict(list)
         for kind, (path, *options) in kinds.items():
             for attempt in range(ROUNDS):
-                quiet.append(measure(house, request, 0.8))
-                with attacking(house, kind, [*options, "-u", house.url + path]):
-                    slow[kind] = [measure(house, request, 0.8) for _ in range(35 if whole else 2)]
-                quiet.append(measure(house, request, 0.8))
+                quiet.append(measure(server, request, 0.8))
+                with attacking(server, kind, [*options, "-u", server.url + path]):
+                    slow[kind] = [measure(server, request, 0.8) for _ in range(35 if whole else 2)]
+                quiet.append(measure(server, request, 0.8))
                 calm, p99 = statistics.median(quiet), statistics.median(slow[kind])
                 if p99 <= max(P99_RATIO * calm, P99_FLOOR):
                     break
@@ -335,10 +335,10 @@ def attacks(program, whole):
 
 
 @contextlib.contextmanager
-def attacking(house, kind, options):
+def attacking(server, kind, options):
     """slowhttptest, again and again, once its connections stand. It is nice: the processors are not
     what it attacks."""
-    before = descriptor_count(house)
+    before = descriptor_count(server)
     attack = subprocess.Popen(
         # Not for ever, should this script die.
         ["timeout", "-s", "KILL", "300", "sh", "-c",
@@ -348,8 +348,8 @@ def attacking(house, kind, options):
         start_new_session=True)
     try:
         # Those of -R are answered at once, and end.
-        end = time.monotonic() + PATIENCE
-        while kind != "-R" and descriptor_count(house) - before < 900:
+        end = time.monotonic() + TIMEOUT
+        while kind != "-R" and descriptor_count(server) - before < 900:
             expect(time.monotonic() < end, f"slowhttptest {kind} does not get its connections")
             expect(attack.poll() is None, f"slowhttptest {kind} has ended")
             time.sleep(0.05)
@@ -360,13 +360,13 @@ def attacking(house, kind, options):
         attack.wait()
 
 
-def descriptor_count(house):
-    return len(os.listdir(f"/proc/{house.process.pid}/fd"))
+def descriptor_count(server):
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
 
-def measure(house, request, seconds):
+def measure(server, request, seconds):
     """p99, in seconds, of clients that ask some hundred times a second."""
-    connections = [connect(address_of(house)) for _ in range(8)]
+    connections = [connect(address_of(server)) for _ in range(8)]
     times, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         for connection in connections:
@@ -384,8 +384,8 @@ def measure(house, request, seconds):
 
 def maximum(program, _):
     settings = {"port": 0, "workers": 2, "max_connections": 20, "header_timeout": "600s"}
-    with serving(program, server=settings) as house:
-        address, live = address_of(house), get("/health/live")
+    with serving(program, server=settings) as server:
+        address, live = address_of(server), get("/health/live")
         idle = []
         for _ in range(200):
             idle.append(connect(address))
@@ -397,9 +397,9 @@ def maximum(program, _):
             connection.sendall(b"GET")
         refused = [connect(address) for _ in range(700)]
         for connection in refused:
-            answer = connection.recv(1 << 16)
-            expect(answer.startswith(b"HTTP/1.1 503 ") and b"\r\nConnection: close\r\n" in answer,
-                   f"one too many is told {answer[:200]!r}")
+            response = connection.recv(1 << 16)
+            expect(response.startswith(b"HTTP/1.1 503 ") and b"\r\nConnection: close\r\n" in response,
+                   f"one too many is told {response[:200]!r}")
         for connection in held:
             expect(exchange(connection, live[len(b"GET"):]) == 200, "one who is busy is not served")
         for connection in refused + idle:
@@ -446,10 +446,10 @@ def many(program, whole):
         for attempt in range(ROUNDS):
             rates, times = {crowded: [], empty: []}, {crowded: [], empty: []}
             for _ in range(5 if whole else 3):
-                for house in (crowded, empty):
-                    rate, cost = load(house, token, 2 if whole else 0.8)
-                    rates[house].append(rate)
-                    times[house].append(cost)
+                for server in (crowded, empty):
+                    rate, cost = load(server, token, 2 if whole else 0.8)
+                    rates[server].append(rate)
+                    times[server].append(cost)
             rate = statistics.median(rates[empty]) / statistics.median(rates[crowded])
             cost = statistics.median(times[crowded]) / statistics.median(times[empty])
             # Both are measured: others on the machine have a part in the first, and how much there is to
@@ -469,24 +469,24 @@ def many(program, whole):
             connection.close()
 
 
-def load(house, token, seconds):
+def load(server, token, seconds):
     """Requests a second of 32 connections, and seconds of processor time for each."""
-    begin = processor_time(house)
+    begin = processor_time(server)
     wrk = subprocess.Popen(
-        ["wrk", "-t1", "-c32", "-d60s", "-H", token, house.url + "/resource"],
+        ["wrk", "-t1", "-c32", "-d60s", "-H", token, server.url + "/resource"],
         stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     try:
         time.sleep(seconds)
         # It tells what it has counted when it is interrupted, and knows no fractions of a second.
         wrk.send_signal(signal.SIGINT)
-        said = wrk.communicate(timeout=PATIENCE)[0].decode()
+        said = wrk.communicate(timeout=TIMEOUT)[0].decode()
     finally:
         wrk.kill()
         wrk.wait()
     found = re.search(r"(\d+) requests in", said)
     expect(found and int(found.group(1)) > 0, f"wrk: {said}")
     expect("Non-2xx" not in said, f"wrk: {said}")
-    spent = processor_time(house) - begin
+    spent = processor_time(server) - begin
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1))
     return rate, spent / int(found.group(1))
 
@@ -497,13 +497,13 @@ def load(house, token, seconds):
 def descriptors(program, whole):
     # Unfinished requests of a proxy make no room.
     server = {"port": 0, "workers": 2, "header_timeout": "600s", "trusted_proxies": ["127.0.0.1"]}
-    with serving(program, server=server) as house:
-        address, live = address_of(house), get("/health/live")
+    with serving(program, server=server) as server:
+        address, live = address_of(server), get("/health/live")
         for _ in range(4):
             with connect(address) as connection:
                 exchange(connection, live)
-        _, hard = resource.prlimit(house.process.pid, resource.RLIMIT_NOFILE)
-        limit_descriptors(house, descriptor_count(house) + 40, hard)
+        _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        limit_descriptors(server, descriptor_count(server) + 40, hard)
 
         # The idle make room, at once.
         begin = time.monotonic()
@@ -528,7 +528,7 @@ def descriptors(program, whole):
         for _ in range(10):
             push_all(clients)
             time.sleep(0.1)
-        share = waiting_share(house, 2)
+        share = waiting_share(server, 2)
         print(f"descriptors: idle connections make room in {evicting * 1000:.1f} ms; with {count} "
               f"clients and none left {share:.2%} of a processor")
         expect(share <= WAITING_SHARE, f"{share:.1%} of a processor while there is nothing to do")
@@ -546,7 +546,7 @@ def descriptors(program, whole):
             expect(took < 2, f"a free descriptor is used after {took:.2f} s")
 
         # More come from elsewhere, and nothing tells the server.
-        limit_descriptors(house, hard, hard)
+        limit_descriptors(server, hard, hard)
         begin = time.monotonic()
         waiting = set(waiting)
         while waiting:
@@ -554,15 +554,15 @@ def descriptors(program, whole):
             waiting -= set(with_answer(waiting, 100))
             # Where the listen queue has run over, the kernel of the client tries again after 1, 3, 7, 15,
             # 31 and 63 seconds.
-            expect(time.monotonic() - begin < PATIENCE * 2.5, f"{len(waiting)} are not served")
+            expect(time.monotonic() - begin < TIMEOUT * 2.5, f"{len(waiting)} are not served")
         print(f"descriptors: once there are some again, all are served in "
               f"{time.monotonic() - begin:.2f} s")
         for client in clients:
             client.close()
 
 
-def limit_descriptors(house, soft, hard):
-    resource.prlimit(house.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+def limit_descriptors(server, soft, hard):
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
 _asked = set()
@@ -587,7 +587,7 @@ def has_answer(client):
 
 
 def until_answer(clients):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         for client in with_answer(clients, 1000):
             return client
@@ -604,10 +604,10 @@ def with_answer(clients, milliseconds):
             if has_answer(by_number[number])]
 
 
-def waiting_share(house, seconds):
-    begin = processor_time(house)
+def waiting_share(server, seconds):
+    begin = processor_time(server)
     time.sleep(seconds)
-    return (processor_time(house) - begin) / seconds
+    return (processor_time(server) - begin) / seconds
 
 
 def main():

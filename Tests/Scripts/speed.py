@@ -7,7 +7,7 @@ the same token with njs.
 Servers take turns, every round in a new order, so that a machine whose speed drifts slows all of them
 alike; figures are medians over the rounds, and ratios are medians of the rounds' own. `cpu` is the
 processor time, user and system, that the server's processes spent on a request. The last row sends 16
-requests at a time over each of 64 connections. Measures; fails only for a wrong answer.
+requests at a time over each of 64 connections. Measures; fails only for a wrong response.
 
 Needs wrk, and of Debian's packages nginx and libnginx-mod-http-js (without it njs is left out).
 """
@@ -22,7 +22,8 @@ import subprocess
 import tempfile
 import time
 
-from house import KEY, ask, expect, free_port, serving, sign, until
+from server import KEY, expect, free_port, http_request, serving, sign_token, wait_until
+
 
 MODULE = "/usr/lib/nginx/modules/ngx_http_js_module.so"
 
@@ -115,11 +116,11 @@ def start_nginx(folder):
 
     def answers():
         try:
-            return ask(f"http://127.0.0.1:{port}/constant")
+            return http_request(f"http://127.0.0.1:{port}/constant")
         except OSError:
             return None
 
-    until(answers, "nginx answers")
+    wait_until(responses, "nginx responses")
     servers = {"nginx, a constant": (process, f"http://127.0.0.1:{port}/constant")}
     if has_njs:
         servers["nginx with njs"] = (process, f"http://127.0.0.1:{port}/resource")
@@ -154,16 +155,16 @@ def main():
     parser.add_argument("--markdown", action="store_true", help="a table for README")
     options = parser.parse_args()
     now = int(time.time())
-    token = sign({"user_id": 1, "sub": "1", "iat": now, "exp": now + 86_400})
+    token = sign_token({"user_id": 1, "sub": "1", "iat": now, "exp": now + 86_400})
     with tempfile.TemporaryDirectory() as folder, serving(
             options.program, token={"keys": [{"id": "speed", "secret": KEY}], "issuer": None},
-            log={"stderr": {"level": "CRITICAL"}, "file": {"path": "app.log"}}) as house:
+            log={"stderr": {"level": "CRITICAL"}, "file": {"path": "app.log"}}) as server:
         nginx, others = start_nginx(folder)
         try:
-            servers = {"gatehouse": (house.process, house.url + "/resource"), **others}
+            servers = {"gatehouse": (server.process, server.url + "/resource"), **others}
             for process, url in servers.values():
-                answer = ask(url, token=token)
-                expect(answer.body == b'{"user":{"id":1,"name":"Alice"}}', f"{url}: {answer.body}")
+                response = http_request(url, token=token)
+                expect(response.body == b'{"user":{"id":1,"name":"Alice"}}', f"{url}: {response.body}")
             script = os.path.join(folder, "pipeline.lua")
             with open(script, "w", encoding="ascii") as file:
                 file.write(PIPELINE)

@@ -14,9 +14,8 @@ import subprocess
 import sys
 import tempfile
 
-import house
+from server import KEY, TIMEOUT, add_user, expect, http_request, wait_until
 import restart
-from house import expect
 
 README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
 PROGRAM = "/usr/local/bin/gatehouse"
@@ -45,7 +44,7 @@ def values(text, name):
 
 def run(*command, **more):
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=restart.PATIENCE, check=False, **more)
+        command, capture_output=True, text=True, timeout=TIMEOUT, check=False, **more)
 
 
 def check_units(program, folder):
@@ -97,7 +96,7 @@ def whole_life(program, folder):
     os.mkdir(credentials)
     with open(os.open(f"{credentials}/token.key", os.O_WRONLY | os.O_CREAT, 0o400), "w",
               encoding="utf-8") as file:
-        file.write(house.KEY)
+        file.write(KEY)
     restart.configure(
         credentials, token={"keys": [{"id": "first", "secret_file": "token.key"}]},
         login={"mode": "password", "users_file": f"{folder}/users.json", "iterations": 2000},
@@ -105,7 +104,7 @@ def whole_life(program, folder):
              "durability": "synced"},
         state={"revocations": f"{folder}/revocations.journal"},
         admin={"socket": f"{folder}/admin.sock", "metrics": "127.0.0.1:9090"})
-    house.add_user(program, folder, "alice", "Alice", PASSWORD)
+    add_user(program, folder, "alice", "Alice", PASSWORD)
     public, metrics = restart.listening_socket(), restart.listening_socket()
     port = public.getsockname()[1]
     supervisor = restart.Supervisor(
@@ -122,18 +121,18 @@ def whole_life(program, folder):
             supervisor.is_ready()
             url = f"http://127.0.0.1:{port}"
             for path in ("/health/ready", "/openapi.json", "/nowhere"):
-                house.ask(url + path)
-            house.ask(url + "/login", "POST",
+                http_request(url + path)
+            http_request(url + "/login", "POST",
                       json_body={"user_id": 1, "password": "not that one at all"})
             for _ in range(30):
-                answer = house.ask(url + "/login", "POST",
+                response = http_request(url + "/login", "POST",
                                    json_body={"user_id": 1, "password": PASSWORD})
-                expect(answer.status == 200, f"login: {answer.status} {answer.body}")
-                token = answer.json["token"]
-                expect(house.ask(url + "/resource", token=token).status == 200, "resource")
-            expect(house.ask(url + "/refresh", "POST", token=token).status == 200, "refresh")
-            expect(house.ask(url + "/logout", "POST", token=token).status == 204, "logout")
-            page = house.ask(f"http://127.0.0.1:{metrics.getsockname()[1]}/metrics")
+                expect(response.status == 200, f"login: {response.status} {response.body}")
+                token = response.json["token"]
+                expect(http_request(url + "/resource", token=token).status == 200, "resource")
+            expect(http_request(url + "/refresh", "POST", token=token).status == 200, "refresh")
+            expect(http_request(url + "/logout", "POST", token=token).status == 204, "logout")
+            page = http_request(f"http://127.0.0.1:{metrics.getsockname()[1]}/metrics")
             expect(page.status == 200, f"metrics: {page.status}")
             for command in (["sessions", "--user", "1"], ["revoke", "--user", "1"],
                             ["level", "http", "DEBUG"], ["token", "issue", "--user", "1"],
@@ -156,7 +155,7 @@ def whole_life(program, folder):
         supervisor.end()
         public.close()
         metrics.close()
-    house.until(lambda: os.path.exists(trace) or None, "a trace")
+    wait_until(lambda: os.path.exists(trace) or None, "a trace")
     with open(trace, encoding="utf-8", errors="replace") as file:
         return file.read()
 
