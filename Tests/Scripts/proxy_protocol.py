@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Checks PROXY headers with the proxies that send them.
+"""Tests PROXY headers with the proxies that send them.
 
     python3 proxy_protocol.py GATEHOUSE      the built program
 
-Runs HAProxy (Debian's haproxy) and nginx (nginx and libnginx-mod-stream), which add headers of both
-versions, and looks at the address that the log has for clients who say that they are somebody else.
+Runs HAProxy (Debian: haproxy) and nginx (nginx and libnginx-mod-stream), which add headers of both
+versions. Clients send forged fields and headers with another address. The log must have the real
+one.
 """
 
 import os
@@ -20,7 +21,7 @@ from forward_auth import running
 
 # The proxies' own address is 127.0.0.1, and no other is trusted.
 CLIENT = "127.0.0.5"
-STRANGER = "127.0.0.9"
+UNTRUSTED_CLIENT = "127.0.0.9"
 SPOOFED = "6.6.6.6"
 FIELDS = (f"X-Forwarded-For: {SPOOFED}\r\nx-forwarded-for: 127.0.0.1\r\n"
           f"Forwarded: for={SPOOFED}\r\nX-Real-IP: {SPOOFED}\r\n")
@@ -31,7 +32,7 @@ HEALTH_CHECKS = 3
 
 
 class Connection:
-    """A client's: to an address and a port, or to a path."""
+    """A client's connection to an address and a port, or to the path of a socket."""
 
     def __init__(self, to, source=None):
         if isinstance(to, str):
@@ -49,7 +50,7 @@ class Connection:
         self.socket.close()
 
     def request(self, request):
-        """The status and the request id of the response; no status if there is no response."""
+        """Returns the status and the request id of the response, or None and None without one."""
         self.socket.sendall(request)
         received = b""
         while b"\r\n\r\n" not in received:
@@ -70,35 +71,35 @@ class Connection:
 
 
 def login(fields=FIELDS):
-    """A request that leaves a line in the log."""
+    """A request that causes a line in the log."""
     content = '{"user_id":1}'
     return (f"POST /login HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Type: application/json\r\n"
             f"Content-Length: {len(content)}\r\n\r\n{content}").encode()
 
 
 def address(server, identity):
-    """Where the log says that the request with this id comes from."""
+    """The client address of a request, according to the log."""
     found = set(re.findall(rf" ip=(\S+) rid={re.escape(identity)}$", server.log(), re.MULTILINE))
     expect(len(found) == 1, f"the log has {found} for {identity}")
     return found.pop()
 
 
 def check_clients(server, to, source, expected):
-    """A client has its own address in the log, whatever it says, for each request of a connection."""
+    """The log has the client's own address for each request, despite forged fields."""
     with Connection(to, source) as connection:
         for fields in (FIELDS, "", FIELDS):
             status, identity = connection.request(login(fields))
-            expect(status == 200, f"{source} got {status}")
+            expect(status == 200, f"{source} received status {status}")
             found = address(server, identity)
             expect(found == expected, f"{source} is {found} in the log, not {expected}")
-    # Its own header is no header, and what it says is not believed either.
+    # A PROXY header from the client is refused, and its address is not used.
     for header in (LINE, BLOCK):
         with Connection(to, source) as connection:
             status, identity = connection.request(header + login())
-            expect(status == 400, f"a header of {source} got {status}")
+            expect(status == 400, f"a header of {source} received status {status}")
             refusals = re.findall(rf"http_refused reason=(\S+) .*rid={re.escape(identity)}$",
                                   server.log(), re.MULTILINE)
-            # A line of the log speaks for those that are like it and come soon after.
+            # A repeated refusal may have no line of its own.
             expect(refusals in ([], ["bad_request_line"]), f"refused as {refusals}")
     expect(f"ip={SPOOFED}" not in server.log(), f"{SPOOFED} is in the log")
 
@@ -128,11 +129,12 @@ def check_haproxy(server):
                 if name != "http":
                     check_clients(server, ("127.0.0.1", port), CLIENT, CLIENT)
             check_clients(server, ("::1", ports["both"]), "::1", "::1")
-            # A proxy that reads HTTP: fields from others pass through it.
+            # HAProxy in HTTP mode forwards the client's fields.
             with Connection(("127.0.0.1", ports["http"]), CLIENT) as connection:
                 status, identity = connection.request(login())
-                expect(status == 200, f"through HAProxy's http mode: {status}")
-                expect(address(server, identity) == CLIENT, "not the client's address")
+                expect(status == 200, f"HAProxy in HTTP mode: {status}")
+                expect(address(server, identity) == CLIENT,
+                       "the log has another address than the client's")
 
             def checked():
                 checks = re.findall(
@@ -140,7 +142,7 @@ def check_haproxy(server):
                 return len(checks) >= HEALTH_CHECKS or None
 
             wait_until(checked, "health checks")
-            print(f"HAProxy: clients have their own addresses, by {', '.join(ports)}")
+            print(f"HAProxy: the log has the clients' addresses, with {', '.join(ports)}")
 
 
 def check_nginx(server):
@@ -159,15 +161,15 @@ def check_nginx(server):
         command = ["nginx", "-p", folder, "-c", f"{folder}/nginx.conf", "-e", "stderr"]
         with running(command, folder, port, {"PATH": os.environ["PATH"] + ":/usr/sbin"}):
             check_clients(server, ("127.0.0.1", port), CLIENT, CLIENT)
-            # Whose address nobody knows has the proxy's, and not one of its own choice.
+            # A client of a Unix socket has no address. The log has the proxy's, not a forged one.
             check_clients(server, path, None, "127.0.0.1")
-        print("nginx: clients have their own addresses")
+        print("nginx: the log has the clients' addresses")
 
 
 def check_direct(server):
     host, port = server.url.removeprefix("http://").split(":")
     to = (host, int(port))
-    check_clients(server, to, STRANGER, STRANGER)
+    check_clients(server, to, UNTRUSTED_CLIENT, UNTRUSTED_CLIENT)
     for bytes_sent, reason in ((login(), "no_proxy_header"),
                                (b"PROXY TCP4 6.6.6.6 6.6.6.6 1 02\r\n", "bad_proxy_header")):
         with Connection(to, "127.0.0.1") as connection:
@@ -175,12 +177,13 @@ def check_direct(server):
             expect(status == 400, f"{reason}: {status}")
             line = f"http_refused reason={reason} status=400 ip=127.0.0.1 rid={identity}"
             expect(line in server.log(), f"the log has no {line}")
-    print("without a proxy: strangers are who they are, and the trusted have to say who it is")
+    print("without a proxy: the log has the clients' addresses; trusted proxies must send a header")
 
 
-def check_side_doors(server, metrics, program):
-    """Nobody sends a header to the administrator's socket, nor for the metrics."""
-    expect(http_request(f"http://{metrics}/metrics").status == 200, "no metrics")
+def check_other_listeners(server, metrics, program):
+    """The administrator's socket and the metrics need no PROXY header."""
+    expect(http_request(f"http://{metrics}/metrics").status == 200,
+           "/metrics without a PROXY header")
     configuration = os.path.join(server.folder, "config.json")
     done = subprocess.run([os.path.abspath(program), "reload", "--config", configuration],
                           capture_output=True, timeout=TIMEOUT, check=False)
@@ -197,7 +200,7 @@ def main():
     }
     with serving(sys.argv[1], **sections) as server:
         check_direct(server)
-        check_side_doors(server, metrics, sys.argv[1])
+        check_other_listeners(server, metrics, sys.argv[1])
         check_haproxy(server)
         check_nginx(server)
         expect(f"ip={SPOOFED}" not in server.log(), f"{SPOOFED} is in the log")
