@@ -16,7 +16,6 @@ import time
 
 from server import expect, serving
 
-
 PASSWORDS = ["correct horse battery alice", "a wrong password of no user",
              "one that came in chunks", "one that came byte by byte", "an unfinished one"]
 USERS = [("alice", "Alice", PASSWORDS[0])]

@@ -24,7 +24,6 @@ import time
 
 from server import TIMEOUT, expect, serving
 
-
 ITERATIONS = 1000
 PASSWORD = "correct horse battery staple"
 # Users 1 to 99 exist, under the names u1 to u99.

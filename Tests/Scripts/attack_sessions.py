@@ -23,7 +23,6 @@ import time
 
 from server import KEY, RUNNING_PROCESSES, TIMEOUT, expect, sign_token, wait_until
 
-
 PROGRAM = os.path.abspath(sys.argv[1])
 WHOLE = "--whole" in sys.argv[2:]
 HEADER = 88

@@ -27,7 +27,6 @@ import time
 
 from server import TIMEOUT, expect, serving
 
-
 KIBIBYTE = 1024
 # The limits that the server promises.
 TIMEOUT_ERROR = 0.10

@@ -25,7 +25,6 @@ import time
 
 from server import KEY, expect, free_port, http_request, serving, sign_token, wait_until
 
-
 MODULE = "/usr/lib/nginx/modules/ngx_http_js_module.so"
 
 NGINX = """
