@@ -8,7 +8,7 @@ must never be answered to another client.
 """
 
 HIDDEN = b"GET /health/ready HTTP/1.1\r\nHost: h\r\nX-Request-Id: @hidden\r\n\r\n"
-# Where this is taken for a request, it swallows the next request on the connection.
+# If this is parsed as a request, the next request on the connection becomes part of it.
 OPEN = b"GET /health/ready HTTP/1.1\r\nHost: h\r\nX-Request-Id: @hidden\r\nX-Swallow: "
 GREEDY = b"POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: @hidden\r\nContent-Length: 300\r\n\r\n"
 END = b"0\r\n\r\n"

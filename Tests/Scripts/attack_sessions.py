@@ -258,6 +258,24 @@ def use_future_tokens():
     print(f"none of {len(kinds) * 6} tokens with future claims is accepted after a revocation")
 
 
+def start_with(server, tokens, journal, state):
+    """Starts the server with the contents of two files, each None if it is missing. Checks that it
+    accepts none of the revoked tokens, and stops it. Returns None if it started, else its exit
+    code."""
+    for name, content in (("revocations.journal", journal), (".revocations.journal.state", state)):
+        server.remove(name)
+        if content is not None:
+            server.write(name, content)
+    checked, _ = server.run("check")
+    code = server.start()
+    if code is None:
+        accepted = [token for token in tokens if server.status(token) != 401]
+        server.stop()
+        expect(not accepted, f"{len(accepted)} revoked tokens are accepted")
+    expect((checked == 0) == (code is None), f"check exits with {checked}, a start with {code}")
+    return code
+
+
 def truncate_journal():
     """A journal that is truncated between records and within them, and missing files."""
     with installation() as server:
@@ -272,20 +290,7 @@ def truncate_journal():
         expect(records == len(tokens) + 1, f"{records} records")
 
         def outcome(journal, state):
-            for name, content in (("revocations.journal", journal),
-                                  (".revocations.journal.state", state)):
-                server.remove(name)
-                if content is not None:
-                    server.write(name, content)
-            checked, _ = server.run("check")
-            code = server.start()
-            if code is None:
-                accepted = [token for token in tokens if server.status(token) != 401]
-                server.stop()
-                expect(not accepted, f"{len(accepted)} revoked tokens are accepted")
-            expect((checked == 0) == (code is None),
-                   f"check exits with {checked}, a start with {code}")
-            return code
+            return start_with(server, tokens, journal, state)
 
         lengths = [JOURNAL_HEADER + JOURNAL_RECORD * count for count in range(1, records)]
         lengths += [length - JOURNAL_RECORD // 2 for length in (lengths[-1], len(journal))]

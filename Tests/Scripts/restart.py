@@ -4,7 +4,7 @@
     python3 restart.py GATEHOUSE            three restarts, in about 15 s
     python3 restart.py GATEHOUSE --whole    thirty restarts
 
-This script takes the place of systemd. It owns the listening socket, passes it to one process after
+This script replaces systemd: it owns the listening socket, passes it to one process after
 the other (LISTEN_FDS), and reads their notifications (NOTIFY_SOCKET). If `systemd-socket-activate`
 (Debian: systemd) is installed, it passes the socket in one more test.
 """
@@ -93,7 +93,7 @@ class Supervisor:
         expect(message.get("STOPPING") == "1", f"{message} in place of STOPPING=1")
         expect(int(message["EXTEND_TIMEOUT_USEC"]) > 10_000_000,
                f"EXTEND_TIMEOUT_USEC in {message}")
-        expect(self.process.wait(TIMEOUT) == 0, "the server did not stop cleanly")
+        expect(self.process.wait(TIMEOUT) == 0, "the server did not stop with exit code 0")
 
     def close(self):
         self.notify.close()
@@ -416,7 +416,7 @@ def check_socket_activate(program):
             response = http_request(f"http://127.0.0.1:{port}{RESOURCE}", token=token)
             expect((response.status, response.body) == (200, USER), f"{response.status}")
             process.send_signal(signal.SIGTERM)
-            expect(process.wait(TIMEOUT) == 0, "the server did not stop cleanly")
+            expect(process.wait(TIMEOUT) == 0, "the server did not stop with exit code 0")
         finally:
             if process.poll() is None:
                 process.kill()

@@ -199,7 +199,7 @@ class NotReading(Slow):
         return False
 
     def update(self, queued, now):
-        """The timeout starts when the kernel has last taken bytes from the server."""
+        """The timeout starts when the kernel last accepted bytes from the server."""
         if queued > self.queued:
             self.queued = queued
             self.begin = now
@@ -219,17 +219,17 @@ def timeouts(program, whole):
              ReadingByteByByte]
     check_timeouts(program, seconds, kinds, 0)
     if whole:
-        others = [Silent, HalfHead, TricklingHead, EmptyLine, Idle]
-        check_timeouts(program, {**seconds, "body_timeout": 600}, others, 6000)
+        other_kinds = [Silent, HalfHead, TricklingHead, EmptyLine, Idle]
+        check_timeouts(program, {**seconds, "body_timeout": 600}, other_kinds, 6000)
 
 
-def check_timeouts(program, seconds, kinds, beside):
+def check_timeouts(program, seconds, kinds, others):
     """Waits until the server closes the connections of 30 clients of each kind.
-    - beside: the number of other connections, which have another timeout."""
+    - others: the number of other connections, which have another timeout."""
     with serving(program, server={
             "port": 0, "workers": 2,
             **{name: f"{int(value * 1000)}ms" for name, value in seconds.items()}}) as server:
-        crowd = [HalfBody(address_of(server)) for _ in range(beside)]
+        crowd = [HalfBody(address_of(server)) for _ in range(others)]
         for attempt in range(ROUNDS):
             clients, late = follow(kinds * 30, seconds, address_of(server))
             worst, kind = largest_error(clients, seconds, late)
@@ -237,7 +237,7 @@ def check_timeouts(program, seconds, kinds, beside):
                 break
             expect(attempt < ROUNDS - 1, f"{kind}: the timeout is off by {worst:.0%}")
         print(f"timeouts: {len(clients)} clients of {len(kinds)} kinds"
-              + (f", and {beside} other connections" if beside else "")
+              + (f", and {others} other connections" if others else "")
               + f", off by at most {max(worst, 0):.1%} ({kind})")
         for client in crowd:
             client.connection.close()
@@ -297,7 +297,7 @@ def largest_error(clients, seconds, late):
     for client in clients:
         timeout = seconds[client.timeout]
         error = (client.duration - late - timeout) / timeout
-        # If the kernel takes some bytes later, the timeout restarts without a sign of it.
+        # If the kernel accepts some bytes later, the timeout restarts without a sign of it.
         if not isinstance(client, NotReading):
             error = max(error, (timeout - client.duration - late) / timeout)
         errors[type(client).__name__].append(error)
