@@ -143,7 +143,7 @@ class Relay(threading.Thread):
         try:
             data = end.recv(65536)
             if data:
-                # Recorded before it is forwarded: a client must not see bytes that the record lacks.
+                # Recorded before it is forwarded: a client must not see unrecorded bytes.
                 is_server = end is connection.server
                 record = connection.from_server if is_server else connection.from_proxy
                 record.extend(data)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the commands of README's "Five minutes for production" in the clone, and compares their output
-# with README's.
+# Runs the commands of README's "Five minutes for production" in the clone, and compares their
+# output with README's.
 #
 #   Tests/Scripts/tour.sh GATEHOUSE     the built program; `swift build` is skipped
 set -uo pipefail
@@ -59,7 +59,9 @@ for index in "${!commands[@]}"; do
         }
     fi
 done
-grep -q '^intact' "$out" || { echo "log verify does not report an intact log:"; cat "$out"; exit 1; }
+grep -q '^intact' "$out" || {
+    echo "log verify does not report an intact log:"; cat "$out"; exit 1
+}
 for event in authn_login_success authn_token_created authn_token_verified authn_token_refreshed \
     session_logout authn_token_reuse; do
     grep -q "$event" logs/app.log || { echo "logs/app.log: no $event"; exit 1; }
