@@ -245,8 +245,8 @@ def check_encodings():
 def check_same_verdict():
     invalid = {
         "several errors": {"log": {"file": {"path": "logs/"}}, "server": {"port": -1},
-                        "token": {"keys": [{"id": "k", "secret_file": "none"}]},
-                        "login": {"users_file": "none.json"}},
+                           "token": {"keys": [{"id": "k", "secret_file": "none"}]},
+                           "login": {"users_file": "none.json"}},
         "repeated ids": {"token": {"keys": [{"id": "k", "secret_file": "token.key"}] * 2}},
         "a journal under /sys": {"state": {"revocations": "/sys/journal"}},
         "a socket that is too long": {"admin": {"socket": "s" * 120}},
@@ -263,7 +263,7 @@ def check_same_verdict():
             _, output, _ = check_agreement(folder, name, False)
             if name == "several errors":
                 for key in ("server.port", "token.keys[0].secret_file", "log.file.path",
-                              "login.users_file"):
+                            "login.users_file"):
                     expect(key in output, f"{key} is not named: {output}")
             if name == "repeated ids":
                 expect('"k"' in output and "token.keys[1]" in output, output)
@@ -319,7 +319,7 @@ def check_root_commands():
         give(os.path.join(folder, "logs"))
         os.lchown(folder, 12_345, 12_345)
         code, output = run("user", "list", "--users-file", os.path.join(folder, "users.json"),
-                         "--config", os.path.join(folder, "logs/config.json"))
+                           "--config", os.path.join(folder, "logs/config.json"))
         expect(code == 77, f"several accounts: {code} {output}")
     print("root in another account's folder: commands act as that account; serve, and files of "
           "several accounts, exit with 77")

@@ -126,8 +126,8 @@ def guess_passwords(server):
     for number in range(2, USERS + 2):
         while True:
             response = server.request("/login", "POST", json_body={"user_id": number,
-                                                            "password": "Winter2026!"},
-                               headers={"X-Forwarded-For": "203.0.113.9"})
+                                                                   "password": "Winter2026!"},
+                                      headers={"X-Forwarded-For": "203.0.113.9"})
             if response.status != 503:
                 break
             time.sleep(0.05)

@@ -70,7 +70,7 @@ def send(connection, data, pieces=1):
 
 
 def send_request(port, method, path, fields=(), body=None, host="sso.intranet", version="1.1",
-        source="127.0.0.1"):
+                 source="127.0.0.1"):
     """Sends one request on a connection, with Connection: close."""
     lines = [f"{method} {path} HTTP/{version}", "Connection: close"]
     lines += [f"Host: {host}"] if host is not None else []
@@ -181,7 +181,7 @@ def check_cross_site(program, whole):
         # The attacker chooses the origin. Each event is one line, and a short one.
         lines = len(log.splitlines())
         unusual = ["x" * 12000, "https://" + "a." * 3000 + "example", "\" user=1 \\", "a\tb | c",
-               "\xff\xfe\x85\xa0", "https://eyJhbGciOiJIUzI1NiJ9.e30.x", "=", "\xe2\x80\xa8"]
+                   "\xff\xfe\x85\xa0", "https://eyJhbGciOiJIUzI1NiJ9.e30.x", "=", "\xe2\x80\xa8"]
         for value in unusual:
             reply = send_request(port, "POST", "/login", [("Origin", value)], b"",
                                  source="127.0.0.8")
@@ -270,7 +270,7 @@ def check_verify(program):
                        f"{method} {path} with {fields}: {reply.status}")
                 count += 1
             reply = send_request(port, method, path, valid + [("Origin", "https://evil.example"),
-                                                    ("Sec-Fetch-Site", "cross-site")])
+                                                              ("Sec-Fetch-Site", "cross-site")])
             expect(reply.status == 204 and reply.fields.get("x-auth-user-id") == "1",
                    f"{method} {path} with a token: {reply.status}")
         for body in (b"", b"x", b"x" * 60_000):

@@ -114,7 +114,7 @@ def check_container(program):
                 env={}, capture_output=True, text=True, timeout=TIMEOUT, check=False)
             expect(check.returncode == 0, f"the health check: {check.returncode} {check.stderr}")
             login = http_request(f"http://127.0.0.1:{port}/login", "POST",
-                              json_body={"username": "alice", "password": PASSWORD})
+                                 json_body={"username": "alice", "password": PASSWORD})
             expect(login.status == 200, f"login: {login.status} {login.body}")
             resource = http_request(f"http://127.0.0.1:{port}/resource", token=login.json["token"])
             expect(resource.status == 200, f"resource: {resource.status}")

@@ -110,8 +110,8 @@ def check_other_libraries(server):
         from jose import jwt as jose
 
         claims = jose.decode(token, KEY, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER,
-                          options={f"require_{name}": True for name in
-                                   ("aud", "iat", "exp", "nbf", "iss", "sub", "jti")})
+                             options={f"require_{name}": True for name in
+                                      ("aud", "iat", "exp", "nbf", "iss", "sub", "jti")})
         expect(claims == expected, "python-jose returns other claims")
         names.append("python-jose")
     if importlib.util.find_spec("joserfc"):

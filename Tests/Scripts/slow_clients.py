@@ -335,6 +335,7 @@ def attacks(program, whole):
               + ", ".join(f"{kind} {statistics.median(values) * 1000:.2f} ms"
                           for kind, values in slow.items()))
 
+
 @contextlib.contextmanager
 def attacking(server, kind, options):
     """Runs slowhttptest again and again, once its connections are open. It runs with low priority,

@@ -115,7 +115,7 @@ class Soak:
         self.server.process.send_signal(signal.SIGHUP)
         self.reloads += 1
         wait_until(lambda: self.tailed_events()["config_reload"] == self.reloads or None,
-                    "a config_reload event in log tail")
+                   "a config_reload event in log tail")
 
     def request(self, path, status, method="GET", **named):
         response = self.server.request(path, method, **named)
@@ -170,7 +170,7 @@ class Soak:
         """The log is intact at any time. Exit code 3: its last lines may not be sealed yet."""
         done = self.command("log", "verify")
         expect(done.returncode in (0, 3),
-                     f"log verify during the load: {done.returncode} {done.stdout.decode()}")
+               f"log verify during the load: {done.returncode} {done.stdout.decode()}")
 
     def run(self, seconds):
         address = self.server.url.removeprefix("http://").split(":")

@@ -182,7 +182,7 @@ class Clients:
     async def reuse_revoked(self, connection, token, method="GET", path="/resource"):
         """Sends a revoked token."""
         await self.request(connection, method, path, REVOKED, token,
-                       None if method == "GET" else b"")
+                           None if method == "GET" else b"")
         self.counts.reused += 1
 
     # Each of the following clients runs again and again.
@@ -267,7 +267,7 @@ class Clients:
             for method, path in [("GET", "/resource"), ("GET", "/verify"), ("POST", "/refresh"),
                                  ("POST", "/logout"), ("POST", "/logout/all")]:
                 await self.request(connection, method, path, expected, token,
-                               None if method == "GET" else b"")
+                                   None if method == "GET" else b"")
                 self.counts.reject(reason)
             await asyncio.sleep(0.01)
         session_over = sign(iat=now - 900, exp=now - 600, sxp=now - 600, sid="over", jti="over")
@@ -631,8 +631,8 @@ class Clients:
             self.repeat(self.one_at_a_time, self.crowd, pause=4),
             *(self.repeat(self.too_slow, kind, pause=0.5, duration=duration)
               for kind, duration in [("silent", HEAD_TIMEOUT), ("head", HEAD_TIMEOUT),
-                                  ("body", BODY_TIMEOUT), ("write", WRITE_TIMEOUT + spare),
-                                  ("idle", IDLE_TIMEOUT), ("idle", IDLE_TIMEOUT)]),
+                                     ("body", BODY_TIMEOUT), ("write", WRITE_TIMEOUT + spare),
+                                     ("idle", IDLE_TIMEOUT), ("idle", IDLE_TIMEOUT)]),
         ]
         tasks = [asyncio.ensure_future(client) for client in clients]
         await asyncio.gather(*tasks)
