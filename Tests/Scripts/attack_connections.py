@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""One client that wants all of a server: attack_connections.py PROGRAM [--whole]
+"""Attacks of one client that tries to use up a server: attack_connections.py PROGRAM [--whole]
 
-- heads, bodies, idle, responses: a network opens as many connections as it can and keeps them busy with
-  request heads that never end, bodies that never end, nothing, or responses that it does not take.
-  Clients of other networks get more than 95 % of their requests answered.
-- sync: a user's ended tokens come back as fast as they can, on a disk whose syncs take 50 ms each. Each
-  is CRITICAL, and on the disk before its answer. Others are as fast as before.
+- heads, bodies, idle, responses: one network opens as many connections as it can. It keeps them
+  busy with unfinished request heads, unfinished bodies, nothing, or responses that it does not
+  read. Clients of other networks get responses to more than
+  95 % of their requests.
+- sync: the revoked tokens of a user are sent as fast as possible, on a disk whose syncs take 50 ms.
+  Each use is CRITICAL, and on the disk before its response. Other clients are as fast as before.
 - logins: the same with `log.durability: synced` and logins.
 
-The slow disk is a library of Swift that is loaded before the program (LD_PRELOAD); `sync` and `logins`
-are not tried where there is no `swiftc`. By default it takes about 25 seconds; with --whole five times
+The slow disk is a library, written in Swift, that is loaded before the program (LD_PRELOAD). `sync`
+and `logins` are skipped where there is no `swiftc`. Takes about 25 seconds; with --whole five times
 as long.
 """
 
@@ -26,18 +27,21 @@ import tempfile
 import threading
 import time
 
-import house
-from house import expect, serving
+from server import expect, serving
 
 MAXIMUM = 300
-OTHERS = [f"127.9.0.{number}" for number in range(1, 9)]
-SHARE = 0.95
-SYNC = 0.05
-SLOW = """
+OTHER_ADDRESSES = [f"127.9.0.{number}" for number in range(1, 9)]
+MINIMUM_SHARE = 0.95
+SYNC_DURATION = 0.05
+SLOW_SYNC = """
 import Glibc
-@_cdecl("fdatasync") public func fdatasync(_ number: CInt) -> CInt { usleep(50_000); return fsync(number) }
+@_cdecl("fdatasync") public func fdatasync(_ descriptor: CInt) -> CInt {
+    usleep(50_000)
+    return fsync(descriptor)
+}
 """
-USERS = [("alice", "Alice", "correct horse battery alice"), ("bob", "Bob", "correct horse battery bob")]
+USERS = [("alice", "Alice", "correct horse battery alice"),
+         ("bob", "Bob", "correct horse battery bob")]
 
 
 def port_of(server):
@@ -55,7 +59,7 @@ def connect(port, source, receive_buffer=None):
 
 
 class Attacker:
-    """Keeps MAXIMUM connections of one network, and replaces those that it loses."""
+    """Keeps MAXIMUM connections of one network open, and replaces those that the server closes."""
 
     def __init__(self, port, first):
         self.port = port
@@ -69,10 +73,10 @@ class Attacker:
     def run(self):
         while not self.must_stop:
             now = time.monotonic()
-            # Those that the server has ended, or soon will.
+            # Connections that the server has closed, or will close soon.
             for _ in range(len(self.held)):
                 connection, since = self.held.popleft()
-                if now - since > 8 or self.has_ended(connection):
+                if now - since > 8 or self.is_closed(connection):
                     connection.close()
                 else:
                     self.held.append((connection, since))
@@ -88,10 +92,10 @@ class Attacker:
             time.sleep(0.01)
 
     @staticmethod
-    def has_ended(connection):
+    def is_closed(connection):
         try:
-            answer = connection.recv(12, socket.MSG_PEEK)
-            return answer in (b"", b"HTTP/1.1 503")
+            response = connection.recv(12, socket.MSG_PEEK)
+            return response in (b"", b"HTTP/1.1 503")
         except BlockingIOError:
             return False
         except OSError:
@@ -104,8 +108,9 @@ class Attacker:
             connection.close()
 
 
-def others(port, seconds):
-    """How the requests of others end, each on a connection of its own."""
+def request_from_others(port, seconds):
+    """Sends requests from other networks, each on a connection of its own.
+    Returns the number of each outcome, and the median time in seconds."""
     outcomes = collections.Counter()
     times = []
     end = time.monotonic() + seconds
@@ -114,7 +119,7 @@ def others(port, seconds):
         began = time.monotonic()
         index += 1
         try:
-            with connect(port, OTHERS[index % len(OTHERS)]) as connection:
+            with connect(port, OTHER_ADDRESSES[index % len(OTHER_ADDRESSES)]) as connection:
                 connection.sendall(
                     b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 outcomes[connection.recv(4096)[9:12].decode() or "closed"] += 1
@@ -131,30 +136,31 @@ KINDS = {
     "bodies": b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
               b"Content-Length: 4000\r\n\r\n{",
     "idle": b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    # As many as no socket takes without a reader.
+    # More responses than the socket buffers hold while the client does not read.
     "responses": b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 250,
 }
 
 
-def everything(program, seconds, workers):
+def check_connection_attacks(program, seconds, workers):
     with serving(program, server={"max_connections": MAXIMUM, "workers": workers}) as server:
         port = port_of(server)
         for name, first in KINDS.items():
             attacker = Attacker(port, first)
-            # Until all are open, and the server has done what it can for them.
+            # Until all connections are open, and the server has reacted to them.
             time.sleep(3 if name == "responses" else 1)
-            outcomes, median = others(port, seconds)
+            outcomes, median = request_from_others(port, seconds)
             attacker.stop()
             share = outcomes["200"] / sum(outcomes.values())
-            print(f"{name}: {len(attacker.held)} of {attacker.opened} connections held by one network, "
-                  f"{workers} workers; others: {dict(outcomes)}, median {median * 1000:.1f} ms",
-                  flush=True)
-            expect(share > SHARE, f"{name}: {share:.0%} of the others' requests are answered")
+            print(f"{name}: one network holds {len(attacker.held)} of {attacker.opened} "
+                  f"connections, {workers} workers; other networks: {dict(outcomes)}, "
+                  f"median {median * 1000:.1f} ms", flush=True)
+            expect(share > MINIMUM_SHARE,
+                   f"{name}: {share:.0%} of the requests from other networks were answered")
 
 
 @contextlib.contextmanager
 def slow_disk():
-    """The environment of a program whose syncs take their time; None where there is no compiler."""
+    """Makes syncs slow in programs that are started. Yields None where there is no compiler."""
     compiler = shutil.which("swiftc")
     if compiler is None:
         yield None
@@ -162,7 +168,7 @@ def slow_disk():
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "slow.swift")
         with open(source, "w", encoding="utf-8") as file:
-            file.write(SLOW)
+            file.write(SLOW_SYNC)
         library = os.path.join(folder, "slow.so")
         done = subprocess.run(
             [compiler, "-O", "-emit-library", "-parse-as-library", "-o", library, source],
@@ -179,24 +185,24 @@ class Connection:
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
 
-    def ask(self, method, path, token=None, body=None):
+    def request(self, method, path, token=None, body=None):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body)
         self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
-        return answer.status, answer.read()
+        response = self.connection.getresponse()
+        return response.status, response.read()
 
     def login(self, name):
-        status, body = self.ask(
+        status, body = self.request(
             "POST", "/login", body={"username": name, "password": f"correct horse battery {name}"})
         expect(status == 200, f"login of {name}: {status} {body!r}")
         return json.loads(body)["token"]
 
 
 def measure(port, token, seconds):
-    """Requests a second, and the time that 90 of 100 take at most."""
+    """Requests a second, and the 90th percentile of their time in seconds."""
     times = []
     end = time.monotonic() + seconds
 
@@ -204,7 +210,7 @@ def measure(port, token, seconds):
         connection = Connection(port)
         while time.monotonic() < end:
             began = time.monotonic()
-            status, _ = connection.ask("GET", "/resource", token)
+            status, _ = connection.request("GET", "/resource", token)
             expect(status == 200, f"GET /resource: {status}")
             times.append(time.monotonic() - began)
             time.sleep(0.002)
@@ -218,19 +224,18 @@ def measure(port, token, seconds):
     return len(times) / seconds, times[len(times) * 9 // 10]
 
 
-def beside(name, port, good, seconds, attack):
-    """Others beside an attack, and before it."""
+def check_under_attack(name, port, good, seconds, attack):
+    """Measures other clients before and during an attack."""
     quiet, quiet_time = measure(port, good, seconds)
     stop = threading.Event()
-    answered = collections.Counter()
+    durations = []
 
     def run(part):
         connection = Connection(port)
         while not stop.is_set():
             began = time.monotonic()
             attack(connection, part)
-            answered["all"] += 1
-            answered["slowly"] += time.monotonic() - began >= SYNC * 0.9
+            durations.append(time.monotonic() - began)
 
     threads = [threading.Thread(target=run, args=(part,), daemon=True) for part in range(8)]
     for thread in threads:
@@ -239,46 +244,49 @@ def beside(name, port, good, seconds, attack):
     stop.set()
     for thread in threads:
         thread.join()
-    print(f"{name}: others {quiet:.0f}/s before and {loud:.0f}/s beside it, 90 % within "
-          f"{quiet_time * 1000:.1f} and {loud_time * 1000:.1f} ms; {answered['all']} answers waited "
-          f"for, {answered['slowly']} of them for a sync", flush=True)
-    expect(answered["slowly"] >= answered["all"] * 0.9 > 0, f"{name}: answers do not wait for the disk")
-    expect(loud_time < SYNC / 2, f"{name}: others wait {loud_time * 1000:.1f} ms")
+    after_sync = sum(duration >= SYNC_DURATION * 0.9 for duration in durations)
+    print(f"{name}: other clients {quiet:.0f} requests/s before and {loud:.0f} during the attack, "
+          f"90 % within {quiet_time * 1000:.1f} and {loud_time * 1000:.1f} ms; "
+          f"{len(durations)} responses, {after_sync} of them after a sync", flush=True)
+    expect(after_sync >= len(durations) * 0.9 > 0,
+           f"{name}: responses do not wait for the disk")
+    expect(loud_time < SYNC_DURATION / 2,
+           f"{name}: other clients wait {loud_time * 1000:.1f} ms")
 
 
-def syncs(program, seconds):
+def check_slow_disk(program, seconds):
     with slow_disk() as library:
         if library is None:
-            print("sync, logins: not tried, there is no swiftc", flush=True)
+            print("sync, logins: skipped, there is no swiftc", flush=True)
             return
         with serving(program, USERS) as server:
             port = port_of(server)
             client = Connection(port)
             good = client.login("alice")
-            ended = [client.login("bob") for _ in range(8)]
-            expect(client.ask("POST", "/logout/all", ended[0])[0] == 204, "logout/all")
+            revoked = [client.login("bob") for _ in range(8)]
+            expect(client.request("POST", "/logout/all", revoked[0])[0] == 204, "logout/all")
 
             def replay(connection, part):
-                status, _ = connection.ask("GET", "/resource", ended[part])
-                expect(status == 401, f"an ended token: {status}")
+                status, _ = connection.request("GET", "/resource", revoked[part])
+                expect(status == 401, f"a revoked token: {status}")
 
-            beside("sync", port, good, seconds, replay)
+            check_under_attack("sync", port, good, seconds, replay)
         with serving(program, USERS, log={"durability": "synced", "file": {"path": "app.log"},
                                           "stderr": {"level": "CRITICAL"}}) as server:
             port = port_of(server)
             good = Connection(port).login("alice")
-            beside("logins", port, good, seconds, lambda connection, _: connection.login("bob"))
+            check_under_attack(
+                "logins", port, good, seconds, lambda connection, _: connection.login("bob"))
 
 
 def main():
     program = sys.argv[1]
-    longer = 5 if "--whole" in sys.argv else 1
-    everything(program, 2 * longer, 2)
-    if longer > 1:
-        everything(program, 2 * longer, 1)
-    syncs(program, 2 * longer)
+    factor = 5 if "--whole" in sys.argv else 1
+    check_connection_attacks(program, 2 * factor, 2)
+    if factor > 1:
+        check_connection_attacks(program, 2 * factor, 1)
+    check_slow_disk(program, 2 * factor)
 
 
 if __name__ == "__main__":
-    house.PATIENCE = 60
     main()

@@ -1,11 +1,10 @@
-"""Forges the logs of a server without having the key: what no server wrote is never proven.
+"""Forges the logs of a server without the key. Lines that no server wrote must never be proven.
 
     python3 attack_forged_log.py GATEHOUSE [--whole]
 
 Each case starts a server in a folder of its own, changes the log's folder as a process of the same
-account could, and runs `gatehouse log verify`. A case is good if the forged line is in no file that
-a verification calls intact: exit code 1, or 3 with the file and the line by name. Cases that an
-operator or logrotate(8) may cause must stay intact.
+account could, and runs `gatehouse log verify`. A case passes if no file that contains the forged
+line is reported as intact: exit code 1, or exit code 3 with the file and the line in the report.
 """
 
 import concurrent.futures
@@ -22,7 +21,7 @@ import tempfile
 import time
 import urllib.request
 
-import house
+from server import RUNNING_PROCESSES, expect, free_port, wait_until
 
 MARK = "203.0.113.66"
 FORGED = ("2026-11-29T03:00:00.000Z | INFO | security | authn_login_success user=2 "
@@ -32,11 +31,11 @@ ROTATION = "2026-11-29T03:00:00.000Z | INFO | log | log_rotate file={} reason=si
 
 
 class Case:
-    """A server with both logs, and a folder for it."""
+    """A server with both logs, in a folder of its own."""
 
     def __init__(self, gatehouse, folder):
         self.gatehouse, self.folder = gatehouse, folder
-        self.port = house.free_port()
+        self.port = free_port()
         self.process = None
         key = subprocess.run([gatehouse, "secret"], capture_output=True, check=True).stdout
         self.write("token.key", key)
@@ -63,34 +62,34 @@ class Case:
         self.process = subprocess.Popen(
             [self.gatehouse, "--config", os.path.join(self.folder, "config.json")],
             stderr=subprocess.DEVNULL)
-        house.RUNNING.add(self.process)
-        house.until(self.is_up, "a server")
+        RUNNING_PROCESSES.add(self.process)
+        wait_until(self.is_up, "the start of a server")
 
     def is_up(self):
-        house.expect(self.process.poll() is None, "the server did not start")
+        expect(self.process.poll() is None, "the server did not start")
         try:
-            self.ask("/health/live")
+            self.request("/health/live")
             return True
         except OSError:
             return None
 
-    def ask(self, path, body=None):
+    def request(self, path, body=None):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", body,
             {"Content-Type": "application/json"} if body else {})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read()
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.read()
 
     def login(self):
-        self.ask("/login", b'{"user_id":1}')
+        self.request("/login", b'{"user_id":1}')
 
-    def end(self, number=signal.SIGTERM):
+    def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         self.process.wait(20)
-        house.RUNNING.discard(self.process)
+        RUNNING_PROCESSES.discard(self.process)
 
-    def look(self):
-        """Long enough for the server to look at its files, and to seal."""
+    def wait_for_seal(self):
+        """Waits until the server has checked its files and written a seal."""
         time.sleep(1.3)
         self.login()
         time.sleep(0.3)
@@ -106,7 +105,7 @@ class Case:
 
 
 def foreign_seal(case, log, lines):
-    """A seal of a key of the attacker's own, that goes on from the last one."""
+    """A seal with the attacker's own key, which continues the chain of the last seal."""
     last = case.last_seal(log)
     sequence = int(re.search(r"sequence=(\d+)", last).group(1)) + 1
     previous = re.search(r"mac=([0-9a-f]{64})", last).group(1)
@@ -119,17 +118,17 @@ def foreign_seal(case, log, lines):
     return f"{head} mac={code}\n"
 
 
-# What is put behind or in the place of the log's lines.
+# The text that is written after the log's lines, or in place of them.
 FORGERIES = {
     "lines": lambda case, log: FORGED,
-    "without a line end": lambda case, log: FORGED[:-1],
-    "behind an opening": lambda case, log: OPENING + FORGED,
-    "behind a rotation": lambda case, log: ROTATION.format(log + ".000001") + FORGED,
-    "behind a retention": lambda case, log: (
+    "without a line feed": lambda case, log: FORGED[:-1],
+    "after a log_open": lambda case, log: OPENING + FORGED,
+    "after a log_rotate": lambda case, log: ROTATION.format(log + ".000001") + FORGED,
+    "after a log_retention": lambda case, log: (
         "2026-11-29T03:00:00.000Z | INFO | log | log_retention n=1 "
         f"file={log}.000001 sequence=1 reason=count\n" + FORGED),
     "with a seal of another key": lambda case, log: FORGED + foreign_seal(case, log, FORGED),
-    "with our last seal": lambda case, log: FORGED + case.last_seal(log) + "\n",
+    "with a copy of the last seal": lambda case, log: FORGED + case.last_seal(log) + "\n",
 }
 
 
@@ -169,17 +168,17 @@ def hard_link(case, log, text):
     os.link(case.path("other"), case.path(log))
 
 
-def older(case, log, text):
-    """The log as it was at its first seal, and forged lines behind that."""
+def restore_older(case, log, text):
+    """Replaces the log with its lines up to the first seal and the forged lines."""
     lines = case.read(log).splitlines(keepends=True)
     end = next(i for i, line in enumerate(lines) if " log_seal " in line) + 1
     replace(case, log, "".join(lines[:end]) + text)
 
 
-WAYS = {"appended": append, "in its place": replace, "in its place, the log moved":
-        move_and_replace, "a copy of the log and": copy_and_add, "written over it": overwrite,
-        "written over it, longer": overwrite_longer, "through a hard link": hard_link,
-        "an older log and": older}
+WAYS = {"appended": append, "replaced": replace, "replaced after a rename": move_and_replace,
+        "appended to a copy": copy_and_add, "overwritten": overwrite,
+        "overwritten with more": overwrite_longer, "through a hard link": hard_link,
+        "appended to an older log": restore_older}
 
 
 def attack(gatehouse, moment, log, way, forgery):
@@ -187,31 +186,31 @@ def attack(gatehouse, moment, log, way, forgery):
         case = Case(gatehouse, folder)
         case.start()
         case.login()
-        case.look()
+        case.wait_for_seal()
         if not os.path.exists(case.path(log)):
-            case.end()
+            case.stop()
             return None
         if moment == "killed":
-            case.end(signal.SIGKILL)
+            case.stop(signal.SIGKILL)
         elif moment == "stopped":
-            case.end()
+            case.stop()
         WAYS[way](case, log, FORGERIES[forgery](case, log))
         if moment == "running":
-            case.look()
+            case.wait_for_seal()
         else:
             case.start()
-            case.look()
-        case.end()
+            case.wait_for_seal()
+        case.stop()
         code, report = case.verify()
-        return judge(case, code, report)
+        return find_problem(case, code, report)
 
 
-def judge(case, code, report):
-    """A sentence about what is wrong, or an empty one."""
+def find_problem(case, code, report):
+    """The problem with the result of a verification, or an empty text."""
     faults = report.get("faults", [])
     if code == 1:
-        return "" if faults else "tampered, without a fault"
-    # Lines that are in no file of the log need no name, and the others do.
+        return "" if faults else "exit 1 without a fault"
+    # Every forged line in a file of the log must be named. Lines in no such file need not be.
     names = [file["name"] for file in report.get("files", [])]
     for name in names:
         for number, line in enumerate(case.read(name).splitlines(), 1):
@@ -222,12 +221,12 @@ def judge(case, code, report):
     return "" if code == 3 else f"exit {code}"
 
 
-# MARK: What must stay intact
+# MARK: Changes that must leave the log intact
 
-def clean(case):
+def run_server(case):
     case.start()
-    case.look()
-    case.end()
+    case.wait_for_seal()
+    case.stop()
 
 
 def logrotate_create(case):
@@ -237,55 +236,55 @@ def logrotate_create(case):
     with open(case.path("app.log"), "w", encoding="utf-8"):
         pass
     case.process.send_signal(signal.SIGHUP)
-    case.look()
-    case.end()
+    case.wait_for_seal()
+    case.stop()
 
 
 def logrotate_without_signal(case):
     case.start()
     case.login()
     os.rename(case.path("app.log"), case.path("app.log.1"))
-    case.look()
-    case.end()
+    case.wait_for_seal()
+    case.stop()
 
 
 def rotated_between(case):
-    clean(case)
+    run_server(case)
     os.rename(case.path("app.log"), case.path("app.log.1"))
-    clean(case)
+    run_server(case)
 
 
 def restored(case):
-    clean(case)
+    run_server(case)
     shutil.copytree(os.path.join(case.folder, "logs"), os.path.join(case.folder, "backup"),
                     ignore=shutil.ignore_patterns("*.sock"))
     shutil.rmtree(os.path.join(case.folder, "logs"))
     os.rename(os.path.join(case.folder, "backup"), os.path.join(case.folder, "logs"))
-    clean(case)
+    run_server(case)
 
 
-INTACT = {"two runs": lambda case: (clean(case), clean(case)), "logrotate, create":
+INTACT = {"two runs": lambda case: (run_server(case), run_server(case)), "logrotate, create":
           logrotate_create, "logrotate, no signal": logrotate_without_signal,
           "moved between two runs": rotated_between, "restored from a backup": restored}
 
 
-def killed(gatehouse):
-    """A server that was killed has lost no line, and those after its last seal are named."""
+def find_problem_after_kill(gatehouse):
+    """After a kill no line is lost, and those after the last seal are reported as not proven."""
     with tempfile.TemporaryDirectory() as folder:
         case = Case(gatehouse, folder)
         case.start()
-        case.look()
+        case.wait_for_seal()
         for _ in range(5):
             case.login()
-        case.end(signal.SIGKILL)
+        case.stop(signal.SIGKILL)
         before = case.read("app.log")
-        clean(case)
+        run_server(case)
         code, report = case.verify()
         if not case.read("app.log").startswith(before.rstrip("\n")):
-            return "the start changed what the killed one wrote"
+            return "the next start changed lines of the killed server"
         named = [fault for fault in report["faults"] if fault["kind"] == "not proven"]
-        isSealed = " log_seal " in before.splitlines()[-1]
-        return "" if code == (0 if isSealed else 3) and bool(named) != isSealed else (
+        is_sealed = " log_seal " in before.splitlines()[-1]
+        return "" if code == (0 if is_sealed else 3) and bool(named) != is_sealed else (
             f"exit {code}: {report['faults']}")
 
 
@@ -296,33 +295,33 @@ def main():
              for log in ("app.log", "audit.log") for moment in ("running", "stopped", "killed")
              for way in WAYS for forgery in FORGERIES]
     if not whole:
-        # Each way and each forgery at one moment at least.
-        usual = [("running", "in its place, the log moved", "lines"),
-                 ("stopped", "appended", "with a seal of another key"),
-                 ("killed", "in its place", "behind a rotation")]
-        cases = [("app.log", *rest) for rest in usual] + [("audit.log", *usual[0])]
-        cases = [(moment, log, way, forgery) for log, moment, way, forgery in cases]
+        # One case for each moment and each log.
+        cases = [("running", "app.log", "replaced after a rename", "lines"),
+                 ("stopped", "app.log", "appended", "with a seal of another key"),
+                 ("killed", "app.log", "replaced", "after a log_rotate"),
+                 ("running", "audit.log", "replaced after a rename", "lines")]
     failures = 0
 
-    def say(name, problem):
+    def print_result(name, problem):
         nonlocal failures
         failures += bool(problem)
-        print(f"{'FAILED' if problem else 'good'}: {name}{': ' + problem if problem else ''}",
+        print(f"{'FAILED' if problem else 'passed'}: {name}{': ' + problem if problem else ''}",
               flush=True)
 
-    # A case waits most of its time.
+    # A case waits for most of its time.
     with concurrent.futures.ThreadPoolExecutor(6 if whole else 2) as pool:
         done = pool.map(lambda case: attack(gatehouse, *case), cases)
         for (moment, log, way, forgery), problem in zip(cases, done):
             if problem is not None:
-                say(f"{log}, {moment}: {way} {forgery}", problem)
+                print_result(f"{log}, {moment}: {way} {forgery}", problem)
     for name, run in list(INTACT.items())[:None if whole else 2]:
         with tempfile.TemporaryDirectory() as folder:
             case = Case(gatehouse, folder)
             run(case)
             code, report = case.verify()
-            say(f"intact: {name}", "" if code == 0 else f"exit {code}: {report}")
-    say("killed: no line is lost, and those that are not proven are named", killed(gatehouse))
+            print_result(f"intact: {name}", "" if code == 0 else f"exit {code}: {report}")
+    print_result("killed: no line is lost, and the unproven ones are named",
+                 find_problem_after_kill(gatehouse))
     sys.exit(1 if failures else 0)
 
 

@@ -1,11 +1,12 @@
-"""Tries to flush evidence out of the audit log, and to hide behind a flood.
+"""Tries to remove evidence from the audit log by flooding it.
 
     python3 attack_log_flood.py GATEHOUSE [--whole]
 
-Clients without credentials flood from one address, from an IPv6 /64, from a /48 and from many networks
-(which a trusted proxy names), and a client floods with one token. Then the evidence of before has to be
-in the audit log, its bytes within the budget, every refusal in a line or in a summary, every user whose
-password was tried named, and `log verify` content with both files.
+Clients without credentials flood from one address, from an IPv6 /64, from a /48 and from many
+networks (which a trusted proxy names), and one client floods with one token. Afterwards the audit
+log must have the evidence from before the flood, stay within its budget in bytes, have every
+refusal in a line or in a summary, and name every user whose password was guessed. `log verify` must
+accept both logs.
 """
 
 import glob
@@ -14,33 +15,34 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 
-from house import PATIENCE, expect, serving
+from server import TIMEOUT, expect, serving
 
 BURST, RATE = 1 << 20, 500
 USER_BURST, USER_RATE = 256 << 10, 100
 USERS = 48
 
 
-def checked(condition, what):
-    expect(condition, what)
-    print(f"ok: {what}")
+def check(condition, fact):
+    expect(condition, fact)
+    print(f"ok: {fact}")
 
 
 class Flood:
-    """Requests of `make`, pipelined, on some connections for some seconds."""
+    """Sends requests of `make`, pipelined, on some connections for some seconds."""
 
     def __init__(self, url, make, seconds, connections=2):
         host, port = url.removeprefix("http://").rsplit(":", 1)
-        self.place = (host, int(port))
+        self.address = (host, int(port))
         self.make = make
         self.end = time.monotonic() + seconds
-        self.answers = 0
+        self.responses = 0
         self.lock = threading.Lock()
         threads = [threading.Thread(target=self.run) for _ in range(connections)]
         for thread in threads:
@@ -49,9 +51,9 @@ class Flood:
             thread.join()
 
     def run(self):
-        answers = 0
+        responses = 0
         while time.monotonic() < self.end:
-            with socket.create_connection(self.place, timeout=PATIENCE) as client:
+            with socket.create_connection(self.address, timeout=TIMEOUT) as client:
                 while time.monotonic() < self.end:
                     batch = [self.make() for _ in range(64)]
                     client.sendall(b"".join(batch))
@@ -63,11 +65,11 @@ class Flood:
                         rest += data
                         found += rest.count(b"HTTP/1.1 ")
                         rest = rest[-8:] if not rest.endswith(b"HTTP/1.1 ") else b""
-                    answers += found
+                    responses += found
                     if found < len(batch):
                         break
         with self.lock:
-            self.answers += answers
+            self.responses += responses
 
 
 def get(address=None, token=None):
@@ -79,7 +81,7 @@ def get(address=None, token=None):
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def groups(count):
+def random_groups(count):
     return ":".join(f"{random.getrandbits(16):x}" for _ in range(count))
 
 
@@ -93,8 +95,9 @@ def read(folder, name):
     return lines
 
 
-def is_own(line):
-    return " | log | " in line
+def size(lines):
+    """The bytes of lines in a file."""
+    return sum(len(line.encode()) + 1 for line in lines)
 
 
 def is_summary(line):
@@ -102,13 +105,13 @@ def is_summary(line):
 
 
 def is_budgeted(line):
-    """A refusal of the flood, or a summary of such."""
+    """Whether a line is a refusal of a client without credentials, or a summary of such."""
     return re.search(r" \| (authn_token_rejected|authn_login_fail|authn_login_lock|http_refused|"
                      r"authn_login_throttled) ", line) is not None
 
 
-def told(lines, event):
-    """How many events of a name the lines tell of."""
+def count_events(lines, event):
+    """The number of events with a name, according to lines and summaries."""
     total = 0
     for line in lines:
         if f" | {event} " in line:
@@ -117,23 +120,23 @@ def told(lines, event):
     return total
 
 
-def spray(house):
-    """One guess at each account, as fast as the server takes them."""
+def guess_passwords(server):
+    """Guesses one password for each account, as fast as the server accepts it."""
     statuses = []
     for number in range(2, USERS + 2):
         while True:
-            answer = house.ask("/login", "POST", json_body={"user_id": number,
-                                                            "password": "Winter2026!"},
-                               headers={"X-Forwarded-For": "203.0.113.9"})
-            if answer.status != 503:
+            response = server.request("/login", "POST", json_body={"user_id": number,
+                                                                   "password": "Winter2026!"},
+                                      headers={"X-Forwarded-For": "203.0.113.9"})
+            if response.status != 503:
                 break
             time.sleep(0.05)
-        statuses.append(answer.status)
+        statuses.append(response.status)
     return statuses
 
 
-def users_file(folder, program):
-    """Many users with one hash each, cheaper than adding them one by one."""
+def add_users(folder):
+    """Adds users that share one hash to the users file, which is faster than `user add`."""
     path = os.path.join(folder, "users.json")
     with open(path, encoding="utf-8") as file:
         users = json.load(file)
@@ -144,130 +147,148 @@ def users_file(folder, program):
         json.dump(users, file)
 
 
-def attack(program, seconds):
-    # Small files: were all of it kept, there would be many, and were any of it lost, it would show.
+def check_flood(program, seconds):
+    # Small files: if all of the flood were kept there would be many files, and a lost line is
+    # noticed.
     log = {"file": {"path": "app.log", "max_size": "1MiB", "keep": 2},
            "audit": {"path": "audit.log", "max_size": "128KiB"},
            "stderr": {"level": "CRITICAL"}}
     with serving(program, [("u1", "Ursula", "correct horse battery staple")], log=log,
                  server={"trusted_proxies": ["127.0.0.1"]},
-                 login={"max_attempts": 0}) as house:
-        users_file(house.folder, program)
-        os.kill(house.process.pid, 1)
-        begun = time.time()
+                 login={"max_attempts": 0}) as server:
+        add_users(server.folder)
+        os.kill(server.process.pid, signal.SIGHUP)
+        began = time.time()
         time.sleep(1)
-        token = house.login()
-        evidence = [line for line in read(house.folder, "audit.log")
+        token = server.login()
+        evidence = [line for line in read(server.folder, "audit.log")
                     if "authn_login_success" in line or "authn_token_created" in line]
-        checked(len(evidence) == 2, "a login is in the audit log")
-
-        floods = {
-            "one address": lambda: get("198.51.100.7"),
-            "a /64": lambda: get(f"2001:db8:1:2:{groups(4)}"),
-            "a /48": lambda: get(f"2001:db8:2:{groups(5)}"),
-            "many networks": lambda: get(f"2001:{groups(7)}"),
-            "many IPv4 addresses": lambda: get(".".join(
-                str(random.randrange(1, 255)) for _ in range(4))),
-        }
-        refused = 0
-        for name, make in floods.items():
-            flood = Flood(house.url, make, seconds)
-            refused += flood.answers
-            print(f"    {flood.answers} refused requests from {name}")
-        statuses = spray(house)
-        checked(statuses.count(401) == USERS, f"{USERS} accounts had one guess each")
-        good = Flood(house.url, lambda: get(token=token), seconds).answers
-        print(f"    {good} requests with one token")
-        bad = Flood(house.url, lambda: get(token=token[:-6] + "AAAAAA"), seconds).answers
-        refused += bad
-        print(f"    {bad} requests with a forged one")
-        house.ask("/logout", "POST", token=token)
-        reused = Flood(house.url, lambda: get(token=token), seconds).answers
-        print(f"    {reused} requests with one that was logged out")
-        house.stop()
-        lasted = time.time() - begun
-
-        audit = read(house.folder, "audit.log")
-        lines = set(audit)
-        checked(all(line in lines for line in evidence), "the login of before is still there")
-        named = {int(match.group(1)) for line in audit
-                 if (match := re.search(r"authn_login_fail user=(\d+)", line))}
-        checked(named >= set(range(2, USERS + 2)), "every user of the spray is named")
-        checked(any("session_logout" in line for line in audit), "the logout is there")
-
-        spent = sum(len(line.encode()) + 1 for line in audit if is_budgeted(line))
-        allowed = BURST + RATE * lasted
-        checked(spent <= allowed,
-                f"{spent} bytes without credentials are no more than {allowed:.0f}")
-        reuse = sum(len(line.encode()) + 1 for line in audit if " | authn_token_reuse " in line)
-        checked(reuse <= USER_BURST + USER_RATE * lasted,
-                f"{reuse} bytes with one token are no more than a user's budget")
-        checked(all(len(line.encode()) < 1024 for line in audit if is_budgeted(line)),
-                "no such line is over 1 KiB")
-        seals = sum(" | log_seal " in line for line in audit)
-        files = len(glob.glob(os.path.join(house.folder, "audit.log*")))
-        checked(seals <= lasted / 10 + 3 + 2 * files, f"{seals} seals in {lasted:.0f} s")
-
-        checked(told(audit, "authn_token_rejected") == refused,
-                f"all {refused} refusals are told of in the audit log")
-        checked(told(audit, "authn_token_reuse") == reused, "and all that came back")
-        summaries = [line for line in audit if is_summary(line)]
-        checked(summaries and not any(re.search(r" user=", line) for line in summaries),
-                f"{len(summaries)} summaries name no user")
-        checked(not any("authn_token_verified" in line for line in audit),
-                "no verification is in the audit log")
+        check(len(evidence) == 2, "a login is in the audit log")
+        refused, reused = flood(server, token, seconds)
+        server.stop()
+        duration = time.time() - began
+        audit = read(server.folder, "audit.log")
+        check_evidence(audit, evidence)
+        check_budgets(audit, duration, len(glob.glob(os.path.join(server.folder, "audit.log*"))))
+        check_counts(audit, refused, reused)
         for name in ["audit.log", "app.log"]:
-            done = subprocess.run(
-                [os.path.abspath(program), "log", "verify", "--config",
-                 os.path.join(house.folder, "config.json"),
-                 *sorted(glob.glob(os.path.join(house.folder, name + ".0*"))),
-                 os.path.join(house.folder, name)],
-                capture_output=True, timeout=PATIENCE, check=False)
-            checked(done.returncode == 0 or name == "app.log" and done.returncode == 3,
-                    f"{name}: {done.stdout.decode().splitlines()[-1]}")
+            verify(program, server.folder, name)
 
 
-def session(connection, user):
-    """Begins, renews and ends a session of the demo."""
+def flood(server, token, seconds):
+    """Floods from different networks and with different tokens. Ends the session of the token.
+    Returns the number of refused requests, and that of requests with the revoked token."""
+    floods = {
+        "one address": lambda: get("198.51.100.7"),
+        "a /64": lambda: get(f"2001:db8:1:2:{random_groups(4)}"),
+        "a /48": lambda: get(f"2001:db8:2:{random_groups(5)}"),
+        "many networks": lambda: get(f"2001:{random_groups(7)}"),
+        "many IPv4 addresses": lambda: get(".".join(
+            str(random.randrange(1, 255)) for _ in range(4))),
+    }
+    refused = 0
+    for name, make in floods.items():
+        responses = Flood(server.url, make, seconds).responses
+        refused += responses
+        print(f"    {responses} refused requests from {name}")
+    statuses = guess_passwords(server)
+    check(statuses.count(401) == USERS, f"one password was guessed for each of {USERS} accounts")
+    accepted = Flood(server.url, lambda: get(token=token), seconds).responses
+    print(f"    {accepted} requests with one token")
+    forged = Flood(server.url, lambda: get(token=token[:-6] + "AAAAAA"), seconds).responses
+    refused += forged
+    print(f"    {forged} requests with a forged token")
+    server.request("/logout", "POST", token=token)
+    reused = Flood(server.url, lambda: get(token=token), seconds).responses
+    print(f"    {reused} requests with a revoked token")
+    return refused, reused
+
+
+def check_evidence(audit, evidence):
+    check(set(evidence) <= set(audit), "the login before the flood is still in the audit log")
+    named = {int(match.group(1)) for line in audit
+             if (match := re.search(r"authn_login_fail user=(\d+)", line))}
+    check(named >= set(range(2, USERS + 2)), "each account with a guessed password is named")
+    check(any("session_logout" in line for line in audit), "the logout is in the audit log")
+
+
+def check_budgets(audit, duration, files):
+    spent = size(line for line in audit if is_budgeted(line))
+    allowed = BURST + RATE * duration
+    check(spent <= allowed,
+          f"{spent} bytes of clients without credentials are at most {allowed:.0f}")
+    reuse = size(line for line in audit if " | authn_token_reuse " in line)
+    check(reuse <= USER_BURST + USER_RATE * duration,
+          f"{reuse} bytes of one token are at most the budget of a user")
+    check(all(len(line.encode()) < 1024 for line in audit if is_budgeted(line)),
+          "each of these lines is shorter than 1 KiB")
+    seals = sum(" | log_seal " in line for line in audit)
+    check(seals <= duration / 10 + 3 + 2 * files, f"{seals} seals in {duration:.0f} s")
+
+
+def check_counts(audit, refused, reused):
+    check(count_events(audit, "authn_token_rejected") == refused,
+          f"the audit log has all {refused} refusals, in lines or summaries")
+    check(count_events(audit, "authn_token_reuse") == reused,
+          f"and all {reused} uses of the revoked token")
+    summaries = [line for line in audit if is_summary(line)]
+    check(summaries and not any(re.search(r" user=", line) for line in summaries),
+          f"{len(summaries)} summaries name no user")
+    check(not any("authn_token_verified" in line for line in audit),
+          "the audit log has no successful verification")
+
+
+def verify(program, folder, name):
+    done = subprocess.run(
+        [os.path.abspath(program), "log", "verify", "--config",
+         os.path.join(folder, "config.json"),
+         *sorted(glob.glob(os.path.join(folder, name + ".0*"))), os.path.join(folder, name)],
+        capture_output=True, timeout=TIMEOUT, check=False)
+    check(done.returncode == 0 or name == "app.log" and done.returncode == 3,
+          f"{name}: {done.stdout.decode().splitlines()[-1]}")
+
+
+def run_session(connection, user):
+    """Starts, refreshes and ends a session of the demo."""
     token = None
     for path in ["/login", "/refresh", "/refresh", "/logout", "/resource"]:
         fields = {"Content-Type": "application/json"} if path == "/login" else {
             "Authorization": f"Bearer {token}"}
-        body = json.dumps({"user_id": user}) if path == "/login" else None
-        connection.request("GET" if path == "/resource" else "POST", path, body, fields)
+        content = json.dumps({"user_id": user}) if path == "/login" else None
+        connection.request("GET" if path == "/resource" else "POST", path, content, fields)
         with connection.getresponse() as response:
-            answer = response.read()
+            body = response.read()
             expect(response.status == (401 if path == "/resource" else
                                        204 if path == "/logout" else 200),
                    f"{path}: {response.status}")
         if path in ["/login", "/refresh"]:
-            token = json.loads(answer)["token"]
+            token = json.loads(body)["token"]
 
 
-def demo(program, count):
-    """In the demo everyone can have sessions of any user: all their lines share one budget."""
+def check_demo(program, count):
+    """In demo mode a client can have sessions of any user, so all lines share one budget."""
     log = {"file": {"path": "app.log"}, "audit": {"path": "audit.log"}}
-    with serving(program, log=log) as house:
-        begun = time.time()
-        connection = http.client.HTTPConnection(house.url.removeprefix("http://"))
+    with serving(program, log=log) as server:
+        began = time.time()
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
         for index in range(count):
-            session(connection, 1 + index % 2)
+            run_session(connection, 1 + index % 2)
         connection.close()
-        house.stop()
-        audit = [line for line in read(house.folder, "audit.log") if " | security | " in line]
-        spent = sum(len(line.encode()) + 1 for line in audit)
-        allowed = BURST + RATE * (time.time() - begun)
-        whole = read(house.folder, "app.log")
-        checked(sum("session_logout" in line for line in whole) == count,
-                f"the demo's log has all {count} sessions")
-        checked(spent <= allowed,
-                f"{spent} bytes of the demo's sessions in the audit log are no more than "
-                f"{allowed:.0f}")
+        server.stop()
+        audit = [line for line in read(server.folder, "audit.log") if " | security | " in line]
+        spent = size(audit)
+        allowed = BURST + RATE * (time.time() - began)
+        whole = read(server.folder, "app.log")
+        check(sum("session_logout" in line for line in whole) == count,
+              f"the application log has all {count} sessions of the demo")
+        check(spent <= allowed,
+              f"{spent} bytes of the demo's sessions in the audit log are at most {allowed:.0f}")
 
 
 def main():
-    attack(sys.argv[1], 30 if "--whole" in sys.argv[2:] else 2)
-    demo(sys.argv[1], 4000)
+    check_flood(sys.argv[1], 30 if "--whole" in sys.argv[2:] else 2)
+    check_demo(sys.argv[1], 4000)
 
 
-main()
+if __name__ == "__main__":
+    main()

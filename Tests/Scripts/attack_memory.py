@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What a process that is looked into gives away: attack_memory.py PROGRAM
+"""Searches the memory of a server for passwords and tokens: attack_memory.py PROGRAM
 
-- Its core files are switched off, and no other process of its user may read its memory.
-- As root, which may: after logins, whole and in pieces, right and wrong, by content with a length and in
-  chunks, and after the connections have ended, no password is in the memory, nor the tokens that were
-  given out and those that were sent.
+- The server has core files switched off. Another process of its user may not read its memory.
+- Root may read it. After logins, correct and wrong, in one piece and in several, by Content-Length
+  and in chunks, and after the connections have ended, it contains no password and no token that was
+  issued or sent.
 """
 
 import json
@@ -14,10 +14,10 @@ import socket
 import sys
 import time
 
-from house import expect, serving
+from server import expect, serving
 
-PASSWORDS = ["correct horse battery alice", "a wrong password that nobody has",
-             "one that came in chunks", "one that came byte by byte", "one that never came to its end"]
+PASSWORDS = ["correct horse battery alice", "a wrong password of no user",
+             "one that came in chunks", "one that came byte by byte", "an unfinished one"]
 USERS = [("alice", "Alice", PASSWORDS[0])]
 
 
@@ -28,15 +28,15 @@ def connect(port):
 
 
 def exchange(port, pieces):
-    """Sends the pieces one after the other; the answer's status and content."""
+    """Sends the pieces, each in a write of its own. Returns the response's status and body."""
     with connect(port) as connection:
         for piece in pieces:
             connection.sendall(piece)
             time.sleep(0.001)
-        answer = b""
+        response = b""
         while piece := connection.recv(65536):
-            answer += piece
-    head, _, content = answer.partition(b"\r\n\r\n")
+            response += piece
+    head, _, content = response.partition(b"\r\n\r\n")
     return int(head.split(b" ")[1]), content
 
 
@@ -47,8 +47,8 @@ def login(password):
     return head, content
 
 
-def found(pid, needles):
-    """The set of the needles that are in the memory of the process."""
+def find_in_memory(pid, needles):
+    """The needles that are in the writable memory of the process."""
     seen = set()
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, \
             open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
@@ -66,63 +66,83 @@ def found(pid, needles):
     return seen
 
 
+def by_length(head, content):
+    return head + b"Content-Length: %d\r\n\r\n" % len(content)
+
+
+def send_passwords(port):
+    """Logs in with each password in another way. Returns the token of the one that is right."""
+    head, content = login(PASSWORDS[0])
+    status, body = exchange(port, [by_length(head, content) + content])
+    expect(status == 200, f"a login: {status} {body!r}")
+    token = json.loads(body)["token"]
+    head, content = login(PASSWORDS[1])
+    status, _ = exchange(port, [by_length(head, content), content])
+    expect(status == 401, f"a wrong password: {status}")
+    head, content = login(PASSWORDS[2])
+    chunks = [b"%x\r\n%s\r\n" % (len(content[at:at + 7]), content[at:at + 7])
+              for at in range(0, len(content), 7)]
+    status, _ = exchange(
+        port, [head + b"Transfer-Encoding: chunked\r\n\r\n", *chunks, b"0\r\n\r\n"])
+    expect(status == 401, f"a password in chunks: {status}")
+    head, content = login(PASSWORDS[3])
+    status, _ = exchange(
+        port, [by_length(head, content), *(content[at:at + 1] for at in range(len(content)))])
+    expect(status == 401, f"a password byte by byte: {status}")
+    head, content = login(PASSWORDS[4])
+    with connect(port) as connection:
+        # One byte is missing.
+        connection.sendall(by_length(head, content + b" ") + content)
+        time.sleep(0.1)
+    return token
+
+
+def use_token(port, token):
+    """Uses, refreshes and revokes a token. Returns all tokens that were sent or received."""
+    tokens = [token]
+    for path, method in (("/resource", "GET"), ("/refresh", "POST"), ("/logout", "POST")):
+        status, body = exchange(
+            port, [f"{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+                   f"Content-Length: 0\r\nAuthorization: Bearer {tokens[-1]}\r\n\r\n".encode()])
+        expect(status in (200, 204), f"{path}: {status}")
+        if path == "/refresh":
+            tokens.append(json.loads(body)["token"])
+    time.sleep(0.3)
+    return tokens
+
+
+def check_protection(pid):
+    with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+        core = next(line for line in file if line.startswith("Max core file size"))
+    expect(core.split()[4:6] == ["0", "0"], f"core files: {core}")
+    expect(os.stat(f"/proc/{pid}/environ").st_uid == 0, "the server's user may read its memory")
+
+
 def main():
-    with serving(sys.argv[1], USERS) as house:
-        pid, port = house.process.pid, int(house.url.rsplit(":", 1)[1])
-        with open(f"/proc/{pid}/limits", encoding="ascii") as file:
-            core = next(line for line in file if line.startswith("Max core file size"))
-        expect(core.split()[4:6] == ["0", "0"], f"core files: {core}")
-        expect(os.stat(f"/proc/{pid}/environ").st_uid == 0, "the process can be read by its user")
-
-        head, content = login(PASSWORDS[0])
-        status, answer = exchange(port, [head + b"Content-Length: %d\r\n\r\n" % len(content) + content])
-        expect(status == 200, f"a login: {status} {answer!r}")
-        tokens = [json.loads(answer)["token"]]
-        head, content = login(PASSWORDS[1])
-        status, _ = exchange(port, [head + b"Content-Length: %d\r\n\r\n" % len(content), content])
-        expect(status == 401, f"a wrong password: {status}")
-        head, content = login(PASSWORDS[2])
-        pieces = [b"%x\r\n%s\r\n" % (len(content[at:at + 7]), content[at:at + 7])
-                  for at in range(0, len(content), 7)]
-        status, _ = exchange(
-            port, [head + b"Transfer-Encoding: chunked\r\n\r\n", *pieces, b"0\r\n\r\n"])
-        expect(status == 401, f"a password in chunks: {status}")
-        head, content = login(PASSWORDS[3])
-        status, _ = exchange(port, [head + b"Content-Length: %d\r\n\r\n" % len(content),
-                                    *(content[at:at + 1] for at in range(len(content)))])
-        expect(status == 401, f"a password byte by byte: {status}")
-        head, content = login(PASSWORDS[4])
-        with connect(port) as connection:
-            connection.sendall(head + b"Content-Length: %d\r\n\r\n" % (len(content) + 1) + content)
-            time.sleep(0.1)
-        for path, method in (("/resource", "GET"), ("/refresh", "POST"), ("/logout", "POST")):
-            status, answer = exchange(
-                port, [f"{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0"
-                       f"\r\nAuthorization: Bearer {tokens[-1]}\r\n\r\n".encode()])
-            expect(status in (200, 204), f"{path}: {status}")
-            if path == "/refresh":
-                tokens.append(json.loads(answer)["token"])
-        time.sleep(0.3)
-
+    with serving(sys.argv[1], USERS) as server:
+        pid, port = server.process.pid, int(server.url.rsplit(":", 1)[1])
+        check_protection(pid)
+        tokens = use_token(port, send_passwords(port))
         if os.getuid() != 0:
             try:
-                found(pid, [])
-                expect(False, "its user may read the memory")
+                find_in_memory(pid, [])
+                expect(False, "the server's user may read its memory")
             except PermissionError:
-                print("memory: no core files, and its user may not read it")
+                print("memory: no core files; the server's user may not read its memory")
             return
         try:
             marks = [b"gatehouse.worker", *(password.encode() for password in PASSWORDS)]
-            # A token is looked for without its header, which all have in common.
+            # Tokens are searched for without their header, which is the same in all of them.
             marks += [token.split(".", 1)[1].encode() for token in tokens]
-            seen = found(pid, marks)
+            seen = find_in_memory(pid, marks)
         except PermissionError as error:
-            print(f"memory: cannot be read here, not searched: {error}")
+            print(f"memory: not searched, it cannot be read here: {error}")
             return
-        expect(marks[0] in seen, "the search finds nothing at all")
-        left = [mark.decode() for mark in marks[1:] if mark in seen]
-        expect(not left, f"the memory still has {left}")
-        print(f"memory: no core files; {len(PASSWORDS)} passwords and {len(tokens)} tokens are gone")
+        expect(marks[0] in seen, "the search does not find what is certainly in the memory")
+        remaining = [mark.decode() for mark in marks[1:] if mark in seen]
+        expect(not remaining, f"the memory contains {remaining}")
+        print(f"memory: no core files; none of {len(PASSWORDS)} passwords and {len(tokens)} tokens "
+              "found")
 
 
 if __name__ == "__main__":

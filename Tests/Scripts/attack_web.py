@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Attacks that come through a browser, and requests that are refused for their form.
+"""Sends attacks through a browser, and malformed requests.
 
     python3 attack_web.py GATEHOUSE     the built program
-        [--whole]                       every combination, not a selection
+        [--whole]                       every combination in place of a selection
 
-Cross-site requests of many shapes lock no account and no address; a page that rebinds its name to
-127.0.0.1 reads nothing of a demo and no metrics; /verify gives no verdict without a token, whatever the
-method; coded content, methods that are too long, and content without a length are refused as RFC 9110
-and RFC 9112 say. Starts servers of its own in temporary folders. Prints a line for each check.
+Cross-site requests of many forms lock no account and no address. A page that rebinds its host name
+to 127.0.0.1 reads neither a demo nor the metrics. /verify has no success without a token, whatever
+the method. Content codings, too long methods, and content without a length are refused as RFC 9110
+and RFC 9112 require. Starts servers in temporary folders, and prints a line for each check.
 """
 
 import argparse
@@ -17,13 +17,12 @@ import os
 import re
 import socket
 
-import house
-from house import expect
+from server import TIMEOUT, expect, free_port, serving
 
 USERS = [("alice", "Alice", "correct horse battery"), ("bob", "Bob", "correct horse staple")]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND",
            "QUERY", "get", "Options", "FOO"]
-# Attackers' addresses differ from the one that a user of the same office has.
+# The address of a user whose browser sends the attacks.
 VISITOR = "127.0.0.9"
 
 
@@ -40,27 +39,27 @@ class Reply:
 
     @property
     def count(self):
-        """How many answers came."""
+        """The number of responses."""
         return len(re.findall(rb"HTTP/1\.1 \d\d\d ", self.raw))
 
 
 def connect(port, source="127.0.0.1"):
     connection = socket.socket()
-    connection.settimeout(house.PATIENCE)
+    connection.settimeout(TIMEOUT)
     connection.bind((source, 0))
     connection.connect(("127.0.0.1", port))
     return connection
 
 
 def send(connection, data, pieces=1):
-    """Sends in so many pieces, and reads until the server ends the connection."""
+    """Sends data in pieces, and reads until the server closes the connection."""
     size = max(1, -(-len(data) // pieces))
     raw = b""
     try:
         for start in range(0, len(data), size):
             connection.sendall(data[start:start + size])
     except (BrokenPipeError, ConnectionResetError):
-        # The server has answered and read no further.
+        # The server has responded without reading the rest.
         pass
     try:
         while piece := connection.recv(65536):
@@ -70,9 +69,9 @@ def send(connection, data, pieces=1):
     return Reply(raw)
 
 
-def ask(port, method, path, fields=(), body=None, host="sso.intranet", version="1.1",
-        source="127.0.0.1"):
-    """One request on a connection that the server is asked to close."""
+def send_request(port, method, path, fields=(), body=None, host="sso.intranet", version="1.1",
+                 source="127.0.0.1"):
+    """Sends one request on a connection, with Connection: close."""
     lines = [f"{method} {path} HTTP/{version}", "Connection: close"]
     lines += [f"Host: {host}"] if host is not None else []
     lines += [f"{name}: {value}" for name, value in fields]
@@ -91,7 +90,7 @@ def port_of(server):
     return int(server.url.rsplit(":", 1)[1])
 
 
-# What a browser says of a request that a page of another site has it send.
+# The fields of a browser's request that a page of another site causes.
 CROSS_SITE = [
     [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site"),
      ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "empty")],
@@ -128,7 +127,7 @@ BODIES = [
     ([("Content-Type", "multipart/form-data; boundary=x")], b"--x--"),
     ([("Content-Encoding", "gzip")], b"\x1f\x8b"), ([], b""), ([], b"not json"),
 ]
-OWN = [
+SAME_SITE = [
     [], [("Origin", "http://sso.intranet")], [("Origin", "https://sso.intranet")],
     [("Origin", "HTTPS://SSO.Intranet:443")], [("Sec-Fetch-Site", "same-origin")],
     [("Sec-Fetch-Site", "none")], [("Origin", "null"), ("Sec-Fetch-Site", "none")],
@@ -138,61 +137,66 @@ OWN = [
 
 def check_cross_site(program, whole):
     settings = {"server": {"cors_origins": ["https://app.example"]}}
-    with house.serving(program, USERS, **settings) as server:
+    with serving(program, USERS, **settings) as server:
         port = port_of(server)
         shapes = list(itertools.product(CROSS_SITE, BODIES))
         if not whole:
             shapes = [(fields, BODIES[index % len(BODIES)])
                       for index, fields in enumerate(CROSS_SITE * 4)]
         for fields, (more, body) in shapes:
-            reply = ask(port, "POST", "/login", [*fields, *more], body, source=VISITOR)
+            reply = send_request(port, "POST", "/login", [*fields, *more], body, source=VISITOR)
             expect(reply.status == 403 and reply.body == b'{"error":"Cross-site request"}',
                    f"POST /login with {fields}: {reply.raw[:200]!r}")
         others = ["/refresh", "/logout", "/logout/all", "/resource", "/nowhere", "/health/live"]
         methods = [method for method in METHODS if method not in ("GET", "HEAD", "OPTIONS")]
         pairs = list(itertools.product(methods, [*others, "/login"], CROSS_SITE[:6]))
         for method, path, fields in pairs if whole else pairs[::7]:
-            reply = ask(port, method, path, fields, b"", source=VISITOR)
+            reply = send_request(port, method, path, fields, b"", source=VISITOR)
             expect(reply.status == 403, f"{method} {path} with {fields}: {reply.status}")
-        # Neither the accounts nor the address has a failure: an account locks at the fifth.
+        # Neither the account nor the address has failures: an account is locked after five.
         for _ in range(4):
-            reply = ask(port, "POST", "/login", [], credentials("alice"), source=VISITOR)
-            expect(reply.status == 401, f"a guess after all those: {reply.status}")
-        for fields in OWN:
+            reply = send_request(port, "POST", "/login", [], credentials("alice"), source=VISITOR)
+            expect(reply.status == 401,
+                   f"a wrong password after the cross-site requests: {reply.status}")
+        for fields in SAME_SITE:
             right = credentials("alice", USERS[0][2])
-            reply = ask(port, "POST", "/login", fields, right, source=VISITOR)
-            expect(reply.status == 200, f"the visitor's own login, {fields}: {reply.raw[:200]!r}")
+            reply = send_request(port, "POST", "/login", fields, right, source=VISITOR)
+            expect(reply.status == 200,
+                   f"a login of the site's own page, {fields}: {reply.raw[:200]!r}")
         log = server.log()
         for name in ("authn_login_lock", "authn_login_throttled"):
-            expect(name not in log, f"{name}, although nobody has guessed")
+            expect(name not in log, f"{name}, although there were no wrong passwords")
         events = [line for line in log.splitlines() if " | authn_cross_site " in line]
-        expect(events, "the log says nothing")
+        expect(events, "the log has no event")
         for line in events:
             expect(re.match(r"\S+ \| WARNING \| security \| authn_cross_site reason=\w+ ", line)
-                   and f" ip={VISITOR} " in line, f"an odd line: {line}")
-        expect(any(" origin=https://evil.example " in line for line in events), "no origin")
+                   and f" ip={VISITOR} " in line, f"unexpected line: {line}")
+        expect(any(" origin=https://evil.example " in line for line in events),
+               "no event has the origin")
         fails = len(re.findall(r"authn_login_fail (?!reason=wrong_password)\S*reason=", log))
-        expect(fails == 0, "a cross-site request was looked at")
+        expect(fails == 0, "the body of a cross-site request was checked")
         print(f"{len(shapes) + (len(pairs) if whole else len(pairs[::7]))} cross-site requests: "
-              "all refused, no lock, nothing counted")
+              "all refused, no lock, no failure counted")
 
-        # What a page's origin is, the attacker decides: the line stays short, and one line.
+        # The attacker chooses the origin. Each event is one line, and a short one.
         lines = len(log.splitlines())
-        odd = ["x" * 12000, "https://" + "a." * 3000 + "example", "\" user=1 \\", "a\tb | c",
-               "\xff\xfe\x85\xa0", "https://eyJhbGciOiJIUzI1NiJ9.e30.x", "=", "\xe2\x80\xa8"]
-        for value in odd:
-            reply = ask(port, "POST", "/login", [("Origin", value)], b"", source="127.0.0.8")
+        unusual = ["x" * 12000, "https://" + "a." * 3000 + "example", "\" user=1 \\", "a\tb | c",
+                   "\xff\xfe\x85\xa0", "https://eyJhbGciOiJIUzI1NiJ9.e30.x", "=", "\xe2\x80\xa8"]
+        for value in unusual:
+            reply = send_request(port, "POST", "/login", [("Origin", value)], b"",
+                                 source="127.0.0.8")
             expect(reply.status == 403, f"Origin {value[:30]!r}: {reply.status}")
         new = server.log().splitlines()[lines:]
         new = [line for line in new if "authn_cross_site" in line]
-        expect(len(new) == len(odd), f"{len(new)} lines for {len(odd)} refusals")
-        expect(all(len(line.encode()) <= 1024 for line in new), "a line of more than 1 KiB")
-        expect(not any("eyJ" in line for line in new), "what looks like a token is in the log")
-        print(f"{len(odd)} odd origins: a short line each")
+        expect(len(new) == len(unusual), f"{len(new)} lines for {len(unusual)} refusals")
+        expect(all(len(line.encode()) <= 1024 for line in new), "a line is longer than 1 KiB")
+        expect(not any("eyJ" in line for line in new), "the log contains a token")
+        print(f"{len(unusual)} unusual origins: one short line each")
 
 
 HOSTS = ["evil.example", "evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example",
-         "evil.localhost", "localhost.", "127.0.0.2", "127.0.0.2:{port}", "0.0.0.0", "127.1", "2130706433",
+         "evil.localhost", "localhost.", "127.0.0.2", "127.0.0.2:{port}", "0.0.0.0", "127.1",
+         "2130706433",
          "0x7f.1", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "sso.intranet", "", ":{port}",
          "%31%32%37.0.0.1", "169.254.169.254"]
 LOCAL = ["127.0.0.1", "127.0.0.1:{port}", "[::1]", "[::1]:{port}", "localhost", "localhost:1",
@@ -200,30 +204,30 @@ LOCAL = ["127.0.0.1", "127.0.0.1:{port}", "[::1]", "[::1]:{port}", "localhost", 
 
 
 def check_rebinding(program):
-    metrics = house.free_port()
+    metrics = free_port()
     admin = {"admin": {"metrics": f"127.0.0.1:{metrics}"}}
     for users, places in (
         ((), [("demo", None, ["/resource", "/health/live", "/openapi.json", "/verify", "/x"]),
               ("metrics of a demo", metrics, ["/metrics", "/x"])]),
-        (USERS, [("metrics beside passwords", metrics, ["/metrics"])]),
+        (USERS, [("metrics in password mode", metrics, ["/metrics"])]),
     ):
-        with house.serving(program, users, **admin) as server:
+        with serving(program, users, **admin) as server:
             for name, port, paths in places:
                 port = port or port_of(server)
                 check_hosts(port, paths)
                 print(f"{name}: {len(HOSTS)} foreign hosts, in Host and in the target: all 421")
             if users:
-                reply = ask(port_of(server), "GET", "/health/live", host="evil.example")
-                expect(reply.status == 200, f"a public name, with passwords: {reply.status}")
+                reply = send_request(port_of(server), "GET", "/health/live", host="evil.example")
+                expect(reply.status == 200, f"a public host name in password mode: {reply.status}")
             else:
                 body = b'{"user_id":1}'
                 for host in HOSTS:
                     host = host.format(port=port_of(server))
-                    reply = ask(port_of(server), "POST", "/login", [], body, host)
+                    reply = send_request(port_of(server), "POST", "/login", [], body, host)
                     expect(reply.status == 421, f"a login for {host}: {reply.status}")
                 log = server.log()
-                expect("authn_login" not in log, "somebody has come in by a foreign name")
-                expect("http_refused reason=misdirected status=421" in log, "the log says nothing")
+                expect("authn_login" not in log, "a login with a foreign host name was checked")
+                expect("http_refused reason=misdirected status=421" in log, "the log has no event")
 
 
 def check_hosts(port, paths):
@@ -234,23 +238,23 @@ def check_hosts(port, paths):
             targets += [(f"http://{host}{path}", "localhost"), (f"HTTP://{host}{path}", host)]
         for target, named in targets:
             for method in ("GET", "HEAD", "OPTIONS", "POST"):
-                reply = ask(port, method, target, host=named)
+                reply = send_request(port, method, target, host=named)
                 expect(reply.status == 421, f"{method} {target}, Host: {named}: {reply.status}")
-            reply = ask(port, "GET", target, host=named, version="1.0")
+            reply = send_request(port, "GET", target, host=named, version="1.0")
             expect(reply.status == 421, f"GET {target} HTTP/1.0, Host: {named}: {reply.status}")
     for host, path in itertools.product(LOCAL, paths):
-        reply = ask(port, "GET", path, host=host.format(port=port))
+        reply = send_request(port, "GET", path, host=host.format(port=port))
         expect(reply.status != 421, f"{path} for {host}: {reply.status}")
-    # No browser sends a request without Host.
-    expect(ask(port, "GET", paths[0], host=None, version="1.0").status != 421, "HTTP/1.0")
+    # A request without Host does not come from a browser.
+    expect(send_request(port, "GET", paths[0], host=None, version="1.0").status != 421, "HTTP/1.0")
 
 
-def check_verdicts(program):
-    with house.serving(program, USERS) as server:
+def check_verify(program):
+    with serving(program, USERS) as server:
         port, token = port_of(server), server.login(1)
-        good = [("Authorization", f"Bearer {token}")]
-        bad = [
-            [], [("Authorization", "Basic YTpi")], [("Authorization", "Bearer x")], good + good,
+        valid = [("Authorization", f"Bearer {token}")]
+        invalid = [
+            [], [("Authorization", "Basic YTpi")], [("Authorization", "Bearer x")], valid + valid,
             [("Origin", "https://evil.example"), ("Access-Control-Request-Method", "GET"),
              ("Access-Control-Request-Headers", "authorization")],
             [("X-Forwarded-Method", "OPTIONS")], [("X-HTTP-Method-Override", "OPTIONS")],
@@ -260,72 +264,77 @@ def check_verdicts(program):
         paths = ["/verify", "/verify?", "/verify?optional", "http://h/verify", "/verify?a=b"]
         count = 0
         for method, path in itertools.product(METHODS, paths):
-            for fields in bad:
-                reply = ask(port, method, path, fields)
+            for fields in invalid:
+                reply = send_request(port, method, path, fields)
                 expect(reply.status in (400, 401),
                        f"{method} {path} with {fields}: {reply.status}")
                 count += 1
-            reply = ask(port, method, path, good + [("Origin", "https://evil.example"),
-                                                    ("Sec-Fetch-Site", "cross-site")])
+            reply = send_request(port, method, path, valid + [("Origin", "https://evil.example"),
+                                                              ("Sec-Fetch-Site", "cross-site")])
             expect(reply.status == 204 and reply.fields.get("x-auth-user-id") == "1",
                    f"{method} {path} with a token: {reply.status}")
         for body in (b"", b"x", b"x" * 60_000):
-            expect(ask(port, "POST", "/verify", [], body).status == 401, "a body without a token")
-            expect(ask(port, "POST", "/verify", good, body).status == 204, "a body and a token")
-        reply = ask(port, "CONNECT", "h:443")
+            expect(send_request(port, "POST", "/verify", [], body).status == 401,
+                   "a body without a token")
+            expect(send_request(port, "POST", "/verify", valid, body).status == 204,
+                   "a body and a token")
+        reply = send_request(port, "CONNECT", "h:443")
         expect(reply.status == 405, f"CONNECT: {reply.status}")
-        print(f"/verify: {count} requests without a good token, none of them a 2xx")
+        print(f"/verify: {count} requests without a valid token, none successful")
 
 
 def check_coding(program):
     codings = ["gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "identity, gzip", "gzip,",
                "gzip;q=0", "*", "x"]
-    with house.serving(program, admin={"socket": "admin.sock"}) as server:
+    with serving(program, admin={"socket": "admin.sock"}) as server:
         port = port_of(server)
         body = b'{"user_id":1}'
         for coding in codings:
-            reply = ask(port, "POST", "/login", [("Content-Encoding", coding)], body, "localhost")
+            reply = send_request(port, "POST", "/login", [("Content-Encoding", coding)], body,
+                                 "localhost")
             expect(reply.status == 415 and reply.fields.get("accept-encoding") == "identity"
                    and reply.body == b'{"error":"Unsupported media type"}',
                    f"Content-Encoding: {coding}: {reply.raw[:300]!r}")
         for coding in ("identity", "Identity", "", "identity, identity"):
-            reply = ask(port, "POST", "/login", [("Content-Encoding", coding)], body, "localhost")
+            reply = send_request(port, "POST", "/login", [("Content-Encoding", coding)], body,
+                                 "localhost")
             expect(reply.status == 200, f"Content-Encoding: {coding}: {reply.status}")
         for line in ("POST /introspect", "POST /revoke", "POST /issue", "POST /standing",
                      "PUT /log-level"):
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(house.PATIENCE)
+                connection.settimeout(TIMEOUT)
                 connection.connect(os.path.join(server.folder, "admin.sock"))
                 reply = send(connection, (
                     f"{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Encoding: gzip\r\n"
                     "Content-Length: 2\r\n\r\n{}").encode())
             expect(reply.status == 415 and reply.fields.get("accept-encoding") == "identity",
                    f"{line}: {reply.raw[:200]!r}")
-        print(f"{len(codings)} codings: 415, with the one that is taken")
+        print(f"{len(codings)} content codings: 415, with the accepted one")
 
 
 def check_methods(program):
-    with house.serving(program) as server:
+    with serving(program) as server:
         port = port_of(server)
         for size, pieces in itertools.product((16_384, 16_385, 20_000, 300_000), (1, 3, 50)):
             with connect(port) as connection:
-                reply = send(connection, b"A" * size + b" / HTTP/1.1\r\nHost: localhost\r\n\r\n", pieces)
+                reply = send(
+                    connection, b"A" * size + b" / HTTP/1.1\r\nHost: localhost\r\n\r\n", pieces)
             expect(reply.status == 501 and reply.fields.get("connection") == "close",
                    f"a method of {size} bytes: {reply.raw[:100]!r}")
         for start in (b"GET /", b"A /", b"POST http://localhost/", b"GET /?", b"A" * 8000 + b" /"):
             with connect(port) as connection:
                 reply = send(connection, start + b"a" * 17_000 + b" HTTP/1.1\r\n\r\n")
             expect(reply.status == 414, f"a target after {start[:20]!r}: {reply.raw[:100]!r}")
-        reply = ask(port, "A" * 8000, "/resource", host="localhost")
-        expect(reply.status == 405, f"a method that is not known: {reply.status}")
+        reply = send_request(port, "A" * 8000, "/resource", host="localhost")
+        expect(reply.status == 405, f"an unknown method: {reply.status}")
         log = server.log()
-        expect("http_refused reason=method_too_long status=501" in log, "the log says nothing")
-        print("methods longer than a head: 501; targets: 414")
+        expect("http_refused reason=method_too_long status=501" in log, "the log has no event")
+        print("methods longer than a head: 501; such targets: 414")
 
 
 def check_length(program):
     hidden = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with house.serving(program) as server:
+    with serving(program) as server:
         port = port_of(server)
         for version, more in ((b"1.1", b""), (b"1.0", b"Connection: keep-alive\r\n")):
             for rest in (hidden, b'{"user_id":1}', b""):
@@ -334,8 +343,8 @@ def check_length(program):
                                  + b"\r\nHost: localhost\r\n" + more + b"\r\n" + rest)
                 expect(reply.status == 411 and reply.count == 1
                        and reply.fields.get("connection") == "close",
-                       f"no length: {reply.raw!r}")
-        print("411 ends the connection, and what follows is not served")
+                       f"no Content-Length: {reply.raw!r}")
+        print("411 closes the connection, and the following bytes are not handled")
 
 
 def main():
@@ -346,7 +355,7 @@ def main():
     program = arguments.program
     check_cross_site(program, arguments.whole)
     check_rebinding(program)
-    check_verdicts(program)
+    check_verify(program)
     check_coding(program)
     check_methods(program)
     check_length(program)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks that Gatehouse and PyJWT mean the same by a token, both ways.
+"""Checks that Gatehouse and PyJWT agree about tokens, in both directions.
 
     python3 interop.py GATEHOUSE      the built program
 
-Needs PyJWT (PyPI); with python-jose or joserfc installed, those read Gatehouse's tokens, too.
+Needs PyJWT (PyPI). python-jose and joserfc read Gatehouse's tokens, too, if they are installed.
 """
 
 import base64
@@ -13,8 +13,7 @@ import time
 
 import jwt
 
-import house
-from house import expect
+from server import KEY, SECOND_KEY, expect, serving, sign_token
 
 ISSUER = "https://gatehouse.test"
 AUDIENCE = "scripts"
@@ -22,8 +21,8 @@ CLAIMS = {"iss", "sub", "user_id", "aud", "iat", "nbf", "exp", "jti", "sid", "au
 TTL, SESSION = 1800, 43200
 
 
-def read(token, key=house.KEY):
-    """A token as PyJWT reads it, with everything checked that it can check."""
+def read(token, key=KEY):
+    """The claims of a token, verified by PyJWT with all checks that it has."""
     return jwt.decode(
         token, key, algorithms=["HS256"], issuer=ISSUER, audience=AUDIENCE, leeway=0,
         options={"require": sorted(CLAIMS), "verify_signature": True, "verify_exp": True,
@@ -32,196 +31,201 @@ def read(token, key=house.KEY):
 
 
 def decoded(segment):
-    expect("=" not in segment, "a segment is padded")
+    expect("=" not in segment, "a segment has padding")
     return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
 
 
 def check_issued(token, user, before, after):
-    """Every claim of a new session's token."""
+    """Checks every claim in the token of a new session. Returns the claims."""
     expect(jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": "first"},
            f"the header is {jwt.get_unverified_header(token)}")
     claims = read(token)
     expect(set(claims) == CLAIMS, f"the claims are {sorted(claims)}")
     expect(claims["iss"] == ISSUER and claims["aud"] == AUDIENCE, "iss or aud")
     expect(claims["sub"] == str(user) and claims["user_id"] == user, "sub or user_id")
-    expect(type(claims["user_id"]) is int, "user_id is no integer")
+    expect(type(claims["user_id"]) is int, "user_id is not an integer")
     expect(int(before) <= claims["iat"] <= after, f"iat is {claims['iat']} at {after}")
     expect(claims["nbf"] == claims["iat"], "nbf is not iat")
     expect(claims["exp"] == claims["iat"] + TTL, "exp")
     expect(claims["auth_time"] == int(claims["iat"]), "auth_time")
     expect(claims["sxp"] == claims["iat"] + SESSION, "sxp")
-    expect(len(decoded(claims["jti"])) == 16, "jti is not of 128 bits")
+    expect(len(decoded(claims["jti"])) == 16, "jti does not have 128 bits")
     expect(len(decoded(claims["sid"])) >= 16 and claims["sid"] != claims["jti"], "sid")
     return claims
 
 
-def issued(server):
+def check_login_and_refresh(server):
     before = time.time()
-    answer = server.ask("/login", "POST", json_body={"user_id": 2})
-    token = answer.json["token"]
+    response = server.request("/login", "POST", json_body={"user_id": 2})
+    token = response.json["token"]
     claims = check_issued(token, 2, before, time.time())
-    expect(answer.json["expires_in"] in (TTL, TTL - 1), "expires_in")
-    for wrong in ("another key, of thirty-two bytes or so", house.SECOND_KEY):
+    expect(response.json["expires_in"] in (TTL, TTL - 1), "expires_in")
+    for wrong in ("another key, of thirty-two bytes or so", SECOND_KEY):
         try:
             read(token, wrong)
-            expect(False, "PyJWT took a token with another key")
+            expect(False, "PyJWT accepts a token with another key")
         except jwt.InvalidSignatureError:
             pass
 
-    # The successor: what may differ does, and nothing else.
-    answer = server.ask("/refresh", "POST", token=token)
-    expect(answer.status == 200, f"refresh: {answer.status}")
-    new = read(answer.json["token"])
+    # The refreshed token differs only in the claims that may change.
+    response = server.request("/refresh", "POST", token=token)
+    expect(response.status == 200, f"refresh: {response.status}")
+    new = read(response.json["token"])
     differing = {name for name in CLAIMS if new[name] != claims[name]}
     expect("jti" in differing and differing <= {"jti", "iat", "nbf", "exp"},
-           f"a renewal changed {sorted(differing)}")
-    expect(new["exp"] >= claims["exp"] and new["exp"] <= new["sxp"], "exp after a renewal")
-    expect(server.ask("/resource", token=answer.json["token"]).status == 200, "the successor")
-    print(f"PyJWT reads what login and refresh issue: {len(CLAIMS)} claims each")
+           f"a refresh changed {sorted(differing)}")
+    expect(new["exp"] >= claims["exp"] and new["exp"] <= new["sxp"], "exp after a refresh")
+    expect(server.request("/resource", token=response.json["token"]).status == 200,
+           "the refreshed token")
+    print(f"PyJWT accepts the tokens of /login and /refresh: {len(CLAIMS)} claims each")
 
 
-def same_second(server):
-    """A token from the second of a logout is issued later than the logout, by a fraction if need be."""
+def check_same_second(server):
+    """A token from the second of a logout has a later iat than the logout, if needed a fraction."""
     fractions = 0
     for _ in range(5):
         old = server.login(2)
-        answer = server.ask("/logout/all", "POST", token=old)
-        expect(answer.status == 204, f"logout/all: {answer.status}")
+        response = server.request("/logout/all", "POST", token=old)
+        expect(response.status == 204, f"logout/all: {response.status}")
         new = server.login(2)
         claims = read(new)
         fractions += not isinstance(claims["iat"], int)
-        expect(server.ask("/resource", token=new).status == 200, "a login after logout/all")
-        refused = server.ask("/resource", token=old)
-        expect((refused.status, refused.error) == (401, "Token revoked"), "after logout/all")
-        answer = server.ask("/refresh", "POST", token=new)
-        expect(answer.status == 200, f"its renewal: {answer.status} {answer.body!r}")
-        read(answer.json["token"])
-        expect(server.ask("/resource", token=answer.json["token"]).status == 200, "the successor")
-    print(f"PyJWT reads tokens from the second of a logout ({fractions} of 5 with fractions)")
+        expect(server.request("/resource", token=new).status == 200, "a new token after logout/all")
+        refused = server.request("/resource", token=old)
+        expect((refused.status, refused.error) == (401, "Token revoked"),
+               "an old token after logout/all")
+        response = server.request("/refresh", "POST", token=new)
+        expect(response.status == 200, f"its refresh: {response.status} {response.body!r}")
+        read(response.json["token"])
+        expect(server.request("/resource", token=response.json["token"]).status == 200,
+               "the refreshed token")
+    print(f"PyJWT accepts tokens from the second of a logout ({fractions} of 5 with fractions)")
 
 
-def other_readers(server):
+def check_other_libraries(server):
     token = server.login(1)
     expected = read(token)
     names = []
     if importlib.util.find_spec("jose"):
         from jose import jwt as jose
 
-        got = jose.decode(token, house.KEY, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER,
-                          options={f"require_{name}": True for name in
-                                   ("aud", "iat", "exp", "nbf", "iss", "sub", "jti")})
-        expect(got == expected, "python-jose reads other claims")
+        claims = jose.decode(token, KEY, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER,
+                             options={f"require_{name}": True for name in
+                                      ("aud", "iat", "exp", "nbf", "iss", "sub", "jti")})
+        expect(claims == expected, "python-jose returns other claims")
         names.append("python-jose")
     if importlib.util.find_spec("joserfc"):
         from joserfc import jwt as joserfc
         from joserfc.jwk import OctKey
 
-        got = joserfc.decode(token, OctKey.import_key(house.KEY), algorithms=["HS256"])
+        decoded_token = joserfc.decode(token, OctKey.import_key(KEY), algorithms=["HS256"])
         joserfc.JWTClaimsRegistry(
             leeway=0, iss={"essential": True, "value": ISSUER},
-            aud={"essential": True, "value": AUDIENCE}).validate(got.claims)
-        expect(got.claims == expected, "joserfc reads other claims")
+            aud={"essential": True, "value": AUDIENCE}).validate(decoded_token.claims)
+        expect(decoded_token.claims == expected, "joserfc returns other claims")
         names.append("joserfc")
     if names:
         print(f"so do {' and '.join(names)}")
 
 
-def made(payload=None, key=house.KEY, algorithm="HS256", headers=None, **more):
+def new_token(payload=None, key=KEY, algorithm="HS256", headers=None, **more):
     now = int(time.time())
     claims = {"user_id": 1, "iat": now, "exp": now + 600} if payload is None else payload
     return jwt.encode({**claims, **more}, key, algorithm=algorithm, headers=headers)
 
 
-def taken(server):
-    """By a server that checks neither issuer nor audience."""
+def check_accepted(server):
+    """Tokens of PyJWT that a server accepts which checks neither issuer nor audience."""
     now = time.time()
     whole = int(now)
     full = {"iss": "elsewhere", "sub": "1", "user_id": 1, "aud": "anyone", "iat": whole,
             "nbf": whole, "exp": whole + 600, "jti": "j-1", "sid": "s-1", "auth_time": whole,
             "sxp": whole + 3600, "scope": "read write", "nested": {"list": [1, 2.5, None, True]}}
     tokens = {
-        "minimal": made(),
-        "user_id alone with exp": made({"user_id": 1, "exp": whole + 600}),
-        "full": made(full),
-        "with the first kid": made(headers={"kid": "first"}),
-        "with the second kid": made(key=house.SECOND_KEY, headers={"kid": "second"}),
-        "without kid, with the second key": made(key=house.SECOND_KEY),
-        "fractional dates": made(
+        "minimal": new_token(),
+        "user_id alone with exp": new_token({"user_id": 1, "exp": whole + 600}),
+        "full": new_token(full),
+        "with the first kid": new_token(headers={"kid": "first"}),
+        "with the second kid": new_token(key=SECOND_KEY, headers={"kid": "second"}),
+        "without kid, with the second key": new_token(key=SECOND_KEY),
+        "fractional dates": new_token(
             {"user_id": 1, "iat": now - 0.25, "nbf": now - 0.25, "exp": now + 600.125}),
-        "aud as a list": made(full, aud=["anyone", "someone"]),
-        "another typ": made(headers={"typ": "at+jwt"}),
-        "no typ": made(headers={"typ": None}),
-        "other header members": made(headers={"x": {"y": 1}}),
-        "far exp": made(exp=4_000_000_000),
-        "names in other scripts": made(name="\u0391\u03bb\u03af\u03ba\u03b7 \U0001f511"),
+        "aud as a list": new_token(full, aud=["anyone", "someone"]),
+        "another typ": new_token(headers={"typ": "at+jwt"}),
+        "no typ": new_token(headers={"typ": None}),
+        "other header members": new_token(headers={"x": {"y": 1}}),
+        "far exp": new_token(exp=4_000_000_000),
+        "names in other scripts": new_token(name="\u0391\u03bb\u03af\u03ba\u03b7 \U0001f511"),
     }
     for name, token in tokens.items():
-        answer = server.ask("/resource", token=token)
-        expect(answer.status == 200, f"{name}: {answer.status} {answer.body!r}")
-        expect(answer.json == {"user": {"id": 1, "name": "Alice"}}, f"{name}: {answer.body!r}")
-    print(f"Gatehouse takes what PyJWT makes: {len(tokens)} kinds")
+        response = server.request("/resource", token=token)
+        expect(response.status == 200, f"{name}: {response.status} {response.body!r}")
+        expect(response.json == {"user": {"id": 1, "name": "Alice"}}, f"{name}: {response.body!r}")
+    print(f"Gatehouse accepts tokens of PyJWT: {len(tokens)} kinds")
     return full
 
 
-def refused(server):
+def check_refused(server):
     now = int(time.time())
     claims = {"user_id": 1, "iat": now, "exp": now + 600}
     invalid = {
-        "none": made(algorithm="none", key=""),
-        "HS384 with the same key": made(algorithm="HS384"),
-        "HS512 with the same key": made(algorithm="HS512"),
-        "another key": made(key="another key, of thirty-two bytes or so"),
-        "the second key under the first kid": made(
-            key=house.SECOND_KEY, headers={"kid": "first"}),
-        "an unknown kid": made(headers={"kid": "third"}),
-        "nbf ahead": made(nbf=now + 300),
-        "crit": house.sign(claims, header={"alg": "HS256", "typ": "JWT", "crit": ["exp"]}),
-        "crit, empty": house.sign(claims, header={"alg": "HS256", "crit": []}),
-        "alg in small letters": house.sign(claims, header={"alg": "hs256"}),
-        "no exp": made({"user_id": 1, "iat": now}),
-        "no user": made({"iat": now, "exp": now + 600}),
-        "user_id true": made(user_id=True),
-        "user_id as a string": made(user_id="1"),
-        "two users": made(sub="2"),
-        "exp as a string": house.sign({"user_id": 1, "exp": str(now + 600)}, header={"alg": "HS256"}),
-        "a changed signature": made()[:-4] + "AAAA",
+        "none": new_token(algorithm="none", key=""),
+        "HS384 with the same key": new_token(algorithm="HS384"),
+        "HS512 with the same key": new_token(algorithm="HS512"),
+        "another key": new_token(key="another key, of thirty-two bytes or so"),
+        "the second key under the first kid": new_token(
+            key=SECOND_KEY, headers={"kid": "first"}),
+        "an unknown kid": new_token(headers={"kid": "third"}),
+        "nbf ahead": new_token(nbf=now + 300),
+        "crit": sign_token(claims, header={"alg": "HS256", "typ": "JWT", "crit": ["exp"]}),
+        "crit, empty": sign_token(claims, header={"alg": "HS256", "crit": []}),
+        "alg in small letters": sign_token(claims, header={"alg": "hs256"}),
+        "no exp": new_token({"user_id": 1, "iat": now}),
+        "no user": new_token({"iat": now, "exp": now + 600}),
+        "user_id true": new_token(user_id=True),
+        "user_id as a string": new_token(user_id="1"),
+        "two users": new_token(sub="2"),
+        "exp as a string": sign_token(
+            {"user_id": 1, "exp": str(now + 600)}, header={"alg": "HS256"}),
+        "a changed signature": new_token()[:-4] + "AAAA",
         "a changed payload": ".".join(
-            [*made().split(".")[:1], made(user_id=2).split(".")[1], made().split(".")[2]]),
-        "padding": made() + "=",
-        "two segments": made().rsplit(".", 1)[0],
-        "four segments": made() + ".e30",
+            [new_token().split(".")[0], new_token(user_id=2).split(".")[1],
+             new_token().split(".")[2]]),
+        "padding": new_token() + "=",
+        "two segments": new_token().rsplit(".", 1)[0],
+        "four segments": new_token() + ".e30",
     }
     for name, token in invalid.items():
-        answer = server.ask("/resource", token=token)
-        expect((answer.status, answer.error) == (401, "Invalid token"),
-               f"{name}: {answer.status} {answer.body!r}")
-        expect(answer.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse", '
+        response = server.request("/resource", token=token)
+        expect((response.status, response.error) == (401, "Invalid token"),
+               f"{name}: {response.status} {response.body!r}")
+        expect(response.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse", '
                'error="invalid_token", error_description="The token is invalid"',
-               f"{name}: {answer.headers['WWW-Authenticate']}")
+               f"{name}: {response.headers['WWW-Authenticate']}")
     expired = {
-        "expired": made(iat=now - 700, exp=now - 100),
-        "expired now": made(exp=now),
-        "expired a fraction ago": made(exp=time.time() - 0.001),
+        "expired": new_token(iat=now - 700, exp=now - 100),
+        "expired now": new_token(exp=now),
+        "expired a fraction ago": new_token(exp=time.time() - 0.001),
     }
     for name, token in expired.items():
-        answer = server.ask("/resource", token=token)
-        expect((answer.status, answer.error) == (401, "Token expired"),
-               f"{name}: {answer.status} {answer.body!r}")
+        response = server.request("/resource", token=token)
+        expect((response.status, response.error) == (401, "Token expired"),
+               f"{name}: {response.status} {response.body!r}")
         try:
-            jwt.decode(token, house.KEY, algorithms=["HS256"])
-            expect(False, f"{name}: PyJWT takes it")
+            jwt.decode(token, KEY, algorithms=["HS256"])
+            expect(False, f"{name}: PyJWT accepts it")
         except jwt.ExpiredSignatureError:
             pass
-    answer = server.ask("/resource", token=made(user_id=99))
-    expect((answer.status, answer.error) == (404, "User not found"), "an unknown user")
-    answer = server.ask("/resource")
-    expect((answer.status, answer.error) == (401, "Unauthorized"), "no token")
-    expect(answer.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse"', "the challenge")
-    print(f"and refuses as it says: {len(invalid) + len(expired) + 2} kinds")
+    response = server.request("/resource", token=new_token(user_id=99))
+    expect((response.status, response.error) == (404, "User not found"), "an unknown user")
+    response = server.request("/resource")
+    expect((response.status, response.error) == (401, "Unauthorized"), "no token")
+    expect(response.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse"', "the challenge")
+    print(f"and refuses invalid ones: {len(invalid) + len(expired) + 2} kinds")
 
 
-def agreement(server):
-    """A server that checks issuer and audience refuses just what PyJWT refuses when told to."""
+def check_agreement(server):
+    """A server that checks issuer and audience refuses the tokens that PyJWT refuses."""
     now = int(time.time())
     base = {"user_id": 1, "sub": "1", "iat": now, "nbf": now, "exp": now + 600}
     count = 0
@@ -232,29 +236,29 @@ def agreement(server):
                 claims["iss"] = issuer
             if audience is not None:
                 claims["aud"] = audience
-            token = jwt.encode(claims, house.KEY, algorithm="HS256")
+            token = jwt.encode(claims, KEY, algorithm="HS256")
             try:
-                jwt.decode(token, house.KEY, algorithms=["HS256"], issuer=ISSUER, audience=AUDIENCE)
+                jwt.decode(token, KEY, algorithms=["HS256"], issuer=ISSUER, audience=AUDIENCE)
                 expected = (200, None)
             except jwt.InvalidTokenError:
                 expected = (401, "Invalid token")
-            answer = server.ask("/resource", token=token)
-            got = (answer.status, None if answer.status == 200 else answer.error)
-            expect(got == expected, f"iss {issuer}, aud {audience}: {got}, PyJWT {expected}")
+            response = server.request("/resource", token=token)
+            result = (response.status, None if response.status == 200 else response.error)
+            expect(result == expected, f"iss {issuer}, aud {audience}: {result}, PyJWT {expected}")
             count += 1
-    print(f"both are of one mind about iss and aud: {count} pairs")
+    print(f"both agree about iss and aud: {count} pairs")
 
 
 def main():
     program = sys.argv[1]
-    with house.serving(program, token={"issuer": ISSUER, "audience": AUDIENCE}) as server:
-        issued(server)
-        same_second(server)
-        other_readers(server)
-        agreement(server)
-    with house.serving(program) as server:
-        taken(server)
-        refused(server)
+    with serving(program, token={"issuer": ISSUER, "audience": AUDIENCE}) as server:
+        check_login_and_refresh(server)
+        check_same_second(server)
+        check_other_libraries(server)
+        check_agreement(server)
+    with serving(program) as server:
+        check_accepted(server)
+        check_refused(server)
 
 
 if __name__ == "__main__":

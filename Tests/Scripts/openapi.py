@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Checks that the server is what its own /openapi.json says.
+"""Checks that the server behaves as its own /openapi.json says.
 
     python3 openapi.py GATEHOUSE      the built program
 
-Schemathesis (PyPI) makes requests that the document allows and requests that it does not, and holds every
-answer to it: status, headers, content type, schema. Run in demo mode with a good token, in demo mode
-without one, and in password mode. openapi-spec-validator (PyPI) holds the document itself to OpenAPI
-3.1. Fails on anything that they find.
+Schemathesis (PyPI) generates requests that the document allows and requests that it does not, and
+compares every response with it: status, headers, content type, schema. It runs in demo mode with a
+valid token, in demo mode without one, and in password mode. openapi-spec-validator (PyPI) validates
+the document itself against OpenAPI 3.1. Fails for anything that they report.
 """
 
 import json
@@ -18,16 +18,16 @@ import tempfile
 
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-import house
-from house import expect
+from server import expect, serving
 
-# Examples to an operation, beside the few hundred that follow from the schemas alone. With this seed
-# they are the same in each run, so that a gate does not fall by chance.
+# Generated examples for an operation, in addition to the few hundred cases that follow from the
+# schemas. The seed makes them the same in each run, so that a gate does not fail by chance.
 EXAMPLES = 60
 SEED = "20261121"
 PASSWORD = "correct horse battery staple"
 
-# A JSON Schema cannot tell 1.0 from 1; Gatehouse does, and says so in words. Nothing else is left out.
+# A JSON Schema cannot distinguish 1.0 from 1. Gatehouse does, and its document says so in a
+# description. These bodies are left out, and nothing else.
 FILTER = """
 import schemathesis
 
@@ -37,7 +37,7 @@ def filter_body(context, body):
     return not (isinstance(user, float) and user.is_integer())
 """
 
-# Each request with a token of its own: those that end sessions would end the others' session, too.
+# Each request has a token of its own session: some requests end their session.
 TOKEN = """
 import json, os, urllib.request
 
@@ -45,7 +45,7 @@ import json, os, urllib.request
 class Login:
     def get(self, case, context):
         request = urllib.request.Request(
-            os.environ["HOUSE_URL"] + "/login", os.environ["HOUSE_LOGIN"].encode(),
+            os.environ["SERVER_URL"] + "/login", os.environ["SERVER_LOGIN"].encode(),
             {"Content-Type": "application/json"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=20) as response:
@@ -57,14 +57,15 @@ class Login:
 
 
 def exceptions(login):
-    """What schemathesis expects otherwise than it is here, as its configuration has it.
+    """The configuration of schemathesis where its expectations do not fit.
 
-    /verify answers every method as GET, and schemathesis wants 405 for those that have no entry. Without
-    a token of ours it makes some up, whose characters no token may have: RFC 6750 §3.1 has 400 for those,
-    and schemathesis thinks that they are as good as the schema wants them.
+    /verify treats every method like GET, and schemathesis expects 405 for methods without an entry.
+    Without a valid token schemathesis generates tokens from the schema. Their characters are not
+    allowed in a token, for which RFC 6750 §3.1 has status 400; schemathesis expects that such
+    tokens are accepted.
     """
-    # A login of more than 4 KiB is 413, before its members are counted.
-    verdict = """
+    # A login of more than 4 KiB gets 413 before its members are checked.
+    configuration = """
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 428, 429, "5xx"]
 
@@ -73,21 +74,21 @@ include-path = "/verify"
 phases.coverage.unexpected-methods = []
 """
     if login:
-        return verdict
-    made_up = 'checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401]\n'
-    return f"""{verdict}{made_up}
+        return configuration
+    without_token = 'checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401]\n'
+    return f"""{configuration}{without_token}
 [[operations]]
 exclude-path = ["/login", "/verify"]
-{made_up}"""
+{without_token}"""
 
 
 def check(name, server, login=None, *options):
     """Runs schemathesis against a server.
-    - login: the body that gets a token; without it all requests go without one.
+    - login: the body of a login for a token; without it no request has a token.
     """
     with tempfile.TemporaryDirectory() as folder:
         environment = {
-            **os.environ, "HOUSE_URL": server.url, "HOUSE_LOGIN": login or "",
+            **os.environ, "SERVER_URL": server.url, "SERVER_LOGIN": login or "",
             "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": folder, "NO_PROXY": "127.0.0.1",
         }
         with open(os.path.join(folder, "hooks.py"), "w", encoding="utf-8") as file:
@@ -100,39 +101,40 @@ def check(name, server, login=None, *options):
              "--max-examples", str(EXAMPLES), "--seed", SEED, "--continue-on-failure",
              "--no-color", "--warnings", "off", *options],
             cwd=folder, env=environment, capture_output=True, timeout=300, check=False)
-        said = done.stdout.decode()
+        output = done.stdout.decode()
         if done.returncode != 0:
-            print(said, done.stderr.decode(), sep="\n")
-        expect(done.returncode == 0, f"{name}: schemathesis found something")
-        cases = re.search(r"(\d+) generated", said)
-        expect(cases, f"{name}: schemathesis tried nothing: {said}")
-        print(f"{name}: nothing found in {cases.group(1)} requests")
+            print(output, done.stderr.decode(), sep="\n")
+        expect(done.returncode == 0, f"{name}: schemathesis reports failures")
+        cases = re.search(r"(\d+) generated", output)
+        expect(cases, f"{name}: schemathesis generated no requests: {output}")
+        print(f"{name}: no failures in {cases.group(1)} requests")
 
 
 def check_document(server):
-    answer = server.ask("/openapi.json")
-    expect(answer.headers["Content-Type"] == "application/json", "the document's Content-Type")
-    validate(answer.json, cls=OpenAPIV31SpecValidator)
-    count = sum(len(path) for path in answer.json["paths"].values())
-    print(f"a valid document of {count} operations, {len(answer.body)} bytes")
+    response = server.request("/openapi.json")
+    expect(response.headers["Content-Type"] == "application/json",
+           "the Content-Type of the document")
+    validate(response.json, cls=OpenAPIV31SpecValidator)
+    count = sum(len(path) for path in response.json["paths"].values())
+    print(f"the document is valid: {count} operations, {len(response.body)} bytes")
 
 
 def main():
     program = sys.argv[1]
-    with house.serving(program) as server:
+    with serving(program) as server:
         check_document(server)
         check("demo mode, with a token", server, '{"user_id":1}')
         verified = server.log().count("authn_token_verified")
-        expect(verified >= 100, f"only {verified} requests had a good token")
+        expect(verified >= 100, f"only {verified} requests had a valid token")
         check("demo mode, without a token", server)
     users = [("alice", "Alice", PASSWORD), ("bob", "B\u00f6b", "of no consequence")]
     login = json.dumps({"username": "alice", "password": PASSWORD})
-    # Guesses by the hundred: with a limit there would be no token for anybody.
-    with house.serving(program, users, login={"max_attempts": 0}) as server:
+    # Without a limit: after hundreds of wrong passwords no login would succeed.
+    with serving(program, users, login={"max_attempts": 0}) as server:
         check("password mode, with a token", server, login)
-    with house.serving(program, users) as server:
+    with serving(program, users) as server:
         check("password mode, with the throttle", server, None, "--include-path", "/login")
-        expect("authn_login_throttled" in server.log(), "nothing was throttled")
+        expect("authn_login_throttled" in server.log(), "no login was throttled")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Checks that other implementations agree with what Gatehouse keeps of passwords.
+"""Checks that other implementations agree with the password hashes of Gatehouse.
 
     python3 passwords.py GATEHOUSE      the built program
 
-Makes users through `gatehouse user`, with passwords on standard input, and computes every hash again with
-hashlib; passlib, which spells the same hash in another way, has to accept it. Needs passlib (PyPI).
+Adds users with `gatehouse user`, passwords on standard input, and computes every hash again with
+hashlib. passlib, which writes the same hash in another format, has to accept it. Needs passlib
+(PyPI).
 """
+
 import base64
 import hashlib
 import json
@@ -17,7 +19,7 @@ import unicodedata
 
 from passlib.hash import pbkdf2_sha256
 
-# As it is typed; what is hashed is its NFC, with spaces of any kind as U+0020.
+# As they are typed. The hash is of the NFC, with all kinds of spaces replaced by U+0020.
 PASSWORDS = [
     "correct horse battery staple",
     "  spaces  ",
@@ -45,7 +47,7 @@ def run(gatehouse, *arguments, password=None):
         capture_output=True, timeout=120)
     text = (result.stdout + result.stderr).decode()
     assert result.returncode == 0, f"{arguments}: exit {result.returncode}: {text}"
-    assert password is None or password not in text, "a password was shown"
+    assert password is None or password not in text, "the output contains a password"
     return text
 
 
@@ -54,7 +56,7 @@ def decoded(text):
 
 
 def check(text, password):
-    """The hash by hashlib, and by passlib in its own spelling."""
+    """Verifies a hash with hashlib, and with passlib in its own format."""
     empty, name, iterations, salt, key = text.split("$")
     assert (empty, name) == ("", "pbkdf2-sha256") and iterations.startswith("i="), text
     count = int(iterations[2:])
@@ -62,39 +64,44 @@ def check(text, password):
     assert len(decoded(salt)) == 16 and len(decoded(key)) == 32, text
     expected = hashlib.pbkdf2_hmac(
         "sha256", normalized(password).encode(), decoded(salt), count)
-    assert decoded(key) == expected, "hashlib disagrees"
-    respelt = f"$pbkdf2-sha256${count}${salt}${key}".replace("+", ".")
-    assert pbkdf2_sha256.verify(normalized(password), respelt), "passlib disagrees"
-    assert not pbkdf2_sha256.verify(normalized(password) + "x", respelt), "passlib takes anything"
+    assert decoded(key) == expected, "hashlib computes another hash"
+    in_passlib_format = f"$pbkdf2-sha256${count}${salt}${key}".replace("+", ".")
+    assert pbkdf2_sha256.verify(normalized(password), in_passlib_format), (
+        "passlib does not accept the hash")
+    assert not pbkdf2_sha256.verify(normalized(password) + "x", in_passlib_format), (
+        "passlib accepts a wrong password")
 
 
 def main():
     gatehouse = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "users.json")
-        place = ("--users-file", path)
+        users_file = ("--users-file", path)
         for number, password in enumerate(PASSWORDS, 1):
             run(gatehouse, "add", "--username", f"user{number}", "--name", f"User {number}",
-                *place, password=password)
+                *users_file, password=password)
         with open(path, encoding="utf-8") as file:
             users = json.load(file)["users"]
         assert [user["id"] for user in users] == list(range(1, len(PASSWORDS) + 1))
         for user, password in zip(users, PASSWORDS):
             check(user["password"], password)
-        assert len({user["password"].split("$")[3] for user in users}) == len(users), "one salt"
+        salts = {user["password"].split("$")[3] for user in users}
+        assert len(salts) == len(users), "two salts are equal"
         assert os.stat(path).st_mode & 0o777 == 0o600, "others can read the file"
 
-        # What passlib writes is read, and respelt at the next change; another user's stays.
+        # A hash of passlib is accepted, and reformatted at the next change of the file. The hashes
+        # of
+        # other users stay.
         users[0]["password"] = pbkdf2_sha256.using(rounds=29_000, salt_size=16).hash("from passlib")
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"users": users}, file)
-        assert "29000" in run(gatehouse, "list", *place)
-        run(gatehouse, "set-password", "--id", "2", *place, password="another password")
+        assert "29000" in run(gatehouse, "list", *users_file)
+        run(gatehouse, "set-password", "--id", "2", *users_file, password="another password")
         with open(path, encoding="utf-8") as file:
             after = json.load(file)["users"]
         assert after[0]["password"].startswith("$pbkdf2-sha256$i=29000$")
         assert (after[0]["password"].replace("i=", "").replace("+", ".")
-                == users[0]["password"]), "another hash"
+                == users[0]["password"]), "the hash of passlib was changed"
         check(after[1]["password"], "another password")
         assert after[2:] == users[2:]
     print(f"hashlib and passlib agree on {len(PASSWORDS) + 1} passwords")

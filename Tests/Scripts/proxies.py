@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """Sends attacks through real proxies that share their connections to Gatehouse.
 
-    python3 proxies.py GATEHOUSE                the built program
-        [--only nginx,haproxy,apache]           not all of them
-        [--vectors FOLDER]                      with the requests of its corpus/gunicorn.json, too;
-                                                else of the folder that GATEHOUSE_VECTORS names
-        [--whole]                               each attack also cut in two, at several places
+    python3 proxies.py GATEHOUSE        the built program
+        [--only nginx,haproxy,apache]   only these proxies
+        [--vectors FOLDER]              also the requests of its corpus/gunicorn.json; without the
+                                        option, of the folder in GATEHOUSE_VECTORS
+        [--whole]                       each attack also cut in two, at several places
 
-Needs the Debian packages nginx, haproxy and apache2-bin. What is started here runs in a folder and
-on ports of its own, and ends with this.
+Needs the Debian packages nginx, haproxy and apache2-bin. The processes run in a temporary folder,
+on ports of their own, and end with this script.
 
-In front of Gatehouse stands each proxy with a pool of one connection or two, which every request
-shares. While an attack is in and after it, somebody else asks through the same pool, and has to get
-the answer to that, and nothing besides. Between proxy and Gatehouse everything is read along: each
-request that the proxy passes on bears a mark, and for each mark there has to be one answer, under
-the same id, and for no other bytes any.
+Each proxy has a pool of one or two connections to Gatehouse, which all requests share. During an
+attack and after it another client sends requests through the same pool. It must get the responses
+to its requests, and nothing else. A relay between proxy and Gatehouse records all bytes. The proxy
+adds a mark to each request that it forwards. For each mark there must be one response with the same
+request id, and no other bytes.
 """
 
 import argparse
@@ -34,26 +34,25 @@ import tempfile
 import threading
 import time
 
-import attacks
-import house
-from house import expect
+from ambiguous_requests import attacks
+from server import RUNNING_PROCESSES, TIMEOUT, expect, free_port, serving
 
-PATIENCE = 60
-# How long an attack is given to be answered before somebody else asks; nothing depends on it.
+# How long to wait for a response to an attack before the other client sends a request. The result
+# does not depend on it.
 PAUSE = 0.03
 MARK = "X-Passed"
-# Of one proxy; each may take as long as somebody has patience to wait for an answer.
+# Of one proxy. Each failure may take TIMEOUT.
 MAXIMUM_FAILURES = 3
-# Of what went over a connection, in a message about it.
+# The number of bytes of a connection that a message shows.
 SHOWN = 2000
 REFUSALS = {400, 408, 413, 414, 417, 421, 431, 501, 505}
 
 
-class Desynchronised(Exception):
-    """A sentence, and the bytes."""
+class Desynchronized(Exception):
+    """A request received the response to another one. The message shows the bytes."""
 
 
-# What somebody else asks, and the answer to it.
+# The requests of the other client, and their responses.
 VICTIMS = [
     (b"GET /health/live HTTP/1.1\r\n", b"", 200, b'{"status":"ok"}'),
     (b"POST /login HTTP/1.1\r\nContent-Length: 13\r\n", b'{"user_id":0}', 400,
@@ -63,9 +62,11 @@ VICTIMS = [
 
 
 def responses(stream, methods):
-    """The final responses in a stream, and the rest: status, id, whether it is the last, content.
+    """The final responses in a stream, and the bytes after them.
 
     - methods: of the requests, in order.
+    - Returns: for each response its status, its request id, whether it has `Connection: close`, and
+      its body.
     """
     found, rest = [], stream
     while (end := rest.find(b"\r\n\r\n")) >= 0:
@@ -91,14 +92,14 @@ def responses(stream, methods):
     return found, rest
 
 
-class Link:
-    """One connection between a proxy and Gatehouse, and all that went over it."""
+class RelayedConnection:
+    """One connection between a proxy and Gatehouse, and all bytes that were sent on it."""
 
     def __init__(self, proxy, server):
         self.sockets = {proxy: server, server: proxy}
         self.server = server
-        self.asked = bytearray()
-        self.answered = bytearray()
+        self.from_proxy = bytearray()
+        self.from_server = bytearray()
         self.ended = set()
 
     @property
@@ -106,16 +107,16 @@ class Link:
         return not self.ended
 
 
-class Tap(threading.Thread):
-    """Stands between a proxy and Gatehouse, changes nothing, and keeps everything."""
+class Relay(threading.Thread):
+    """Forwards all bytes between a proxy and Gatehouse, and records them."""
 
     def __init__(self, server_port, nonce):
         super().__init__(daemon=True)
         self.server_port = server_port
         self.mark = re.compile(
             rb"\r\n" + MARK.encode() + rb": " + nonce + rb" (\S+) ?([^\r\n]*)\r\n", re.IGNORECASE)
-        self.links = []
-        # No two requests of a run have the same id, whatever door they come through.
+        self.connections = []
+        # Request ids are unique in a run, whichever port of the proxy the request arrives at.
         self.numbers = itertools.count(1)
         self.selector = selectors.DefaultSelector()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -129,65 +130,69 @@ class Tap(threading.Thread):
                 if key.fileobj is self.listener:
                     proxy, _ = self.listener.accept()
                     server = socket.create_connection(("127.0.0.1", self.server_port))
-                    link = Link(proxy, server)
-                    self.links.append(link)
+                    connection = RelayedConnection(proxy, server)
+                    self.connections.append(connection)
                     for end in (proxy, server):
                         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                        self.selector.register(end, selectors.EVENT_READ, link)
+                        self.selector.register(end, selectors.EVENT_READ, connection)
                 else:
-                    self.pass_on(key.fileobj, key.data)
+                    self.forward(key.fileobj, key.data)
 
-    def pass_on(self, end, link):
-        other = link.sockets[end]
+    def forward(self, end, connection):
+        other = connection.sockets[end]
         try:
             data = end.recv(65536)
             if data:
-                # Kept first: nobody may see the answer before it is.
-                (link.answered if end is link.server else link.asked).extend(data)
+                # Recorded before it is forwarded: a client must not see unrecorded bytes.
+                is_server = end is connection.server
+                record = connection.from_server if is_server else connection.from_proxy
+                record.extend(data)
                 other.sendall(data)
                 return
             other.shutdown(socket.SHUT_WR)
         except OSError:
-            link.ended.add(other)
+            connection.ended.add(other)
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(other)
             other.close()
-        link.ended.add(end)
+        connection.ended.add(end)
         with contextlib.suppress(KeyError, ValueError):
             self.selector.unregister(end)
-        if other in link.ended:
+        if other in connection.ended:
             end.close()
             other.close()
 
-    def judge(self, link):
-        """Whether everything asked on a link is answered; raises where more than that is."""
-        asked, answered = bytes(link.asked), bytes(link.answered)
-        marks = [match for match in self.mark.finditer(asked)
-                 if asked.find(b"\r\n\r\n", match.end() - 2) >= 0]
-        found, rest = responses(answered, [match.group(1) for match in marks])
+    def is_answered(self, connection):
+        """Whether all requests on a connection have responses. Raises if there are other bytes."""
+        requests, response_bytes = bytes(connection.from_proxy), bytes(connection.from_server)
+        marks = [match for match in self.mark.finditer(requests)
+                 if requests.find(b"\r\n\r\n", match.end() - 2) >= 0]
+        found, rest = responses(response_bytes, [match.group(1) for match in marks])
 
         def fail(sentence):
-            raise Desynchronised(
-                f"{sentence}\npassed on: {asked[-SHOWN:]!r}\nanswered: {answered[-SHOWN:]!r}")
+            raise Desynchronized(
+                f"{sentence}\nrequests: {requests[-SHOWN:]!r}\n"
+                f"responses: {response_bytes[-SHOWN:]!r}")
 
         if len(found) > len(marks):
-            fail(f"{len(found)} answers to {len(marks)} requests")
+            fail(f"{len(found)} responses to {len(marks)} requests")
         end = 0
         for index, (status, identity, is_last, _) in enumerate(found):
             given = marks[index].group(2).strip()
-            start, end = end, asked.find(b"\r\n\r\n", marks[index].end() - 2)
-            # A proxy may have been told by Connection to keep the field to itself.
-            is_known = b"x-request-id: " + given.lower() + b"\r\n" in asked[start:end + 2].lower()
+            start, end = end, requests.find(b"\r\n\r\n", marks[index].end() - 2)
+            # With a Connection field a client can make the proxy drop X-Request-Id.
+            field = b"x-request-id: " + given.lower() + b"\r\n"
+            is_known = field in requests[start:end + 2].lower()
             is_refused = is_last and status in REFUSALS
             if (is_known and re.fullmatch(rb"[A-Za-z0-9._-]{1,64}", given) and identity != given
                     and not is_refused):
-                fail(f"the answer to {given!r} is under {identity!r}")
+                fail(f"the response to {given!r} has the request id {identity!r}")
             if is_last and index + 1 < len(found):
-                fail("something was answered behind the last answer")
+                fail("a response follows one with Connection: close")
         if rest and not rest.startswith(b"HTTP/1.1 "):
-            fail(f"bytes behind the answers: {rest[:100]!r}")
+            fail(f"bytes after the responses: {rest[:100]!r}")
         is_refused = found and found[-1][2]
-        return len(found) == len(marks) or is_refused or not link.is_open
+        return len(found) == len(marks) or is_refused or not connection.is_open
 
     def stop(self):
         self.is_stopped = True
@@ -202,121 +207,120 @@ def read_all(connection):
     return bytes(data)
 
 
-class Door:
-    """A port of a proxy, and the pool behind it."""
+class ProxyPort:
+    """A port of a proxy, and the connections of its pool."""
 
-    def __init__(self, proxy, name, port, tap):
+    def __init__(self, proxy, name, port, relay):
         self.proxy = proxy
         self.name = name
         self.port = port
-        self.tap = tap
-        self.settled = 0
+        self.relay = relay
+        self.finished = 0
 
     def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    def ask_as_victim(self):
-        number = next(self.tap.numbers)
+    def send_victim_request(self):
+        number = next(self.relay.numbers)
         identity = b"victim-%d" % number
         line, body, status, content = VICTIMS[number % len(VICTIMS)]
         with self.connect() as connection:
             connection.sendall(
-    line +
-    b"Host: h\r\nX-Request-Id: " +
-    identity +
-    b"\r\nConnection: close\r\n\r\n" +
-     body)
+                line + b"Host: h\r\nX-Request-Id: " + identity
+                + b"\r\nConnection: close\r\n\r\n" + body)
             try:
                 data = read_all(connection)
             except OSError as error:
                 data = repr(error).encode()
         found, rest = responses(data, [line.split()[0]])
-        wanted = (status, identity, content)
-        if rest or [(s, i, c) for s, i, _, c in found] != [wanted]:
-            raise Desynchronised(f"{wanted!r} was expected, and this came: {data!r}")
+        expected = (status, identity, content)
+        if rest or [(s, i, c) for s, i, _, c in found] != [expected]:
+            raise Desynchronized(f"expected {expected!r}, received {data!r}")
 
     def attack(self, pieces):
-        """Sends the pieces with somebody else asking after each, then once more."""
-        got = b""
-        number = next(self.tap.numbers)
+        """Sends the pieces. After each one, and at the end, the other client sends a request."""
+        received = b""
+        number = next(self.relay.numbers)
         with self.connect() as connection:
             for piece in pieces:
                 piece = piece.replace(b"@attack", b"attack-%d" % number)
                 piece = piece.replace(b"@hidden", b"hidden-%d" % number)
                 with contextlib.suppress(OSError):
-                    connection.settimeout(PATIENCE)
+                    connection.settimeout(TIMEOUT)
                     connection.sendall(piece)
                     connection.settimeout(PAUSE)
-                    got += connection.recv(65536)
-                self.ask_as_victim()
+                    received += connection.recv(65536)
+                self.send_victim_request()
             with contextlib.suppress(OSError):
                 connection.setblocking(False)
-                got += connection.recv(65536)
-        if b"victim-" in got:
-            raise Desynchronised(f"the attacker has somebody else's answer: {got!r}")
-        self.ask_as_victim()
-        self.settle()
+                received += connection.recv(65536)
+        if b"victim-" in received:
+            raise Desynchronized(f"the attacker received another client's response: {received!r}")
+        self.send_victim_request()
+        self.wait_for_responses()
 
-    def settle(self):
-        """Waits until all that was passed on is answered, and looks at it."""
-        end = time.monotonic() + PATIENCE
+    def wait_for_responses(self):
+        """Waits until all forwarded requests are answered, and checks the responses."""
+        end = time.monotonic() + TIMEOUT
         while True:
-            links = self.tap.links[self.settled:]
-            if all([self.tap.judge(link) for link in links]):
+            connections = self.relay.connections[self.finished:]
+            if all([self.relay.is_answered(connection) for connection in connections]):
                 break
             if time.monotonic() > end:
-                raise Desynchronised("; ".join(
-                    f"{bytes(link.asked[-SHOWN:])!r} has got {bytes(link.answered[-SHOWN:])!r}, and "
-                    "no more" for link in links if not self.tap.judge(link)))
+                raise Desynchronized("; ".join(
+                    f"{bytes(connection.from_proxy[-SHOWN:])!r} has only the response "
+                    f"{bytes(connection.from_server[-SHOWN:])!r}"
+                    for connection in connections if not self.relay.is_answered(connection)))
             time.sleep(0.002)
-        # What has ended is not looked at again.
-        while self.settled < len(self.tap.links) and not self.tap.links[self.settled].is_open:
-            self.settled += 1
+        # Closed connections are not checked again.
+        connections = self.relay.connections
+        while self.finished < len(connections) and not connections[self.finished].is_open:
+            self.finished += 1
 
 
 @contextlib.contextmanager
 def running(command, ports, folder):
-    said_path = os.path.join(folder, "said")
-    with open(said_path, "wb") as said:
+    output_path = os.path.join(folder, "output")
+    with open(output_path, "wb") as file:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-    house.RUNNING.add(process)
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    RUNNING_PROCESSES.add(process)
 
-    def said():
-        with open(said_path, encoding="utf-8", errors="replace") as file:
+    def output():
+        with open(output_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
     try:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         for port in ports:
             while True:
-                expect(process.poll() is None, f"{command[0]} ended: {said()}")
-                expect(time.monotonic() < end, f"{command[0]} does not listen: {said()}")
+                expect(process.poll() is None, f"{command[0]} ended: {output()}")
+                expect(time.monotonic() < end, f"{command[0]} does not listen: {output()}")
                 with contextlib.suppress(OSError):
                     socket.create_connection(("127.0.0.1", port), timeout=1).close()
                     break
                 time.sleep(0.02)
         yield
-        expect(process.poll() is None, f"{command[0]} ended by itself: {said()}")
+        expect(process.poll() is None, f"{command[0]} ended by itself: {output()}")
     finally:
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        house.RUNNING.discard(process)
+        RUNNING_PROCESSES.discard(process)
 
 
-# Each of these gives the command and its two doors: one as strict as the proxy is by itself, one as
-# lax as it can be told to be.
+# Each of these returns the command and two ports of the proxy: one with its default configuration,
+# and one that is as lenient as it can be configured.
 
-def nginx(program, folder, tap, nonce):
-    ports = {name: house.free_port() for name in (
-        "reading the body first", "passing it on as it comes")}
-    places = "".join(
+def nginx(program, folder, relay, nonce):
+    ports = {name: free_port() for name in (
+        "buffering", "not buffering")}
+    temporary_folders = "".join(
         f"{name}_temp_path {folder}/{name};\n"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     servers = "".join(f"""
@@ -339,8 +343,8 @@ daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
 events {{}}
 http {{
 access_log off; keepalive_requests 1000000;
-{places}
-upstream pool {{ server 127.0.0.1:{tap.port}; keepalive 1; keepalive_requests 1000000; }}
+{temporary_folders}
+upstream pool {{ server 127.0.0.1:{relay.port}; keepalive 1; keepalive_requests 1000000; }}
 {servers}
 }}
 """
@@ -348,8 +352,8 @@ upstream pool {{ server 127.0.0.1:{tap.port}; keepalive 1; keepalive_requests 10
     return [program, "-p", folder, "-c", path, "-e", "stderr"], ports
 
 
-def haproxy(program, folder, tap, nonce):
-    ports = {"strict": house.free_port(), "accepting what is invalid": house.free_port()}
+def haproxy(program, folder, relay, nonce):
+    ports = {"strict": free_port(), "accept-invalid": free_port()}
     fronts = "".join(f"""
 frontend front{port}
     bind 127.0.0.1:{port}
@@ -370,13 +374,13 @@ defaults
 {fronts}
 backend pool
     http-reuse always
-    server gatehouse 127.0.0.1:{tap.port} pool-max-conn 1 pool-purge-delay 60s
+    server gatehouse 127.0.0.1:{relay.port} pool-max-conn 1 pool-purge-delay 60s
 """
     return [program, "-db", "-f", write(folder, "haproxy.cfg", config)], ports
 
 
-def apache(program, folder, tap, nonce):
-    ports = {"strict": house.free_port(), "unsafe": house.free_port()}
+def apache(program, folder, relay, nonce):
+    ports = {"strict": free_port(), "unsafe": free_port()}
     modules = "/usr/lib/apache2/modules"
     hosts = "".join(f"""
 <VirtualHost 127.0.0.1:{port}>
@@ -384,13 +388,13 @@ def apache(program, folder, tap, nonce):
     ProxyPreserveHost On
     AllowEncodedSlashes NoDecode
     RequestHeader set {MARK} "expr={nonce} %{{REQUEST_METHOD}} %{{HTTP:X-Request-Id}}"
-    # Two, because one would have everybody wait for the attacker.
-    ProxyPass / http://127.0.0.1:{tap.port}/ max=2 ttl=60 keepalive=On nocanon
+    # Two connections, because with one all clients would wait for the attacker.
+    ProxyPass / http://127.0.0.1:{relay.port}/ max=2 ttl=60 keepalive=On nocanon
 </VirtualHost>
 """ for port, extra in zip(ports.values(), (
         "", "HttpProtocolOptions Unsafe LenientMethods Allow0.9\nSetEnv proxy-sendchunks 1\n"
         "MergeSlashes Off")))
-    # It does not serve as root.
+    # Apache refuses to serve as root.
     user = "User www-data\nGroup www-data\n" if os.geteuid() == 0 else ""
     config = f"""
 ServerRoot {folder}
@@ -424,7 +428,7 @@ def write(folder, name, text):
     return path
 
 
-# The program, its Debian package, and what configures it.
+# The program, its Debian package, and the function that configures it.
 PROXIES = {
     "nginx": ("nginx", "nginx", nginx),
     "haproxy": ("haproxy", "haproxy", haproxy),
@@ -433,98 +437,103 @@ PROXIES = {
 
 
 def check_itself():
-    """That what should be found is found."""
-    tap = Tap(0, b"nonce")
+    """Checks that the relay detects responses that belong to no request."""
+    relay = Relay(0, b"nonce")
     request = b"GET / HTTP/1.1\r\nX-Request-Id: a\r\nX-Passed: nonce GET a\r\n\r\n"
-    answer = b"HTTP/1.1 200 OK\r\nX-Request-Id: a\r\nContent-Length: 2\r\n\r\n{}"
-    last = answer.replace(b"200 OK", b"400 Bad Request\r\nConnection: close")
+    response = b"HTTP/1.1 200 OK\r\nX-Request-Id: a\r\nContent-Length: 2\r\n\r\n{}"
+    last = response.replace(b"200 OK", b"400 Bad Request\r\nConnection: close")
 
-    def verdict(asked, answered):
-        link = Link(None, None)
-        link.asked += asked
-        link.answered += answered
+    def result_of(requests, response_bytes):
+        connection = RelayedConnection(None, None)
+        connection.from_proxy += requests
+        connection.from_server += response_bytes
         try:
-            return tap.judge(link)
-        except Desynchronised:
-            return "desynchronised"
+            return relay.is_answered(connection)
+        except Desynchronized:
+            return "desynchronized"
 
-    for asked, answered, wanted in (
-        (request, answer, True), (request * 3, answer * 3, True), (request * 2, answer, False),
-        (request, answer[:-1], False), (request[:-1], b"", True), (request * 2, last, True),
-        (request, answer * 2, "desynchronised"), (b"", answer, "desynchronised"),
-        (request, answer + b"{}", "desynchronised"), (request * 2, last + answer, "desynchronised"),
-        (request, answer.replace(b": a", b": b"), "desynchronised"),
-        (request * 2, answer + answer.replace(b": a", b": b"), "desynchronised"),
+    for requests, response_bytes, expected in (
+        (request, response, True), (request * 3, response * 3, True),
+        (request * 2, response, False),
+        (request, response[:-1], False), (request[:-1], b"", True), (request * 2, last, True),
+        (request, response * 2, "desynchronized"), (b"", response, "desynchronized"),
+        (request, response + b"{}", "desynchronized"),
+        (request * 2, last + response, "desynchronized"),
+        (request, response.replace(b": a", b": b"), "desynchronized"),
+        (request * 2, response + response.replace(b": a", b": b"), "desynchronized"),
     ):
-        found = verdict(asked, answered)
-        expect(found == wanted, f"{found} about {asked!r} and {answered!r}")
-    tap.listener.close()
+        found = result_of(requests, response_bytes)
+        expect(found == expected, f"{found} for {requests!r} and {response_bytes!r}")
+    relay.listener.close()
 
 
-def check_log(server, tap):
-    """What Gatehouse says that it has answered is what was asked."""
+def check_log(server, relay):
+    """Checks that the requests in Gatehouse's log are those that the proxy has forwarded."""
     handled = collections.Counter(
         re.findall(r"\| http_request .* rid=(\S+)", server.log()))
-    answered, served, lost = (collections.Counter() for _ in range(3))
-    for link in tap.links:
-        marks = list(tap.mark.finditer(bytes(link.asked)))
-        found, _ = responses(bytes(link.answered), [match.group(1) for match in marks])
+    response_bytes, served, abandoned = (collections.Counter() for _ in range(3))
+    for connection in relay.connections:
+        marks = list(relay.mark.finditer(bytes(connection.from_proxy)))
+        found, _ = responses(bytes(connection.from_server), [match.group(1) for match in marks])
         for status, identity, is_last, _ in found:
-            answered[identity.decode()] += 1
-            # Else the log may have it as `http_refused`, of which it leaves out what is repeated.
+            response_bytes[identity.decode()] += 1
+            # A refusal may be in the log as `http_refused`, which is not written for repeats.
             if not (is_last and status in REFUSALS):
                 served[identity.decode()] += 1
-        # The proxy went away before the answer to it.
-        lost.update(match.group(2).decode("latin1").strip() for match in marks[len(found):])
-    more, less = handled - answered - lost, served - handled
-    if more:
-        raise Desynchronised(f"requests were served that nobody passed on: {dict(more)}")
-    if less or not served:
-        raise Desynchronised(f"answers that are not in the log: {dict(less)}")
+        # The proxy closed the connection before the response.
+        abandoned.update(match.group(2).decode("latin1").strip() for match in marks[len(found):])
+    unexpected, missing = handled - response_bytes - abandoned, served - handled
+    if unexpected:
+        raise Desynchronized(
+            f"the log has requests that no proxy has forwarded: {dict(unexpected)}")
+    if missing or not served:
+        raise Desynchronized(f"the log does not have these requests: {dict(missing)}")
 
 
 def try_proxy(name, program, gatehouse, corpus):
-    """All attacks through one proxy: what failed, and how it went in a sentence."""
+    """Sends all attacks through one proxy. Returns the failures, and a summary."""
     configure = PROXIES[name][2]
     started = time.monotonic()
     nonce = secrets.token_hex(8)
     failures = []
-    # With passwords, because a demo answers to names of this machine alone.
-    with house.serving(
+    # In password mode, because a demo accepts only host names of this machine.
+    with serving(
         gatehouse, users=[("alice", "Alice", "of no consequence")],
         server={"trusted_proxies": ["127.0.0.1"], "workers": 1},
         log={"level": "DEBUG", "file": {"path": "app.log", "level": "DEBUG"}},
     ) as server, tempfile.TemporaryDirectory() as folder:
-        tap = Tap(int(server.url.rsplit(":", 1)[1]), nonce.encode())
-        tap.start()
-        command, ports = configure(program, folder, tap, nonce)
+        relay = Relay(int(server.url.rsplit(":", 1)[1]), nonce.encode())
+        relay.start()
+        command, ports = configure(program, folder, relay, nonce)
         with running(command, ports.values(), folder):
-            doors = [Door(name, door, port, tap) for door, port in ports.items()]
-            for door in doors:
-                # Without attacks everybody has the connection of whoever came before.
+            proxy_ports = [ProxyPort(name, mode, port, relay) for mode, port in ports.items()]
+            for proxy_port in proxy_ports:
+                # Without attacks all requests use the connections of the pool.
                 for _ in range(6):
-                    door.ask_as_victim()
-            links = len(tap.links)
-            expect(links <= 2, f"{name}: {links} connections for a few requests in a row")
+                    proxy_port.send_victim_request()
+            connections = len(relay.connections)
+            expect(connections <= 2,
+                   f"{name}: {connections} connections for consecutive requests; at most 2")
             for title, pieces in corpus:
-                for door in doors:
+                for proxy_port in proxy_ports:
                     if len(failures) >= MAXIMUM_FAILURES:
                         break
                     try:
-                        door.attack(pieces)
-                    except Desynchronised as error:
+                        proxy_port.attack(pieces)
+                    except Desynchronized as error:
                         failures.append(
-                            f"{name}, {door.name}: {title}\nsent: {pieces!r}\n{error}")
-                        # What is spoilt is not to spoil what comes behind it.
-                        door.settled = len(tap.links)
-        tap.stop()
+                            f"{name}, {proxy_port.name}: {title}\nsent: {pieces!r}\n{error}")
+                        # The connections of this attack are not checked again.
+                        proxy_port.finished = len(relay.connections)
+        relay.stop()
         try:
-            check_log(server, tap)
-        except Desynchronised as error:
+            check_log(server, relay)
+        except Desynchronized as error:
             failures.append(f"{name}: {error}")
-        marks = sum(len(tap.mark.findall(bytes(link.asked))) for link in tap.links)
+        marks = sum(len(relay.mark.findall(bytes(connection.from_proxy)))
+                    for connection in relay.connections)
     return failures, (
-        f"{name}: {len(corpus)} attacks, {marks} requests passed on over {len(tap.links)} "
+        f"{name}: {len(corpus)} attacks, {marks} requests forwarded over {len(relay.connections)} "
         f"connections, in {time.monotonic() - started:.1f} s")
 
 
@@ -536,23 +545,23 @@ def gunicorn_corpus(folder):
 
 
 def cuts(name, pieces):
-    """An attack in two parts, with somebody else in between."""
-    whole = b"".join(pieces)
-    size = len(whole)
-    for place in sorted({size // 4, size // 2, whole.find(b"\r\n\r\n") + 4, size - 1}):
-        yield f"{name}, cut at {place}", [whole[:place], whole[place:]]
+    """An attack cut in two, at several places. The other client sends a request in between."""
+    data = b"".join(pieces)
+    size = len(data)
+    for place in sorted({size // 4, size // 2, data.find(b"\r\n\r\n") + 4, size - 1}):
+        yield f"{name}, cut at {place}", [data[:place], data[place:]]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("gatehouse")
     parser.add_argument("--only", default=",".join(PROXIES))
-    parser.add_argument("--vectors", default=os.environ.get("GATEHOUSE_VECTORS"))
+    parser.add_argument("--vectors", default=os.environ.get("GATESERVER_VECTORS"))
     parser.add_argument("--whole", action="store_true")
     options = parser.parse_args()
     names = options.only.split(",")
     for name in names:
-        expect(name in PROXIES, f"--only knows {', '.join(PROXIES)}, and not {name}")
+        expect(name in PROXIES, f"--only {name}: unknown; use {', '.join(PROXIES)}")
     programs = {}
     for name in names:
         program, package, _ = PROXIES[name]
@@ -560,30 +569,31 @@ def main():
         expect(programs[name], f"{program} is not installed: apt-get install {package}, or leave "
                                "it out with --only")
     check_itself()
-    corpus = list(attacks.attacks())
+    corpus = list(attacks())
     if options.vectors:
         corpus += gunicorn_corpus(options.vectors)
     if options.whole:
         corpus += [cut for attack in corpus for cut in cuts(*attack)]
 
-    unharmed = set()
+    successful = set()
 
     def run(name):
         try:
             failures, summary = try_proxy(name, programs[name], options.gatehouse, corpus)
-        # The end of a thread is nobody's exit code.
+        # An exception in a thread does not change the exit code of the script.
         except BaseException as error:  # pylint: disable=broad-exception-caught
             failures, summary = [f"{name}: {error!r}"], f"{name}: not finished"
         print("\n".join([f"{failure}\n" for failure in failures] + [summary]), flush=True)
         if not failures:
-            unharmed.add(name)
+            successful.add(name)
 
     threads = [threading.Thread(target=run, args=(name,)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    expect(unharmed == set(names), "a shared connection was desynchronised, or not tried")
+    expect(successful == set(names),
+           "a shared connection was desynchronized, or a proxy was not tested")
 
 
 if __name__ == "__main__":

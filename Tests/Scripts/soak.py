@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
-"""A mixed load on a Gatehouse that lives as it would, and an account of it to the last request.
+"""A mixed load on a server, and a comparison of all counts, to the last request.
 
     python3 soak.py GATEHOUSE [--seconds S | --minutes M | --whole] [--rate R]
 
-Good, bad, slow, aborting and pipelining clients, logins, renewals, replays, logouts, a log that
-is rotated again and again, SIGHUP, and a key that is added: for 14 seconds, for as long as is asked
-for, or for 20 minutes (`--whole`). Every answer is checked whole: status, fields, body. At the end
+The load: valid, invalid, slow, disconnecting and pipelining clients; logins, refreshes, replays and
+logouts; log rotations, SIGHUP, and a key that is added. It lasts for 14 seconds, for the time of
+the option, or for 20 minutes (`--whole`). Every response is checked completely: status, fields,
+body. At the end
 
-- the counts in /metrics and the lines in the log are those of the clients, each to the unit;
-- descriptors are back at the number of the quiet start, memory is flat, threads have a bound;
+- the counts in /metrics and the lines in the log are those of the clients, without tolerance;
+- descriptors are back at the number before the load, memory is flat, threads are limited;
 - the log is intact.
 
-R is how many requests a second the busiest clients make in all (3000). Needs the standard library
-alone; what it is made of is in `soaking`.
+R is the number of requests a second that the busiest clients send together (3000). Needs only the
+standard library. The clients are in `soaking`.
 """
 import argparse
 import collections
+import dataclasses
 import json
 import os
 import re
@@ -24,37 +26,46 @@ import subprocess
 import sys
 import time
 
-import house
+from server import expect, free_port, http_request, serving, sign_token, wait_until
 from soaking import batches, clients
-from soaking.account import Log, labelled, log_differences, metrics_differences, part
-from soaking.answers import (
-    ATTEMPTS, BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, KEYS, LOCKOUT, PATIENCE, SESSION, TTL,
-    WRITE_TIMEOUT, Tally, User, claims_of)
+from soaking.comparison import LogCounts, labelled, log_differences, metrics_differences
+from soaking.counts import Counts
 from soaking.load import Load, in_process
+from soaking.protocol import (
+    ATTEMPTS, BODY_TIMEOUT, HEAD_TIMEOUT, IDLE_TIMEOUT, KEYS, LOCKOUT, SESSION, TTL, WRITE_TIMEOUT,
+    User, claims_of)
 
 WHOLE = 20 * 60
 SHORT = 14
-house.PATIENCE = PATIENCE
-# How far resident memory may lie, at the end, above where it was when the first minute was over,
-# or a third of the time: what is revoked is remembered for five minutes beyond its token, in tables
-# that grow by doubling.
-MEMORY_FACTOR, MEMORY_SLACK = 1.15, 4096
-# Dispatch begins a thread when a queue has something to do and all that there are have, too, and
-# keeps it: at most one a queue. For each processor there are two, for the disk 16, for all else 12.
+# How far resident memory at the end may exceed that after the first minute, or after a third of the
+# time. Revocations are kept for five minutes longer than their tokens, in tables that double.
+MEMORY_FACTOR, MEMORY_SLACK = 1.15, 4096  # The slack is in KiB.
+# Dispatch starts a thread when a queue has work and all threads are busy, and keeps it: at most one
+# for each queue. There are two queues for each processor, 16 for the disk, and 12 others.
 THREADS = 2 * os.cpu_count() + 28
 
 
-def vital_signs(pid):
-    """Resident memory in KiB, threads, descriptors."""
-    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-        said = dict(line.split(":", 1) for line in file)
-    return (int(said["VmRSS"].split()[0]), int(said["Threads"]),
-            len(os.listdir(f"/proc/{pid}/fd")))
+@dataclasses.dataclass
+class VitalSigns:
+    memory: int  # Resident, in KiB.
+    threads: int
+    descriptors: int
+
+    @classmethod
+    def of(cls, pid):
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        return cls(int(fields["VmRSS"].split()[0]), int(fields["Threads"]),
+                   len(os.listdir(f"/proc/{pid}/fd")))
+
+
+def median_memory(samples):
+    return sorted(signs.memory for _, signs in samples)[len(samples) // 2]
 
 
 def read_metrics(url):
     series = {}
-    for line in house.ask(url).body.decode().splitlines():
+    for line in http_request(url).body.decode().splitlines():
         if line.startswith("#"):
             continue
         name, _, value = line.rpartition(" ")
@@ -64,7 +75,7 @@ def read_metrics(url):
 
 
 def add_key(folder):
-    """Puts the third key before the others, as `gatehouse secret --add` does."""
+    """Puts the third key first, as `gatehouse secret --add` does."""
     path = os.path.join(folder, "config.json")
     with open(path, encoding="utf-8") as file:
         settings = json.load(file)
@@ -83,7 +94,7 @@ class Soak:
         self.users = users
         self.pid = server.process.pid
         self.program = os.path.abspath(arguments.gatehouse)
-        self.tally = Tally()
+        self.counts = Counts()
         self.reloads = 0
         self.samples = []
         self.minutes = []
@@ -94,71 +105,72 @@ class Soak:
         return subprocess.run([self.program, *words, "--config", "config.json"],
                               cwd=self.server.folder, capture_output=True, check=False)
 
-    def tail(self):
-        """What an operator sees who follows the log."""
-        with open(os.path.join(self.server.folder, "seen"), "rb") as file:
+    def tailed_events(self):
+        """The number of each event in the output of `gatehouse log tail`."""
+        with open(os.path.join(self.server.folder, "tail"), "rb") as file:
             return collections.Counter(
                 line.split(b" | ")[3].split()[0].decode() for line in file if line.endswith(b"\n"))
 
     def reload(self):
         self.server.process.send_signal(signal.SIGHUP)
         self.reloads += 1
-        house.until(lambda: self.tail()["config_reload"] == self.reloads or None,
-                    "a line about the reload")
+        wait_until(lambda: self.tailed_events()["config_reload"] == self.reloads or None,
+                   "a config_reload event in log tail")
 
-    def ask(self, path, status, method="GET", **named):
-        answer = self.server.ask(path, method, **named)
-        house.expect(answer.status == status, f"{path}: {answer.status} {answer.body!r}")
-        self.tally.request(path, status)
-        self.tally["connections"] += 1
-        return answer
+    def request(self, path, status, method="GET", **named):
+        response = self.server.request(path, method, **named)
+        expect(response.status == status, f"{path}: {response.status} {response.body!r}")
+        self.counts.request(path, status)
+        self.counts.connections += 1
+        return response
 
     def warm_up(self):
-        """Has everything that is made once made; what is counted from here on is quiet."""
+        """Does everything once that allocates lasting memory. Returns the vital signs then."""
         done = self.command("user", "disable", "--username", self.users["gone"].username)
-        house.expect(done.returncode == 0, f"user disable: {done.stderr.decode()}")
-        # Which has the server read its users again, and ends the user's sessions.
+        expect(done.returncode == 0, f"user disable: {done.stderr.decode()}")
+        # The command makes the server reload its users, and ends the user's sessions.
         self.reloads += 1
-        self.tally["revocations"] += 1
+        self.counts.revocations += 1
         self.reload()
         user = self.users["victim"]
         body = {"user_id": user.id, "password": user.password}
-        token = self.ask("/login", 200, "POST", json_body=body).json["token"]
-        token = self.ask("/refresh", 200, "POST", token=token, body=b"").json["token"]
-        self.ask("/logout", 204, "POST", token=token, body=b"")
-        self.tally.login("success")
-        for name, count in [("verified", 2), ("refreshed", 1), ("logouts", 1)]:
-            self.tally[name] += count
-        self.still()
-        return vital_signs(self.pid)
+        token = self.request("/login", 200, "POST", json_body=body).json["token"]
+        token = self.request("/refresh", 200, "POST", token=token, body=b"").json["token"]
+        self.request("/logout", 204, "POST", token=token, body=b"")
+        self.counts.login("success")
+        self.counts.verified += 2
+        self.counts.refreshed += 1
+        self.counts.logouts += 1
+        self.wait_until_idle()
+        return VitalSigns.of(self.pid)
 
-    def still(self):
-        """Waits until nothing is open, and what was held back is written."""
-        def is_still():
+    def wait_until_idle(self):
+        """Waits until no connection is open, and until suppressed events are in the log."""
+        def is_idle():
             series = read_metrics(self.metrics)
             return series["gatehouse_connections", ()] == 0 or None
 
-        house.until(is_still, "an end of all connections")
-        # Repeats are told in the second behind theirs, by a look each half second.
+        wait_until(is_idle, "the end of all connections")
+        # Suppressed events are written a second after the last one, by a check each half second.
         time.sleep(2.5)
 
-    def turn_keys(self):
-        """A key that comes while the server runs: unknown before, good afterwards."""
+    def add_key_while_running(self):
+        """A key that is added while the server runs: unknown before, accepted afterwards."""
         user = self.users["victim"]
         header = {"alg": "HS256", "typ": "JWT", "kid": "third"}
-        token = house.sign(claims_of(user.id), KEYS["third"], header)
-        self.ask("/resource", 401, token=token)
-        self.tally.rejected("unknown_kid")
+        token = sign_token(claims_of(user.id), KEYS["third"], header)
+        self.request("/resource", 401, token=token)
+        self.counts.reject("unknown_kid")
         add_key(self.server.folder)
         self.reload()
-        self.ask("/resource", 200, token=token)
-        self.tally["verified"] += 1
+        self.request("/resource", 200, token=token)
+        self.counts.verify()
 
-    def verify_meanwhile(self):
-        """The log is intact at any time; its end may not be sealed yet."""
+    def verify_running_log(self):
+        """The log is intact at any time. Exit code 3: its last lines may not be sealed yet."""
         done = self.command("log", "verify")
-        house.expect(done.returncode in (0, 3),
-                     f"log verify meanwhile: {done.returncode} {done.stdout.decode()}")
+        expect(done.returncode in (0, 3),
+               f"log verify during the load: {done.returncode} {done.stdout.decode()}")
 
     def run(self, seconds):
         address = self.server.url.removeprefix("http://").split(":")
@@ -177,72 +189,78 @@ class Soak:
         while waiting:
             for process, pipe in list(waiting):
                 if pipe.poll(0.25 / len(waiting)):
-                    tally, failure = pipe.recv()
+                    counts, failure = pipe.recv()
                     process.join()
                     waiting.remove((process, pipe))
                     if failure:
                         for process, _ in waiting:
                             process.kill()
-                        raise SystemExit(f"FAILED: a client has seen\n{failure}")
-                    self.tally.update(tally)
+                        raise SystemExit(f"FAILED: a client reports\n{failure}")
+                    self.counts.add(counts)
             now = time.monotonic()
-            house.expect(self.server.process.poll() is None, "the server ended by itself")
-            self.samples.append((now - begin, *vital_signs(self.pid)))
+            expect(self.server.process.poll() is None, "the server ended by itself")
+            self.samples.append((now - begin, VitalSigns.of(self.pid)))
             if now - begin >= 60 * (len(self.minutes) + 1):
                 entries = labelled(read_metrics(self.metrics), "gatehouse_revocation_entries",
                                    "kind")
-                self.minutes.append((len(self.minutes) + 1, self.samples[-1][1],
+                self.minutes.append((len(self.minutes) + 1, self.samples[-1][1].memory,
                                      round(sum(entries.values()))))
             if now >= keys_at and now < begin + seconds:
-                self.turn_keys()
-                self.verify_meanwhile()
+                self.add_key_while_running()
+                self.verify_running_log()
                 keys_at = float("inf")
             if now >= reload_at and now < begin + seconds:
                 self.reload()
                 reload_at = now + interval
         return time.monotonic() - begin
 
-    def judge_samples(self, seconds, quiet):
-        """Whether memory, threads and descriptors stayed what they were."""
+    def check_samples(self, seconds, baseline):
+        """Checks that memory, threads and descriptors stayed within their limits.
+        - baseline: the vital signs before the load.
+        """
         settled = min(60, seconds / 3)
         early = [s for s in self.samples if settled * 0.75 <= s[0] <= settled * 1.25]
         late = [s for s in self.samples if seconds * 0.85 <= s[0] <= seconds]
-        # A machine that hangs leaves gaps.
-        early = early or self.samples[len(self.samples) // 3:][:1]
-        late = late or self.samples[-1:]
-        middle = [sorted(s[1] for s in group)[len(group) // 2] for group in (early, late)]
-        print(f"memory: {quiet[0]} KiB quiet, {middle[0]} KiB after {settled:.0f} s, "
-              f"{middle[1]} KiB at the end, {max(s[1] for s in self.samples)} KiB at most")
+        # On a machine that stalls there may be no sample in these intervals.
+        early = median_memory(early or self.samples[len(self.samples) // 3:][:1])
+        late = median_memory(late or self.samples[-1:])
+        peak = VitalSigns(*(max(getattr(signs, field.name) for _, signs in self.samples)
+                            for field in dataclasses.fields(VitalSigns)))
+        print(f"memory: {baseline.memory} KiB before, {early} KiB after {settled:.0f} s, "
+              f"{late} KiB at the end, {peak.memory} KiB at most")
         for minute, memory, entries in self.minutes:
-            print(f"minute {minute}: {memory} KiB, {entries} entries of what is revoked")
-        if middle[1] > middle[0] * MEMORY_FACTOR + MEMORY_SLACK:
-            self.problems.append(f"memory grew from {middle[0]} to {middle[1]} KiB")
-        most = max(s[2] for s in self.samples)
-        if most > THREADS:
-            self.problems.append(f"there were {most} threads, and not {THREADS} at most")
-        print(f"threads: {quiet[1]} quiet, {most} at most, "
-              f"{vital_signs(self.pid)[1]} at the end")
-        descriptors = house.until(
-            lambda: vital_signs(self.pid)[2] if vital_signs(self.pid)[2] <= quiet[2] else None,
-            f"an end of the descriptors past {quiet[2]}")
-        print(f"descriptors: {quiet[2]} quiet, {max(s[3] for s in self.samples)} at most, "
+            print(f"minute {minute}: {memory} KiB, {entries} revocation entries")
+        if late > early * MEMORY_FACTOR + MEMORY_SLACK:
+            self.problems.append(f"memory grew from {early} to {late} KiB")
+        if peak.threads > THREADS:
+            self.problems.append(f"there were {peak.threads} threads; at most {THREADS}")
+        print(f"threads: {baseline.threads} before, {peak.threads} at most, "
+              f"{VitalSigns.of(self.pid).threads} at the end")
+
+        def descriptors_if_closed():
+            count = VitalSigns.of(self.pid).descriptors
+            return count if count <= baseline.descriptors else None
+
+        descriptors = wait_until(descriptors_if_closed,
+                                 f"the close of all descriptors beyond {baseline.descriptors}")
+        print(f"descriptors: {baseline.descriptors} before, {peak.descriptors} at most, "
               f"{descriptors} at the end")
 
-    def close_the_books(self):
+    def compare_counts(self):
         series = read_metrics(self.metrics)
-        self.problems += metrics_differences(series, self.tally)
+        self.problems += metrics_differences(series, self.counts)
         usage = series["process_cpu_seconds_total", ()]
         self.server.stop()
         done = self.command("log", "verify")
         print("\n".join("log verify: " + line for line in done.stdout.decode().splitlines()[-4:]))
         if done.returncode != 0:
             self.problems.append(f"log verify: exit code {done.returncode}")
-        log = Log(self.server.folder)
-        self.problems += log_differences(log, self.tally, series, self.reloads)
+        log = LogCounts(self.server.folder)
+        self.problems += log_differences(log, self.counts, series, self.reloads)
         for event in ("session_logout", "config_reload"):
             count = log.events[event, None]
-            house.until(lambda: self.tail()[event] == count or None,
-                        f"a look of log tail at {count} {event}, neither more nor less,")
+            wait_until(lambda: self.tailed_events()[event] == count or None,
+                       f"the output of {count} {event} by log tail")
         return log, usage
 
 
@@ -250,9 +268,9 @@ def serve(arguments):
     names = ["plain", "victim", "gone", "other", *(f"resident{i}" for i in range(10)),
              *(f"busy{i}" for i in range(6))]
     users = {name: User(number, name) for number, name in enumerate(names, 1)}
-    port = house.free_port()
+    port = free_port()
     size = "256KiB" if arguments.seconds < 180 else "16MiB"
-    with house.serving(
+    with serving(
             arguments.gatehouse,
             [(user.username, user.name, user.password) for user in users.values()],
             server={"header_timeout": f"{HEAD_TIMEOUT}s", "body_timeout": f"{BODY_TIMEOUT}s",
@@ -263,34 +281,39 @@ def serve(arguments):
             log={"file": {"path": "app.log", "max_size": size, "keep": 100_000,
                           "keep_size": "1024GiB"}, "level": "INFO", "seal": True}) as server:
         soak = Soak(arguments, server, f"http://127.0.0.1:{port}/metrics", users)
-        with open(os.path.join(server.folder, "seen"), "wb") as file:
+        with open(os.path.join(server.folder, "tail"), "wb") as file:
             tail = subprocess.Popen(
                 [soak.program, "log", "tail", "--config", "config.json", "--lines", "100",
                  "--event", "session_logout", "--event", "config_reload"],
                 cwd=server.folder, stdin=subprocess.DEVNULL, stdout=file)
         try:
-            quiet = soak.warm_up()
+            baseline = soak.warm_up()
             took = soak.run(arguments.seconds)
-            soak.still()
-            soak.judge_samples(arguments.seconds, quiet)
-            log, usage = soak.close_the_books()
+            soak.wait_until_idle()
+            soak.check_samples(arguments.seconds, baseline)
+            log, usage = soak.compare_counts()
         finally:
             tail.terminate()
             tail.wait()
-    requests = sum(part(soak.tally, "request").values()) + soak.tally["loose least"]
-    print(f"{took:.0f} s: {requests} answers ({requests / took:.0f}/s), "
-          f"{soak.tally['connections']} connections, {soak.reloads} reloads, "
-          f"{usage:.0f} s of processor time")
-    print(f"log: {log.lines} lines in {log.files} files, {log.bytes >> 20} MiB, "
-          f"{log.events['suppressed']} events without a line")
-    for name in ("login", "rejected", "refused", "throttled", "timeout"):
-        print(f"{name}:", ", ".join(f"{key[0]} {count}" for key, count in
-                                    sorted(part(soak.tally, name).items())))
-    print(", ".join(f"{name} {soak.tally[name]}" for name in (
-        "issued", "verified", "refreshed", "reused", "logouts", "revocations", "lockouts")))
+    report(soak, took, log, usage)
     if soak.problems:
         sys.exit("FAILED:\n" + "\n".join(soak.problems))
-    print("each answer was right, and each is accounted for")
+    print("each response was as expected, and each is counted in the metrics and in the log")
+
+
+def report(soak, took, log, usage):
+    counts = soak.counts
+    requests = counts.requests.total() + counts.documents_least
+    print(f"{took:.0f} s: {requests} responses ({requests / took:.0f}/s), "
+          f"{counts.connections} connections, {soak.reloads} reloads, "
+          f"{usage:.0f} s of processor time")
+    print(f"log: {log.lines} lines in {log.files} files, {log.bytes >> 20} MiB, "
+          f"{log.suppressed} events without a line")
+    for name in ("logins", "rejected", "refused", "throttled", "timeouts"):
+        print(f"{name}:", ", ".join(f"{key} {count}" for key, count in
+                                    sorted(getattr(counts, name).items())))
+    print(", ".join(f"{name} {getattr(counts, name)}" for name in (
+        "issued", "verified", "refreshed", "reused", "logouts", "revocations", "lockouts")))
 
 
 def main():

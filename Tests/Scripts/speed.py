@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""How fast GET /resource is beside nginx, in one run: nginx answering a constant, and nginx verifying
-the same token with njs.
+"""Compares the speed of GET /resource with nginx, in one run: nginx with a constant response, and
+nginx verifying the same token with njs.
 
     speed.py PROGRAM [--rounds 5] [--seconds 3] [--connections 1 16 64 512] [--markdown]
 
-Servers take turns, every round in a new order, so that a machine whose speed drifts slows all of them
-alike; figures are medians over the rounds, and ratios are medians of the rounds' own. `cpu` is the
-processor time, user and system, that the server's processes spent on a request. The last row sends 16
-requests at a time over each of 64 connections. Measures; fails only for a wrong answer.
+The servers take turns, in a new order in every round, so that a machine whose speed changes slows
+all of them alike. Figures are medians over the rounds; ratios are medians of each round's ratio.
+`cpu` is the processor time, user and system, that the server's processes spent on a request. The
+last row sends 16 requests at a time on each of 64 connections. Measures only; fails for a wrong
+response.
 
-Needs wrk, and of Debian's packages nginx and libnginx-mod-http-js (without it njs is left out).
+Needs wrk and the Debian packages nginx and libnginx-mod-http-js (without it njs is left out).
 """
 
 import argparse
@@ -22,7 +23,7 @@ import subprocess
 import tempfile
 import time
 
-from house import KEY, ask, expect, free_port, serving, sign, until
+from server import KEY, expect, free_port, http_request, serving, sign_token, wait_until
 
 MODULE = "/usr/lib/nginx/modules/ngx_http_js_module.so"
 
@@ -48,7 +49,7 @@ http {
 }
 """
 
-# As strict as a few lines can be: the signature first, then the claims.
+# As strict as is possible in a few lines: first the signature, then the claims.
 NJS = """
 import crypto from 'crypto';
 
@@ -88,7 +89,7 @@ def microseconds(text):
 
 
 def processor_time(process):
-    """Seconds that a process and its children have spent."""
+    """The processor time in seconds of a process and its children."""
     total = 0
     children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True)
     for number in [process.pid, *map(int, children.stdout.split())]:
@@ -113,13 +114,13 @@ def start_nginx(folder):
         })
     process = subprocess.Popen(["nginx", "-c", os.path.join(folder, "nginx.conf")])
 
-    def answers():
+    def response():
         try:
-            return ask(f"http://127.0.0.1:{port}/constant")
+            return http_request(f"http://127.0.0.1:{port}/constant")
         except OSError:
             return None
 
-    until(answers, "nginx answers")
+    wait_until(response, "a response of nginx")
     servers = {"nginx, a constant": (process, f"http://127.0.0.1:{port}/constant")}
     if has_njs:
         servers["nginx with njs"] = (process, f"http://127.0.0.1:{port}/resource")
@@ -154,39 +155,41 @@ def main():
     parser.add_argument("--markdown", action="store_true", help="a table for README")
     options = parser.parse_args()
     now = int(time.time())
-    token = sign({"user_id": 1, "sub": "1", "iat": now, "exp": now + 86_400})
+    token = sign_token({"user_id": 1, "sub": "1", "iat": now, "exp": now + 86_400})
     with tempfile.TemporaryDirectory() as folder, serving(
             options.program, token={"keys": [{"id": "speed", "secret": KEY}], "issuer": None},
-            log={"stderr": {"level": "CRITICAL"}, "file": {"path": "app.log"}}) as house:
+            log={"stderr": {"level": "CRITICAL"}, "file": {"path": "app.log"}}) as server:
         nginx, others = start_nginx(folder)
         try:
-            servers = {"gatehouse": (house.process, house.url + "/resource"), **others}
+            servers = {"gatehouse": (server.process, server.url + "/resource"), **others}
             for process, url in servers.values():
-                answer = ask(url, token=token)
-                expect(answer.body == b'{"user":{"id":1,"name":"Alice"}}', f"{url}: {answer.body}")
+                response = http_request(url, token=token)
+                expect(response.body == b'{"user":{"id":1,"name":"Alice"}}',
+                       f"{url}: {response.body}")
             script = os.path.join(folder, "pipeline.lua")
             with open(script, "w", encoding="ascii") as file:
                 file.write(PIPELINE)
             rows = [(str(count), count, None) for count in options.connections]
             rows.append(("64, 16 at a time", 64, script))
-            show_head(options.markdown)
+            print_head(options.markdown)
             for name, connections, lua in rows:
                 rounds = {server: [] for server in servers}
                 for round_number in range(options.rounds + 1):
                     for server in random.sample(list(servers), len(servers)):
-                        # The first warms up.
+                        # The first round warms up.
                         seconds = options.seconds if round_number else 1
                         found = measure(servers[server], token, connections, seconds, lua)
                         if round_number:
                             rounds[server].append(found)
                 for server in servers:
-                    show(options.markdown, name, server, rounds[server], rounds["nginx, a constant"])
+                    print_row(options.markdown, name, server, rounds[server],
+                              rounds["nginx, a constant"])
         finally:
             nginx.send_signal(signal.SIGTERM)
             nginx.wait()
 
 
-def show_head(markdown):
+def print_head(markdown):
     heads = ["connections", "server", "requests/s", "cpu us", "cpu ratio", "p50 us", "p99 us"]
     if markdown:
         print("| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
@@ -194,7 +197,7 @@ def show_head(markdown):
         print(f"{heads[0]:18}{heads[1]:20}" + "".join(f"{head:>12}" for head in heads[2:]))
 
 
-def show(markdown, name, server, rounds, base):
+def print_row(markdown, name, server, rounds, base):
     middle = {key: statistics.median(found[key] for found in rounds) for key in rounds[0]}
     ratio = statistics.median(own["cpu"] / other["cpu"] for own, other in zip(rounds, base))
     figures = [f"{middle['rate']:,.0f}", f"{middle['cpu']:.1f}", f"{ratio:.2f}",
@@ -205,4 +208,5 @@ def show(markdown, name, server, rounds, base):
         print(f"{name:18}{server:20}" + "".join(f"{figure:>12}" for figure in figures), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks README's systemd units as they stand there, against systemd and against what the server does.
+"""Tests README's systemd units: with systemd's own tools, and against the system calls of a server.
 
     python3 units.py GATEHOUSE      the built program
 
-Debian packages: systemd (for systemd-analyze; nothing is started by it), strace.
+Needs the Debian packages systemd (for systemd-analyze; no service is started) and strace.
 """
 
 import os
@@ -14,15 +14,14 @@ import subprocess
 import sys
 import tempfile
 
-import house
+from server import KEY, TIMEOUT, add_user, expect, http_request, wait_until
 import restart
-from house import expect
 
 README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
 PROGRAM = "/usr/local/bin/gatehouse"
-# Tried, and done without: Dispatch would like its threads to have another priority. In the run here it
-# fails, as it does under the unit.
-NEEDLESS = {"setpriority"}
+# Dispatch tries to set the priority of its threads, and works without it. The call fails here as it
+# fails under the unit.
+UNNECESSARY = {"setpriority"}
 PASSWORD = "correct horse battery staple"
 
 
@@ -32,7 +31,7 @@ def section():
 
 
 def units():
-    """Name and text of each, as README has them."""
+    """The name and the text of each unit in README."""
     found = dict(re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.*?)```", section(), re.DOTALL))
     expect(sorted(found) == ["gatehouse-metrics.socket", "gatehouse.service", "gatehouse.socket"],
            f"README's units are {sorted(found)}")
@@ -45,32 +44,32 @@ def values(text, name):
 
 def run(*command, **more):
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=restart.PATIENCE, check=False, **more)
+        command, capture_output=True, text=True, timeout=TIMEOUT, check=False, **more)
 
 
 def check_units(program, folder):
-    """As systemd reads them."""
+    """Checks the units with systemd-analyze."""
     paths = []
     for name, text in units().items():
         paths.append(os.path.join(folder, name))
         with open(paths[-1], "w", encoding="utf-8") as file:
             file.write(text.replace(PROGRAM, os.path.abspath(program)))
     done = run("systemd-analyze", "verify", "--man=no", *paths)
-    about = [line for line in (done.stdout + done.stderr).splitlines() if "gatehouse" in line]
-    expect(not about and done.returncode == 0, f"systemd-analyze verify: {done.stderr}")
+    messages = [line for line in (done.stdout + done.stderr).splitlines() if "gatehouse" in line]
+    expect(not messages and done.returncode == 0, f"systemd-analyze verify: {done.stderr}")
     service = next(path for path in paths if path.endswith("gatehouse.service"))
     done = run("systemd-analyze", "security", "--offline=true", "--no-pager", service)
     found = re.search(r"Overall exposure level for gatehouse.service: (\S+)", done.stdout)
     expect(found, f"systemd-analyze security: {done.stderr}")
     exposure = re.search(r"an exposure of ([\d.]+);", section())
-    # Other versions of systemd count otherwise.
+    # Other versions of systemd compute other values.
     expect(exposure and float(found.group(1)) <= float(exposure.group(1)) + 0.5,
-           f"the exposure is {found.group(1)}, and README says otherwise")
+           f"the exposure is {found.group(1)}; README has a smaller one")
     print(f"README's units: verified, exposure {found.group(1)}")
 
 
 def expanded(word):
-    """The system calls of a set."""
+    """The system calls in a set such as @system-service; a call is its own set."""
     if not word.startswith("@"):
         return {word}
     done = run("systemd-analyze", "syscall-filter", word)
@@ -80,7 +79,7 @@ def expanded(word):
 
 
 def allowed():
-    """What is left of the unit's filter."""
+    """The system calls that the unit's filter allows."""
     calls = set()
     for line in values(units()["gatehouse.service"], "SystemCallFilter"):
         words = set().union(*(expanded(word) for word in line.lstrip("~").split()))
@@ -89,15 +88,14 @@ def allowed():
     return calls
 
 
-def whole_life(program, folder):
-    """A run with everything in it, under strace, and what strace has seen."""
-    trace = os.path.join(folder, "trace")
-    # As LoadCredential= has it.
+def configure(program, folder):
+    """Writes a configuration as the unit has it. Returns the folder with it and the key."""
+    # As LoadCredential= makes them available.
     credentials = os.path.join(folder, "credentials")
     os.mkdir(credentials)
     with open(os.open(f"{credentials}/token.key", os.O_WRONLY | os.O_CREAT, 0o400), "w",
               encoding="utf-8") as file:
-        file.write(house.KEY)
+        file.write(KEY)
     restart.configure(
         credentials, token={"keys": [{"id": "first", "secret_file": "token.key"}]},
         login={"mode": "password", "users_file": f"{folder}/users.json", "iterations": 2000},
@@ -105,95 +103,113 @@ def whole_life(program, folder):
              "durability": "synced"},
         state={"revocations": f"{folder}/revocations.journal"},
         admin={"socket": f"{folder}/admin.sock", "metrics": "127.0.0.1:9090"})
-    house.add_user(program, folder, "alice", "Alice", PASSWORD)
+    add_user(program, folder, "alice", "Alice", PASSWORD)
+    return credentials
+
+
+def trace_server(program, folder):
+    """Starts a server twice under strace, and uses all of it. Returns strace's output."""
+    trace = os.path.join(folder, "trace")
+    credentials = configure(program, folder)
     public, metrics = restart.listening_socket(), restart.listening_socket()
-    port = public.getsockname()[1]
     supervisor = restart.Supervisor(
         program, folder, [public, metrics], names=["gatehouse.socket", "metrics"],
         WATCHDOG_USEC="2000000")
     try:
         for _ in range(2):
-            # strace follows; the program stays the one that was started.
+            # With -D strace is a child, and the supervisor's process is the program.
             supervisor.command = [
                 "strace", "-D", "-f", "-qq", "-A", "-o", trace, "-e",
-                f"inject={','.join(sorted(NEEDLESS))}:error=EPERM", os.path.abspath(program), "--config",
-                f"{credentials}/config.json"]
+                f"inject={','.join(sorted(UNNECESSARY))}:error=EPERM", os.path.abspath(program),
+                "--config", f"{credentials}/config.json"]
             supervisor.start()
-            supervisor.is_ready()
-            url = f"http://127.0.0.1:{port}"
-            for path in ("/health/ready", "/openapi.json", "/nowhere"):
-                house.ask(url + path)
-            house.ask(url + "/login", "POST",
-                      json_body={"user_id": 1, "password": "not that one at all"})
-            for _ in range(30):
-                answer = house.ask(url + "/login", "POST",
-                                   json_body={"user_id": 1, "password": PASSWORD})
-                expect(answer.status == 200, f"login: {answer.status} {answer.body}")
-                token = answer.json["token"]
-                expect(house.ask(url + "/resource", token=token).status == 200, "resource")
-            expect(house.ask(url + "/refresh", "POST", token=token).status == 200, "refresh")
-            expect(house.ask(url + "/logout", "POST", token=token).status == 204, "logout")
-            page = house.ask(f"http://127.0.0.1:{metrics.getsockname()[1]}/metrics")
+            supervisor.wait_until_ready()
+            use_endpoints(f"http://127.0.0.1:{public.getsockname()[1]}")
+            page = http_request(f"http://127.0.0.1:{metrics.getsockname()[1]}/metrics")
             expect(page.status == 200, f"metrics: {page.status}")
-            for command in (["sessions", "--user", "1"], ["revoke", "--user", "1"],
-                            ["level", "http", "DEBUG"], ["token", "issue", "--user", "1"],
-                            ["log", "head"], ["reload"]):
-                done = run(os.path.abspath(program), *command, "--config",
-                           f"{credentials}/config.json")
-                expect(done.returncode == 0, f"{command}: {done.stderr}")
-            # By the command, and by the signal.
-            for is_asked in (False, True):
-                expect("RELOADING" in supervisor.heard(), "no reload")
-                supervisor.is_ready()
-                if not is_asked:
+            use_commands(program, credentials)
+            # The first reload is that of the command, the second that of the signal.
+            for is_last in (False, True):
+                expect("RELOADING" in supervisor.receive_message(), "no notification of the reload")
+                supervisor.wait_until_ready()
+                if not is_last:
                     supervisor.process.send_signal(signal.SIGHUP)
-            while "WATCHDOG=1" not in supervisor.listen():
+            while "WATCHDOG=1" not in supervisor.receive():
                 pass
             supervisor.stop()
         expect(len([name for name in os.listdir(folder) if name.startswith("app.log.0")]) > 1,
                "the log was not rotated")
     finally:
-        supervisor.end()
+        supervisor.close()
         public.close()
         metrics.close()
-    house.until(lambda: os.path.exists(trace) or None, "a trace")
+    wait_until(lambda: os.path.exists(trace) or None, "the output of strace")
     with open(trace, encoding="utf-8", errors="replace") as file:
         return file.read()
 
 
-def check_life(program, folder):
+def use_endpoints(url):
+    for path in ("/health/ready", "/openapi.json", "/nowhere"):
+        http_request(url + path)
+    http_request(url + "/login", "POST",
+                 json_body={"user_id": 1, "password": "not that one at all"})
+    for _ in range(30):
+        response = http_request(url + "/login", "POST",
+                                json_body={"user_id": 1, "password": PASSWORD})
+        expect(response.status == 200, f"login: {response.status} {response.body}")
+        token = response.json["token"]
+        status = http_request(url + "/resource", token=token).status
+        expect(status == 200, f"resource: {status}")
+    for path, expected in (("/refresh", 200), ("/logout", 204)):
+        status = http_request(url + path, "POST", token=token).status
+        expect(status == expected, f"{path}: {status}")
+
+
+def use_commands(program, credentials):
+    for command in (["sessions", "--user", "1"], ["revoke", "--user", "1"],
+                    ["level", "http", "DEBUG"], ["token", "issue", "--user", "1"],
+                    ["log", "head"], ["reload"]):
+        done = run(os.path.abspath(program), *command, "--config", f"{credentials}/config.json")
+        expect(done.returncode == 0, f"{command}: {done.stderr}")
+
+
+def check_system_calls(program, folder):
     service = units()["gatehouse.service"]
-    trace = whole_life(program, folder)
+    trace = trace_server(program, folder)
     used = set(re.findall(r"^\d+ +(?:<\.\.\. )?([a-z][a-z0-9_]*)[( ]", trace, re.MULTILINE))
-    expect({"accept", "epoll_wait", "fdatasync", "sendto", "renameat"} <= used, f"only {used} seen")
-    missing = used - allowed() - NEEDLESS
-    expect(not missing, f"the unit forbids what is used: {sorted(missing)}")
+    expect({"accept", "epoll_wait", "fdatasync", "sendto", "renameat"} <= used,
+           f"strace shows only {used}")
+    forbidden = used - allowed() - UNNECESSARY
+    expect(not forbidden, f"the unit forbids system calls that are used: {sorted(forbidden)}")
     # What MemoryDenyWriteExecute= refuses.
     for line in re.findall(r"^.*\b(?:mmap|mprotect|pkey_mprotect|shmat)\(.*$", trace, re.MULTILINE):
         expect(not ("PROT_EXEC" in line and ("PROT_WRITE" in line or "mprotect" in line)
-                    or "SHM_EXEC" in line), f"memory to be written and executed: {line}")
+                    or "SHM_EXEC" in line), f"memory that is writable and executable: {line}")
     families = set(values(service, "RestrictAddressFamilies")[0].split())
-    asked = set(re.findall(r"\bsocket\((AF_\w+)", trace))
-    expect(asked and asked <= families, f"sockets of {asked}, and the unit allows {families}")
-    # By which it knows whether there are SHA instructions; ProcSubset= would hide it.
+    opened = set(re.findall(r"\bsocket\((AF_\w+)", trace))
+    expect(opened and opened <= families,
+           f"sockets of the families {opened}; the unit allows {families}")
+    # The server finds the SHA instructions there. ProcSubset= would hide the file.
     if re.search(r'"/proc/cpuinfo"', trace):
-        expect(not values(service, "ProcSubset"), "the unit hides /proc/cpuinfo, which is read")
-    written = set(re.findall(r'\bopenat\([^"]*"([^"]*)", [^)\n]*O_(?:WRONLY|RDWR)[^\n]*= \d', trace))
+        expect(not values(service, "ProcSubset"),
+               "the server reads /proc/cpuinfo, which the unit hides")
+    written = set(re.findall(
+        r'\bopenat\([^"]*"([^"]*)", [^)\n]*O_(?:WRONLY|RDWR)[^\n]*= \d', trace))
     expect(all(path.startswith(folder) or not path.startswith("/") for path in written),
-           f"written elsewhere: {written}")
-    print(f"a whole life needs {len(used)} system calls, and the unit allows them; no memory is "
-          f"written and executed; sockets of {', '.join(sorted(asked))} alone")
+           f"files written outside of the folder: {written}")
+    print(f"a complete run uses {len(used)} system calls, all allowed by the unit; no memory is "
+          f"writable and executable; sockets only of {', '.join(sorted(opened))}")
 
 
 def main():
     for tool in ("systemd-analyze", "strace"):
         if not shutil.which(tool):
-            return print(f"{tool} is not installed: left out")
+            return print(f"{tool} is not installed: skipped")
     restart.reserve(4)
     with tempfile.TemporaryDirectory() as folder:
         check_units(sys.argv[1], folder)
     with tempfile.TemporaryDirectory() as folder:
-        check_life(sys.argv[1], folder)
+        check_system_calls(sys.argv[1], folder)
 
 
 if __name__ == "__main__":

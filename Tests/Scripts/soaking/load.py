@@ -1,30 +1,31 @@
-"""What the clients of a process share, and the process."""
+"""A process of clients, and what its clients share."""
 
 import multiprocessing
 import signal
 import time
 import traceback
 
-import house
-from soaking.answers import Tally, claims_of
+from server import sign_token
+from soaking.counts import Counts
+from soaking.protocol import claims_of
 
 
 class Load:
-    """Clients of one process, and what they have counted."""
+    """The clients of one process, and what they have counted."""
 
     def __init__(self, name, address, users, end):
         self.name = name
         self.address = address
         self.users = users
         self.end = end
-        self.tally = Tally()
-        self.count = 0
+        self.counts = Counts()
+        self.last_id = 0
         now = int(time.time())
-        self.expired = house.sign(claims_of(1, now - 7200, jti="long-ago"))
+        self.expired_token = sign_token(claims_of(1, now - 7200, jti="long-ago"))
 
     def next_id(self):
-        self.count += 1
-        return f"{self.name}.{self.count}"
+        self.last_id += 1
+        return f"{self.name}.{self.last_id}"
 
     @property
     def is_over(self):
@@ -32,23 +33,24 @@ class Load:
 
 
 def in_process(run, load, *arguments):
-    """Runs clients beside this process.
-    - Returns: the process, and where its tally, or what was wrong, is to be had.
+    """Runs clients in a process of their own.
+    - Returns: the process, and a pipe that delivers a pair: its counts, and the text of an error.
+      One of the two is None.
     """
-    here, there = multiprocessing.Pipe(duplex=False)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
 
     def body():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # At the other process's end.
+        # The parent terminates this process when it ends itself.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        here.close()
+        receiver.close()
         try:
             run(load, *arguments)
-            there.send((dict(load.tally), None))
+            sender.send((load.counts, None))
         except BaseException:
-            there.send((None, traceback.format_exc()))
+            sender.send((None, traceback.format_exc()))
 
     process = multiprocessing.get_context("fork").Process(target=body, daemon=True)
     process.start()
-    there.close()
-    return process, here
+    sender.close()
+    return process, receiver

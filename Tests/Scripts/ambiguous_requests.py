@@ -1,19 +1,21 @@
-"""Requests that two servers may read differently: what proxies.py sends through real proxies.
+"""Requests that two servers may read differently, which proxies.py sends through real proxies.
 
-Each attack is a name and what is sent: bytes, in pieces where somebody else comes in between.
-`HIDDEN` is a request that is a body, or is refused, or is one of the attacker's own, and is never
-served to somebody else.
+Each attack is a name and its bytes, in pieces. After each piece another client sends a request.
+`HIDDEN` is a request that is part of a body, is rejected, or is another request of the attacker. It
+must never be answered to another client.
+"""
+"""
 """
 
 HIDDEN = b"GET /health/ready HTTP/1.1\r\nHost: h\r\nX-Request-Id: @hidden\r\n\r\n"
-# It swallows the next request that comes on the connection, where it gets to be one.
+# If this is parsed as a request, the next request on the connection becomes part of it.
 OPEN = b"GET /health/ready HTTP/1.1\r\nHost: h\r\nX-Request-Id: @hidden\r\nX-Swallow: "
 GREEDY = b"POST /login HTTP/1.1\r\nHost: h\r\nX-Request-Id: @hidden\r\nContent-Length: 300\r\n\r\n"
 END = b"0\r\n\r\n"
 
 
 def head(*fields, line=b"POST /login HTTP/1.1", host=b"Host: h"):
-    # The one in the middle is for what is folded into the line before it.
+    # The field in the middle is for tests in which a folded line follows the request line.
     lines = [line, *([host] if host else []), b"X-Request-Id: @attack", b"Accept: */*", *fields]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
@@ -30,7 +32,7 @@ CHUNKED = b"Transfer-Encoding: chunked"
 
 
 def both_framings():
-    """CL.TE and TE.CL, and whatever makes one of the two fields look like something else."""
+    """CL.TE and TE.CL, and variants that make one of the two fields look like another field."""
     inside = END + HIDDEN
     for name, first, second in (
         ("length, coding", length(inside), CHUNKED), ("coding, length", CHUNKED, length(inside)),
@@ -41,8 +43,10 @@ def both_framings():
     yield "the length ends in a chunk", head(b"Content-Length: 4", CHUNKED) + chunk(HIDDEN) + END
     yield "the length ends in a chunk that swallows", (
         head(CHUNKED, b"Content-Length: 4") + chunk(GREEDY) + END)
-    yield "a length of nothing before chunks", head(b"Content-Length: 0", CHUNKED) + chunk(OPEN) + END
-    yield "the last chunk, then half a request", head(length(END + OPEN), CHUNKED) + END + OPEN
+    yield "a length of 0 before chunks", (
+        head(b"Content-Length: 0", CHUNKED) + chunk(OPEN) + END)
+    yield "the last chunk, then half a request", (
+        head(length(END + OPEN), CHUNKED) + END + OPEN)
     for line in (
         b"Transfer-Encoding : chunked", b"Transfer-Encoding\t: chunked",
         b" Transfer-Encoding: chunked",
@@ -81,8 +85,8 @@ def both_framings():
         b"X: y\r\n : z\r\nTransfer-Encoding: chunked", b": \r\nTransfer-Encoding: chunked",
         b"Foo: bar\r\n\tTransfer-Encoding: chunked",
     ):
-        yield f"a length beside {line!r}", head(length(inside), line) + inside
-        yield f"alone {line!r}", head(line) + END + HIDDEN
+        yield f"a length and {line!r}", head(length(inside), line) + inside
+        yield f"only {line!r}", head(line) + END + HIDDEN
 
 
 def lengths():
@@ -103,7 +107,8 @@ def lengths():
         b"", b" ", b"-0", b"0, %d" % count, b"%d, 0" % count, b"18446744073709551616",
         b"18446744073709551629", b"4294967309", b"9223372036854775808", b"99999999999999999999999",
     ):
-        yield f"Content-Length: {value!r} with a body", head(b"Content-Length: " + value) + body + HIDDEN
+        yield f"Content-Length: {value!r} with a body", (
+            head(b"Content-Length: " + value) + body + HIDDEN)
     for line in (
         b"Content-Length : %d", b" Content-Length: %d", b"Content-Length:\r\n %d",
         b"Content_Length: %d",
@@ -144,7 +149,7 @@ def chunks():
         yield attack(f"a last chunk {last!r}", chunk(data), last)
     yield attack("chunks of one byte", *[chunk(b"x")] * 50, END)
     yield "a request in a chunk", head(CHUNKED) + chunk(HIDDEN) + END
-    yield "a request in a chunk, and no end", head(CHUNKED) + chunk(HIDDEN)
+    yield "a request in a chunk, without a last chunk", head(CHUNKED) + chunk(HIDDEN)
     yield "a chunk in pieces", head(CHUNKED) + b"10\r", b"\n" + data[:8], data[8:] + b"\r\n" + END
     yield "a chunk and an end in pieces", head(CHUNKED) + chunk(data), b"0\r\n", b"\r\n" + HIDDEN
 
@@ -180,7 +185,8 @@ def targets():
         b"/" + b"a" * 9000, b"/health/live HTTP/1.1\r\nX: y HTTP/1.1",
     ):
         for method in (b"GET", b"OPTIONS"):
-            yield f"{method.decode()} {target[:40]!r}", head(line=method + b" " + target + b" HTTP/1.1")
+            yield f"{method.decode()} {target[:40]!r}", (
+                head(line=method + b" " + target + b" HTTP/1.1"))
     for line in (
         b"CONNECT h:80 HTTP/1.1", b"CONNECT / HTTP/1.1", b"TRACE /health/live HTTP/1.1",
         b" GET /health/live HTTP/1.1", b"GET  /health/live HTTP/1.1",
@@ -199,7 +205,7 @@ def targets():
 
 def hosts():
     line = b"GET http://a.example/health/live HTTP/1.1"
-    yield "the target's host is another", head(line=line, host=b"Host: b.example")
+    yield "the target has another host", head(line=line, host=b"Host: b.example")
     for host in (
         None, b"Host:", b"Host: a\r\nHost: b", b"Host: a, b", b"Host: a b", b"Host : a",
         b" Host: a", b"Host: a/b",
@@ -228,7 +234,8 @@ def fields():
         yield f"{connection!r}, a length", head(connection, length(HIDDEN)) + HIDDEN
         yield f"{connection!r}, chunked", head(connection, CHUNKED) + chunk(HIDDEN) + END
     for upgrade in (b"h2c", b"websocket", b"TLS/1.0"):
-        extra = (b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
+        extra = (b"Connection: Upgrade, HTTP2-Settings",
+                 b"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
         line = b"GET /health/live HTTP/1.1"
         yield f"an upgrade to {upgrade!r}", head(b"Upgrade: " + upgrade, *extra, line=line) + HIDDEN
         yield f"an upgrade to {upgrade!r} and a body", (
@@ -245,16 +252,19 @@ def bodies():
         yield f"{name} with chunks", head(CHUNKED, line=line) + chunk(HIDDEN) + END
         yield f"{name} with half a body", head(length(HIDDEN * 2), line=line) + HIDDEN
         yield f"{name} with more than its body", head(length(HIDDEN), line=line) + HIDDEN * 2
-    for expectation in (b"100-continue", b"100-Continue, 100-continue", b"fish", b"", b"\r\n 100-continue",
-                        b"100-continue\r\nExpect: x"):
+    for expectation in (
+        b"100-continue", b"100-Continue, 100-continue", b"fish", b"", b"\r\n 100-continue",
+        b"100-continue\r\nExpect: x",
+    ):
         field = b"Expect: " + expectation
         yield f"{field!r} and a body", head(field, length(body)) + body
-        yield f"{field!r}, a body in its own time", head(field, length(HIDDEN)), HIDDEN
-        yield f"{field!r}, chunks in their own time", head(field, CHUNKED), chunk(HIDDEN) + END
-        yield f"{field!r} and no body, but a request", head(field, b"Content-Length: 300") + HIDDEN
-    yield "a body that does not come", head(b"Content-Length: 300") + body
-    yield "a body that comes in its own time", head(length(HIDDEN)), HIDDEN[:20], HIDDEN[20:]
-    yield "a head that comes in its own time", HIDDEN[:20], HIDDEN[20:]
+        yield f"{field!r}, a body in a later piece", head(field, length(HIDDEN)), HIDDEN
+        yield f"{field!r}, chunks in a later piece", head(field, CHUNKED), chunk(HIDDEN) + END
+        yield f"{field!r} and a request in place of a body", (
+            head(field, b"Content-Length: 300") + HIDDEN)
+    yield "an unfinished body", head(b"Content-Length: 300") + body
+    yield "a body in several pieces", head(length(HIDDEN)), HIDDEN[:20], HIDDEN[20:]
+    yield "a head in two pieces", HIDDEN[:20], HIDDEN[20:]
     yield "a body that is too large", head(b"Content-Length: 70000"), b"x" * 70_000
     yield "chunks that are too large", head(CHUNKED), chunk(b"x" * 70_000) + END
     yield "a body that is too large and a request", head(b"Content-Length: 70000") + HIDDEN * 900
@@ -264,13 +274,15 @@ def bodies():
 def pipelines():
     plain = head(line=b"GET /health/live HTTP/1.1")
     yield "three requests", plain + HIDDEN + plain
-    yield "a request, then none", plain + b"\x00\x01\x02\r\n\r\n" + HIDDEN
+    yield "a request, then bytes that are not a request", (
+        plain + b"\x00\x01\x02\r\n\r\n" + HIDDEN)
     yield "a request, then half of one", plain + OPEN
     yield "a request, then one that is ambiguous", (
         plain + head(length(END + HIDDEN), CHUNKED) + END + HIDDEN)
     yield "a body, then empty lines", head(length(b"{}")) + b"{}\r\n\r\n\r\n" + HIDDEN
     yield "a body, then a line feed", head(length(b"{}")) + b"{}\n" + HIDDEN
-    yield "close, then a request", head(b"Connection: close", line=b"GET /health/live HTTP/1.1") + HIDDEN
+    yield "close, then a request", (
+        head(b"Connection: close", line=b"GET /health/live HTTP/1.1") + HIDDEN)
     yield "HEAD, then requests", head(line=b"HEAD /openapi.json HTTP/1.1") + HIDDEN + plain
     yield "404, 405 and 400 in a row", (
         head(line=b"GET /x HTTP/1.1") + head(line=b"DELETE /login HTTP/1.1")
@@ -281,7 +293,8 @@ def pipelines():
 
 
 def attacks():
-    """All of them: a name and the pieces of each."""
-    for group in (both_framings, lengths, chunks, versions, targets, hosts, fields, bodies, pipelines):
+    """All attacks: the name and the pieces of each."""
+    groups = (both_framings, lengths, chunks, versions, targets, hosts, fields, bodies, pipelines)
+    for group in groups:
         for name, *pieces in group():
             yield f"{group.__name__}: {name}", pieces
