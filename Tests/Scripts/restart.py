@@ -355,11 +355,12 @@ def refuses(program):
     with tempfile.TemporaryFile() as file, tempfile.TemporaryDirectory() as folder:
         configure(folder)
         cases = [
-            (datagrams, {}, "takes no connections"), (silent, {}, "takes no connections"),
+            (datagrams, {}, "does not accept connections"),
+            (silent, {}, "does not accept connections"),
             (file, {}, "is not a socket"), (everywhere, {}, "demo mode listens on 127.0.0.1"),
-            (good, {"LISTEN_FDS": "one"}, "no number of sockets"),
+            (good, {"LISTEN_FDS": "one"}, "is not a number from 0 to 1024"),
             (good, {"LISTEN_FDS": "4"}, "is not open"),
-            (good, {"LISTEN_FDNAMES": "a:b"}, "not as many names"),
+            (good, {"LISTEN_FDNAMES": "a:b"}, "does not have as many names"),
             (good, {"LISTEN_FDNAMES": "admin"}, "is not a file's"),
             (everywhere, {"LISTEN_FDNAMES": "metrics"}, "not on a loopback address"),
             (good, {"LISTEN_FDNAMES": "metric"},
