@@ -6,7 +6,7 @@ import Time
 
 @testable import Logging
 
-final class ArchiveRemovalTests {
+final class ArchiveRemovalTests: LogSuite {
     let folder: TemporaryFolder
     var options: LogOptions
     let clock = TestClock()
@@ -16,12 +16,6 @@ final class ArchiveRemovalTests {
         options = .retryingAtOnce(path: folder.path("app.log")).sealed()
         options.maximumSize = 2000
         options.maximumFiles = 2
-    }
-
-    private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
-        try Logger(
-            options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: devNull.rawValue)
     }
 
     private func write(_ range: Range<Int>, to logger: Logger) {

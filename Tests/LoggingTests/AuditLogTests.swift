@@ -413,7 +413,7 @@ final class AuditLogTests {
         #expect(logger.auditStatistics?.suppressed == UInt64(3000 - audit.count))
     }
 
-    @Test(.disabled(if: TestScale.isSanitized))
+    @Test(.tags(.timing), .disabled(if: TestScale.isSanitized))
     func `a crash is recorded in both log files`() async throws {
         await #expect(processExitsWith: .signal(SIGSEGV)) { [path = folder.path as String] in
             var options = LogOptions(path: path + "/app.log")

@@ -28,8 +28,8 @@ private func crashingLogger(
     return logger
 }
 
-// Sanitizers handle these signals themselves.
-@Suite(.disabled(if: TestScale.isSanitized))
+// Sanitizers handle these signals themselves. An alarm ends a crash that takes over 0.7 s.
+@Suite(.tags(.timing), .disabled(if: TestScale.isSanitized))
 struct CrashReportTests {
     private let folder: TemporaryFolder
     private var path: String { folder.path("app.log") }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Time
 
-final class DailyRotationTests {
+final class DailyRotationTests: LogSuite {
     let folder: TemporaryFolder
     var options: LogOptions
     /// One second before midnight, UTC.
@@ -14,12 +14,6 @@ final class DailyRotationTests {
         folder = try TemporaryFolder()
         options = .retryingAtOnce(path: folder.path("app.log"))
         options.rotatesDaily = true
-    }
-
-    private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
-        try Logger(
-            options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: devNull.rawValue)
     }
 
     private func write(_ number: Int, to logger: Logger) {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Time
 
-final class LogOptionsChangeTests {
+final class LogOptionsChangeTests: LogSuite {
     private static let newKey = SealKey(
         secret: Array("another key for the tests of seals".utf8).span)
 
@@ -15,10 +15,6 @@ final class LogOptionsChangeTests {
     init() throws {
         folder = try TemporaryFolder()
         options = LogOptions.retryingAtOnce(path: folder.path("app.log")).sealed()
-    }
-
-    private func logger() throws -> Logger {
-        try Logger(options, clock: clock.clock, standardErrorDescriptor: devNull.rawValue)
     }
 
     private func write(_ number: Int, _ logger: Logger, level: Level = .info, padding: Int = 0) {

@@ -7,7 +7,7 @@ import Time
 
 @testable import Logging
 
-final class SealingTests {
+final class SealingTests: LogSuite {
     let folder: TemporaryFolder
     var options: LogOptions
     let clock = TestClock()
@@ -16,10 +16,6 @@ final class SealingTests {
         folder = try TemporaryFolder()
         options = LogOptions.retryingAtOnce(path: folder.path("app.log")).sealed()
         options.maximumFiles = 1_000_000
-    }
-
-    private func logger() throws -> Logger {
-        try Logger(options, clock: clock.clock, standardErrorDescriptor: devNull.rawValue)
     }
 
     @Test(arguments: LogFormat.allCases)

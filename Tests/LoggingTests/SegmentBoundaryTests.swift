@@ -6,7 +6,7 @@ import Time
 @testable import Logging
 
 /// Where segments of seals end: at a stop, at another file, and at foreign bytes.
-final class SegmentBoundaryTests {
+final class SegmentBoundaryTests: LogSuite {
     let folder: TemporaryFolder
     var options: LogOptions
     let clock = TestClock()
@@ -14,12 +14,6 @@ final class SegmentBoundaryTests {
     init() throws {
         folder = try TemporaryFolder()
         options = LogOptions.retryingAtOnce(path: folder.path("app.log")).sealed()
-    }
-
-    private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
-        try Logger(
-            options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: devNull.rawValue)
     }
 
     private func seals(_ name: String) throws -> [SealLine] {
