@@ -3,29 +3,31 @@ import HTTP
 import POSIX
 import Time
 
-/// An HTTP server: workers that share a port, or one worker on a Unix domain socket. Knows sockets
-/// and Dispatch; what a request means is the routes' affair, what must be on record before an answer
-/// leaves is the hooks'.
+/// An HTTP server: workers that share a port, or one worker on a Unix domain socket. It handles
+/// sockets and Dispatch only. The routes handle requests, and the hooks record what must be on
+/// record before a response is sent.
 package final class HTTPServer: Sendable {
-    /// Where it listens; the real port, if port 0 was asked for.
+    /// The address it listens on; with the actual port if port 0 was requested.
     package let address: SocketAddress
-    /// That of a Unix domain socket.
+    /// The file of a Unix domain socket.
     private let file: SocketFile?
     private let workers: [Worker]
     private let drained = DispatchGroup()
-    /// The latest. The lock is held while they are posted, so that all workers get several
-    /// replacements in the same order.
+    /// The current options. The lock is held while updates are posted, so that all workers get
+    /// several updates in the same order.
     private let options: Monitor<ServerOptions>
     private let offload: OffloadQueues
     private let counts = ServerCounts()
 
-    /// How long a worker may take to read its mail, in seconds: far longer than any batch, but for one
-    /// whose log hangs on a dead disk.
+    /// How long a worker may take to read its mailbox, in seconds: far longer than any batch,
+    /// unless a write to the log blocks on a failed disk.
     package static let replacementTimeout = 2.0
 
-    /// Opens the listeners, and serves from the moment `start` is called.
-    /// - Parameter inherited: sockets to serve in place of the options' address; of one kind.
-    /// - Throws: see `SocketAddress.sentence(for:)` for what an operator can make of it.
+    /// Opens the listeners. The server accepts connections once `start` is called.
+    /// - Parameter inherited: Sockets to use instead of the options' address; `address` is then the
+    ///   first one's.
+    /// - Throws: The error of the failed system call; `SocketAddress.sentence(for:)` describes it
+    ///   for an operator. `.addressInUse` if another server listens on the address.
     package init(
         _ options: ServerOptions, inherited: [InheritedSocket] = [], routes: RouteTable,
         hooks: ServerHooks
@@ -35,11 +37,12 @@ package final class HTTPServer: Sendable {
         let offload = OffloadQueues(options)
         self.offload = offload
         var (address, file): (SocketAddress, SocketFile?) = (options.address, nil)
-        // Of each worker.
+        // For each worker.
         var listeners: [[Listener]] = []
         if let first = inherited.first {
-            // Each takes what it can get: which of them a connection goes to is decided when it is made
-            // where there is a socket for each, and when it is taken where they share one.
+            // Every worker polls all inherited sockets. With one socket per worker (SO_REUSEPORT)
+            // the kernel assigns a connection to a worker when it is established; with a shared
+            // socket the first worker to call accept(2) gets it.
             address = first.address
             listeners = Array(repeating: inherited.map(\.listener), count: options.workers)
         } else if case .unix(let path) = address.host {
@@ -73,6 +76,7 @@ package final class HTTPServer: Sendable {
         self.workers = workers
     }
 
+    /// Starts the workers.
     package func start() {
         for worker in workers {
             drained.enter()
@@ -80,13 +84,14 @@ package final class HTTPServer: Sendable {
         }
     }
 
-    /// Serves by these routes and options from now on. What is being handled ends as it was begun,
-    /// deadlines that run are kept, and a connection keeps the limits that it began with. The address,
-    /// the number of workers and the queues for slow work stay what they are, whatever `options` says.
+    /// Replaces the routes and options. A request in progress is finished by the old ones, running
+    /// deadlines are kept, and a connection keeps the limits that it started with. The address, the
+    /// number of workers and the offload queues never change.
     ///
-    /// Returns when every worker has taken them; must not be called on one of them.
-    /// - Returns: whether they have, within two seconds; those that have not will
-    ///   when they read their mail. Also false if the server does not serve: not yet, or no more.
+    /// Returns when every worker has taken the update. Must not be called on a worker.
+    /// - Parameter seconds: How long to wait for that.
+    /// - Returns: Whether all workers have taken it in time; the others will when they read their
+    ///   mailbox. Also false if the server has not started or has stopped.
     @discardableResult
     package func replace(
         routes: RouteTable, options: ServerOptions, within seconds: Double = replacementTimeout
@@ -103,14 +108,16 @@ package final class HTTPServer: Sendable {
         return taken.wait(timeout: .now() + seconds) == .success
     }
 
-    /// How it is doing; may be asked by any thread.
+    /// The server's counts and totals. May be called on any thread.
     package var statistics: ServerStatistics { counts.statistics(offload) }
 
-    /// Whether a worker has mail that it has not read; for tests, which want to know that some was posted.
+    /// Whether a worker has unread messages, for tests that wait until one was posted.
     var hasUnreadMail: Bool { workers.contains { !$0.mailbox.isEmpty } }
 
-    /// Asks every worker whether it still works: reads its mail, which it does between two batches.
-    /// - Parameter answered: called by the last of them that answers, which may be never.
+    /// Asks every worker for a sign of life. A worker answers when it reads its mailbox, between
+    /// two batches.
+    /// - Parameter answered: Called once all workers have answered, on one of them; never if one
+    ///   does not answer.
     package func checkLiveness(_ answered: @escaping @Sendable () -> Void) {
         let missing = Monitor(workers.count)
         for worker in workers {
@@ -125,12 +132,13 @@ package final class HTTPServer: Sendable {
         }
     }
 
-    /// Stops: no new connections, what was begun is answered, and after `drainTimeout` what is left
-    /// is cut off. Returns when no connection is left; must not be called on a worker.
-    /// - Returns: whether nothing had to be cut off.
+    /// Stops: accepts no new connections, answers requests in progress, and after `drainTimeout`
+    /// closes the connections that are left. Returns when no connection is left. Must not be called
+    /// on a worker.
+    /// - Returns: Whether all requests were answered.
     @discardableResult
     package func stop() -> Bool {
-        // While it still listens; see there.
+        // While the socket still listens; see `SocketFile`.
         file?.remove()
         for worker in workers { worker.mailbox.post(.drain) }
         let seconds = Double(options.withLock { $0.drainTimeout }.milliseconds) / 1000
@@ -138,16 +146,16 @@ package final class HTTPServer: Sendable {
             return !counts.hasCutOff
         }
         for worker in workers { worker.mailbox.post(.abort) }
-        // A worker that hangs in a write to a dead disk must not keep the process.
+        // A worker that is blocked in a write to a failed disk must not keep the process alive.
         _ = drained.wait(timeout: .now() + Self.abandonTimeout)
         return false
     }
 
-    /// Cuts off what is left, so that a stop that is under way returns.
+    /// Closes all remaining connections, so that a running `stop` returns.
     package func abandon() {
         for worker in workers { worker.mailbox.post(.abort) }
     }
 
-    /// How long workers may take to cut off their connections, in seconds.
+    /// How long workers may take to close their connections, in seconds.
     private static let abandonTimeout = 0.3
 }

@@ -2,10 +2,10 @@ import HTTP
 import POSIX
 import Synchronization
 
-/// What all workers of a server count together. Nothing here is touched for a request that is
-/// answered as it should be, only for connections and for what goes wrong.
+/// The counts of all workers of a server together. A request that is answered normally updates none
+/// of them; only connections and failures do.
 final class ServerCounts: Sendable {
-    /// A number that only grows.
+    /// A counter that never decreases.
     struct Total: ~Copyable {
         private let count = Atomic<UInt64>(0)
 
@@ -15,10 +15,11 @@ final class ServerCounts: Sendable {
     }
 
     let accepted = Total()
-    /// Connections past the maximum.
+    /// Connections that were rejected because the server was full.
     let tooMany = Total()
-    /// What was refused before a handler saw it.
+    /// Rejections before a handler has seen the request.
     let refused = Total()
+    /// Responses that were replaced because their event could not be recorded.
     let retracted = Total()
     private let answersToNoRequest = Monitor<[Status: UInt64]>([:])
     private let headTimeouts = Total()
@@ -30,48 +31,49 @@ final class ServerCounts: Sendable {
     private let evictedBodies = Total()
     private let evictedResponses = Total()
     private let open = Atomic<Int>(0)
-    private let turnedAway = Atomic<Int>(0)
+    private let rejected = Atomic<Int>(0)
     private let waiting = Atomic<Int>(0)
     private let cutOff = Atomic<Bool>(false)
 
-    /// All of them.
-    var connections: Int { served + turnedAway.load(ordering: .relaxed) }
+    /// All open connections.
+    var connections: Int { served + rejected.load(ordering: .relaxed) }
 
-    /// Those that are not being told that they are too many.
+    /// Open connections except those that are being rejected.
     var served: Int { open.load(ordering: .relaxed) }
 
-    /// Counts a connection that begins.
+    /// Counts a new connection.
     func begin() { open.add(1, ordering: .relaxed) }
 
-    /// Counts a connection that is refused, or told that it made room for another.
+    /// Counts a connection that gets the rejection of a full server, new or evicted.
     func reject() {
         tooMany.add()
-        turnedAway.add(1, ordering: .relaxed)
+        rejected.add(1, ordering: .relaxed)
         open.subtract(1, ordering: .relaxed)
     }
 
+    /// Counts the end of a connection.
     func end(_ connection: Connection) {
         if connection.isRejected {
-            turnedAway.subtract(1, ordering: .relaxed)
+            rejected.subtract(1, ordering: .relaxed)
         } else {
             open.subtract(1, ordering: .relaxed)
         }
     }
 
-    /// Whether a stop has ended a connection that was in the middle of something.
+    /// Whether a stop has closed a connection with a request in progress.
     var hasCutOff: Bool { cutOff.load(ordering: .relaxed) }
 
     func noteCutOff() { cutOff.store(true, ordering: .relaxed) }
 
-    /// Whether a worker waits for descriptors or memory, so that it is worth telling that some are free.
+    /// Whether a worker waits for descriptors or memory, and should be notified when some are free.
     var someoneWaits: Bool { waiting.load(ordering: .relaxed) > 0 }
 
     func beginWaiting() { waiting.add(1, ordering: .relaxed) }
 
     func endWaiting() { waiting.subtract(1, ordering: .relaxed) }
 
-    /// Counts what was sent to somebody without a request that a handler had seen, or in place of what it
-    /// had answered.
+    /// Counts a response that no handler has made: to bytes without a valid request, or in place of
+    /// a handler's response.
     func addAnswerToNoRequest(_ status: Status) {
         answersToNoRequest.withLock { $0[status, default: 0] += 1 }
     }
@@ -83,12 +85,12 @@ final class ServerCounts: Sendable {
         case .body: bodyTimeouts.add()
         case .idle: idleTimeouts.add()
         case .write: writeTimeouts.add()
-        // The response was sent; how the client takes its leave is its own affair.
+        // The response was sent; how the client closes does not matter.
         case .lingeringClose: break
         }
     }
 
-    /// Counts a connection that made room for another one, by what it was doing.
+    /// Counts an evicted connection by its activity.
     func addEvicted(_ kind: ConnectionActivity.Kind) {
         switch kind {
         case .lingering, .idle, .readyToSend: evictedIdle.add()

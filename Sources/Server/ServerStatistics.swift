@@ -1,53 +1,56 @@
 import HTTP
 
-/// How a server is doing: numbers of now, and totals since it began. Each is right by itself; they
-/// are not read in one moment.
+/// Current counts of a server, and totals since its start. Each value is correct; together they are
+/// not a snapshot of one moment.
 package struct ServerStatistics: Sendable, Equatable {
     /// Deadlines that have expired.
     package struct Timeouts: Sendable, Equatable {
-        /// Connections whose request head did not come, or did not come to its end.
+        /// Connections whose request head did not arrive, or not completely.
         package let head: UInt64
+        /// Connections whose request body did not arrive completely.
         package let body: UInt64
-        /// Connections that were let go because nothing more was asked on them.
+        /// Connections that were closed because no further request came.
         package let idle: UInt64
-        /// Clients that did not take their response.
+        /// Connections whose client did not read its response.
         package let write: UInt64
     }
 
-    /// Connections that made room for others, by what they were doing.
+    /// Connections that were evicted for others, by their activity.
     package struct Evictions: Sendable, Equatable {
         package let idle: UInt64
         package let head: UInt64
         package let body: UInt64
-        /// Clients that did not take their response.
+        /// Connections whose client did not read its response.
         package let response: UInt64
     }
 
-    /// A queue of slow work.
+    /// An offload queue.
     package struct Offload: Sendable, Equatable {
-        /// Now.
+        /// Work that runs now.
         package let running: Int
-        /// Now, behind those that run.
+        /// Work that is queued now.
         package let waiting: Int
-        /// Requests that found no room.
+        /// Requests that were rejected because the queue was full, in total.
         package let refused: UInt64
     }
 
-    /// Now, those included that are being refused.
+    /// Open connections, including those that are being rejected.
     package let connections: Int
     package let accepted: UInt64
-    /// Connections that were refused because there were too many.
+    /// Connections that were rejected because the server was full.
     package let tooMany: UInt64
-    /// What was refused before any handler saw it, as `ServerHooks.refused` is told: bytes that are no
-    /// request, what came too slowly, what found no room.
+    /// Rejections before a handler has seen the request, as reported to `ServerHooks.refused`:
+    /// invalid requests, timeouts and full queues.
     package let refused: UInt64
-    /// Refusals that were sent in place of responses that could not be put on record.
+    /// Responses that were replaced by 503 because their event could not be recorded.
     package let retracted: UInt64
-    /// Answers that belong to no handler, by their status: to bytes that were no request, to what came
-    /// too slowly, to connections past the maximum, and in place of what could not be put on record.
+    /// Responses that no handler has made, by status: to invalid requests, to timeouts, to
+    /// connections above the maximum, and in place of responses whose event could not be recorded.
     package let answersToNoRequest: [Status: UInt64]
     package let timeouts: Timeouts
     package let evicted: Evictions
+    /// The queue of CPU-bound work.
     package let computing: Offload
+    /// The queue of work that waits for the disk.
     package let waiting: Offload
 }

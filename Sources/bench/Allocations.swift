@@ -1,11 +1,11 @@
 import Glibc
 import Synchronization
 
-/// Counts heap allocations, all of which in Swift are `malloc`: `counted_malloc` stands in front of the C library's `malloc` for every
-/// library in the process (Package.swift gives it that name when this program is linked), counts, and
-/// hands on to it.
+/// Counts heap allocations, all of which are `malloc` in Swift. Package.swift links this program so
+/// that every library's `malloc` is `counted_malloc`, which counts and calls the C library's
+/// function.
 ///
-/// What is measured runs on one thread; others that allocate meanwhile are counted, too.
+/// Allocations of all threads are counted; benchmarks run on one thread.
 enum Allocations {
     fileprivate static let total = Atomic<Int>(0)
 
@@ -25,6 +25,6 @@ private func libraryMalloc(_ size: Int) -> UnsafeMutableRawPointer?
 @_cdecl("counted_malloc")
 func countedMalloc(_ size: Int) -> UnsafeMutableRawPointer? {
     Allocations.total.wrappingAdd(1, ordering: .relaxed)
-    // Sound: the C library's own function, under another name and with its signature.
+    // Sound: this is the C library's own function, with its signature, under another name.
     return unsafe libraryMalloc(size)
 }

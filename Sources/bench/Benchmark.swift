@@ -1,12 +1,12 @@
 import Time
 
-/// One thing to measure: an operation that is done over and over.
+/// A benchmark: an operation that is repeated and measured.
 struct Benchmark {
-    /// What is done, as the table says it.
+    /// The operation's name in the table.
     let name: String
-    /// Allocations that one operation may make in the steady state.
+    /// The allocations that one operation may make in the steady state.
     let allocationBudget: Int
-    /// Does the operation `count` times.
+    /// Performs the operation `count` times.
     let run: (_ count: Int) -> Void
 
     init(_ name: String, allocations budget: Int = 0, _ run: @escaping (_ count: Int) -> Void) {
@@ -15,6 +15,7 @@ struct Benchmark {
         self.run = run
     }
 
+    /// The results for one operation.
     struct Figures {
         /// The median over the rounds.
         let nanoseconds: Double
@@ -29,8 +30,8 @@ struct Benchmark {
         return Figures(nanoseconds: rounds[7], allocations: allocationsPerRun())
     }
 
-    /// How many times as long one operation takes as `count` of another: the median of rounds in
-    /// which both are measured, one after the other, so that a machine whose speed drifts slows both.
+    /// How many times as long one operation takes as `count` operations of another. The median of
+    /// rounds that measure both in turn, so that a change of the machine's speed affects both.
     func ratio(to count: Int, of other: Benchmark) -> Double {
         let operations = 4000
         run(operations)

@@ -9,7 +9,8 @@ import Metrics
 import Revocation
 import Time
 
-/// What is measured, set up once: the parts as they are wired in the server, without its sockets.
+/// The benchmarks of a request's parts, set up once: the components as the server connects them,
+/// without its sockets.
 struct Fixtures {
     private static let client = ClientAddress(Array("192.0.2.1".utf8).span)!
 
@@ -18,12 +19,12 @@ struct Fixtures {
     let claims: Claims
     let token: [UInt8]
     let requestBytes: [UInt8]
-    /// With a token from elsewhere, which has no identifiers and names no key.
+    /// A request with a token of another issuer, without identifiers or a key ID.
     let foreignRequestBytes: [UInt8]
     let loginBytes: [UInt8]
     let routes: RouteTable
     let log: Logger
-    /// Everything that is written goes here.
+    /// All files are written here.
     let folder: String
     let clock = WallClock.system
 
@@ -67,7 +68,7 @@ struct Fixtures {
         options.audit?.maximumSize = 256 << 20
         options.audit?.maximumFiles = 0
         options.seal = LogOptions.Seal(key: SealKey(derivedFrom: key))
-        // The folder for temporary files can always be written.
+        // The folder for temporary files is always writable.
         log = try! Logger(options)
         let users = UserDirectory.demo
         let security = SecurityLog(log)
@@ -85,7 +86,7 @@ struct Fixtures {
         routes = router.routes()
     }
 
-    /// What a worker does with a request, and what is done beside it if the answer is slow.
+    /// Handles a request as a worker does, and runs offloaded work directly.
     private func respond(to request: Request) -> Response {
         switch routes.route(for: request) {
         case .onWorker(let handler): return handler(request)
@@ -110,8 +111,8 @@ struct Fixtures {
 
     func removeLogs() { try? FileManager.default.removeItem(atPath: folder) }
 
-    /// The 64-byte blocks that a code over `count` bytes takes: the message with its padding behind
-    /// the key's block, and the outer block.
+    /// The 64-byte blocks that an HMAC over `count` bytes takes: the key's block, the padded
+    /// message, and the outer block.
     static func blocks(_ count: Int) -> Int { (count + 9 + 63) / 64 + 1 }
 
     /// The blocks of this token's signature.
@@ -222,8 +223,8 @@ struct Fixtures {
         ]
     }
 
-    /// Sends the same request `count` times through one conversation, as a keep-alive connection
-    /// does.
+    /// Sends the same request `count` times through one conversation, as on a keep-alive
+    /// connection.
     private func converse(
         _ bytes: [UInt8], _ count: Int, _ answer: (inout Conversation, Request) -> Void
     ) {
@@ -263,6 +264,6 @@ private struct Unwanted: LogEvent {
     func write(to line: inout LogLine) {}
 }
 
-/// Takes a result, so that the work that made it is not optimised away.
+/// Consumes a result, so that the work that made it is not optimized away.
 @inline(never) @_optimize(none)
 func blackHole<Value>(_ value: Value) {}

@@ -4,9 +4,9 @@ import Logging
 import POSIX
 import Time
 
-/// Lines a second that somebody waited for, from several threads at once: record and commit, one line
-/// each, as a server does whose requests come one by one. Beside it, in turn, what a program gets that
-/// writes each line with a write(2) of its own under a lock: no format, no levels, no rotation, no seal.
+/// Acknowledged lines a second from several threads: each line is recorded and committed, as by a
+/// server whose requests come one at a time. For comparison, in turn, a program that writes each
+/// line with a write(2) under a lock: no format, no levels, no rotation, no seal.
 struct LogThroughput {
     private static let linesAtATime = 40_000
     private static let rounds = 7
@@ -49,10 +49,10 @@ struct LogThroughput {
 
     private func write(_ log: Logger) {
         log.record(Sample(claims: claims))
-        guard log.commit() == .written else { fatalError("the log cannot be written") }
+        guard log.commit() == .written else { fatalError("bench: the log cannot be written") }
     }
 
-    /// Does something from several threads, and says how often a second it was done.
+    /// Runs an operation on several threads, and returns how often a second it was performed.
     private func rate(_ threads: Int, _ body: @escaping @Sendable () -> Void) -> Double {
         let each = Self.linesAtATime / threads
         let start = MonotonicTime.now
@@ -64,7 +64,7 @@ struct LogThroughput {
     }
 }
 
-/// The least that can be done: a line of the same length, one system call each.
+/// The least that can be done: one system call for a line of the same length.
 private final class PlainWriter: Sendable {
     private let file: FileDescriptor
     private let lock = Monitor(0)
@@ -78,7 +78,7 @@ private final class PlainWriter: Sendable {
         lock.withLock { count in
             let line = line
             let written = (try? file.write(line.span)) ?? 0
-            guard written == line.count else { fatalError("cannot write") }
+            guard written == line.count else { fatalError("bench: the file cannot be written") }
             count += 1
             if count.isMultiple(of: 200_000) { _ = ftruncate(file.rawValue, 0) }
         }

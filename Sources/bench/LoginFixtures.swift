@@ -6,20 +6,20 @@ import Logging
 import Revocation
 import Time
 
-/// What a refused login costs a worker, by what was sent. A refusal must cost a bounded number of
-/// instructions whatever that was, so the worst bodies stand beside the shortest one.
-struct LoginSubjects {
+/// What a rejected login costs a worker, by request body. A rejection must cost a bounded number of
+/// instructions for any body, so the worst bodies are measured beside the shortest.
+struct LoginFixtures {
     private let login: Login
     private let log: Logger
     private let throttle = LoginThrottle()
     private let clock = WallClock.system
 
-    /// A network that is locked, and one that has failed a few times.
+    /// A network that is locked, and one with a few failures.
     private static let locked = ClientAddress(Array("192.0.2.1".utf8).span)!
     private static let open = ClientAddress(Array("192.0.2.2".utf8).span)!
 
-    /// Names of which each takes as many bytes as a name may have, and as many instructions as can
-    /// be.
+    /// Names with as many bytes as a name may have, each with the most expensive content of its
+    /// kind.
     private static let names: [(what: String, name: String)] = [
         ("short name", "alice"),
         ("64 letters of four scalars each", String(repeating: "\u{1D160}", count: 64)),
@@ -35,7 +35,7 @@ struct LoginSubjects {
         var options = LogOptions(path: "\(folder)/logins.log")
         options.standardErrorLevel = .critical
         options.maximumFiles = 0
-        // The folder for temporary files can always be written.
+        // The folder for temporary files is always writable.
         log = try! Logger(options)
         let secret = Array("a key for measuring, and for nothing else".utf8)
         let key = HMACSHA256.Key(secret.span)
@@ -74,7 +74,7 @@ struct LoginSubjects {
     ) -> Benchmark {
         let client = isNetwork ? Self.locked : Self.open
         return Benchmark(name, allocations: 40) { count in
-            // Locks the account, and the network if it is the one that is locked.
+            // Locks the account, and the network if that is being measured.
             let attempts = isNetwork ? 60 : 6
             for number in 0..<attempts {
                 fail(isNetwork ? Self.request("n\(number)") : bytes, client)
@@ -94,7 +94,7 @@ struct LoginSubjects {
         }
     }
 
-    /// A login that is hashed, and fails, if it is admitted.
+    /// Sends a login whose password is hashed and fails, unless it is rejected.
     private func fail(_ bytes: [UInt8], _ client: ClientAddress) {
         var conversation = Conversation(limits: .init(), client: client, seed: 1)
         conversation.receive(bytes.span)

@@ -24,12 +24,13 @@ enum Report {
         }
     }
 
-    /// The exit code: 1 if any operation allocates more than it may.
+    /// Prints the allocations of each operation.
+    /// - Returns: The exit code: 1 if any operation exceeds its budget.
     static func checkAllocations(_ benchmarks: [Benchmark]) -> Int32 {
         var failed: Int32 = 0
         for benchmark in benchmarks {
             let allocations = benchmark.allocationsPerRun()
-            // A commit may now and then meet a file that has to be rotated.
+            // A commit may occasionally rotate a file.
             let isOver = allocations > Double(benchmark.allocationBudget) + 0.05
             print(
                 row(
@@ -50,8 +51,8 @@ enum Report {
         return "\(left(name, 50))\(right(a, 10))\(right(b, 14))  \(c)"
     }
 
-    /// Instructions of one operation: the difference between two runs under callgrind, so that what
-    /// the start costs falls away.
+    /// Instructions of one operation: the difference between two runs under callgrind, so that the
+    /// cost of the start cancels out.
     private static func instructions(_ benchmark: Benchmark) -> String {
         guard let few = total(benchmark, 2000), let many = total(benchmark, 4000) else {
             return "-"

@@ -2,18 +2,18 @@ import Foundation
 import Revocation
 import Time
 
-/// Tables to look things up in, and identifiers to look up: other ones each time, so that the answer
-/// is not always in the same cache line.
-final class RevocationSubjects {
+/// Lookups in revocation tables. Each lookup uses other identifiers, so that the result is not
+/// always in the same cache line.
+final class RevocationFixtures {
     private static let entries = 1_000_000
-    /// Bytes of an identifier, as `jti` and `sid` have them: 128 bits in base64url.
+    /// Bytes of an identifier such as `jti` or `sid`: 128 bits in base64url.
     private static let size = 22
     private static let names = 1 << 15
 
     private let now = WallClock.system.now()
     private lazy var empty = table(entries: 0)
     private lazy var full = table(entries: Self.entries)
-    /// Bytes that the million entries made the process grow by.
+    /// Bytes by which the million entries made the process grow.
     private var growth = 0
     private lazy var identifiers: [UInt8] = {
         var generator = SystemRandomNumberGenerator()
@@ -38,14 +38,14 @@ final class RevocationSubjects {
                 token: bytes.extracting(token..<token + Self.size),
                 session: bytes.extracting(session..<session + Self.size),
                 user: Int64(index), began: now)
-            if finding != nil { fatalError("found what is not there") }
+            if finding != nil { fatalError("bench: found a revocation that was not made") }
         }
     }
 
-    /// Sessions, users and tokens as a large house has them: most are tokens that were exchanged.
+    /// A table with the mix of a large installation: most entries are tokens that were exchanged.
     private func table(entries: Int) -> Revocations {
         let before = Self.residentBytes
-        // Without a journal there is nothing that can fail but memory.
+        // Without a journal this can only fail for lack of memory.
         let table = try! Revocations(path: nil, at: now)
         let until = now + .seconds(86_400)
         for index in 0..<entries {
@@ -61,14 +61,14 @@ final class RevocationSubjects {
         return table
     }
 
-    /// What the million entries take, for whoever has measured them.
+    /// The memory of the million entries.
     var report: String {
         _ = full.count
         let mebibytes = Double(growth) / Double(1 << 20)
         return "\na table of a million entries: \(String(format: "%.1f", mebibytes)) MiB resident"
     }
 
-    /// The process's resident size, by proc(5).
+    /// The process's resident size in bytes (proc(5)).
     private static var residentBytes: Int {
         guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else {
             return 0

@@ -2,11 +2,11 @@ import Foundation
 
 /// Measures the hot paths: `swift run -c release bench`.
 ///
-///   --check           allocations only, and exit 1 if one is over its budget: for CI
+///   --check           allocations only; exit code 1 if one exceeds its budget (for CI)
 ///   --instructions    instructions too, by running each under valgrind (slow)
-///   --only TEXT       those whose name has TEXT in it
-///   --log             lines a second from several threads, and nothing else
-///   --count N         nothing but N operations of each: for profilers
+///   --only TEXT       only operations whose name contains TEXT
+///   --log             only lines a second from several threads
+///   --count N         only N operations of each: for profilers
 
 let arguments = Array(CommandLine.arguments.dropFirst())
 
@@ -17,15 +17,15 @@ func value(of option: String) -> String? {
     return arguments[index + 1]
 }
 
-let subjects = Fixtures()
-let revocations = RevocationSubjects()
-let logins = LoginSubjects(folder: subjects.folder)
-let chosen = (subjects.all + revocations.all + logins.all).filter { benchmark in
+let fixtures = Fixtures()
+let revocations = RevocationFixtures()
+let logins = LoginFixtures(folder: fixtures.folder)
+let chosen = (fixtures.all + revocations.all + logins.all).filter { benchmark in
     value(of: "--only").map { benchmark.name.contains($0) } ?? true
 }
 
 if arguments.contains("--log") {
-    try LogThroughput(folder: subjects.folder, claims: subjects.claims).report()
+    try LogThroughput(folder: fixtures.folder, claims: fixtures.claims).report()
 } else if let count = value(of: "--count").flatMap(Int.init) {
     for benchmark in chosen { benchmark.run(count) }
 } else if arguments.contains("--check") {
@@ -36,11 +36,11 @@ if arguments.contains("--log") {
     exit(Report.checkAllocations(chosen))
 } else {
     Report.table(
-        chosen, tokenBlocks: subjects.tokenBlocks,
+        chosen, tokenBlocks: fixtures.tokenBlocks,
         withInstructions: arguments.contains("--instructions"))
     if chosen.contains(where: { $0.name.hasPrefix("revocation") }) { print(revocations.report) }
     if value(of: "--only") == nil {
-        try LogThroughput(folder: subjects.folder, claims: subjects.claims).report()
+        try LogThroughput(folder: fixtures.folder, claims: fixtures.claims).report()
     }
 }
-subjects.removeLogs()
+fixtures.removeLogs()

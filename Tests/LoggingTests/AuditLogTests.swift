@@ -8,7 +8,7 @@ import Time
 
 @testable import Logging
 
-/// Of an area, with a level, perhaps no evidence although that is the rule.
+/// An event of an area and a level, with evidence other than the default if given.
 private struct Event: LogEvent {
     var level: Level
     var area: Area
@@ -24,7 +24,8 @@ private struct Event: LogEvent {
     func write(to line: inout LogLine) {}
 }
 
-/// The real file system, but one file cannot be written while `isFull`; counts what is done to it.
+/// The real file system, but writes to one file fail while `isFull`. Counts writes to it, and
+/// syncs.
 private final class DiskOfOneFile: FileSystem {
     private struct State {
         var isFull = false
@@ -43,12 +44,12 @@ private final class DiskOfOneFile: FileSystem {
         get { state.withLock { $0.isFull } }
         set { state.withLock { $0.isFull = newValue } }
     }
-    /// Called within the next write of the file, once.
+    /// Calls `action` within the next write of the file, once.
     func duringNextWrite(_ action: @escaping @Sendable () -> Void) {
         state.withLock { $0.whileWriting = action }
     }
     var writes: Int { state.withLock { $0.writes } }
-    /// Of any file.
+    /// Syncs of any file.
     var syncs: Int { state.withLock { $0.syncs } }
 
     func write(_ bytes: Span<UInt8>, to file: borrowing FileDescriptor) throws(Errno) -> Int {
@@ -86,7 +87,6 @@ private final class DiskOfOneFile: FileSystem {
     func status(of path: String) throws(Errno) -> FileStatus { try real.status(of: path) }
 }
 
-@Suite("The audit log")
 final class AuditLogTests {
     let folder: TemporaryFolder
     let clock = TestClock(Timestamp(seconds: 1_795_244_400))
@@ -96,7 +96,7 @@ final class AuditLogTests {
     private func options(
         _ change: (inout LogOptions) -> Void = { _ in }
     ) -> LogOptions {
-        var options = LogOptions.impatient(path: folder.path("app.log"))
+        var options = LogOptions.retryingAtOnce(path: folder.path("app.log"))
         options.audit = LogOptions.Audit(path: folder.path("audit.log"))
         change(&options)
         return options
@@ -107,14 +107,14 @@ final class AuditLogTests {
     ) throws -> Logger {
         try Logger(
             options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
     }
 
     private func lines(_ name: String, _ event: String = "| event") throws -> [String] {
         try folder.lines(name).filter { $0.contains(event) }
     }
 
-    @Test func `it has what is about security, what is grave and what is configured`() throws {
+    @Test func `the audit log has security and config events, and others from WARNING`() throws {
         let logger = try logger(options())
         for area in Area.allCases {
             for level in Level.allCases { logger.record(Event(level, area)) }
@@ -129,7 +129,7 @@ final class AuditLogTests {
         #expect(try lines("audit.log") == expected)
     }
 
-    @Test func `an event that is no evidence is in the log alone`() throws {
+    @Test func `an event that is not evidence is only in the main log`() throws {
         let logger = try logger(options())
         logger.record(Event(.info, .security, .no))
         #expect(logger.commit() == .written)
@@ -137,7 +137,7 @@ final class AuditLogTests {
         #expect(try lines("audit.log").isEmpty)
     }
 
-    @Test func `of some events it has the first in an hour`() throws {
+    @Test func `the audit log has only the first event in an hour about one subject`() throws {
         let logger = try logger(options())
         for subject in ["a", "b", "a", "a"] {
             logger.record(Event(.info, .security, .onceAnHour(for: Array(subject.utf8).span)))
@@ -151,7 +151,7 @@ final class AuditLogTests {
         #expect(try lines("audit.log").count == 3)
     }
 
-    @Test func `levels of the log do not change what it has`() throws {
+    @Test func `the levels of the main log do not change what the audit log has`() throws {
         let logger = try logger(
             options {
                 $0.level = .critical
@@ -165,7 +165,7 @@ final class AuditLogTests {
         #expect(try lines("audit.log").count == 2)
     }
 
-    @Test func `its own level keeps all out but security events at WARNING and above`() throws {
+    @Test func `the audit level excludes all but security events at WARNING and above`() throws {
         let logger = try logger(options { $0.audit?.level = .critical })
         logger.record(Event(.info, .security))
         logger.record(Event(.error, .http))
@@ -176,7 +176,7 @@ final class AuditLogTests {
         #expect(try lines("audit.log").count == 2)
     }
 
-    @Test func `each file has its own seals, numbers and state`() throws {
+    @Test func `each of the two log files has its own seals, sequence numbers and state`() throws {
         let logger = try logger(options { $0.seal = LogOptions.Seal(key: sealKey) })
         for number in 0..<5 {
             logger.record(Event(number % 2 == 0 ? .info : .warning, .app))
@@ -185,14 +185,14 @@ final class AuditLogTests {
         }
         #expect(logger.stop() == 0)
         #expect(try lines("app.log", "log_seal").count > 3)
-        // One when it was opened, none for ten seconds, one at the end.
+        // One when the file was opened, none for ten seconds, one at the end.
         let seals = try lines("audit.log", "log_seal")
         #expect(seals.map { number("sequence", in: $0) } == [1, 2])
         #expect(seals.map { number("n", in: $0) } == [1, 2])
         #expect(FileManager.default.fileExists(atPath: folder.path(".audit.log.state")))
     }
 
-    @Test func `a seal is written every ten seconds at most`() throws {
+    @Test func `the audit log is sealed at most every ten seconds`() throws {
         let logger = try logger(options { $0.seal = LogOptions.Seal(key: sealKey) })
         for _ in 0..<100 {
             logger.record(Event(.warning, .app))
@@ -202,7 +202,7 @@ final class AuditLogTests {
         #expect(try (10...11).contains(lines("audit.log", "log_seal").count))
     }
 
-    @Test func `a commit fails if either file cannot be written`() throws {
+    @Test func `a commit fails if either log file cannot be written`() throws {
         for failing in ["app.log", "audit.log"] {
             let disk = DiskOfOneFile(folder.path(failing))
             let logger = try logger(options(), disk)
@@ -210,7 +210,7 @@ final class AuditLogTests {
             logger.record(Event(.warning, .security))
             #expect(logger.commit() == .failed(Errno(ENOSPC)))
             #expect(logger.failure == Errno(ENOSPC))
-            // Nothing of this request waits, but the log is not well.
+            // No line of this request waits, but the log is not healthy.
             #expect(logger.commit() == .failed(Errno(ENOSPC)))
             disk.isFull = false
             #expect(logger.commit() == .written)
@@ -222,7 +222,7 @@ final class AuditLogTests {
         }
     }
 
-    @Test func `a line that is no evidence writes nothing to it`() throws {
+    @Test func `an event that is not evidence writes nothing to the audit log`() throws {
         let disk = DiskOfOneFile(folder.path("audit.log"))
         let logger = try logger(options(), disk)
         let writes = disk.writes
@@ -236,7 +236,7 @@ final class AuditLogTests {
         #expect(disk.writes == writes + 1)
     }
 
-    @Test func `a pivotal line is synced in both files`() throws {
+    @Test func `a CRITICAL line is synced in both log files`() throws {
         let disk = DiskOfOneFile(folder.path("audit.log"))
         let logger = try logger(options { $0.durability = .synced }, disk)
         let syncs = disk.syncs
@@ -248,7 +248,7 @@ final class AuditLogTests {
         #expect(disk.syncs >= syncs + 2)
     }
 
-    @Test func `both files are opened again after they were moved`() throws {
+    @Test func `reopening the logs opens both files again`() throws {
         let logger = try logger(options())
         try folder.move("app.log", to: "app.old")
         try folder.move("audit.log", to: "audit.old")
@@ -259,7 +259,7 @@ final class AuditLogTests {
         #expect(try lines("audit.log").count == 1)
     }
 
-    @Test func `a file that is removed is reported in the other`() throws {
+    @Test func `the removal of one log file is recorded in the other`() throws {
         let logger = try logger(options())
         try folder.remove("app.log")
         for _ in 0..<2 { logger.performMaintenance() }
@@ -273,7 +273,7 @@ final class AuditLogTests {
                 == ["WARNING | log | log_reopen reason=removed log=audit.log"])
     }
 
-    @Test func `a log that cannot be written is reported in it`() throws {
+    @Test func `a main log that cannot be written is recorded in the audit log`() throws {
         let disk = DiskOfOneFile(folder.path("app.log"))
         let logger = try logger(options(), disk)
         disk.isFull = true
@@ -286,7 +286,7 @@ final class AuditLogTests {
         #expect(logger.failure != nil)
     }
 
-    @Test func `lines that find no room are reported once a minute, and none is left out`() throws {
+    @Test func `dropped audit lines are reported once a minute, and every one is counted`() throws {
         let disk = DiskOfOneFile(folder.path("audit.log"))
         let logger = try logger(
             options {
@@ -302,7 +302,7 @@ final class AuditLogTests {
                 count.withLock { $0 += 1 }
             }
         }
-        // Each time the disk is full for a while, and lines come while the write goes on.
+        // The disk is full for some time, and lines are recorded during the next write.
         func fail() {
             disk.isFull = true
             record(1)
@@ -326,17 +326,17 @@ final class AuditLogTests {
         fail()
         #expect(try dropped() == [10, 10])
         #expect(logger.stop() == 0)
-        let told =
+        let reported =
             try dropped().reduce(0, +)
             + lines("audit.log", "log_recovered").compactMap { number("dropped", in: $0) }
             .reduce(0, +)
-        #expect(try lines("audit.log", "| note ").count + told == count.withLock { $0 })
+        #expect(try lines("audit.log", "| note ").count + reported == count.withLock { $0 })
         #expect(
             try lines("app.log", "log_dropped").compactMap { number("n", in: $0) }.reduce(0, +)
                 == dropped().reduce(0, +))
     }
 
-    @Test func `its limits change while it is open`() throws {
+    @Test func `the limits of the audit log change while it is open`() throws {
         let logger = try logger(options())
         var new = options()
         new.audit?.maximumSize = 4096
@@ -350,7 +350,7 @@ final class AuditLogTests {
         #expect(folder.names.count { $0.hasPrefix("audit.log.0") } == 2)
         #expect(folder.names.count { $0.hasPrefix("app.log.0") } == 0)
         #expect(try lines("audit.log").allSatisfy { !$0.contains("WARNING") })
-        // One that does not mention it leaves it as it is.
+        // Options without an audit log leave it unchanged.
         new.audit = nil
         #expect(logger.change(to: new) == nil)
         logger.record(Event(.error, .app))
@@ -359,7 +359,7 @@ final class AuditLogTests {
     }
 
     @Test(arguments: [(3600, "WARNING"), (86_401, "INFO")] as [(Int64, String)])
-    func `removing a line that is younger than a day is a WARNING`(
+    func `removing audit lines younger than a day is recorded at WARNING`(
         age: Int64, level: String
     ) throws {
         let log = try logger(
@@ -369,29 +369,29 @@ final class AuditLogTests {
             })
         for _ in 0..<60 { log.record(Event(.warning, .app)) }
         #expect(log.commit() == .written)
-        // Files have the time of the system, and the log that of its clock.
+        // Files have the system's time, and the log has the time of its clock.
         let now = Timestamp(milliseconds: WallClock.system.now().milliseconds + age * 1000)
         clock.advance(TimeAmount(milliseconds: now.milliseconds - clock.clock.now().milliseconds))
         for _ in 0..<60 { log.record(Event(.warning, .app)) }
         #expect(log.commit() == .written)
-        let said = try folder.names.filter { $0.hasPrefix("audit.log") }
+        let retentions = try folder.names.filter { $0.hasPrefix("audit.log") }
             .flatMap { try lines($0, "log_retention") }
-        let last = try #require(said.last)
+        let last = try #require(retentions.last)
         #expect(last.contains("| \(level) | log | log_retention"))
         #expect(number("history", in: last).map { abs($0 - Int(age)) < 60 } == true)
         #expect(log.auditStatistics?.oldest != nil)
     }
 
-    @Test func `a start that cannot open it says so and writes nothing`() throws {
+    @Test func `a start that cannot open the audit log throws and writes nothing`() throws {
         let options = options { $0.audit?.path = self.folder.path("none/audit.log") }
         try Data().write(to: URL(filePath: folder.path("none")))
         #expect(throws: LogOpenError.audit(.failed(Errno(ENOTDIR)))) { try logger(options) }
         #expect(try folder.text("app.log").isEmpty)
-        // What it had taken it has let go of.
+        // The failed start has released what it had opened.
         _ = try logger(self.options())
     }
 
-    @Test func `what is in it is in the log too, however much there is`() throws {
+    @Test func `every line of the audit log is also in the main log, whatever the load`() throws {
         let logger = try logger(options())
         for number in 0..<3000 {
             logger.record(
@@ -413,8 +413,8 @@ final class AuditLogTests {
         #expect(logger.auditStatistics?.suppressed == UInt64(3000 - audit.count))
     }
 
-    @Test(.disabled(if: TestScale.isSanitized))
-    func `last words are in both files`() async throws {
+    @Test(.tags(.timing), .disabled(if: TestScale.isSanitized))
+    func `a crash is recorded in both log files`() async throws {
         await #expect(processExitsWith: .signal(SIGSEGV)) { [path = folder.path as String] in
             var options = LogOptions(path: path + "/app.log")
             options.audit = LogOptions.Audit(path: path + "/audit.log")

@@ -6,15 +6,15 @@ import Time
 
 @testable import Logging
 
-/// Signals of faults, by the names that the log has for them.
+/// The signals that the crash handler reports, and their names in the log.
 private let signals: [(number: CInt, name: String)] = [
     (SIGSEGV, "SIGSEGV"), (SIGBUS, "SIGBUS"), (SIGILL, "SIGILL"), (SIGTRAP, "SIGTRAP"),
     (SIGFPE, "SIGFPE"), (SIGABRT, "SIGABRT"), (SIGSYS, "SIGSYS"),
     (SIGQUIT, "SIGQUIT"), (SIGXCPU, "SIGXCPU"), (SIGSTKFLT, "SIGSTKFLT"),
 ]
 
-/// The log of a process that is about to die, with twenty lines that nobody has committed.
-private func dyingLogger(
+/// The log of a process that is about to crash, with twenty uncommitted lines.
+private func crashingLogger(
     _ path: String, _ format: String = "text", isSealed: Bool = false
 ) throws -> Logger {
     var options = LogOptions(path: path)
@@ -28,8 +28,8 @@ private func dyingLogger(
     return logger
 }
 
-// Sanitizers see to those signals themselves.
-@Suite("A process that dies of a fault", .disabled(if: TestScale.isSanitized))
+// Sanitizers handle these signals themselves. An alarm ends a crash that takes over 0.7 s.
+@Suite(.tags(.timing), .disabled(if: TestScale.isSanitized))
 struct CrashReportTests {
     private let folder: TemporaryFolder
     private var path: String { folder.path("app.log") }
@@ -41,9 +41,9 @@ struct CrashReportTests {
         return String(decoding: parsed.text(name) ?? [], as: UTF8.self)
     }
 
-    /// That the last line tells of it, and that the lines before are all there.
+    /// Expects `sys_crash` in the last line, and all lines before it.
     private func expectReport(_ signal: String, _ format: LogFormat = .text) throws {
-        let lines = try #require(wholeLines(folder.text("app.log")))
+        let lines = try #require(completeLines(folder.text("app.log")))
         let last = try #require(lines.last)
         #expect(try text(last, "event", format) == "sys_crash")
         #expect(try text(last, "level", format) == "CRITICAL")
@@ -52,23 +52,24 @@ struct CrashReportTests {
         #expect(lines.count { $0.contains("sys_crash") } == 1)
         let notes = try lines.filter { try text($0, "event", format) == "note" }
         try #require(notes.count == 21)
-        // Written when it happened, and with the stamp of its format.
+        // Written at the time of the crash, with the timestamp of its format.
         let moment = try text(last, "time", format)
         #expect(moment >= (try text(notes[20], "time", format)))
         #expect(moment.prefix(2) == "20" && moment.suffix(1) == "Z")
     }
 
-    @Test(
-        "has its lines in the log, and its signal behind them, in each format",
-        arguments: signals.map(\.name), LogFormat.allCases)
-    func eachSignal(name: String, format: LogFormat) async throws {
+    @Test(arguments: signals.map(\.name), LogFormat.allCases)
+    func `a crash writes the buffered lines and then its signal, in each format`(
+        name: String, format: LogFormat
+    ) async throws {
         let number = try #require(signals.first { $0.name == name }).number
         await #expect(processExitsWith: .signal(number)) {
             [path = path as String, format = format.rawValue as String, number = number as CInt] in
-            let logger = try dyingLogger(path, format)
-            // Dispatch's threads take no SIGABRT but from abort, which is how it comes.
+            let logger = try crashingLogger(path, format)
+            // Dispatch's threads receive SIGABRT only from abort(3), which is how it is raised in
+            // practice.
             if number == SIGABRT { abort() }
-            // Nor do they take those that come from outside.
+            // They also block the signals that another process can send.
             var set = sigset_t()
             sigemptyset(&set)
             sigaddset(&set, number)
@@ -79,30 +80,27 @@ struct CrashReportTests {
         try expectReport(name, format)
     }
 
-    @Test("does so when it traps")
-    func trap() async throws {
+    @Test func `a trap is reported as a crash`() async throws {
         await #expect(processExitsWith: .failure) { [path = path as String] in
-            let logger = try dyingLogger(path)
+            let logger = try crashingLogger(path)
             if logger.isHealthy { fatalError("as a test") }
         }
         let last = try #require(try folder.lines("app.log").last)
         try expectReport(try text(last, "signal", .text))
     }
 
-    @Test("does so when it reads where nothing is")
-    func access() async throws {
+    @Test func `an invalid memory access is reported as a crash`() async throws {
         await #expect(processExitsWith: .signal(SIGSEGV)) { [path = path as String] in
-            let logger = try dyingLogger(path)
+            let logger = try crashingLogger(path)
             let value = UnsafePointer<Int>(bitPattern: 16)!.pointee
             withExtendedLifetime((logger, value)) {}
         }
         try expectReport("SIGSEGV")
     }
 
-    @Test("is found out by the next, which seals what it has left")
-    func next() async throws {
+    @Test func `the next start seals what a crashed process has left`() async throws {
         await #expect(processExitsWith: .signal(SIGABRT)) { [path = path as String] in
-            let logger = try dyingLogger(path, isSealed: true)
+            let logger = try crashingLogger(path, isSealed: true)
             if logger.isHealthy { abort() }
         }
         try expectReportBeforeNext()
@@ -110,7 +108,7 @@ struct CrashReportTests {
 
     private func expectReportBeforeNext() throws {
         let logger = try Logger(
-            LogOptions(path: path).sealed(), standardErrorDescriptor: nowhere.rawValue)
+            LogOptions(path: path).sealed(), standardErrorDescriptor: devNull.rawValue)
         #expect(logger.stop() == 0)
         let log = try folder.sealedLog()
         #expect(log.faults == [])
@@ -122,16 +120,15 @@ struct CrashReportTests {
         #expect(lines[crash + 2].contains(" log_open "))
     }
 
-    @Test("dies all the same when nobody reads its standard error, of an alarm")
-    func fullStandardError() async throws {
+    @Test func `a crash whose standard error is blocked is ended by an alarm`() async throws {
         await #expect(processExitsWith: .signal(SIGALRM)) { [path = path as String] in
-            let logger = try dyingLogger(path)
+            let logger = try crashingLogger(path)
             let pipe = try Pipe()
             let number = pipe.writingEnd.rawValue
             while write(number, "x", 1) == 1 {}
             _ = fcntl(number, F_SETFL, 0)
             dup2(number, 2)
-            // As a server does.
+            // The server ignores SIGALRM, too.
             _ = signal(SIGALRM, SIG_IGN)
             raise(SIGSEGV)
             withExtendedLifetime((logger, pipe.readingEnd.rawValue)) {}
@@ -139,11 +136,13 @@ struct CrashReportTests {
         try expectReport("SIGSEGV")
     }
 
-    @Test("leaves whole lines, each once, while many threads record and commit", arguments: 0..<4)
-    func threads(round: Int) async throws {
+    @Test(arguments: 0..<4)
+    func `a crash while threads record and commit leaves complete lines, each once`(round: Int)
+        async throws
+    {
         await #expect(processExitsWith: .signal(SIGSEGV)) {
             [path = path as String, round = round as Int] in
-            let logger = try dyingLogger(path, isSealed: round % 2 == 0)
+            let logger = try crashingLogger(path, isSealed: round % 2 == 0)
             for thread in 1...8 {
                 _ = Running {
                     for number in 0..<1_000_000 {
@@ -153,12 +152,12 @@ struct CrashReportTests {
                     }
                 }
             }
-            // Until all of them are well under way.
+            // Wait until all threads have written.
             while (try? FileStatus(path: path).size) ?? 0 < 500_000 { sched_yield() }
             raise(SIGSEGV)
         }
         let text = try folder.text("app.log")
-        let lines = try #require(wholeLines(text))
+        let lines = try #require(completeLines(text))
         #expect(lines.last?.contains(" | CRITICAL | app | sys_crash signal=SIGSEGV pid=") == true)
         #expect(lines.count { $0.contains("sys_crash") } == 1)
         for line in lines where line.contains(" | note n=") {

@@ -4,23 +4,16 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("A log that begins a new file each day")
-final class DailyRotationTests {
+final class DailyRotationTests: LogSuite {
     let folder: TemporaryFolder
     var options: LogOptions
-    /// A second before midnight, UTC.
+    /// One second before midnight, UTC.
     let clock = TestClock(Timestamp(seconds: 1_795_305_599))
 
     init() throws {
         folder = try TemporaryFolder()
-        options = .impatient(path: folder.path("app.log"))
+        options = .retryingAtOnce(path: folder.path("app.log"))
         options.rotatesDaily = true
-    }
-
-    private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
-        try Logger(
-            options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func write(_ number: Int, to logger: Logger) {
@@ -28,14 +21,16 @@ final class DailyRotationTests {
         #expect(logger.commit() == .written)
     }
 
-    /// The fields of a line of a known event, in whatever format.
+    /// Fields of a line in the current format.
     private func fields(_ line: String, _ names: [String]) -> [String]? {
         guard let parsed = ParsedLine(Array(line.utf8)[...], options.format) else { return nil }
         return names.map { String(decoding: parsed.text($0) ?? [], as: UTF8.self) }
     }
 
-    @Test("does so at midnight, between two batches", arguments: LogFormat.allCases, [true, false])
-    func midnight(format: LogFormat, isSealed: Bool) throws {
+    @Test(arguments: LogFormat.allCases, [true, false])
+    func `a log that rotates daily does so at midnight, between two batches`(
+        format: LogFormat, isSealed: Bool
+    ) throws {
         options.format = format
         if isSealed { options = options.sealed() }
         let logger = try logger()
@@ -72,14 +67,16 @@ final class DailyRotationTests {
         }
     }
 
-    @Test("goes by the day in the first line that it finds", arguments: LogFormat.allCases)
-    func found(format: LogFormat) throws {
+    @Test(arguments: LogFormat.allCases)
+    func `the date of the first line decides whether an existing file is rotated`(format: LogFormat)
+        throws
+    {
         options.format = format
         var first: Logger? = try logger()
         write(1, to: first!)
         #expect(first?.stop() == 0)
         first = nil
-        // The same day: it goes on.
+        // The same day: the file continues.
         var second: Logger? = try logger()
         write(2, to: second!)
         #expect(second?.stop() == 0)
@@ -96,12 +93,10 @@ final class DailyRotationTests {
         #expect(fields(new[2], ["event"]) == ["note"])
     }
 
-    @Test(
-        "takes a file whose first line has no day that it can read for an old one",
-        arguments: [
-            "2\n", "time=2026\n", "2026-11-2\n", "{\"time\":\"\n", "t\n", "2026-11-20T\n", "{",
-        ])
-    func unknownDay(content: String) throws {
+    @Test(arguments: [
+        "2\n", "time=2026\n", "2026-11-2\n", "{\"time\":\"\n", "t\n", "2026-11-20T\n", "{",
+    ])
+    func `a file whose first line has no readable date is rotated`(content: String) throws {
         try folder.file("app.log", content)
         write(1, to: try logger())
         #expect(folder.names == ["app.log", "app.log.000001"])
@@ -109,15 +104,13 @@ final class DailyRotationTests {
         #expect(try folder.text("app.log").contains(" log_rotate file=app.log.000001 reason=day\n"))
     }
 
-    @Test("takes an empty file for today's")
-    func empty() throws {
+    @Test func `an empty file counts as a file of today`() throws {
         try folder.file("app.log", "")
         write(1, to: try logger())
         #expect(folder.names == ["app.log"])
     }
 
-    @Test("never puts away a file with nothing in it but its own first lines")
-    func silentDays() throws {
+    @Test func `a file with only its own first lines is not rotated daily`() throws {
         let logger = try logger()
         for _ in 0..<5 {
             clock.advance(.seconds(86_400))
@@ -125,7 +118,7 @@ final class DailyRotationTests {
         }
         #expect(folder.names == ["app.log"])
         #expect(try folder.lines("app.log").count == 1)
-        // What comes at last is of one day, and stays together.
+        // The first notes are of one day, and stay in one file.
         for number in 1...3 { write(number, to: logger) }
         #expect(folder.names == ["app.log"])
         clock.advance(.seconds(86_400))
@@ -141,8 +134,8 @@ final class DailyRotationTests {
         #expect(numbers(try folder.lines("app.log")) == [4, 5, 6])
     }
 
-    @Test("does so though nobody writes", arguments: [true, false])
-    func keepUp(isSealed: Bool) throws {
+    @Test(arguments: [true, false])
+    func `maintenance rotates at midnight without new lines`(isSealed: Bool) throws {
         if isSealed { options = options.sealed() }
         let logger = try logger()
         write(1, to: logger)
@@ -157,8 +150,7 @@ final class DailyRotationTests {
                 + "reason=day")
     }
 
-    @Test("does so when the clock is put back to another day, too")
-    func backwards() throws {
+    @Test func `a clock that is set back to another day rotates the file`() throws {
         let logger = try logger()
         write(1, to: logger)
         clock.advance(.seconds(-86_400))
@@ -167,8 +159,7 @@ final class DailyRotationTests {
         #expect(folder.names == ["app.log", "app.log.000001"])
     }
 
-    @Test("goes on in the old file while it cannot, and does so later")
-    func failing() throws {
+    @Test func `a failed daily rotation continues the old file and is retried`() throws {
         let isBroken = Monitor(true)
         let journal = FileSystemJournal { entry in
             entry.hasPrefix("rename") && isBroken.withLock { $0 } ? .noSpace : nil
@@ -179,7 +170,7 @@ final class DailyRotationTests {
         clock.advance(.seconds(1))
         for number in 1...100 { write(number, to: logger) }
         #expect(folder.names == ["app.log"])
-        // Not at each line.
+        // Not at every line.
         #expect(journal.take().count { $0.hasPrefix("rename") } <= 3)
         isBroken.withLock { $0 = false }
         for number in 101...200 { write(number, to: logger) }
@@ -187,8 +178,7 @@ final class DailyRotationTests {
         #expect(numbers(try #require(try folder.logLines())) == Array(0...200))
     }
 
-    @Test("does nothing of that unless it was told to")
-    func off() throws {
+    @Test func `without daily rotation a new day does not start a new file`() throws {
         options.rotatesDaily = false
         for number in 1...3 {
             let logger = try logger()

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Time
 
-/// `grant n=…`, which is about who may come in from now on.
+/// `grant n=…`, an event that affects access.
 private struct Grant: LogEvent {
     let number: Int
     var level: Level { .info }
@@ -15,7 +15,6 @@ private struct Grant: LogEvent {
     func write(to line: inout LogLine) { line.field("n", Int64(number)) }
 }
 
-@Suite("A log on the disk")
 final class DurabilityTests {
     let folder: TemporaryFolder
     var options: LogOptions
@@ -25,7 +24,7 @@ final class DurabilityTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        options = .impatient(path: folder.path("app.log"))
+        options = .retryingAtOnce(path: folder.path("app.log"))
         options.durability = .synced
         let failing = failing
         journal = FileSystemJournal { entry in
@@ -33,11 +32,11 @@ final class DurabilityTests {
         }
     }
 
-    /// One that has put its first line on the disk.
+    /// A logger with an empty journal.
     private func logger() throws -> Logger {
         let logger = try Logger(
             options, clock: clock.clock, fileSystem: journal,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         _ = journal.take()
         return logger
     }
@@ -45,7 +44,7 @@ final class DurabilityTests {
     private func fail(_ entries: String...) { failing.withLock { $0 = Set(entries) } }
 
     @Test(arguments: [true, false])
-    func `is put there after the commit of a pivotal event`(isSynced: Bool) throws {
+    func `a sync after a commit puts its lines on disk, once`(isSynced: Bool) throws {
         options.durability = isSynced ? .synced : .written
         let logger = try logger()
         logger.record(Note(1))
@@ -54,18 +53,18 @@ final class DurabilityTests {
         logger.record(Grant(number: 2))
         logger.record(Note(3))
         #expect(logger.commit() == .written)
-        #expect(logger.putOnDisk() == .written)
+        #expect(logger.synchronizeAndWait() == .written)
         #expect(journal.take() == ["write app.log", "synchronize app.log"])
         // Only once.
         #expect(logger.commit() == .written)
-        #expect(logger.putOnDisk() == .written)
+        #expect(logger.synchronizeAndWait() == .written)
         logger.record(Note(4))
         #expect(logger.commit() == .written)
         #expect(journal.take() == ["write app.log"])
     }
 
     @Test(arguments: LogOptions.Durability.allCases)
-    func `is put there for a CRITICAL event, though nothing waits for it`(
+    func `a CRITICAL event is synced although no caller waits for it`(
         durability: LogOptions.Durability
     ) throws {
         options.durability = durability
@@ -80,7 +79,7 @@ final class DurabilityTests {
             })
     }
 
-    @Test func `does not delay a commit while a sync is under way, and one sync serves many`()
+    @Test func `a running sync delays no commit, and the next one serves all waiting callers`()
         throws
     {
         let (arrived, opened) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
@@ -93,7 +92,7 @@ final class DurabilityTests {
             return nil
         }
         let logger = try Logger(
-            options, clock: clock.clock, fileSystem: slow, standardErrorDescriptor: nowhere.rawValue
+            options, clock: clock.clock, fileSystem: slow, standardErrorDescriptor: devNull.rawValue
         )
         _ = slow.take()
         isSlow.withLock { $0 = true }
@@ -116,21 +115,21 @@ final class DurabilityTests {
         #expect(slow.take().count { $0 == "synchronize app.log" } == 2)
     }
 
-    @Test func `is not there where the sync failed, and the next sync tries again`() throws {
+    @Test func `a failed sync is reported, and the next sync tries again`() throws {
         let logger = try logger()
         fail("synchronize app.log")
         logger.record(Grant(number: 1))
         #expect(logger.commit() == .written)
-        #expect(logger.putOnDisk() == .failed(.ioError))
+        #expect(logger.synchronizeAndWait() == .failed(.ioError))
         #expect(logger.failure == .ioError)
         logger.record(Note(2))
         for _ in 0..<3 { #expect(logger.commit() == .failed(.ioError)) }
-        #expect(logger.putOnDisk() == .failed(.ioError))
+        #expect(logger.synchronizeAndWait() == .failed(.ioError))
         fail()
-        #expect(logger.putOnDisk() == .written)
+        #expect(logger.synchronizeAndWait() == .written)
         #expect(logger.commit() == .written)
         #expect(logger.isHealthy)
-        // Once each, and it is said once that it is well again.
+        // Each line is there once, and one line reports the recovery.
         let lines = try folder.lines("app.log").map { $0.dropFirst(27) }
         #expect(
             lines == [
@@ -140,37 +139,36 @@ final class DurabilityTests {
             ])
     }
 
-    @Test func `is well again once keepUp has put it on the disk`() throws {
+    @Test func `maintenance that syncs successfully ends a sync failure`() throws {
         let logger = try logger()
         fail("synchronize app.log")
         logger.record(Grant(number: 1))
         #expect(logger.commit() == .written)
-        #expect(logger.putOnDisk() == .failed(.ioError))
+        #expect(logger.synchronizeAndWait() == .failed(.ioError))
         fail()
         logger.performMaintenance()
         #expect(logger.isHealthy)
         #expect(try folder.lines("app.log").last?.contains("reason=synced") == true)
     }
 
-    @Test("is there as a whole, though a batch went into several files")
-    func severalFiles() throws {
+    @Test func `a sync of a batch over several files syncs every file`() throws {
         options.maximumSize = 1000
         let logger = try logger()
         fail("synchronize app.log.000001")
         logger.record(Grant(number: 0))
         for number in 1..<20 { logger.record(Note(number, padding: 50)) }
         #expect(logger.commit() == .written)
-        for _ in 0..<2 { #expect(logger.putOnDisk() == .failed(.ioError)) }
+        for _ in 0..<2 { #expect(logger.synchronizeAndWait() == .failed(.ioError)) }
         _ = journal.take()
         fail()
-        #expect(logger.putOnDisk() == .written)
+        #expect(logger.synchronizeAndWait() == .written)
         let entries = journal.take()
         for name in folder.logFiles { #expect(entries.contains("synchronize \(name)")) }
         #expect(entries.contains { $0 == "synchronize " + folder.path.split(separator: "/").last! })
     }
 
-    @Test("is there in the end, without anybody waiting; and once, where nothing has changed")
-    func keepUp() throws {
+    @Test
+    func `maintenance syncs written lines without a waiting caller, once per change`() throws {
         options.durability = .written
         let logger = try logger()
         logger.performMaintenance()
@@ -186,8 +184,7 @@ final class DurabilityTests {
         #expect(journal.take() == ["write app.log", "synchronize app.log"])
     }
 
-    @Test("is tried again by each `keepUp` that fails, with all that was to be there")
-    func keepUpFails() throws {
+    @Test func `maintenance that fails to sync retries with all unsynced files`() throws {
         options.durability = .written
         options.maximumSize = 1000
         let logger = try logger()
@@ -208,8 +205,7 @@ final class DurabilityTests {
         #expect(journal.take() == [])
     }
 
-    @Test("is what the state speaks of, and no more")
-    func state() throws {
+    @Test func `the state file never describes more than has been synced`() throws {
         options = options.sealed()
         let logger = try logger()
         let path = folder.path(".app.log.state")
@@ -230,8 +226,7 @@ final class DurabilityTests {
         #expect(state.generation == 0)
     }
 
-    @Test("is what the state speaks of when full files could not be put there, too")
-    func stateOfFullFiles() throws {
+    @Test func `the state file does not change while an archive cannot be synced`() throws {
         options = options.sealed()
         options.maximumSize = 2000
         let logger = try logger()
@@ -250,8 +245,7 @@ final class DurabilityTests {
         #expect(state.generation == folder.logFiles.count - 1)
     }
 
-    @Test("never has a state that goes back while two put it there at once")
-    func concurrent() throws {
+    @Test func `the state file never goes backwards with two concurrent syncs`() throws {
         options = options.sealed(every: TimeAmount(milliseconds: 0))
         let logger = try logger()
         let path = folder.path(".app.log.state")
@@ -262,12 +256,12 @@ final class DurabilityTests {
                     logger.performMaintenance()
                 } else {
                     logger.record(Grant(number: number))
-                    if logger.commit() != .written || logger.putOnDisk() != .written {
+                    if logger.commit() != .written || logger.synchronizeAndWait() != .written {
                         Issue.record("not written")
                     }
                 }
                 guard let state = try? LogState.read(from: path, sealKey) else { continue }
-                if state.head.sequence < last { Issue.record("the state has gone back") }
+                if state.head.sequence < last { Issue.record("the state went backwards") }
                 last = state.head.sequence
             }
         }
@@ -277,8 +271,8 @@ final class DurabilityTests {
 }
 
 extension Logger {
-    /// Waits for a sync.
-    fileprivate func putOnDisk() -> CommitResult {
+    /// Syncs the log, and waits for the result.
+    fileprivate func synchronizeAndWait() -> CommitResult {
         let outcome = Monitor<CommitResult?>(nil)
         synchronize { result in
             outcome.withLock { $0 = result }

@@ -7,15 +7,15 @@ import TestSupport
 import Testing
 import Time
 
-/// What goes wrong, from one operation on.
-enum Trouble: CaseIterable, Sendable {
-    /// That operation fails.
+/// How operations of the file system fail, from one operation on.
+enum FailurePattern: CaseIterable, Sendable {
+    /// This operation fails.
     case once
-    /// A write takes half, and what follows it fails.
+    /// A write is short, and the operation after it fails.
     case tornWrite
-    /// That operation and the seven after it fail.
+    /// This operation and the seven after it fail.
     case forAWhile
-    /// A write takes half, and the six operations after it fail: the half line stays.
+    /// A write is short, and the six operations after it fail: the partial line stays.
     case tornForAWhile
 
     func verdict(_ operation: FileSystemDouble.Operation, after count: Int)
@@ -40,28 +40,27 @@ enum Trouble: CaseIterable, Sendable {
     }
 }
 
-@Suite("A log whose disk fails")
 final class FailureTests {
     let folder: TemporaryFolder
     var options: LogOptions
 
     init() throws {
         folder = try TemporaryFolder()
-        options = .impatient(path: folder.path("app.log"))
+        options = .retryingAtOnce(path: folder.path("app.log"))
         options.maximumSize = 700
         options.maximumFiles = 1000
     }
 
-    @Test(
-        "has every line that it acknowledged, once, in order, and nothing torn",
-        arguments: 1...40, Trouble.allCases)
-    func scenario(failing first: Int, trouble: Trouble) throws {
-        // An earlier run has left two files.
+    @Test(arguments: 1...40, FailurePattern.allCases)
+    func `after file system failures every acknowledged line is there once, in order`(
+        failing first: Int, pattern: FailurePattern
+    ) throws {
+        // Two files of an earlier run.
         try folder.file("app.log.000001", someStamp + "INFO | app | note n=0\n")
         try folder.file("app.log", someStamp + "INFO | app | note n=1\n")
         let fragments = Atomic<Int>(0)
         let fileSystem = FileSystemDouble { operation, number in
-            let verdict = trouble.verdict(operation, after: number - first)
+            let verdict = pattern.verdict(operation, after: number - first)
             if operation == .truncate, case .failed = verdict {
                 fragments.add(1, ordering: .relaxed)
             }
@@ -71,9 +70,9 @@ final class FailureTests {
         do throws(LogOpenError) {
             logger = try Logger(
                 options, clock: .fixed(someTime), fileSystem: fileSystem,
-                standardErrorDescriptor: nowhere.rawValue)
+                standardErrorDescriptor: devNull.rawValue)
         } catch {
-            // It says that it cannot begin, and has touched nothing.
+            // The start fails, and has changed nothing.
             #expect(first <= 6)
             #expect(numbers(try #require(try folder.logLines())) == [0, 1])
             return
@@ -90,24 +89,23 @@ final class FailureTests {
             #expect(logger.isHealthy == (outcome == .written))
             if outcome == .written {
                 let lines = try #require(try folder.logLines())
-                #expect(numbers(lines.filter(isWhole)) == Array(0..<next))
+                #expect(numbers(lines.filter(isComplete)) == Array(0..<next))
             }
         }
-        // What fails for a while may still do so.
-        var tries = 0
-        while logger.stop() > 0, tries < 10 { tries += 1 }
-        #expect(tries < 10)
+        // A failure that lasts may not be over yet.
+        var attempts = 0
+        while logger.stop() > 0, attempts < 10 { attempts += 1 }
+        #expect(attempts < 10)
         #expect(logger.isHealthy)
 
         let lines = try #require(try folder.logLines())
-        let whole = lines.filter(isWhole)
-        #expect(numbers(whole) == Array(0..<next))
-        #expect(lines.count - whole.count <= fragments.load(ordering: .relaxed))
+        let complete = lines.filter(isComplete)
+        #expect(numbers(complete) == Array(0..<next))
+        #expect(lines.count - complete.count <= fragments.load(ordering: .relaxed))
         #expect(!lines.contains { $0.contains("log_dropped") })
     }
 
-    @Test("is asked for more operations than that when nothing fails")
-    func operations() throws {
+    @Test func `the failure scenario without failures performs at least 40 operations`() throws {
         let operations = Atomic<Int>(0)
         let fileSystem = FileSystemDouble { _, number in
             operations.store(number, ordering: .relaxed)
@@ -122,9 +120,9 @@ final class FailureTests {
         #expect(operations.load(ordering: .relaxed) >= 40)
     }
 
-    // A copy that is emptied in place is what `copytruncate` makes of the file.
-    @Test("takes a half line back from where the file ends, not from where it ended once")
-    func emptied() throws {
+    // A file that is emptied in place, as by logrotate's `copytruncate`.
+    @Test
+    func `a torn write is undone at the current end of the file, not the earlier one`() throws {
         options.maximumSize = 1 << 20
         let writes = Atomic<Int>(0)
         let fileSystem = FileSystemDouble { operation, _ in
@@ -137,21 +135,21 @@ final class FailureTests {
         }
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         #expect(logger.commit() == .written)
         _ = try FileDescriptor.open(options.path, O_WRONLY | O_TRUNC)
         logger.record(Note(1))
         #expect(logger.commit() == .failed(.noSpace))
         #expect(try folder.text("app.log") == "")
         #expect(logger.commit() == .written)
-        let lines = try #require(wholeLines(folder.text("app.log")))
+        let lines = try #require(completeLines(folder.text("app.log")))
         #expect(lines.count == 2)
         #expect(lines[0].hasPrefix(someStamp + "INFO | log | log_recovered reason=writable "))
         #expect(lines[1] == someStamp + "INFO | app | note n=1")
     }
 
-    /// A line with its last field, or one of the log's own.
-    private func isWhole(_ line: String) -> Bool {
+    /// Whether a line has its last field, or is one of the log's own events.
+    private func isComplete(_ line: String) -> Bool {
         guard line.hasPrefix(someStamp) else { return false }
         guard let number = numbers([line]).first else {
             return line.hasSuffix("\"") && line.contains("log_failed reason=\"cannot rotate: ")
@@ -165,12 +163,11 @@ final class FailureTests {
         return number < 2 || line.hasSuffix(" n=\(number) text=\(padding)")
     }
 
-    @Test("says that it can be written again")
-    func recovered() throws {
+    @Test func `log_recovered is recorded once the file can be written again`() throws {
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         #expect(logger.commit() == .written)
         disk.fail(with: .noSpace)
         logger.record(Note(1))
@@ -183,7 +180,7 @@ final class FailureTests {
         logger.record(Note(2))
         #expect(logger.commit() == .written)
         #expect(logger.isHealthy)
-        let lines = try #require(wholeLines(folder.text("app.log"))).map { $0.dropFirst(27) }
+        let lines = try #require(completeLines(folder.text("app.log"))).map { $0.dropFirst(27) }
         #expect(
             lines == [
                 "INFO | log | log_open file=app.log",
@@ -195,7 +192,7 @@ final class FailureTests {
 
     // MARK: Memory
 
-    /// `log_recovered … dropped=…` and `log_dropped n=…`, added up.
+    /// The sum of `log_recovered … dropped=…` and `log_dropped n=…`.
     private func dropped(_ text: String) -> Int {
         text.split(separator: "\n").reduce(0) { sum, line in
             let words = [" | log_dropped n=", " | log_recovered reason=writable dropped="]
@@ -206,13 +203,13 @@ final class FailureTests {
         }
     }
 
-    @Test("keeps what fits into its memory, and counts the rest, while a failure lasts")
-    func lasting() throws {
+    @Test
+    func `lines beyond the buffer's capacity are dropped and counted while writes fail`() throws {
         options.maximumSize = 1 << 30
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         disk.fail(with: .noSpace)
         for number in 0..<40_000 {
             logger.record(Note(number, padding: 150))
@@ -220,11 +217,11 @@ final class FailureTests {
         }
         #expect(logger.commit() == .failed(.noSpace))
         disk.fail(with: nil)
-        // Those whose lines were lost are told; it is all well after that.
+        // The next commit reports the lost lines; after it the log is healthy.
         #expect(logger.commit() == .failed(.noSpace))
         #expect(logger.isHealthy)
         let text = try folder.text("app.log")
-        let kept = numbers(try #require(wholeLines(text)))
+        let kept = numbers(try #require(completeLines(text)))
         #expect(kept == Array(0..<kept.count))
         #expect(kept.count > 15_000)
         #expect(text.utf8.count <= 4 * 1024 * 1024 + 512)
@@ -232,39 +229,38 @@ final class FailureTests {
 
         logger.record(Note(40_000))
         #expect(logger.commit() == .written)
-        let lines = try #require(wholeLines(folder.text("app.log")))
+        let lines = try #require(completeLines(folder.text("app.log")))
         #expect(numbers(lines).last == 40_000)
         #expect(dropped(try folder.text("app.log")) == 40_000 - kept.count)
     }
 
-    @Test("tells each of its committers once that a line was lost, whoever commits first")
-    func marks() throws {
+    @Test
+    func `each committer learns once that a line was dropped, whichever commits first`() throws {
         options.maximumSize = 1 << 30
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         var (one, other): (UInt64, UInt64) = (0, 0)
         #expect(logger.commit(since: &one) == .written)
         disk.fail(with: .noSpace)
         for number in 0..<40_000 { logger.record(Note(number, padding: 150)) }
         disk.fail(with: nil)
-        // The first has the loss put on record; the second's line may have been among the lost.
+        // The first commit records the loss; the second committer's line may have been lost, too.
         #expect(logger.commit(since: &one) != .written)
         #expect(logger.commit(since: &other) != .written)
         #expect(logger.commit(since: &one) == .written)
         #expect(logger.commit(since: &other) == .written)
     }
 
-    @Test("says how many lines were lost, whatever its levels are")
-    func quiet() throws {
+    @Test func `the number of dropped lines is recorded whatever the levels are`() throws {
         options.maximumSize = 1 << 30
         options.level = .critical
         options.fileLevel = .critical
         let disk = Disk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         disk.fail(with: .noSpace)
         logger.record(Note(0, level: .critical))
         #expect(logger.commit() == .failed(.noSpace))
@@ -282,8 +278,8 @@ final class FailureTests {
         #expect(dropped(text) == 1300 - kept)
     }
 
-    /// A disk whose writes say that they have begun, and wait to be told how they end; from when it
-    /// is made slow.
+    /// A disk that is slow once `isSlow` is set: each write signals `begun`, and waits for its
+    /// result.
     private final class SlowDisk: Sendable {
         let isSlow = Atomic<Bool>(false)
         let begun = DispatchSemaphore(value: 0)
@@ -307,14 +303,14 @@ final class FailureTests {
         }
     }
 
-    // What waits and what is on its way share the memory: else each failure would add to it.
-    @Test("does not grow with each slow write that fails in the end")
-    func slowFailures() throws {
+    // Lines that wait and lines being written share the capacity; otherwise each failure would add
+    // to it.
+    @Test func `memory does not grow with each slow write that fails`() throws {
         options.maximumSize = 1 << 30
         let disk = SlowDisk()
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         disk.isSlow.store(true, ordering: .relaxed)
         let long = [UInt8](repeating: UInt8(ascii: "x"), count: 3800)
         var next = 0
@@ -330,27 +326,28 @@ final class FailureTests {
         for round in 0..<4 {
             let writer = Running { _ = logger.commit() }
             disk.begun.wait()
-            // At first nothing has failed yet, and who records much would wait for the writer.
+            // In the first round no write has failed yet, and recording too much would wait for the
+            // writer.
             record(round == 0 ? 20 : 1300)
             disk.end(with: .failed(.noSpace))
             writer.join()
         }
-        // The last write succeeds, while more lines come than there is room for.
+        // The last write succeeds, while more lines are recorded than fit.
         let writer = Running { _ = logger.commit() }
         disk.begun.wait()
-        // It begins with the line that says what was lost so far.
+        // The write begins with the line that reports what was lost so far.
         disk.end(with: .done)
         disk.begun.wait()
         record(10)
         disk.end(with: .done)
-        // The line that says what was lost meanwhile.
+        // The line that reports what was lost meanwhile.
         disk.begun.wait()
         disk.end(with: .done)
         writer.join()
 
         let text = try folder.text("app.log")
         #expect(text.utf8.count <= 4 * 1024 * 1024 + 512)
-        let kept = numbers(try #require(wholeLines(text)))
+        let kept = numbers(try #require(completeLines(text)))
         #expect(kept == kept.sorted())
         #expect(Set(kept).count == kept.count)
         #expect(dropped(text) == next - kept.count)

@@ -6,7 +6,6 @@ import Time
 
 @testable import Logging
 
-@Suite("A log whose file somebody else takes away")
 final class ForeignRotationTests {
     let folder: TemporaryFolder
     var options: LogOptions
@@ -16,7 +15,7 @@ final class ForeignRotationTests {
     init() throws {
         folder = try TemporaryFolder()
         standardError = try FileDescriptor.open(folder.path("stderr"), 0o2101, mode: 0o600)
-        options = .impatient(path: folder.path("logs/app.log"))
+        options = .retryingAtOnce(path: folder.path("logs/app.log"))
         options.maximumSize = 1 << 20
     }
 
@@ -35,8 +34,8 @@ final class ForeignRotationTests {
         LoggingTests.numbers(try lines(name))
     }
 
-    /// That the log tells of it in its new file, and on standard error, once.
-    private func expectTold(_ reason: String, _ logger: Logger) throws {
+    /// Expects one report of the reason, in the new file and on standard error.
+    private func expectReopened(_ reason: String, _ logger: Logger) throws {
         #expect(
             try lines("app.log")[0]
                 == someStamp + "WARNING | log | log_reopen reason=\(reason)")
@@ -48,8 +47,8 @@ final class ForeignRotationTests {
         #expect(try lines("app.log").count { $0.contains("log_reopen") } == 1)
     }
 
-    @Test("goes on in a new one when it was moved", arguments: [true, false])
-    func moved(isSealed: Bool) throws {
+    @Test(arguments: [true, false])
+    func `a log continues in a new file after its file was moved`(isSealed: Bool) throws {
         if isSealed { options = options.sealed() }
         let logger = try logger()
         write(1...2, to: logger)
@@ -60,7 +59,7 @@ final class ForeignRotationTests {
         logger.performMaintenance()
         #expect(try numbers("app.log.1") == [1, 2, 3, 4])
         #expect(try numbers("app.log") == [5, 6])
-        try expectTold("moved", logger)
+        try expectReopened("moved", logger)
         if isSealed {
             #expect(try lines("app.log.1").last?.contains(" | log_seal ") == true)
             let log = SealedLog([
@@ -71,8 +70,8 @@ final class ForeignRotationTests {
         }
     }
 
-    @Test("goes on in a new one when it was removed", arguments: [true, false])
-    func removed(isSealed: Bool) throws {
+    @Test(arguments: [true, false])
+    func `a log continues in a new file after its file was removed`(isSealed: Bool) throws {
         if isSealed { options = options.sealed() }
         let logger = try logger()
         write(1...2, to: logger)
@@ -81,12 +80,12 @@ final class ForeignRotationTests {
         #expect(try lines("app.log").count >= 1)
         write(3...4, to: logger)
         #expect(try numbers("app.log") == [3, 4])
-        try expectTold("removed", logger)
+        try expectReopened("removed", logger)
         if isSealed { #expect(try SealedLog([folder.bytes("logs/app.log")]).faults == []) }
     }
 
     @Test(arguments: ["", "theirs\n", "to"])
-    func `a file of others in its place is moved aside, and an empty one is used`(
+    func `a foreign file at the log's path is moved aside, and an empty one is used`(
         content: String
     ) throws {
         options = options.sealed()
@@ -101,13 +100,13 @@ final class ForeignRotationTests {
         #expect(try numbers("app.log") == [3, 4])
         let own = try lines("app.log")
         #expect(own[0] == someStamp + "WARNING | log | log_reopen reason=replaced")
-        let told =
+        let report =
             "ERROR | log | log_foreign file=app.log.foreign.1 n=\(content.utf8.count) "
             + "reason=replaced"
-        #expect(own.contains(someStamp + told) == !content.isEmpty)
+        #expect(own.contains(someStamp + report) == !content.isEmpty)
         #expect(logger.stop() == 0)
         #expect(
-            try folder.lines("stderr").contains { $0.hasSuffix(told) } == !content.isEmpty)
+            try folder.lines("stderr").contains { $0.hasSuffix(report) } == !content.isEmpty)
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path("logs"))
         #expect(names.contains("app.log.foreign.1") == !content.isEmpty)
         if !content.isEmpty { #expect(try folder.text("logs/app.log.foreign.1") == content) }
@@ -115,7 +114,7 @@ final class ForeignRotationTests {
         #expect(log.faults == [])
     }
 
-    @Test func `each file of others gets a name of its own`() throws {
+    @Test func `each foreign file that is moved aside gets a name of its own`() throws {
         options = options.sealed()
         let logger = try logger()
         try folder.file("logs/app.log.foreign.7", "older\n")
@@ -133,7 +132,7 @@ final class ForeignRotationTests {
         }
     }
 
-    @Test func `a copy of itself in its place is moved aside`() throws {
+    @Test func `a copy of the log at its path is moved aside`() throws {
         options = options.sealed()
         let logger = try logger()
         for number in 1...3 {
@@ -154,7 +153,9 @@ final class ForeignRotationTests {
     }
 
     @Test(arguments: ["pipe", "linked", "socket"])
-    func `what is not an empty file with one name is moved aside`(kind: String) throws {
+    func `anything but an empty file with one name is moved aside from the log's path`(kind: String)
+        throws
+    {
         options = options.sealed()
         let logger = try logger()
         write(1...1, to: logger)
@@ -179,7 +180,7 @@ final class ForeignRotationTests {
     }
 
     @Test(arguments: ["theirs\n", "to", "a\nb\n"])
-    func `what others append is under no right seal, and what it writes then is`(
+    func `bytes that others append are under no valid seal, and later lines are`(
         content: String
     ) throws {
         options = options.sealed()
@@ -190,15 +191,15 @@ final class ForeignRotationTests {
         write(3...4, to: logger)
         #expect(logger.stop() == 0)
         #expect(try numbers("app.log") == [1, 2, 3, 4])
-        let told =
+        let report =
             "ERROR | log | log_foreign file=app.log n=\(content.utf8.count) reason=appended"
-        #expect(try lines("app.log").contains(someStamp + told))
-        // One segment fails, which is that with the bytes of others in it.
+        #expect(try lines("app.log").contains(someStamp + report))
+        // Only the segment with the foreign bytes fails.
         let faults = try SealedLog([folder.bytes("logs/app.log")]).faults
         #expect(faults == ["file 0: the code of seal 2 is wrong"])
     }
 
-    @Test func `what others append before a stop is told by the stop`() throws {
+    @Test func `bytes that others append before a stop are reported by the stop`() throws {
         options = options.sealed()
         let logger = try logger()
         write(1...2, to: logger)
@@ -213,10 +214,10 @@ final class ForeignRotationTests {
         _ = try file.write(Array(content.utf8).span)
     }
 
-    @Test(
-        "stays with the old one where a symbolic link or a folder is in its place, and says so once",
-        arguments: ["link", "folder"])
-    func notAFile(kind: String) throws {
+    @Test(arguments: ["link", "folder"])
+    func `a symbolic link or folder at the path is reported once, and the old file kept`(
+        kind: String
+    ) throws {
         let logger = try logger()
         write(1...1, to: logger)
         try folder.move("logs/app.log", to: "logs/old")
@@ -234,21 +235,24 @@ final class ForeignRotationTests {
         }
         #expect(logger.isHealthy)
         #expect(try numbers("old") == [1, 2, 3, 4, 5])
-        let words = kind == "link" ? "Too many levels of symbolic links" : "Is a directory"
-        let told = try lines("old").filter { $0.contains("log_failed") }
-        #expect(told == [someStamp + "ERROR | log | log_failed reason=\"cannot reopen: \(words)\""])
+        let description = kind == "link" ? "Too many levels of symbolic links" : "Is a directory"
+        let reports = try lines("old").filter { $0.contains("log_failed") }
+        #expect(
+            reports == [
+                someStamp + "ERROR | log | log_failed reason=\"cannot reopen: \(description)\""
+            ])
         if kind == "link" { #expect(try folder.text("target") == "") }
         try folder.remove("logs/app.log")
         logger.performMaintenance()
         write(6...6, to: logger)
         #expect(try numbers("app.log") == [6])
         #expect(logger.stop() == 0)
-        #expect(try folder.lines("stderr").first == told[0])
+        #expect(try folder.lines("stderr").first == reports[0])
         #expect(try folder.lines("stderr").count == 2)
     }
 
-    @Test("goes on at the beginning when it was emptied in place", arguments: [true, false])
-    func truncated(isSealed: Bool) throws {
+    @Test(arguments: [true, false])
+    func `a log that was emptied in place starts again at its beginning`(isSealed: Bool) throws {
         if isSealed { options = options.sealed() }
         let logger = try logger()
         write(1...2, to: logger)
@@ -256,12 +260,11 @@ final class ForeignRotationTests {
         logger.performMaintenance()
         write(3...4, to: logger)
         #expect(try numbers("app.log") == [3, 4])
-        try expectTold("truncated", logger)
+        try expectReopened("truncated", logger)
         if isSealed { #expect(try SealedLog([folder.bytes("logs/app.log")]).faults == []) }
     }
 
-    @Test("seals what was written between its being emptied and that being noticed")
-    func truncatedUnnoticed() throws {
+    @Test func `lines written before a truncation is noticed are sealed`() throws {
         options = options.sealed()
         let logger = try logger()
         write(1...9, to: logger)
@@ -276,8 +279,7 @@ final class ForeignRotationTests {
         #expect(log.openCount == 0)
     }
 
-    @Test("seals what is left when its end was cut off in place")
-    func cut() throws {
+    @Test func `the rest of a log that was cut in place is sealed`() throws {
         options = options.sealed()
         let logger = try logger()
         for number in 1...5 {
@@ -301,10 +303,8 @@ final class ForeignRotationTests {
         #expect(log.openCount == 0)
     }
 
-    @Test(
-        "makes the folder again that was taken away with everything",
-        arguments: ["removed", "moved"])
-    func folderGone(how: String) throws {
+    @Test(arguments: ["removed", "moved"])
+    func `a folder that was removed or moved with the log is created again`(how: String) throws {
         options = options.sealed()
         let logger = try logger()
         write(1...2, to: logger)
@@ -319,9 +319,9 @@ final class ForeignRotationTests {
         #expect(try numbers("app.log") == [3, 4])
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path("logs"))
         #expect(names.sorted() == [".app.log.lock", ".app.log.state", "app.log"])
-        // Nobody else gets in, and the state is that of this log.
+        // No other process can open the log, and the state is that of this log.
         #expect(throws: LogOpenError.inUse(by: getpid())) { try Logger(options) }
-        try expectTold(how, logger)
+        try expectReopened(how, logger)
         let log = SealedLog([try folder.bytes("logs/app.log")])
         #expect(log.faults == [])
         let state = try LogState.read(from: LogState.path(of: options.path), sealKey)
@@ -332,8 +332,7 @@ final class ForeignRotationTests {
         }
     }
 
-    @Test("keeps its state where its folder is now, when a copy has taken the folder's place")
-    func folderCopied() throws {
+    @Test func `the state is written to the current folder after a copy has replaced it`() throws {
         options = options.sealed()
         let logger = try logger()
         write(1...2, to: logger)
@@ -349,8 +348,8 @@ final class ForeignRotationTests {
         #expect(state?.head == last?.head)
     }
 
-    @Test("is opened again when the operator says so, and says that", arguments: [true, false])
-    func signal(isMoved: Bool) throws {
+    @Test(arguments: [true, false])
+    func `reopening a log records log_reopen with reason signal`(isMoved: Bool) throws {
         options = options.sealed()
         let logger = try logger()
         write(1...2, to: logger)
@@ -359,12 +358,12 @@ final class ForeignRotationTests {
         try logger.reopen()
         write(4...4, to: logger)
         #expect(try numbers("app.log") == (isMoved ? [4] : [1, 2, 3, 4]))
-        let told = try lines("app.log").filter { $0.contains("log_reopen") }
-        #expect(told == [someStamp + "INFO | log | log_reopen reason=signal"])
+        let reports = try lines("app.log").filter { $0.contains("log_reopen") }
+        #expect(reports == [someStamp + "INFO | log | log_reopen reason=signal"])
         if isMoved {
             #expect(try numbers("app.log.1") == [1, 2, 3])
             #expect(try lines("app.log.1").last?.contains(" | log_seal ") == true)
-            #expect(try lines("app.log")[0] == told[0])
+            #expect(try lines("app.log")[0] == reports[0])
         }
         #expect(logger.stop() == 0)
         #expect(try folder.text("stderr") == "")
@@ -372,8 +371,7 @@ final class ForeignRotationTests {
         #expect(SealedLog(old + [try folder.bytes("logs/app.log")]).faults == [])
     }
 
-    @Test("is still in place when nobody has touched it, however often that is looked at")
-    func inPlace() throws {
+    @Test func `maintenance does not change a log whose file is in place`() throws {
         let logger = try logger()
         write(1...2, to: logger)
         let before = try folder.text("logs/app.log")

@@ -4,7 +4,7 @@ import Time
 
 @testable import Logging
 
-/// An event with strangers' values in every kind of field, and a word of our own at its end.
+/// An event with untrusted values in every kind of field, and a constant at its end.
 private struct Hostile: LogEvent {
     var bytes: [UInt8]
     var text: String
@@ -24,26 +24,26 @@ private struct Hostile: LogEvent {
         line.field("last", "word" as StaticString)
     }
 
-    /// What is wrong with the line that the event has become; nil if nothing is.
+    /// What is wrong with the event's line; nil if it is correct.
     func fault(in line: [UInt8], _ format: LogFormat) -> String? {
         guard line.count <= Logger.maximumLine, line.last == UInt8(ascii: "\n") else {
-            return "no line, or too long a one"
+            return "not a line, or too long"
         }
         let body = line.dropLast()
         guard body.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }),
             let visible = String(validating: body, as: UTF8.self),
             visible.unicodeScalars.allSatisfy(isVisible)
-        else { return "shows something else than it says" }
-        guard let parsed = ParsedLine(body, format) else { return "cannot be taken apart" }
-        guard let isCut = parsed.isCut else { return "strange cut" }
+        else { return "a terminal does not show it as it is" }
+        guard let parsed = ParsedLine(body, format) else { return "cannot be parsed" }
+        guard let isCut = parsed.isCut else { return "malformed cut" }
         for (name, value) in [("bytes", bytes), ("text", Array(text.utf8))] {
             guard let found = parsed.text(name) else { return "no \(name)" }
             let expected =
                 format == .json ? Array(String(decoding: value, as: UTF8.self).utf8) : value
-            // Six times as long at most.
-            let isWhole = found == expected
-            guard isWhole || isCut && value.count > 600 && expected.starts(with: found) else {
-                return "another value in \(name)"
+            // Escapes make a value at most six times as long.
+            let isComplete = found == expected
+            guard isComplete || isCut && value.count > 600 && expected.starts(with: found) else {
+                return "wrong value in \(name)"
             }
         }
         let isJSON = format == .json
@@ -56,7 +56,7 @@ private struct Hostile: LogEvent {
             "last": .text(Array("word".utf8)),
         ]
         let hidden = parsed.fields.filter { !["bytes", "text", "cut"].contains($0.key) }
-        return hidden == others ? nil : "other fields"
+        return hidden == others ? nil : "wrong fields"
     }
 
     private func isVisible(_ scalar: Unicode.Scalar) -> Bool {
@@ -68,7 +68,6 @@ private struct Hostile: LogEvent {
     }
 }
 
-@Suite("A hostile value")
 struct HostileValueTests {
     private static let pieces: [[UInt8]] = [
         "\n", "\r\n", "\t", "\0", "\u{1B}[31m", "\"", "\\", "\\x41", "\\u{2028}", "\\u0041", "=",
@@ -77,46 +76,45 @@ struct HostileValueTests {
         "\u{FFFF}", "a", "e\u{301}", "\u{10FFFF}", "👩‍🚀",
     ].map { Array($0.utf8) }
 
-    /// What begins a character, or could not, to be followed by anything.
+    /// Bytes that begin a UTF-8 sequence, or cannot begin one, to be followed by any others.
     private static let leads: [UInt8] = [
         0x80, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE2, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF,
     ]
 
-    private static func piece(_ dice: inout SeededGenerator) -> [UInt8] {
-        switch Int.random(in: 0..<6, using: &dice) {
-        case 0, 1: return pieces.randomElement(using: &dice)!
-        case 2: return [UInt8.random(in: 0...255, using: &dice)]
-        case 3: return [UInt8.random(in: 0x20...0x7E, using: &dice)]
+    private static func piece(_ generator: inout SeededGenerator) -> [UInt8] {
+        switch Int.random(in: 0..<6, using: &generator) {
+        case 0, 1: return pieces.randomElement(using: &generator)!
+        case 2: return [UInt8.random(in: 0...255, using: &generator)]
+        case 3: return [UInt8.random(in: 0x20...0x7E, using: &generator)]
         case 4:
-            let scalar = Unicode.Scalar(UInt32.random(in: 0...0x3000, using: &dice))!
+            let scalar = Unicode.Scalar(UInt32.random(in: 0...0x3000, using: &generator))!
             return Array(String(scalar).utf8)
         default:
-            let count = Int.random(in: 0...3, using: &dice)
-            return [leads.randomElement(using: &dice)!]
-                + (0..<count).map { _ in UInt8.random(in: 0x7F...0xC0, using: &dice) }
+            let count = Int.random(in: 0...3, using: &generator)
+            return [leads.randomElement(using: &generator)!]
+                + (0..<count).map { _ in UInt8.random(in: 0x7F...0xC0, using: &generator) }
         }
     }
 
-    private static func value(_ dice: inout SeededGenerator) -> [UInt8] {
-        // One in five hundred is long enough to be cut, and is cut at any place.
-        if Int.random(in: 0..<500, using: &dice) == 0 {
-            let repeated = piece(&dice) + piece(&dice)
-            let count = Int.random(in: 600...5000, using: &dice) / repeated.count
-            return piece(&dice) + Array(repeatElement(repeated, count: count).joined())
+    private static func value(_ generator: inout SeededGenerator) -> [UInt8] {
+        // One in five hundred is long enough to be cut, at any place.
+        if Int.random(in: 0..<500, using: &generator) == 0 {
+            let repeated = piece(&generator) + piece(&generator)
+            let count = Int.random(in: 600...5000, using: &generator) / repeated.count
+            return piece(&generator) + Array(repeatElement(repeated, count: count).joined())
         }
-        return (0..<Int.random(in: 0...7, using: &dice)).flatMap { _ in piece(&dice) }
+        return (0..<Int.random(in: 0...7, using: &generator)).flatMap { _ in piece(&generator) }
     }
 
-    @Test(
-        "stays in its one line, shows on a terminal, and can be had back, a hundred thousand times",
-        arguments: 0..<10)
-    func manyValues(seed: UInt64) {
-        var dice = SeededGenerator(seed: seed)
+    @Test(arguments: 0..<10)
+    func `a hostile value stays on one line, is visible and can be parsed back`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
         for _ in 0..<5000 {
             let event = Hostile(
-                bytes: Self.value(&dice),
-                text: String(decoding: Self.value(&dice), as: UTF8.self),
-                number: Int64(truncatingIfNeeded: dice.next()), flag: Bool.random(using: &dice))
+                bytes: Self.value(&generator),
+                text: String(decoding: Self.value(&generator), as: UTF8.self),
+                number: Int64(truncatingIfNeeded: generator.next()),
+                flag: Bool.random(using: &generator))
             for format in LogFormat.allCases {
                 let line = LogLine.whole(event, at: someTime, format)
                 if let fault = event.fault(in: line, format) {
@@ -126,8 +124,7 @@ struct HostileValueTests {
         }
     }
 
-    @Test("is left out whole when it finds no room, and those behind it are there")
-    func threeLongOnes() {
+    @Test func `a field that does not fit is left out, and later fields that fit are written`() {
         let long = Array(String(repeating: "\nA", count: 4000).utf8)
         var event = Hostile(bytes: long, text: String(decoding: long, as: UTF8.self))
         event.more = long
@@ -138,30 +135,30 @@ struct HostileValueTests {
         }
     }
 
-    // Both passes of a line, and every place at which memory can end.
-    @Test("never breaks its line, wherever the memory ends", arguments: LogFormat.allCases)
-    func everyRoom(format: LogFormat) throws {
+    // Covers both passes of a line, and every size of its memory.
+    @Test(arguments: LogFormat.allCases)
+    func `a line is well-formed for every size of its memory`(format: LogFormat) throws {
         let event = Hostile(
             bytes: Array("a\"\\\n\u{2028}\u{FF}é用👩".utf8) + [0xFF, 0xE2, 0x82],
             text: String(repeating: "b c", count: 50), number: .min, flag: true)
-        var wasWhole = false
-        for room in 128...512 {
-            var memory = [UInt8](repeating: 0, count: room)
+        var wasComplete = false
+        for size in 128...512 {
+            var memory = [UInt8](repeating: 0, count: size)
             var line = LogLine(memory.mutableSpan, format)
             line.write(event)
             let (count, lacksRoom) = (line.count, line.lacksRoom)
-            var whole: [UInt8] = []
+            var bytes: [UInt8] = []
             var stamp = TimestampPrefix(format)
             stamp.set(someTime)
-            stamp.append(memory.span.extracting(0..<count), to: &whole)
-            let parsed = try #require(ParsedLine(whole.dropLast(), format))
+            stamp.append(memory.span.extracting(0..<count), to: &bytes)
+            let parsed = try #require(ParsedLine(bytes.dropLast(), format))
             #expect(parsed.isCut == lacksRoom)
             #expect(parsed.text("event") == Array("hostile".utf8))
-            if !lacksRoom { #expect(event.fault(in: whole, format) == nil) }
-            // More room is never worse.
-            #expect(!lacksRoom || !wasWhole)
-            wasWhole = !lacksRoom
+            if !lacksRoom { #expect(event.fault(in: bytes, format) == nil) }
+            // A larger size is never worse.
+            #expect(!lacksRoom || !wasComplete)
+            wasComplete = !lacksRoom
         }
-        #expect(wasWhole)
+        #expect(wasComplete)
     }
 }

@@ -1,36 +1,30 @@
 import Logging
 import Testing
 
-@Suite("A level")
 struct LevelTests {
     @Test(
-        "is known by its name in any case",
         arguments: [
             ("DEBUG", .debug), ("INFO", .info), ("WARNING", .warning), ("ERROR", .error),
             ("CRITICAL", .critical), ("debug", .debug), ("Info", .info), ("WARN", .warning),
             ("warn", .warning),
         ] as [(String, Level)])
-    func names(name: String, level: Level) {
+    func `a level is recognized by its name in any case`(name: String, level: Level) {
         #expect(Level(name: name) == level)
     }
 
-    @Test(
-        "is nothing else", arguments: ["", " INFO", "INFO ", "WARNIN", "NOTICE", "ALL", "0", "1"])
-    func strangers(name: String) {
+    @Test(arguments: ["", " INFO", "INFO ", "WARNIN", "NOTICE", "ALL", "0", "1"])
+    func `any other name is not a level`(name: String) {
         #expect(Level(name: name) == nil)
     }
 
-    @Test("has the name that it is read by, and a place in the order")
-    func order() {
+    @Test func `the name of a level is read back, and levels are ordered by severity`() {
         #expect(Level.allCases.map { Level(name: "\($0.name)") } == Level.allCases)
         #expect(Level.allCases.sorted() == [.debug, .info, .warning, .error, .critical])
     }
 }
 
-@Suite("An area")
 struct AreaTests {
-    @Test("is known by its name alone")
-    func names() {
+    @Test func `an area is recognized by its exact name only`() {
         let names = ["app", "http", "security", "log", "config"]
         #expect(names.map { Area(name: $0) } == [.app, .http, .security, .log, .config])
         #expect(Area.allCases.map { "\($0.name)" } == names)
@@ -38,10 +32,9 @@ struct AreaTests {
     }
 }
 
-@Suite("The levels of a log")
 struct LogLevelsTests {
-    @Test("let through what is as grave, for every area", arguments: Level.allCases)
-    func oneForAll(threshold: Level) {
+    @Test(arguments: Level.allCases)
+    func `a level for all areas admits events at that level and above`(threshold: Level) {
         let levels = LogLevels(all: threshold)
         for level in Level.allCases {
             for area in Area.allCases where area != .security {
@@ -50,8 +43,7 @@ struct LogLevelsTests {
         }
     }
 
-    @Test("can differ from area to area")
-    func areas() {
+    @Test func `each area can have a level of its own`() {
         let levels = LogLevels(all: .warning, areas: [.http: .debug, .config: .critical])
         #expect(levels.isEnabled(.debug, .http))
         #expect(!levels.isEnabled(.error, .config))
@@ -62,8 +54,7 @@ struct LogLevelsTests {
         }
     }
 
-    @Test("let security events through from WARNING on, whatever they are set to")
-    func security() {
+    @Test func `security events from WARNING on are admitted at every level`() {
         let levels = LogLevels(all: .critical, areas: [.security: .critical])
         let enabled = Level.allCases.filter { levels.isEnabled($0, .security) }
         #expect(enabled == [.warning, .error, .critical])
@@ -71,8 +62,7 @@ struct LogLevelsTests {
         #expect(verbose.isEnabled(.debug, .security))
     }
 
-    @Test("can be changed, and forget what they were")
-    func change() {
+    @Test func `a change of levels replaces all earlier levels`() {
         let levels = LogLevels(all: .debug, areas: [.http: .error])
         levels.set(all: .error, areas: [.app: .info])
         #expect(!levels.isEnabled(.warning, .http))

@@ -8,8 +8,8 @@ private let start: Int64 = 1_795_244_400_000
 private let hour: Int64 = 3_600_000
 
 extension LineBudget {
-    /// Offers lines of one source until one is not admitted, or `limit` are.
-    /// - Returns: how many bytes were written.
+    /// Offers lines of one source until one is rejected, or `limit` are admitted.
+    /// - Returns: The bytes that were written.
     fileprivate mutating func flood(
         _ source: LogSource, at now: Int64, limit: Int = .max, bytes: Int = LineBudget.maximumLine,
         isFirstOfUser: Bool = false, isReserved: Bool = false
@@ -39,14 +39,13 @@ private func source(
     return source
 }
 
-@Suite("The budget of the audit log")
 struct LineBudgetTests {
-    /// Every way in which clients without credentials can share the work between networks.
+    /// The ways in which clients without credentials can be distributed over networks.
     private enum Crowd: CaseIterable {
         case oneAddress, oneSite, onePrefix, manyAddresses, manyPrefixes, noAddress
 
-        func networks(_ dice: inout SeededGenerator) -> [UInt128] {
-            let number = UInt128(dice.next())
+        func networks(_ generator: inout SeededGenerator) -> [UInt128] {
+            let number = UInt128(generator.next())
             let site = UInt128(0x2001_0db8) << 96
             return switch self {
             case .oneAddress: [1]
@@ -63,21 +62,21 @@ struct LineBudgetTests {
     func `seven days of any flood without credentials write at most 1 MiB and 500 bytes a second`()
     {
         var budget = LineBudget(at: start)
-        var dice = SeededGenerator(seed: 7)
+        var generator = SeededGenerator(seed: 7)
         let (step, steps): (Int64, Int) = (300_000, 7 * 24 * 12)
         let kinds: [StaticString] = ["a", "b", "c", "d", "e", "f"]
         var written = 0
         var summaries = 0
         for index in 0...steps {
             let now = start + Int64(index) * step
-            // Far more than is admitted, in lines of the greatest length.
+            // Far more lines than are admitted, of the maximum length.
             for _ in 0..<60 {
-                let crowd = Crowd.allCases.randomElement(using: &dice)!
-                let names = dice.next() % 4 == 0
+                let crowd = Crowd.allCases.randomElement(using: &generator)!
+                let names = generator.next() % 4 == 0
                 written += budget.flood(
                     source(
-                        crowd.networks(&dice), kinds.randomElement(using: &dice)!,
-                        user: names ? Int64(dice.next() % 100_000) : nil),
+                        crowd.networks(&generator), kinds.randomElement(using: &generator)!,
+                        user: names ? Int64(generator.next() % 100_000) : nil),
                     at: now, limit: 50, isFirstOfUser: names)
             }
             while budget.takeSummary(at: now) != nil {
@@ -89,7 +88,7 @@ struct LineBudgetTests {
             let seconds = Int(now - start) / 1000
             #expect(written <= LineBudget.ofAll.burst + LineBudget.ofAll.rate * seconds)
         }
-        // It is the budget that ends it, not the flood.
+        // The budget limits the bytes, not the flood.
         #expect(written > 450 * 7 * 86_400)
         #expect(summaries > 7 * 24)
         #expect(budget.suppressed.total > 0)
@@ -97,14 +96,15 @@ struct LineBudgetTests {
 
     @Test func `a token writes at most 256 KiB and 100 bytes a second from any networks`() {
         var budget = LineBudget(at: start)
-        var dice = SeededGenerator(seed: 8)
+        var generator = SeededGenerator(seed: 8)
         var written = 0
         for index in 0...(7 * 24 * 12) {
             let now = start + Int64(index) * 300_000
             for _ in 0..<20 {
                 written += budget.flood(
-                    source([UInt128(dice.next())], user: 7, hasToken: true), at: now, limit: 400,
-                    isFirstOfUser: dice.next() % 2 == 0)
+                    source([UInt128(generator.next())], user: 7, hasToken: true), at: now,
+                    limit: 400,
+                    isFirstOfUser: generator.next() % 2 == 0)
             }
             let seconds = Int(now - start) / 1000
             #expect(written <= LineBudget.ofUser.burst + LineBudget.ofUser.rate * seconds)
@@ -112,19 +112,19 @@ struct LineBudgetTests {
         #expect(written > 90 * 7 * 86_400)
     }
 
-    @Test func `a flood without credentials takes nothing from those that have a token`() {
+    @Test func `a flood without credentials does not reduce the budget of a client with a token`() {
         var budget = LineBudget(at: start)
         for network in 0..<5000 as Range<UInt128> {
             _ = budget.flood(source([network + 1]), at: start, limit: 40)
         }
         let token = source([1], "reuse", user: 7, hasToken: true)
         #expect(budget.flood(token, at: start) == LineBudget.ofUser.burst)
-        // Nor does one user take anything from another.
+        // Nor does one user's flood reduce another user's budget.
         let other = source([1], "reuse", user: 8, hasToken: true)
         #expect(budget.flood(other, at: start) == LineBudget.ofUser.burst)
     }
 
-    @Test func `more users than there is memory for share one user's budget`() {
+    @Test func `users beyond the table's capacity share one user's budget`() {
         var budget = LineBudget(at: start)
         var written = 0
         for user in 0..<10_000 as Range<Int64> {
@@ -132,7 +132,7 @@ struct LineBudgetTests {
         }
         #expect(written <= 1024 * LineBudget.maximumLine + LineBudget.ofUser.burst)
         #expect(written >= 1000 * LineBudget.maximumLine)
-        // A user whose lines are old makes room.
+        // An entry whose bucket is full again is replaced.
         let later = start + hour
         #expect(
             budget.flood(source([1], user: 20_000, hasToken: true), at: later)
@@ -152,11 +152,11 @@ struct LineBudgetTests {
         #expect(
             budget.flood(source([1_000_000]), at: now, limit: 20, bytes: 230, isReserved: true)
                 == 20 * 230)
-        // What the reserve has no room for any more, the rest has.
+        // A line that `networks` rejects may be admitted by `rest`.
         #expect(budget.flood(source([2_000_000], "other"), at: now, limit: 20, bytes: 230) > 0)
     }
 
-    @Test func `a /48 with 65,536 networks leaves room for a network that comes later`() {
+    @Test func `a /48 with 65,536 networks leaves budget for a network that comes later`() {
         var budget = LineBudget(at: start)
         let site = UInt128(0x2001_0db8) << 96
         for minute in 0..<30 as Range<Int64> {
@@ -170,7 +170,7 @@ struct LineBudgetTests {
         #expect(budget.flood(source([5]), at: now, limit: 20, bytes: 230) == 20 * 230)
     }
 
-    @Test func `a flood that names no user leaves the first failure of a user its room`() {
+    @Test func `a flood that names no user leaves budget for each user's first failure`() {
         var budget = LineBudget(at: start)
         for network in 0..<20_000 as Range<UInt128> {
             _ = budget.flood(source([network + 1]), at: start, limit: 30)
@@ -183,7 +183,7 @@ struct LineBudgetTests {
         }
     }
 
-    @Test func `one kind leaves room for another`() {
+    @Test func `a flood of one kind of line leaves budget for another kind`() {
         var budget = LineBudget(at: start)
         for network in 0..<300 as Range<UInt128> {
             _ = budget.flood(source([network + 1], "frequent"), at: start, limit: 2000)
@@ -191,36 +191,37 @@ struct LineBudgetTests {
         #expect(budget.flood(source([7], "rare"), at: start, limit: 1) > 0)
     }
 
-    @Test func `summaries count every line that was not written, once`() {
+    @Test func `summaries count every suppressed line once`() {
         var budget = LineBudget(at: start)
-        var dice = SeededGenerator(seed: 9)
-        var (offered, admitted, told) = (0, 0, 0)
+        var generator = SeededGenerator(seed: 9)
+        var (offered, admitted, summarized) = (0, 0, 0)
         for second in 0..<600 as Range<Int64> {
             let now = start + second * 1000
             for _ in 0..<200 {
                 offered += 1
                 let bytes = budget.flood(
-                    source([UInt128(dice.next() % 40)], user: Int64(dice.next() % 9)), at: now,
+                    source([UInt128(generator.next() % 40)], user: Int64(generator.next() % 9)),
+                    at: now,
                     limit: 1)
                 admitted += bytes > 0 ? 1 : 0
             }
-            while let summary = budget.takeSummary(at: now) { told += Int(summary.count) }
+            while let summary = budget.takeSummary(at: now) { summarized += Int(summary.count) }
         }
-        #expect(told > 0)
+        #expect(summarized > 0)
         while let summary = budget.takeLastSummary(at: start + 600_000) {
-            told += Int(summary.count)
+            summarized += Int(summary.count)
             #expect((38...42).contains(summary.networks))
             #expect(summary.users == 9)
         }
-        #expect(admitted + told == offered)
+        #expect(admitted + summarized == offered)
     }
 
-    @Test func `times that come out of order credit no interval twice`() {
+    @Test func `times that arrive out of order credit no interval twice`() {
         var bucket = TokenBucket(capacity: 1000, rate: 100, at: start)
         var taken = bucket.take(1000, at: start) ? 1000 : 0
         for second in 1...100 as ClosedRange<Int64> {
             let now = start + second * 1000
-            // One thread has read the clock late, and nine early.
+            // Threads have read the clock up to nine seconds earlier.
             for early in 0..<10 as Range<Int64> {
                 for time in [now, now - early * 1000] {
                     while bucket.take(10, at: time) { taken += 10 }
@@ -231,23 +232,24 @@ struct LineBudgetTests {
         #expect(taken == 1000 + 100 * 100)
     }
 
-    @Test func `a flood whose threads read the clock out of order keeps to the budget`() {
+    @Test func `a flood whose threads read the clock out of order stays within the budget`() {
         var budget = LineBudget(at: start)
-        var dice = SeededGenerator(seed: 10)
+        var generator = SeededGenerator(seed: 10)
         var written = 0
         for index in 0..<2000 as Range<Int64> {
             let now = start + index * 1000
             for _ in 0..<10 {
                 written += budget.flood(
-                    source([UInt128(dice.next() % 5000)]), at: now - Int64(dice.next() % 5000),
+                    source([UInt128(generator.next() % 5000)]),
+                    at: now - Int64(generator.next() % 5000),
                     limit: 100)
-                written += budget.flood(source([UInt128(dice.next())]), at: now, limit: 1)
+                written += budget.flood(source([UInt128(generator.next())]), at: now, limit: 1)
             }
             #expect(written <= LineBudget.ofAll.burst + LineBudget.ofAll.rate * Int(index))
         }
     }
 
-    @Test func `a clock that is put back neither traps nor gives more`() {
+    @Test func `a clock that is set back neither traps nor admits more`() {
         var budget = LineBudget(at: start)
         var written = 0
         for now in [start, start - hour, 0, start - 1, start] {
@@ -257,7 +259,7 @@ struct LineBudgetTests {
         #expect(written <= LineBudget.ofAll.burst)
     }
 
-    @Test func `the tables take less than a mebibyte`() {
+    @Test func `the tables of a budget take less than one mebibyte`() {
         let tables =
             4096 * (MemoryLayout<UInt64>.stride + 64) + 1024
             * (MemoryLayout<UInt64>.stride + MemoryLayout<TokenBucket>.stride) + 8192 * (8 + 16)
@@ -266,9 +268,8 @@ struct LineBudgetTests {
     }
 }
 
-@Suite("A count of different hashes")
 struct DistinctCountTests {
-    @Test func `is exact up to 48, and within a tenth or so past that`() {
+    @Test func `a distinct count is exact up to 48, and within 20 percent above`() {
         for size in [0, 1, 2, 47, 48, 49, 60, 100, 500, 1000, 10_000, 1_000_000] {
             var count = DistinctCount()
             for number in 0..<size {
@@ -286,7 +287,6 @@ struct DistinctCountTests {
     }
 }
 
-@Suite("What a log reports of its own file")
 struct FileReportsTests {
     private let start = MonotonicTime(nanoseconds: 5_000_000_000)
 
@@ -300,7 +300,7 @@ struct FileReportsTests {
         }
     }
 
-    @Test func `four of one event go over in a minute, and then one that counts the rest`() {
+    @Test func `four reports of one event pass in a minute, then one that counts the rest`() {
         var reports = FileReports()
         var texts: [String] = []
         for number in 0..<100 {
@@ -320,7 +320,7 @@ struct FileReportsTests {
         #expect(none.isEmpty)
     }
 
-    @Test func `lines that found no room are added up`() {
+    @Test func `reports of dropped lines are added up`() {
         var reports = FileReports()
         var taken: [FileReports.Report] = []
         for number in 1...100 as ClosedRange<Int64> {

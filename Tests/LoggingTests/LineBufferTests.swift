@@ -4,30 +4,29 @@ import Testing
 
 @testable import Logging
 
-@Suite("Lines that wait")
 struct LineBufferTests {
     private func content(_ buffer: LineBuffer) -> [UInt8] {
         buffer.withBytes { Array(copying: $0) }
     }
 
-    @Test("are what was put there, less what was taken, whatever the order of the two")
-    func property() {
-        var dice = SeededGenerator(seed: 10)
+    @Test func `a line buffer has what was appended less what was removed, in any order`() {
+        var generator = SeededGenerator(seed: 10)
         let capacity = 4096
         for _ in 0..<50 {
             var buffers = [LineBuffer(capacity: capacity), LineBuffer(capacity: capacity)]
             var models: [[UInt8]] = [[], []]
             for _ in 0..<300 {
-                let index = Int.random(in: 0...1, using: &dice)
-                switch Int.random(in: 0..<10, using: &dice) {
+                let index = Int.random(in: 0...1, using: &generator)
+                switch Int.random(in: 0..<10, using: &generator) {
                 case 0..<6:
-                    let room = capacity - models[index].count
-                    let count = Int.random(in: 0...min(room, 700), using: &dice)
-                    let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &dice) }
+                    let space = capacity - models[index].count
+                    let count = Int.random(in: 0...min(space, 700), using: &generator)
+                    let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator)
+                    }
                     buffers[index].append(bytes.span)
                     models[index] += bytes
                 case 6..<8:
-                    let count = Int.random(in: 0...models[index].count, using: &dice)
+                    let count = Int.random(in: 0...models[index].count, using: &generator)
                     buffers[index].removeFirst(count)
                     models[index].removeFirst(count)
                 case 8:
@@ -48,8 +47,7 @@ struct LineBufferTests {
         }
     }
 
-    @Test("may fill the place to its last byte, however it was used before")
-    func full() {
+    @Test func `a line buffer can be filled to its last byte after any use`() {
         let buffer = LineBuffer(capacity: 4096)
         let bytes = (0..<4096).map { UInt8(truncatingIfNeeded: $0 / 7) }
         buffer.append(bytes.span)
@@ -63,8 +61,7 @@ struct LineBufferTests {
         #expect(content(buffer) == bytes)
     }
 
-    @Test("are read as they were written after the place has been given back to the system")
-    func givenBack() {
+    @Test func `a line buffer works after its memory was returned to the system`() {
         let buffer = LineBuffer(capacity: 4 << 20)
         let bytes = [UInt8](repeating: 7, count: 3 << 20)
         for _ in 0..<3 {
@@ -75,8 +72,7 @@ struct LineBufferTests {
         }
     }
 
-    @Test("go to a descriptor as they stand, and no byte of a line that is not whole")
-    func writeOut() throws {
+    @Test func `writeOut writes complete lines and no byte of an incomplete one`() throws {
         let pipe = try Pipe()
         let buffer = LineBuffer(capacity: 4096)
         buffer.append(Array("one\ntwo\nthree\nfo".utf8).span)
@@ -86,7 +82,7 @@ struct LineBufferTests {
         var span = bytes.mutableSpan
         let count = try pipe.readingEnd.read(into: &span)
         #expect(String(decoding: bytes[..<count], as: UTF8.self) == "two\nthree\n")
-        // Without a whole line there is nothing to say.
+        // Without a complete line nothing is written.
         let other = LineBuffer(capacity: 4096)
         other.append(Array("fo".utf8).span)
         other.writeOut(to: pipe.writingEnd.rawValue)

@@ -6,7 +6,6 @@ import Time
 
 @testable import Logging
 
-@Suite("The lock of a log")
 final class LogLockTests {
     let folder: TemporaryFolder
     let options: LogOptions
@@ -17,11 +16,10 @@ final class LogLockTests {
     }
 
     private func logger(_ options: LogOptions) throws -> Logger {
-        try Logger(options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.rawValue)
+        try Logger(options, clock: .fixed(someTime), standardErrorDescriptor: devNull.rawValue)
     }
 
-    @Test("keeps a second logger away, names the first, and lets go with it")
-    func second() throws {
+    @Test func `a second logger of the same log is refused while the first one exists`() throws {
         var first: Logger? = try logger(options)
         let before = try folder.text("app.log")
         for _ in 0..<2 {
@@ -33,16 +31,14 @@ final class LogLockTests {
         #expect(throws: Never.self) { try logger(options) }
     }
 
-    @Test("is known by the file, not by the spelling of its path")
-    func spelling() throws {
+    @Test func `the lock belongs to the file, however its path is spelled`() throws {
         let first = try logger(options)
         let other = LogOptions(path: folder.path("./app.log"))
         #expect(throws: LogOpenError.inUse(by: getpid())) { try logger(other) }
         withExtendedLifetime(first) {}
     }
 
-    @Test("of one log is not in the way of another in the same folder")
-    func others() throws {
+    @Test func `logs in the same folder have separate locks`() throws {
         let loggers = try ["app.log", "other.log", "app.log.lock"].map { name in
             try logger(LogOptions(path: folder.path(name)))
         }
@@ -50,8 +46,8 @@ final class LogLockTests {
         #expect(folder.allNames.filter { $0.hasSuffix(".lock") && $0.hasPrefix(".") }.count == 3)
     }
 
-    @Test("keeps a log away that another process holds, and says whose it is if it can be told")
-    func otherProcess() throws {
+    @Test
+    func `a log locked by another process is refused, with that process's ID if known`() throws {
         for (content, owner) in [("4242\n", 4242), ("", nil), ("nobody\n", nil), ("1", 1)]
             as [(String, Int32?)]
         {
@@ -66,8 +62,7 @@ final class LogLockTests {
         withExtendedLifetime(ours) {}
     }
 
-    @Test("is no symbolic link's target")
-    func symbolicLink() throws {
+    @Test func `a lock file that is a symbolic link is refused`() throws {
         try folder.file("precious", "precious\n")
         #expect(symlink(folder.path("precious"), folder.path(".app.log.lock")) == 0)
         #expect(throws: LogOpenError.failed(Errno(ELOOP))) { try logger(options) }

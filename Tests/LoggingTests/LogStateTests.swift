@@ -4,7 +4,6 @@ import Testing
 
 @testable import Logging
 
-@Suite("The state of a log")
 final class LogStateTests {
     let folder: TemporaryFolder
     let path: String
@@ -28,8 +27,7 @@ final class LogStateTests {
         for sequence in sequences { try file.write(state(sequence)) }
     }
 
-    @Test("is read back as it was written, the last one")
-    func last() throws {
+    @Test func `the last written state of a log is read back`() throws {
         #expect(try LogState.read(from: path, sealKey) == nil)
         for sequence: UInt64 in 1...5 {
             try write(sequence...sequence)
@@ -40,25 +38,22 @@ final class LogStateTests {
         #expect(try folder.bytes(".app.log.state").count == 1024)
     }
 
-    @Test("is not written again where it is the same")
-    func same() throws {
+    @Test func `an unchanged state is not written again`() throws {
         try write(1...2)
         let before = try folder.bytes(".app.log.state")
         try write(2...2)
         #expect(try folder.bytes(".app.log.state") == before)
     }
 
-    @Test(
-        "falls back to the one before if its slot is torn at any byte",
-        arguments: 3...4 as ClosedRange<UInt64>)
-    func torn(last: UInt64) throws {
+    @Test(arguments: 3...4 as ClosedRange<UInt64>)
+    func `a slot torn at any byte makes the previous state count`(last: UInt64) throws {
         try write(1...(last - 1))
         let before = try folder.bytes(".app.log.state")
         try write(last...last)
         let after = try folder.bytes(".app.log.state")
         let changed = try #require(before.indices.first { before[$0] != after[$0] })
         let slot = changed / 512 * 512..<(changed / 512 + 1) * 512
-        // All of the other slot is as it was.
+        // The other slot is unchanged.
         #expect(before.indices.allSatisfy { slot.contains($0) || before[$0] == after[$0] })
         for cut in slot {
             try put(Array(after[..<cut] + before[cut...]))
@@ -66,14 +61,13 @@ final class LogStateTests {
             #expect(try found == state(last - 1) || found == state(last))
             if cut < slot.lowerBound + 100 { #expect(try found == state(last - 1)) }
         }
-        // And the next one is written where the torn one was.
+        // The next state is written over the torn slot.
         try put(Array(after[..<(slot.lowerBound + 50)] + before[(slot.lowerBound + 50)...]))
         try write(last...last)
         #expect(try folder.bytes(".app.log.state") == after)
     }
 
-    @Test("is none with any bit of it changed")
-    func everyBit() throws {
+    @Test func `a state with any changed bit is not read`() throws {
         try write(1...1)
         let bytes = try folder.bytes(".app.log.state")
         let text = String(decoding: bytes, as: UTF8.self)
@@ -87,18 +81,15 @@ final class LogStateTests {
         }
     }
 
-    @Test(
-        "is none in a file of anything else",
-        arguments: ["", "\n", "garbage", String(repeating: "x", count: 5000), " check= turn=1"])
-    func garbage(content: String) throws {
+    @Test(arguments: ["", "\n", "garbage", String(repeating: "x", count: 5000), " check= turn=1"])
+    func `a file of other content has no state`(content: String) throws {
         try put(Array(content.utf8))
         #expect(try LogState.read(from: path, sealKey) == nil)
         try write(1...2)
         #expect(try LogState.read(from: path, sealKey) == state(2))
     }
 
-    @Test("of another key is none")
-    func otherKey() throws {
+    @Test func `a state of another key is not read`() throws {
         try write(1...2)
         let other = SealKey(secret: Array("another key".utf8).span)
         #expect(try LogState.read(from: path, other) == nil)

@@ -6,23 +6,22 @@ import TestSupport
 import Testing
 import Time
 
-/// Says when it is asked for its fields.
-private final class Witness: LogEvent {
+/// Tells whether its fields were formatted.
+private final class FieldProbe: LogEvent {
     let level: Level
     let area: Area
-    private let asked = Atomic<Int>(0)
+    private let formatted = Atomic<Int>(0)
 
     init(_ level: Level, _ area: Area = .app) {
         self.level = level
         self.area = area
     }
 
-    var name: StaticString { "witness" }
-    func write(to line: inout LogLine) { asked.add(1, ordering: .relaxed) }
-    var wasAsked: Bool { asked.load(ordering: .relaxed) > 0 }
+    var name: StaticString { "probe" }
+    func write(to line: inout LogLine) { formatted.add(1, ordering: .relaxed) }
+    var wasFormatted: Bool { formatted.load(ordering: .relaxed) > 0 }
 }
 
-@Suite("The log")
 final class LoggerTests {
     let folder: TemporaryFolder
     var options: LogOptions
@@ -36,12 +35,11 @@ final class LoggerTests {
         _ clock: WallClock = .fixed(someTime), _ fileSystem: any FileSystem = SystemFileSystem()
     ) throws -> Logger {
         try Logger(
-            options, clock: clock, fileSystem: fileSystem, standardErrorDescriptor: nowhere.rawValue
+            options, clock: clock, fileSystem: fileSystem, standardErrorDescriptor: devNull.rawValue
         )
     }
 
-    @Test("has in its file what was recorded, in that order, once it is committed")
-    func order() throws {
+    @Test func `committed lines are in the file in the order of recording`() throws {
         let logger = try logger()
         let opened = someStamp + "INFO | log | log_open file=app.log\n"
         #expect(try folder.text("app.log") == opened)
@@ -61,8 +59,7 @@ final class LoggerTests {
         #expect(logger.isHealthy)
     }
 
-    @Test("gives each line the time at which it was recorded")
-    func time() throws {
+    @Test func `each line has the time at which it was recorded`() throws {
         let milliseconds = Atomic<Int64>(0)
         let logger = try logger(
             WallClock { someTime + TimeAmount(milliseconds: milliseconds.load(ordering: .relaxed)) }
@@ -72,15 +69,14 @@ final class LoggerTests {
             logger.record(Note(number))
         }
         #expect(logger.commit() == .written)
-        let times = try #require(wholeLines(try folder.text("app.log"))).map { $0.prefix(24) }
+        let times = try #require(completeLines(try folder.text("app.log"))).map { $0.prefix(24) }
         #expect(
             times == [
                 "2026-11-21T07:00:00.123Z", "2026-11-21T07:00:00.623Z", "2026-11-21T07:00:01.123Z",
             ])
     }
 
-    @Test("appends to what an earlier run has left")
-    func append() throws {
+    @Test func `a new run appends to the lines of an earlier run`() throws {
         for number in 1...3 {
             let logger = try logger()
             logger.record(Note(number))
@@ -90,7 +86,6 @@ final class LoggerTests {
     }
 
     @Test(
-        "speaks to its file and to standard error in the same format",
         arguments: [
             (.text, "2026-11-21T07:00:00.123Z | WARNING | app | note n=1\n"),
             (
@@ -103,7 +98,8 @@ final class LoggerTests {
             ),
             (.logfmt, "time=2026-11-21T07:00:00.123Z level=WARNING area=app event=note n=1\n"),
         ] as [(LogFormat, String)])
-    func formats(format: LogFormat, line: String) throws {
+    func `the file and standard error have the same format`(format: LogFormat, line: String) throws
+    {
         let standardError = try FileDescriptor.open(folder.path("stderr"), 0o1101, mode: 0o600)
         options.format = format
         let logger = try Logger(
@@ -116,34 +112,34 @@ final class LoggerTests {
 
     // MARK: Levels
 
-    @Test("never asks an event for its fields that nobody wants")
-    func disabled() throws {
+    @Test func `an event below the level of its area is never formatted`() throws {
         options.level = .warning
         options.areas = [.http: .critical]
         let logger = try logger()
         let unwanted = [
-            Witness(.debug), Witness(.info), Witness(.error, .http), Witness(.info, .security),
+            FieldProbe(.debug), FieldProbe(.info), FieldProbe(.error, .http),
+            FieldProbe(.info, .security),
         ]
-        let wanted = [Witness(.warning), Witness(.critical, .http), Witness(.warning, .security)]
+        let wanted = [
+            FieldProbe(.warning), FieldProbe(.critical, .http), FieldProbe(.warning, .security),
+        ]
         for event in unwanted + wanted { logger.record(event) }
-        #expect(!unwanted.contains { $0.wasAsked })
-        #expect(wanted.allSatisfy { $0.wasAsked })
+        #expect(!unwanted.contains { $0.wasFormatted })
+        #expect(wanted.allSatisfy { $0.wasFormatted })
         #expect(logger.commit() == .written)
         #expect(try folder.text("app.log").split(separator: "\n").count == 1 + wanted.count)
     }
 
-    @Test("asks nobody for what both sinks are too high for")
-    func sinksAreHigher() throws {
+    @Test func `an event below both sink levels is never formatted`() throws {
         options.fileLevel = .error
         options.standardErrorLevel = .critical
         let logger = try logger()
-        let event = Witness(.warning)
+        let event = FieldProbe(.warning)
         logger.record(event)
-        #expect(!event.wasAsked)
+        #expect(!event.wasFormatted)
     }
 
-    @Test("can be changed while it runs")
-    func changedLevels() throws {
+    @Test func `levels can be changed while the log is open`() throws {
         let logger = try logger()
         logger.record(Note(1, level: .debug))
         logger.levels.set(all: .debug, areas: [:])
@@ -156,8 +152,8 @@ final class LoggerTests {
         #expect(numbers(try #require(try folder.logLines())) == [2, 4])
     }
 
-    @Test("writes to each sink what is grave enough for it, and the evidence to the file always")
-    func sinks() throws {
+    @Test
+    func `each sink has the events of its level, and the file all security warnings`() throws {
         let errors = folder.path("stderr")
         let standardError = try FileDescriptor.open(errors, 0o1101, mode: 0o600)
         options.fileLevel = .critical
@@ -174,14 +170,13 @@ final class LoggerTests {
         let inFile = numbers(try #require(try folder.logLines()))
         #expect(inFile == [3, 5, 6])
         let onError = try folder.text("stderr")
-        #expect(numbers(try #require(wholeLines(onError))) == [2, 3, 6])
+        #expect(numbers(try #require(completeLines(onError))) == [2, 3, 6])
         #expect(onError.hasPrefix(someStamp + "ERROR | app | note n=2\n"))
     }
 
     // MARK: Commit
 
-    @Test("writes a batch at once, however many lines it has")
-    func oneWrite() throws {
+    @Test func `a batch of any size is one write`() throws {
         let fileSystem = FileSystemDouble()
         let logger = try logger(.fixed(someTime), fileSystem)
         for count in [1, 10, 1000] {
@@ -193,12 +188,11 @@ final class LoggerTests {
         }
     }
 
-    @Test("writes nothing when nothing is recorded")
-    func nothing() throws {
+    @Test func `nothing is written if nothing was recorded`() throws {
         options.level = .critical
         let fileSystem = FileSystemDouble()
         let logger = try logger(.fixed(someTime), fileSystem)
-        // That it was opened.
+        // The line `log_open`.
         #expect(fileSystem.count(of: .write) == 1)
         logger.record(Note(1))
         #expect(logger.commit() == .written)
@@ -206,8 +200,7 @@ final class LoggerTests {
         #expect(fileSystem.count(of: .write) == 1)
     }
 
-    @Test("writes on its own what a long batch has piled up")
-    func longBatch() throws {
+    @Test func `a long batch is written before its commit`() throws {
         let fileSystem = FileSystemDouble()
         let logger = try logger(.fixed(someTime), fileSystem)
         // 2 MiB of lines.
@@ -218,8 +211,7 @@ final class LoggerTests {
         #expect(numbers(try #require(try folder.logLines())) == Array(0..<2048))
     }
 
-    @Test("goes on writing where the kernel took less than all")
-    func shortWrites() throws {
+    @Test func `a short write is continued`() throws {
         let logger = try logger(
             .fixed(someTime),
             FileSystemDouble { _, number in
@@ -232,8 +224,7 @@ final class LoggerTests {
 
     // MARK: Threads
 
-    @Test("holds every line of eight threads, whole, each thread's in its order")
-    func threads() throws {
+    @Test func `all lines of eight threads are complete, and in order for each thread`() throws {
         options.maximumSize = 128 * 1024
         options.maximumFiles = 1000
         let logger = try logger(.system)
@@ -263,8 +254,7 @@ final class LoggerTests {
         #expect(times == times.sorted())
     }
 
-    @Test("is in the file when commit returns, whoever wrote it")
-    func acknowledged() throws {
+    @Test func `a line is in the file when commit returns, whichever thread wrote it`() throws {
         let path = folder.path("app.log")
         let logger = try logger()
         inThreads(8) { thread in
@@ -275,7 +265,7 @@ final class LoggerTests {
                 for number in thread * 1000..<thread * 1000 + 100 {
                     logger.record(Note(number))
                     guard logger.commit() == .written else { throw .ioError }
-                    // What has come since the last look.
+                    // The bytes since the last read.
                     while true {
                         var span = buffer.mutableSpan
                         let count = try file.read(into: &span)
@@ -284,7 +274,7 @@ final class LoggerTests {
                     }
                     let lines = String(decoding: text, as: UTF8.self).split(separator: "\n").map(
                         String.init)
-                    if !numbers(lines).contains(number) { Issue.record("\(number) is not there") }
+                    if !numbers(lines).contains(number) { Issue.record("\(number) is missing") }
                     text = []
                 }
             } catch {
@@ -293,16 +283,15 @@ final class LoggerTests {
         }
     }
 
-    @Test("is written for all who wait by the next of them, at once")
-    func followers() throws {
+    @Test func `waiting commits are written together by the next writer`() throws {
         let entered = DispatchSemaphore(value: 0)
-        let mayGo = DispatchSemaphore(value: 0)
+        let canContinue = DispatchSemaphore(value: 0)
         let isFirst = Atomic(false)
         let fileSystem = FileSystemDouble { operation, _ in
-            // The first write waits until it may go.
+            // The first write waits for `canContinue`.
             if operation == .write, isFirst.exchange(false, ordering: .relaxed) {
                 entered.signal()
-                mayGo.wait()
+                canContinue.wait()
             }
             return .done
         }
@@ -322,7 +311,7 @@ final class LoggerTests {
         }
         for _ in followers { recorded.wait() }
         #expect(numbers(try #require(try folder.logLines())) == [])
-        mayGo.signal()
+        canContinue.signal()
         leader.join()
         for follower in followers { follower.join() }
         #expect(fileSystem.count(of: .write) == writesBefore + 2)

@@ -28,7 +28,7 @@ struct Note: LogEvent {
 }
 
 extension Note {
-    /// A numbered one that is longer.
+    /// A note with a number and a text of `padding` bytes.
     init(_ number: Int, padding: Int) {
         self.number = number
         bytes = [UInt8](repeating: UInt8(ascii: "x"), count: padding)
@@ -43,16 +43,16 @@ func numbers(_ lines: [String]) -> [Int] {
     }
 }
 
-/// The text's lines without their ends; nil if the last one has none.
-func wholeLines(_ text: String) -> [String]? {
-    // A Swift Character may hold a line end with what comes before it, a scalar does not.
+/// The lines of a text without their line ends; nil if the last line is incomplete.
+func completeLines(_ text: String) -> [String]? {
+    // A Character may contain a line end and the character before it; a scalar does not.
     guard text.isEmpty || text.unicodeScalars.last == "\n" else { return nil }
     let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
     return lines.dropLast().map { String($0) }
 }
 
-/// A descriptor for the second sink that takes everything and shows nothing.
-let nowhere = try! FileDescriptor.open("/dev/null", 1)
+/// A descriptor for standard error that discards everything.
+let devNull = try! FileDescriptor.open("/dev/null", 1)
 
 /// 2026-11-21T07:00:00.123Z.
 let someTime = Timestamp(milliseconds: 1_795_244_400_123)
@@ -63,8 +63,8 @@ extension Logger {
 }
 
 extension LogOptions {
-    /// Tries again at once what has failed, so that a test need not wait.
-    static func impatient(path: String) -> LogOptions {
+    /// Failed writes are retried without a delay.
+    static func retryingAtOnce(path: String) -> LogOptions {
         var options = LogOptions(path: path)
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         return options

@@ -3,18 +3,19 @@ import Testing
 
 @testable import Logging
 
-/// A line of the log taken apart again, by somebody who knows README and not this program.
+/// A parser for log lines that shares no code with the writer.
 struct ParsedLine {
     enum Value: Equatable {
         case number(Int64)
         case bool(Bool)
-        /// In text and logfmt, which do not tell the three apart, any value.
+        /// Any value in text and logfmt, which do not distinguish the three types.
         case text([UInt8])
     }
 
     private(set) var fields: [String: Value] = [:]
 
-    /// Nil if the line is none; `line` has no line end.
+    /// Nil if the line is malformed.
+    /// - Parameter line: Without its line end.
     init?(_ line: ArraySlice<UInt8>, _ format: LogFormat) {
         switch format {
         case .text:
@@ -42,7 +43,7 @@ struct ParsedLine {
             if let text = value as? String {
                 fields[name] = .text(Array(text.utf8))
             } else if let number = value as? NSNumber {
-                // Foundation tells `true` from 1 by the number's type.
+                // Foundation distinguishes `true` from 1 by the number's type.
                 fields[name] =
                     String(cString: number.objCType) == "c"
                     ? .bool(number.boolValue) : .number(number.int64Value)
@@ -76,7 +77,7 @@ struct ParsedLine {
         }
     }
 
-    /// Takes the escapes back.
+    /// Reads a quoted value, and decodes its escapes.
     private static func readQuoted(_ rest: inout ArraySlice<UInt8>) -> [UInt8]? {
         rest.removeFirst()
         var bytes: [UInt8] = []
@@ -114,7 +115,7 @@ extension ParsedLine {
         return bytes
     }
 
-    /// Whether the line says that it was cut; nil if it says something else there.
+    /// Whether the line is marked as cut; nil if `cut` has another value.
     var isCut: Bool? {
         switch fields["cut"] {
         case nil: false

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Time
 
-/// `log_recovered … dropped=…` and `log_dropped n=…`, added up.
+/// The sum of `log_recovered … dropped=…` and `log_dropped n=…`.
 private func dropped(_ lines: [String]) -> Int {
     lines.reduce(0) { sum, line in
         let words = [" | log_dropped n=", " | log_recovered reason=writable dropped="]
@@ -17,7 +17,6 @@ private func dropped(_ lines: [String]) -> Int {
     }
 }
 
-@Suite("A log whose disk is mended")
 final class RecoveryTests {
     let folder: TemporaryFolder
     var options: LogOptions
@@ -28,14 +27,13 @@ final class RecoveryTests {
         options.maximumSize = 1 << 30
     }
 
-    @Test("is not tried again before it is time: until then commits fail without a system call")
-    func backOff() throws {
+    @Test func `until the retry delay is over, commits fail without a system call`() throws {
         options.retryDelays = .seconds(3600)...TimeAmount.seconds(7200)
         let disk = Disk()
         let fileSystem = disk.fileSystem
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         disk.fail(with: .noSpace)
         logger.record(Note(0))
         #expect(logger.commit() == .failed(.noSpace))
@@ -50,7 +48,7 @@ final class RecoveryTests {
         logger.performMaintenance()
         #expect(fileSystem.count(of: .write) == writes)
         #expect(numbers(try folder.lines("app.log")) == [])
-        // Whoever stops it does not wait.
+        // A stop does not wait for the delay.
         #expect(logger.stop() == 0)
         let lines = try folder.lines("app.log")
         #expect(
@@ -60,29 +58,28 @@ final class RecoveryTests {
         #expect(numbers(lines).sorted() == Array(0...400))
     }
 
-    @Test("is tried again when it is time, by whoever comes then, once")
-    func retried() throws {
+    @Test func `a failed write is retried once after each delay`() throws {
         options.retryDelays = TimeAmount(milliseconds: 20)...TimeAmount(milliseconds: 20)
         let disk = Disk()
         let fileSystem = disk.fileSystem
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         disk.fail(with: .noSpace)
         logger.record(Note(1))
         let start = MonotonicTime.now
         #expect(logger.commit() == .failed(.noSpace))
         let writes = fileSystem.count(of: .write)
         while fileSystem.count(of: .write) < writes + 5 { _ = logger.commit() }
-        // Five tries have taken five delays.
+        // Five attempts have taken five delays.
         #expect(MonotonicTime.now.since(start) >= TimeAmount(milliseconds: 100))
         disk.fail(with: nil)
         while logger.commit() != .written {}
         #expect(numbers(try folder.lines("app.log")) == [1])
     }
 
-    @Test("says what is grave to standard error meanwhile, however little that is told otherwise")
-    func standardError() throws {
+    @Test
+    func `warnings go to standard error at any level while the file cannot be written`() throws {
         options.standardErrorLevel = .critical
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         let standardError = try FileDescriptor.open(folder.path("stderr"), 0o2101, mode: 0o600)
@@ -111,15 +108,15 @@ final class RecoveryTests {
         #expect(numbers(try folder.lines("app.log")) == Array(1...6))
     }
 
-    @Test(
-        "accounts for every line of eight threads, whatever the disk does meanwhile",
-        arguments: 0..<4 as Range<UInt64>)
-    func accounting(seed: UInt64) throws {
+    @Test(arguments: 0..<4 as Range<UInt64>)
+    func `every line of eight threads is written or counted while the disk fails at times`(
+        seed: UInt64
+    ) throws {
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
-        let isMended = Atomic(false)
+        let isRepaired = Atomic(false)
         let attempts = Atomic<Int>(0)
         let fileSystem = FileSystemDouble { operation, _ in
-            guard operation == .write, !isMended.load(ordering: .relaxed) else { return .done }
+            guard operation == .write, !isRepaired.load(ordering: .relaxed) else { return .done }
             let number = attempts.add(1, ordering: .relaxed).newValue
             // Long failures with a few writes between them, of which some are short.
             if number % 900 < 10 { return number % 3 == Int(seed) % 3 ? .short : .done }
@@ -127,7 +124,7 @@ final class RecoveryTests {
         }
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         let count = 1500
         inThreads(8) { thread in
             for number in 0..<count {
@@ -136,9 +133,9 @@ final class RecoveryTests {
                 if number % 400 == 399 { logger.performMaintenance() }
             }
         }
-        isMended.store(true, ordering: .relaxed)
+        isRepaired.store(true, ordering: .relaxed)
         #expect(logger.stop() == 0)
-        let lines = try #require(wholeLines(folder.text("app.log")))
+        let lines = try #require(completeLines(folder.text("app.log")))
         let found = numbers(lines)
         #expect(found.count + dropped(lines) == 8 * count)
         #expect(Set(found).count == found.count)
@@ -151,10 +148,10 @@ final class RecoveryTests {
 
     // MARK: A torn line
 
-    @Test(
-        "declares a half line that could not be taken back, in each format",
-        arguments: LogFormat.allCases)
-    func torn(format: LogFormat) throws {
+    @Test(arguments: LogFormat.allCases)
+    func `a partial line that cannot be undone is reported, in each format`(format: LogFormat)
+        throws
+    {
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         options.format = format
         options = options.sealed()
@@ -171,7 +168,7 @@ final class RecoveryTests {
         }
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         isBroken.store(true, ordering: .relaxed)
         logger.record(Note(1, padding: 200))
         #expect(logger.commit() == .failed(.noSpace))
@@ -182,9 +179,9 @@ final class RecoveryTests {
             guard let parsed = ParsedLine(Array(line.utf8)[...], format) else { return "torn" }
             let event = String(decoding: parsed.text("event") ?? [], as: UTF8.self)
             let reason = String(decoding: parsed.text("reason") ?? [], as: UTF8.self)
-            // In text half a value is a value.
-            let isWhole = event != "note" || parsed.text("text")?.count == 200
-            return isWhole ? event + (reason.isEmpty ? "" : " " + reason) : "torn"
+            // In text format, half of a value is also a value.
+            let isComplete = event != "note" || parsed.text("text")?.count == 200
+            return isComplete ? event + (reason.isEmpty ? "" : " " + reason) : "torn"
         }
         #expect(
             events == [

@@ -48,7 +48,7 @@ func networks(of address: UInt128) -> [UInt128] {
     [64, 56, 48].map { (address >> (128 - $0)) << (128 - $0) | UInt128($0) }
 }
 
-/// The number behind a name in a line; nil if there is none.
+/// The integer value of a field in a line; nil if there is none.
 func number(_ name: String, in line: String) -> Int? {
     line.firstRange(of: " \(name)=").flatMap {
         Int(line[$0.upperBound...].prefix { $0 != " " })

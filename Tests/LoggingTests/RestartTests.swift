@@ -6,7 +6,6 @@ import Time
 
 @testable import Logging
 
-@Suite("A sealed log that is opened again")
 final class RestartTests {
     let folder: TemporaryFolder
     var options: LogOptions
@@ -14,14 +13,14 @@ final class RestartTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        options = LogOptions.impatient(path: folder.path("app.log")).sealed()
+        options = LogOptions.retryingAtOnce(path: folder.path("app.log")).sealed()
         options.maximumFiles = 1000
     }
 
     private func logger(_ folder: TemporaryFolder? = nil) throws -> Logger {
         var options = options
         if let folder { options.path = folder.path("app.log") }
-        return try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.rawValue)
+        return try Logger(options, clock: clock.clock, standardErrorDescriptor: devNull.rawValue)
     }
 
     private func write(_ range: Range<Int>, to logger: Logger) {
@@ -31,22 +30,22 @@ final class RestartTests {
         }
     }
 
-    /// A short run with an end.
+    /// A short run with a clean stop.
     private func run(_ range: Range<Int>, _ folder: TemporaryFolder? = nil) throws {
         let logger = try logger(folder)
         write(range, to: logger)
         #expect(logger.stop() == 0)
     }
 
-    /// Lines of the log itself that are no sign of anything wrong are left out.
-    private func complaints(_ folder: TemporaryFolder) throws -> [String] {
+    /// The log's own events, except those of normal operation.
+    private func problems(_ folder: TemporaryFolder) throws -> [String] {
         try #require(try folder.logLines()).filter { line in
             line.contains(" log_") && !line.contains(" log_open ") && !line.contains(" log_seal ")
                 && !line.contains(" log_rotate ")
         }.map { String($0.dropFirst(27)) }
     }
 
-    private func expectWhole(_ folder: TemporaryFolder, _ sequenceCount: Int? = nil) throws {
+    private func expectIntact(_ folder: TemporaryFolder, _ sequenceCount: Int? = nil) throws {
         let log = try folder.sealedLog()
         #expect(log.faults == [])
         #expect(log.openCount == 0)
@@ -55,40 +54,38 @@ final class RestartTests {
         #expect(state?.head == log.seals.last?.head)
     }
 
-    @Test("goes on with its chain, run after run, over rotations", arguments: LogFormat.allCases)
-    func runs(format: LogFormat) throws {
+    @Test(arguments: LogFormat.allCases)
+    func `the chain of seals continues over runs and rotations`(format: LogFormat) throws {
         options.format = format
         options.maximumSize = 2000
         for number in 0..<10 { try run(number * 7..<number * 7 + 7) }
         #expect(folder.logFiles.count > 3)
-        try expectWhole(folder)
+        try expectIntact(folder)
     }
 
-    @Test("seals what a process that was killed has left, as the first thing that it does")
-    func killed() throws {
+    @Test func `a start first seals the lines of a killed process`() throws {
         for number in 0..<5 {
-            // Let go without `stop`.
+            // Released without `stop`.
             let logger = try logger()
             write(number * 3..<number * 3 + 3, to: logger)
             if number % 2 == 0 { logger.performMaintenance() }
         }
         try run(15..<16)
-        try expectWhole(folder)
+        try expectIntact(folder)
         #expect(numbers(try #require(try folder.logLines())) == Array(0..<16))
         let reasons = try folder.sealedLog().seals.map(\.reason)
-        // What each start has found, and then its own first lines.
+        // Each start seals what it has found, and then its own first lines.
         let expected = [.start] + (0..<5).flatMap { _ in [SealChain.Reason.found, .start] }
         #expect(reasons == expected + [.stop])
     }
 
-    @Test("goes on behind whatever was written when the machine stopped, at any byte")
-    func everyOffset() throws {
+    @Test func `a start continues after a power failure at any byte of the unsynced end`() throws {
         let logger = try logger()
         write(0..<2, to: logger)
         clock.advance(.seconds(1))
         logger.performMaintenance()
         let synced = try folder.bytes("app.log").count
-        // From here on nothing is on the disk for sure.
+        // From here on nothing is certain to be on disk.
         write(2..<4, to: logger)
         clock.advance(.seconds(1))
         write(4..<6, to: logger)
@@ -100,20 +97,19 @@ final class RestartTests {
             try other.file("app.log", String(decoding: bytes[..<offset], as: UTF8.self))
             try other.file(".app.log.state", String(decoding: state, as: UTF8.self))
             try run(6..<7, other)
-            try expectWhole(other)
-            // A seal that only lacks its line end is as good as whole.
+            try expectIntact(other)
+            // A seal that only lacks its line end counts as complete.
             let lastLine = bytes[..<offset].split(separator: UInt8(ascii: "\n")).last ?? []
             let isTorn =
                 bytes[offset - 1] != UInt8(ascii: "\n") && SealLine(lastLine.span) == nil
-            // Without what is left of the torn line.
-            let found = try complaints(other).filter { $0.contains("=") }
+            // Without the rest of the torn line.
+            let found = try problems(other).filter { $0.contains("=") }
             #expect(found == (isTorn ? ["INFO | log | log_recovered reason=torn_line"] : []))
             #expect(try numbers(#require(try other.logLines())).last == 6)
         }
     }
 
-    @Test("says that its end is missing where it ends before its state, and up to which seal")
-    func cut() throws {
+    @Test func `a log that ends before its state is reported with the missing seal`() throws {
         try run(0..<3)
         let bytes = try folder.bytes("app.log")
         let state = try folder.bytes(".app.log.state")
@@ -123,7 +119,7 @@ final class RestartTests {
             try other.file("app.log", String(decoding: bytes[..<offset], as: UTF8.self))
             try other.file(".app.log.state", String(decoding: state, as: UTF8.self))
             try run(3..<4, other)
-            // What holds no seal of ours is not known to be ours.
+            // A file without one of our seals is not known to be ours.
             let isKnown = SealedLog([Array(bytes[..<offset])]).seals.count > 0
             #expect(other.names.contains("app.log.foreign.1") == !isKnown)
             let expected =
@@ -131,18 +127,18 @@ final class RestartTests {
                 ? "ERROR | log | log_failed reason=missing_tail sequence=\(head.sequence)"
                 : "WARNING | log | log_reopen reason=missing"
             if !isKnown { try other.remove("app.log.foreign.1") }
-            #expect(try complaints(other).contains(expected))
+            #expect(try problems(other).contains(expected))
             let log = try other.sealedLog()
             #expect(!log.faults.contains { $0.contains("the code") })
-            // It goes on behind what is missing: no number comes twice.
+            // The chain continues after the missing part: no sequence number is used twice.
             let newer = log.sequences.filter { $0 > head.sequence }
             #expect(newer == Array((head.sequence + 1)...(head.sequence + UInt64(newer.count))))
             #expect(log.seals.first { $0.sequence == head.sequence + 1 }?.previous == head.code)
         }
     }
 
-    @Test("says that it is missing", arguments: [true, false])
-    func missing(isEmptied: Bool) throws {
+    @Test(arguments: [true, false])
+    func `a missing log is reported at the next start`(isEmptied: Bool) throws {
         try run(0..<3)
         let head = try #require(try folder.sealedLog().seals.last?.head)
         if isEmptied {
@@ -151,20 +147,18 @@ final class RestartTests {
             try folder.remove("app.log")
         }
         try run(3..<4)
-        #expect(try complaints(folder) == ["WARNING | log | log_reopen reason=missing"])
+        #expect(try problems(folder) == ["WARNING | log | log_reopen reason=missing"])
         let log = try folder.sealedLog()
         #expect(log.faults == [])
         #expect(log.sequences == [head.sequence + 1, head.sequence + 2])
         #expect(log.seals[0].previous == head.code)
-        // And the next has nothing to say of it.
+        // The next start does not report it again.
         try run(4..<5)
-        #expect(try complaints(folder).count == 1)
+        #expect(try problems(folder).count == 1)
     }
 
-    @Test(
-        "finds how far it had come without its state, too",
-        arguments: ["missing", "empty", "garbage", "half", "other key"])
-    func state(kind: String) throws {
+    @Test(arguments: ["missing", "empty", "garbage", "half", "other key"])
+    func `the chain of seals continues without a usable state file`(kind: String) throws {
         options.maximumSize = 2000
         try run(0..<20)
         let state = try folder.text(".app.log.state")
@@ -182,15 +176,15 @@ final class RestartTests {
                     head: SealHead(sequence: 1000, code: .none), generation: 2, size: 10))
         }
         try run(20..<21)
-        try expectWhole(folder)
-        // One that is there and says nothing is another key's, as far as one can tell.
-        let complaints = try complaints(folder)
-        #expect(complaints.count == (kind == "missing" ? 1 : 0))
-        #expect(complaints.allSatisfy { $0.contains("log_failed reason=missing_state ") })
+        try expectIntact(folder)
+        // A state file without a valid slot may belong to another key, and is not reported.
+        let problems = try problems(folder)
+        #expect(problems.count == (kind == "missing" ? 1 : 0))
+        #expect(problems.allSatisfy { $0.contains("log_failed reason=missing_state ") })
     }
 
-    @Test("goes on from an older state as if it were the last", arguments: [1, 5, 12])
-    func olderState(runs: Int) throws {
+    @Test(arguments: [1, 5, 12])
+    func `the chain of seals continues from an older state file`(runs: Int) throws {
         options.maximumSize = 2000
         var states: [String] = []
         for number in 0..<runs {
@@ -201,15 +195,17 @@ final class RestartTests {
             let other = try copy(of: folder)
             try other.file(".app.log.state", state)
             try run(100..<101, other)
-            try expectWhole(other)
-            #expect(try complaints(other) == [])
+            try expectIntact(other)
+            #expect(try problems(other) == [])
         }
     }
 
-    @Test("goes on when it was killed at any operation of a rotation", arguments: 1...12)
-    func killedInRotation(operation: Int) throws {
+    @Test(arguments: 1...12)
+    func `the chain of seals continues after a kill at any operation of a rotation`(operation: Int)
+        throws
+    {
         options.maximumSize = 2200
-        // What stands there when the n-th operation fails is what a kill at that time leaves.
+        // The files at the n-th operation are what a kill at that time leaves.
         let isArmed = Monitor(false)
         let count = Monitor(0)
         let snapshot = Monitor<TemporaryFolder?>(nil)
@@ -225,7 +221,7 @@ final class RestartTests {
         }
         let logger = try Logger(
             options, clock: clock.clock, fileSystem: journal,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         var next = 0
         while try folder.bytes("app.log").count < 1500 {
             write(next..<next + 1, to: logger)
@@ -237,15 +233,14 @@ final class RestartTests {
         #expect(logger.stop() == 0)
         #expect(folder.logFiles.count == 2)
         let other = try #require(snapshot.withLock { $0 })
-        let there = numbers(try #require(try other.logLines()))
+        let before = numbers(try #require(try other.logLines()))
         try run(100..<101, other)
-        try expectWhole(other)
-        #expect(try complaints(other) == [])
-        #expect(numbers(try #require(try other.logLines())) == there + [100])
+        try expectIntact(other)
+        #expect(try problems(other) == [])
+        #expect(numbers(try #require(try other.logLines())) == before + [100])
     }
 
-    @Test("goes on with the next number when its key was changed, there and back")
-    func otherKey() throws {
+    @Test func `sequence numbers continue after a change of the key and back`() throws {
         try run(0..<3)
         let first = options
         let other = SealKey(secret: Array("another key".utf8).span)
@@ -257,11 +252,10 @@ final class RestartTests {
         #expect(log.faults == [])
         #expect(log.sequences == [1, 2, 3, 4, 5, 6])
         #expect(log.seals.map { $0.keyID == other.id } == [false, false, true, true, false, false])
-        #expect(try complaints(folder) == [])
+        #expect(try problems(folder) == [])
     }
 
-    @Test("begins a chain where it had none, behind the lines that are there")
-    func firstSeal() throws {
+    @Test func `the first seal covers the lines of an earlier run without seals`() throws {
         let sealed = options
         options.seal = nil
         try run(0..<5)
@@ -273,7 +267,7 @@ final class RestartTests {
         #expect(log.sequences == [1, 2, 3])
     }
 
-    // MARK: What no server wrote
+    // MARK: Foreign bytes
 
     @Test(arguments: [
         "theirs\n", "2026-11-21T07:00:00.123Z | INFO | log | log_open file=app.log\n",
@@ -286,16 +280,16 @@ final class RestartTests {
         #expect(try folder.text("app.log.foreign.1") == content)
         #expect(try folder.text("app.log").hasPrefix(bytes))
         try folder.remove("app.log.foreign.1")
-        try expectWhole(folder)
+        try expectIntact(folder)
         #expect(
-            try complaints(folder) == [
+            try problems(folder) == [
                 "ERROR | log | log_foreign file=app.log.foreign.1 n=\(content.utf8.count) "
                     + "reason=after_stop"
             ])
     }
 
     @Test(arguments: [true, false])
-    func `a file without a seal of ours in the place of a sealed one is moved aside`(
+    func `a file without one of our seals in the place of a sealed log is moved aside`(
         isKilled: Bool
     ) throws {
         if isKilled {
@@ -311,11 +305,11 @@ final class RestartTests {
         try run(3..<4)
         #expect(try folder.text("app.log.foreign.1").contains("n=77"))
         try folder.remove("app.log.foreign.1")
-        try expectWhole(folder)
+        try expectIntact(folder)
         #expect(numbers(try #require(try folder.logLines())) == [0, 1, 2, 3])
     }
 
-    @Test func `the log itself is known under another inode, as in a restored backup`() throws {
+    @Test func `a sealed log that is restored under another inode is recognized`() throws {
         for isKilled in [true, false] {
             do {
                 let logger = try logger()
@@ -329,13 +323,13 @@ final class RestartTests {
             try folder.file("app.log", String(decoding: bytes, as: UTF8.self))
             try run(4..<5)
             #expect(folder.names == ["app.log"])
-            try expectWhole(folder)
+            try expectIntact(folder)
         }
     }
 
-    @Test func `lines of a process that was killed stay in place`() throws {
+    @Test func `lines of a killed process stay in the log`() throws {
         for round in 0..<3 {
-            // At once, and after the state was written.
+            // Killed before the state is written in the first round, after it in the others.
             let logger = try logger()
             write(round * 10..<round * 10 + 3, to: logger)
             if round > 0 { logger.performMaintenance() }
@@ -343,10 +337,10 @@ final class RestartTests {
         }
         try run(30..<31)
         #expect(folder.names == ["app.log"])
-        try expectWhole(folder)
+        try expectIntact(folder)
     }
 
-    @Test func `a seal of another key behind a stop is no reason to keep lines`() throws {
+    @Test func `lines with a seal of another key after a stop are moved out of the log`() throws {
         try run(0..<3)
         let bytes = try folder.text("app.log")
         let other = SealKey(secret: Array("another key".utf8).span)
@@ -360,10 +354,10 @@ final class RestartTests {
         #expect(
             try folder.text("app.log.foreign.1") == String(decoding: line + seal, as: UTF8.self))
         try folder.remove("app.log.foreign.1")
-        try expectWhole(folder)
+        try expectIntact(folder)
     }
 
-    @Test func `lines of a time without seals stay in place when seals are switched on again`()
+    @Test func `lines of a run without seals stay in the log when seals are enabled again`()
         throws
     {
         let sealed = options
@@ -380,7 +374,7 @@ final class RestartTests {
     // MARK: Formats
 
     @Test(arguments: [true, false])
-    func `a change of the format begins a new file`(isKilled: Bool) throws {
+    func `a change of the format starts a new file`(isKilled: Bool) throws {
         var expected = 0
         for (round, format) in [LogFormat.text, .json, .logfmt, .logfmt, .text].enumerated() {
             options.format = format
@@ -400,13 +394,13 @@ final class RestartTests {
         #expect(try folder.sealedLog().faults == [])
     }
 
-    @Test(
-        "mends a torn line with a seal's beginning in it, and with no line at all",
-        arguments: ["2", "2026-11-21T07:00:00.123Z | INFO | log | log_seal sequence=9", "{\n\nto"])
-    func torn(content: String) throws {
+    @Test(arguments: [
+        "2", "2026-11-21T07:00:00.123Z | INFO | log | log_seal sequence=9", "{\n\nto",
+    ])
+    func `a torn line is repaired whatever it contains`(content: String) throws {
         try folder.file("app.log", content)
         try run(0..<1)
-        #expect(try complaints(folder) == ["INFO | log | log_recovered reason=torn_line"])
-        try expectWhole(folder)
+        #expect(try problems(folder) == ["INFO | log | log_recovered reason=torn_line"])
+        try expectIntact(folder)
     }
 }

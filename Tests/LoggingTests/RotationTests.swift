@@ -6,19 +6,19 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("A log that rotates")
 final class RotationTests {
     let folder: TemporaryFolder
     var options: LogOptions
 
     init() throws {
         folder = try TemporaryFolder()
-        options = .impatient(path: folder.path("app.log"))
+        options = .retryingAtOnce(path: folder.path("app.log"))
         options.maximumSize = 1000
         options.maximumFiles = 1000
     }
 
-    /// Opens the log, writes a line of 100 bytes for each number, and commits `batch` at a time.
+    /// Opens the log, writes a line of 100 bytes for each number, and commits after every `batch`
+    /// lines.
     private func write(
         _ range: Range<Int>, batch: Int = 1, fileSystem: any FileSystem = SystemFileSystem()
     ) throws {
@@ -38,8 +38,8 @@ final class RotationTests {
         try FileStatus(path: folder.path(name)).size
     }
 
-    @Test("loses no line and tears none, in files within their limit", arguments: [1, 7, 100])
-    func manyFiles(batch: Int) throws {
+    @Test(arguments: [1, 7, 100])
+    func `rotation loses and tears no line, and files stay within their limit`(batch: Int) throws {
         try write(0..<100, batch: batch)
         let lines = try #require(try folder.logLines())
         #expect(numbers(lines) == Array(0..<100))
@@ -53,8 +53,7 @@ final class RotationTests {
         String(repeating: "0", count: 6 - String(number).count) + String(number)
     }
 
-    @Test("begins each new file with a line that names the full one")
-    func firstLine() throws {
+    @Test func `each new file begins with a line that names the archive`() throws {
         try write(0..<25)
         #expect(folder.names == ["app.log", "app.log.000001", "app.log.000002"])
         let first = try folder.logFiles.map { try folder.text($0).split(separator: "\n")[0] }
@@ -66,12 +65,11 @@ final class RotationTests {
                 ].map { "\(someStamp)INFO | log | \($0)" })
     }
 
-    @Test("says so whatever its levels are")
-    func quiet() throws {
+    @Test func `log_rotate is written at any level`() throws {
         options.level = .critical
         options.fileLevel = .critical
         let logger = try Logger(
-            options, clock: .fixed(someTime), standardErrorDescriptor: nowhere.rawValue)
+            options, clock: .fixed(someTime), standardErrorDescriptor: devNull.rawValue)
         for number in 0..<30 {
             logger.record(Note(number, level: .critical))
             #expect(logger.commit() == .written)
@@ -80,8 +78,7 @@ final class RotationTests {
         #expect(try folder.text("app.log").hasPrefix(someStamp + "INFO | log | log_rotate file="))
     }
 
-    @Test("fills a file to the last byte, and not one more")
-    func exactly() throws {
+    @Test func `a file is filled to the last byte before it is rotated`() throws {
         let opened = someStamp.utf8.count + "INFO | log | log_open file=app.log\n".utf8.count
         options.maximumSize = opened + 200
         try write(0..<2)
@@ -93,8 +90,7 @@ final class RotationTests {
         #expect(folder.names == ["app.log", "app.log.000001"])
     }
 
-    @Test("gives a line that is longer than the limit a file of its own")
-    func longLine() throws {
+    @Test func `a line longer than the limit gets a file of its own`() throws {
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<3, to: logger)
         for number in 3..<5 {
@@ -103,13 +99,12 @@ final class RotationTests {
         }
         write(5..<7, to: logger)
         #expect(
-            try folder.logFiles.map { numbers(try #require(wholeLines(folder.text($0)))) }
+            try folder.logFiles.map { numbers(try #require(completeLines(folder.text($0)))) }
                 == [[0, 1, 2], [3], [4], [5, 6]])
     }
 
-    @Test("does not leave a row of empty files where a long line fails again and again")
-    func longLineFails() throws {
-        // The disk has room for the first line of a new file, but not for the long one.
+    @Test func `a long line that keeps failing does not cause a series of empty files`() throws {
+        // The first line of a new file can be written, but not the long one.
         let writes = Atomic<Int>(0)
         let fileSystem = FileSystemDouble { operation, _ in
             guard operation == .write else { return .done }
@@ -118,7 +113,7 @@ final class RotationTests {
         }
         let logger = try Logger(
             options, clock: .fixed(someTime), fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         write(0..<1, to: logger)
         logger.record(Note(1, padding: 3000))
         for _ in 0..<5 { #expect(logger.commit() == .failed(.noSpace)) }
@@ -127,8 +122,7 @@ final class RotationTests {
 
     // MARK: Numbers
 
-    @Test("goes on counting after a restart")
-    func restart() throws {
+    @Test func `archive numbers continue after a restart`() throws {
         try write(0..<30)
         let before = folder.logFiles.count
         try write(30..<60)
@@ -138,8 +132,7 @@ final class RotationTests {
         #expect(numbers(try #require(try folder.logLines())) == Array(0..<60))
     }
 
-    @Test("never uses a number again, though its files are taken away")
-    func removed() throws {
+    @Test func `an archive number is not reused if archives are removed`() throws {
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<30, to: logger)
         for name in folder.logFiles.dropLast() { try folder.remove(name) }
@@ -147,8 +140,7 @@ final class RotationTests {
         #expect(folder.names == ["app.log", "app.log.000004"])
     }
 
-    @Test("never uses a number again after a restart, though all its files are taken away")
-    func removedBeforeRestart() throws {
+    @Test func `an archive number is not reused after a restart without archives`() throws {
         try write(0..<30)
         #expect(folder.logFiles.count == 4)
         for name in folder.logFiles.dropLast() { try folder.remove(name) }
@@ -156,10 +148,10 @@ final class RotationTests {
         #expect(folder.names == ["app.log", "app.log.000004"])
     }
 
-    @Test(
-        "never uses a number again, in whatever format the run before wrote",
-        arguments: LogFormat.allCases, ["app.log", "the \"app\" é.log"])
-    func removedBeforeRestart(format: LogFormat, name: String) throws {
+    @Test(arguments: LogFormat.allCases, ["app.log", "the \"app\" é.log"])
+    func `an archive number is not reused after a change of the format`(
+        format: LogFormat, name: String
+    ) throws {
         options = LogOptions(path: folder.path(name))
         options.maximumSize = 1000
         options.format = format
@@ -172,24 +164,21 @@ final class RotationTests {
         #expect(try #require(new.min()) > #require(old.max()))
     }
 
-    @Test(
-        "takes no number from a first line that is not its own",
-        arguments: [
-            "INFO | app | note text=\"INFO | log | log_rotate file=app.log.000041 reason=size\"",
-            "INFO | log | log_rotate file=other.log.000041 reason=size",
-            "INFO | log | log_rotate file=app.log.41 reason=size",
-            "INFO | log | log_rotate file=app.log.000041x reason=size",
-            "INFO | log | log_rotate file=app.log.000041", "", "\u{FF}",
-        ])
-    func firstLineOfOthers(line: String) throws {
+    @Test(arguments: [
+        "INFO | app | note text=\"INFO | log | log_rotate file=app.log.000041 reason=size\"",
+        "INFO | log | log_rotate file=other.log.000041 reason=size",
+        "INFO | log | log_rotate file=app.log.41 reason=size",
+        "INFO | log | log_rotate file=app.log.000041x reason=size",
+        "INFO | log | log_rotate file=app.log.000041", "", "\u{FF}",
+    ])
+    func `a first line of other origin gives no archive number`(line: String) throws {
         try folder.file("app.log", someStamp + line + "\n")
         try write(0..<20)
         #expect(folder.names.contains("app.log.000001"))
         #expect(!folder.names.contains("app.log.000042"))
     }
 
-    @Test("writes over no file that somebody has put there while it ran")
-    func collision() throws {
+    @Test func `a file that another process puts in the folder is not overwritten`() throws {
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<3, to: logger)
         try folder.file("app.log.000001", "precious\n")
@@ -198,27 +187,25 @@ final class RotationTests {
         #expect(try folder.text("app.log.000001") == "precious\n")
     }
 
-    @Test("goes past a million")
-    func million() throws {
+    @Test func `archive numbers can exceed a million`() throws {
         try folder.file("app.log.999999", "")
         try write(0..<25)
         #expect(
             folder.names == ["app.log", "app.log.1000000", "app.log.1000001", "app.log.999999"])
     }
 
-    @Test("keeps the newest full files, and no more than it was told", arguments: [0, 1, 3])
-    func keep(count: Int) throws {
+    @Test(arguments: [0, 1, 3])
+    func `rotation keeps the newest archives, at most the configured number`(count: Int) throws {
         options.maximumFiles = count
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<100, to: logger)
         #expect(logger.stop() == 0)
-        // What it says of its removals takes room, too.
+        // The lines about removals take space, too.
         let names = (1...(count == 1 ? 12 : 11)).suffix(count).map { "app.log.\(padded($0))" }
         #expect(folder.logFiles.dropLast() == names[...])
     }
 
-    @Test("leaves alone whatever is not a file of its own making")
-    func foreignFiles() throws {
+    @Test func `files with similar names are left unchanged`() throws {
         let foreign = [
             "app.log.1", "app.log.00001", "app.log.0000001", "app.log.000001.gz", "app.log.00000a",
             "app.log.-00001", "app.log.+00001", "app.logs.000001", "napp.log.000001",
@@ -237,8 +224,9 @@ final class RotationTests {
 
     // MARK: The file
 
-    @Test("makes files that its owner writes, its group reads, and others cannot see")
-    func modes() throws {
+    @Test
+    func `log files are writable by their owner, readable by the group, hidden from others`() throws
+    {
         try write(0..<30)
         for name in folder.logFiles {
             let mode = try FileStatus(path: folder.path(name)).mode & 0o777
@@ -246,8 +234,7 @@ final class RotationTests {
         }
     }
 
-    @Test("makes the folder that is missing")
-    func missingFolder() throws {
+    @Test func `a missing folder of a log is created`() throws {
         options.path = folder.path("logs/deep/app.log")
         try write(0..<1)
         #expect(folder.names == ["logs"])
@@ -255,8 +242,7 @@ final class RotationTests {
         #expect(try FileStatus(path: folder.path("logs")).mode & 0o027 == 0)
     }
 
-    @Test("is refused where the folder cannot be made")
-    func impossibleFolder() throws {
+    @Test func `a log whose folder cannot be created is refused`() throws {
         try folder.file("file", "")
         options.path = folder.path("file/app.log")
         #expect(throws: LogOpenError.failed(Errno(ENOTDIR))) { try Logger(options) }
@@ -264,8 +250,8 @@ final class RotationTests {
         #expect(throws: LogOpenError.failed(Errno(EISDIR))) { try Logger(options) }
     }
 
-    @Test("does not follow a symbolic link", arguments: [true, false])
-    func symbolicLink(leadsSomewhere: Bool) throws {
+    @Test(arguments: [true, false])
+    func `a symbolic link at the path of a log is not followed`(leadsSomewhere: Bool) throws {
         if leadsSomewhere { try folder.file("target", "") }
         try FileManager.default.createSymbolicLink(
             atPath: options.path, withDestinationPath: folder.path("target"))
@@ -286,24 +272,22 @@ final class RotationTests {
 
     // MARK: Reopening
 
-    @Test("goes on in a new file when somebody has moved the old one and says so")
-    func reopen() throws {
+    @Test func `reopening starts a new file after the old one was moved or removed`() throws {
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<2, to: logger)
         try folder.move("app.log", to: "app.log.1")
         write(2..<4, to: logger)
         try logger.reopen()
         write(4..<6, to: logger)
-        #expect(numbers(try #require(wholeLines(folder.text("app.log.1")))) == [0, 1, 2, 3])
-        #expect(numbers(try #require(wholeLines(folder.text("app.log")))) == [4, 5])
+        #expect(numbers(try #require(completeLines(folder.text("app.log.1")))) == [0, 1, 2, 3])
+        #expect(numbers(try #require(completeLines(folder.text("app.log")))) == [4, 5])
         try folder.remove("app.log")
         try logger.reopen()
         write(6..<8, to: logger)
-        #expect(numbers(try #require(wholeLines(folder.text("app.log")))) == [6, 7])
+        #expect(numbers(try #require(completeLines(folder.text("app.log")))) == [6, 7])
     }
 
-    @Test("stays with the old file while the new one cannot be opened")
-    func reopenFails() throws {
+    @Test func `reopening keeps the old file if the new one cannot be opened`() throws {
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<1, to: logger)
         try folder.move("app.log", to: "moved")
@@ -311,25 +295,23 @@ final class RotationTests {
             atPath: options.path, withDestinationPath: "/dev/null")
         #expect(throws: Errno(ELOOP)) { try logger.reopen() }
         write(1..<3, to: logger)
-        #expect(numbers(try #require(wholeLines(folder.text("moved")))) == [0, 1, 2])
+        #expect(numbers(try #require(completeLines(folder.text("moved")))) == [0, 1, 2])
         try folder.remove("app.log")
         try logger.reopen()
         write(3..<4, to: logger)
-        #expect(numbers(try #require(wholeLines(folder.text("app.log")))) == [3])
+        #expect(numbers(try #require(completeLines(folder.text("app.log")))) == [3])
     }
 
-    @Test("comes back at the next rotation when its file was taken away without a word")
-    func takenAway() throws {
+    @Test func `the next rotation returns to the path after the file was moved away`() throws {
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<3, to: logger)
         try folder.move("app.log", to: "moved")
         write(3..<15, to: logger)
-        let lines = try #require(wholeLines(folder.text("moved") + folder.text("app.log")))
+        let lines = try #require(completeLines(folder.text("moved") + folder.text("app.log")))
         #expect(numbers(lines) == Array(0..<15))
     }
 
-    @Test("reopens while others write, and loses nothing")
-    func reopenUnderLoad() throws {
+    @Test func `reopening while others write loses no line`() throws {
         options.maximumSize = 1 << 20
         let logger = try Logger(options, clock: .fixed(someTime))
         let folder = folder
@@ -349,7 +331,7 @@ final class RotationTests {
             }
         }
         let files = (0..<20).map { "old.\($0)" } + ["app.log"]
-        let lines = try files.flatMap { try #require(wholeLines(folder.text($0))) }
+        let lines = try files.flatMap { try #require(completeLines(folder.text($0))) }
         let found = numbers(lines)
         #expect(found.sorted() == Array(0..<1500))
         for thread in 0..<3 {
@@ -360,11 +342,10 @@ final class RotationTests {
 
     // MARK: A torn end
 
-    @Test("closes a line that a crash has left open, and says so")
-    func tornEnd() throws {
+    @Test func `an incomplete line at the end of a log is ended and reported`() throws {
         try folder.file("app.log", someStamp + "whole\nto")
         try write(0..<1)
-        let lines = try #require(wholeLines(folder.text("app.log")))
+        let lines = try #require(completeLines(folder.text("app.log")))
         #expect(lines.prefix(2) == [someStamp + "whole", "to"])
         #expect(lines[2] == someStamp + "INFO | log | log_open file=app.log")
         #expect(lines[3] == someStamp + "INFO | log | log_recovered reason=torn_line")
@@ -372,18 +353,15 @@ final class RotationTests {
         #expect(lines.count == 5)
     }
 
-    @Test("closes it before it rotates")
-    func tornFullFile() throws {
+    @Test func `an incomplete line is ended before a rotation`() throws {
         try folder.file("app.log", someStamp + String(repeating: "y", count: 2000))
         try write(0..<1)
         #expect(try folder.text("app.log.000001").hasSuffix("y\n"))
-        #expect(numbers(try #require(wholeLines(folder.text("app.log")))) == [0])
+        #expect(numbers(try #require(completeLines(folder.text("app.log")))) == [0])
     }
 
-    @Test(
-        "has nothing to say about an end that is whole",
-        arguments: ["", "2\n", someStamp + "whole\n"])
-    func wholeEnd(before: String) throws {
+    @Test(arguments: ["", "2\n", someStamp + "whole\n"])
+    func `a complete end of a log is not reported`(before: String) throws {
         try folder.file("app.log", before)
         try write(0..<1)
         let text = try folder.text("app.log")
@@ -391,8 +369,7 @@ final class RotationTests {
         #expect(!text.contains("log_recovered"))
     }
 
-    @Test("is moved aside when a file of others ends in it")
-    func tornReopened() throws {
+    @Test func `a foreign file with an incomplete line is moved aside by reopening`() throws {
         let logger = try Logger(options, clock: .fixed(someTime))
         write(0..<1, to: logger)
         try folder.file("new", "to")

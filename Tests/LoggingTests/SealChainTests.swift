@@ -4,7 +4,6 @@ import Time
 
 @testable import Logging
 
-@Suite("A seal")
 struct SealChainTests {
     private let key = SealKey(secret: Array("a key for the tests of the seal.".utf8).span)
     private let lines = Array("one line\nanother line\n".utf8)
@@ -15,8 +14,8 @@ struct SealChainTests {
         return String(decoding: line, as: UTF8.self)
     }
 
-    @Test("is the code over the one before, its number, and every byte since")
-    func definition() throws {
+    @Test
+    func `a seal is the HMAC of the previous code, its number, and every byte since`() throws {
         var chain = SealChain()
         chain.update(lines.span)
         let line = seal(&chain)
@@ -33,7 +32,7 @@ struct SealChainTests {
         #expect(chain.head == SealHead(sequence: 1, code: try #require(Self.code(code))))
     }
 
-    private func isRight(_ seal: SealLine, _ line: [UInt8], _ chain: SealChain) -> Bool {
+    private func isValid(_ seal: SealLine, _ line: [UInt8], _ chain: SealChain) -> Bool {
         let coded = line.span.extracting(0..<seal.codedCount)
         return seal.code == chain.code(key, after: seal.previous, seal.sequence, closing: coded)
     }
@@ -47,17 +46,16 @@ struct SealChainTests {
         return (String(line[..<range.lowerBound]), String(line[range.upperBound...].dropLast()))
     }
 
-    @Test("is the same however the bytes came")
-    func pieces() {
-        var whole = SealChain()
-        whole.update(lines.span)
+    @Test func `a seal does not depend on how the bytes were divided`() {
+        var complete = SealChain()
+        complete.update(lines.span)
         var bytewise = SealChain()
         for byte in lines { bytewise.update([byte].span) }
-        #expect(seal(&whole) == seal(&bytewise))
+        #expect(seal(&complete) == seal(&bytewise))
     }
 
-    @Test("reads back as it was written", arguments: LogFormat.allCases)
-    func readsBack(format: LogFormat) throws {
+    @Test(arguments: LogFormat.allCases)
+    func `a seal line is parsed back as it was written`(format: LogFormat) throws {
         var chain = SealChain()
         chain.update(lines.span)
         for reason in SealChain.Reason.allCases {
@@ -70,15 +68,15 @@ struct SealChainTests {
             #expect(seal.sum == chain.sum)
             #expect(seal.keyID == key.id)
             #expect(seal.format == format)
-            #expect(isRight(seal, line, chain))
+            #expect(isValid(seal, line, chain))
             chain.advance(to: head)
         }
     }
 
-    @Test(
-        "with any byte changed is no seal, or one whose code is wrong",
-        arguments: LogFormat.allCases)
-    func everyByte(format: LogFormat) throws {
+    @Test(arguments: LogFormat.allCases)
+    func `a seal line with any changed byte is not parsed or has a wrong code`(format: LogFormat)
+        throws
+    {
         var chain = SealChain()
         chain.update(lines.span)
         let line = Array(chain.seal(.stop, key: key, at: someTime, format).line.dropLast())
@@ -87,15 +85,14 @@ struct SealChainTests {
                 var changed = line
                 changed[index] ^= 1 << bit
                 guard let seal = read(changed[...]) else { continue }
-                #expect(!isRight(seal, changed, chain))
+                #expect(!isValid(seal, changed, chain))
             }
         }
         for count in line.indices { #expect(read(line[..<count]) == nil) }
         #expect(read((line + [0x20])[...]) == nil)
     }
 
-    @Test("counts its lines and sums them up in any order")
-    func sums() {
+    @Test func `the sum of line hashes does not depend on the order of the lines`() {
         var forwards = SealChain()
         forwards.update(Array("one\ntwo\nthree\n".utf8).span)
         var backwards = SealChain()
@@ -107,31 +104,28 @@ struct SealChainTests {
         #expect(forwards.lineCount == 3)
     }
 
-    @Test("is the same however a line without end came")
-    func longLine() {
+    @Test func `a seal does not depend on how a long line was divided`() {
         let long = [UInt8](repeating: UInt8(ascii: "x"), count: 200_000) + Array("\nshort\n".utf8)
-        var whole = SealChain()
-        whole.update(long.span)
+        var complete = SealChain()
+        complete.update(long.span)
         for size in [1000, 65_535, 65_536, 65_537, 199_999] {
             var pieces = SealChain()
             for start in stride(from: 0, to: long.count, by: size) {
                 pieces.update(long.span.extracting(start..<min(start + size, long.count)))
             }
-            #expect(seal(&pieces) == seal(&whole))
-            whole = SealChain()
-            whole.update(long.span)
+            #expect(seal(&pieces) == seal(&complete))
+            complete = SealChain()
+            complete.update(long.span)
         }
     }
 
-    @Test("names its key, and says nothing of it")
-    func keyID() {
+    @Test func `a key ID has eight characters and differs between keys`() {
         let other = SealKey(secret: Array("another key for the seal's tests".utf8).span)
         #expect(key.id != other.id)
         #expect(key.id.utf8.count == 8)
     }
 
-    @Test("has a head that is written SEQUENCE.CODE and read back, and nothing else is")
-    func head() throws {
+    @Test func `a head is written as SEQUENCE.CODE, and only that is parsed`() throws {
         var chain = SealChain()
         _ = seal(&chain)
         #expect(SealHead(chain.head.text) == chain.head)
@@ -145,8 +139,7 @@ struct SealChainTests {
         }
     }
 
-    @Test("has a number from one on")
-    func noNumber() {
+    @Test func `a seal with sequence number 0 is not parsed`() {
         var chain = SealChain()
         let line = seal(&chain).replacing("sequence=1 ", with: "sequence=0 ")
         let isSeal = read(Array(line.utf8.dropLast())[...]) != nil

@@ -6,15 +6,15 @@ import Time
 /// The key of the sealed logs in these tests.
 let sealKey = SealKey(secret: Array("a key for the tests of the seals".utf8).span)
 
-/// A sealed log read by somebody who has the key, and knows `SealChain`'s definition.
+/// A sealed log as read by an independent verifier that has the key.
 struct SealedLog {
     private(set) var seals: [SealLine] = []
-    /// What is not as it should be, in words.
+    /// Descriptions of the faults.
     private(set) var faults: [String] = []
-    /// Lines behind the last seal.
+    /// Lines after the last seal.
     private(set) var openCount: UInt64 = 0
 
-    /// - Parameter files: from the oldest to the newest.
+    /// - Parameter files: The log's files, the oldest first.
     init(_ files: [[UInt8]], _ key: SealKey = sealKey) {
         for (index, bytes) in files.enumerated() {
             read(bytes, key, "file \(index)")
@@ -26,7 +26,8 @@ struct SealedLog {
 
     private mutating func read(_ bytes: [UInt8], _ key: SealKey, _ file: String) {
         var chain = SealChain()
-        /// The same if the seal before was taken for a torn line, because its line end was missing.
+        /// The chain for the case that the previous seal was read as a torn line, because its line
+        /// end was missing.
         var withSealBefore: SealChain?
         var start = 0
         while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
@@ -39,14 +40,14 @@ struct SealedLog {
                 continue
             }
             let coded = text.extracting(0..<seal.codedCount)
-            func isRight(_ chain: SealChain) -> Bool {
+            func isValid(_ chain: SealChain) -> Bool {
                 seal.lineCount == chain.lineCount && seal.sum == chain.sum
                     && chain.code(key, after: seal.previous, seal.sequence, closing: coded)
                         == seal.code
             }
-            if let withSealBefore, !isRight(chain), isRight(withSealBefore) {
+            if let withSealBefore, !isValid(chain), isValid(withSealBefore) {
                 seals.removeLast()
-            } else if seal.keyID == key.id, !isRight(chain) {
+            } else if seal.keyID == key.id, !isValid(chain) {
                 faults.append("\(file): the code of seal \(seal.sequence) is wrong")
             }
             if let last = seals.last {
@@ -71,7 +72,7 @@ struct SealedLog {
 extension TemporaryFolder {
     func bytes(_ name: String) throws -> [UInt8] { Array(try content(name).utf8) }
 
-    /// The log's files as `SealedLog` reads them.
+    /// Reads the log's files.
     func sealedLog(_ key: SealKey = sealKey) throws -> SealedLog {
         SealedLog(try logFiles.map { try bytes($0) }, key)
     }
@@ -81,7 +82,7 @@ extension TemporaryFolder {
     }
 }
 
-/// A clock that the test puts forward, or back.
+/// A clock that the test sets forward or back.
 final class TestClock: Sendable {
     private let time: Monitor<Timestamp>
 
@@ -93,7 +94,7 @@ final class TestClock: Sendable {
 }
 
 extension LogOptions {
-    /// Sealed at most once in `interval`.
+    /// Adds seals, at most one in each `interval`.
     func sealed(every interval: TimeAmount = .seconds(1)) -> LogOptions {
         var options = self
         options.seal = Seal(key: sealKey, interval: interval)
@@ -101,7 +102,7 @@ extension LogOptions {
     }
 }
 
-/// What a process that is killed leaves behind, in another folder.
+/// Copies the files that a killed process would leave to another folder.
 func copy(of folder: TemporaryFolder) throws -> TemporaryFolder {
     let copy = try TemporaryFolder()
     for name in folder.allNames where !name.hasSuffix(".lock") {

@@ -7,32 +7,27 @@ import Time
 
 @testable import Logging
 
-@Suite("A log that is sealed")
-final class SealingTests {
+final class SealingTests: LogSuite {
     let folder: TemporaryFolder
     var options: LogOptions
     let clock = TestClock()
 
     init() throws {
         folder = try TemporaryFolder()
-        options = LogOptions.impatient(path: folder.path("app.log")).sealed()
+        options = LogOptions.retryingAtOnce(path: folder.path("app.log")).sealed()
         options.maximumFiles = 1_000_000
     }
 
-    private func logger() throws -> Logger {
-        try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.rawValue)
-    }
-
-    @Test(
-        "has a seal for what was open at its start, and one at its end, and nothing behind it",
-        arguments: LogFormat.allCases)
-    func life(format: LogFormat) throws {
+    @Test(arguments: LogFormat.allCases)
+    func `a log is sealed after its start and at its stop, and nothing follows`(format: LogFormat)
+        throws
+    {
         options.format = format
         let logger = try logger()
         logger.record(Note(1))
         #expect(logger.commit() == .written)
         #expect(logger.stop() == 0)
-        // What comes too late is not written, and nobody is told that it was.
+        // A line recorded after the stop is not written, and its commit fails.
         logger.record(Note(2))
         #expect(logger.commit() != .written)
         #expect(logger.stop() == 1)
@@ -45,8 +40,7 @@ final class SealingTests {
         #expect(logger.head == log.seals.last?.head)
     }
 
-    @Test("is sealed with a batch when the interval is over, and not before")
-    func interval() throws {
+    @Test func `a batch is sealed when the interval is over, and not before`() throws {
         let logger = try logger()
         func write(_ number: Int) throws -> [SealChain.Reason] {
             logger.record(Note(number))
@@ -58,14 +52,13 @@ final class SealingTests {
         #expect(try write(2) == [.start])
         clock.advance(TimeAmount(milliseconds: 1))
         #expect(try write(3) == [.start, .interval])
-        // A clock that is put back does not put off the seal.
+        // A clock that is set back does not delay the seal.
         clock.advance(.seconds(-3600))
         #expect(try write(4) == [.start, .interval, .interval])
         #expect(try write(5) == [.start, .interval, .interval])
     }
 
-    @Test("is sealed when nobody writes, too, and says each minute that nobody does")
-    func silence() throws {
+    @Test func `maintenance seals the last lines, and then each minute without a line`() throws {
         let logger = try logger()
         logger.record(Note(1))
         #expect(logger.commit() == .written)
@@ -82,8 +75,7 @@ final class SealingTests {
         #expect(log.faults == [])
     }
 
-    @Test("stays within its limit however long nobody writes")
-    func longSilence() throws {
+    @Test func `a log without new lines stays within its limits`() throws {
         options.maximumSize = 3000
         let logger = try logger()
         for _ in 0..<100 {
@@ -98,22 +90,22 @@ final class SealingTests {
         #expect(log.openCount == 0)
     }
 
-    @Test(
-        "is whole and within its limits whatever the sizes of its lines and batches are",
-        arguments: 0..<20 as Range<UInt64>)
-    func sizes(seed: UInt64) throws {
-        var dice = SeededGenerator(seed: seed)
-        options.maximumSize = Int.random(in: 1600...4000, using: &dice)
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func `a sealed log is valid and within its limits for any sizes of lines and batches`(
+        seed: UInt64
+    ) throws {
+        var generator = SeededGenerator(seed: seed)
+        options.maximumSize = Int.random(in: 1600...4000, using: &generator)
         options.format = LogFormat.allCases[Int(seed) % 3]
         options.rotatesDaily = seed % 2 == 0
-        options.maximumFiles = Int.random(in: 0...20, using: &dice)
+        options.maximumFiles = Int.random(in: 0...20, using: &generator)
         let logger = try logger()
         for number in 0..<300 {
-            logger.record(Note(number, padding: .random(in: 0...500, using: &dice)))
-            if .random(in: 0..<4, using: &dice) == 0 { #expect(logger.commit() == .written) }
-            if .random(in: 0..<9, using: &dice) == 0 { logger.performMaintenance() }
-            clock.advance(TimeAmount(milliseconds: .random(in: 0...400, using: &dice)))
-            if .random(in: 0..<99, using: &dice) == 0 { clock.advance(.seconds(86_400)) }
+            logger.record(Note(number, padding: .random(in: 0...500, using: &generator)))
+            if .random(in: 0..<4, using: &generator) == 0 { #expect(logger.commit() == .written) }
+            if .random(in: 0..<9, using: &generator) == 0 { logger.performMaintenance() }
+            clock.advance(TimeAmount(milliseconds: .random(in: 0...400, using: &generator)))
+            if .random(in: 0..<99, using: &generator) == 0 { clock.advance(.seconds(86_400)) }
         }
         #expect(logger.stop() == 0)
         for name in folder.logFiles {
@@ -125,21 +117,20 @@ final class SealingTests {
         #expect(folder.logFiles.count - 1 <= options.maximumFiles)
     }
 
-    /// As long as whoever runs the tests wants to wait.
+    /// More if GATEHOUSE_LONG_TESTS is set.
     private static let linesAThread =
         ProcessInfo.processInfo.environment["GATEHOUSE_LONG_TESTS"] == "1" ? 100_000 : 12_500
 
-    @Test("has all lines of eight threads, each thread's in order, under seals that are right")
-    func load() throws {
+    @Test func `lines of eight threads are in order for each thread, under valid seals`() throws {
         let count = Self.linesAThread
         options = options.sealed(every: TimeAmount(milliseconds: 100))
         options.maximumSize = 64 * 1024
-        let looks = Atomic<Int64>(0)
+        let reads = Atomic<Int64>(0)
         let clock = WallClock {
-            // Goes on as somebody looks at it: a hundred milliseconds in a thousand lines or so.
-            someTime + TimeAmount(milliseconds: looks.add(1, ordering: .relaxed).newValue / 10)
+            // Advances with each read: by about a hundred milliseconds in a thousand lines.
+            someTime + TimeAmount(milliseconds: reads.add(1, ordering: .relaxed).newValue / 10)
         }
-        let logger = try Logger(options, clock: clock, standardErrorDescriptor: nowhere.rawValue)
+        let logger = try Logger(options, clock: clock, standardErrorDescriptor: devNull.rawValue)
         inThreads(8) { thread in
             for number in 0..<count {
                 logger.record(Note(thread * count + number))

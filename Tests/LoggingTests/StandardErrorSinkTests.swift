@@ -7,14 +7,14 @@ import Time
 
 @testable import Logging
 
-/// A pipe, as a service manager holds one behind standard error: both ends block.
+/// A pipe as a service manager connects it to standard error: both ends block.
 private func blockingPipe() throws -> Pipe {
     let pipe = try Pipe()
     for end in [pipe.readingEnd.rawValue, pipe.writingEnd.rawValue] { _ = fcntl(end, F_SETFL, 0) }
     return pipe
 }
 
-/// Reads lines until `isEnough` says so.
+/// Reads lines until `isEnough` returns true.
 private func read(
     _ end: borrowing FileDescriptor, until isEnough: ([String]) -> Bool
 ) throws -> [String] {
@@ -23,13 +23,13 @@ private func read(
     while true {
         var span = buffer.mutableSpan
         bytes += buffer[..<(try end.read(into: &span))]
-        if let lines = wholeLines(String(decoding: bytes, as: UTF8.self)), isEnough(lines) {
+        if let lines = completeLines(String(decoding: bytes, as: UTF8.self)), isEnough(lines) {
             return lines
         }
     }
 }
 
-/// How many lines are said to have been dropped.
+/// The number of lines reported as dropped.
 private func dropped(_ lines: [String]) -> Int {
     lines.reduce(0) { sum, line in
         guard line.hasPrefix("("), line.hasSuffix(" lines dropped here)") else { return sum }
@@ -37,10 +37,8 @@ private func dropped(_ lines: [String]) -> Int {
     }
 }
 
-@Suite("Standard error")
 struct StandardErrorSinkTests {
-    @Test("gets the lines in their order")
-    func order() throws {
+    @Test func `lines reach standard error in order`() throws {
         let pipe = try blockingPipe()
         let sink = StandardErrorSink(descriptor: pipe.writingEnd.rawValue)
         for number in 0..<100 { sink.append(Array("\(number)\n".utf8).span) }
@@ -48,8 +46,7 @@ struct StandardErrorSinkTests {
         #expect(lines == (0..<100).map { "\($0)" })
     }
 
-    @Test("gets the lines of many threads whole")
-    func threads() throws {
+    @Test func `lines of many threads reach standard error complete`() throws {
         let folder = try TemporaryFolder()
         let file = try FileDescriptor.open(
             folder.path("stderr"), O_WRONLY | O_CREAT, mode: 0o600)
@@ -58,7 +55,7 @@ struct StandardErrorSinkTests {
             for number in 0..<50 { sink.append(Array("\(thread * 50 + number)\n".utf8).span) }
         }
         sink.flush(within: 60)
-        let lines = try #require(wholeLines(folder.text("stderr"))).compactMap { Int($0) }
+        let lines = try #require(completeLines(folder.text("stderr"))).compactMap { Int($0) }
         #expect(lines.sorted() == Array(0..<400))
         for thread in 0..<8 {
             let own = lines.filter { $0 / 50 == thread }
@@ -66,24 +63,24 @@ struct StandardErrorSinkTests {
         }
     }
 
-    @Test(
-        "holds nobody up when it is not read, and tells later how many lines that cost",
-        arguments: [true, false])
-    func unread(blocks: Bool) throws {
+    @Test(arguments: [true, false])
+    func `an unread standard error blocks no commit, and the lost lines are counted`(blocks: Bool)
+        throws
+    {
         let pipe = try blocks ? blockingPipe() : Pipe()
         _ = fcntl(pipe.readingEnd.rawValue, F_SETFL, 0)
         let folder = try TemporaryFolder()
         let logger = try Logger(
             LogOptions(path: folder.path("app.log")), clock: .fixed(someTime),
             standardErrorDescriptor: pipe.writingEnd.rawValue)
-        // 400 KB, where the pipe and the sink hold 64 KiB each.
+        // 400 KB of lines; the pipe and the sink hold 64 KiB each.
         for number in 0..<4000 {
             logger.record(Note(number, level: .warning))
             logger.record(Note(number, padding: 40))
             if number % 100 == 0 { #expect(logger.commit() == .written) }
         }
         #expect(logger.commit() == .written)
-        let inFile = numbers(try #require(wholeLines(folder.text("app.log"))))
+        let inFile = numbers(try #require(completeLines(folder.text("app.log"))))
         #expect(inFile == (0..<4000).flatMap { [$0, $0] })
 
         let lines = try read(pipe.readingEnd) { numbers($0).count + dropped($0) >= 4000 }
@@ -92,7 +89,7 @@ struct StandardErrorSinkTests {
         #expect(numbers(lines) == numbers(lines).sorted())
         #expect(numbers(lines).prefix(1000) == Array(0..<1000)[...])
 
-        // And it goes on as if nothing had been.
+        // Later lines arrive as usual.
         logger.record(Note(4000, level: .warning))
         #expect(
             try read(pipe.readingEnd) { !$0.isEmpty }
@@ -100,8 +97,7 @@ struct StandardErrorSinkTests {
         #expect(logger.stop() == 0)
     }
 
-    @Test("does not keep the log from stopping when it is not read")
-    func stop() throws {
+    @Test func `an unread standard error does not prevent a stop`() throws {
         let pipe = try blockingPipe()
         let folder = try TemporaryFolder()
         let logger = try Logger(
@@ -114,8 +110,8 @@ struct StandardErrorSinkTests {
         #expect(logger.stop() == 0)
     }
 
-    @Test("is told at once, and once, that the file cannot be written")
-    func failure() throws {
+    @Test
+    func `a file that cannot be written is reported on standard error at once, once`() throws {
         let pipe = try blockingPipe()
         let folder = try TemporaryFolder()
         let disk = Disk()

@@ -15,17 +15,17 @@ extension TemporaryFolder {
         try FileManager.default.removeItem(atPath: path(name))
     }
 
-    /// The log's files from the oldest to the newest.
+    /// The log's files, the oldest first.
     var logFiles: [String] {
         let names = names.filter { $0.hasPrefix("app.log") }
         return names.filter { $0 != "app.log" } + names.filter { $0 == "app.log" }
     }
 
-    /// All lines of the log, from the oldest to the newest; nil if a file ends inside one.
+    /// All lines of the log, the oldest first; nil if a file ends inside a line.
     func logLines() throws -> [String]? {
         var lines: [String] = []
         for name in logFiles {
-            guard let more = wholeLines(try text(name)) else { return nil }
+            guard let more = completeLines(try text(name)) else { return nil }
             lines += more
         }
         return lines

@@ -364,11 +364,12 @@ def check_refusals(program):
     with tempfile.TemporaryFile() as file, tempfile.TemporaryDirectory() as folder:
         configure(folder)
         cases = [
-            (datagrams, {}, "takes no connections"), (not_listening, {}, "takes no connections"),
+            (datagrams, {}, "does not accept connections"),
+            (not_listening, {}, "does not accept connections"),
             (file, {}, "is not a socket"), (everywhere, {}, "demo mode listens on 127.0.0.1"),
-            (usable, {"LISTEN_FDS": "one"}, "no number of sockets"),
+            (usable, {"LISTEN_FDS": "one"}, "is not a number from 0 to 1024"),
             (usable, {"LISTEN_FDS": "4"}, "is not open"),
-            (usable, {"LISTEN_FDNAMES": "a:b"}, "not as many names"),
+            (usable, {"LISTEN_FDNAMES": "a:b"}, "does not have as many names"),
             (usable, {"LISTEN_FDNAMES": "admin"}, "is not a file's"),
             (everywhere, {"LISTEN_FDNAMES": "metrics"}, "not on a loopback address"),
             (usable, {"LISTEN_FDNAMES": "metric"},

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// For tests that wait for sockets: each runs on a thread of its own.
+/// Runs each test on a thread of its own, for tests that block on sockets.
 struct Blocking: TestTrait, SuiteTrait, TestScoping {
     let isRecursive = true
 

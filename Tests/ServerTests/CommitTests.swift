@@ -3,10 +3,9 @@ import Server
 import TestSupport
 import Testing
 
-@Suite("A response", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct CommitTests {
-    @Test("leaves only when what it is about is on record")
-    func afterCommit() throws {
+    @Test func `a response is sent only after its commit`() throws {
         let gate = Gate()
         let server = try TestServer(commit: {
             gate.pass()
@@ -22,35 +21,28 @@ struct CommitTests {
         #expect(try client.response().content == "other")
     }
 
-    @Test("shares one commit with all that are ready at the same time")
-    func batch() throws {
-        let (gate, isGated) = (Gate(), Events())
-        let server = try TestServer(commit: {
-            if isGated.count("gated") == 1 { gate.pass() }
-            return true
-        })
+    @Test func `responses of one batch share one commit`() throws {
+        let (server, pause) = try TestServer.pausable()
         let clients = try (0..<20).map { _ in try server.client() }
         for client in clients {
             try client.send(.get("/hello"))
             _ = try client.response()
         }
-        // While the worker waits for the log with one response, the other requests come.
-        isGated.add("gated")
+        // The other requests arrive while the worker is in the commit of one response.
+        pause.enable()
         try clients[0].send(.get("/hello"))
-        #expect(gate.waitForArrival())
+        #expect(pause.waitForArrival())
         for client in clients.dropFirst() { try client.send(.get("/other")) }
         let before = server.events.all.count
-        isGated.add("not any more")
-        isGated.add("gated")
-        gate.open()
+        pause.disable()
+        pause.open()
         for client in clients { _ = try client.response() }
         #expect(
             Array(server.events.all[before...])
                 == [String](repeating: "handle /other", count: 19) + ["commit"])
     }
 
-    @Test("that cannot be put on record becomes a refusal, and the connection ends")
-    func refused() throws {
+    @Test func `a response that cannot be recorded becomes 503, and its connection ends`() throws {
         let server = try TestServer(commit: { false })
         let client = try server.client()
         try client.send(.get("/hello", "a") + .get("/audited", "b") + .get("/hello", "c"))
@@ -62,8 +54,7 @@ struct CommitTests {
         #expect(responses.last?["Connection"] == "close")
     }
 
-    @Test("that has nothing on record stays, whatever becomes of the log")
-    func unaudited() throws {
+    @Test func `a response without a recorded event is sent although the log fails`() throws {
         let server = try TestServer(commit: { false })
         let client = try server.client()
         for _ in 0..<3 {
@@ -72,8 +63,7 @@ struct CommitTests {
         }
     }
 
-    @Test("is refused only for as long as the log is")
-    func recovery() throws {
+    @Test func `responses are refused only while the log fails`() throws {
         let log = Events()
         let server = try TestServer(commit: { log.count("works") > 0 })
         let first = try server.client()
@@ -85,8 +75,7 @@ struct CommitTests {
         #expect(try second.response().content == "audited")
     }
 
-    @Test("to bytes that were refused waits for its line, too")
-    func refusal() throws {
+    @Test func `the response to an invalid request is sent after its commit`() throws {
         let server = try TestServer()
         let client = try server.client()
         try client.send("GET\r\n\r\n")

@@ -5,10 +5,9 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("A connection", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct ConnectionTests {
-    @Test("whose client has ended its side is still answered, then ends")
-    func halfClosed() throws {
+    @Test func `a client that has closed its sending side still gets its responses`() throws {
         let server = try TestServer()
         let client = try server.client()
         try client.send(.get("/hello") + .get("/large") + .get("/other"))
@@ -17,8 +16,7 @@ struct ConnectionTests {
         #expect(responses.map(\.content) == ["hello", .large, "other"])
     }
 
-    @Test("that ends inside a request is refused")
-    func halfRequest() throws {
+    @Test func `a connection that ends inside a request is rejected`() throws {
         let server = try TestServer()
         let halves = [
             "G", "GET /hello HTTP/1.1\r\n", "GET /hello HTTP/1.1\r\nHost: h\r\n",
@@ -37,8 +35,7 @@ struct ConnectionTests {
         }
     }
 
-    @Test("that ends between two requests ends without a word")
-    func emptyEnd() throws {
+    @Test func `a connection that ends between two requests gets no response`() throws {
         let server = try TestServer()
         let client = try server.client()
         client.endSending()
@@ -46,8 +43,7 @@ struct ConnectionTests {
         #expect(server.events.all == [])
     }
 
-    @Test("that is reset takes nothing with it")
-    func resets() throws {
+    @Test func `a reset connection does not affect others`() throws {
         let server = try TestServer()
         let lasting = try server.client()
         for bytes in ["", "GET /hel", .get("/hello"), .get("/large") + .get("/large"), "\r\r\r"] {
@@ -61,8 +57,7 @@ struct ConnectionTests {
         }
     }
 
-    @Test("makes room for a new one if it is the one that has been idle longest")
-    func oldestGoes() throws {
+    @Test func `the longest idle connection is evicted for a new one`() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 3 })
         let clients = try (0..<3).map { _ in try server.client() }
         for index in [1, 0, 2] {
@@ -79,16 +74,9 @@ struct ConnectionTests {
         }
     }
 
-    // The worker is held up until a new connection and, behind it, the request have come.
-    @Test("does not make room if it has just asked, though nobody has read that yet")
-    func asksAndStays() throws {
-        let (gate, gated) = (Gate(), Events())
-        let server = try TestServer(
-            .forTests { $0.maximumConnections = 3 },
-            commit: {
-                if gated.count("on") > gated.count("off") { gate.pass() }
-                return true
-            })
+    // The worker is paused until a new connection and then the request have arrived.
+    @Test func `a connection with an unread request is not evicted`() throws {
+        let (server, pause) = try TestServer.pausable(.forTests { $0.maximumConnections = 3 })
         let (oldest, second, last) = (
             try server.client(), try server.client(), try server.client()
         )
@@ -96,28 +84,21 @@ struct ConnectionTests {
             try client.send(.get("/hello"))
             _ = try client.response()
         }
-        gated.add("on")
+        pause.enable()
         try last.send(.get("/hello"))
-        #expect(gate.waitForArrival())
+        #expect(pause.waitForArrival())
         let new = try server.client()
         try oldest.send(.get("/other"))
-        gated.add("off")
-        gate.open()
+        pause.disable()
+        pause.open()
         try new.send(.get("/hello"))
         #expect(try new.response().status == 200)
         #expect(try oldest.response().content == "other")
         #expect(try second.untilEnd() == "")
     }
 
-    @Test("that asks in the very moment when room is wanted stays, and another makes room")
-    func asksInTheSameBatch() throws {
-        let (gate, gated) = (Gate(), Events())
-        let server = try TestServer(
-            .forTests { $0.maximumConnections = 3 },
-            commit: {
-                if gated.count("on") > gated.count("off") { gate.pass() }
-                return true
-            })
+    @Test func `a connection whose request arrives in the same batch is not evicted`() throws {
+        let (server, pause) = try TestServer.pausable(.forTests { $0.maximumConnections = 3 })
         let (oldest, second, last) = (
             try server.client(), try server.client(), try server.client()
         )
@@ -125,25 +106,25 @@ struct ConnectionTests {
             try client.send(.get("/hello"))
             _ = try client.response()
         }
-        gated.add("on")
+        pause.enable()
         try last.send(.get("/hello"))
-        #expect(gate.waitForArrival())
-        // Before the connection, so that both come in this order in one batch; and the client's half of
-        // the connection ends behind its request.
+        #expect(pause.waitForArrival())
+        // Before the connection, so that both events come in this order in one batch. The client
+        // closes its sending side after the request.
         try oldest.send(.get("/other"))
         oldest.endSending()
         let new = try server.client()
         try new.send(.get("/hello"))
-        gated.add("off")
-        gate.open()
+        pause.disable()
+        pause.open()
         #expect(try new.response().status == 200)
         #expect(try oldest.response().content == "other")
         #expect(try second.untilEnd() == "")
         #expect(server.events.all.filter { $0.hasPrefix("refuse") } == [])
     }
 
-    @Test("of one worker makes room for one of another", arguments: [1, 2, 5])
-    func neighbours(maximum: Int) throws {
+    @Test(arguments: [1, 2, 5])
+    func `a connection of one worker is evicted for one of another`(maximum: Int) throws {
         let server = try TestServer(
             .forTests {
                 $0.workers = 4
@@ -162,8 +143,7 @@ struct ConnectionTests {
         #expect(eventually { server.server.statistics.connections == 0 })
     }
 
-    @Test("is refused by every worker if there are too many and none is idle anywhere")
-    func tooManyForAll() throws {
+    @Test func `every worker rejects connections above the limit if none is idle`() throws {
         let server = try TestServer(
             .forTests {
                 $0.workers = 4
@@ -174,21 +154,20 @@ struct ConnectionTests {
             try client.send(.get("/hello") + "GET /oth")
             _ = try client.response()
         }
-        // More than there may be at a time, of whom nobody goes by himself.
+        // More than may be open at a time, and no client closes its connection.
         let refused = try (0..<100).map { _ in try server.client() }
         for client in refused { #expect(try client.response().status == 503) }
         for client in busy {
             try client.send("er HTTP/1.1\r\nHost: h\r\n\r\n")
             #expect(try client.response().content == "other")
         }
-        // Those that are refused take nobody's place.
+        // Rejected connections do not count.
         let new = try server.client()
         try new.send(.get("/hello"))
         #expect(try new.response().status == 200)
     }
 
-    @Test("is refused if there are too many and none is idle")
-    func tooMany() throws {
+    @Test func `a connection above the limit is rejected if none is idle`() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 2 })
         let busy = try (0..<2).map { _ in try server.client() }
         for client in busy { try client.send(.get("/hello") + "GET /oth") }
@@ -209,8 +188,7 @@ struct ConnectionTests {
         }
     }
 
-    @Test("has a number of its own, even where another used its place before")
-    func reusedPlaces() throws {
+    @Test func `a connection that reuses a slot has an ID of its own`() throws {
         let server = try TestServer()
         for round in 0..<200 {
             let client = try server.client()
@@ -220,18 +198,16 @@ struct ConnectionTests {
     }
 }
 
-@Suite("A listener", .blocking)
+@Suite(.blocking)
 struct ListenerTests {
-    @Test("takes no address that is in use, not even by another server of this program")
-    func addressInUse() throws {
+    @Test func `an address in use is refused, also to a second server of this program`() throws {
         let server = try TestServer()
         let options = ServerOptions.forTests { $0.address = server.server.address }
         #expect(throws: Errno.addressInUse) { try TestServer(options) }
     }
 
-    @Test("takes an address again that was just in use")
-    func reuse() throws {
-        // At once, or somebody else has it.
+    @Test func `an address that was just in use can be bound again`() throws {
+        // At once, before another process takes the port.
         let first = try TestServer(
             .forTests { $0.lastRequestTimeout = TimeAmount(milliseconds: 0) })
         let client = try first.client()
@@ -244,9 +220,8 @@ struct ListenerTests {
         #expect(try other.response().content == "hello")
     }
 
-    @Test("needs an address of this machine")
-    func foreignAddress() {
-        // RFC 5737: for documentation.
+    @Test func `an address of another machine is refused`() {
+        // RFC 5737: reserved for documentation.
         let options = ServerOptions.forTests { $0.address = SocketAddress("192.0.2.1", port: 0)! }
         #expect(throws: Errno.self) { try TestServer(options) }
     }

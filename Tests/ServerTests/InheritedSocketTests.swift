@@ -26,8 +26,8 @@ private struct HeldSocket: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// What a process would be started with.
-    func handedOver() -> CInt { dup(descriptor) }
+    /// A descriptor as a new process inherits it.
+    func inheritedDescriptor() -> CInt { dup(descriptor) }
 }
 
 private let hooks = ServerHooks(commit: { _ in true }, refused: { _ in }, acceptFailed: { _ in })
@@ -38,16 +38,15 @@ private func routes() -> RouteTable {
     return router.routes()
 }
 
-@Suite("An inherited socket", .blocking)
+@Suite(.blocking)
 struct InheritedSocketTests {
-    /// What is begun has time to end, and nothing idle is waited for.
-    private static let patient = ServerOptions.forTests {
+    /// Requests in progress have time to finish, and idle connections are closed at once.
+    private static let withLongDrain = ServerOptions.forTests {
         $0.drainTimeout = .seconds(300)
         $0.lastRequestTimeout = TimeAmount(milliseconds: 0)
     }
 
     @Test(
-        "is one that this process was meant to have",
         arguments: [
             ([:], []),
             (["LISTEN_FDS": "2"], []),
@@ -57,12 +56,13 @@ struct InheritedSocketTests {
             (["LISTEN_PID": "7", "LISTEN_FDS": "2"], ["", ""]),
             (["LISTEN_PID": "7", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:"], ["a", ""]),
         ] as [([String: String], [String])])
-    func names(_ environment: [String: String], _ names: [String]) throws {
+    func `the names of inherited sockets are those for this process`(
+        _ environment: [String: String], _ names: [String]
+    ) throws {
         #expect(try InheritedSocket.names(environment, processID: 7) == names)
     }
 
     @Test(
-        "is not guessed at where the environment makes no sense",
         arguments: [
             (["LISTEN_FDS": ""], .badCount("")),
             (["LISTEN_FDS": "+1"], .badCount("+1")),
@@ -71,17 +71,18 @@ struct InheritedSocketTests {
             (["LISTEN_FDS": "99999999999999999999"], .badCount("99999999999999999999")),
             (["LISTEN_FDS": "1", "LISTEN_FDNAMES": "a:b"], .badNames("a:b")),
         ] as [([String: String], InheritedSocket.Failure)])
-    func nonsense(_ environment: [String: String], _ failure: InheritedSocket.Failure) {
+    func `an invalid environment is an error`(
+        _ environment: [String: String], _ failure: InheritedSocket.Failure
+    ) {
         #expect(throws: failure) {
             try InheritedSocket.names(
                 environment.merging(["LISTEN_PID": "7"]) { old, _ in old }, processID: 7)
         }
     }
 
-    @Test("is taken over as it is needed, and tells where it listens")
-    func adoption() throws {
+    @Test func `an adopted socket is configured and reports its address`() throws {
         let held = HeldSocket()
-        let number = held.handedOver()
+        let number = held.inheritedDescriptor()
         let inherited = try InheritedSocket.adopt(number, "http")
         #expect(inherited.name == "http")
         #expect(inherited.address.isLoopback && inherited.address.port != 0)
@@ -90,13 +91,12 @@ struct InheritedSocketTests {
         #expect(try Socket.option(number, CInt(IPPROTO_TCP), TCP_NODELAY) != 0)
     }
 
-    @Test("is refused if it takes no connections")
-    func unfit() throws {
-        let silent = HeldSocket(listens: false).handedOver()
+    @Test func `a descriptor that is not a listening stream socket is refused`() throws {
+        let silent = HeldSocket(listens: false).inheritedDescriptor()
         #expect(throws: InheritedSocket.Failure.doesNotListen(silent)) {
             try InheritedSocket.adopt(silent, "")
         }
-        let datagrams = HeldSocket(SOCK_DGRAM, listens: false).handedOver()
+        let datagrams = HeldSocket(SOCK_DGRAM, listens: false).inheritedDescriptor()
         #expect(throws: InheritedSocket.Failure.doesNotListen(datagrams)) {
             try InheritedSocket.adopt(datagrams, "")
         }
@@ -104,11 +104,11 @@ struct InheritedSocketTests {
         #expect(throws: InheritedSocket.Failure.isNoSocket(file)) {
             try InheritedSocket.adopt(file, "")
         }
-        // Higher than any that another test may get.
+        // Higher than any descriptor that another test may get.
         #expect(throws: InheritedSocket.Failure.isNotOpen(.max)) {
             try InheritedSocket.adopt(.max, "")
         }
-        // An address without a file, which anybody may connect to.
+        // An address without a file, to which every user may connect.
         let nameless = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
         var family = sockaddr_un()
         family.sun_family = sa_family_t(AF_UNIX)
@@ -123,12 +123,11 @@ struct InheritedSocketTests {
         }
     }
 
-    @Test("serves one process after the other, and who connects between them waits")
-    func handOver() throws {
+    @Test func `connections wait in the socket between two processes that serve it`() throws {
         let held = HeldSocket()
         var waiting: Client?
         for _ in 0..<3 {
-            let inherited = try InheritedSocket.adopt(held.handedOver(), "")
+            let inherited = try InheritedSocket.adopt(held.inheritedDescriptor(), "")
             let server = try HTTPServer(
                 .forTests {
                     $0.workers = 3
@@ -152,16 +151,15 @@ struct InheritedSocketTests {
         }
     }
 
-    @Test("is served beside others by the same workers")
-    func several() throws {
+    @Test func `several inherited sockets are served by the same workers`() throws {
         let first = HeldSocket()
         let second = HeldSocket()
         let inherited = [
-            try InheritedSocket.adopt(first.handedOver(), ""),
-            try InheritedSocket.adopt(second.handedOver(), ""),
+            try InheritedSocket.adopt(first.inheritedDescriptor(), ""),
+            try InheritedSocket.adopt(second.inheritedDescriptor(), ""),
         ]
         let server = try HTTPServer(
-            Self.patient, inherited: inherited, routes: routes(), hooks: hooks)
+            Self.withLongDrain, inherited: inherited, routes: routes(), hooks: hooks)
         server.start()
         for socket in inherited {
             let client = try Client(port: socket.address.port)
@@ -172,8 +170,7 @@ struct InheritedSocketTests {
         #expect(server.stop())
     }
 
-    @Test("keeps its file, which belongs to whoever made it")
-    func file() throws {
+    @Test func `the file of an inherited Unix domain socket is not removed`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("socket")
         let unbound = try Socket.unboundListener()
@@ -182,7 +179,7 @@ struct InheritedSocketTests {
         let inherited = try InheritedSocket.adopt(dup(unbound.rawValue), "admin")
         #expect(inherited.address == .unix(path: path))
         let server = try HTTPServer(
-            Self.patient, inherited: [inherited], routes: routes(), hooks: hooks)
+            Self.withLongDrain, inherited: [inherited], routes: routes(), hooks: hooks)
         server.start()
         let client = try Client(socket: path)
         try client.send(.get("/hello"))

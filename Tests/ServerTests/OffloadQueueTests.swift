@@ -6,10 +6,9 @@ import Testing
 
 @testable import Server
 
-@Suite("The offload queue", .blocking)
+@Suite(.blocking)
 struct OffloadQueueTests {
-    @Test("runs as many at a time as it is wide, and no more wait than have room")
-    func limits() {
+    @Test func `an offload queue runs and queues no more than its limits`() {
         let (queue, gate, done) = (
             OffloadQueue(QueueLimits(maximumConcurrent: 2, maximumQueued: 3)), Gate(), Events()
         )
@@ -25,7 +24,7 @@ struct OffloadQueueTests {
         #expect(!submit("f"))
         #expect(!submit("g"))
         gate.open()
-        // One is through, so that one that waited runs and there is room for another.
+        // One has finished, so a queued one runs, and another one can be queued.
         #expect(gate.waitForArrival())
         #expect(submit("h"))
         #expect(!submit("i"))
@@ -36,8 +35,7 @@ struct OffloadQueueTests {
         #expect(gate.waitForArrival())
     }
 
-    @Test("runs what waits in the order in which it came")
-    func order() {
+    @Test func `queued work runs in the order of its arrival`() {
         let (queue, gate, done) = (
             OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 100)), Gate(), Events()
         )
@@ -50,8 +48,7 @@ struct OffloadQueueTests {
         #expect(done.all == (0..<50).map { "\($0)" })
     }
 
-    @Test("runs what comes first by priority, and each fourth time the oldest")
-    func priority() {
+    @Test func `queued work runs by priority, and every fourth turn takes the oldest`() {
         let (queue, gate, done) = (
             OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 100)), Gate(), Events()
         )
@@ -61,20 +58,19 @@ struct OffloadQueueTests {
             (OffloadedWork.Priority.last, "l"), (.ordinary, "o"), (.first, "f"),
         ] {
             for number in 1...3 {
-                let isTaken = queue.submit(
+                let isAccepted = queue.submit(
                     { done.add("\(name)\(number)") }, priority: priority)
-                #expect(isTaken)
+                #expect(isAccepted)
             }
         }
-        let isTaken = queue.submit({ end.signal() }, priority: .last)
-        #expect(isTaken)
+        let isAccepted = queue.submit({ end.signal() }, priority: .last)
+        #expect(isAccepted)
         gate.open()
         #expect(end.wait(timeout: .now() + TestScale.timeout) == .success)
         #expect(done.all == ["f1", "f2", "f3", "l1", "o1", "o2", "o3", "l2", "l3"])
     }
 
-    @Test("gives the place of the youngest of the lowest priority to what comes before it")
-    func displacement() {
+    @Test func `work evicts the newest entry of the lowest priority from a full queue`() {
         let (queue, gate, done) = (
             OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 4)), Gate(), Events()
         )
@@ -103,8 +99,7 @@ struct OffloadQueueTests {
         #expect(done.all.dropFirst(3) == ["f1", "f2", "o1", "o2"])
     }
 
-    @Test("without a waiting room still runs what it can")
-    func noWaitingRoom() {
+    @Test func `a queue without capacity still runs work on a free lane`() {
         let (queue, gate) = (
             OffloadQueue(QueueLimits(maximumConcurrent: 1, maximumQueued: 0)), Gate()
         )
@@ -114,18 +109,17 @@ struct OffloadQueueTests {
         gate.open()
     }
 
-    @Test("loses nothing that several threads give it")
-    func threads() {
+    @Test func `no work is lost that several threads submit`() {
         let queue = OffloadQueue(QueueLimits(maximumConcurrent: 3, maximumQueued: 100_000))
         let (count, done) = (Monitor(0), DispatchGroup())
         for _ in 0..<1000 { done.enter() }
         DispatchQueue.concurrentPerform(iterations: 4) { _ in
             for _ in 0..<250 {
-                let isTaken = queue.submit {
+                let isAccepted = queue.submit {
                     count.withLock { $0 += 1 }
                     done.leave()
                 }
-                #expect(isTaken)
+                #expect(isAccepted)
             }
         }
         #expect(done.wait(timeout: .now() + TestScale.timeout) == .success)

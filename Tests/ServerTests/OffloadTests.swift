@@ -5,9 +5,9 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("An offloaded handler", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct OffloadTests {
-    /// A server whose `POST /slow` answers with the request's content when the gate lets it.
+    /// A server whose `POST /slow` returns the request's content once the gate is opened.
     private func slowServer(
         _ gate: Gate, _ options: ServerOptions = .forTests,
         commit: @escaping @Sendable () -> Bool = { true }
@@ -17,7 +17,7 @@ struct OffloadTests {
             routes: { router in
                 router.on(
                     .post, "/slow",
-                    inTwoSteps: slowly { request in
+                    inTwoSteps: offloading { request in
                         gate.pass()
                         return Response(.ok, json: Array(text(request.body).utf8))
                             .heldUntilCommitted
@@ -25,8 +25,7 @@ struct OffloadTests {
             })
     }
 
-    @Test("leaves the worker to others meanwhile")
-    func others() throws {
+    @Test func `an offloaded handler does not block the worker`() throws {
         let gate = Gate()
         let server = try slowServer(gate)
         let (slow, quick) = (try server.client(), try server.client())
@@ -41,15 +40,14 @@ struct OffloadTests {
         #expect(try slow.response().content == "late")
     }
 
-    @Test("keeps the order of the requests on its connection, and their bytes")
-    func order() throws {
+    @Test func `an offloaded handler keeps the order of the requests on its connection`() throws {
         let gate = Gate()
         let server = try slowServer(gate)
         let client = try server.client()
         try client.send(.get("/hello") + .post("/slow", "first") + .get("/other"))
         #expect(try client.response().content == "hello")
         #expect(gate.waitForArrival())
-        // Comes while the worker awaits the response, and must not disturb the request that is out.
+        // Arrives while the worker awaits the response, and must not change the offloaded request.
         try client.send(.post("/slow", "2nd") + .get("/hello"))
         #expect(server.events.count("handle /other") == 0)
         gate.open(for: 2)
@@ -59,8 +57,7 @@ struct OffloadTests {
         #expect(try client.response().content == "hello")
     }
 
-    @Test("has its answer put on record before it leaves")
-    func commit() throws {
+    @Test func `the response of an offloaded handler is committed before it is sent`() throws {
         let (gate, commitGate) = (Gate(), Gate())
         let server = try slowServer(gate) {
             commitGate.pass()
@@ -76,8 +73,8 @@ struct OffloadTests {
         #expect(try client.response().status == 200)
     }
 
-    @Test("may be one too many; its client is told when to come again")
-    func busy() throws {
+    @Test
+    func `a request that does not fit into the offload queue gets 503 with Retry-After`() throws {
         let gate = Gate()
         let server = try slowServer(
             gate,
@@ -89,7 +86,7 @@ struct OffloadTests {
         try clients[0].send(.post("/slow", "runs"))
         #expect(gate.waitForArrival())
         try clients[1].send(.post("/slow", "waits") + .get("/hello"))
-        // An answer on another connection, served after that one's bytes were here.
+        // A response on another connection shows that those bytes were read.
         let other = try server.client()
         try other.send(.get("/hello"))
         _ = try other.response()
@@ -107,8 +104,8 @@ struct OffloadTests {
         #expect(try clients[1].response().content == "hello")
     }
 
-    @Test("may have to make room; its client is told so, and what it asked for then is answered")
-    func displaced() throws {
+    @Test
+    func `a request evicted from the offload queue gets 503, and the next is answered`() throws {
         let (gate, refused) = (Gate(), Events())
         let server = try TestServer(
             .forTests { $0.cpuBoundWork = QueueLimits(maximumConcurrent: 1, maximumQueued: 1) },
@@ -130,7 +127,7 @@ struct OffloadTests {
         try clients[0].send(.post("/last", "runs"))
         #expect(gate.waitForArrival())
         try clients[1].send(.post("/last", "waits") + .get("/hello"))
-        // Served after that one's bytes were here.
+        // The response shows that those bytes were read.
         let other = try server.client()
         try other.send(.get("/hello"))
         _ = try other.response()
@@ -148,8 +145,8 @@ struct OffloadTests {
         #expect(refused.count("first") == 0)
     }
 
-    @Test("of another kind does not wait for it, and a refused one is told so")
-    func kinds() throws {
+    @Test
+    func `each kind of offloaded work has its own queue, and rejected work is notified`() throws {
         let (gate, refused) = (Gate(), Events())
         let server = try TestServer(
             .forTests {
@@ -182,8 +179,9 @@ struct OffloadTests {
         #expect(try clients[1].response().content == "ioBound")
     }
 
-    @Test("does nobody harm when its client goes away meanwhile", arguments: [true, false])
-    func goneClient(resets: Bool) throws {
+    @Test(arguments: [true, false])
+    func `an offloaded handler whose client disconnects does not affect others`(resets: Bool) throws
+    {
         let gate = Gate()
         let server = try slowServer(gate)
         let (gone, other) = (try server.client(), try server.client())
@@ -197,10 +195,9 @@ struct OffloadTests {
         #expect(try other.response().content == "for somebody")
     }
 
-    // A reset is told again and again until the socket is closed, however little the worker asks
-    // for: it must not wait for the response.
-    @Test("does not hold on to a connection that was reset")
-    func resetConnection() throws {
+    // epoll reports a reset until the socket is closed, whatever the interest is: closing must not
+    // wait for the response.
+    @Test func `a reset connection is closed while its handler runs`() throws {
         let gate = Gate()
         let server = try slowServer(gate, .forTests { $0.maximumConnections = 1 })
         let gone = try server.client()
@@ -209,7 +206,7 @@ struct OffloadTests {
         // The worker stops reading when it finds bytes that it cannot handle yet.
         try gone.send(.get("/hello"))
         gone.reset()
-        // It may take a moment until the reset is seen.
+        // The reset may take a moment to arrive.
         let isFree = try eventually {
             let other = try server.client()
             try other.send(.get("/hello"))
@@ -219,8 +216,7 @@ struct OffloadTests {
         gate.open()
     }
 
-    @Test("answers a client that has ended its side")
-    func halfClosed() throws {
+    @Test func `an offloaded handler answers a client that has closed its sending side`() throws {
         let gate = Gate()
         let server = try slowServer(gate)
         let client = try server.client()
@@ -231,10 +227,10 @@ struct OffloadTests {
         #expect(ServerResponse.all(in: try client.untilEnd()).map(\.content) == ["late"])
     }
 
-    // Its connection was refused meanwhile: the log could not be written when the response before
-    // it was about to leave.
-    @Test("may answer to nobody, because what came before it was taken back")
-    func retracted() throws {
+    // The connection was rejected meanwhile: the log could not be written when the response before
+    // was to be sent.
+    @Test
+    func `the response of an offloaded handler is dropped if its connection was rejected`() throws {
         let gate = Gate()
         let isBroken = Monitor(true)
         let server = try slowServer(gate) { isBroken.withLock { !$0 } }
@@ -244,7 +240,7 @@ struct OffloadTests {
         #expect(try client.response().status == 503)
         isBroken.withLock { $0 = false }
         gate.open()
-        // Through the same queue and mailbox, so after the answer to nobody.
+        // Through the same queue and mailbox, so after the dropped response.
         let other = try server.client()
         gate.open()
         try other.send(.post("/slow", "in time"))

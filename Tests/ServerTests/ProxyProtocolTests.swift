@@ -12,7 +12,7 @@ private let block: [UInt8] =
     [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x21, 0x11, 0, 12]
     + [192, 0, 2, 1, 192, 0, 2, 2, 0xDC, 0x04, 0x01, 0xBB]
 
-@Suite("A server whose proxies send a PROXY header", .blocking)
+@Suite(.blocking)
 struct ProxyProtocolTests {
     private func options(
         trusting texts: [String] = ["127.0.0.1"], _ change: (inout ServerOptions) -> Void = { _ in }
@@ -27,8 +27,7 @@ struct ProxyProtocolTests {
     private let spoofing = String.get(
         "/client", "id", "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n")
 
-    @Test("knows its clients from it, whatever they say themselves")
-    func source() throws {
+    @Test func `the client is the address in the PROXY header, whatever its fields say`() throws {
         let server = try TestServer(options())
         for header in [Array(line.utf8), block] {
             let client = try server.client()
@@ -40,8 +39,7 @@ struct ProxyProtocolTests {
         }
     }
 
-    @Test("takes it in pieces")
-    func pieces() throws {
+    @Test func `a PROXY header can arrive in pieces`() throws {
         let server = try TestServer(options())
         for header in [Array(line.utf8), block] {
             let client = try server.client()
@@ -52,8 +50,7 @@ struct ProxyProtocolTests {
         }
     }
 
-    @Test("refuses a proxy that sends none, or a broken one, and its log says so")
-    func refused() throws {
+    @Test func `a missing or invalid PROXY header is rejected and reported`() throws {
         let server = try TestServer(options())
         let cases = [
             (.get("/client"), "no_proxy_header"), ("\r\n" + line, "no_proxy_header"),
@@ -75,8 +72,9 @@ struct ProxyProtocolTests {
         #expect(!server.events.all.contains { $0.hasPrefix("handle") })
     }
 
-    @Test("tells its log the address that the header names, and the proxy's own before it is there")
-    func refusals() throws {
+    @Test
+    func `a rejection reports the address in the header, or the proxy's before it arrives`() throws
+    {
         let refused = Monitor<[String]>([])
         let server = try HTTPServer(
             options { $0.headTimeout = .seconds(60) }, routes: Router().routes(),
@@ -101,8 +99,7 @@ struct ProxyProtocolTests {
             ])
     }
 
-    @Test("says nothing to a proxy that looks whether it is there")
-    func check() throws {
+    @Test func `a health check of a proxy gets no response`() throws {
         let server = try TestServer(options())
         let local = Array(block[..<12]) + [0x20, 0, 0, 0]
         for bytes in [[], Array(line.utf8), local] {
@@ -117,11 +114,10 @@ struct ProxyProtocolTests {
         #expect(server.events.all == ["handle /client", "commit"])
     }
 
-    @Test("takes requests from everybody else as ever, and no header")
-    func strangers() throws {
-        let strange = try options(trusting: ["10.0.0.0/8", "::1"])
-        let silent = try options { $0.expectsProxyHeader = false }
-        for options in [strange, silent] {
+    @Test func `a PROXY header is not accepted from a peer that is not a trusted proxy`() throws {
+        let untrusted = try options(trusting: ["10.0.0.0/8", "::1"])
+        let disabled = try options { $0.expectsProxyHeader = false }
+        for options in [untrusted, disabled] {
             let server = try TestServer(options)
             let client = try server.client()
             try client.send(.get("/client"))
@@ -137,8 +133,7 @@ struct ProxyProtocolTests {
         }
     }
 
-    @Test("asks for it on connections that are made after it was told to")
-    func replaced() throws {
+    @Test func `PROXY headers are expected on connections made after the option is set`() throws {
         var router = Router()
         TestServer.commonRoutes(&router)
         let plain = try options { $0.expectsProxyHeader = false }
@@ -157,8 +152,7 @@ struct ProxyProtocolTests {
         #expect(try new.response().content == "192.0.2.1")
     }
 
-    @Test("gives it and the first head together the time of a head")
-    func timeouts() throws {
+    @Test(.tags(.timing)) func `a PROXY header and the first head share the head timeout`() throws {
         let server = try TestServer(
             options {
                 $0.headTimeout = TimeAmount(milliseconds: 200)
@@ -169,7 +163,8 @@ struct ProxyProtocolTests {
         try clients[2].send(Array(block[..<20]))
         try clients[3].send(line)
         try clients[4].send(line + "GET /hello HTTP/1.1\r\n")
-        // Who has sent a part of something is told, who waits in between is let go without a word.
+        // A client that has sent part of a message gets 408; the others are closed without a
+        // response.
         #expect(try clients[0].untilEnd() == "")
         #expect(try clients[1].response().status == 408)
         #expect(try clients[2].response().status == 408)
@@ -178,13 +173,13 @@ struct ProxyProtocolTests {
         #expect(server.server.statistics.timeouts.head == 5)
     }
 
-    @Test("lets nobody put the end off with another byte of it")
-    func trickle() throws {
+    @Test(.tags(.timing))
+    func `further bytes of a PROXY header do not extend the head timeout`() throws {
         let server = try TestServer(options { $0.headTimeout = TimeAmount(milliseconds: 200) })
         let client = try server.client()
         try client.send("PROXY UNKNOWN ")
         var count = 0
-        // A byte every 20 ms: the line may have 93 of them, which is nine times as long.
+        // A byte every 20 ms: the line may have 93 of them, nine times the timeout.
         while !client.hasReceived(within: 20), count < 90 {
             try client.send("x")
             count += 1
@@ -192,8 +187,7 @@ struct ProxyProtocolTests {
         #expect(try client.response().status == 408)
     }
 
-    @Test("stops although one is waiting for its header")
-    func stop() throws {
+    @Test func `a stop does not wait for a PROXY header`() throws {
         let server = try TestServer(options { $0.drainTimeout = .seconds(60) })
         let silent = try server.client()
         let named = try server.client()

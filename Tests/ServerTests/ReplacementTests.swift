@@ -14,10 +14,9 @@ private func routes(_ answer: String) -> RouteTable {
     return router.routes()
 }
 
-@Suite("A server whose routes and options are replaced", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct ReplacementTests {
-    @Test("answers by the new ones from then on, with every worker, on connections old and new")
-    func routes() throws {
+    @Test func `new routes apply to all workers, on old and new connections`() throws {
         let server = try TestServer(.forTests { $0.workers = 4 })
         var clients = try (0..<16).map { _ in try server.client() }
         for client in clients {
@@ -33,8 +32,7 @@ struct ReplacementTests {
         }
     }
 
-    @Test("gives new connections the new limits, and leaves old ones theirs")
-    func limits() throws {
+    @Test func `new limits apply to new connections only`() throws {
         let server = try TestServer()
         let old = try server.client()
         try old.send(.get("/hello"))
@@ -47,8 +45,7 @@ struct ReplacementTests {
         #expect(try new.response().status == 413)
     }
 
-    @Test("keeps to the new timeouts")
-    func timeouts() throws {
+    @Test func `new timeouts apply after a replacement`() throws {
         let server = try TestServer()
         let options = ServerOptions.forTests { $0.idleTimeout = TimeAmount(milliseconds: 1) }
         #expect(server.replace(routes: ServerTests.routes("new"), options: options))
@@ -59,8 +56,7 @@ struct ReplacementTests {
         #expect(server.server.statistics.timeouts.idle == 1)
     }
 
-    @Test("keeps to the new maximum of connections, and ends none for it")
-    func maximumConnections() throws {
+    @Test func `a new connection limit applies without closing connections`() throws {
         let server = try TestServer()
         let busy = try (0..<3).map { _ in try server.client() }
         for client in busy { try client.send(.get("/hello") + "GET /answer HT") }
@@ -74,13 +70,12 @@ struct ReplacementTests {
         }
     }
 
-    @Test("finishes what is being handled as it was begun")
-    func handled() throws {
+    @Test func `a request in progress is finished by the old routes`() throws {
         let gate = Gate()
         let server = try TestServer(routes: { router in
             router.on(
                 .get, "/slow",
-                inTwoSteps: slowly { _ in
+                inTwoSteps: offloading { _ in
                     gate.pass()
                     return Response(.ok, json: Array("old".utf8))
                 })
@@ -94,8 +89,8 @@ struct ReplacementTests {
         #expect(try client.response().content == "new")
     }
 
-    @Test("says so if a worker has not taken them in time, and takes them later")
-    func slowWorker() throws {
+    @Test
+    func `replace returns false while a worker is blocked, which takes the update later`() throws {
         let gate = Gate()
         let server = try TestServer(routes: { router in
             router.on(.get, "/blocking") { _ in
@@ -116,8 +111,7 @@ struct ReplacementTests {
         #expect(try client.response().content == "newer")
     }
 
-    @Test("drains for as long as the new options say")
-    func drainTimeout() throws {
+    @Test func `the new drain timeout applies to a stop`() throws {
         let server = try TestServer(.forTests { $0.drainTimeout = .seconds(3600) })
         let half = try server.client()
         try half.send(.get("/hello") + "GET /ans")
@@ -126,8 +120,7 @@ struct ReplacementTests {
         #expect(!server.server.stop())
     }
 
-    @Test("loses no request under load, and none is answered by routes from before the last ones")
-    func load() throws {
+    @Test func `replacing routes under load loses no request and never uses older routes`() throws {
         let server = try TestServer(.forTests { $0.workers = 2 })
         #expect(server.replace(routes: ServerTests.routes("0"), options: .forTests))
         let (latest, isDone) = (Monitor(0), Monitor(false))
@@ -138,7 +131,7 @@ struct ReplacementTests {
                 do {
                     var client = try Client(port: port)
                     repeat {
-                        // Others that ask several things at once, or on new connections.
+                        // One client reconnects for each request, and one sends eight at once.
                         if number == 3 { client = try Client(port: port) }
                         let count = number == 2 ? 8 : 1
                         let oldest = latest.withLock { $0 }

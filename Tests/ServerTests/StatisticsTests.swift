@@ -4,10 +4,9 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("A server's statistics", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct StatisticsTests {
-    @Test("count connections, those that are and those that were")
-    func connections() throws {
+    @Test func `statistics count open and accepted connections`() throws {
         let server = try TestServer(.forTests { $0.workers = 2 })
         #expect(server.server.statistics.accepted == 0)
         var clients = try (0..<5).map { _ in try server.client() }
@@ -26,8 +25,7 @@ struct StatisticsTests {
         withExtendedLifetime(clients) {}
     }
 
-    @Test("count connections that were too many")
-    func tooMany() throws {
+    @Test func `statistics count connections above the limit`() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 1 })
         let busy = try server.client()
         try busy.send(.get("/hello") + "GET")
@@ -38,8 +36,7 @@ struct StatisticsTests {
         #expect(server.server.statistics.answersToNoRequest == [.serviceUnavailable: 3])
     }
 
-    @Test("count timeouts by their kind")
-    func timeouts() throws {
+    @Test func `statistics count timeouts by kind`() throws {
         let server = try TestServer(
             .forTests {
                 $0.headTimeout = TimeAmount(milliseconds: 1)
@@ -49,11 +46,11 @@ struct StatisticsTests {
         let silent = try server.client()
         #expect(try silent.untilEnd() == "")
         #expect(server.server.statistics.timeouts.head == 1)
-        let patient = ServerOptions.forTests {
+        let options = ServerOptions.forTests {
             $0.bodyTimeout = TimeAmount(milliseconds: 1)
             $0.idleTimeout = TimeAmount(milliseconds: 1)
         }
-        server.server.replace(routes: Router().routes(), options: patient)
+        server.server.replace(routes: Router().routes(), options: options)
         let (half, idle) = (try server.client(), try server.client())
         try half.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n")
         #expect(try half.response().status == 408)
@@ -66,20 +63,18 @@ struct StatisticsTests {
         #expect(statistics.timeouts.idle == 1)
         #expect(statistics.timeouts.write == 0)
         #expect(statistics.refused == 1)
-        // Who is let go without a word had no answer.
+        // A connection that is closed without a response does not count.
         #expect(statistics.answersToNoRequest == [.requestTimeout: 1])
     }
 
-    @Test("count clients that do not take their response")
-    func writeTimeouts() throws {
+    @Test func `statistics count clients that do not read their response`() throws {
         let server = try TestServer(.forTests { $0.writeTimeout = TimeAmount(milliseconds: 1) })
         let client = try server.client(receiveBuffer: 4096)
         _ = try client.sendWhatFits(String(repeating: .get("/large"), count: 2000))
         #expect(eventually { server.server.statistics.timeouts.write == 1 })
     }
 
-    @Test("count what was refused, and what could not be put on record")
-    func refusals() throws {
+    @Test func `statistics count rejected requests and unrecorded responses`() throws {
         let server = try TestServer(commit: { false })
         let (nonsense, audited) = (try server.client(), try server.client())
         try nonsense.send("nonsense\r\n")
@@ -93,8 +88,7 @@ struct StatisticsTests {
                 == [.badRequest: 1, .serviceUnavailable: 1])
     }
 
-    @Test("show the queue of slow work")
-    func offload() throws {
+    @Test func `statistics show the queue of offloaded work`() throws {
         let gate = Gate()
         let server = try TestServer(
             .forTests {
@@ -104,7 +98,7 @@ struct StatisticsTests {
             routes: { router in
                 router.on(
                     .get, "/slow",
-                    inTwoSteps: slowly { _ in
+                    inTwoSteps: offloading { _ in
                         gate.pass()
                         return Response(.ok)
                     })
@@ -115,7 +109,7 @@ struct StatisticsTests {
         #expect(eventually { server.server.statistics.computing.refused == 2 })
         #expect(server.server.statistics.computing.running == 1)
         #expect(server.server.statistics.computing.waiting == 2)
-        // What is told Busy was a request; whoever counts those has been told.
+        // The 503 of a full queue answers a request that was routed, so it does not count below.
         #expect(eventually { server.server.statistics.refused == 2 })
         #expect(server.server.statistics.answersToNoRequest == [:])
         gate.open(for: 3)

@@ -6,7 +6,7 @@ import Time
 
 @testable import Server
 
-/// Stops a server on another thread, and tells when that is done.
+/// Stops a server on another thread, and reports when it has stopped.
 private struct Stopping {
     private let done = DispatchSemaphore(value: 0)
 
@@ -23,26 +23,24 @@ private struct Stopping {
     }
 }
 
-@Suite("A server that stops", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct StopTests {
-    /// What is begun has time to end, far more than `Stopping.isDone` has patience.
-    private static let patient = ServerOptions.forTests { $0.drainTimeout = .seconds(300) }
+    /// Requests in progress have far more time to finish than `Stopping.isDone` waits.
+    private static let withLongDrain = ServerOptions.forTests { $0.drainTimeout = .seconds(300) }
 
-    @Test("lets idle connections go and takes no new ones")
-    func idle() throws {
-        let server = try TestServer(Self.patient)
+    @Test func `a stop closes idle connections and accepts no new ones`() throws {
+        let server = try TestServer(Self.withLongDrain)
         let (used, unused) = (try server.client(), try server.client())
         try used.send(.get("/hello"))
         _ = try used.response()
         #expect(Stopping(server.server).isDone())
         #expect(try used.untilEnd() == "")
-        // Perhaps it was never accepted: then it is reset.
+        // It may never have been accepted, and is then reset.
         #expect((try? unused.untilEnd()) ?? "" == "")
         #expect(throws: Client.Failure.self) { try server.client() }
     }
 
-    @Test("answers what comes to an idle connection while it stops, and says that it was the last")
-    func requestAtTheEnd() throws {
+    @Test func `a request on an idle connection during a stop is answered as its last`() throws {
         let server = try TestServer(
             .forTests {
                 $0.drainTimeout = .seconds(3000)
@@ -54,7 +52,7 @@ struct StopTests {
             _ = try client.response()
         }
         let stopping = Stopping(server.server)
-        // It stops once it takes no connections.
+        // The stop has begun once connections are refused.
         while let client = try? server.client() { client.close() }
         for client in clients {
             try client.send(.get("/hello"))
@@ -67,30 +65,27 @@ struct StopTests {
         #expect(stopping.isDone())
     }
 
-    @Test("may never have started")
-    func neverStarted() throws {
+    @Test func `a server that was never started can be stopped`() throws {
         let server = try HTTPServer(
-            Self.patient, routes: Router().routes(),
+            Self.withLongDrain, routes: Router().routes(),
             hooks: ServerHooks(commit: { _ in true }, refused: { _ in }, acceptFailed: { _ in }))
         #expect(Stopping(server).isDone())
     }
 
-    @Test("may be stopped twice")
-    func twice() throws {
-        let server = try TestServer(Self.patient)
+    @Test func `a server can be stopped twice`() throws {
+        let server = try TestServer(Self.withLongDrain)
         #expect(Stopping(server.server).isDone())
         #expect(Stopping(server.server).isDone())
     }
 
-    @Test("answers the request that a handler is at, and says that it was the last")
-    func slowHandler() throws {
+    @Test func `a stop waits for an offloaded handler, and its response is the last`() throws {
         let gate = Gate()
         let server = try TestServer(
-            Self.patient,
+            Self.withLongDrain,
             routes: { router in
                 router.on(
                     .get, "/slow",
-                    inTwoSteps: slowly { _ in
+                    inTwoSteps: offloading { _ in
                         gate.pass()
                         return Response(.ok, json: Array("slow".utf8))
                     })
@@ -101,7 +96,7 @@ struct StopTests {
         try client.send(.get("/slow") + .get("/hello"))
         #expect(gate.waitForArrival())
         let stopping = Stopping(server.server)
-        // That this one ends tells that the stop has begun.
+        // The end of this connection shows that the stop has begun.
         #expect(try idle.untilEnd() == "")
         gate.open()
         let responses = ServerResponse.all(in: try client.untilEnd())
@@ -111,9 +106,8 @@ struct StopTests {
         #expect(stopping.isDone())
     }
 
-    @Test("lets a client finish the request that it has begun")
-    func halfRequest() throws {
-        let server = try TestServer(Self.patient)
+    @Test func `a stop lets a client finish the request that it has begun`() throws {
+        let server = try TestServer(Self.withLongDrain)
         let (client, idle) = (try server.client(), try server.client())
         try client.send("GET /hello HTTP/1.1\r\n")
         try idle.send(.get("/hello"))
@@ -129,30 +123,23 @@ struct StopTests {
         #expect(stopping.isDone())
     }
 
-    // The request and the wish to stop are in one batch, in this order: the response was made
-    // before anybody knew that it would be the last one.
-    @Test("does not wait for another request on a connection that it has just answered")
-    func answeredInTheSameBatch() throws {
-        let (gate, gated) = (Gate(), Events())
-        let server = try TestServer(
-            Self.patient,
-            commit: {
-                if gated.count("on") > gated.count("off") { gate.pass() }
-                return true
-            })
+    // The request and the stop are in one batch, in this order: the response was made before the
+    // stop was known.
+    @Test func `a stop does not wait for another request on a connection just answered`() throws {
+        let (server, pause) = try TestServer.pausable(Self.withLongDrain)
         let (first, second) = (try server.client(), try server.client())
         for client in [first, second] {
             try client.send(.get("/hello"))
             _ = try client.response()
         }
-        gated.add("on")
+        pause.enable()
         try first.send(.get("/hello"))
-        #expect(gate.waitForArrival())
+        #expect(pause.waitForArrival())
         try second.send(.get("/other"))
         let stopping = Stopping(server.server)
         #expect(eventually { server.server.hasUnreadMail })
-        gated.add("off")
-        gate.open()
+        pause.disable()
+        pause.open()
         #expect(try first.response().content == "hello")
         #expect(try second.response().content == "other")
         #expect(try first.untilEnd() == "")
@@ -162,9 +149,9 @@ struct StopTests {
         #expect(stopping.isDone())
     }
 
-    @Test("sends a slow reader all that was answered, and then ends the connection")
-    func slowReader() throws {
-        let server = try TestServer(Self.patient)
+    @Test
+    func `a stop sends a slow reader all its responses and then closes the connection`() throws {
+        let server = try TestServer(Self.withLongDrain)
         let (client, idle) = (try server.client(receiveBuffer: 4096), try server.client())
         try idle.send(.get("/hello"))
         _ = try idle.response()
@@ -179,13 +166,12 @@ struct StopTests {
         #expect(stopping.isDone())
     }
 
-    @Test("cuts off what is left when its time is over")
-    func drainTimeout() throws {
+    @Test func `connections that are left at the drain timeout are closed`() throws {
         let gate = Gate()
         let server = try TestServer(routes: { router in
             router.on(
                 .get, "/slow",
-                inTwoSteps: slowly { _ in
+                inTwoSteps: offloading { _ in
                     gate.pass()
                     return Response(.ok)
                 })
@@ -197,12 +183,11 @@ struct StopTests {
         #expect(Stopping(server.server).isDone())
         #expect(try half.untilEnd() == "")
         #expect(try slow.untilEnd() == "")
-        // The handler's answer comes to a worker that has stopped.
+        // The handler's response arrives at a worker that has stopped.
         gate.open()
     }
 
-    @Test("with several workers stops all of them")
-    func workers() throws {
+    @Test func `a stop stops all workers`() throws {
         let server = try TestServer(
             .forTests {
                 $0.workers = 4

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Time
 
-/// A disk whose syncs end when a test says so.
+/// A disk whose syncs complete when a test calls `finish`.
 private final class SlowDisk: Sendable {
     private let waiting = Monitor<[@Sendable (Bool) -> Void]>([])
 
@@ -24,7 +24,7 @@ private final class SlowDisk: Sendable {
     }
 }
 
-@Suite("A response whose event must be on the disk", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct SyncTests {
     private let disk = SlowDisk()
 
@@ -32,7 +32,8 @@ struct SyncTests {
         try TestServer(options, synchronize: disk.synchronize)
     }
 
-    @Test func `waits for the sync, and lets the other clients of its worker not wait`() throws {
+    @Test
+    func `a response that waits for a sync does not delay other clients of its worker`() throws {
         let server = try server()
         let (client, other) = (try server.client(), try server.client())
         try client.send(.get("/synced") + .get("/hello"))
@@ -41,14 +42,14 @@ struct SyncTests {
             try other.send(.get("/audited"))
             #expect(try other.response().content == "audited")
         }
-        // Nothing of it has left, and what came after it was not handled.
+        // None of it was sent, and the next request was not handled.
         #expect(server.events.count("handle /hello") == 0)
         disk.finish()
         #expect(try client.response().content == "synced")
         #expect(try client.response().content == "hello")
     }
 
-    @Test func `is taken back if the sync fails`() throws {
+    @Test func `a response is replaced by 503 if its sync fails`() throws {
         let server = try server()
         let client = try server.client()
         try client.send(.get("/synced"))
@@ -60,9 +61,9 @@ struct SyncTests {
         #expect(try client.untilEnd() == "")
     }
 
-    @Test func `is refused if too many wait, but a refusal is sent`() throws {
+    @Test func `a grant is refused if too many wait for a sync, but a refusal is sent`() throws {
         let server = try server(.forTests { $0.maximumConnections = 16 })
-        // Refusals take no room from what grants something.
+        // Waiting refusals do not count against responses that grant something.
         let refused = try (0..<2).map { _ in try server.client() }
         for client in refused { try client.send(.get("/refused")) }
         #expect(eventually { server.events.count("handle /refused") == 2 })
@@ -78,7 +79,7 @@ struct SyncTests {
         disk.finish()
         for client in refused { #expect(try client.response().content == "refused") }
         for client in held { #expect(try client.response().content == "synced") }
-        // There is room again.
+        // Another response can wait again.
         let last = try server.client()
         try last.send(.get("/synced"))
         #expect(eventually { disk.count == 1 })
@@ -86,7 +87,7 @@ struct SyncTests {
         #expect(try last.response().content == "synced")
     }
 
-    @Test func `is taken back if the sync fails, although its line is written already`() throws {
+    @Test func `a response is replaced if its sync fails, although its event is written`() throws {
         let response = Response(.ok, json: []).synced.alreadyCommitted
         let server = try TestServer(
             synchronize: disk.synchronize,
@@ -98,7 +99,7 @@ struct SyncTests {
         #expect(try client.response().status == 503)
     }
 
-    @Test func `is sent although its network is to make room meanwhile`() throws {
+    @Test func `a response that waits for a sync is not evicted`() throws {
         let server = try server(.forTests { $0.maximumConnections = 16 })
         let held = try (0..<2).map { _ in try server.client(from: "127.8.0.1") }
         for client in held { try client.send(.get("/synced") + "GET /h") }
@@ -109,16 +110,16 @@ struct SyncTests {
             #expect(try client.response().content == "hello")
             return client
         }
-        let newcomer = try server.client(from: "127.10.0.1")
-        try newcomer.send(.get("/hello"))
-        #expect(!newcomer.hasReceived(within: 20))
+        let newClient = try server.client(from: "127.10.0.1")
+        try newClient.send(.get("/hello"))
+        #expect(!newClient.hasReceived(within: 20))
         disk.finish()
         for client in held { #expect(try client.response().content == "synced") }
-        #expect(try newcomer.response().content == "hello")
+        #expect(try newClient.response().content == "hello")
         withExtendedLifetime(others) {}
     }
 
-    @Test func `leaves room for others when its client goes`() throws {
+    @Test func `a client that disconnects while its response waits is no longer counted`() throws {
         let server = try server(.forTests { $0.maximumConnections = 8 })
         for round in 1...3 {
             let client = try server.client()
@@ -134,7 +135,7 @@ struct SyncTests {
         #expect(try client.response().content == "synced")
     }
 
-    @Test func `is awaited by a stop`() throws {
+    @Test func `a stop waits for the sync of a response`() throws {
         let server = try server(.forTests { $0.drainTimeout = .seconds(60) })
         let client = try server.client()
         try client.send(.get("/synced"))
@@ -144,7 +145,7 @@ struct SyncTests {
             let stopped = server.server.stop()
             isClean.withLock { $0 = stopped }
         }
-        // It stops once it takes no connections.
+        // The stop has begun once connections are refused.
         while let client = try? server.client() { client.close() }
         disk.finish()
         #expect(try client.response().content == "synced")

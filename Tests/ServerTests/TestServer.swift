@@ -4,17 +4,17 @@ import Server
 import TestSupport
 import Time
 
-/// A server on a port or a socket of its own, with what its hooks were told.
+/// A server on a free port or a socket of its own, with a record of its hooks' calls.
 final class TestServer: Sendable {
-    /// What happened, in order: `handle /path`, `commit`, `refuse reason status id`.
+    /// The events in order: `handle /path`, `commit`, `refuse reason status id`.
     let events: Events
     let server: HTTPServer
 
     var port: UInt16 { server.address.port }
 
     /// - Parameters:
-    ///   - commit: what the hook of this name says; called after the event is noted.
-    ///   - routes: beside those that every test server has, see `commonRoutes`.
+    ///   - commit: Returns the result of the hook; called after the event is recorded.
+    ///   - routes: Adds routes to those of `commonRoutes`.
     init(
         _ options: ServerOptions = .forTests, commit: @escaping @Sendable () -> Bool = { true },
         synchronize: @escaping @Sendable (@escaping @Sendable (Bool) -> Void) -> Void = {
@@ -48,9 +48,23 @@ final class TestServer: Sendable {
         server.start()
     }
 
+    /// A server whose commits can be paused.
+    static func pausable(
+        _ options: ServerOptions = .forTests
+    ) throws -> (server: TestServer, pause: CommitPause) {
+        let pause = CommitPause()
+        let server = try TestServer(
+            options,
+            commit: {
+                pause.pass()
+                return true
+            })
+        return (server, pause)
+    }
+
     deinit { server.stop() }
 
-    /// Whether all workers have taken them; with the patience of a test.
+    /// Whether all workers have taken the update, within the test's timeout.
     @discardableResult
     func replace(routes: RouteTable, options: ServerOptions) -> Bool {
         server.replace(routes: routes, options: options, within: TestScale.timeout)
@@ -61,12 +75,12 @@ final class TestServer: Sendable {
         return try Client(port: port, receiveBuffer: receiveBuffer, from: source)
     }
 
-    /// - `GET /hello` and `GET /other`: their names;
-    /// - `GET /audited`: the same, with a line in the security log;
-    /// - `GET /synced` and `GET /refused`: 200 and 401 whose line has to be on the disk;
-    /// - `GET /large`: 64 KiB;
-    /// - `GET /client`: where the request comes from;
-    /// - `POST /echo`: the request's content.
+    /// - `GET /hello` and `GET /other` return their names.
+    /// - `GET /audited` does the same, and is held until its event is committed.
+    /// - `GET /synced` and `GET /refused` return 200 and 401, held until their event is on disk.
+    /// - `GET /large` returns 64 KiB.
+    /// - `GET /client` returns the client's address.
+    /// - `POST /echo` returns the request's content.
     static func commonRoutes(_ router: inout Router) {
         for name in ["hello", "other"] {
             let response = Response(.ok, json: Array(name.utf8))
@@ -85,7 +99,7 @@ final class TestServer: Sendable {
     }
 }
 
-/// A list that several threads write.
+/// A list that several threads append to.
 final class Events: Sendable {
     private let list = Monitor<[String]>([])
 
@@ -97,7 +111,8 @@ final class Events: Sendable {
 }
 
 extension ServerOptions {
-    /// A port that the system chooses, and a short wait for connections that a test leaves behind.
+    /// A port that the system chooses, and a short drain time for connections that a test leaves
+    /// open.
     static var forTests: ServerOptions {
         var options = ServerOptions()
         options.address = .loopback(port: 0)
@@ -113,7 +128,7 @@ extension ServerOptions {
 }
 
 extension String {
-    /// What `GET /large` answers.
+    /// The content of `GET /large`.
     static let large = String(repeating: "0123456789abcdef", count: 4096)
 
     static func get(_ path: String, _ id: String = "id", _ fields: String = "") -> String {
@@ -121,7 +136,8 @@ extension String {
     }
 
     static func post(_ path: String, _ content: String) -> String {
-        "POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: \(content.utf8.count)\r\n\r\n\(content)"
+        "POST \(path) HTTP/1.1\r\nHost: h\r\n"
+            + "Content-Length: \(content.utf8.count)\r\n\r\n\(content)"
     }
 }
 

@@ -4,21 +4,19 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("A client that takes its time", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct TimeoutTests {
     private func server(_ change: (inout ServerOptions) -> Void) throws -> TestServer {
         try TestServer(.forTests(change))
     }
 
-    @Test("and says nothing is let go without a word")
-    func silent() throws {
+    @Test func `a client that sends nothing is closed without a response`() throws {
         let server = try server { $0.headTimeout = TimeAmount(milliseconds: 100) }
         #expect(try server.client().untilEnd() == "")
         #expect(server.events.all == [])
     }
 
-    @Test("cannot put the end off with an empty line either")
-    func emptyLine() throws {
+    @Test(.tags(.timing)) func `an empty line does not extend the head timeout`() throws {
         let server = try server {
             $0.headTimeout = TimeAmount(milliseconds: 100)
             $0.idleTimeout = .seconds(600)
@@ -29,8 +27,7 @@ struct TimeoutTests {
         #expect(server.server.statistics.timeouts.head == 1)
     }
 
-    @Test("with its head is refused")
-    func head() throws {
+    @Test(.tags(.timing)) func `an incomplete head is rejected after the head timeout`() throws {
         let server = try server { $0.headTimeout = TimeAmount(milliseconds: 100) }
         let client = try server.client()
         try client.send("GET /hello HTTP/1.1\r\nHost:")
@@ -44,14 +41,13 @@ struct TimeoutTests {
             ])
     }
 
-    @Test("cannot put the end off with another byte")
-    func trickle() throws {
+    @Test(.tags(.timing)) func `further bytes do not extend the head timeout`() throws {
         let server = try server { $0.headTimeout = TimeAmount(milliseconds: 200) }
         let start = MonotonicTime.now
         let client = try server.client()
         try client.send("GET /hello HTTP/1.1\r\nHost: h\r\nX: ")
         var count = 0
-        // A byte every 20 ms; each would be in time if it counted from the one before.
+        // A byte every 20 ms; each would be in time if the timeout counted from the previous byte.
         while !client.hasReceived(within: 20), count < 500 {
             try client.send("x")
             count += 1
@@ -61,8 +57,7 @@ struct TimeoutTests {
         #expect(count < 100)
     }
 
-    @Test("with its content is refused, after another time than with its head")
-    func body() throws {
+    @Test func `an incomplete body is rejected after the body timeout`() throws {
         let server = try server {
             $0.headTimeout = .seconds(60)
             $0.bodyTimeout = TimeAmount(milliseconds: 100)
@@ -76,8 +71,7 @@ struct TimeoutTests {
             server.events.all.first == "refuse body_timeout 408 \(response["X-Request-Id"]!)")
     }
 
-    @Test("between two requests is let go without a word")
-    func idle() throws {
+    @Test func `an idle connection is closed without a response after the idle timeout`() throws {
         let server = try server {
             $0.headTimeout = .seconds(60)
             $0.idleTimeout = TimeAmount(milliseconds: 100)
@@ -89,9 +83,8 @@ struct TimeoutTests {
         #expect(server.events.all == ["handle /hello", "commit"])
     }
 
-    @Test(
-        "with the second request has the time of a head for it, not what is left of the idle time")
-    func secondHead() throws {
+    @Test(.tags(.timing))
+    func `the second head has the head timeout, not the rest of the idle timeout`() throws {
         let server = try server {
             $0.headTimeout = TimeAmount(milliseconds: 100)
             $0.idleTimeout = .seconds(60)
@@ -102,8 +95,7 @@ struct TimeoutTests {
         #expect(try client.response().status == 408)
     }
 
-    @Test("to take its answers is cut off, and held nobody up")
-    func write() throws {
+    @Test func `a client that does not read is cut off and delays no other`() throws {
         let server = try server {
             $0.writeTimeout = TimeAmount(milliseconds: 150)
             $0.maximumConnections = 1
@@ -111,20 +103,19 @@ struct TimeoutTests {
         let client = try server.client(receiveBuffer: 4096)
         try client.send(String(repeating: .get("/large"), count: 200))
         #expect(client.hasReceived(within: 20_000))
-        // There is room for another client only once this one is gone.
+        // Another client is served only after this one is closed.
         var isServed = false
         while !isServed {
             let other = try server.client()
             try other.send(.get("/hello"))
-            // A reset: it was refused before it had asked.
+            // A reset: the connection was rejected before its request.
             isServed = (try? other.response().status) == 200
         }
         let received = (try? client.untilEnd()) ?? ""
         #expect(received.utf8.count < 200 * String.large.utf8.count)
     }
 
-    @Test("does not cost others theirs")
-    func others() throws {
+    @Test(.tags(.timing)) func `a slow client does not use up the time of others`() throws {
         let server = try server { $0.headTimeout = TimeAmount(milliseconds: 500) }
         let (slow, quick) = (try server.client(), try server.client())
         try slow.send("GET /hel")

@@ -4,12 +4,11 @@ import Server
 import TestSupport
 import Testing
 
-@Suite("A server behind a proxy", .blocking)
+@Suite(.blocking)
 struct TrustedProxyTests {
     private static let fields = "X-Forwarded-For: 6.6.6.6, 192.0.2.1\r\n"
 
-    @Test("knows its clients from what a trusted proxy says")
-    func trusted() throws {
+    @Test func `the client is the address that a trusted proxy forwards`() throws {
         let proxies = try TrustedProxies(parsing: ["127.0.0.0/8"])
         let server = try TestServer(.forTests { $0.trustedProxies = proxies })
         let client = try server.client()
@@ -19,8 +18,7 @@ struct TrustedProxyTests {
         #expect(try client.response().content == "127.0.0.1")
     }
 
-    @Test("tells its log who found no room to wait")
-    func busy() throws {
+    @Test func `a request rejected as busy is reported with its forwarded address`() throws {
         var options = ServerOptions.forTests
         options.trustedProxies = try TrustedProxies(parsing: ["127.0.0.1"])
         options.cpuBoundWork.maximumConcurrent = 1
@@ -29,7 +27,7 @@ struct TrustedProxyTests {
         var router = Router()
         router.on(
             .get, "/slow",
-            inTwoSteps: slowly { _ in
+            inTwoSteps: offloading { _ in
                 gate.pass()
                 return Response(.ok)
             })
@@ -49,7 +47,7 @@ struct TrustedProxyTests {
         #expect(gate.waitForArrival())
         try clients[1].send(.get("/slow", "id", Self.fields))
         #expect(try clients[1].response().status == 503)
-        // Of half a request nothing is believed.
+        // The fields of an invalid request are not trusted.
         try clients[2].send("GET / HTTP/1.1\r\n\(Self.fields)nonsense\r\n\r\n")
         #expect(try clients[2].response().status == 400)
         gate.open()
@@ -57,8 +55,7 @@ struct TrustedProxyTests {
         #expect(refused.withLock { $0 } == ["busy 192.0.2.1", "bad_field 127.0.0.1"])
     }
 
-    @Test("does not take a stranger's word")
-    func stranger() throws {
+    @Test func `forwarding fields of an untrusted peer are ignored`() throws {
         let proxies = try TrustedProxies(parsing: ["10.0.0.0/8", "::1"])
         for options in [.forTests, ServerOptions.forTests { $0.trustedProxies = proxies }] {
             let server = try TestServer(options)

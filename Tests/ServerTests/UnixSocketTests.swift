@@ -13,7 +13,7 @@ extension ServerOptions {
     }
 }
 
-/// A socket without a server of ours behind it.
+/// A socket that no server of this program owns.
 private final class BareSocket {
     private let descriptor: CInt
 
@@ -34,7 +34,7 @@ private final class BareSocket {
     deinit { close(descriptor) }
 }
 
-@Suite("A server on a Unix domain socket", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct UnixSocketTests {
     private let folder: TemporaryFolder
     private let path: String
@@ -44,8 +44,7 @@ struct UnixSocketTests {
         path = folder.path("s")
     }
 
-    @Test("serves as one on a port does")
-    func serves() throws {
+    @Test func `a server on a Unix domain socket serves like one on a port`() throws {
         let server = try TestServer(.on(path))
         let client = try server.client()
         try client.send(.get("/hello") + .get("/large") + .post("/echo", "x") + .get("/nothing"))
@@ -57,8 +56,7 @@ struct UnixSocketTests {
         #expect(try client.untilEnd() == "")
     }
 
-    @Test("calls its clients `unix`, in requests and in refusals")
-    func client() throws {
+    @Test func `clients of a Unix domain socket have the address unix`() throws {
         let refusedTo = Events()
         var router = Router()
         TestServer.commonRoutes(&router)
@@ -76,8 +74,7 @@ struct UnixSocketTests {
         server.stop()
     }
 
-    @Test("serves all its clients, however many workers were asked for")
-    func workers() throws {
+    @Test func `a Unix domain socket serves all clients with any number of workers`() throws {
         var options = ServerOptions.on(path)
         options.workers = 4
         let server = try TestServer(options)
@@ -86,8 +83,7 @@ struct UnixSocketTests {
         for client in clients { #expect(try client.response().content == "123456") }
     }
 
-    @Test("keeps to its limits and timeouts")
-    func limits() throws {
+    @Test func `limits and timeouts apply on a Unix domain socket`() throws {
         var options = ServerOptions.on(path)
         options.limits = Conversation.Limits(body: 3)
         options.idleTimeout = TimeAmount(milliseconds: 1)
@@ -100,15 +96,13 @@ struct UnixSocketTests {
         #expect(try idle.untilEnd() == "")
     }
 
-    @Test("has a file that only its user can connect to")
-    func permissions() throws {
+    @Test func `the socket file is accessible to its user only`() throws {
         let server = try TestServer(.on(path))
         #expect(try SystemFileSystem().status(of: path).mode == S_IFSOCK | 0o600)
         server.server.stop()
     }
 
-    @Test("removes its file when it stops, and serves what was begun")
-    func stop() throws {
+    @Test func `a stop removes the socket file and ends open connections`() throws {
         let server = try TestServer(.on(path))
         let client = try server.client()
         try client.send(.get("/hello"))
@@ -120,8 +114,7 @@ struct UnixSocketTests {
         _ = try TestServer(.on(path)).client()
     }
 
-    @Test("removes its file if it never started")
-    func neverStarted() throws {
+    @Test func `a server that never started removes its socket file`() throws {
         do {
             _ = try HTTPServer(
                 .on(path), routes: Router().routes(),
@@ -131,8 +124,7 @@ struct UnixSocketTests {
         #expect(folder.allNames == [])
     }
 
-    @Test("takes the place of a server that is dead")
-    func stale() throws {
+    @Test func `the socket of a server that no longer runs is replaced`() throws {
         do { _ = try BareSocket(path, backlog: 1) }
         do { _ = try BareSocket(folder.path("never listened")) }
         #expect(folder.allNames.count == 2)
@@ -144,8 +136,7 @@ struct UnixSocketTests {
         }
     }
 
-    @Test("leaves a server alone that lives")
-    func live() throws {
+    @Test func `the socket of a running server is not replaced`() throws {
         let server = try TestServer(.on(path))
         #expect(throws: Errno.addressInUse) { try TestServer(.on(path)) }
         let client = try server.client()
@@ -153,8 +144,7 @@ struct UnixSocketTests {
         #expect(try client.response().content == "hello")
     }
 
-    @Test("leaves a server alone whose queue is full, and one that is not ours at all")
-    func liveOthers() throws {
+    @Test func `a socket with a full queue or of another type is not replaced`() throws {
         let full = try BareSocket(path, backlog: 0)
         let waiting = try Client(socket: path)
         #expect(throws: Errno.addressInUse) { try TestServer(.on(path)) }
@@ -164,8 +154,7 @@ struct UnixSocketTests {
         #expect(folder.allNames == ["datagrams", "s"])
     }
 
-    @Test("leaves alone whatever else has its name")
-    func otherFiles() throws {
+    @Test func `another kind of file at the path is not replaced`() throws {
         try folder.file("file", "content")
         symlink("nowhere", folder.path("link"))
         do { _ = try BareSocket(folder.path("dead"), backlog: 1) }
@@ -180,8 +169,7 @@ struct UnixSocketTests {
         #expect(try folder.content("file") == "content")
     }
 
-    @Test("leaves alone what has taken its name when it stops")
-    func replaced() throws {
+    @Test func `a stop does not remove a file that has replaced its socket`() throws {
         let server = try TestServer(.on(path))
         unlink(path)
         let second = try TestServer(.on(path))
@@ -190,8 +178,7 @@ struct UnixSocketTests {
         _ = try second.client()
     }
 
-    @Test("needs a path that fits, in a folder that is there")
-    func paths() throws {
+    @Test func `a socket path must fit into an address, in an existing folder`() throws {
         let fitting = folder.path(String(repeating: "x", count: 106 - folder.path.utf8.count))
         #expect(fitting.utf8.count == SocketAddress.longestPath)
         _ = try TestServer(.on(fitting))
@@ -205,8 +192,7 @@ struct UnixSocketTests {
         }
     }
 
-    @Test("tells an operator what is wrong")
-    func sentences() {
+    @Test func `a failure to listen is described for an operator`() {
         let address = SocketAddress.unix(path: String(repeating: "x", count: 110))
         #expect(
             address.sentence(for: .fileNameTooLong).hasSuffix(
@@ -216,15 +202,14 @@ struct UnixSocketTests {
                 == "cannot listen on run/s: another server is listening there")
         #expect(
             SocketAddress.unix(path: "run/s").sentence(for: .notSocket)
-                == "cannot listen on run/s: something that is not a socket has this name; it was "
-                + "left as it is")
+                == "cannot listen on run/s: the file at this path is not a socket; "
+                + "remove it or use another path")
         #expect(
             SocketAddress("::1", port: 80)!.sentence(for: .permissionDenied)
                 == "cannot listen on [::1]:80: Permission denied")
     }
 
-    @Test("of two that start at once on a dead one's path one serves, and its file stays")
-    func race() throws {
+    @Test func `only one of several servers that start at once on a stale socket serves`() throws {
         for _ in 0..<TestScale.rounds(20, long: 500) {
             do { _ = try BareSocket(path, backlog: 1) }
             let (started, path) = (Monitor<[TestServer]>([]), path)

@@ -1,32 +1,34 @@
 import Time
 
-/// What a log has to say of its own file, until the other log takes it over.
+/// The events of one log about its own file, on their way to the other log.
 ///
-/// None of it is budgeted, and clients can cause some of it: a flood and a slow disk make lines that find
-/// no room, again and again. So at most four of one event go over in a minute. Those past that are
-/// merged: one line at the end of the minute has the newest of them, and says how many there were.
+/// These events have no byte budget, and clients can cause some of them: a flood together with a
+/// slow disk drops lines again and again. So at most four lines a minute are passed on for each
+/// event name. The others are merged: one line at the end of the minute has the newest event and
+/// the number of those merged.
 struct FileReports {
-    /// Of one event in a minute.
+    /// Lines of one event name a minute.
     static let mostInMinute = 4
-    /// Events at WARNING and above that a log has about its file: five. Others share the last place.
+    /// A log has five events about its file at WARNING and above. Further names would share the
+    /// last entry.
     private static let mostKinds = 8
     private static let minute = TimeAmount.seconds(60)
 
     struct Report {
         var event: any LogEvent
-        /// Events of this name that have no line of their own; this one counts as the first.
+        /// Events of this name that were merged into this one, itself not counted.
         var suppressed: Int64 = 0
     }
 
     private struct Kind {
         let name: UInt64
-        /// When the minute began, and the lines since then.
+        /// When the current minute began, and the lines since then.
         var began: MonotonicTime
         var lines = 0
-        /// What waits for the next minute.
+        /// The merged event for the next minute.
         var held: Report?
 
-        mutating func hasRoom(at now: MonotonicTime) -> Bool {
+        mutating func isWithinLimit(at now: MonotonicTime) -> Bool {
             if now >= began + FileReports.minute { (began, lines) = (now, 0) }
             return lines < FileReports.mostInMinute
         }
@@ -38,7 +40,7 @@ struct FileReports {
     mutating func add(_ event: any LogEvent, at now: MonotonicTime) {
         let name = SuppressedLines.hash(event.name)
         let index = kinds.firstIndex { $0.name == name } ?? addKind(name, at: now)
-        if kinds[index].held == nil, kinds[index].hasRoom(at: now) {
+        if kinds[index].held == nil, kinds[index].isWithinLimit(at: now) {
             kinds[index].lines += 1
             ready.append(Report(event: event))
         } else if let held = kinds[index].held {
@@ -55,18 +57,18 @@ struct FileReports {
     }
 
     private static func merge(_ held: Report, _ event: any LogEvent) -> Report {
-        // Their numbers add up.
+        // The counts of dropped lines add up.
         if let first = held.event as? LogDropped, let second = event as? LogDropped {
             return Report(event: LogDropped(dropped: first.dropped + second.dropped))
         }
         return Report(event: event, suppressed: held.suppressed + 1)
     }
 
-    /// What may be recorded now, in order.
-    /// - Parameter all: also what is held, because nothing comes after it.
+    /// The events that may be recorded now, in order.
+    /// - Parameter all: Also those that are held for the next minute; for the stop of the log.
     mutating func take(at now: MonotonicTime, all: Bool) -> [Report] {
         for index in kinds.indices {
-            guard let held = kinds[index].held, all || kinds[index].hasRoom(at: now) else {
+            guard let held = kinds[index].held, all || kinds[index].isWithinLimit(at: now) else {
                 continue
             }
             kinds[index].lines += 1

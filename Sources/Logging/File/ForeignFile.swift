@@ -1,11 +1,12 @@
 import Glibc
 import POSIX
 
-/// Takes bytes that no server wrote out of the log's place: they go to `app.log.foreign.1`, `.2`
-/// and so on, where an operator can read them and no server seals them.
+/// Removes bytes that no server wrote from the log: they go to `app.log.foreign.1`, `.2` and so on,
+/// where an operator can read them and no server seals them.
 enum ForeignFile {
-    /// Renames what is at the path, whatever it is.
-    /// - Returns: the new name, without its folder.
+    /// Renames the file at the path, whatever its type.
+    /// - Returns: The new name, without its folder.
+    /// - Throws: The error of listing the folder or of rename(2).
     static func moveAside(
         _ path: String, of log: String, _ fileSystem: any FileSystem
     ) throws(Errno) -> String {
@@ -15,8 +16,11 @@ enum ForeignFile {
     }
 
     /// Copies the end of the log's file to a new file, and then cuts it off the log. A process that
-    /// dies in between leaves both; the next start repeats it.
-    /// - Returns: the new file's name, without its folder.
+    /// dies in between leaves both; the next start repeats the move.
+    /// - Parameter offset: The first byte to move.
+    /// - Returns: The new file's name, without its folder.
+    /// - Throws: The error of the failed system call; `.wouldBlock` if another file is at the path
+    ///   by then.
     static func moveEnd(
         of log: String, from offset: Int, _ fileSystem: any FileSystem
     ) throws(Errno) -> String {
@@ -59,7 +63,8 @@ enum ForeignFile {
         }
     }
 
-    /// Behind the highest number in the folder: what was moved aside before is not replaced.
+    /// One above the highest number in the folder, so that no file moved aside earlier is
+    /// overwritten.
     private static func unusedPath(
         of log: String, _ fileSystem: any FileSystem
     ) throws(Errno) -> String {

@@ -1,16 +1,19 @@
 import Glibc
 import POSIX
 
-/// Whether a file that stands where a log is to be can be one: a log is renamed, cut and in the end
-/// removed, and nobody's notes or keys must be.
+/// Guards against a wrong log path in the configuration. The logger renames, truncates and
+/// eventually removes its file, so it must not adopt notes or keys. A file is accepted if one of
+/// these holds:
 ///
-/// A log begins with a time in one of the three spellings, whoever wrote it. What a crash or a cut
-/// leaves of a first line is a beginning of that. A file that is called `.log` is meant to be one,
-/// whatever stands in it: that is sealed as found. And a log of another name whose first lines are no
-/// lines at all (the zeros that a power failure leaves, or something put in) is known by the state or
-/// the lock beside it.
+/// - It begins with a time in one of the three formats, or with the start of one: a crash or a
+///   truncation can leave an incomplete first line. An empty file is accepted for the same reason.
+/// - Its name ends in `.log`, whatever it contains. Its content is then sealed as found.
+/// - A state or lock file of ours is beside it. This recognizes a log of another name whose first
+///   lines are unreadable, such as the zeros after a power failure or inserted text.
 package enum LogFileSignature {
-    /// - Throws: why the file cannot be read; one that is not there, or no regular file, is no obstacle.
+    /// Whether the file at the path may be used as a log. True if there is no file, or no regular
+    /// file: opening it reports that.
+    /// - Throws: Why the file cannot be read.
     package static func isLog(_ path: String) throws(Errno) -> Bool {
         do throws(Errno) {
             let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
@@ -25,17 +28,18 @@ package enum LogFileSignature {
         }
         if path.hasSuffix(".log") { return true }
         if (try? LogState.isState(LogState.path(of: path))) ?? false { return true }
-        // Where there are no seals, there is no state. The lock is made only for what was a log.
+        // A log without seals has no state file. The lock file is created only for an accepted log.
         return (try? FileStatus(path: LogFileNames.companion(of: path, "lock")))?.isRegularFile
             ?? false
     }
 
-    /// - Parameter beginning: of a file, at least its first 40 bytes if it has so many.
+    /// Whether these bytes begin like a log.
+    /// - Parameter beginning: The first 40 bytes of a file, or all of a shorter one.
     static func isLog(_ beginning: Span<UInt8>) -> Bool {
         forms.contains { form in
             for index in 0..<min(beginning.count, form.count) {
                 let byte = beginning[index]
-                // A line that was torn, and closed by the next start.
+                // An incomplete line that the next start has ended.
                 if byte == UInt8(ascii: "\n") { return index > 0 }
                 let isDigit = byte &- UInt8(ascii: "0") < 10
                 guard form[index] == UInt8(ascii: "0") ? isDigit : byte == form[index] else {
@@ -46,7 +50,7 @@ package enum LogFileSignature {
         }
     }
 
-    /// The format of a file's first line; nil for what is no whole beginning of a line.
+    /// The format of a file's first line; nil if the line does not begin with a complete timestamp.
     static func format(_ line: Span<UInt8>) -> LogFormat? {
         guard let first = line.count > 0 ? line[0] : nil else { return nil }
         let format = LogFormat(lineBeginningWith: first)
@@ -54,7 +58,7 @@ package enum LogFileSignature {
         return line.count >= form.count && isLog(line.extracting(0..<form.count)) ? format : nil
     }
 
-    /// A zero is any digit.
+    /// The beginning of a line in each format; `0` matches any digit.
     private static let forms = [
         "0000-00-00T00:00:00.000Z | ", "{\"time\":\"0000-00-00T00:00:00.000Z\",\"level\":",
         "time=0000-00-00T00:00:00.000Z level=",

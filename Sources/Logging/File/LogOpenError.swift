@@ -3,12 +3,12 @@ import POSIX
 /// Why a log cannot be opened.
 package enum LogOpenError: Error, Equatable {
     case failed(Errno)
-    /// What is at the path is not a regular file; its kind, in words.
+    /// There is no regular file at the path, but this kind of file, such as `a pipe`.
     case isNotRegular(String)
-    /// There is a file, and it is no log.
+    /// The file exists and is not a log.
     case isNoLog
-    /// Another process has it; its number, if it can be told.
+    /// Another process uses the log; its process ID, if known.
     case inUse(by: Int32?)
-    /// It is the audit log that cannot be.
+    /// The audit log cannot be opened.
     indirect case audit(LogOpenError)
 }

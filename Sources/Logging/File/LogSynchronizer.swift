@@ -1,18 +1,18 @@
 import Dispatch
 import POSIX
 
-/// Has the log put on the disk beside the threads that write it: one sync at a time, which serves
-/// all who waited when it began.
+/// Syncs the log to disk apart from the threads that write it. One sync runs at a time, and serves
+/// all callers that were waiting when it began.
 final class LogSynchronizer: Sendable {
-    /// What a sync has done.
+    /// The result of one sync.
     enum Result: Sendable {
-        /// So many lines since the start are on the disk.
+        /// The number of lines on disk, counted since the start.
         case onDisk(UInt64)
         case failed(Errno)
     }
 
     struct Waiter: Sendable {
-        /// The number of lines that have to be on the disk.
+        /// The number of lines, counted since the start, that must be on disk.
         let target: UInt64
         let done: @Sendable (Logger.CommitResult) -> Void
     }
@@ -23,31 +23,32 @@ final class LogSynchronizer: Sendable {
         var isRunning = false
     }
 
-    /// Has a size: a value without one would have the address of the lock's own fields, and the
-    /// thread sanitizer takes the two for one.
+    /// Has a stored property because an empty value would share the address of the lock's own
+    /// fields, and the thread sanitizer would take the two for one.
     private struct DiskTurn {
         var count = 0
     }
 
     private let state = Monitor(State())
-    /// Held during a sync, also by the one that nobody waits for.
+    /// Held during a sync, also during the regular one that has no waiters.
     private let disk = Monitor(DiskTurn())
     private let queue = DispatchQueue(label: "gatehouse.log.sync")
 
-    /// Begins a sync unless one is under way; then another follows it. Returns at once.
+    /// Starts a sync unless one is running; then another follows it. Returns at once.
     /// - Parameters:
-    ///   - waiter: who is told.
-    ///   - synchronize: called on a thread of its own.
+    ///   - waiter: Called when its lines are on disk, or with the error.
+    ///   - synchronize: Does the sync; called on this type's own queue.
     func want(_ waiter: Waiter?, by synchronize: @escaping @Sendable () -> Result) {
-        let begins = state.withLock { state in
+        let mustStart = state.withLock { state in
             if let waiter { state.waiters.append(waiter) }
             state.isWanted = true
             defer { state.isRunning = true }
             return !state.isRunning
         }
-        if begins { queue.async { self.run(synchronize) } }
+        if mustStart { queue.async { self.run(synchronize) } }
     }
 
+    /// Runs `body` while no other sync runs.
     func oneAtATime<Result>(_ body: () -> Result) -> Result {
         disk.withLock { turn in
             turn.count &+= 1
@@ -71,7 +72,8 @@ final class LogSynchronizer: Sendable {
         }
     }
 
-    /// Those whose lines are on the disk; after a failure all, because each may try again.
+    /// Removes the waiters whose lines are on disk. After a failure these are all, because each may
+    /// try again.
     private func takeReady(_ result: Result) -> (ready: [Waiter], Logger.CommitResult) {
         state.withLock { state in
             switch result {

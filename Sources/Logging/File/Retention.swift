@@ -1,32 +1,35 @@
 import Time
 
-/// Which full files of a log need not stay. The oldest go first, and none stays behind one that goes.
+/// Selects the archives to remove. The oldest go first, and no archive older than a removed one is
+/// kept.
 struct Retention: Sendable, Equatable {
-    /// Files.
+    /// Archives to keep.
     var maximumFiles = 30
-    /// Since a file was last written; nil for ever.
+    /// Time since an archive was last written; nil for no limit.
     var maximumAge: TimeAmount?
-    /// Bytes of all files together, the one that is written counted as full; nil without end.
+    /// Bytes of all files together, with the current file counted at its maximum size; nil for no
+    /// limit.
     var maximumTotalSize: Int?
 
     struct FullFile: Sendable, Equatable {
         let number: Int
         /// Bytes.
         let size: Int
-        /// Milliseconds since 1970.
+        /// Last modification, in milliseconds since 1970-01-01 UTC.
         let modified: Int64
     }
 
     /// - Parameters:
-    ///   - files: from the oldest to the newest.
-    ///   - room: bytes for the file that is written.
-    /// - Returns: what goes, and why the last of it does.
+    ///   - files: The archives, the oldest first.
+    ///   - currentSize: Bytes to reserve for the current file.
+    /// - Returns: The archives to remove, and the limit that removes the last of them: `count`,
+    ///   `age` or `size`.
     func excess(
-        of files: [FullFile], besides room: Int, _ now: Timestamp
+        of files: [FullFile], besides currentSize: Int, _ now: Timestamp
     ) -> (files: ArraySlice<FullFile>, reason: StaticString?) {
         var count = 0
         var reason: StaticString?
-        var total = files.reduce(room) { $0 + $1.size }
+        var total = files.reduce(currentSize) { $0 + $1.size }
         while count < files.count {
             let file = files[count]
             if files.count - count > maximumFiles {

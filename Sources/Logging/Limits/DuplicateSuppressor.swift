@@ -1,15 +1,15 @@
 import POSIX
 import Time
 
-/// Which lines of refusals the log gets. Twenty of a kind a second are written for each network, four
-/// and sixteen times as many for the larger networks around it, and 1,000 for all together; the rest is
-/// counted, and one line a second for each kind says how many there were. So a client that is refused
-/// in a loop cannot fill the disk, nor bury what else happens.
+/// Limits the lines of refusals in the log. For each kind of line, a second has at most 20 lines of
+/// one network, 4 and 16 times as many of the larger networks around it, and 1,000 in total. The
+/// others are counted, and a summary line a second reports how many of each kind there were. So a
+/// client that is refused in a loop can neither fill the disk nor hide other events.
 struct DuplicateSuppressor {
-    /// Lines of one kind and address in a second; the same for one user.
+    /// Lines of one kind a second for one address or one user.
     private static let limit = 20
     private static let limitOfAll = 1000
-    /// Networks and users that are watched in one second.
+    /// Networks and users that are counted in one second.
     private static let capacity = 8192
 
     private struct Window {
@@ -20,23 +20,23 @@ struct DuplicateSuppressor {
     private var windows = FixedTable(capacity: Self.capacity, empty: Window())
     private(set) var suppressed = SuppressedLines()
 
-    /// Whether the line may be written.
+    /// Whether the line may be written. If so, it is counted in every window that it belongs to.
     mutating func admit(
         _ name: StaticString, _ source: LogSource, _ level: Level, _ area: Area, at now: Int64
     ) -> Bool {
         let kind = suppressed[suppressed.kind(name, source.reason, level, area)].hash
         let second = now / 1000
-        var places = InlineArray<5, Int>(repeating: 0)
+        var slots = InlineArray<5, Int>(repeating: 0)
         var count = 0
         func take(_ key: UInt64, _ limit: Int, _ windows: inout FixedTable<Window>) -> Bool {
-            // Where all places are in use in this second there are too many lines anyway.
-            let place = windows.place(of: LogSource.hash(kind, key), Window()) {
+            // If every slot is in use in this second, there are too many lines anyway.
+            let slot = windows.place(of: LogSource.hash(kind, key), Window()) {
                 $0.second == second ? nil : $0.second
             }
-            guard let place else { return false }
-            if windows[place].second != second { windows[place] = Window(second: second) }
-            guard windows[place].count < limit else { return false }
-            places[count] = place
+            guard let slot else { return false }
+            if windows[slot].second != second { windows[slot] = Window(second: second) }
+            guard windows[slot].count < limit else { return false }
+            slots[count] = slot
             count += 1
             return true
         }
@@ -54,10 +54,11 @@ struct DuplicateSuppressor {
                 }
             }
         }
-        for index in 0..<count { windows[places[index]].count += 1 }
+        for index in 0..<count { windows[slots[index]].count += 1 }
         return true
     }
 
+    /// Counts a line that is not written.
     mutating func add(
         _ name: StaticString, _ source: LogSource, _ level: Level, _ area: Area, at now: Int64
     ) {
@@ -65,13 +66,13 @@ struct DuplicateSuppressor {
         suppressed.add(kind, source, level, at: now)
     }
 
-    /// The summary of a kind whose second is over; nil if there is none left.
+    /// The next summary of a kind whose second is over; nil if there is none.
     mutating func takeSummary(at now: Int64) -> LinesSuppressed? {
         suppressed.due { since, _ in since / 1000 != now / 1000 }
             .map { suppressed.take($0, at: now) }
     }
 
-    /// A summary whether or not its second is over, because nothing comes after it.
+    /// The next summary, whether or not its second is over; for the stop of the log.
     mutating func takeLastSummary(at now: Int64) -> LinesSuppressed? {
         suppressed.due { _, _ in true }.map { suppressed.take($0, at: now) }
     }

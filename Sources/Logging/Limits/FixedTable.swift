@@ -1,12 +1,13 @@
-/// A table of fixed size from 64-bit hashes to values, so that no client decides how much memory the
-/// log takes.
+/// A table of fixed size from 64-bit hashes to values, so that clients cannot make the log use more
+/// memory.
 ///
-/// A key has four places, and takes the one whose value is worth least when all four are in use. The
-/// caller hashes with a seed of this process: no client can choose keys that share their places.
+/// The table is 4-way set-associative. A new key replaces the entry with the lowest worth if all
+/// four slots of its set are in use. Callers must hash with a seed of this process, so that no
+/// client can choose keys of the same set.
 struct FixedTable<Value> {
     private static var ways: Int { 4 }
 
-    /// 0 for a place that is not in use; no hash is 0.
+    /// 0 for an unused slot; no hash is 0.
     private var keys: [UInt64]
     private(set) var values: [Value]
 
@@ -21,9 +22,10 @@ struct FixedTable<Value> {
         places(of: key).first { keys[$0] == key }
     }
 
-    /// The place of the key, which gets `value` if it had none.
-    /// - Parameter worth: what is lost with a value; nil for one that has to stay.
-    /// - Returns: nil if all four places have values that have to stay.
+    /// The slot of the key. A new key gets a slot with `value`.
+    /// - Parameter worth: The value of an entry, for choosing the one to replace; nil if it must be
+    ///   kept.
+    /// - Returns: Nil if all four slots of the set hold entries that must be kept.
     mutating func place(
         of key: UInt64, _ value: @autoclosure () -> Value, worth: (Value) -> Int64?
     ) -> Int? {
@@ -54,17 +56,17 @@ struct FixedTable<Value> {
     }
 }
 
-/// Which of some keys come for the first time in an hour. Past its capacity it forgets the oldest, and
-/// then takes one that it has seen for new.
+/// Tells which keys are the first of their kind within an hour. At capacity it forgets the oldest
+/// key, and would then report that key as first again.
 struct HourlySet {
     private static let hour: Int64 = 3600
 
-    /// When each key last counted as new, in seconds.
+    /// When each key last was the first, in seconds.
     private var table: FixedTable<Int64>
 
     init(capacity: Int) { table = FixedTable(capacity: capacity, empty: 0) }
 
-    /// - Parameter now: seconds of a monotonic clock.
+    /// - Parameter now: Seconds of a monotonic clock.
     mutating func isFirst(_ key: UInt64, at now: Int64) -> Bool {
         if let place = table.index(of: key) {
             if now - table[place] < Self.hour { return false }

@@ -1,28 +1,29 @@
-/// How many bytes of refusals and failures the audit log takes, so that no client can push older lines
-/// off the disk.
+/// Limits how many bytes of refusals and failures the audit log accepts, so that no client can push
+/// older lines out of retention.
 ///
-/// Lines that need no credentials share 1 MiB and 500 bytes a second, which four buckets divide, each
-/// for one use. Nothing else is charged for such a line, and each is charged in full before it is
-/// written; so in `t` seconds they are at most 1 MiB and 500 t bytes together:
+/// Lines that need no credentials share 1 MiB and 500 bytes a second. Four buckets divide this
+/// amount, each for one use. Such a line is charged to one of these buckets, in full and before it
+/// is written. So in `t` seconds these lines have at most 1 MiB and 500 t bytes together:
 ///
-/// | bucket | at once | a second | for |
+/// | bucket | burst | a second | for |
 /// | --- | --- | --- | --- |
-/// | `users` | 192 KiB | 100 | the first failure of each user in an hour, of each event |
+/// | `users` | 192 KiB | 100 | the first failure of each user in an hour, for each event |
 /// | `networks` | 256 KiB | 150 | the first 20 lines of each network in a minute |
 /// | `rest` | 512 KiB | 200 | all others |
-/// | `summaries` | 64 KiB | 50 | the lines that say how many were not written |
+/// | `summaries` | 64 KiB | 50 | the lines that report how many were not written |
 ///
-/// A line whose client has shown a user's token is charged to that user: 256 KiB and 100 bytes a second.
+/// A line whose client presented a user's token is charged to that user: 256 KiB and 100 bytes a
+/// second.
 ///
-/// Shares. In `networks` and `rest` a network may have spent at most as much as is left, weighed by its
-/// factor (the dynamic threshold of Choudhury and Hahne, 1998): one network that takes all it can
-/// leaves half, a /48 leaves a seventeenth, and a network that has spent nothing always finds room
-/// unless hundreds have taken their share. In `rest` the same holds for kinds, with the factor 8.
-/// What was spent counts half after ten minutes.
+/// Shares. In `networks` and `rest`, a network's usage may be at most what is left in the bucket,
+/// multiplied by the network's factor (the dynamic threshold of Choudhury and Hahne, 1998). So one
+/// network that takes all it can leaves half, and a /48 leaves a seventeenth. A network without
+/// usage is admitted unless hundreds have used their share. In `rest` the same holds for kinds of
+/// lines, with the factor 8. Usage counts half after ten minutes.
 struct LineBudget {
-    /// The longest line that is budgeted, with its time and line end.
+    /// Bytes of the longest budgeted line, with its time and line end. Longer lines are cut.
     static let maximumLine = 1024
-    /// Bytes at once, and bytes a second.
+    /// A bucket's capacity in bytes, and its rate in bytes a second.
     struct Part {
         let burst: Int
         let rate: Int
@@ -36,12 +37,12 @@ struct LineBudget {
     private static let networksPart = Part(burst: 256 << 10, rate: 150)
     private static let restPart = Part(burst: 512 << 10, rate: 200)
     private static let summariesPart = Part(burst: 64 << 10, rate: 50)
-    /// For all without credentials.
+    /// All lines without credentials together.
     static let ofAll = [usersPart, networksPart, restPart, summariesPart].reduce(
         Part(burst: 0, rate: 0)
     ) { Part(burst: $0.burst + $1.burst, rate: $0.rate + $1.rate) }
     static let ofUser = Part(burst: 256 << 10, rate: 100)
-    /// Lines of one address in a minute that are written in any case, as long as `networks` has room.
+    /// Lines of one address in a minute that are admitted as long as `networks` has bytes left.
     private static let firstLines = 20
     private static let kindFactor: Int64 = 8
     private static let networkCapacity = 4096
@@ -50,7 +51,8 @@ struct LineBudget {
     private static let minute: Int64 = 60_000
     private static let summaryDelay: Int64 = 10_000
 
-    /// What a line was charged to. It was charged for the longest line; `settle` corrects that.
+    /// The bucket that a line was charged to. It is charged for the longest line; `charge` corrects
+    /// that.
     enum Admission {
         case user(UInt64)
         case overflow
@@ -58,7 +60,7 @@ struct LineBudget {
         case networks
         case rest(kind: Int)
         case summary
-        /// To nothing: something else limits how many there are.
+        /// No bucket: another limit bounds these lines.
         case free
     }
 
@@ -75,12 +77,12 @@ struct LineBudget {
     private var summaries: TokenBucket
     private var spent: FixedTable<Network>
     private var ofUsers: FixedTable<TokenBucket>
-    /// For users who find no place among `ofUsers`, all together.
+    /// Shared by the users for whom `ofUsers` has no slot.
     private var overflow: TokenBucket
 
     private(set) var suppressed = SuppressedLines()
 
-    /// - Parameter now: milliseconds of a monotonic clock, as in all that follows.
+    /// - Parameter now: Milliseconds of a monotonic clock, as in all methods below.
     init(at now: Int64) {
         users = Self.usersPart.bucket(at: now)
         networks = Self.networksPart.bucket(at: now)
@@ -94,11 +96,11 @@ struct LineBudget {
 
     // MARK: Lines
 
-    /// Whether a line may be written; if not, it is counted.
+    /// Decides whether a line may be written; if not, it is counted as suppressed.
     /// - Parameters:
-    ///   - isFirstOfUser: it is this user's first failure of this name in an hour.
-    ///   - isReserved: only the reserved parts are open to it, because the log has had many of these
-    ///     already.
+    ///   - isFirstOfUser: It is this user's first failure with this event name in an hour.
+    ///   - isReserved: The log has suppressed this line; only `users` and `networks` may admit it.
+    /// - Returns: What the line is charged to; nil if it may not be written.
     mutating func admit(
         _ name: StaticString, _ source: LogSource, _ level: Level, _ area: Area,
         isFirstOfUser: Bool, isReserved: Bool, at now: Int64
@@ -115,7 +117,7 @@ struct LineBudget {
 
     private mutating func admitToken(_ source: LogSource, at now: Int64) -> Admission? {
         guard let user = source.user else { return nil }
-        // A bucket that is full says as much as none.
+        // A full bucket holds no information, so it may be replaced.
         let place = ofUsers.place(
             of: user, Self.ofUser.bucket(at: now)
         ) { bucket in
@@ -175,7 +177,7 @@ struct LineBudget {
     private mutating func places(of source: LogSource, at now: Int64) -> InlineArray<3, Int> {
         var places = InlineArray<3, Int>(repeating: 0)
         for index in 0..<source.networkCount {
-            // The one that has spent least is the least to forget.
+            // Forget the network with the least usage.
             let place = spent.place(of: source.networks[index].hash, Network()) {
                 $0.ofFirst.value(at: now) + $0.ofRest.value(at: now)
             }
@@ -184,8 +186,8 @@ struct LineBudget {
         return places
     }
 
-    /// Charges what a line really was.
-    /// - Parameter byteCount: at most `maximumLine`; 0 if it was not written after all.
+    /// Corrects the charge of an admitted line to its actual size.
+    /// - Parameter byteCount: At most `maximumLine`; 0 if the line was not written.
     mutating func charge(
         _ admission: Admission, _ source: LogSource?, byteCount: Int, at now: Int64
     ) {
@@ -220,16 +222,18 @@ struct LineBudget {
 
     // MARK: Summaries
 
-    /// The next summary that is due, if there is room for it; until then its lines go on being counted.
+    /// The next summary that is due and within its budget; nil otherwise. Its lines are counted
+    /// until then.
     mutating func takeSummary(at now: Int64) -> LinesSuppressed? {
-        let kind = suppressed.due { since, told in
-            now >= since + Self.summaryDelay && (told.map { now >= $0 + Self.minute } ?? true)
+        let kind = suppressed.due { since, lastSummary in
+            now >= since + Self.summaryDelay
+                && (lastSummary.map { now >= $0 + Self.minute } ?? true)
         }
         guard let kind, summaries.take(Self.maximumLine, at: now) else { return nil }
         return suppressed.take(kind, at: now)
     }
 
-    /// All of them, due or not, because nothing comes after them.
+    /// The next summary, due or not; for the stop of the log.
     mutating func takeLastSummary(at now: Int64) -> LinesSuppressed? {
         guard let kind = suppressed.due({ _, _ in true }) else { return nil }
         summaries.takeAnyway(Self.maximumLine)

@@ -1,21 +1,21 @@
 import POSIX
 import Time
 
-/// What the log and the audit log take of events that clients can cause as often as they like.
+/// Limits the lines, in the log and in the audit log, that clients can cause without limit.
 final class LineLimits: Sendable {
     private struct State {
         var log = DuplicateSuppressor()
-        /// Nil where there is no audit log.
+        /// Nil if there is no audit log.
         var audit: LineBudget?
-        /// Users, with the event that names them, who have had a line within the hour.
+        /// User and event name of the failures that had a line within the hour.
         var named = HourlySet(capacity: 8192)
         var subjects = HourlySet(capacity: 4096)
         private var time: Int64
 
         init(at now: MonotonicTime) { time = now.milliseconds }
 
-        /// Milliseconds. Never goes back: a thread reads the clock before it waits for the lock, so
-        /// that times come out of order here, and a limit would begin again with each.
+        /// The current time in milliseconds; never goes back. Threads read the clock before they
+        /// wait for the lock, so times can arrive out of order, and each would restart a limit.
         mutating func advance(to now: MonotonicTime) -> Int64 {
             time = max(time, now.milliseconds)
             return time
@@ -30,16 +30,16 @@ final class LineLimits: Sendable {
         self.state = Monitor(state)
     }
 
-    /// Which of the two gets a line.
+    /// Which of the two logs accept a line.
     struct Verdict {
         var isForLog: Bool
-        /// Nil if the audit log does not get it.
+        /// Nil if the audit log does not accept it.
         var audit: LineBudget.Admission?
     }
 
     /// - Parameters:
-    ///   - isForLog: the log would take it.
-    ///   - isForAudit: the audit log would.
+    ///   - isForLog: The levels of the log accept the line.
+    ///   - isForAudit: The level of the audit log accepts it.
     func admit(
         _ event: some LogEvent, _ source: LogSource, isForLog: Bool, isForAudit: Bool,
         at now: MonotonicTime
@@ -54,7 +54,7 @@ final class LineLimits: Sendable {
                 // Not a refusal; `Evidence.firstInHour` limits it.
                 if isForAudit { verdict.audit = .free }
             } else {
-                // A user whose line is the first in an hour is named, however many others there are.
+                // The first line of a user in an hour is written, however many others there are.
                 let isFirstOfUser =
                     source.user.map { user in
                         let key = LogSource.hash(SuppressedLines.hash(name), user)
@@ -67,14 +67,15 @@ final class LineLimits: Sendable {
                 }
                 verdict.isForLog = passes || isFirstOfUser
             }
-            // What is in the audit log is in the log, too.
+            // Every line of the audit log is also in the log.
             verdict.isForLog = isForLog && (verdict.isForLog || verdict.audit != nil)
             if isForLog, !verdict.isForLog { state.log.add(name, source, level, area, at: now) }
             return verdict
         }
     }
 
-    /// - Parameter byteCount: of the whole line that was admitted.
+    /// Corrects the charge of a line that the audit log admitted.
+    /// - Parameter byteCount: Of the complete line; 0 if it was not written.
     func charge(
         _ admission: LineBudget.Admission, _ source: LogSource?, byteCount: Int,
         at now: MonotonicTime
@@ -85,7 +86,7 @@ final class LineLimits: Sendable {
         }
     }
 
-    /// Whether it is the first about its subject in an hour.
+    /// Whether this is the first event about its subject in an hour.
     func isFirst(of subject: UInt64, at now: MonotonicTime) -> Bool {
         state.withLock { state in
             let now = state.advance(to: now)
@@ -93,7 +94,7 @@ final class LineLimits: Sendable {
         }
     }
 
-    /// The summaries that are due, or all of them.
+    /// Removes and returns the summaries that are due, or all of them.
     func takeSummaries(
         at now: MonotonicTime, all: Bool
     ) -> (log: [LinesSuppressed], audit: [LinesSuppressed]) {
@@ -115,7 +116,7 @@ final class LineLimits: Sendable {
         }
     }
 
-    /// Lines that were not written, since the start.
+    /// The number of lines suppressed since the start.
     var suppressed: (log: UInt64, audit: UInt64) {
         state.withLock { ($0.log.suppressed.total, $0.audit?.suppressed.total ?? 0) }
     }

@@ -1,9 +1,9 @@
 import Time
 
-/// Lines of one file that were not written, by kind: how many, from how many networks, and about how
-/// many users. A kind is an event's name and its reason.
+/// Counts the suppressed lines of one file by kind: how many lines, from how many networks, and
+/// about how many users. A kind is an event name and its reason.
 struct SuppressedLines {
-    /// The program knows about half as many. Those past it are counted together.
+    /// The program has about half as many kinds. Further kinds would be counted together.
     private static let capacity = 128
 
     struct Kind {
@@ -12,23 +12,24 @@ struct SuppressedLines {
         let reason: StaticString
         var level: Level
         let area: Area
-        /// What this kind has spent of a budget.
+        /// Recent bytes of this kind that were charged to a budget.
         var usage = DecayingSum()
 
         fileprivate(set) var count: Int64 = 0
-        /// When the first of them was not written.
+        /// When the first line since the last summary was suppressed.
         fileprivate(set) var since = Int64.max
-        fileprivate var told: Int64?
+        fileprivate var lastSummary: Int64?
         fileprivate var networks = DistinctCount()
         fileprivate var users = DistinctCount()
     }
 
     private(set) var kinds: [Kind] = []
-    /// Lines that were not written, since the start.
+    /// Lines suppressed since the start.
     private(set) var total: UInt64 = 0
-    /// Of those, how many no summary has told of yet.
-    private(set) var untold: Int64 = 0
+    /// Lines that no summary has reported yet.
+    private(set) var unreported: Int64 = 0
 
+    /// The index of a kind, which is added if it is new.
     mutating func kind(
         _ name: StaticString, _ reason: StaticString, _ level: Level, _ area: Area
     ) -> Int {
@@ -39,7 +40,8 @@ struct SuppressedLines {
         return kinds.count - 1
     }
 
-    /// FNV-1a: literals of one spelling may be at several places, so their addresses are no names.
+    /// FNV-1a of the text: equal literals can have different addresses, so the address cannot be
+    /// the key.
     static func hash(_ name: StaticString, _ reason: StaticString = "") -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for text in [name, reason] {
@@ -59,9 +61,10 @@ struct SuppressedLines {
         _modify { yield &kinds[kind] }
     }
 
+    /// Counts a suppressed line.
     mutating func add(_ kind: Int, _ source: LogSource, _ level: Level, at now: Int64) {
         total += 1
-        untold += 1
+        unreported += 1
         kinds[kind].level = level
         kinds[kind].count += 1
         kinds[kind].since = min(kinds[kind].since, now)
@@ -69,28 +72,28 @@ struct SuppressedLines {
         if let user = source.user { kinds[kind].users.add(user) }
     }
 
-    /// The kind that has waited longest for its summary, among those whose time has come.
-    /// - Parameter isDue: given when the first of its lines was not written, and when its last summary
-    ///   was; nil if there was none.
-    func due(_ isDue: (_ since: Int64, _ told: Int64?) -> Bool) -> Int? {
-        guard untold > 0 else { return nil }
+    /// The kind whose summary is due and has waited longest; nil if there is none.
+    /// - Parameter isDue: Gets when the first line was suppressed, and when the last summary of
+    ///   this kind was written; nil if there was none.
+    func due(_ isDue: (_ since: Int64, _ lastSummary: Int64?) -> Bool) -> Int? {
+        guard unreported > 0 else { return nil }
         var found: Int?
         for (index, kind) in kinds.enumerated()
         where kind.count > 0 && kind.since < found.map({ kinds[$0].since }) ?? .max
-            && isDue(kind.since, kind.told)
+            && isDue(kind.since, kind.lastSummary)
         {
             found = index
         }
         return found
     }
 
-    /// The summary of a kind, which begins again from nothing.
+    /// The summary of a kind, whose counts start again at zero.
     mutating func take(_ index: Int, at now: Int64) -> LinesSuppressed {
         let kind = kinds[index]
-        untold -= kind.count
+        unreported -= kind.count
         kinds[index].count = 0
         kinds[index].since = .max
-        kinds[index].told = now
+        kinds[index].lastSummary = now
         kinds[index].networks = DistinctCount()
         kinds[index].users = DistinctCount()
         return LinesSuppressed(
@@ -99,7 +102,8 @@ struct SuppressedLines {
     }
 }
 
-/// Stands for lines of one kind that were not written. It names no user: each of them may be another's.
+/// A summary of suppressed lines of one kind. It names no user, because the lines may be about
+/// many.
 struct LinesSuppressed: LogEvent {
     let level: Level
     let area: Area
@@ -117,7 +121,7 @@ struct LinesSuppressed: LogEvent {
     }
 }
 
-/// A sum whose terms count half as much after ten minutes, and half of that after ten more.
+/// A sum whose terms count half after ten minutes, a quarter after twenty, and so on.
 struct DecayingSum {
     private static let halfLife: Int64 = 600_000
 
@@ -130,7 +134,7 @@ struct DecayingSum {
         let halvings = elapsed / Self.halfLife
         guard halvings < 40 else { return 0 }
         let halved = sum >> halvings
-        // Straight from one half to the next.
+        // Linear between two halvings.
         return halved - halved * (elapsed % Self.halfLife) / (2 * Self.halfLife)
     }
 

@@ -1,5 +1,5 @@
-/// Bytes that may be spent: at most `capacity` at once, and `rate` a second on average. In any span of
-/// time of `t` seconds no more than `capacity + rate * t` bytes are taken.
+/// A token bucket of bytes: at most `capacity` at once, and `rate` a second on average. In any span
+/// of `t` seconds, at most `capacity + rate * t` bytes are taken.
 struct TokenBucket {
     /// Bytes.
     let capacity: Int
@@ -17,9 +17,10 @@ struct TokenBucket {
         time = now
     }
 
-    /// What can be taken now.
-    /// - Parameter now: of a monotonic clock. Where threads have read it and then waited for a lock, it
-    ///   may be earlier than before: that gives nothing, and the bucket's own time stays.
+    /// The bytes that can be taken now.
+    /// - Parameter now: Milliseconds of a monotonic clock. It may be earlier than before, because
+    ///   threads read it before they wait for a lock. An earlier time adds nothing, and the bucket
+    ///   keeps its own time.
     mutating func available(at now: Int64) -> Int {
         guard now > time else { return level / 1000 }
         let (elapsed, overflow) = now.subtractingReportingOverflow(time)
@@ -29,15 +30,16 @@ struct TokenBucket {
         return level / 1000
     }
 
+    /// Takes `count` bytes if they are available. Returns false, and takes nothing, otherwise.
     mutating func take(_ count: Int, at now: Int64) -> Bool {
         guard available(at: now) >= count else { return false }
         level -= count * 1000
         return true
     }
 
-    /// Takes it in any case; what is missing is made up for before anything else can be taken.
+    /// Takes `count` bytes even if they are not available; the deficit delays what is taken next.
     mutating func takeAnyway(_ count: Int) { level -= count * 1000 }
 
-    /// Takes back part of what was taken.
+    /// Returns bytes that were taken but not used.
     mutating func giveBack(_ count: Int) { level = min(capacity * 1000, level + count * 1000) }
 }

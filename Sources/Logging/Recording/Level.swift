@@ -1,4 +1,4 @@
-/// How grave an event is, in the words that operators know from elsewhere.
+/// The severity of an event.
 @usableFromInline
 package enum Level: UInt8, Sendable, CaseIterable, Comparable {
     case debug, info, warning, error, critical
@@ -13,7 +13,7 @@ package enum Level: UInt8, Sendable, CaseIterable, Comparable {
         }
     }
 
-    /// From its name in any case; `WARN` is read as WARNING.
+    /// The level with this name, in any case; `WARN` is read as WARNING. Nil for any other name.
     package init?(name: String) {
         let name = name.uppercased()
         if name == "WARN" {
@@ -29,7 +29,7 @@ package enum Level: UInt8, Sendable, CaseIterable, Comparable {
     package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// What an event is about; each area can have a level of its own.
+/// What an event is about. Each area can have a level of its own.
 @usableFromInline
 package enum Area: UInt8, Sendable, CaseIterable {
     case app, http, security, log, config
@@ -44,6 +44,7 @@ package enum Area: UInt8, Sendable, CaseIterable {
         }
     }
 
+    /// The area with this name; nil for any other name.
     package init?(name: String) {
         guard let area = Area.allCases.first(where: { "\($0.name)" == name }) else { return nil }
         self = area

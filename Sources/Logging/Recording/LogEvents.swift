@@ -1,6 +1,6 @@
-/// The log's events about itself.
+/// The events of the log about itself.
 
-/// `log_open`: lines begin to go to this file.
+/// `log_open`: this file is now the log.
 struct LogOpened: LogEvent {
     let file: String
     var level: Level { .info }
@@ -9,7 +9,7 @@ struct LogOpened: LogEvent {
     func write(to line: inout LogLine) { line.field("file", file) }
 }
 
-/// `log_rotate`: the first line of a new file; names the full one before it.
+/// `log_rotate`: the first line of a new file; names the archive before it.
 struct LogRotated: LogEvent {
     let file: String
     /// `size`, `day` or `format`.
@@ -23,17 +23,18 @@ struct LogRotated: LogEvent {
     }
 }
 
-/// `log_retention`: full files that the log itself removes, the oldest up to this one. Written before
-/// they go, so that whoever verifies the log knows why it begins where it does. A WARNING where the
-/// lines that stay are few.
+/// `log_retention`: archives that the log itself removes, the oldest up to this one. Written before
+/// they are removed, so that a verification knows why the log begins where it does. A WARNING if
+/// the lines that remain cover too short a time.
+/// The number of archives.
 struct LogRetained: LogEvent {
     let count: Int
     let file: String
-    /// Of the last seal in that file.
+    /// The sequence number of the last seal in that file.
     let sequence: UInt64?
     /// `count`, `age` or `size`.
     let reason: StaticString
-    /// Seconds since the oldest line that stays.
+    /// Seconds since the oldest remaining line.
     var history: Int64?
     var isShort = false
     var level: Level { isShort ? .warning : .info }
@@ -48,13 +49,13 @@ struct LogRetained: LogEvent {
     }
 }
 
-/// `log_foreign`: bytes that no server wrote were at the log's path or in its file. They are not
-/// sealed, and a verification names them.
+/// `log_foreign`: there were bytes at the log's path or in its file that no server wrote. They are
+/// not sealed, and a verification reports them.
 struct LogForeign: LogEvent {
     enum Reason: String {
         /// Another file was at the path.
         case replaced
-        /// They were behind the seal of a stop, after which a server writes nothing.
+        /// They followed the seal of a stop, after which a server writes nothing.
         case afterStop = "after_stop"
         /// Another process appended them to the file that this process writes.
         case appended
@@ -62,7 +63,7 @@ struct LogForeign: LogEvent {
         case linked
     }
 
-    /// Where they are now.
+    /// The file that contains them now.
     let file: String
     /// Bytes.
     let count: Int
@@ -77,7 +78,7 @@ struct LogForeign: LogEvent {
     }
 }
 
-/// `log_dropped`: lines that found no room in memory while the file took the ones before them.
+/// `log_dropped`: lines that were dropped because the buffer was full while the file was written.
 struct LogDropped: LogEvent {
     let dropped: Int64
     var level: Level { .error }
@@ -86,10 +87,10 @@ struct LogDropped: LogEvent {
     func write(to line: inout LogLine) { line.field("n", dropped) }
 }
 
-/// `log_recovered`: the file can be written again, or was found broken and mended.
+/// `log_recovered`: the file can be written again, or an incomplete line was repaired.
 struct LogRecovered: LogEvent {
     let reason: StaticString
-    /// Lines that were lost; nil where none can have been.
+    /// Lines that were lost; nil if that is impossible.
     var dropped: Int64?
     /// What was wrong.
     var error: String?
@@ -103,11 +104,11 @@ struct LogRecovered: LogEvent {
     }
 }
 
-/// `log_failed`: the file cannot be written or opened, or its end is missing. Goes to standard error
-/// while it cannot go to the file.
+/// `log_failed`: the file cannot be written or opened, or its end is missing. Goes to standard
+/// error while the file cannot be written.
 package struct LogFailed: LogEvent {
     let reason: String
-    /// Up to which seal lines are missing.
+    /// The seal up to which lines are missing.
     var head: SealHead?
     package init(reason: String) { self.reason = reason }
     init(reason: String, head: SealHead?) {
@@ -123,8 +124,8 @@ package struct LogFailed: LogEvent {
     }
 }
 
-/// `log_reopen`: the path was opened again, because the operator said so or because somebody has taken
-/// the file away.
+/// `log_reopen`: the path was opened again, after a signal or because another process has taken the
+/// file away.
 struct LogReopened: LogEvent {
     /// `signal`, or what was found: `removed`, `moved`, `replaced`, `truncated`, `missing`.
     let reason: StaticString
@@ -134,12 +135,12 @@ struct LogReopened: LogEvent {
     func write(to line: inout LogLine) { line.field("reason", reason) }
 }
 
-/// What one of the two logs has to say of its own file, for the other: with its event's name and
+/// An event of one of the two logs about its own file, recorded in the other log: the same name and
 /// fields, and the name of that file.
 struct OtherLogEvent: LogEvent {
     let event: any LogEvent
     let log: String
-    /// How many more of them have no line in this log.
+    /// The number of such events that have no line in this log.
     var suppressed: Int64 = 0
     var level: Level { event.level }
     var area: Area { event.area }

@@ -1,14 +1,14 @@
-/// How an event is spelt in the file and on standard error. The names and the values are the same in
-/// all three.
+/// How an event is written to the file and to standard error. Names and values are the same in all
+/// three formats.
 package enum LogFormat: String, Sendable, CaseIterable {
     /// `2026-11-21T07:00:00.123Z | INFO | security | authn_token_created user=1 …`
     case text
-    /// `{"time":"2026-11-21T07:00:00.123Z","level":"INFO","area":"security","event":"…","user":1,…}`
+    /// `{"time":"2026-11-21T07:00:00.123Z","level":"INFO","area":"security","event":"…",…}`
     case json
     /// `time=2026-11-21T07:00:00.123Z level=INFO area=security event=authn_token_created user=1 …`
     case logfmt
 
-    /// That of a line whose first byte this is.
+    /// The format of a line that begins with this byte.
     init(lineBeginningWith byte: UInt8) {
         switch byte {
         case UInt8(ascii: "{"): self = .json

@@ -1,16 +1,16 @@
 import Synchronization
 
-/// Which events are wanted: a level for all areas, and others for some. One atomic word, eight bits an
-/// area, so that asking is one load and a change is seen by every thread.
+/// The levels of all areas in one atomic word with eight bits an area, so that a check is one load
+/// and every thread sees a change.
 @usableFromInline
 package final class LogLevels: Sendable {
     @usableFromInline let thresholds: Atomic<UInt64>
 
-    /// A level for the file, one for standard error, a bit for each area of which the file takes
-    /// whatever is wanted at all, and a level for the audit log, which the others do not change.
+    /// The levels of the sinks, packed: bits 0 to 7 the file's; 8 to 15 standard error's; 16 to 23
+    /// one bit an area, set if the file's level is disabled for it; 24 to 31 the audit log's.
     @usableFromInline let sinks: Atomic<UInt32>
 
-    /// - Parameter audit: nil where there is no audit log.
+    /// - Parameter audit: Nil if there is no audit log.
     package init(
         all level: Level, areas: [Area: Level] = [:], file: Level = .debug,
         standardError: Level? = .debug, audit: Level? = nil
@@ -19,8 +19,8 @@ package final class LogLevels: Sendable {
         sinks = Atomic(Self.packed(file, standardError, audit))
     }
 
-    /// Whether the audit log takes it, if it is evidence. No level keeps out security events at WARNING
-    /// and above.
+    /// Whether the audit log's level admits an event that is evidence. Security events at WARNING
+    /// and above are always admitted if there is an audit log.
     @inlinable
     func isForAudit(_ level: Level, _ area: Area) -> Bool {
         let threshold = UInt8(truncatingIfNeeded: sinks.load(ordering: .relaxed) &>> 24)
@@ -28,14 +28,14 @@ package final class LogLevels: Sendable {
             || area == .security && level >= .warning && threshold != .max
     }
 
-    /// Whether the file takes it, if it is wanted at all.
+    /// Whether the file's level admits an event that its area admits.
     func isForFile(_ level: Level, _ area: Area) -> Bool {
         let word = sinks.load(ordering: .relaxed)
         return level.rawValue >= UInt8(truncatingIfNeeded: word)
             || word & Self.bit(area) != 0 || area == .security && level >= .warning
     }
 
-    /// The lowest level of standard error; nil if it takes whatever is wanted at all.
+    /// Standard error's own level; nil if it has none and gets every event that its area admits.
     package var standardError: Level? {
         Level(rawValue: UInt8(truncatingIfNeeded: sinks.load(ordering: .relaxed) >> 8))
     }
@@ -45,12 +45,13 @@ package final class LogLevels: Sendable {
         return level.rawValue >= floor || floor == Self.noFloor
     }
 
-    /// Standard error has no level of its own.
+    /// Whether standard error has no level of its own.
     var hasNoFloor: Bool { standardError == nil }
 
     private static var noFloor: UInt8 { 255 }
 
-    /// Until the levels of the sinks are set again, the file takes all of these areas that is wanted.
+    /// Disables the file's level for these areas, until `set(file:standardError:audit:)` is called:
+    /// every event that its area admits is written.
     package func letThrough(_ areas: [Area]) {
         let bits = areas.reduce(0) { $0 | Self.bit($1) }
         sinks.bitwiseOr(bits, ordering: .relaxed)
@@ -62,7 +63,7 @@ package final class LogLevels: Sendable {
         sinks.store(Self.packed(file, standardError, audit), ordering: .relaxed)
     }
 
-    /// No level of the audit log is 255, which no event reaches.
+    /// A missing audit level is 255, which no event reaches.
     private static func packed(
         _ file: Level, _ standardError: Level?, _ audit: Level?
     ) -> UInt32 {
@@ -71,16 +72,17 @@ package final class LogLevels: Sendable {
     }
 
     /// The level of an area.
+    /// - Complexity: One atomic load.
     package func level(of area: Area) -> Level {
         let word = thresholds.load(ordering: .relaxed)
-        // Sound: nothing else is stored.
+        // Sound: only valid levels are stored.
         return Level(rawValue: UInt8(truncatingIfNeeded: word >> UInt64(area.rawValue * 8)))!
     }
 
-    /// The lowest level of the file and of the audit log; nil where there is no audit log.
+    /// The levels of the file and of the audit log; nil if there is no audit log.
     package var floors: (file: Level, audit: Level?) {
         let word = sinks.load(ordering: .relaxed)
-        // Sound: nothing else is stored.
+        // Sound: only valid levels are stored.
         return (
             Level(rawValue: UInt8(truncatingIfNeeded: word))!,
             Level(rawValue: UInt8(truncatingIfNeeded: word >> 24))
@@ -91,8 +93,8 @@ package final class LogLevels: Sendable {
         thresholds.store(Self.packed(all: level, areas), ordering: .relaxed)
     }
 
-    /// Security events at WARNING and above cannot be switched off: an operator who turns the log
-    /// down must not turn down the evidence.
+    /// Whether the level of the area admits an event. Security events at WARNING and above are
+    /// always admitted: lowering the log's volume must not remove evidence.
     @inlinable
     package func isEnabled(_ level: Level, _ area: Area) -> Bool {
         let word = thresholds.load(ordering: .relaxed)

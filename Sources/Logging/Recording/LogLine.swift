@@ -1,39 +1,42 @@
 import Time
 
-/// One line of the log while it is made: what stands between its time and its line end.
+/// Formats one line of the log, without its time and line end.
 ///
-/// Values come from strangers. Whatever they hold, the line stays one line, shows on a terminal what
-/// it says, and can be taken apart again: control characters, DEL, C1, U+2028 and U+2029 and
-/// bidirectional controls are written as escapes. In text and logfmt so are bytes that are no UTF-8,
-/// and a value with a space, `|`, `=`, `"` or `\`, or with nothing in it, stands in quotation marks;
-/// in JSON, bytes that are no UTF-8 become U+FFFD, as `String(decoding:as:)` has it. There is no field
-/// for a token, a password or a key.
+/// Values are untrusted. Whatever they contain, the line remains one line, a terminal shows it as
+/// it is, and a program can parse it:
 ///
-/// Writes into memory that it is lent, at least 256 bytes, and never past its end. What is too long
-/// is cut with care: a value between two characters, before its closing quotation mark; a field that
-/// finds no room is left out whole, and those behind it that do are there. Either way the line is
-/// well-formed, and its last field is `cut=true`.
+/// - Control characters, DEL, C1, U+2028, U+2029 and bidirectional controls are escaped.
+/// - In text and logfmt, bytes that are not valid UTF-8 are escaped, too. A value with a space,
+///   `|`, `=`, `"` or `\`, or an empty one, is quoted.
+/// - In JSON, bytes that are not valid UTF-8 become U+FFFD, as in `String(decoding:as:)`.
+///
+/// There is no field for a token, a password or a key.
+///
+/// Writes into a caller's buffer of at least 256 bytes, and never past its end. A value that is too
+/// long is cut between two characters, before its closing quotation mark. A field that does not fit
+/// is left out; later fields that fit are written. Either way the line is well-formed, and its last
+/// field is `cut=true`.
 @usableFromInline
 package struct LogLine: ~Copyable, ~Escapable {
-    /// A value as it is written, its quotation marks included. Two of them leave 512 bytes of the
-    /// longest line for the rest: the time, the names, and the short fields that come last.
+    /// Bytes of the longest value as written, with its quotation marks. Two of them leave 512 bytes
+    /// of the longest line for the time, the names, and the short fields at the end.
     static let maximumValue = (Logger.maximumLine - 512) / 2
-    /// The longest there is, without its time and line end.
+    /// Bytes of the longest line without its time and line end.
     static let maximumCount = Logger.maximumLine - TimestampPrefix.maximumLength - 1
-    /// What `end` needs at most: `,"cut":true}`.
+    /// The most that `end` appends: `,"cut":true}`.
     private static let endLength = 12
 
     private var buffer: MutableSpan<UInt8>
     private let format: LogFormat
     private let isJSON: Bool
-    /// Where the buffer ends for all but `end`.
+    /// The end of the buffer for all but `end`.
     private var limit: Int
     private(set) var count = 0
-    /// A field was left out that a larger buffer may have room for.
+    /// A field was left out that may fit into a larger buffer.
     private(set) var lacksRoom = false
     /// A value was cut that is too long for any buffer.
     private var isCut = false
-    /// Something of the present field found no room.
+    /// Part of the current field did not fit.
     private var isOverflown = false
 
     @_lifetime(copy buffer)
@@ -44,7 +47,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         isJSON = if case .json = format { true } else { false }
     }
 
-    /// The whole line of an event, with its time and its end; for lines that are rare.
+    /// The complete line of an event, with its time and line end. Allocates; for rare lines.
     package static func whole(
         _ event: some LogEvent, at moment: Timestamp, _ format: LogFormat
     ) -> [UInt8] {
@@ -59,7 +62,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         return whole
     }
 
-    /// All of the line.
+    /// Writes the complete line.
     mutating func write(_ event: some LogEvent) {
         begin(event.level, event.area, event.name)
         event.write(to: &self)
@@ -123,7 +126,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         finishField(start)
     }
 
-    /// A word of this program's own.
+    /// A constant of this program.
     package mutating func field(_ name: StaticString, _ value: StaticString) {
         let start = count
         begin(name)
@@ -139,7 +142,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         value.withUTF8 { utf8 in field(name, unsafe utf8.span) }
     }
 
-    /// Text from anywhere.
+    /// Untrusted text.
     package mutating func field(_ name: StaticString, _ value: Span<UInt8>) {
         let start = count
         begin(name)
@@ -173,7 +176,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         }
     }
 
-    /// Takes back the field that began at `start`, if not all of it found room.
+    /// Removes the field that began at `start` if it did not fit completely.
     private mutating func finishField(_ start: Int) {
         guard isOverflown else { return }
         count = start
@@ -183,7 +186,7 @@ package struct LogLine: ~Copyable, ~Escapable {
 
     // MARK: Values
 
-    /// Printable ASCII that needs no quotation marks.
+    /// Whether the value is printable ASCII that needs no quotation marks.
     private static func isPlain(_ value: Span<UInt8>) -> Bool {
         // Sound: the pointer does not leave the closure.
         unsafe value.withUnsafeBytes { bytes in
@@ -195,7 +198,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         }
     }
 
-    /// Printable ASCII that needs no escape between quotation marks.
+    /// Whether the value is printable ASCII that needs no escape between quotation marks.
     private static func isPlainInQuotes(_ value: Span<UInt8>) -> Bool {
         // Sound: the pointer does not leave the closure.
         unsafe value.withUnsafeBytes { bytes in
@@ -207,7 +210,7 @@ package struct LogLine: ~Copyable, ~Escapable {
     }
 
     private mutating func putQuoted(_ value: Span<UInt8>) {
-        // The closing quotation mark has its place in any case.
+        // Reserve the byte of the closing quotation mark.
         let end = count + Self.maximumValue - 1
         put(UInt8(ascii: "\""))
         var index = 0
@@ -223,7 +226,8 @@ package struct LogLine: ~Copyable, ~Escapable {
         put(UInt8(ascii: "\""))
     }
 
-    /// - Returns: how many of the value's bytes that was.
+    /// Writes the character at `index`, escaped if necessary.
+    /// - Returns: The number of bytes of the value that it has.
     @inline(__always)
     private mutating func putCharacter(_ value: Span<UInt8>, at index: Int) -> Int {
         let byte = value[index]
@@ -251,7 +255,7 @@ package struct LogLine: ~Copyable, ~Escapable {
                 put("\u{FFFD}")
                 return length
             }
-            // The rest of a fault is faulty, too, byte by byte.
+            // The next call handles the remaining bytes of an invalid sequence, one by one.
             putEscape(byte)
         }
         return 1
@@ -270,7 +274,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         put("}")
     }
 
-    /// `\uNNNN`, twice above U+FFFF (RFC 8259 §7).
+    /// `\uNNNN`, a surrogate pair above U+FFFF (RFC 8259 §7).
     private mutating func putUTF16(_ scalar: UInt32) {
         guard let scalar = Unicode.Scalar(scalar) else { return }
         for unit in scalar.utf16 {
@@ -299,7 +303,7 @@ package struct LogLine: ~Copyable, ~Escapable {
     }
 
     private mutating func put(_ text: StaticString) {
-        // Sound: a literal's bytes live as long as the program, and are as many as it says.
+        // Sound: a literal's bytes live as long as the program, and its count is correct.
         let bytes = unsafe UnsafeBufferPointer(
             start: text.utf8Start, count: text.utf8CodeUnitCount)
         unsafe put(bytes)
@@ -317,7 +321,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         }
         guard let source = bytes.baseAddress else { return }
         let start = count
-        // Sound: the bytes are there, and there is room for them.
+        // Sound: the source has this many bytes, and the check above has found space for them.
         unsafe buffer.withUnsafeMutableBytes { target in
             unsafe (target.baseAddress! + start).copyShort(from: source, bytes.count)
         }
@@ -326,7 +330,7 @@ package struct LogLine: ~Copyable, ~Escapable {
 }
 
 extension UnsafeMutableRawPointer {
-    /// Copies bytes of which there are mostly few, without a call for those.
+    /// Copies bytes; avoids the call to memcpy for up to 32 of them, the usual case.
     @inline(__always)
     fileprivate func copyShort(from source: UnsafeRawPointer, _ count: Int) {
         // Sound: loads and stores lie within the `count` bytes; two of them may overlap.
@@ -356,8 +360,9 @@ extension UnsafeMutableRawPointer {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether all bytes pass, looked at eight at a time; the last eight may overlap those before, and
-    /// fewer than eight are filled up with a letter. Sound: no load goes past the count.
+    /// Whether `pass` accepts all bytes, eight at a time. The last eight may overlap the ones
+    /// before, and fewer than eight are padded with a letter.
+    /// Sound: no load goes past the count.
     @inline(__always)
     fileprivate func allWords(_ pass: (UInt64) -> Bool) -> Bool {
         guard count >= 8 else {
@@ -376,7 +381,7 @@ extension UnsafeRawBufferPointer {
     }
 }
 
-/// Eight bytes at once (the tests of Sean Eron Anderson's "Bit Twiddling Hacks", "Determine if a word
+/// Tests on eight bytes at once (Sean Eron Anderson, "Bit Twiddling Hacks": "Determine if a word
 /// has a byte less than n" and "… equal to n").
 extension UInt64 {
     private static let ones: UInt64 = 0x0101_0101_0101_0101

@@ -1,49 +1,50 @@
 import Time
 
-/// What an operator chooses about the log.
+/// The operator's settings for the log.
 package struct LogOptions: Sendable {
     package var level: Level = .info
-    /// Levels of areas that differ from `level`.
+    /// Levels of the areas that differ from `level`.
     package var areas: [Area: Level] = [:]
     package var format = LogFormat.text
     package var path: String
-    /// The lowest level of the file; nil: whatever `level` and `areas` let through.
+    /// The file's own level; nil: every event that `level` and `areas` admit.
     package var fileLevel: Level?
-    /// Bytes.
+    /// The size in bytes at which the file is rotated.
     package var maximumSize = 10 * 1024 * 1024
-    /// Whether a new day (UTC) begins a new file.
+    /// Whether a new day (UTC) starts a new file.
     package var rotatesDaily = false
-    /// Full files that stay: how many, how long, and how many bytes of them and the current one.
+    /// How many archives to keep, for how long, and how many bytes in total with the current file.
     package var maximumFiles = 30
     package var maximumAge: TimeAmount?
     package var maximumTotalSize: Int?
-    /// The lowest level of standard error; nil: whatever `level` and `areas` let through.
+    /// Standard error's own level; nil: every event that `level` and `areas` admit.
     package var standardErrorLevel: Level? = .warning
-    /// The second file, of evidence events alone; nil for none.
+    /// The audit log, a second file of evidence events only; nil for none.
     package var audit: Audit?
-    /// Whether anyone can have a token of any user, as in the demo. Then a token is no credential, and
-    /// the lines of its client are counted with those of clients that show none.
+    /// Whether anyone can get a token of any user, as in the demo. A token is then no credential,
+    /// and its client's lines are counted with those of clients without a token.
     package var tokensNeedNoPassword = false
     package var durability = Durability.written
-    /// Nil for a log without seals.
+    /// Nil if the log is not sealed.
     package var seal: Seal?
-    /// How long to wait before a write that failed is tried again: at first, and at most.
+    /// The delay before a failed write is tried again: the first, and the longest.
     package var retryDelays = TimeAmount(milliseconds: 100)...TimeAmount.seconds(1)
 
-    /// A log that has to remove lines younger than this says so at WARNING.
+    /// If lines younger than this are removed, the log reports that at WARNING.
     var leastHistory: TimeAmount?
 
     package init(path: String) { self.path = path }
 
-    /// What an operator chooses about the audit log. Format, seal, durability and retry delays are
+    /// The operator's settings for the audit log. Format, seal, durability and retry delays are
     /// those of the log.
     package struct Audit: Sendable {
         package var path: String
-        /// The lowest level; nil is INFO. It does not depend on `LogOptions.level`.
+        /// The lowest level; nil means INFO. It does not depend on `LogOptions.level`.
         package var level: Level?
-        /// Bytes.
+        /// The size in bytes at which the file is rotated.
         package var maximumSize = 10 * 1024 * 1024
-        /// Full files that stay: how many, how long, and how many bytes of them and the current one.
+        /// How many archives to keep, for how long, and how many bytes in total with the current
+        /// file.
         package var maximumFiles = 1000
         package var maximumAge: TimeAmount? = .seconds(365 * 86_400)
         package var maximumTotalSize: Int? = 1 << 30
@@ -51,10 +52,10 @@ package struct LogOptions: Sendable {
         package init(path: String) { self.path = path }
     }
 
-    /// What the audit log's own file is opened with; nil if there is none.
+    /// The options of the audit log's own file; nil if there is none.
     ///
-    /// It has few lines, and a seal is longer than most: with one every ten seconds at most, seals are a
-    /// tenth of what a flood of refusals may write.
+    /// Its lines are few, and a seal is longer than most of them. With at most one seal every ten
+    /// seconds, seals take a tenth of the bytes that a flood of refusals may write.
     func ofAudit() -> LogOptions? {
         guard let audit else { return nil }
         var options = self
@@ -73,9 +74,9 @@ package struct LogOptions: Sendable {
     }
 
     package enum Durability: String, Sendable, CaseIterable {
-        /// Lines are in the file before the answer.
+        /// Lines are in the file before the response is sent.
         case written
-        /// And on the disk, where they are about who may come in from now on.
+        /// Lines that change who has access are also on disk before the response is sent.
         case synced
     }
 

@@ -1,34 +1,35 @@
-/// What caused an event, where a client can cause it as often as it likes: the log limits such lines.
-/// An event without a source always gets its line.
+/// The cause of an event that clients can cause without limit; the log limits its lines. An event
+/// without a source is always written.
 ///
-/// Everything is a number here: this module knows neither addresses nor tokens. Numbers are hashed with
-/// a seed of the process, so that no client can choose one that is taken for another's.
+/// All values are hashes, because this module knows neither addresses nor tokens. They are seeded
+/// for each process, so that no client can choose a value that collides with another client's.
 @usableFromInline
 package struct LogSource: Sendable {
-    /// Why it happened, beside the event's name. The two are the kind of a line.
+    /// Why it happened. The event's name and this reason are the kind of the line.
     let reason: StaticString
-    /// The user whom the line names.
+    /// The hash of the user that the line names.
     let user: UInt64?
-    /// The client has shown a token of this user with a correct signature. Its lines are counted for
-    /// the user, and take nothing away from those that need no credentials.
+    /// The client has presented a token of this user with a correct signature. Its lines are
+    /// charged to the user, not to the budget of lines that need no credentials.
     private(set) var hasToken: Bool
     /// The networks of the client, the smallest first.
     private(set) var networks = InlineArray<3, Network>(repeating: Network(hash: 0, factor: 1))
     private(set) var networkCount = 0
-    /// Of the lines that say this of the same thing, one a second is written.
+    /// The hash of what the line is about, if only one such line a second is written.
     private(set) var subject: UInt64?
-    /// Only the audit log limits it.
+    /// Whether only the audit log limits it.
     let isAlwaysInLog: Bool
 
     struct Network: Sendable {
         let hash: UInt64
-        /// How many times the limit of one address it may have.
+        /// The limit of this network, as a multiple of the limit of one address.
         let factor: Int
     }
 
     /// - Parameters:
-    ///   - user: the number of the user whom the line names; nil if it names none.
-    ///   - isAlwaysInLog: for an event that is not a refusal, but that needs no credentials either.
+    ///   - user: The ID of the user that the line names; nil if it names none.
+    ///   - hasToken: The client has presented a token of this user with a correct signature.
+    ///   - isAlwaysInLog: For an event that is not a refusal but needs no credentials either.
     package init(
         _ reason: StaticString, user: Int64? = nil, hasToken: Bool = false,
         isAlwaysInLog: Bool = false
@@ -39,7 +40,7 @@ package struct LogSource: Sendable {
         self.isAlwaysInLog = isAlwaysInLog
     }
 
-    /// For one that a client can have said again and again of the same two things: they get one line a
+    /// For an event that a client can repeat about the same two values: these get one line a
     /// second.
     package init(
         _ reason: StaticString, user: Int64, about one: Span<UInt8>, and other: Span<UInt8>
@@ -48,10 +49,10 @@ package struct LogSource: Sendable {
         subject = Self.hash(Self.hash(one), Self.hash(other))
     }
 
-    /// Where a token is no credential: what its client causes is counted as anybody's.
+    /// For a server whose tokens need no password: the client's lines are counted with all others.
     mutating func ignoreToken() { hasToken = false }
 
-    /// - Precondition: at most three are added, each larger than the one before.
+    /// - Precondition: At most three networks are added, each larger than the one before.
     package mutating func add(network: UInt128, factor: Int) {
         networks[networkCount] = Network(hash: Self.hash(network), factor: factor)
         networkCount += 1
@@ -69,7 +70,7 @@ package struct LogSource: Sendable {
         return UInt64(bitPattern: Int64(hasher.finalize())) | 1
     }
 
-    /// One hash of two; neither can be chosen by a client.
+    /// Combines two hashes that no client can choose.
     static func hash(_ one: UInt64, _ other: UInt64) -> UInt64 {
         var mixed = (one ^ other &* 0x9E37_79B9_7F4A_7C15) &* 0xBF58_476D_1CE4_E5B9
         mixed ^= mixed >> 29
@@ -83,10 +84,10 @@ package struct LogSource: Sendable {
 package enum Evidence: Sendable {
     case no
     case yes
-    /// The first of these in an hour does.
+    /// Only the first of these in an hour does.
     case firstInHour(of: UInt64)
 
-    /// - Parameter subject: for example the identifier of a session.
+    /// - Parameter subject: For example the ID of a session.
     package static func onceAnHour(for subject: Span<UInt8>) -> Evidence {
         .firstInHour(of: LogSource.hash(subject))
     }

@@ -1,33 +1,33 @@
 import POSIX
 import Time
 
-/// The time in front of each line, with what stands around it. A second's digits are computed once;
-/// within the second only the last three change.
+/// The time at the beginning of each line, with the characters around it. All digits are computed
+/// once a second; within a second only the milliseconds change.
 struct TimestampPrefix {
-    /// Bytes; JSON's is the longest.
+    /// Bytes; the prefix of JSON is the longest.
     static let maximumLength = 35
 
     private var bytes = InlineArray<35, UInt8>(repeating: 0)
     private let length: Int
-    /// Where the time begins.
+    /// The offset of the time.
     private let start: Int
     private var second = Int64.min
 
     init(_ format: LogFormat) {
-        let (before, behind): (StaticString, StaticString) =
+        let (before, after): (StaticString, StaticString) =
             switch format {
             case .text: ("", " | ")
             case .json: ("{\"time\":\"", "\",")
             case .logfmt: ("time=", " ")
             }
         start = before.utf8CodeUnitCount
-        length = start + 24 + behind.utf8CodeUnitCount
+        length = start + 24 + after.utf8CodeUnitCount
         put(before, at: 0)
-        put(behind, at: start + 24)
+        put(after, at: start + 24)
     }
 
     /// `2026-11-21T07:00:00.123Z | `, `{"time":"2026-11-21T07:00:00.123Z",` or
-    /// `time=2026-11-21T07:00:00.123Z `, once it is set.
+    /// `time=2026-11-21T07:00:00.123Z `, after `set` was called.
     var text: Span<UInt8> {
         @_lifetime(borrow self)
         get { bytes.span.extracting(0..<length) }
@@ -48,7 +48,7 @@ struct TimestampPrefix {
         }
     }
 
-    /// Appends a whole line: the time, what `LogLine` has made, and the line end.
+    /// Appends a complete line: the time, the text that `LogLine` has made, and the line end.
     func append(_ line: Span<UInt8>, to lines: inout [UInt8]) {
         lines.append(copying: text)
         lines.append(copying: line)
@@ -57,7 +57,7 @@ struct TimestampPrefix {
 
     private mutating func put(_ text: StaticString, at start: Int) {
         text.withUTF8Buffer { utf8 in
-            // Sound: the indices are those of the literal; a place that `bytes` does not have
+            // Sound: the indices are those of the literal; an index that `bytes` does not have
             // traps.
             for index in utf8.indices { bytes[start + index] = unsafe utf8[index] }
         }

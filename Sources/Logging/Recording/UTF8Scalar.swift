@@ -1,8 +1,8 @@
-/// UTF-8, one character at a time.
+/// Decodes UTF-8 one scalar at a time.
 package enum UTF8Scalar {
-    /// The character that begins at `start` (not an ASCII one) and its length in bytes. If none
-    /// does, nil and how many bytes together are one fault: those that could have begun a character,
-    /// at least one (table 3-7 of the Unicode Standard, and its "maximal subparts").
+    /// The scalar that begins at `start` (not an ASCII one) and its length in bytes. For an invalid
+    /// sequence: nil, and the length of its maximal subpart, at least one byte (table 3-7 of the
+    /// Unicode Standard).
     static func decode(_ bytes: Span<UInt8>, at start: Int) -> (scalar: UInt32?, length: Int) {
         let lead = bytes[start]
         var (length, low, high): (Int, UInt8, UInt8) =
@@ -23,14 +23,14 @@ package enum UTF8Scalar {
             let byte = bytes[start + offset]
             guard byte >= low, byte <= high else { return (nil, offset) }
             scalar = scalar << 6 | UInt32(byte & 0x3F)
-            // Only the second byte's limits depend on the first.
+            // Only the second byte's range depends on the first.
             (low, high) = (0x80, 0xBF)
         }
         return (scalar, length)
     }
 
-    /// What a reader of the log would not see, or would see as something else: C1 controls, line
-    /// and paragraph separators, bidirectional marks and embeddings, the byte order mark.
+    /// Whether a terminal would not show the scalar, or would show something else: C1 controls,
+    /// line and paragraph separators, bidirectional marks and embeddings, the byte order mark.
     package static func isInvisible(_ scalar: UInt32) -> Bool {
         switch scalar {
         case 0x80...0x9F, 0x061C, 0x200B...0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true

@@ -2,46 +2,49 @@ import Glibc
 import POSIX
 import Time
 
-/// What a new process finds of a log: where its chain of seals has come to, what stands behind the last
-/// seal, and whether anything is missing.
+/// What a new process finds of a log: the end of its chain of seals, the bytes after the last seal,
+/// and whether anything is missing.
 ///
-/// The state file says how far the chain had come when it was last put on the disk; the file itself may
-/// go further, and is read from there. A seal of our key counts if its code is right, and is otherwise
-/// just the end of a segment; one of another key cannot be told, and is taken at its word, because the
-/// operator may have changed the key: whoever verifies the log is told.
+/// The state file has the chain's head at the last sync. The log file may extend beyond it, and is
+/// read from there. A seal of the current key counts if its code is correct; otherwise it only ends
+/// a segment. A seal of another key cannot be checked. It is trusted, because the operator may have
+/// changed the key; a verification reports it.
 ///
-/// The same two say whether a server wrote the file. It did if the file holds the state's seal at
-/// the state's place, or any right seal of our key, or is the same inode. Lines after the last seal
-/// of a process that was killed remain, and are sealed as found. Without a state nothing can be
-/// said.
+/// State and log also decide whether a server wrote the file. It did if the file has the state's
+/// seal at the state's offset, or any correct seal of the current key, or the state's inode. Lines
+/// after the last seal of a process that was killed remain, and are sealed as found. Without a
+/// state the file is accepted.
 struct LogRecoveryScan {
     /// What no server wrote.
     enum Foreign: Equatable {
+        /// The complete file.
         case file
-        /// Everything from this byte on: the seal before it is that of a stop.
+        /// Everything from this offset on: the seal before it is the seal of a stop.
         case end(from: Int)
     }
 
-    /// Continues behind everything that is in the file; nil where the log is not sealed.
+    /// Continues after everything that is in the file; nil if the log is not sealed.
     private(set) var chain: SealChain?
     /// Bytes in the file.
     private(set) var size = 0
+    /// The highest archive number that the log has assigned.
     private(set) var generation = 0
     /// The file ends inside a line.
     private(set) var isTorn = false
-    /// That line is a right seal, and only its end is missing.
+    /// That line is a correct seal that lacks only its line end.
     private(set) var endsInSeal = false
-    /// The first line's date, as it is written.
+    /// The date of the first line, as written.
     private(set) var date: [UInt8] = []
-    /// That of the first line; nil if that is none of a log.
+    /// The format of the first line; nil if it is not a line of a log.
     private(set) var format: LogFormat?
-    /// Nil if a server wrote all of it, as far as one can tell.
+    /// Nil if nothing shows that another program wrote to the file.
     private(set) var foreign: Foreign?
-    /// There was a file, and now there is none.
+    /// The state names a file, and there is none.
     private(set) var isMissing = false
-    /// The file ends before the state: somebody has cut it.
+    /// The file ends before the state's offset: another process has truncated it.
     private(set) var isMissingTail = false
 
+    /// - Throws: Why the file or its folder cannot be read.
     init(
         _ path: String, _ state: LogState?, _ key: SealKey?, _ fileSystem: any FileSystem
     ) throws(Errno) {
@@ -61,20 +64,20 @@ struct LogRecoveryScan {
         }
         var found: Scan
         if let state, try Self.holds(state, path) {
-            // A server with another key would have emptied the state.
+            // A server with another key would have cleared the state.
             found = try Self.scan(
-                path, key, SealChain(after: state.head), from: state.size, believesOthers: false)
-            if state.isFinal, found.size > state.size, found.rightSealCount == 0 {
+                path, key, SealChain(after: state.head), from: state.size, trustsOtherKeys: false)
+            if state.isFinal, found.size > state.size, found.validSealCount == 0 {
                 foreign = .end(from: state.size)
             }
         } else {
-            // A state whose seal is in an earlier file is about this one if no rotation came after
+            // A state whose seal is in an earlier file belongs to this file if no rotation followed
             // it.
             let head = state.flatMap { state in
                 state.size == 0 && state.generation == generation ? state.head : nil
             }
             found = try Self.scan(path, key, SealChain(after: head ?? .none), from: 0)
-            if let state, size > 0, found.rightSealCount == 0 {
+            if let state, size > 0, found.validSealCount == 0 {
                 let isRotated =
                     named > state.generation || named == state.generation && state.size == 0
                     || first.isTorn && generation > state.generation
@@ -97,13 +100,13 @@ struct LogRecoveryScan {
         endsInSeal = found.endsInSeal
     }
 
-    /// Whether the file's first line is of this day.
+    /// Whether the file's first line is from this day. True for an empty file.
     func isOf(_ now: Timestamp) -> Bool {
         let today = now.rfc3339
         return size == 0 || date.count == 10 && date.indices.allSatisfy { date[$0] == today[$0] }
     }
 
-    /// What is in our file after another process has made it shorter.
+    /// Reads our file again after another process has truncated it.
     static func found(
         _ path: String, after chain: SealChain?
     ) throws(Errno) -> (chain: SealChain?, size: Int, isTorn: Bool) {
@@ -111,8 +114,8 @@ struct LogRecoveryScan {
         return (scan.chain, scan.size, scan.isTorn)
     }
 
-    /// The last line of a file, if it is a seal.
-    /// - Parameter end: the file's end for this purpose; nil for the real one.
+    /// The last line of a file if it is a seal; nil otherwise.
+    /// - Parameter end: The offset to use as the end of the file; nil for the actual end.
     static func lastSeal(in path: String, upTo end: Int? = nil) throws(Errno) -> SealLine? {
         let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         let size = try file.status().size
@@ -126,13 +129,14 @@ struct LogRecoveryScan {
         return SealLine(bytes.span.extracting(start..<(count - 1)))
     }
 
-    /// Whether the line that ends where the state says is the seal that the state has.
+    /// Whether the line that ends at the state's offset is the state's seal.
     private static func holds(_ state: LogState, _ path: String) throws(Errno) -> Bool {
         guard state.size > 0 else { return false }
         return try lastSeal(in: path, upTo: state.size)?.head == state.head
     }
 
-    /// The newest full file that ends in a seal; those after it are of a time without seals.
+    /// The number of the newest archive that ends in a seal; later archives were written without
+    /// seals. If none does, the newest.
     private static func newestSealed(_ numbers: [Int], _ path: String) -> Int? {
         let newestFirst = numbers.sorted(by: >)
         return newestFirst.first { number in
@@ -147,28 +151,28 @@ struct LogRecoveryScan {
         var size: Int
         var isTorn: Bool
         var endsInSeal = false
-        /// Seals of our key whose code is right.
-        var rightSealCount = 0
+        /// Seals of the current key whose code is correct.
+        var validSealCount = 0
         var head: SealHead { chain?.head ?? .none }
     }
 
-    /// Longer lines are none of ours, and need not be looked at.
+    /// Longer lines are not ours, and are not searched for seals.
     private static let longestLine = 16 * 1024
 
-    /// Reads the file from `offset` to its end, and takes every line into the chain.
+    /// Reads the file from `offset` to its end, and adds every line to the chain.
     /// - Parameters:
-    ///   - key: nil to take no seal's word for how far the chain has come.
-    ///   - believesOthers: whether seals of other keys are taken at their word.
-    ///   - isOnlyEnd: look at the last byte and at nothing else.
+    ///   - key: The current key; nil to accept no seal as the head of the chain.
+    ///   - believesOthers: Whether to trust seals of other keys.
+    ///   - isOnlyEnd: Read only the last byte.
     private static func scan(
         _ path: String, _ key: SealKey?, _ start: SealChain?, from offset: Int,
-        believesOthers: Bool = true, isOnlyEnd: Bool = false
+        trustsOtherKeys: Bool = true, isOnlyEnd: Bool = false
     ) throws(Errno) -> Scan {
         let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         var position = isOnlyEnd ? max(0, try file.status().size - 1) : offset
         var scan = Scan(chain: start, size: 0, isTorn: false)
         var buffer = [UInt8](repeating: 0, count: 128 * 1024)
-        /// Bytes of a line whose end has not been read.
+        /// Bytes of a line whose end has not been read yet.
         var kept = 0
         while true {
             var space = buffer.mutableSpan
@@ -179,8 +183,8 @@ struct LogRecoveryScan {
             var lineStart = 0
             while let lineEnd = buffer[lineStart..<end].firstIndex(of: UInt8(ascii: "\n")) {
                 let line = buffer.span.extracting(lineStart..<(lineEnd + 1))
-                if scan.chain?.take(line, key, believesOthers: believesOthers) ?? false {
-                    scan.rightSealCount += 1
+                if scan.chain?.take(line, key, trustsOtherKeys: trustsOtherKeys) ?? false {
+                    scan.validSealCount += 1
                 }
                 lineStart = lineEnd + 1
             }
@@ -190,9 +194,9 @@ struct LogRecoveryScan {
                 if count == 0, let key, SealLine(rest.span) != nil, !scan.isTorn {
                     let line = Array(rest) + [UInt8(ascii: "\n")]
                     var chain = scan.chain
-                    if chain?.take(line.span, key, believesOthers: false) ?? false {
+                    if chain?.take(line.span, key, trustsOtherKeys: false) ?? false {
                         scan.chain = chain
-                        scan.rightSealCount += 1
+                        scan.validSealCount += 1
                         (scan.endsInSeal, scan.isTorn, scan.size) = (true, true, position)
                         return scan
                     }
@@ -220,7 +224,7 @@ struct LogRecoveryScan {
         var span = bytes.mutableSpan
         let count = try file.read(into: &span)
         let line = bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }
-        // Behind what stands before it in the three formats.
+        // Skip what precedes the date in the three formats.
         let start = line.first == UInt8(ascii: "{") ? 9 : line.first == UInt8(ascii: "t") ? 5 : 0
         return (
             Array(line), Array(line.dropFirst(start).prefix(10)), line.count == count,
@@ -228,16 +232,16 @@ struct LogRecoveryScan {
         )
     }
 
-    /// The number of the full file that a first line names; 0 if it names none. Full files that were
-    /// collected and taken away leave no other trace of their numbers.
+    /// The archive number that a `log_rotate` line names; 0 if the line names none. If archives
+    /// were moved elsewhere, no other trace of their numbers is left.
     private static func number(in line: [UInt8], _ path: String) -> Int {
         for format in LogFormat.allCases {
-            // Behind the time. A stranger's text that looks like it stands further on.
+            // Compare right after the time: untrusted text that looks the same can only come later.
             let line = line.dropFirst(TimestampPrefix(format).text.count)
             let start = lineUpToNumber(path, format)
             guard line.starts(with: start) else { continue }
             let digits = line.dropFirst(start.count).prefix { $0 &- UInt8(ascii: "0") < 10 }
-            // In quotation marks or not, nothing else follows a name.
+            // The name is followed by a quotation mark or a space in every format.
             guard let next = line[digits.endIndex...].first, next == 0x20 || next == 0x22 else {
                 continue
             }
@@ -247,28 +251,29 @@ struct LogRecoveryScan {
         return 0
     }
 
-    /// What stands before the number in the first line of a new file, without the time.
+    /// The text before the number in the first line of a new file, without the time.
     private static func lineUpToNumber(_ path: String, _ format: LogFormat) -> [UInt8] {
         let event = LogRotated(file: LogFileNames.base(of: path) + ".", reason: "size")
         let line = LogLine.whole(event, at: Timestamp(seconds: 0), format)
             .dropFirst(TimestampPrefix(format).text.count)
-        // Nothing behind the name has a dot.
+        // There is no dot after the name.
         return Array(line[...(line.lastIndex(of: UInt8(ascii: ".")) ?? line.startIndex)])
     }
 }
 
 extension SealChain {
-    /// No log gets there, with a seal a second: whoever plants such a number must not use up ours.
+    /// Above what a log reaches with one seal a second. A forged seal with such a number must not
+    /// exhaust the sequence numbers.
     private static let highestForeign: UInt64 = 1_000_000_000_000
 
-    /// Takes in the next line, its end included; behind a seal a new segment begins.
+    /// Adds the next line, with its line end; a seal starts a new segment.
     /// - Parameters:
-    ///   - key: nil to take no seal's word for how far the chain has come; it ends a segment all
-    ///     the same, because to a verifier it does.
-    ///   - believesOthers: whether a seal of another key is taken at its word.
-    /// - Returns: whether it is a right seal of this key.
+    ///   - key: The current key; nil to accept no seal as the head of the chain. The seal still
+    ///     ends a segment, as it does for a verifier.
+    ///   - trustsOtherKeys: Whether to trust a seal of another key.
+    /// - Returns: Whether the line is a correct seal of the current key.
     fileprivate mutating func take(
-        _ line: Span<UInt8>, _ key: SealKey?, believesOthers: Bool
+        _ line: Span<UInt8>, _ key: SealKey?, trustsOtherKeys: Bool
     ) -> Bool {
         let text = line.extracting(0..<(line.count - 1))
         guard let seal = SealLine(text) else {
@@ -280,14 +285,14 @@ extension SealChain {
             return false
         }
         let coded = text.extracting(0..<seal.codedCount)
-        let isRight =
+        let isValid =
             seal.keyID == key.id
             && code(key, after: seal.previous, seal.sequence, closing: coded) == seal.code
-        let isBelieved =
-            isRight
-            || believesOthers && seal.keyID != key.id && seal.sequence < Self.highestForeign
-        // Never backwards: a file that was put back must not make numbers come twice.
-        advance(to: isBelieved && seal.sequence > head.sequence ? seal.head : head)
-        return isRight
+        let isTrusted =
+            isValid
+            || trustsOtherKeys && seal.keyID != key.id && seal.sequence < Self.highestForeign
+        // Never backwards: restoring an older file must not make sequence numbers repeat.
+        advance(to: isTrusted && seal.sequence > head.sequence ? seal.head : head)
+        return isValid
     }
 }

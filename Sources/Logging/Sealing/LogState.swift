@@ -2,24 +2,24 @@ import Crypto
 import Glibc
 import POSIX
 
-/// What the next start has to know about the log, in a small file beside it, `.app.log.state`: how far
-/// the chain of seals had come by the time it was last put on the disk, and where.
+/// What the next start must know about the log: how far the chain of seals had come at the last
+/// sync, and where. Kept in a small file beside the log, `.app.log.state`.
 ///
-/// Also what a verifier holds the log against: a log that ends before its state has lost its tail. So
-/// the state is under a code of the same key; it never runs ahead of what is on the disk, and a log that
-/// was killed may have come further.
+/// A verifier uses it, too: a log that ends before its state has lost its end. So the state has a
+/// code under the seal's key, and it never describes more than is on disk. A log whose process was
+/// killed may extend beyond it.
 ///
-/// Two slots are written in turn, each with one write; whichever is whole and newer counts.
+/// Two slots are written alternately, each with one write. The newer slot with a valid code counts.
 package struct LogState: Sendable, Equatable {
     package var head: SealHead
-    /// The number that the last full file got.
+    /// The number of the last archive.
     package var generation: Int
-    /// Bytes of the file up to and with the head's line; 0 if that is in an earlier file.
+    /// The offset after the head's line in the file; 0 if that line is in an earlier file.
     package var size: Int
     /// The file's inode number; nil in a state that an earlier version wrote.
     package var inode: UInt64?
-    /// The head is the seal of a stop: no server has written anything behind it. The next start
-    /// takes this back before its first line.
+    /// The head is the seal of a stop, and no server has written anything after it. The next start
+    /// clears this before its first line.
     package var isFinal: Bool
 
     package init(
@@ -35,21 +35,22 @@ package struct LogState: Sendable, Equatable {
     private static let slotSize = 512
     private static let title = "gatehouse log state 1"
 
-    /// Where the state of this log is kept.
+    /// The path of this log's state file.
     package static func path(of log: String) -> String { LogFileNames.companion(of: log, "state") }
 
-    /// The newest state that stands in the file; nil if there is none that this key has written.
+    /// The newest state in the file; nil if this key has written none.
+    /// - Throws: Why the file cannot be read.
     package static func read(from path: String, _ key: SealKey) throws(Errno) -> LogState? {
         try readSlots(path, key).max { $0.turn < $1.turn }?.state
     }
 
-    /// Whether the file is a state, of whatever key.
+    /// Whether the file is a state file, of any key.
     static func isState(_ path: String) throws(Errno) -> Bool {
         let file = try SystemFileSystem().open(path, O_RDONLY, mode: 0)
         var bytes = [UInt8](repeating: 0, count: 2 * slotSize)
         var span = bytes.mutableSpan
         let count = try file.read(into: &span)
-        // The first slot is the second to be written.
+        // The slot at offset 0 is the second one to be written.
         return bytes[..<count].starts(with: title.utf8)
             || bytes[..<count].dropFirst(slotSize).starts(with: title.utf8)
     }
@@ -96,7 +97,7 @@ package struct LogState: Sendable, Equatable {
             text[end.upperBound...].prefix(while: { $0 != " " })
                 == check(Array(text[..<end.lowerBound].utf8), key)
         else { return nil }
-        // Under the code: what follows is what was written.
+        // The code is valid, so this process or an earlier one has written the text.
         var values: [Substring: Substring] = [:]
         for word in text[..<end.lowerBound].split(separator: " ") {
             let parts = word.split(separator: "=", maxSplits: 1)
@@ -119,14 +120,14 @@ struct LogStateFile: ~Copyable {
     private let file: FileDescriptor
     private let key: SealKey
     private var turn: UInt64
-    /// What stands there now.
+    /// The state that the file contains.
     private(set) var state: LogState?
 
     init(_ path: String, _ key: SealKey) throws(Errno) {
         let newest = try LogState.readSlots(path, key).max { $0.turn < $1.turn }
         let file = try Self.open(path)
-        // What another key wrote must not come back when its turn comes again: it would speak of a
-        // file that has changed since.
+        // A slot of another key must not become valid if that key returns: it would describe a file
+        // that has changed since.
         if newest == nil { try SystemFileSystem().truncate(file, to: 0) }
         self.file = file
         self.key = key
@@ -142,13 +143,13 @@ struct LogStateFile: ~Copyable {
 
     /// Clears `isFinal` on disk. Must be called before a line is written after the seal of a stop.
     mutating func begin() throws(Errno) {
-        guard var begun = state, begun.isFinal else { return }
-        begun.isFinal = false
-        try write(begun)
+        guard var running = state, running.isFinal else { return }
+        running.isFinal = false
+        try write(running)
         try file.synchronize()
     }
 
-    /// Empties the file of a log that goes on without seals: what it says does not hold for long.
+    /// Empties the state file of a log that continues without seals; it would soon be outdated.
     static func clear(_ path: String) throws(Errno) {
         do throws(Errno) {
             let file = try SystemFileSystem().open(path, O_WRONLY, mode: 0)
@@ -159,14 +160,15 @@ struct LogStateFile: ~Copyable {
         }
     }
 
-    /// Whether it is still the file that the next process would find.
+    /// Whether the path still leads to this file.
     func isInPlace(_ path: String) -> Bool {
-        guard let ours = try? file.status(), let there = try? FileStatus(path: path) else {
+        guard let ours = try? file.status(), let current = try? FileStatus(path: path) else {
             return false
         }
-        return there.isSameFile(as: ours)
+        return current.isSameFile(as: ours)
     }
 
+    /// Writes the state to the older slot, unless it is unchanged. Does not sync.
     mutating func write(_ state: LogState) throws(Errno) {
         guard state != self.state else { return }
         let slot = state.slot(turn: turn + 1, key)

@@ -5,52 +5,52 @@ import Time
 
 /// The chain of seals over the lines of a log.
 ///
-/// Theory. The bytes of every line, its end included, go through a running SHA-256. Now and then a
-/// line of its own closes a segment: `log_seal` with a sequence number and
+/// Theory. The bytes of every line, with its line end, go through a running SHA-256. At intervals a
+/// `log_seal` line closes a segment, with a sequence number and
 ///
-///     code = HMAC(key, code of the seal before | sequence number | SHA-256 of the segment)
+///     code = HMAC(key, code of the previous seal | sequence number | SHA-256 of the segment)
 ///
-/// where the segment is every byte since the seal before, the seal's own line up to its code included:
-/// its time and its counts are under the code, too. Because each code goes into the next, a segment
-/// cannot be changed, taken out, put in or moved without the key, and whoever keeps one code elsewhere
-/// can tell that everything up to it still stands.
+/// The segment is every byte since the previous seal, and the seal's own line up to its code: its
+/// time and its counts are covered, too. Because each code depends on the one before, a segment
+/// cannot be changed, removed, inserted or moved without the key. A code that is kept elsewhere
+/// proves that everything up to it is unchanged.
 ///
-/// A seal names the code before it, so that each can be checked by itself: a reader goes on after a
-/// fault, and a log whose oldest files are gone can still be read. It also counts its lines and adds up
-/// a small hash of each, whatever their order: that proves nothing, but tells a reader whether a
-/// segment that is not what it was has lost lines, gained some, or has them in another order.
+/// A seal contains the previous code, so that each can be checked alone: a reader continues after a
+/// fault, and a log whose oldest files are gone can still be verified. It also has the number of
+/// lines and the sum of a small hash of each, independent of order. That proves nothing. It tells a
+/// reader whether a changed segment has lost lines, gained some, or has them in another order.
 ///
-/// A segment never reaches from one file into the next: the writer seals before it changes files.
+/// A segment never extends into the next file: the writer seals before it changes files.
 package struct SealChain: Sendable {
     package enum Reason: String, Sendable, CaseIterable {
         /// `seal_interval` has passed.
         case interval
-        /// A minute without a line: the segment is empty, and says that nothing happened.
+        /// A minute has passed without a line: the segment is empty, and records that.
         case silence
-        /// The file is full, or another takes its place.
+        /// The file is full, or another replaces it.
         case rotate
-        /// The first lines of a process. In logs of earlier versions also what it found before
+        /// The first lines of a process. In logs of earlier versions also the lines found before
         /// them.
         case start
-        /// What was in the file already: lines of a process that was killed, or of others. No
-        /// process says that it wrote them.
+        /// Lines found in the file: those of a killed process, or of other programs. No process
+        /// claims to have written them.
         case found
         case stop
     }
 
     package private(set) var head: SealHead
     private var hash = SHA256()
+    /// The running hash of the segment.
     /// Lines since the last seal.
     package private(set) var lineCount: UInt64 = 0
     /// The sum of their hashes.
     package private(set) var sum: UInt64 = 0
-    /// The beginning of a line whose end has not come yet: where a write failed half-way, or a read
-    /// brought no more.
+    /// The beginning of a line whose end has not come yet, after a failed write or a short read.
     private var fragment: [UInt8] = []
 
     package init(after head: SealHead = .none) { self.head = head }
 
-    /// Takes in what stands next in the file.
+    /// Adds the next bytes of the file.
     package mutating func update(_ bytes: Span<UInt8>) {
         hash.update(bytes)
         var start = 0
@@ -71,7 +71,7 @@ package struct SealChain: Sendable {
         }
     }
 
-    /// The line that closes the segment, with its end, and the head that the chain has once the line
+    /// The line that closes the segment, with its line end, and the head of the chain once the line
     /// is in the file.
     package func seal(
         _ reason: Reason, key: SealKey, at now: Timestamp, _ format: LogFormat
@@ -88,7 +88,7 @@ package struct SealChain: Sendable {
     }
 
     /// The code of a seal that closes this segment.
-    /// - Parameter line: the seal's line up to its code.
+    /// - Parameter line: The seal's line up to its code.
     package func code(
         _ key: SealKey, after previous: SealMAC, _ sequence: UInt64, closing line: Span<UInt8>
     ) -> SealMAC {
@@ -97,16 +97,16 @@ package struct SealChain: Sendable {
         return SealMAC(key, previous: previous, sequence: sequence, digest: hash.finalize())
     }
 
-    /// Begins the next segment, behind a seal that is in the file.
+    /// Starts the next segment after a seal that is in the file.
     package mutating func advance(to head: SealHead) { self = SealChain(after: head) }
 
-    /// Only as much as is hashed.
+    /// Keeps at most as many bytes as are hashed.
     private mutating func keepFragment(_ bytes: Span<UInt8>) {
-        let room = LineHash.longest - fragment.count
-        fragment.append(copying: bytes.extracting(0..<min(room, bytes.count)))
+        let space = LineHash.longest - fragment.count
+        fragment.append(copying: bytes.extracting(0..<min(space, bytes.count)))
     }
 
-    /// Goes on behind another seal, with the segment as it is.
+    /// Continues after another seal if it is later, and keeps the current segment.
     mutating func `continue`(after head: SealHead) {
         if head.sequence > self.head.sequence { self.head = head }
     }
@@ -143,9 +143,9 @@ private struct LogSealed: LogEvent {
     }
 }
 
-/// Sixty-four bits of a line, to tell lines apart that nobody has chosen to look alike.
+/// A 64-bit hash that tells apart lines that were not crafted to collide.
 private enum LineHash {
-    /// Bytes that count; longer lines are none of ours.
+    /// Bytes that are hashed; longer lines are not ours.
     static let longest = 64 * 1024
 
     static func of(_ line: Span<UInt8>) -> UInt64 {
@@ -153,7 +153,8 @@ private enum LineHash {
         // Sound: every load lies within the span's bytes.
         return unsafe line.withUnsafeBytes { bytes in
             // Two lanes, so that one multiplication does not wait for the other. The constants are
-            // odd and without a pattern: the fractions of the golden ratio and of the square root of 3.
+            // odd and have no pattern: the fractions of the golden ratio and of the square root
+            // of 3.
             var a: UInt64 = 0x9E37_79B9_7F4A_7C15 ^ UInt64(bytes.count)
             var b: UInt64 = 0xBB67_AE85_84CA_A73B
             var offset = 0
@@ -167,7 +168,8 @@ private enum LineHash {
                 offset += 16
             }
             if offset < bytes.count, bytes.count >= 16 {
-                // The last sixteen bytes, some of them for the second time. Sound: there are so many.
+                // The last sixteen bytes, some of them a second time. Sound: there are at least
+                // sixteen.
                 let end = bytes.count - 16
                 let low = unsafe bytes.loadUnaligned(fromByteOffset: end, as: UInt64.self)
                 let high = unsafe bytes.loadUnaligned(fromByteOffset: end + 8, as: UInt64.self)

@@ -1,18 +1,18 @@
 import Crypto
 import POSIX
 
-/// The key that the log is sealed with. Derived, never a token key itself: whoever learns one of the
-/// two has not learnt the other.
+/// The key that seals the log. It is derived and never a token key itself: knowing one of the two
+/// does not reveal the other.
 package struct SealKey: Sendable {
     let key: HMACSHA256.Key
-    /// Eight hexadecimal digits that each seal carries, so that a wrong key is told from a changed
-    /// log. Tells nothing about the key.
+    /// Eight hexadecimal digits that each seal carries, so that a wrong key can be told from a
+    /// changed log. Reveals nothing about the key.
     package let id: String
 
-    /// From a secret made for this alone, as `log.seal_secret_file` holds it.
+    /// From a secret for this purpose only, as in `log.seal_secret_file`.
     package init(secret: Span<UInt8>) { self.init(derivedFrom: HMACSHA256.Key(secret)) }
 
-    /// From a key that has another purpose, too.
+    /// From a key that also serves another purpose.
     package init(derivedFrom key: HMACSHA256.Key) {
         let own = key.derived(label: "gatehouse log seal v1")
         self.key = own
@@ -21,11 +21,11 @@ package struct SealKey: Sendable {
     }
 }
 
-/// The code of one seal: HMAC(key, code of the seal before | sequence number | digest of the lines).
+/// The code of one seal: HMAC(key, previous code | sequence number | digest of the lines).
 package struct SealMAC: Sendable, Equatable {
     let bytes: [UInt8]
 
-    /// What stands before the first seal.
+    /// The code before the first seal.
     package static let none = SealMAC(bytes: [UInt8](repeating: 0, count: 32))
 
     private init(bytes: [UInt8]) { self.bytes = bytes }
@@ -42,7 +42,7 @@ package struct SealMAC: Sendable, Equatable {
         bytes = Array(copying: code.finalize().span)
     }
 
-    /// From its 64 characters; nil for anything that `text` would not have given.
+    /// From 64 characters; nil unless they are exactly what `text` returns for some code.
     package init?(_ text: Span<UInt8>) {
         guard text.count == Self.textCount else { return nil }
         var bytes: [UInt8] = []
@@ -65,8 +65,8 @@ package struct SealMAC: Sendable, Equatable {
 
     package static let textCount = 64
 
-    /// Hexadecimal: base64url would now and then look like the beginning of a token to whoever searches
-    /// a log for those.
+    /// Hexadecimal, because base64url would sometimes look like the beginning of a token to a
+    /// program that searches logs for tokens.
     package var text: String { hexadecimal(bytes.span) }
 
     package static func == (a: SealMAC, b: SealMAC) -> Bool {
@@ -74,8 +74,8 @@ package struct SealMAC: Sendable, Equatable {
     }
 }
 
-/// How far a chain of seals has come. Kept outside of the machine, it is an anchor: whoever holds it
-/// knows later that nothing before it has been changed or taken away.
+/// How far a chain of seals has come. A head that is kept on another machine is an anchor: with it,
+/// a verification proves that nothing before it has been changed or removed.
 package struct SealHead: Sendable, Equatable {
     package let sequence: UInt64
     package let code: SealMAC
@@ -85,13 +85,13 @@ package struct SealHead: Sendable, Equatable {
         self.code = code
     }
 
-    /// Before the first seal.
+    /// The head before the first seal.
     package static let none = SealHead(sequence: 0, code: .none)
 
     /// `SEQUENCE.CODE`, as `log head` prints it.
     package var text: String { "\(sequence).\(code.text)" }
 
-    /// Nil for anything that `text` would not have given.
+    /// From text; nil unless it is exactly what `text` returns for some head.
     package init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, let sequence = UInt64(parts[0]), "\(sequence)" == parts[0],

@@ -1,7 +1,7 @@
 import Time
 
-/// A `log_seal` line that was read. It is what it says only if its code is right, which the chain can
-/// tell; anything that is not byte for byte a line that `SealChain` writes is none.
+/// A parsed `log_seal` line. Whether it is authentic depends on its code, which the chain can
+/// check. A line that differs in any byte from what `SealChain` writes is not parsed.
 package struct SealLine: Sendable {
     package let format: LogFormat
     package let time: InlineArray<24, UInt8>
@@ -12,14 +12,14 @@ package struct SealLine: Sendable {
     package let keyID: String
     package let previous: SealMAC
     package let code: SealMAC
-    /// How many of the line's bytes are under its own code.
+    /// The number of bytes of the line that its code covers.
     package let codedCount: Int
 
     package var head: SealHead { SealHead(sequence: sequence, code: code) }
 
-    /// - Parameter line: without its line end.
+    /// - Parameter line: Without its line end.
     package init?(_ line: Span<UInt8>) {
-        // The shortest there is; most lines are none.
+        // Cheap check first: most lines are not seals, and no seal is shorter.
         guard line.count > 180 else { return nil }
         let format = LogFormat(lineBeginningWith: line[0])
         var reader = Reader(line, format)
@@ -52,7 +52,7 @@ package struct SealLine: Sendable {
         }
     }
 
-    /// What ends every line.
+    /// The end of every line.
     static func ending(in format: LogFormat) -> [UInt8] {
         switch format {
         case .text, .logfmt: Array("\n".utf8)
@@ -67,7 +67,7 @@ package struct SealLine: Sendable {
     }
 }
 
-/// Reads the one spelling that a seal has in each format.
+/// Parses the only spelling that a seal has in each format.
 private struct Reader: ~Copyable, ~Escapable {
     private let line: Span<UInt8>
     private let format: LogFormat
@@ -79,7 +79,7 @@ private struct Reader: ~Copyable, ~Escapable {
         self.format = format
     }
 
-    /// The time, if the line's head is that of a seal.
+    /// The time, if the line begins like a seal.
     mutating func head() -> InlineArray<24, UInt8>? {
         switch format {
         case .text: break
@@ -101,7 +101,7 @@ private struct Reader: ~Copyable, ~Escapable {
         return time
     }
 
-    /// A number without leading zeros that fits into 63 bits, as the line's own writer has it.
+    /// A number without leading zeros of at most eighteen digits, which `LogLine` can have written.
     mutating func number(_ name: StaticString) -> UInt64? {
         guard begin(name) else { return nil }
         let start = position
@@ -157,7 +157,7 @@ private struct Reader: ~Copyable, ~Escapable {
     }
 
     private mutating func skip(_ text: StaticString) -> Bool {
-        // Sound: a literal's bytes live as long as the program, and are as many as it says.
+        // Sound: a literal's bytes live as long as the program, and its count is correct.
         let bytes = unsafe UnsafeBufferPointer(
             start: text.utf8Start, count: text.utf8CodeUnitCount)
         guard line.count - position >= bytes.count else { return false }

@@ -3,35 +3,34 @@ import POSIX
 import Synchronization
 import Time
 
-/// The last words of a process that dies of a fault of its own, or of a signal that asks for a death that
-/// can be looked at (SIGQUIT, SIGXCPU): what waits in memory is written, and a `sys_crash` line behind it,
-/// by a signal handler.
+/// Reports the crash of the process: writes the buffered lines and then a `sys_crash` line, from a
+/// signal handler. It handles faults, and the signals that ask for a core dump (SIGQUIT, SIGXCPU).
 ///
-/// Everything here is prepared before, because a handler may neither allocate nor lock: the lines are
-/// made at the start but for the digits of their time, the buffers lie where they always lay, and their
-/// counts are atomic. If the file does not take the lines, an alarm ends the process all the same.
+/// Everything is prepared at the start, because a handler may neither allocate nor lock: the lines
+/// are complete but for the digits of their time, the buffers have fixed addresses, and their
+/// counts are atomic. If a write blocks, an alarm ends the process.
 package enum CrashReport {
     private static let signals: [(number: CInt, name: StaticString)] = [
         (SIGSEGV, "SIGSEGV"), (SIGBUS, "SIGBUS"), (SIGILL, "SIGILL"), (SIGTRAP, "SIGTRAP"),
         (SIGFPE, "SIGFPE"), (SIGABRT, "SIGABRT"), (SIGSYS, "SIGSYS"),
         (SIGQUIT, "SIGQUIT"), (SIGXCPU, "SIGXCPU"), (SIGSTKFLT, "SIGSTKFLT"),
     ]
-    /// From the fault to the end, at most.
-    private static let patience = 700_000
+    /// The longest time from the fault to the end of the process, in microseconds.
+    private static let timeLimit = 700_000
 
-    /// A whole line in a place of its own; longer than any of ours.
+    /// A complete line, stored inline; 256 bytes are more than any `sys_crash` line needs.
     private typealias Line = InlineArray<256, UInt8>
 
-    /// The two that a log writes from.
+    /// The two buffers of a log.
     typealias Buffers = (LineBuffer, LineBuffer)
 
     enum Slot { case log, audit }
 
     fileprivate final class Preparation: Sendable {
-        /// Of the log, and of the audit log if there is one.
+        /// The buffers of the log, and of the audit log if there is one.
         let buffers: [Buffers]
         let lines: [(number: CInt, text: InlineArray<256, UInt8>, count: Int)]
-        /// Where the time stands in them.
+        /// The offset of the time in the lines.
         let timeOffset: Int
 
         init(_ buffers: [Buffers], _ format: LogFormat) {
@@ -51,21 +50,21 @@ package enum CrashReport {
         }
     }
 
-    /// Catches the signals of faults from now on, for these logs.
+    /// Installs the handler for these logs.
     static func install(_ buffers: [Buffers], _ format: LogFormat) {
-        // Sound: nobody reads it before the handlers are there; the calls below are handed
-        // structures of ours that outlive them.
+        // Sound: no handler is installed yet that could read it. The structures passed to the calls
+        // below outlive them.
         unsafe preparation = Preparation(buffers, format)
         for (number, _) in signals {
             var action = sigaction()
             unsafe action.__sigaction_handler.sa_handler = { die($0) }
-            // Once: a fault in the handler ends the process.
+            // Reset after the first signal: a fault in the handler ends the process.
             action.sa_flags = CInt(bitPattern: UInt32(SA_RESETHAND)) | SA_NODEFER
             _ = unsafe sigaction(number, &action, nil)
         }
     }
 
-    /// Where lines go now; -1 for nowhere.
+    /// Sets the descriptor that the handler writes to; -1 for none.
     static func setDescriptor(_ number: CInt, of slot: Slot) {
         switch slot {
         case .log: descriptor.store(number, ordering: .relaxed)
@@ -79,10 +78,10 @@ package enum CrashReport {
 
     fileprivate static func report(_ signal: CInt, _ prepared: Preparation) {
         var alarm = itimerval(
-            it_interval: timeval(), it_value: timeval(tv_sec: 0, tv_usec: patience))
-        // Ignored it would end nothing.
+            it_interval: timeval(), it_value: timeval(tv_sec: 0, tv_usec: timeLimit))
+        // If SIGALRM were ignored, the alarm would not end the process.
         Glibc.signal(SIGALRM, SIG_DFL)
-        // Sound: each of these calls is handed a structure on this stack, which outlives it.
+        // Sound: each of these calls gets a structure on this stack, which outlives the call.
         _ = unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &alarm, nil)
         var set = sigset_t()
         unsafe sigemptyset(&set)
@@ -99,13 +98,13 @@ package enum CrashReport {
         }
         for (signalNumber, text, count) in prepared.lines where signalNumber == signal {
             var time = timespec()
-            // Sound as above.
+            // Sound: as above.
             unsafe clock_gettime(CLOCK_REALTIME, &time)
             let stamp = Timestamp(
                 milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
             ).rfc3339
             var line = text
-            // Every format has the 24 characters of a time behind `timeOffset`.
+            // Every format has the 24 characters of a time at `timeOffset`.
             for index in 0..<24 { line[prepared.timeOffset + index] = stamp[index] }
             for index in prepared.buffers.indices {
                 let number = descriptor(index)
@@ -121,12 +120,13 @@ package enum CrashReport {
             ? descriptor.load(ordering: .relaxed) : auditDescriptor.load(ordering: .relaxed)
     }
 
-    /// Keeps whoever would write from now on waiting for the end.
+    /// Once the handler has started, never returns. Keeps writers from adding lines after
+    /// `sys_crash`.
     static func haltIfBegun() {
         while hasBegun.load(ordering: .sequentiallyConsistent) { pause() }
     }
 
-    /// Another thread may be writing right now; it has a moment to end that.
+    /// Another thread may be writing; waits up to 100 ms for it to finish.
     private static func waitForWriter(_ buffers: (LineBuffer, LineBuffer)) {
         for _ in 0..<50 {
             let isUnderway =
@@ -140,21 +140,21 @@ package enum CrashReport {
     }
 }
 
-/// Sound: set once, before the first handler is there to read it, and never let go.
+/// Sound: it is set once, before a handler that could read it is installed, and never changed.
 nonisolated(unsafe) private var preparation: CrashReport.Preparation?
 
-/// The handler. Nothing here allocates, locks, or calls what might.
+/// The signal handler. Nothing here allocates, locks, or calls a function that might.
 private func die(_ signal: CInt) {
-    // A second thread that faults meanwhile waits for the end.
+    // A second thread that faults meanwhile waits for the end of the process.
     guard !CrashReport.hasBegun.exchange(true, ordering: .sequentiallyConsistent) else {
         while true { pause() }
     }
-    // Sound: see there.
+    // Sound: see `preparation`.
     if let prepared = unsafe preparation { CrashReport.report(signal, prepared) }
-    // Its default action: the system's own report, a core file where there is to be one.
+    // The default action: the system's own report, and a core dump if enabled.
     Glibc.signal(signal, SIG_DFL)
     raise(signal)
-    // A signal that somebody has blocked.
+    // Reached if the signal is blocked.
     _exit(128 + signal)
 }
 

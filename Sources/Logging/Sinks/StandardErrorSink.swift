@@ -2,9 +2,9 @@ import Dispatch
 import Glibc
 import POSIX
 
-/// Lines for the operator's terminal or the service manager's journal, on their own queue with their
-/// own bounded buffer: a terminal that is stopped, or a pipe that nobody reads, costs lines there,
-/// which are counted, and never a request or a line in the file.
+/// Writes lines to standard error, on a queue of its own with a bounded buffer. A stopped terminal
+/// or a pipe without a reader costs lines here, which are counted; it delays no request and no line
+/// of the file.
 final class StandardErrorSink: Sendable {
     private static let capacity = 64 * 1024
 
@@ -14,15 +14,15 @@ final class StandardErrorSink: Sendable {
         var isDraining = false
     }
 
-    /// Guards the buffer; never held while writing.
+    /// Guards the buffer; not held while writing.
     private let state = Monitor(State())
     private let queue = DispatchQueue(label: "gatehouse.log.stderr")
     private let descriptor: CInt
 
-    /// - Parameter descriptor: stays open as long as the process; it is not this sink's to close.
+    /// - Parameter descriptor: Must stay open as long as the process; the sink does not close it.
     init(descriptor: CInt = 2) { self.descriptor = descriptor }
 
-    /// Queues a whole line, its end included.
+    /// Queues a complete line, with its line end.
     func append(_ line: Span<UInt8>) {
         let mustStart = state.withLock { state in
             guard state.pending.count + line.count <= Self.capacity else {
@@ -36,7 +36,7 @@ final class StandardErrorSink: Sendable {
         if mustStart { queue.async { self.drain() } }
     }
 
-    /// Waits until what is queued now is written, but no longer than `seconds`.
+    /// Waits until all lines queued so far are written, at most `seconds`.
     func flush(within seconds: Double) {
         let done = DispatchSemaphore(value: 0)
         queue.async { done.signal() }
@@ -59,7 +59,7 @@ final class StandardErrorSink: Sendable {
                 return batch
             }
             if batch.isEmpty { return }
-            // Nobody can be told that standard error is gone.
+            // There is no other place to report that standard error failed.
             try? writeAll(batch)
         }
     }
@@ -70,10 +70,10 @@ final class StandardErrorSink: Sendable {
             do throws(Errno) {
                 offset += try writeOnce(descriptor, bytes.span.extracting(offset..<bytes.count))
             } catch {
-                // Another program that shares it may have made it non-blocking.
+                // Another program that shares the descriptor may have made it non-blocking.
                 guard error == .wouldBlock else { throw error }
                 var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                // Sound: there is one entry, and one is what poll(2) is told.
+                // Sound: poll(2) gets one entry, and the count is one.
                 _ = try retryingOnInterrupt { unsafe poll(&wanted, 1, -1) }
             }
         }

@@ -1,33 +1,34 @@
 import Synchronization
 import Time
 
-/// What a connection is doing, and since when. The connection's worker writes it; any worker reads
-/// it to choose the connection that makes room for another.
+/// What a connection is doing, and since when. The connection's worker writes it; every worker
+/// reads it to choose a connection to evict.
 package final class ConnectionActivity: Sendable {
-    /// In the order in which connections make room.
+    /// In the order of eviction: the smallest kind first.
     package enum Kind: UInt8, Sendable, CaseIterable, Comparable {
-        /// Its last response is sent; the worker waits for the client's end.
+        /// Its last response is sent; the worker waits for the client to close.
         case lingering
         /// Between a response and the next request.
         case idle
-        /// Its response goes out with the current batch; then it is idle or lingering.
+        /// Its response is sent with the current batch; then it is idle or lingering.
         case readyToSend
-        /// It has begun, or part of a request's head is here.
+        /// It is new, or part of a request's head has arrived.
         case head
-        /// Part of a request's body is here.
+        /// Part of a request's body has arrived.
         case body
-        /// The client does not take its response.
+        /// The client does not read its response.
         case writing
-        /// A handler has its request. It makes no room.
+        /// A handler has its request. It is never evicted.
         case busy
 
         package static func < (one: Kind, other: Kind) -> Bool { one.rawValue < other.rawValue }
 
-        /// Whether ending the connection costs the client no request.
+        /// Whether closing the connection loses no request.
         package var isIdle: Bool { self <= .readyToSend }
     }
 
-    /// The kind above the time, so that of two values the smaller one makes room first.
+    /// The kind in the high bits and the time below, so that the smaller of two values is evicted
+    /// first.
     private let packed: Atomic<UInt64>
 
     package init(_ kind: Kind, since time: MonotonicTime) {
@@ -47,7 +48,7 @@ package final class ConnectionActivity: Sendable {
 
         package var kind: Kind { Kind(rawValue: UInt8(packed >> ConnectionActivity.timeBits))! }
 
-        /// Since when.
+        /// The start of this activity.
         package var time: MonotonicTime {
             MonotonicTime(nanoseconds: Int64(packed & (1 << ConnectionActivity.timeBits - 1)))
         }
@@ -57,7 +58,7 @@ package final class ConnectionActivity: Sendable {
 
     package var now: Snapshot { Snapshot(packed: packed.load(ordering: .relaxed)) }
 
-    /// Nanoseconds of 36 years fit.
+    /// Enough for 36 years in nanoseconds.
     private static let timeBits: UInt64 = 60
 
     private static func pack(_ kind: Kind, _ time: MonotonicTime) -> UInt64 {

@@ -2,46 +2,50 @@ import HTTP
 import Time
 
 /// The connections of a server, counted by the networks of their clients, and the choice of the one
-/// that makes room when the server is full.
+/// to evict when the server is full.
 ///
-/// The load of a network is its number of connections, for an IPv6 /56 and /48 divided by 4 and 16.
-/// The load of a client is that of its network with the largest. Room is made as follows:
+/// The load of a network is its number of connections; for an IPv6 /56 or /48 it is divided by 4 or
+/// 16. The load of a client is the highest load of its networks. The rules for a new connection at
+/// the limit:
 ///
-/// 1. A network with a higher load than the newcomer's gives a connection, the highest load first.
-///    The order within a network is that of `ConnectionActivity.Kind`, then the longest wait.
-/// 2. A network with the newcomer's load, its own included, gives a connection that is idle.
-/// 3. If there is a network with a higher load, and all of its connections are busy, the newcomer
-///    waits. Otherwise it is refused.
+/// 1. A network with a higher load than the new client's gives up a connection, the highest load
+///    first. Within a network the order is that of `ConnectionActivity.Kind`, then the longest
+///    wait.
+/// 2. A network with the same load, including the new client's own, gives up an idle connection.
+/// 3. If there is a network with a higher load and all of its connections are busy, the new
+///    connection waits. Otherwise it is rejected.
 ///
-/// Connections of trusted proxies and Unix domain sockets carry the requests of many clients and
-/// have no network. They make room only while idle, and only if they are as many as the newcomer's
-/// load. Their own newcomers have a load of 0.
+/// Connections of trusted proxies and Unix domain sockets carry requests of many clients and have
+/// no network. They are evicted only while idle, and only if their number is at least the new
+/// client's load. A new connection of this sort has a load of 0.
 ///
-/// Each operation takes constant time: a choice looks at no more than `looks` connections, and at
-/// no more than `longLooks` if the first are all busy. What was looked at in vain moves to the end
-/// of its list, so that the next choice looks at others.
+/// Each operation takes constant time: a choice examines at most `scanLimit` candidates and skips
+/// at most `longLooks` other connections. Connections that were skipped move to the end of their
+/// list, so that the next choice examines others.
 package struct ConnectionShares {
-    /// A connection that is to end. It is not counted any more.
+    /// A connection to close. It is no longer counted.
     package struct Victim: Sendable, Equatable {
         package let worker: Int
         package let connectionID: UInt64
-        /// What it was doing when it was chosen.
+        /// Its activity when it was chosen.
         package let kind: ConnectionActivity.Kind
-        /// Whether it may be ended though a request on it is unfinished.
+        /// Whether it may be closed although a request on it is unfinished.
         package let mayBeUnfinished: Bool
     }
 
     package enum Choice: Sendable, Equatable {
         case victim(Victim)
-        /// A network with a higher load is to make room, and all of its connections are busy.
+        /// A network with a higher load should give up a connection, but all of them are busy.
         case wait
-        /// The newcomer is to be refused.
+        /// The new connection must be rejected.
         case none
     }
 
-    /// Enough to find the connection that has been idle longest in all but very large networks.
+    /// Candidates that one choice examines: enough to find the longest idle connection in all but
+    /// very large networks.
     package static let scanLimit = 128
-    /// More than the queues for slow work hold, so that behind busy connections others are found.
+    /// Connections that one choice skips because they are busy. More than the offload queues hold,
+    /// so that other connections listed after busy ones are found.
     package static let longLooks = 2048
 
     private struct Link {
@@ -53,7 +57,7 @@ package struct ConnectionShares {
     private struct Entry {
         var worker = 0
         var token: UInt64 = 0
-        /// Nil in a place that is free.
+        /// Nil for an unused slot.
         var activity: ConnectionActivity?
         /// One for each of the client's networks, the smallest first.
         var links = InlineArray<3, Link>(repeating: Link())
@@ -66,16 +70,16 @@ package struct ConnectionShares {
         var count = 0
         var first = -1
         var last = -1
-        /// Among the groups with as many connections.
+        /// The neighbors in the list of groups with as many connections.
         var previous = -1
         var next = -1
     }
 
     private struct Tiers {
-        /// The first group with so many connections; -1 if there is none.
+        /// The first group with this number of connections; -1 if there is none.
         var first: [Int] = [-1]
         var last: [Int] = [-1]
-        /// The most connections that a group has.
+        /// The largest number of connections of a group.
         var highest = 0
     }
 
@@ -87,27 +91,30 @@ package struct ConnectionShares {
     /// The group of connections without a network.
     private static let exempt = 0
     private static let levels = 3
-    /// A load is counted in sixteenths of a connection.
+    /// Load units of one connection.
     private static let unit = 16
 
     private var entries: [Entry] = []
-    private var freePlaces: [Int] = []
+    private var freeSlots: [Int] = []
     private var groups = [Group()]
     private var freeGroups: [Int] = []
     private var groupOfKey: [Key: Int] = [:]
     private var tiers = [Tiers](repeating: Tiers(), count: Self.levels)
-    /// Connections that are counted.
+    /// The number of connections counted.
     package private(set) var count = 0
 
     package init() {}
 
     /// Counts a connection.
-    /// - Parameter networks: nil for one that carries the requests of many clients.
-    /// - Returns: its place, which `remove` and `takeVictim` want.
+    /// - Parameters:
+    ///   - networks: Nil for a connection that carries requests of many clients.
+    ///   - worker: The index of the worker that owns it.
+    ///   - token: The connection's ID.
+    /// - Returns: Its slot, for `remove` and `takeVictim`.
     package mutating func add(
         _ networks: ClientNetworks?, worker: Int, token: UInt64, _ activity: ConnectionActivity
     ) -> Int {
-        let place = freePlaces.popLast() ?? entries.count
+        let place = freeSlots.popLast() ?? entries.count
         if place == entries.count { entries.append(Entry()) }
         entries[place].worker = worker
         entries[place].token = token
@@ -128,7 +135,7 @@ package struct ConnectionShares {
         return place
     }
 
-    /// Counts a connection no longer. Nothing happens if it is not counted any more.
+    /// Stops counting a connection. Does nothing if it is not counted.
     package mutating func remove(_ place: Int, worker: Int, token: UInt64) {
         guard place < entries.count, entries[place].activity != nil, entries[place].token == token,
             entries[place].worker == worker
@@ -136,18 +143,18 @@ package struct ConnectionShares {
         remove(place)
     }
 
-    /// Chooses a connection that makes room for the one at `place`, and counts it no longer.
-    /// - Parameter worker: the newcomer's.
+    /// Chooses a connection to evict for the one in slot `place`, and stops counting it.
+    /// - Parameter worker: The index of the new connection's worker.
     package mutating func takeVictim(for place: Int, worker: Int) -> Choice {
         takeVictim(
             load: load(ofEntry: place), newcomer: place, unfinishedSince: .distantFuture,
             worker: worker)
     }
 
-    /// The same for a newcomer that is not known yet, because its connection cannot be accepted. It
-    /// may be of the network with the highest load itself, so that only requests that have been
-    /// unfinished for a while make room for it.
-    /// - Parameter start: they have been since then, or longer.
+    /// Chooses a connection to evict for a client that is not known, because its connection cannot
+    /// be accepted. That client may belong to the network with the highest load, so only requests
+    /// that have been unfinished for some time are evicted.
+    /// - Parameter start: Requests that are unfinished since this time or longer may be evicted.
     package mutating func takeVictim(unfinishedSince start: MonotonicTime, worker: Int) -> Choice {
         takeVictim(load: Self.unit, newcomer: -1, unfinishedSince: start, worker: worker)
     }
@@ -159,11 +166,11 @@ package struct ConnectionShares {
         let worker: Int
         let wantsIdle: Bool
         let unfinishedSince: MonotonicTime
-        var looks = ConnectionShares.scanLimit
-        var busyLooks = ConnectionShares.longLooks
+        var candidatesLeft = ConnectionShares.scanLimit
+        var skipsLeft = ConnectionShares.longLooks
         var best: (place: Int, activity: ConnectionActivity.Snapshot)?
 
-        var isOver: Bool { looks <= 0 || busyLooks <= 0 }
+        var isOver: Bool { candidatesLeft <= 0 || skipsLeft <= 0 }
     }
 
     private mutating func takeVictim(
@@ -194,8 +201,7 @@ package struct ConnectionShares {
         return highest.contains { $0 > load } ? .wait : .none
     }
 
-    /// Searches the groups of a level from the highest load down, until one has a connection to
-    /// give.
+    /// Searches the groups of a level, the highest load first, until one has a candidate.
     private mutating func searchTiers(level: Int, above load: Int, _ search: inout Search) {
         var count = tiers[level].highest
         while count > 0, self.load(count: count, level: level) > load, !search.isOver {
@@ -204,15 +210,16 @@ package struct ConnectionShares {
                 let next = groups[group].next
                 self.search(group, &search)
                 if search.best != nil { return }
-                search.busyLooks -= 1
+                search.skipsLeft -= 1
                 group = next
             }
             count -= 1
-            search.busyLooks -= 1
+            search.skipsLeft -= 1
         }
     }
 
-    /// Searches the newcomer's own groups with this load, then others with the same.
+    /// Searches the new connection's own groups with this load, then other groups with the same
+    /// load.
     private mutating func searchEqual(_ load: Int, _ search: inout Search) {
         if search.newcomer >= 0 {
             for level in 0..<entries[search.newcomer].linkCount {
@@ -227,7 +234,7 @@ package struct ConnectionShares {
             guard load.isMultiple(of: perConnection) else { continue }
             let count = load / perConnection
             guard count < tiers[level].first.count else { continue }
-            // The groups that were looked at move to the end of their tier.
+            // Groups that were examined move to the end of their tier.
             var rounds = Self.scanLimit
             let end = tiers[level].last[count]
             var group = tiers[level].first[count]
@@ -244,29 +251,29 @@ package struct ConnectionShares {
         }
     }
 
-    /// Looks for a better candidate among the members of a group.
+    /// Examines the members of a group for a better candidate.
     private mutating func search(_ group: Int, _ search: inout Search) {
         let level = groups[group].level
         var member = groups[group].first
-        var seen = 0
-        let most = groups[group].count
+        var examined = 0
+        let memberCount = groups[group].count
         var hasFound = false
-        while member >= 0, seen < most, !search.isOver {
-            seen += 1
+        while member >= 0, examined < memberCount, !search.isOver {
+            examined += 1
             let next = entries[member].links[level].next
             let activity = entries[member].activity!.now
             if isCandidate(member, activity, search) {
-                search.looks -= 1
+                search.candidatesLeft -= 1
                 hasFound = true
                 if search.best.map({ activity < $0.activity }) ?? true {
                     search.best = (member, activity)
                 }
             } else {
-                search.busyLooks -= 1
+                search.skipsLeft -= 1
             }
             member = next
         }
-        // Others are looked at next time.
+        // The next search starts with others.
         if !hasFound, member >= 0 { rotate(group, level: level, to: member) }
     }
 
@@ -276,7 +283,8 @@ package struct ConnectionShares {
         guard place != search.newcomer else { return false }
         switch activity.kind {
         case .lingering, .idle: return true
-        // Its worker reads its mail after the batch. The own worker is in the middle of it.
+        // Another worker evicts it after its batch, when the response is sent. Our own worker is
+        // still in the middle of the batch.
         case .readyToSend: return entries[place].worker != search.worker
         case .head, .body, .writing:
             return !search.wantsIdle && activity.time <= search.unfinishedSince
@@ -358,11 +366,11 @@ package struct ConnectionShares {
         }
         entries[place].activity = nil
         entries[place].linkCount = 0
-        freePlaces.append(place)
+        freeSlots.append(place)
         count -= 1
     }
 
-    /// Makes `place` the first of its group, and appends those before it to the end.
+    /// Makes `place` the first of its group, and moves those before it to the end.
     private mutating func rotate(_ group: Int, level: Int, to place: Int) {
         let first = groups[group].first
         let last = groups[group].last
@@ -392,7 +400,7 @@ package struct ConnectionShares {
 
     private mutating func removeFromTier(_ group: Int) {
         let (level, count) = (groups[group].level, groups[group].count)
-        // A new group is in none yet.
+        // A new group is not in a tier yet.
         guard count > 0 else { return }
         let (previous, next) = (groups[group].previous, groups[group].next)
         if previous >= 0 {
@@ -405,7 +413,8 @@ package struct ConnectionShares {
         } else {
             tiers[level].last[count] = previous
         }
-        // A group gains or loses one connection at a time, so that the next tier down has it.
+        // A group gains or loses one connection at a time, so the group is now in the next lower
+        // tier.
         if count == tiers[level].highest, tiers[level].first[count] < 0 {
             tiers[level].highest -= 1
         }

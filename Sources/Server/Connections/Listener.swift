@@ -1,15 +1,16 @@
 import Glibc
 import POSIX
 
-/// A socket that takes connections: a worker's own, or one that all workers of all processes share
-/// that hold it.
+/// A listening socket: a worker's own, or an inherited one that all workers share, possibly with
+/// other processes.
 ///
-/// Closed with its last reference; for a shared one that ends nothing, because others hold it too:
-/// who lets it go has to take it out of its poller.
+/// The descriptor is closed when the last reference goes away. For a shared socket, closing our
+/// descriptor neither closes the socket nor removes it from epoll: call `Poller.remove` before
+/// releasing it.
 final class Listener: Sendable {
     let socket: FileDescriptor
-    /// Another process has it too and goes on when this one stops: what waits in its queue then is for
-    /// whoever takes the next connection, and is left there.
+    /// Whether another process may have the socket, too, and continue when this one stops. At a
+    /// stop its queue is therefore not accepted: those connections are for the next process.
     let isInherited: Bool
 
     init(_ socket: consuming FileDescriptor, isShared: Bool = false) {

@@ -1,6 +1,6 @@
 import Time
 
-/// The value of the Date field (RFC 9110 §6.6.1), made anew when a quarter of a second has passed.
+/// The value of the Date field (RFC 9110 §6.6.1), recomputed at most every 250 ms.
 struct DateField {
     private(set) var text = WallClock.system.now().httpDate
     private var madeAt = MonotonicTime.now

@@ -1,14 +1,14 @@
 import Time
 
-/// The deadlines of a worker's connections, one at most for each slot.
+/// The deadlines of a worker's connections, at most one for each slot.
 ///
-/// Each kind has one duration, so that deadlines of a kind expire in the order in which they were
-/// set: a queue for each kind, kept as a doubly linked list through arrays by slot. Setting, clearing
-/// and finding the next one each take constant time, at any number of connections.
+/// Each kind has one duration, so deadlines of a kind expire in the order in which they were set.
+/// Each kind is a queue, a doubly linked list in arrays by slot. Setting, clearing and finding the
+/// next deadline take constant time for any number of connections.
 ///
-/// When a duration changes, deadlines that are set already keep theirs. To keep the order, one that is
-/// set after it was shortened expires no sooner than the last of those: late at most by what the
-/// duration was shortened by, and only until the old ones are gone.
+/// When a duration changes, deadlines that are already set keep theirs. To keep the order, a
+/// deadline that is set after the duration was shortened expires no sooner than the last of those.
+/// It is late by at most the difference, and only until the old deadlines have expired.
 struct DeadlineQueue {
     enum Kind: Int, CaseIterable { case head, body, idle, write, lingeringClose }
 
@@ -28,17 +28,17 @@ struct DeadlineQueue {
     private var ends = [Ends](repeating: Ends(), count: Kind.allCases.count)
     private var entries: [Entry] = []
 
-    /// - Parameter duration: of each kind.
+    /// - Parameter duration: Returns the duration of a kind.
     init(_ duration: (Kind) -> TimeAmount) { durations = Kind.allCases.map(duration) }
 
-    /// Deadlines that are set from now on have these durations.
+    /// Changes the durations of deadlines that are set from now on.
     mutating func change(_ duration: (Kind) -> TimeAmount) {
         durations = Kind.allCases.map(duration)
     }
 
     func kind(of slot: Int) -> Kind? { slot < entries.count ? entries[slot].kind : nil }
 
-    /// Sets the slot's deadline anew, `duration` of its kind from now.
+    /// Sets or replaces the slot's deadline: now plus the duration of its kind.
     mutating func set(_ slot: Int, _ kind: Kind, now: MonotonicTime) {
         while entries.count <= slot { entries.append(Entry()) }
         clear(slot)
@@ -66,7 +66,7 @@ struct DeadlineQueue {
         entries[slot].kind = nil
     }
 
-    /// The slot that has waited longest for a deadline of this kind.
+    /// The slot with the earliest deadline of this kind.
     func first(_ kind: Kind) -> Int? {
         let slot = ends[kind.rawValue].first
         return slot >= 0 ? slot : nil
@@ -84,7 +84,7 @@ struct DeadlineQueue {
         return earliest
     }
 
-    /// Takes out a deadline that has expired.
+    /// Removes and returns a deadline that has expired; nil if there is none.
     mutating func removeExpired(now: MonotonicTime) -> (slot: Int, kind: Kind)? {
         for kind in Kind.allCases {
             guard let slot = first(kind), entries[slot].expires <= now else { continue }

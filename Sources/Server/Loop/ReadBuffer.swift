@@ -1,15 +1,17 @@
 import HTTP
 import POSIX
 
-/// Where a worker reads to, whichever the connection: what is not a whole request yet is kept by the
+/// A worker's read buffer, shared by all its connections. Incomplete requests are kept by the
 /// conversation, so that idle connections hold no buffer of this size.
 struct ReadBuffer {
     private var bytes = [UInt8](repeating: 0, count: 64 * 1024)
     private var count = 0
-    /// The first so many bytes hold what clients have sent.
+    /// Bytes at the beginning that may hold clients' data.
     private var used = 0
 
-    /// Reads once; 0 is the end.
+    /// Reads once from the socket.
+    /// - Returns: The number of bytes; 0 at the end of the stream.
+    /// - Throws: The error of recv(2); `.wouldBlock` if there is nothing to read.
     mutating func fill(from socket: borrowing FileDescriptor) throws(Errno) -> Int {
         count = 0
         var span = bytes.mutableSpan
@@ -18,13 +20,13 @@ struct ReadBuffer {
         return count
     }
 
-    /// Overwrites what was read.
+    /// Overwrites all data that was read.
     mutating func clear() {
         wipe(bytes, 0..<used)
         used = 0
     }
 
-    /// Hands over what the last read gave.
+    /// Passes the bytes of the last read to the conversation.
     func deliver(to conversation: inout Conversation) {
         conversation.receive(bytes.span.extracting(0..<count))
     }

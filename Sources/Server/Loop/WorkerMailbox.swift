@@ -1,30 +1,32 @@
 import HTTP
 import POSIX
 
-/// What must reach a worker at once, lingering or not: an array under a lock and a pipe that wakes
-/// the worker's poller.
+/// Messages that must reach a worker at once, even while it waits for events: an array under a
+/// lock, and a pipe that wakes the worker's poller.
 final class WorkerMailbox: Sendable {
     enum WorkerMessage: Sendable {
-        /// The response to an offloaded request of the connection with this token.
+        /// The response to an offloaded request of the connection with this ID.
         case responseReady(Response, token: UInt64)
-        /// An offloaded request of this client, on the connection with this token, had to make room.
+        /// An offloaded request of this client, on the connection with this ID, was evicted from
+        /// its queue.
         case offloadRejected(ClientAddress, token: UInt64)
-        /// The events of the responses that wait on these connections are on the disk; false if they
-        /// could not be put there and the responses are to be taken back.
+        /// The events of the held responses of these connections are on disk. False if they could
+        /// not be put there, and the responses must be replaced.
         case synced([UInt64], Bool)
-        /// What has been configured anew; `whenTaken` is called once the worker goes by it.
+        /// New routes and options; `whenTaken` is called once the worker uses them.
         case updateConfiguration(RouteTable, ServerOptions, whenTaken: @Sendable () -> Void)
-        /// A connection of this worker is to end: for the one with this token of another worker, or
-        /// because that worker has no descriptors left.
+        /// Evict a connection of this worker: for the connection with this ID of another worker,
+        /// or, without an ID, because that worker has no free descriptors.
         case evictConnection(ConnectionShares.Victim, forWorker: Int, token: UInt64?)
-        /// The answer: whether there is room for the connection with this token.
+        /// The reply: whether the connection with this ID may be served.
         case evictionResult(Bool, token: UInt64)
-        /// Somebody has closed connections while this worker waits for descriptors.
+        /// Another worker has closed connections while this one waits for descriptors.
         case descriptorsAvailable
-        /// Is anybody there? Called by a worker that still reads its mail.
+        /// A liveness check; the worker calls the closure when it reads its mailbox.
         case ping(@Sendable () -> Void)
+        /// The server stops.
         case drain
-        /// The drain time is over.
+        /// The time for draining is over.
         case abort
     }
 
@@ -35,27 +37,28 @@ final class WorkerMailbox: Sendable {
         pipe = try Pipe()
     }
 
-    /// What the poller watches.
+    /// The descriptor that the poller watches.
     var fileDescriptor: CInt { pipe.readingEnd.rawValue }
 
     var isEmpty: Bool { messages.withLock(\.isEmpty) }
 
-    func post(_ letter: WorkerMessage) {
-        let wasEmpty = messages.withLock { letters in
-            letters.append(letter)
-            return letters.count == 1
+    func post(_ message: WorkerMessage) {
+        let wasEmpty = messages.withLock { queued in
+            queued.append(message)
+            return queued.count == 1
         }
-        // A pipe that is full is already waking the worker.
+        // If the pipe is full, the worker is already being woken.
         if wasEmpty { _ = try? pipe.writingEnd.write([1].span) }
     }
 
+    /// Removes and returns all messages, in order.
     func takeAll() -> [WorkerMessage] {
         var bytes = [UInt8](repeating: 0, count: 16)
         var buffer = bytes.mutableSpan
         _ = try? pipe.readingEnd.read(into: &buffer)
-        return messages.withLock { letters in
-            defer { letters = [] }
-            return letters
+        return messages.withLock { queued in
+            defer { queued = [] }
+            return queued
         }
     }
 }

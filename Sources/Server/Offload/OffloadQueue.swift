@@ -19,7 +19,8 @@ struct OffloadQueues: Sendable {
         }
     }
 
-    /// False, and nothing done, if the waiting room of its kind is full; see `OffloadQueue.submit`.
+    /// Returns false, and does nothing, if the queue of this kind is full; see
+    /// `OffloadQueue.submit`.
     func submit(
         _ work: OffloadedWork, run: @escaping OffloadQueue.Work,
         displaced: @escaping OffloadQueue.Work
@@ -33,12 +34,12 @@ struct OffloadQueues: Sendable {
     }
 }
 
-/// Runs what is slow by nature beside the workers: a few at a time, a few waiting, and no more.
+/// Runs slow work outside the workers: a limited number at a time, and a limited number queued.
 ///
-/// What waits runs in the order of its priority, and of its arrival within one. Where the waiting room
-/// is full, what comes takes the place of the youngest of the lowest priority, if its own is higher:
-/// what has waited for long has the better claim. Each fourth turn is the oldest's, whatever its
-/// priority, so that nothing that waits does so without end.
+/// Queued work runs in the order of its priority, then of its arrival. If the queue is full, new
+/// work evicts the newest entry of the lowest priority, if its own is higher: work that has waited
+/// longer keeps its place. Every fourth turn takes the oldest entry whatever its priority, so that
+/// nothing starves.
 final class OffloadQueue: Sendable {
     typealias Work = @Sendable () -> Void
 
@@ -49,20 +50,20 @@ final class OffloadQueue: Sendable {
     }
 
     private struct State {
-        /// Places at which nothing runs.
+        /// Lanes on which nothing runs.
         var free: [Int]
         var running: Int { width - free.count }
         let width: Int
-        /// In the order of arrival.
+        /// Queued work in the order of arrival.
         var waiting: [Entry] = []
         var turns: UInt64 = 0
         var refused: UInt64 = 0
 
-        /// What is to run next.
+        /// Removes and returns the work to run next.
         mutating func next() -> Entry? {
             guard !waiting.isEmpty else { return nil }
             turns &+= 1
-            guard !turns.isMultiple(of: OffloadQueue.turnOfTheOldest) else {
+            guard !turns.isMultiple(of: OffloadQueue.oldestFirstInterval) else {
                 return waiting.removeFirst()
             }
             var chosen = 0
@@ -71,7 +72,7 @@ final class OffloadQueue: Sendable {
             return waiting.remove(at: chosen)
         }
 
-        /// Takes out what has to make room for work of this priority; nil if nothing has.
+        /// Removes and returns the entry that work of this priority evicts; nil if there is none.
         mutating func evict(for priority: OffloadedWork.Priority) -> Entry? {
             var chosen: Int?
             var lowest = priority
@@ -83,12 +84,14 @@ final class OffloadQueue: Sendable {
         }
     }
 
-    /// A quarter of what is done is enough to empty a waiting room of any kind in time.
-    private static let turnOfTheOldest: UInt64 = 4
+    /// Every how many turns the oldest entry runs. With a quarter of all turns, the queue is
+    /// emptied in bounded time whatever the priorities.
+    private static let oldestFirstInterval: UInt64 = 4
 
     private let state: Monitor<State>
-    /// One for each that runs at a time. A concurrent queue would share the threads that Dispatch keeps
-    /// for all of them, one for each processor: what waits for the disk would keep passwords waiting.
+    /// One serial queue for each concurrent piece of work. A concurrent queue would share the
+    /// threads that Dispatch keeps for all of them, one for each processor: work that waits for the
+    /// disk would delay password hashing.
     private let lanes: [DispatchQueue]
     private let limits: QueueLimits
 
@@ -103,51 +106,54 @@ final class OffloadQueue: Sendable {
                 width: limits.maximumConcurrent))
     }
 
-    /// False, and nothing done, if the waiting room is full of what comes before it.
-    /// - Parameter displaced: called instead of `work`, on any thread, if it waited and had to make room.
+    /// Runs or queues work.
+    /// - Parameter displaced: Called instead of `work`, on any thread, if it is evicted from the
+    ///   queue.
+    /// - Returns: False, with nothing done, if the queue is full of work that is not evicted for
+    ///   it.
     func submit(
         _ work: @escaping Work, priority: OffloadedWork.Priority = .ordinary,
         displaced: @escaping Work = {}
     ) -> Bool {
         enum Decision {
-            case run(at: Int)
-            case refuse
-            case wait(insteadOf: Entry?)
+            case run(on: Int)
+            case reject
+            case enqueue(evicting: Entry?)
         }
         let decision: Decision = state.withLock { state in
-            if let place = state.free.popLast() { return .run(at: place) }
-            var victim: Entry?
+            if let lane = state.free.popLast() { return .run(on: lane) }
+            var evicted: Entry?
             if state.waiting.count >= limits.maximumQueued {
                 state.refused += 1
-                victim = state.evict(for: priority)
-                if victim == nil { return .refuse }
+                evicted = state.evict(for: priority)
+                if evicted == nil { return .reject }
             }
             state.waiting.append(
                 Entry(work: work, priority: priority, evicted: displaced))
-            return .wait(insteadOf: victim)
+            return .enqueue(evicting: evicted)
         }
         switch decision {
-        case .refuse: return false
-        case .run(let place): lanes[place].async { self.run(work, at: place) }
-        case .wait(let victim): victim?.evicted()
+        case .reject: return false
+        case .run(let lane): lanes[lane].async { self.run(work, on: lane) }
+        case .enqueue(let evicted): evicted?.evicted()
         }
         return true
     }
 
-    /// Does the work, and then what waits, until nothing does.
-    private func run(_ first: @escaping Work, at place: Int) {
+    /// Does the work, and then queued work until there is none.
+    private func run(_ first: @escaping Work, on lane: Int) {
         var work: Work? = first
         while let current = work {
             current()
             work = state.withLock { state in
                 if let next = state.next() { return next.work }
-                state.free.append(place)
+                state.free.append(lane)
                 return nil
             }
         }
     }
 
-    /// How much of it runs and waits now, and how much found no room.
+    /// How much work is running and queued now, and how much was rejected so far.
     var statistics: ServerStatistics.Offload {
         state.withLock {
             ServerStatistics.Offload(

@@ -2,22 +2,21 @@ import Glibc
 import POSIX
 import Time
 
-/// The other end of a connection: for the commands, which ask a running server something. Blocks the
-/// calling thread, and never past its deadline.
+/// The client's end of a Unix domain socket, for commands that talk to a running server. Calls
+/// block the thread, but never beyond the deadline.
 package struct ClientSocket: ~Copyable {
     private let socket: FileDescriptor
     private let deadline: MonotonicTime
 
     /// Connects to a Unix domain socket.
-    /// - Parameter deadline: for this and all that follows.
-    /// - Throws: `.timedOut` past the deadline; `.isNotThere` or `.connectionRefused` if no server is
-    ///   there; `.notPermitted`; what `connect` says.
+    /// - Parameter deadline: For this call and all that follow.
+    /// - Throws: `.timedOut` after the deadline; `.noSuchFileOrDirectory` or `.connectionRefused`
+    ///   if no server listens there; `.permissionDenied`; other errors of connect(2).
     package init(path: String, deadline: MonotonicTime) throws(Errno) {
         let address = SocketAddress.unix(path: path)
         try address.check()
         let socket = try Socket.make(AF_UNIX)
-        // Waits only while the server's queue is full.
-        // Waiting for 0 would be waiting forever.
+        // Blocks only while the server's queue is full. A timeout of 0 would mean no timeout.
         try Socket.setTimeout(socket, max(TimeAmount(milliseconds: 1), Self.timeLeft(to: deadline)))
         do throws(Errno) {
             try Socket.connect(socket, address)
@@ -28,7 +27,8 @@ package struct ClientSocket: ~Copyable {
         self.deadline = deadline
     }
 
-    /// Sends all of it.
+    /// Sends all bytes.
+    /// - Throws: `.timedOut` after the deadline; errors of send(2).
     package func send(_ bytes: Span<UInt8>) throws(Errno) {
         var sent = 0
         while sent < bytes.count {
@@ -41,7 +41,9 @@ package struct ClientSocket: ~Copyable {
         }
     }
 
-    /// Receives what has come, as soon as anything has; 0 is the end.
+    /// Receives bytes as soon as there are any.
+    /// - Returns: The number of bytes; 0 at the end of the stream.
+    /// - Throws: `.timedOut` after the deadline; errors of recv(2).
     package func receive(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
         while true {
             try wait(for: POLLIN)
@@ -53,13 +55,13 @@ package struct ClientSocket: ~Copyable {
         }
     }
 
-    /// Returns as soon as there is something to do, an error included, which the next call tells.
+    /// Returns once the socket is ready, or has an error, which the next call reports.
     private func wait(for events: CInt) throws(Errno) {
         let number = socket.rawValue
         let deadline = deadline
         let count = try retryingOnInterrupt {
             var entry = pollfd(fd: number, events: Int16(events), revents: 0)
-            // Sound: there is one entry, and one is what poll(2) is told.
+            // Sound: poll(2) gets one entry, and the count is one.
             return unsafe poll(&entry, 1, CInt(clamping: Self.timeLeft(to: deadline).milliseconds))
         }
         if count == 0 { throw .timedOut }

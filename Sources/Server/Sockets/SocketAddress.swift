@@ -2,14 +2,14 @@ import Glibc
 import HTTP
 import POSIX
 
-/// An address to listen on, or one that a connection comes from.
+/// An address to listen on, or the address of a peer.
 package struct SocketAddress: Sendable, Equatable {
     package enum Host: Sendable, Equatable {
-        /// In the order of the wire.
+        /// Bytes in network order.
         case ipv4([UInt8])
         case ipv6([UInt8])
-        /// A Unix domain socket at this path, relative to the process's folder if it begins with no
-        /// slash. It has no port.
+        /// A Unix domain socket at this path, relative to the working directory if it does not
+        /// begin with a slash. It has no port.
         case unix(path: String)
     }
 
@@ -17,7 +17,7 @@ package struct SocketAddress: Sendable, Equatable {
     /// 0 for a Unix domain socket.
     package let port: UInt16
 
-    /// Bytes in the path of a Unix domain socket: `sun_path` has 108, and one ends the text.
+    /// Bytes in the path of a Unix domain socket: `sun_path` has 108, and one terminates it.
     package static let longestPath = 107
 
     package init(host: Host, port: UInt16) {
@@ -33,14 +33,15 @@ package struct SocketAddress: Sendable, Equatable {
         SocketAddress(host: .unix(path: path), port: 0)
     }
 
-    /// - Parameter text: an IPv4 or IPv6 address, or `localhost` for 127.0.0.1; no other names,
-    ///   because a name can change its address between a check and its use, and have several.
+    /// Nil if the text is not an address.
+    /// - Parameter text: An IPv4 or IPv6 address, or `localhost` for 127.0.0.1. No other names: a
+    ///   name can have several addresses, and they can change between a check and its use.
     package init?(_ text: String, port: UInt16) {
-        // C would read up to it only.
+        // A C string would end at the zero byte.
         guard !text.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
         let text = text == "localhost" ? "127.0.0.1" : text
-        // Sound: sixteen bytes are room for an address of either family.
+        // Sound: sixteen bytes are enough for an address of either family.
         if unsafe inet_pton(AF_INET, text, &bytes) == 1 {
             host = .ipv4(Array(bytes[0..<4]))
         } else if unsafe inet_pton(AF_INET6, text, &bytes) == 1 {
@@ -51,6 +52,7 @@ package struct SocketAddress: Sendable, Equatable {
         self.port = port
     }
 
+    /// Nil if the text is not an address with a port.
     /// - Parameter text: `127.0.0.1:9090` or `[::1]:9090`.
     package init?(hostAndPort text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
@@ -67,20 +69,21 @@ package struct SocketAddress: Sendable, Equatable {
         self.init(String(host), port: port)
     }
 
-    /// - Throws: why nothing on this machine can listen at this host, whatever the port.
+    /// - Throws: Why no process on this machine can listen on this host, on any port.
     package func checkHost() throws(Errno) {
         try Socket.checkHost(of: self)
     }
 
-    /// - Throws: why nothing can listen at this host and port, or at this path, now. What listens at
-    ///   a path gets a connection without a request.
+    /// - Throws: Why no process can listen on this address now. If a server listens on a path, this
+    ///   opens a connection to it, and closes it without a request.
     package func checkUnused() throws(Errno) {
         guard case .unix(let path) = host else { return try Socket.checkUnused(self) }
         try SocketFile.checkUnused(path)
     }
 
-    /// Whether who listens on this port of this host has it on the other's, too: because all addresses of
-    /// the machine are meant, or, for IPv4, all of that family.
+    /// Whether a listener on this host also gets the other's connections on the same port: an
+    /// unspecified IPv6 address covers all addresses of the machine, and an unspecified IPv4
+    /// address all IPv4 addresses.
     package func covers(_ other: SocketAddress) -> Bool {
         switch (host, other.host) {
         case (.unix, _), (_, .unix): false
@@ -89,7 +92,7 @@ package struct SocketAddress: Sendable, Equatable {
         }
     }
 
-    /// Whether it is reached from this machine only.
+    /// Whether it can be reached from this machine only.
     package var isLoopback: Bool {
         switch host {
         case .ipv4(let bytes): bytes[0] == 127
@@ -98,8 +101,8 @@ package struct SocketAddress: Sendable, Equatable {
         }
     }
 
-    /// As it stands in a URL: an IPv6 address in brackets. A Unix domain socket has none of its own,
-    /// and its clients say `localhost`.
+    /// The host as in a URL: an IPv6 address is in brackets. For a Unix domain socket this is
+    /// `localhost`, by convention.
     package var urlHost: String {
         switch host {
         case .ipv4(let bytes), .ipv6(let bytes):
@@ -108,7 +111,7 @@ package struct SocketAddress: Sendable, Equatable {
         }
     }
 
-    /// For people: `127.0.0.1:8080`, `[::1]:8080`, or the path.
+    /// For messages: `127.0.0.1:8080`, `[::1]:8080`, or the path.
     package var text: String {
         switch host {
         case .ipv4, .ipv6: "\(urlHost):\(port)"
@@ -116,7 +119,7 @@ package struct SocketAddress: Sendable, Equatable {
         }
     }
 
-    /// Why it cannot be listened on, as an operator's sentence.
+    /// Describes for an operator why the server cannot listen on this address.
     package func sentence(for error: Errno) -> String {
         let reason =
             switch (host, error) {
@@ -124,8 +127,8 @@ package struct SocketAddress: Sendable, Equatable {
                 "the path of a socket has at most \(Self.longestPath) bytes, and this one has "
                     + "\(path.utf8.count)"
             case (.unix, .notSocket):
-                "something that is not a socket has this name; it was left as it is"
-            case (.unix, .noSuchFileOrDirectory): "its folder is not there"
+                "the file at this path is not a socket; remove it or use another path"
+            case (.unix, .noSuchFileOrDirectory): "its folder does not exist"
             case (.unix, .addressInUse): "another server is listening there"
             default: error.description
             }
@@ -142,16 +145,17 @@ package struct SocketAddress: Sendable, Equatable {
 
     private func text(of bytes: [UInt8]) -> String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        // Sound: the buffer has the size that the longest address needs, and the text ends with a
-        // zero.
+        // Sound: the buffer is as large as the longest address, and the text is zero-terminated.
         return unsafe text.withUnsafeMutableBufferPointer { text in
             unsafe inet_ntop(family, bytes, text.baseAddress, socklen_t(text.count))
             return unsafe String(cString: text.baseAddress!)
         }
     }
 
-    /// Throws if there is no C form: an empty path, or one that begins with a zero byte, would ask
-    /// for an address without a file, which anybody may connect to.
+    /// Checks that the address has a C form.
+    /// - Throws: `.invalidArgument` for a path that is empty or contains a zero byte. It would mean
+    ///   an address without a file, to which every user may connect. `.fileNameTooLong` for a path
+    ///   over `longestPath` bytes.
     func check() throws(Errno) {
         guard case .unix(let path) = host else { return }
         guard !path.isEmpty, !path.utf8.contains(0) else { throw .invalidArgument }
@@ -159,12 +163,13 @@ package struct SocketAddress: Sendable, Equatable {
     }
 
     /// Calls `body` with the C form.
-    /// - Precondition: `check` throws nothing.
+    /// - Precondition: `check` does not throw.
     func withSocketAddress<Result>(
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
         func rebound<Address>(_ address: Address) -> Result {
-            // Sound: every sockaddr_* begins with the members of sockaddr, which is what it is for.
+            // Sound: every sockaddr_* begins with the members of sockaddr, and is meant to be cast
+            // to it.
             unsafe withUnsafePointer(to: address) { pointer in
                 unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
                     unsafe body(general, socklen_t(MemoryLayout<Address>.size))
@@ -176,7 +181,7 @@ package struct SocketAddress: Sendable, Equatable {
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
             address.sin_port = port.bigEndian
-            // Sound: both are four bytes.
+            // Sound: both have four bytes.
             unsafe withUnsafeMutableBytes(of: &address.sin_addr) {
                 unsafe $0.copyBytes(from: bytes)
             }
@@ -185,7 +190,7 @@ package struct SocketAddress: Sendable, Equatable {
             var address = sockaddr_in6()
             address.sin6_family = sa_family_t(AF_INET6)
             address.sin6_port = port.bigEndian
-            // Sound: both are sixteen bytes.
+            // Sound: both have sixteen bytes.
             unsafe withUnsafeMutableBytes(of: &address.sin6_addr) {
                 unsafe $0.copyBytes(from: bytes)
             }
@@ -194,7 +199,7 @@ package struct SocketAddress: Sendable, Equatable {
             precondition(path.utf8.count <= Self.longestPath)
             var address = sockaddr_un()
             address.sun_family = sa_family_t(AF_UNIX)
-            // Sound: the path is shorter than `sun_path`, which is all zeros, so that one ends it.
+            // Sound: the path is shorter than `sun_path`, which is all zeros and so terminates it.
             unsafe withUnsafeMutableBytes(of: &address.sun_path) {
                 unsafe $0.copyBytes(from: path.utf8)
             }
@@ -203,16 +208,16 @@ package struct SocketAddress: Sendable, Equatable {
     }
 }
 
-/// Room for the address of any family, to be filled by the kernel.
+/// Storage for an address of any family, to be filled in by the kernel.
 struct PeerAddress {
     private var storage = sockaddr_storage()
 
-    /// Calls `fill` with the room and its size.
+    /// Calls `fill` with the storage and its size.
     mutating func fill<Result>(
         _ fill: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Result
     ) -> Result {
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        // Sound: sockaddr_storage is made to be seen as a sockaddr, and is as long as `length` says.
+        // Sound: sockaddr_storage is meant to be cast to sockaddr, and has the size in `length`.
         return unsafe withUnsafeMutablePointer(to: &storage) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
                 unsafe fill(general, &length)
@@ -220,9 +225,10 @@ struct PeerAddress {
         }
     }
 
-    /// As an address to listen on; nil for a Unix domain socket without a file, and for other families.
+    /// As an address to listen on; nil for a Unix domain socket without a file, and for other
+    /// families.
     var socketAddress: SocketAddress? {
-        // Sound: all of it is there, whatever the family; the kernel leaves the rest zero, as it was.
+        // Sound: all of the storage is initialized; the kernel leaves the rest zero.
         let bytes = unsafe withUnsafeBytes(of: storage) { unsafe [UInt8]($0) }
         func port(_ offset: Int) -> UInt16 {
             UInt16(bytes[offset]) << 8 | UInt16(bytes[offset + 1])
@@ -247,15 +253,14 @@ struct PeerAddress {
         }
     }
 
-    /// The address as the log has it: an IPv4 address that comes through an IPv6 socket
-    /// (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is written as what it is. Who comes through a Unix
-    /// domain socket is `unix`.
+    /// The client's address for the log. An IPv4 address on an IPv6 socket (`::ffff:192.0.2.1`, RFC
+    /// 4291 §2.5.5.2) is written as IPv4. A client of a Unix domain socket is `unix`.
     var client: ClientAddress {
         if CInt(storage.ss_family) == AF_UNIX { return Self.unix }
         var text = [UInt8](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         let family = CInt(storage.ss_family)
-        // Sound: the family says which address the storage holds; inet_ntop fills at most the
-        // buffer and ends with a zero.
+        // Sound: the family says which address the storage holds; inet_ntop writes at most the
+        // buffer's size and terminates the text.
         unsafe withUnsafeBytes(of: storage) { raw in
             unsafe text.withUnsafeMutableBytes { text in
                 let target = unsafe text.baseAddress!.assumingMemoryBound(to: CChar.self)

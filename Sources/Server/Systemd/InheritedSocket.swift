@@ -1,64 +1,62 @@
 import Glibc
 import POSIX
 
-/// A listening socket that the process was started with, as systemd hands it over (sd_listen_fds(3)):
-/// it stays open while one process ends and the next begins, and connections wait in it meanwhile.
+/// A listening socket that the process inherits, as systemd passes it (sd_listen_fds(3)). It stays
+/// open while one process ends and the next starts, and connections wait in it meanwhile.
 ///
-/// Looked at before it is used: whoever is handed something else than was meant must say so, and not
-/// accept from it.
+/// It is checked before it is used: a descriptor of the wrong kind is an error.
 package struct InheritedSocket: Sendable {
-    /// What systemd calls it (`FileDescriptorName=`): the socket unit's name, if nobody said otherwise;
-    /// empty if there are no names.
+    /// Its name in systemd (`FileDescriptorName=`), by default the name of the socket unit; empty
+    /// if there are no names.
     package let name: String
-    /// Where it listens.
+    /// The address that it listens on.
     package let address: SocketAddress
     let listener: Listener
 
     package enum Failure: Error, Equatable {
-        /// LISTEN_FDS is no number of descriptors.
+        /// LISTEN_FDS is not a valid number of descriptors.
         case badCount(String)
-        /// LISTEN_FDNAMES has another number of names.
+        /// The number of names in LISTEN_FDNAMES is not LISTEN_FDS.
         case badNames(String)
         case isNotOpen(CInt)
         case isNoSocket(CInt)
-        /// It takes no connections: a datagram socket, or one that nobody has made to listen.
+        /// A datagram socket, or one that does not listen.
         case doesNotListen(CInt)
-        /// Neither IPv4 nor IPv6 nor a file's.
+        /// Not IPv4, IPv6 or a Unix domain socket with a path.
         case unknownFamily(CInt)
         case system(CInt, Errno)
 
-        /// For the operator.
+        /// Describes the failure for an operator.
         package var sentence: String {
             switch self {
-            case .badCount(let text): "LISTEN_FDS is \"\(text)\", which is no number of sockets"
+            case .badCount(let text):
+                "LISTEN_FDS: \"\(text)\" is not a number from 0 to \(InheritedSocket.maximumCount)"
             case .badNames(let text):
-                "LISTEN_FDNAMES is \"\(text)\", which has not as many names as LISTEN_FDS says"
-            case .isNotOpen(let number): "\(Self.what(number)) is not open"
-            case .isNoSocket(let number): "\(Self.what(number)) is not a socket"
+                "LISTEN_FDNAMES: \"\(text)\" does not have as many names as LISTEN_FDS says"
+            case .isNotOpen(let number): "\(Self.label(number)) is not open"
+            case .isNoSocket(let number): "\(Self.label(number)) is not a socket"
             case .doesNotListen(let number):
-                "\(Self.what(number)) takes no connections; write ListenStream= and Accept=no"
+                "\(Self.label(number)) does not accept connections; use ListenStream= and Accept=no"
             case .unknownFamily(let number):
-                "\(Self.what(number)) is of no family that can be served: neither IPv4 nor IPv6 nor a "
-                    + "file's"
+                "\(Self.label(number)) has an unsupported address family; use IPv4, IPv6 or a path"
             case .system(let number, let error):
-                "\(Self.what(number)) cannot be used: \(error.description)"
+                "\(Self.label(number)) cannot be used: \(error.description)"
             }
         }
 
-        private static func what(_ number: CInt) -> String {
-            "the inherited descriptor \(number) (LISTEN_FDS)"
+        private static func label(_ number: CInt) -> String {
+            "inherited descriptor \(number) (LISTEN_FDS)"
         }
     }
 
-    /// The first descriptor that is handed over (SD_LISTEN_FDS_START).
+    /// The first inherited descriptor (SD_LISTEN_FDS_START).
     private static let first: CInt = 3
-    /// Far more than anybody listens on, far below what would overflow.
-    private static let most = 1024
+    /// Far more sockets than any server needs, and far below an overflow.
+    private static let maximumCount = 1024
 
-    /// Takes over what the environment says was handed over; once in a process's life, because the
-    /// descriptors are the result's from then on. Variables that are meant for another process
-    /// (LISTEN_PID) mean nothing; what this process might start itself would find that they are not
-    /// meant for it, and the descriptors closed.
+    /// Takes ownership of the inherited sockets that the environment describes. May be called once
+    /// in a process, because the result owns the descriptors. Returns an empty array if the
+    /// variables are for another process (LISTEN_PID).
     package static func all(
         _ environment: [String: String], processID: Int32
     ) throws(Failure) -> [InheritedSocket] {
@@ -70,14 +68,14 @@ package struct InheritedSocket: Sendable {
         return sockets
     }
 
-    /// The names of the descriptors that are meant for this process, from the third on.
+    /// The names of the descriptors for this process, in order, beginning with descriptor 3.
     static func names(
         _ environment: [String: String], processID: Int32
     ) throws(Failure) -> [String] {
         guard environment["LISTEN_PID"] == "\(processID)", let text = environment["LISTEN_FDS"]
         else { return [] }
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let count = Int(text),
-            count <= most
+            count <= maximumCount
         else { throw .badCount(text) }
         guard count > 0, let list = environment["LISTEN_FDNAMES"] else {
             return [String](repeating: "", count: count)
@@ -87,24 +85,26 @@ package struct InheritedSocket: Sendable {
         return names
     }
 
-    /// Takes over a descriptor: closed at the next exec, never blocking, and closed with the result.
+    /// Takes ownership of a descriptor, and sets FD_CLOEXEC and O_NONBLOCK.
     static func adopt(_ number: CInt, _ name: String) throws(Failure) -> InheritedSocket {
-        _ = try asking(number) { () throws(Errno) in
+        _ = try mappingErrors(number) { () throws(Errno) in
             try retryingOnInterrupt { fcntl(number, F_SETFD, FD_CLOEXEC) }
         }
         let socket = FileDescriptor(owning: number)
-        let (listens, type) = try asking(number) { () throws(Errno) in
+        let (listens, type) = try mappingErrors(number) { () throws(Errno) in
             (
                 try Socket.option(number, SOL_SOCKET, SO_ACCEPTCONN),
                 try Socket.option(number, SOL_SOCKET, SO_TYPE)
             )
         }
         guard listens == 1, type == CInt(SOCK_STREAM.rawValue) else { throw .doesNotListen(number) }
-        let address = try asking(number) { () throws(Errno) in try Socket.address(of: number) }
+        let address = try mappingErrors(number) { () throws(Errno) in
+            try Socket.address(of: number)
+        }
         guard let address else { throw .unknownFamily(number) }
-        try asking(number) { () throws(Errno) in
-            // The flag belongs to the socket and not to the descriptor: whoever shares it sees it, and
-            // wants it so, because everybody waits for it with a poller.
+        try mappingErrors(number) { () throws(Errno) in
+            // O_NONBLOCK belongs to the socket and not to the descriptor: every process that shares
+            // the socket sees it. That is correct, because all of them use a poller.
             let flags = try retryingOnInterrupt { fcntl(number, F_GETFL) }
             _ = try retryingOnInterrupt { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
             try Socket.prepareListener(number, address)
@@ -113,11 +113,11 @@ package struct InheritedSocket: Sendable {
             name: name, address: address, listener: Listener(socket, isShared: true))
     }
 
-    private static func asking<Answer>(
-        _ number: CInt, _ ask: () throws(Errno) -> Answer
+    private static func mappingErrors<Answer>(
+        _ number: CInt, _ body: () throws(Errno) -> Answer
     ) throws(Failure) -> Answer {
         do throws(Errno) {
-            return try ask()
+            return try body()
         } catch {
             switch error {
             case .badFileDescriptor: throw .isNotOpen(number)

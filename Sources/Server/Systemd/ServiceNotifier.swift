@@ -3,38 +3,39 @@ import Glibc
 import POSIX
 import Time
 
-/// What a service manager wants to know of this process, told as systemd has it (sd_notify(3)): a
-/// datagram of lines to the socket that NOTIFY_SOCKET names.
+/// Notifies the service manager in systemd's protocol (sd_notify(3)): a datagram of lines to the
+/// socket that NOTIFY_SOCKET names.
 ///
-/// Nobody here waits for it, and nothing fails with it: messages are sent one after the other on a queue
-/// of their own, and one that nobody takes within a second is lost.
+/// Sending never blocks or fails for the caller: messages are sent in order on a queue of their
+/// own, and a message that is not received within a second is lost.
 package final class ServiceNotifier: Sendable {
     package enum Message: Sendable, Equatable {
-        /// It serves, or serves by what it has read again.
+        /// The server is ready, or has reloaded its configuration.
         case ready(status: String)
-        /// It reads its configuration again since this moment; `ready` is the end of that.
+        /// The configuration is being reloaded since this moment; `ready` ends that.
         case reloading(MonotonicTime)
-        /// It stops, which may take so long.
+        /// The server stops, which may take this long.
         case stopping(TimeAmount)
-        /// It is alive.
+        /// The process is alive.
         case alive
 
         /// The datagram: one assignment a line.
         package var text: String {
             switch self {
             case .ready(let status):
-                // A line end would begin another assignment.
+                // A line end would start another assignment.
                 "READY=1\nSTATUS=\(status.filter { !$0.isNewline })"
             case .reloading(let moment):
                 "RELOADING=1\nMONOTONIC_USEC=\(moment.nanoseconds / 1000)"
             case .stopping(let time):
-                "STOPPING=1\nSTATUS=Stopping\nEXTEND_TIMEOUT_USEC=\(min(time.milliseconds, .max / 1000) * 1000)"
+                "STOPPING=1\nSTATUS=Stopping\n"
+                    + "EXTEND_TIMEOUT_USEC=\(min(time.milliseconds, .max / 1000) * 1000)"
             case .alive: "WATCHDOG=1"
             }
         }
     }
 
-    /// How often it wants to hear that the process is alive, if at all.
+    /// How often the service manager expects `alive`; nil if it does not.
     package let watchdog: TimeAmount?
     private let socket: FileDescriptor
     private let address: sockaddr_un
@@ -43,8 +44,8 @@ package final class ServiceNotifier: Sendable {
 
     private static let sendTimeout = TimeAmount.seconds(1)
 
-    /// Nil where nobody is to be told: without NOTIFY_SOCKET, or with one of another kind than a Unix
-    /// domain socket.
+    /// Nil if there is no service manager to notify: NOTIFY_SOCKET is not set, or is not the
+    /// address of a Unix domain socket.
     package init?(_ environment: [String: String], processID: Int32) {
         guard let path = environment["NOTIFY_SOCKET"],
             let (address, length) = Self.address(path),
@@ -56,19 +57,20 @@ package final class ServiceNotifier: Sendable {
         watchdog = Self.watchdog(environment, processID: processID)
     }
 
+    /// Queues a message, and returns at once.
     package func notify(_ message: Message) {
         queue.async { self.send(message) }
     }
 
-    /// Returns when all that was told is sent or lost.
+    /// Returns when all messages queued so far are sent or lost.
     package func finish() { queue.sync {} }
 
     private func send(_ message: Message) {
         let number = socket.rawValue
         let bytes = Array(message.text.utf8)
-        // One that is lost cannot be helped: nobody is there, or nobody listens.
-        // Sound: sockaddr_un begins with the members of sockaddr, which is what it is for, and the kernel
-        // reads as many bytes of both as it is told.
+        // An error is ignored: there may be no receiver.
+        // Sound: sockaddr_un begins with the members of sockaddr and is meant to be cast to it. The
+        // kernel reads as many bytes of both as the sizes say.
         _ = try? retryingOnInterrupt {
             unsafe withUnsafePointer(to: address) { pointer in
                 unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
@@ -79,28 +81,28 @@ package final class ServiceNotifier: Sendable {
         }
     }
 
-    /// - Parameter path: absolute, or with `@` in place of the zero byte of an address without a file.
-    /// - Returns: nil for what is neither, or too long.
+    /// - Parameter path: Absolute, or with `@` in place of the zero byte of an abstract address.
+    /// - Returns: Nil for any other path, or one that is too long.
     static func address(_ path: String) -> (sockaddr_un, socklen_t)? {
         var address = sockaddr_un()
         var bytes = Array(path.utf8)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
+        let capacity = MemoryLayout.size(ofValue: address.sun_path)
         guard bytes.count > 1, bytes[0] == UInt8(ascii: "/") || bytes[0] == UInt8(ascii: "@"),
-            bytes.count < room
+            bytes.count < capacity
         else { return nil }
         let isAbstract = bytes[0] == UInt8(ascii: "@")
         if isAbstract { bytes[0] = 0 }
         address.sun_family = sa_family_t(AF_UNIX)
-        // Sound: the path is shorter than `sun_path`, which is all zeros, so that one ends it.
+        // Sound: the path is shorter than `sun_path`, which is all zeros and so terminates it.
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-        // Every byte up to the length belongs to the name of an address without a file.
+        // In an abstract address every byte up to the length belongs to the name.
         let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
         return (address, socklen_t(start + bytes.count + (isAbstract ? 0 : 1)))
     }
 
-    /// What WATCHDOG_USEC says, if it is meant for this process (sd_watchdog_enabled(3)).
+    /// The interval in WATCHDOG_USEC, if it is for this process (sd_watchdog_enabled(3)).
     static func watchdog(_ environment: [String: String], processID: Int32) -> TimeAmount? {
-        if let meant = environment["WATCHDOG_PID"], meant != "\(processID)" { return nil }
+        if let recipient = environment["WATCHDOG_PID"], recipient != "\(processID)" { return nil }
         guard let text = environment["WATCHDOG_USEC"],
             text.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let microseconds = Int64(text),
             microseconds >= 2000

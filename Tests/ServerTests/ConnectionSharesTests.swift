@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("A full server", .blocking, .serialized)
-struct ConnectionShareTests {
+@Suite(.blocking, .serialized)
+struct ConnectionSharesTests {
     private static let halfHead = "GET /hello HTTP/1.1\r\nX: "
     private static let halfBody = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1"
 
@@ -22,7 +22,7 @@ struct ConnectionShareTests {
     }
 
     @Test(arguments: [1, 4], [halfHead, halfBody])
-    func `serves others while one network holds all connections`(
+    func `other clients are served while one network holds all connections`(
         workers: Int, bytes: String
     ) throws {
         let server = try TestServer(
@@ -41,13 +41,13 @@ struct ConnectionShareTests {
         withExtendedLifetime(held) {}
     }
 
-    @Test func `tells the client whose request it ends why`() throws {
+    @Test func `a client whose unfinished request is evicted gets 503`() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 2 })
         let held = try hold(2, Self.halfHead, on: server)
         let other = try server.client(from: "127.9.0.1")
         try other.send(.get("/other"))
         #expect(try other.response().status == 200)
-        // The oldest of them.
+        // The oldest of the two.
         let response = try held[0].response()
         #expect(response.status == 503)
         #expect(response.content == "{\"error\":\"Too many connections\"}")
@@ -55,7 +55,7 @@ struct ConnectionShareTests {
         #expect(try held[1].response().status == 200)
     }
 
-    @Test func `ends idle connections of a network first, then heads, then bodies`() throws {
+    @Test func `idle connections of a network are evicted first, then heads, then bodies`() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 6 })
         let bodies = try hold(2, Self.halfBody, on: server)
         let heads = try hold(2, Self.halfHead, on: server)
@@ -65,22 +65,22 @@ struct ConnectionShareTests {
             let evicted = server.server.statistics.evicted
             return [evicted.idle, evicted.head, evicted.body]
         }
-        var seen: [[UInt64]] = []
+        var counts: [[UInt64]] = []
         for index in 1...5 {
             let other = try server.client(from: "127.9.0.\(index)")
             try other.send(.get("/hello") + Self.halfHead)
             #expect(try other.response().status == 200)
             others.append(other)
-            seen.append(evicted())
+            counts.append(evicted())
         }
-        #expect(seen == [[1, 0, 0], [2, 0, 0], [2, 1, 0], [2, 2, 0], [2, 2, 1]])
-        // Each network has one connection now, and none is idle.
+        #expect(counts == [[1, 0, 0], [2, 0, 0], [2, 1, 0], [2, 2, 0], [2, 2, 1]])
+        // Each network now has one connection, and none is idle.
         let refused = try server.client(from: "127.9.0.6")
         #expect(try refused.response().status == 503)
         withExtendedLifetime((bodies, heads, idle, others)) {}
     }
 
-    @Test func `ends the connections of a network that takes no responses`() throws {
+    @Test func `connections of a network that reads no responses are evicted`() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 3 })
         var held: [Client] = []
         for _ in 0..<3 {
@@ -92,7 +92,8 @@ struct ConnectionShareTests {
         let other = try server.client(from: "127.9.0.1")
         #expect(
             eventually {
-                // Of a third network: that of `other` may hold as much as the first by now.
+                // From a third network: that of `other` may have as many connections as the first
+                // by now.
                 guard let client = try? server.client(from: "127.9.0.2") else { return false }
                 try? client.send(.get("/other"))
                 return (try? client.response())?.status == 200
@@ -101,14 +102,14 @@ struct ConnectionShareTests {
         withExtendedLifetime((held, other)) {}
     }
 
-    @Test func `tells a client that waits for room when it is to make room itself`() throws {
+    @Test func `a client that waits for an eviction gets 503 if it is evicted itself`() throws {
         let gate = Gate()
         let server = try TestServer(
             .forTests { $0.maximumConnections = 3 },
             routes: { router in
                 router.on(
                     .get, "/slow",
-                    inTwoSteps: slowly { _ in
+                    inTwoSteps: offloading { _ in
                         gate.pass()
                         return Response(.ok, json: Array("slow".utf8))
                     })
@@ -132,14 +133,14 @@ struct ConnectionShareTests {
         let other = try server.client(from: "127.8.0.3")
         try other.send(.get("/other"))
         #expect(try other.response().content == "other")
-        // The second one may have had the room of `other`, once that was idle.
+        // The second one may have taken the place of `other`, once that was idle.
         gate.open(for: 3)
-        let told = try waiting.map { try $0.response().status }
-        #expect(told == [503, 200])
+        let statuses = try waiting.map { try $0.response().status }
+        #expect(statuses == [503, 200])
         for client in busy { #expect(try client.response().content == "slow") }
     }
 
-    @Test func `refuses the network that holds most`() throws {
+    @Test func `a new connection of the network with the most connections is rejected`() throws {
         let server = try TestServer(.forTests { $0.maximumConnections = 4 })
         let others = try hold(1, Self.halfHead, on: server, from: "127.9.0.1")
         let held = try hold(3, Self.halfHead, on: server)
@@ -152,7 +153,8 @@ struct ConnectionShareTests {
         }
     }
 
-    @Test func `ends no request of a trusted proxy, however many connections it has`() throws {
+    @Test
+    func `no request of a trusted proxy is evicted, however many connections it has`() throws {
         let proxies = try TrustedProxies(parsing: ["127.8.0.0/16"])
         let server = try TestServer(
             .forTests {
@@ -171,7 +173,7 @@ struct ConnectionShareTests {
         #expect(try other.response().content == "other")
     }
 
-    @Test func `makes room for an unknown client with requests that have long been unfinished`() {
+    @Test func `requests that are unfinished for long are evicted for want of descriptors`() {
         var shares = ConnectionShares()
         let networks = ClientNetworks(ClientAddress(Array("127.8.0.1".utf8).span)!)
         for (index, kind) in [ConnectionActivity.Kind.busy, .body, .head, .head].enumerated() {

@@ -4,8 +4,7 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("A log whose options change while it is open")
-final class ChangeTests {
+final class LogOptionsChangeTests: LogSuite {
     private static let newKey = SealKey(
         secret: Array("another key for the tests of seals".utf8).span)
 
@@ -15,11 +14,7 @@ final class ChangeTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        options = LogOptions.impatient(path: folder.path("app.log")).sealed()
-    }
-
-    private func logger() throws -> Logger {
-        try Logger(options, clock: clock.clock, standardErrorDescriptor: nowhere.rawValue)
+        options = LogOptions.retryingAtOnce(path: folder.path("app.log")).sealed()
     }
 
     private func write(_ number: Int, _ logger: Logger, level: Level = .info, padding: Int = 0) {
@@ -29,8 +24,7 @@ final class ChangeTests {
         #expect(logger.commit() == .written)
     }
 
-    @Test("has its new levels at once")
-    func levels() throws {
+    @Test func `a change of options sets the new levels at once`() throws {
         options.fileLevel = .debug
         let logger = try logger()
         write(1, logger, level: .debug)
@@ -48,8 +42,7 @@ final class ChangeTests {
         #expect(numbers(try folder.lines("app.log")) == [2, 5])
     }
 
-    @Test("has its new size at the next line, smaller or larger")
-    func size() throws {
+    @Test func `a new maximum size applies at the next line, smaller or larger`() throws {
         options.maximumSize = 100_000
         let logger = try logger()
         for number in 0..<20 { write(number, logger, padding: 100) }
@@ -71,8 +64,7 @@ final class ChangeTests {
         #expect(try folder.sealedLog().faults == [])
     }
 
-    @Test("keeps fewer full files from the next rotation on")
-    func retention() throws {
+    @Test func `a smaller number of archives applies from the next rotation on`() throws {
         options.maximumSize = 1500
         let logger = try logger()
         for number in 0..<40 { write(number, logger, padding: 100) }
@@ -87,8 +79,8 @@ final class ChangeTests {
         #expect(try folder.sealedLog().faults == [])
     }
 
-    @Test("is sealed with the old key up to the change, and with the new one from there")
-    func key() throws {
+    @Test
+    func `lines before a key change are sealed with the old key, later ones with the new`() throws {
         let logger = try logger()
         write(1, logger)
         write(2, logger)
@@ -97,7 +89,7 @@ final class ChangeTests {
         write(3, logger)
         clock.advance(.seconds(1))
         write(4, logger)
-        // A second change of nothing does nothing.
+        // Repeating the change has no effect.
         let before = try folder.content("app.log")
         #expect(logger.change(to: options) == nil)
         #expect(try folder.content("app.log") == before)
@@ -117,12 +109,12 @@ final class ChangeTests {
         #expect(seals[first...].map(\.lineCount).reduce(0, +) == 2)
     }
 
-    @Test("has its state under the new key at the next sync, though no line comes")
-    func state() throws {
-        let head = try changeKeyInSilence()
-        // The next process goes on where this one was.
+    @Test
+    func `after a key change the state is under the new key, even without new lines`() throws {
+        let head = try changeKeyWithoutLines()
+        // The next process continues the chain.
         let next = try Logger(
-            options, clock: clock.clock, standardErrorDescriptor: nowhere.rawValue)
+            options, clock: clock.clock, standardErrorDescriptor: devNull.rawValue)
         #expect(next.commit() == .written)
         #expect(try #require(next.head).sequence >= head.sequence)
         #expect(next.stop() == 0)
@@ -130,7 +122,7 @@ final class ChangeTests {
         #expect(try folder.sealedLog(Self.newKey).faults == [])
     }
 
-    private func changeKeyInSilence() throws -> SealHead {
+    private func changeKeyWithoutLines() throws -> SealHead {
         let logger = try logger()
         write(1, logger)
         clock.advance(.seconds(1))
@@ -147,12 +139,11 @@ final class ChangeTests {
         return try #require(logger.head)
     }
 
-    @Test("keeps the old key where nothing can be written under it, and says why")
-    func failure() throws {
+    @Test func `a key change fails and keeps the old key if the log cannot be written`() throws {
         let disk = Disk()
         let logger = try Logger(
             options, clock: clock.clock, fileSystem: disk.fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+            standardErrorDescriptor: devNull.rawValue)
         write(1, logger)
         write(2, logger)
         disk.fail(with: .noSpace)
@@ -167,8 +158,7 @@ final class ChangeTests {
         #expect(log.openCount == 0)
     }
 
-    @Test("keeps its path, its format, and whether there are seals")
-    func rest() throws {
+    @Test func `path, format and presence of seals do not change while a log is open`() throws {
         let logger = try logger()
         write(1, logger)
         options.path = folder.path("other.log")

@@ -4,10 +4,9 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("A server", .blocking, .serialized)
-struct AnsweringTests {
-    @Test("answers over IPv4, with what every response has")
-    func ipv4() throws {
+@Suite(.blocking, .serialized)
+struct HTTPServerTests {
+    @Test func `a response over IPv4 has the common header fields`() throws {
         let server = try TestServer()
         let client = try server.client()
         try client.send(.get("/hello", "abc"))
@@ -23,8 +22,7 @@ struct AnsweringTests {
         #expect(try client.response().content == "127.0.0.1")
     }
 
-    @Test("answers over IPv6")
-    func ipv6() throws {
+    @Test func `a server on an IPv6 address responds`() throws {
         let server = try TestServer(
             .forTests { $0.address = SocketAddress("::1", port: 0)! })
         let client = try Client("::1", port: server.port)
@@ -32,16 +30,14 @@ struct AnsweringTests {
         #expect(try client.response().content == "::1")
     }
 
-    @Test("that listens on every address knows an IPv4 client by its IPv4 address")
-    func mapped() throws {
+    @Test func `a server on all addresses sees an IPv4 client by its IPv4 address`() throws {
         let server = try TestServer(.forTests { $0.address = SocketAddress("::", port: 0)! })
         let client = try server.client()
         try client.send(.get("/client"))
         #expect(try client.response().content == "127.0.0.1")
     }
 
-    @Test("serves one request after the other on a connection")
-    func keepAlive() throws {
+    @Test func `a connection serves one request after another`() throws {
         let server = try TestServer()
         let client = try server.client()
         for number in 0..<5 {
@@ -50,8 +46,7 @@ struct AnsweringTests {
         }
     }
 
-    @Test("ends the connection when the client asks for it, after the answer")
-    func close() throws {
+    @Test func `the connection ends after the response if the client asks for it`() throws {
         let server = try TestServer()
         for request in [
             String.get("/hello", "a", "Connection: close\r\n"), "GET /hello HTTP/1.0\r\n\r\n",
@@ -64,8 +59,7 @@ struct AnsweringTests {
         }
     }
 
-    @Test("answers HEAD as GET, without the content")
-    func head() throws {
+    @Test func `HEAD is answered like GET, without the content`() throws {
         let server = try TestServer()
         let client = try server.client()
         try client.send("HEAD /large HTTP/1.1\r\nHost: h\r\n\r\n" + .get("/hello"))
@@ -75,8 +69,7 @@ struct AnsweringTests {
         #expect(try client.response().content == "hello")
     }
 
-    @Test("answers two thousand requests that come at once, in their order")
-    func pipeline() throws {
+    @Test func `two thousand pipelined requests are answered in order`() throws {
         let server = try TestServer()
         let client = try server.client()
         try client.send(
@@ -88,25 +81,23 @@ struct AnsweringTests {
         }
     }
 
-    // More batches than a worker serves before it turns to Dispatch, and no event in between: all
-    // the requests came with one read.
-    @Test("answers every request that is here, though nothing else happens")
-    func manyBatches() throws {
+    // More batches than a worker serves before it returns to Dispatch, without an event in between:
+    // all requests arrive with one read.
+    @Test func `all requests of one read are answered without further events`() throws {
         let server = try TestServer()
         let client = try server.client()
         let request = "GET /large HTTP/1.1\r\nHost: h\r\n"
         try client.send(request + "\r\n")
         let length = try client.response().head.utf8.count + 2 + String.large.utf8.count
-        // As many as one read takes, and then nothing but reading, so that it is rarely the client
-        // that the worker waits for.
+        // As many requests as one read takes. The client then only reads, so that the worker rarely
+        // waits for it.
         let close = "Connection: close\r\n"
         try client.send(
             String(repeating: request + "\r\n", count: 1699) + request + close + "\r\n")
         #expect(try client.countUntilEnd() == 1700 * length + close.utf8.count)
     }
 
-    @Test("understands a request that comes in single bytes")
-    func singleBytes() throws {
+    @Test func `a request that arrives in single bytes is parsed`() throws {
         let server = try TestServer()
         let client = try server.client()
         for byte in (String.post("/echo", "{\"user_id\":1}") + .get("/hello")).utf8 {
@@ -116,8 +107,7 @@ struct AnsweringTests {
         #expect(try client.response().content == "hello")
     }
 
-    @Test("takes a large content in pieces, whatever says how long it is")
-    func largeContent() throws {
+    @Test func `large content arrives in pieces, with a length or chunked`() throws {
         let server = try TestServer()
         let client = try server.client()
         let content = String.large
@@ -138,8 +128,7 @@ struct AnsweringTests {
         }
     }
 
-    @Test("says that it will read the content to a client that asks first")
-    func expectation() throws {
+    @Test func `a client that expects 100-continue gets it before it sends the content`() throws {
         let server = try TestServer()
         let client = try server.client()
         try client.send(
@@ -149,8 +138,7 @@ struct AnsweringTests {
         #expect(try client.response().content == "{}")
     }
 
-    @Test("refuses what is no request, says so to the hook, and ends the connection")
-    func parseErrors() throws {
+    @Test func `an invalid request is rejected and reported, and its connection ends`() throws {
         let server = try TestServer()
         let cases = [
             ("GET\r\n\r\n", 400, "bad_request_line"),
@@ -180,8 +168,7 @@ struct AnsweringTests {
         #expect(server.events.count("handle /other") == 0)
     }
 
-    @Test("lets a client read its refusal, though it goes on sending")
-    func lingering() throws {
+    @Test func `a client can read its rejection while it is still sending`() throws {
         let server = try TestServer()
         let client = try server.client()
         try client.send("GET\r\n\r\n")
@@ -190,8 +177,7 @@ struct AnsweringTests {
         #expect(try client.untilEnd() == "")
     }
 
-    @Test("cuts a client off that was refused and never stops sending")
-    func endlessSender() throws {
+    @Test func `a rejected client that never stops sending is cut off`() throws {
         let server = try TestServer()
         let client = try server.client()
         try client.send("GET\r\n\r\n")
@@ -200,8 +186,7 @@ struct AnsweringTests {
         }
     }
 
-    @Test("with several workers gives each of many clients its own answers")
-    func workers() throws {
+    @Test func `several workers give each of many clients its own responses`() throws {
         let server = try TestServer(.forTests { $0.workers = 4 })
         let clients = try (0..<64).map { _ in try server.client() }
         for round in 0..<10 {

@@ -5,8 +5,7 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("Refusals in the log")
-final class RepeatFilterTests {
+final class DuplicateSuppressorTests {
     let folder: TemporaryFolder
     let clock = TestClock(Timestamp(seconds: 1_795_244_400))
 
@@ -16,7 +15,7 @@ final class RepeatFilterTests {
         var options = LogOptions(path: folder.path("app.log"))
         options.maximumSize = 1 << 30
         return try Logger(
-            options, clock: clock ?? self.clock.clock, standardErrorDescriptor: nowhere.rawValue)
+            options, clock: clock ?? self.clock.clock, standardErrorDescriptor: devNull.rawValue)
     }
 
     private func lines(of logger: Logger) throws -> [String] {
@@ -24,13 +23,13 @@ final class RepeatFilterTests {
         return try folder.lines("app.log").filter { $0.contains("refused") }
     }
 
-    /// That every one of `count` events has a line or is counted in one.
+    /// Expects that each of `count` events has a line or is counted in a summary.
     private func expectAll(_ count: Int, _ lines: [String]) {
         let suppressed = lines.compactMap { number("suppressed", in: $0) }
         #expect(lines.count - suppressed.count + suppressed.reduce(0, +) == count)
     }
 
-    @Test func `twenty lines of a kind and network are written in a second`() throws {
+    @Test func `at most twenty lines of one kind and network are written in a second`() throws {
         let logger = try logger()
         for number in 0..<100 { logger.record(Refused(number)) }
         #expect(try lines(of: logger).map { number("n", in: $0) } == Array(0..<20))
@@ -40,7 +39,7 @@ final class RepeatFilterTests {
     }
 
     @Test(arguments: [1, 9])
-    func `one line says how many were not written when their second is over`(
+    func `a summary reports the suppressed lines when their second is over`(
         seconds: Int64
     ) throws {
         let logger = try logger()
@@ -57,7 +56,7 @@ final class RepeatFilterTests {
             ])
     }
 
-    @Test func `the last summary is written before the log ends`() throws {
+    @Test func `a stop writes the last summary of suppressed lines`() throws {
         let logger = try logger()
         for number in 0..<1000 { logger.record(Refused(number)) }
         #expect(logger.stop() == 0)
@@ -66,7 +65,7 @@ final class RepeatFilterTests {
         expectAll(1000, lines)
     }
 
-    @Test func `no more than twenty a second are all written`() throws {
+    @Test func `twenty refusals a second are all written`() throws {
         let logger = try logger()
         for second in 0..<5 {
             for number in 0..<20 { logger.record(Refused(second * 20 + number)) }
@@ -76,7 +75,7 @@ final class RepeatFilterTests {
         #expect(try lines(of: logger).map { number("n", in: $0) } == Array(0..<100))
     }
 
-    @Test func `each reason and each network has its own twenty lines`() throws {
+    @Test func `each reason and each network has its own twenty lines a second`() throws {
         let logger = try logger()
         for number in 0..<30 {
             for reason in ["expired", "unknown"] as [StaticString] {
@@ -99,14 +98,14 @@ final class RepeatFilterTests {
         let logger = try logger()
         let start = UInt128(0x2001_0db8) << 96
         for number in 0..<1000 {
-            // Each from another /64 of the network, as far as it has so many.
+            // Each event from another /64 of the network, as far as there are enough.
             let address = start | UInt128(number) << 64 & ((1 << (128 - length)) - 1)
             logger.record(Refused(number, from: networks(of: address | UInt128(number))))
         }
         #expect(try lines(of: logger).count == limit)
     }
 
-    @Test func `no number of networks causes more than 1,000 lines of a kind in a second`() throws {
+    @Test func `any number of networks causes at most 1,000 lines of a kind in a second`() throws {
         let logger = try logger()
         for number in 0..<100_000 {
             logger.record(Refused(number, from: [UInt128(number) + 1]))
@@ -115,7 +114,7 @@ final class RepeatFilterTests {
         #expect(logger.stop() == 0)
         let summary = try #require(folder.lines("app.log").last)
         #expect(number("suppressed", in: summary) == 99_000)
-        // The count is not exact.
+        // The count is an estimate.
         #expect((85_000...113_000).contains(number("networks", in: summary) ?? 0))
     }
 
@@ -130,7 +129,7 @@ final class RepeatFilterTests {
         #expect(try self.lines(of: logger).count == 48 + 48)
     }
 
-    @Test func `a summary names no user`() throws {
+    @Test func `a summary of suppressed lines names no user`() throws {
         let logger = try logger()
         for number in 0..<500 { logger.record(Refused(number, user: Int64(number % 50))) }
         #expect(logger.stop() == 0)
@@ -140,7 +139,8 @@ final class RepeatFilterTests {
         #expect(number("users", in: summaries[0]).map { (45...55).contains($0) } == true)
     }
 
-    @Test func `a user's token causes twenty lines a second from however many networks`() throws {
+    @Test
+    func `the token of one user causes at most twenty lines a second from any networks`() throws {
         let logger = try logger()
         for number in 0..<200 {
             logger.record(
@@ -149,7 +149,7 @@ final class RepeatFilterTests {
         #expect(try lines(of: logger).count == 20)
     }
 
-    @Test func `an exchange that is repeated has one line a second`() throws {
+    @Test func `a repeated exchange of the same tokens has one line a second`() throws {
         struct Repeated: LogEvent {
             let number: Int
             let token: [UInt8]
@@ -178,14 +178,14 @@ final class RepeatFilterTests {
         #expect(numbers(try #require(try folder.logLines())) == Array(0..<1000))
     }
 
-    @Test func `no level removes a security event at WARNING`() throws {
+    @Test func `no level suppresses a security event at WARNING`() throws {
         let logger = try logger()
         logger.levels.set(all: .critical, areas: [:])
         for number in 0..<30 { logger.record(Refused(number)) }
         #expect(try lines(of: logger).count == 20)
     }
 
-    @Test func `no refusal is longer than 1 KiB`() throws {
+    @Test func `a line of a refusal is shorter than 1 KiB`() throws {
         let logger = try logger()
         logger.record(Refused(1, padding: 3000))
         logger.record(Refused(2, padding: 800))
@@ -196,11 +196,11 @@ final class RepeatFilterTests {
         #expect(!lines[1].contains("cut=true"))
     }
 
-    @Test func `all are accounted for, from many threads at once, over many seconds`() throws {
+    @Test func `refusals from many threads are all written or counted`() throws {
         let milliseconds = Atomic<Int64>(0)
         let logger = try logger(
             WallClock {
-                // A second passes every few thousand looks at the clock.
+                // The clock advances by a second every 4,000 reads.
                 someTime
                     + TimeAmount(milliseconds: milliseconds.add(1, ordering: .relaxed).newValue / 4)
             })

@@ -9,10 +9,8 @@ private func text(_ stamp: TimestampPrefix) -> String {
     return text.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
 }
 
-@Suite("The time in front of a line")
-struct LineStampTests {
-    @Test("follows the clock over milliseconds, seconds, days, years, and back")
-    func steps() {
+struct TimestampPrefixTests {
+    @Test func `a timestamp prefix follows the clock across milliseconds, days, years and back`() {
         var stamp = TimestampPrefix(.text)
         for (milliseconds, expected) in [
             (1_795_244_400_000, "2026-11-21T07:00:00.000Z | "),
@@ -37,11 +35,12 @@ struct LineStampTests {
     }
 
     @Test(
-        "stands between what each format wants around it",
         arguments: [
             (.text, "", " | "), (.json, "{\"time\":\"", "\","), (.logfmt, "time=", " "),
         ] as [(LogFormat, String, String)])
-    func formats(format: LogFormat, before: String, behind: String) {
+    func `a timestamp prefix has the surrounding characters of its format`(
+        format: LogFormat, before: String, after: String
+    ) {
         var stamp = TimestampPrefix(format)
         for (milliseconds, time) in [
             (1_795_244_400_123, "2026-11-21T07:00:00.123Z"),
@@ -49,20 +48,21 @@ struct LineStampTests {
             (1_795_244_401_001, "2026-11-21T07:00:01.001Z"),
         ] as [(Int64, String)] {
             stamp.set(Timestamp(milliseconds: milliseconds))
-            #expect(text(stamp) == before + time + behind)
+            #expect(text(stamp) == before + time + after)
             #expect(stamp.text.count <= TimestampPrefix.maximumLength)
         }
     }
 
-    @Test("does not depend on where it was before", arguments: 0..<10)
-    func history(seed: UInt64) {
-        var dice = SeededGenerator(seed: seed)
+    @Test(arguments: 0..<10)
+    func `a timestamp prefix does not depend on earlier times`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
         var stamp = TimestampPrefix(.text)
         var moment = someTime
         for _ in 0..<1000 {
-            let reach = ([2, 500, 5000, 100_000_000] as [Int64]).randomElement(using: &dice)!
+            let reach = ([2, 500, 5000, 100_000_000] as [Int64]).randomElement(using: &generator)!
             moment =
-                moment + TimeAmount(milliseconds: Int64.random(in: -reach...reach, using: &dice))
+                moment
+                + TimeAmount(milliseconds: Int64.random(in: -reach...reach, using: &generator))
             stamp.set(moment)
             let full = moment.rfc3339
             let expected = String(decoding: full.indices.map { full[$0] }, as: UTF8.self) + " | "

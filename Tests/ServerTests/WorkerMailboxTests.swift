@@ -4,10 +4,8 @@ import Testing
 
 @testable import Server
 
-@Suite("A mailbox")
-struct MailboxTests {
-    @Test("wakes its worker's poller, gives every letter once, and then is quiet")
-    func letters() throws {
+struct WorkerMailboxTests {
+    @Test func `a mailbox wakes its poller and delivers every message once`() throws {
         let mailbox = try WorkerMailbox()
         var poller = try Poller()
         try poller.add(mailbox.fileDescriptor, .read, token: 5)
@@ -17,20 +15,19 @@ struct MailboxTests {
         mailbox.post(.abort)
         #expect(poller.wait(milliseconds: 0) == 1)
         #expect(poller.userData(0) == 5)
-        let letters = mailbox.takeAll()
-        #expect(letters.count == 3)
-        guard case .drain = letters[0], case .responseReady(_, token: 9) = letters[1],
-            case .abort = letters[2]
+        let messages = mailbox.takeAll()
+        #expect(messages.count == 3)
+        guard case .drain = messages[0], case .responseReady(_, token: 9) = messages[1],
+            case .abort = messages[2]
         else {
-            Issue.record("another order: \(letters)")
+            Issue.record("wrong order: \(messages)")
             return
         }
         #expect(poller.wait(milliseconds: 0) == 0)
         #expect(mailbox.takeAll().isEmpty)
     }
 
-    @Test("loses no letter and no wake-up, however many threads post")
-    func threads() throws {
+    @Test func `a mailbox loses no message and no wake-up with many posting threads`() throws {
         let mailbox = try WorkerMailbox()
         var poller = try Poller()
         try poller.add(mailbox.fileDescriptor, .read, token: 0)

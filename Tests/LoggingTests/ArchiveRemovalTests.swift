@@ -6,23 +6,16 @@ import Time
 
 @testable import Logging
 
-@Suite("A log that removes its old files")
-final class RemovalTests {
+final class ArchiveRemovalTests: LogSuite {
     let folder: TemporaryFolder
     var options: LogOptions
     let clock = TestClock()
 
     init() throws {
         folder = try TemporaryFolder()
-        options = .impatient(path: folder.path("app.log")).sealed()
+        options = .retryingAtOnce(path: folder.path("app.log")).sealed()
         options.maximumSize = 2000
         options.maximumFiles = 2
-    }
-
-    private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
-        try Logger(
-            options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
     }
 
     private func write(_ range: Range<Int>, to logger: Logger) {
@@ -32,9 +25,9 @@ final class RemovalTests {
         }
     }
 
-    /// Numbered files of a sealed log, as a run that keeps everything leaves them.
-    private func leave(_ count: Int) throws {
-        let keep = options.maximumFiles
+    /// Leaves archives of a sealed log, as after a run that removes none.
+    private func makeArchives(_ count: Int) throws {
+        let maximumFiles = options.maximumFiles
         options.maximumFiles = 1000
         let logger = try logger()
         var number = 0
@@ -43,7 +36,7 @@ final class RemovalTests {
             number += 1
         }
         #expect(logger.stop() == 0)
-        options.maximumFiles = keep
+        options.maximumFiles = maximumFiles
     }
 
     private func value(_ name: String, in line: String) -> String? {
@@ -56,13 +49,13 @@ final class RemovalTests {
         try SealedLog([folder.bytes(name)]).seals.last?.sequence
     }
 
-    @Test("says so, seals that, and has it on the disk before the first of them goes")
-    func order() throws {
-        try leave(3)
+    @Test
+    func `a removal is recorded, sealed and synced before the first archive is removed`() throws {
+        try makeArchives(3)
         let journal = FileSystemJournal()
         let lastSequences = try (1...3).map { try lastSequence("app.log.00000\($0)") }
         let logger = try logger(journal)
-        // Found too many at the start.
+        // The start finds too many archives.
         let entries = journal.take()
         #expect(folder.logFiles == ["app.log.000002", "app.log.000003", "app.log"])
         let lines = try folder.lines("app.log")
@@ -82,17 +75,17 @@ final class RemovalTests {
         #expect(try folder.sealedLog().faults == [])
     }
 
-    @Test("does so in the same order when it rotates, again and again", arguments: [0, 1, 3])
-    func rotations(keep: Int) throws {
-        options.maximumFiles = keep
+    @Test(arguments: [0, 1, 3])
+    func `rotations remove archives in order, each after a sync`(maximumFiles: Int) throws {
+        options.maximumFiles = maximumFiles
         let journal = FileSystemJournal()
         let logger = try logger(journal)
         write(0..<100, to: logger)
         logger.performMaintenance()
-        #expect(folder.logFiles.count <= keep + 1)
+        #expect(folder.logFiles.count <= maximumFiles + 1)
         let entries = journal.take()
         for (index, entry) in entries.enumerated() where entry.hasPrefix("remove") {
-            // Everything that was written before is on the disk.
+            // Everything that was written before is synced.
             let before = entries[..<index]
             let write = try #require(before.lastIndex { $0.hasPrefix("write") })
             let sync = try #require(before.lastIndex { $0.hasPrefix("synchronize app.log") })
@@ -102,18 +95,18 @@ final class RemovalTests {
         let rotations = entries.count { $0.hasPrefix("rename") }
         #expect(
             removed
-                == (1...(rotations - keep)).map {
+                == (1...(rotations - maximumFiles)).map {
                     "remove " + LogFileNames.path(of: "app.log", $0)
                 })
         #expect(logger.stop() == 0)
         #expect(try folder.sealedLog().faults == [])
     }
 
-    @Test(
-        "does not remove what it could not say, or not put on the disk",
-        arguments: ["write", "synchronize"])
-    func failing(operation: String) throws {
-        try leave(4)
+    @Test(arguments: ["write", "synchronize"])
+    func `archives are not removed if the removal cannot be recorded or synced`(operation: String)
+        throws
+    {
+        try makeArchives(4)
         let isBroken = Monitor(true)
         let journal = FileSystemJournal { entry in
             entry == "\(operation) app.log" && isBroken.withLock { $0 } ? .ioError : nil
@@ -133,9 +126,8 @@ final class RemovalTests {
         #expect(try folder.sealedLog().faults == [])
     }
 
-    @Test("tries again what it could not remove, and says so again")
-    func again() throws {
-        try leave(4)
+    @Test func `an archive that cannot be removed is tried again and recorded again`() throws {
+        try makeArchives(4)
         let isBroken = Monitor(true)
         let journal = FileSystemJournal { entry in
             entry == "remove app.log.000001" && isBroken.withLock { $0 } ? .permissionDenied : nil
@@ -146,14 +138,13 @@ final class RemovalTests {
         clock.advance(.seconds(3600))
         logger.performMaintenance()
         #expect(folder.logFiles == ["app.log.000003", "app.log.000004", "app.log"])
-        let told = try folder.lines("app.log").filter { $0.contains("log_retention") }
-        #expect(told.map { value("n", in: $0) } == ["2", "1"])
+        let retentions = try folder.lines("app.log").filter { $0.contains("log_retention") }
+        #expect(retentions.map { value("n", in: $0) } == ["2", "1"])
     }
 
-    @Test(
-        "finds at its start what is too old or too much, too", arguments: ["age", "size", "count"])
-    func start(reason: String) throws {
-        try leave(4)
+    @Test(arguments: ["age", "size", "count"])
+    func `a start removes archives that are too old, too large or too many`(reason: String) throws {
+        try makeArchives(4)
         options.maximumFiles = 100
         let old = (clock.clock.now() + .seconds(-100)).seconds
         for number in 1...4 {
@@ -175,14 +166,13 @@ final class RemovalTests {
         #expect(logger.stop() == 0)
     }
 
-    @Test("removes what has become too old while nobody writes, within the hour")
-    func silent() throws {
+    @Test func `maintenance removes archives that have become too old, within the hour`() throws {
         options.maximumAge = .seconds(7200)
         let journal = FileSystemJournal()
         // Files have the system's time.
         let now = WallClock.system.now()
         clock.advance(TimeAmount(milliseconds: now.milliseconds - someTime.milliseconds))
-        try leave(2)
+        try makeArchives(2)
         let logger = try logger(journal)
         clock.advance(.seconds(3600))
         logger.performMaintenance()
@@ -193,10 +183,10 @@ final class RemovalTests {
         #expect(try folder.text("app.log").contains(" log_retention n=2 file=app.log.000002 "))
     }
 
-    @Test("names no seal where the last file that goes has none at its end")
-    func unsealed() throws {
+    @Test
+    func `log_retention names no seal if the last removed archive does not end with one`() throws {
         options.seal = nil
-        try leave(3)
+        try makeArchives(3)
         let logger = try logger()
         #expect(folder.logFiles.count == 3)
         let line = try #require(
@@ -205,8 +195,7 @@ final class RemovalTests {
         #expect(logger.stop() == 0)
     }
 
-    @Test("touches no file of anybody else's")
-    func foreign() throws {
+    @Test func `files of other programs are never removed`() throws {
         options.maximumFiles = 0
         let foreign = [
             "app.log.1", "app.log.000001.gz", "app.log.20261121000000", "app.log.bak", "other.log",
@@ -224,16 +213,15 @@ final class RemovalTests {
         }
     }
 
-    @Test("puts away no file for a long line that cannot be written, though it removes others")
-    func longLineFails() throws {
-        try leave(3)
+    @Test func `a long line that cannot be written does not cause repeated rotations`() throws {
+        try makeArchives(3)
         let isBroken = Monitor(false)
         let journal = FileSystemJournal { entry in
             entry.hasPrefix("write") && isBroken.withLock { $0 } ? .noSpace : nil
         }
         let logger = try logger(journal)
         write(0..<9, to: logger)
-        // The first line of a new file, and what it says of the removal, have been written.
+        // The first line of a new file and the line about the removal have been written.
         logger.record(Note(9, padding: 1900))
         #expect(logger.commit() == .written)
         let count = journal.take().count { $0.hasPrefix("rename") }

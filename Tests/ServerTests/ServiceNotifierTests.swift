@@ -8,13 +8,12 @@ import Time
 
 @testable import Server
 
-@Suite("What a service manager is told", .blocking)
-struct ServiceManagerTests {
+@Suite(.blocking)
+struct ServiceNotifierTests {
     @Test(
-        "is a line for each assignment",
         arguments: [
             (.ready(status: "Listening"), "READY=1\nSTATUS=Listening"),
-            // Nothing that is told can say anything else.
+            // A status cannot contain another assignment.
             (.ready(status: "a\nMAINPID=1\r\nb"), "READY=1\nSTATUS=aMAINPID=1b"),
             (
                 .reloading(MonotonicTime(nanoseconds: 5_000_001_999)),
@@ -30,36 +29,36 @@ struct ServiceManagerTests {
             ),
             (.alive, "WATCHDOG=1"),
         ] as [(ServiceNotifier.Message, String)])
-    func text(_ message: ServiceNotifier.Message, _ text: String) {
+    func `a notification has one line for each assignment`(
+        _ message: ServiceNotifier.Message, _ text: String
+    ) {
         #expect(message.text == text)
     }
 
     @Test(
-        "goes to an absolute path or to an address without a file",
         arguments: [
             ("/run/notify", [UInt8]("/run/notify".utf8) + [0]),
             ("@notify", [0] + [UInt8]("notify".utf8)),
             ("@" + String(repeating: "n", count: 106), [0] + [UInt8](repeating: 0x6E, count: 106)),
         ] as [(String, [UInt8])])
-    func address(_ path: String, _ bytes: [UInt8]) throws {
+    func `the notification address is an absolute path or an abstract address`(
+        _ path: String, _ bytes: [UInt8]
+    ) throws {
         let (address, length) = try #require(ServiceNotifier.address(path))
         let raw = withUnsafeBytes(of: address) { [UInt8]($0) }
         #expect([UInt8](raw[2..<Int(length)]) == bytes)
         #expect(address.sun_family == sa_family_t(AF_UNIX))
     }
 
-    @Test(
-        "goes nowhere else",
-        arguments: [
-            "", "/", "@", "run/notify", "vsock:2:1", "/" + String(repeating: "n", count: 107),
-        ])
-    func noAddress(_ path: String) {
+    @Test(arguments: [
+        "", "/", "@", "run/notify", "vsock:2:1", "/" + String(repeating: "n", count: 107),
+    ])
+    func `any other notification address is ignored`(_ path: String) {
         #expect(ServiceNotifier.address(path) == nil)
         #expect(ServiceNotifier(["NOTIFY_SOCKET": path], processID: 7) == nil)
     }
 
     @Test(
-        "includes signs of life if this process is to give them",
         arguments: [
             ([:], nil),
             (["WATCHDOG_USEC": "30000000"], 30_000),
@@ -70,23 +69,24 @@ struct ServiceManagerTests {
             (["WATCHDOG_USEC": "soon"], nil),
             (["WATCHDOG_PID": "7"], nil),
         ] as [([String: String], Int64?)])
-    func watchdog(_ environment: [String: String], _ milliseconds: Int64?) {
+    func `the watchdog interval is read if it is for this process`(
+        _ environment: [String: String], _ milliseconds: Int64?
+    ) {
         #expect(
             ServiceNotifier.watchdog(environment, processID: 7)?.milliseconds == milliseconds)
     }
 
-    @Test("comes in the order in which it was told, and is lost where nobody is")
-    func sending() throws {
+    @Test func `notifications are sent in order, and lost without a receiver`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("notify")
-        let manager = try #require(ServiceNotifier(["NOTIFY_SOCKET": path], processID: 7))
-        manager.notify(.alive)
-        manager.finish()
+        let notifier = try #require(ServiceNotifier(["NOTIFY_SOCKET": path], processID: 7))
+        notifier.notify(.alive)
+        notifier.finish()
         let socket = try Socket.makeDatagram(timeout: .seconds(1))
         try Socket.bind(socket, .unix(path: path))
-        manager.notify(.ready(status: "up"))
-        manager.notify(.alive)
-        manager.finish()
+        notifier.notify(.ready(status: "up"))
+        notifier.notify(.alive)
+        notifier.finish()
         #expect(try received(socket) == "READY=1\nSTATUS=up")
         #expect(try received(socket) == "WATCHDOG=1")
         #expect(throws: Errno.wouldBlock) { try received(socket) }
@@ -100,10 +100,9 @@ struct ServiceManagerTests {
     }
 }
 
-@Suite("A server that is asked whether it lives", .blocking)
-struct PingTests {
-    @Test("answers when all its workers have, and not while one of them hangs")
-    func ping() throws {
+@Suite(.blocking)
+struct LivenessTests {
+    @Test func `a liveness check completes once all workers have answered`() throws {
         let gate = Gate()
         let server = try TestServer(
             .forTests { $0.workers = 3 },
@@ -120,7 +119,7 @@ struct PingTests {
         try client.send(.get("/hang"))
         #expect(gate.waitForArrival())
         server.server.checkLiveness { answered.signal() }
-        // The others have long answered when this comes to its end.
+        // The other workers have answered long before this timeout.
         #expect(answered.wait(timeout: .now() + 0.05) == .timedOut)
         gate.open()
         #expect(answered.wait(timeout: .now() + TestScale.timeout) == .success)

@@ -5,30 +5,22 @@ import Time
 
 @testable import Logging
 
-/// Where one file, one process or one hand on the log ends and the next begins.
-@Suite("A border in a sealed log")
-final class BorderTests {
+/// Where segments of seals end: at a stop, at another file, and at foreign bytes.
+final class SegmentBoundaryTests: LogSuite {
     let folder: TemporaryFolder
     var options: LogOptions
     let clock = TestClock()
 
     init() throws {
         folder = try TemporaryFolder()
-        options = LogOptions.impatient(path: folder.path("app.log")).sealed()
-    }
-
-    private func logger(_ fileSystem: any FileSystem = SystemFileSystem()) throws -> Logger {
-        try Logger(
-            options, clock: clock.clock, fileSystem: fileSystem,
-            standardErrorDescriptor: nowhere.rawValue)
+        options = LogOptions.retryingAtOnce(path: folder.path("app.log")).sealed()
     }
 
     private func seals(_ name: String) throws -> [SealLine] {
         try folder.lines(name).compactMap { SealLine(Array($0.utf8).span) }
     }
 
-    @Test("is at a stop, also when everything before it was sealed already")
-    func stop() throws {
+    @Test func `a stop is sealed even if everything before it was sealed already`() throws {
         let logger = try logger()
         clock.advance(.seconds(30))
         logger.record(Note(1))
@@ -40,8 +32,7 @@ final class BorderTests {
         #expect(try seals("app.log").last?.lineCount == 0)
     }
 
-    @Test("is not behind what another process has put into the log's place")
-    func planted() throws {
+    @Test func `a file planted at the log's path is moved aside and not sealed`() throws {
         let logger = try logger()
         try folder.move("app.log", to: "stolen")
         try folder.file("app.log", someStamp + "INFO | log | log_retention n=9 sequence=99\n")
@@ -53,10 +44,10 @@ final class BorderTests {
         #expect(try folder.text("app.log.foreign.1").contains("log_retention"))
     }
 
-    @Test(
-        "is not crossed by lines that the file before could not be sealed with",
-        arguments: [true, false])
-    func fullDisk(isMoved: Bool) throws {
+    @Test(arguments: [true, false])
+    func `a segment does not continue in the next file if the old one cannot be sealed`(
+        isMoved: Bool
+    ) throws {
         let disk = Disk()
         let logger = try logger(disk.fileSystem)
         logger.record(Note(1))
@@ -69,15 +60,14 @@ final class BorderTests {
         logger.record(Note(2))
         #expect(logger.commit() == .written)
         #expect(logger.stop() == 0)
-        // What is counted in the new file's first seal stands in the new file.
+        // The lines that the new file's first seal counts are in the new file.
         let lines = try folder.lines("app.log")
         let first = try #require(lines.firstIndex { SealLine(Array($0.utf8).span) != nil })
         #expect(try seals("app.log").first?.lineCount == UInt64(first))
         if isMoved { #expect(try seals("moved").last?.reason == .rotate) }
     }
 
-    @Test("is told where nothing is left to tell how far the log had come")
-    func missingState() throws {
+    @Test func `a missing state file is reported at the next start`() throws {
         #expect(try logger().stop() == 0)
         try folder.remove(".app.log.state")
         #expect(try logger().stop() == 0)
@@ -85,8 +75,7 @@ final class BorderTests {
             try folder.lines("app.log").contains { $0.contains("reason=missing_state sequence=2") })
     }
 
-    @Test("is not given a number that leaves no room for those after it")
-    func planetaryNumber() throws {
+    @Test func `a huge sequence number in a foreign seal is not adopted`() throws {
         #expect(try logger().stop() == 0)
         let other = SealKey(secret: Array("somebody else's secret, long enough".utf8).span)
         let chain = SealChain(
