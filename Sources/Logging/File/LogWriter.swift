@@ -71,7 +71,7 @@ final class LogWriter: @unchecked Sendable {
     private func synchronize() -> Errno? {
         guard let unsynced = file.unsynced() else { return nil }
         do throws(Errno) {
-            try RotatingFile.synchronize(unsynced, fileSystem)
+            try unsynced.synchronize(fileSystem)
             try file.markSynced(unsynced)
             return nil
         } catch {
@@ -82,31 +82,42 @@ final class LogWriter: @unchecked Sendable {
     // MARK: Now and then
 
     /// Whether the file is still in its place; if not, another takes it.
-    func reopenIfGone() throws(Errno) { try file.reopenIfGone() }
+    func reopenIfGone() throws(Errno) { try file.reopenIfChanged() }
 
     /// Whatever is due when nobody writes.
-    func performMaintenance() -> Errno? { file.performMaintenance() }
+    func performMaintenance() -> Errno? {
+        Self.error(of: { () throws(Errno) in try file.performMaintenance() })
+    }
 
     /// What is to be put on the disk without holding up the writers.
-    func unsynced() -> RotatingFile.Unsynced? { file.unsynced() }
+    func unsynced() -> PendingSync.Snapshot? { file.unsynced() }
 
-    func markSynced(_ unsynced: RotatingFile.Unsynced) throws(Errno) {
+    func markSynced(_ unsynced: PendingSync.Snapshot) throws(Errno) {
         try file.markSynced(unsynced)
     }
 
     func reopen() throws(Errno) { try file.reopen() }
 
-    func change(to options: RotatingFile.Options) -> Errno? { file.change(to: options) }
+    func change(to options: RotatingFile.Options) -> Errno? {
+        Self.error(of: { () throws(Errno) in try file.change(to: options) })
+    }
 
     /// Seals what is there, and puts it on the disk.
-    func finish() -> Errno? { file.finish() ?? synchronize() }
+    func finish() -> Errno? {
+        Self.error(of: { () throws(Errno) in try file.finish() }) ?? synchronize()
+    }
+
+    private static func error(of body: () throws(Errno) -> Void) -> Errno? {
+        do throws(Errno) { try body() } catch { return error }
+        return nil
+    }
 
     /// What the file has said about itself, for standard error.
-    func takeNews() -> [any LogEvent] { file.takeNotices() }
+    func takeNews() -> [any LogEvent] { file.notices.takeEvents() }
 
     /// Why the file could not be rotated, once for each time that it begins to fail.
     func takeRotationFailure() -> Errno? {
-        let failure = file.rotationFailure
+        let failure = file.rotation.failure
         defer { toldRotationFailure = failure }
         return failure == toldRotationFailure ? nil : failure
     }
@@ -115,7 +126,7 @@ final class LogWriter: @unchecked Sendable {
     var buffer: LineBuffer { batch }
 
     var head: SealHead? { file.head }
-    var oldest: Timestamp? { file.oldest }
+    var oldest: Timestamp? { file.pruner.oldest }
     var fileDescriptor: CInt { file.fileDescriptor }
 }
 

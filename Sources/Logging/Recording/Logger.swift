@@ -716,10 +716,10 @@ package final class Logger: Sendable {
     }
 
     /// Without the write turn, because the disk may take its time.
-    private func synchronize(_ unsynced: RotatingFile.Unsynced) -> Errno? {
+    private func synchronize(_ unsynced: PendingSync.Snapshot) -> Errno? {
         syncs.oneAtATime {
             do throws(Errno) {
-                try RotatingFile.synchronize(unsynced, fileSystem)
+                try unsynced.synchronize(fileSystem)
             } catch {
                 return error
             }
