@@ -254,7 +254,7 @@ struct LogVerificationTests {
             atPath: folder.path("elsewhere"), withIntermediateDirectories: false)
         try folder.move(name, to: "elsewhere/\(name)")
         #expect(symlink("elsewhere/\(name)", folder.path(name)) == 0)
-        let why = "it is a symbolic link; put the file itself there"
+        let why = "is a symbolic link; put the file itself there"
         let (ending, report) = try verify(in: folder)
         #expect(ending == .exited(2), "\(report)")
         #expect(report.contains("\(said): \(why)"), "\(report)")

@@ -231,7 +231,7 @@ struct LogStatisticsTests {
         }
         #expect(failure(missing) == .file(path: missing, .noSuchFileOrDirectory))
         #expect(
-            failure(missing)?.sentence == "\(missing) cannot be read: No such file or directory")
+            failure(missing)?.sentence == "\(missing): cannot be read: No such file or directory")
         #expect(failure(folder.path) == .file(path: folder.path, Errno(EISDIR)))
         let broken = try folder.file("broken.gz", "no gzip at all")
         #expect(failure(broken) == .notGzip(path: broken))

@@ -77,7 +77,7 @@ struct VerificationFilesTests {
         try folder.file(".app.log.state", "gatehouse log state 1 turn=1 head=\n")
         let changed = verifier.verify(log: path)
         #expect(changed.outcome == .endNotProven)
-        #expect(changed.notes[0].hasSuffix("it counts for nothing"))
+        #expect(changed.notes[0].hasSuffix("it is ignored"))
         try writeState(log.head)
         // Another key's state is none.
         let other = SealKey(secret: Array("another key".utf8).span)
@@ -176,7 +176,7 @@ struct VerificationFilesTests {
         let more = verifier.verify(log: path)
         #expect(more.outcome == .intact, "\(more.text)")
         #expect(more.files.count == 4)
-        #expect(more.notes.contains { $0.hasPrefix("left alone, with no seals") })
+        #expect(more.notes.contains { $0.hasPrefix("ignored: ") })
     }
 
     @Test("those of them that are under a key that is gone are its own as well")
@@ -296,7 +296,7 @@ struct VerificationFilesTests {
         let middle = verifier.verify(files: paths("app.log.000002"))
         #expect(middle.outcome == .intact)
         #expect(
-            middle.notes.contains("begins at seal 7: what was before is in none of these files"))
+            middle.notes.contains("begins at seal 7: the earlier part is in none of these files"))
         // Those before it are there, and were left out.
         #expect(verifier.verify(files: paths("app.log")).outcome == .intact)
         let ends = verifier.verify(files: paths("app.log.000001", "app.log"))
@@ -339,7 +339,7 @@ struct VerificationFilesTests {
         let bytes = try Data(contentsOf: URL(filePath: packed))
         try bytes.dropLast(20).write(to: URL(filePath: packed))
         let report = verifier.verify(log: path)
-        #expect(report.problems == ["app.log.000001.gz: no whole gzip file"])
+        #expect(report.problems == ["app.log.000001.gz: not a complete gzip file"])
         #expect(report.outcome.exitCode != 0)
     }
 

@@ -41,7 +41,7 @@ struct VerificationKeyTests {
         let report = verify()
         #expect(report.faults == [])
         #expect(report.outcome == .intact)
-        #expect(report.notes.contains { $0.contains("line 24: from here on, since 2026-11-21T") })
+        #expect(report.notes.contains { $0.contains("line 24: since 2026-11-21T") })
     }
 
     @Test("cannot be judged where the old key is not known, and that is said of those lines alone")
@@ -171,7 +171,7 @@ struct VerificationKeyTests {
             #expect(report.outcome == .tampered)
             #expect(report.faults.first?.kind == .inserted)
             #expect(
-                report.faults.first?.sentence.contains("\(oldKey.id), which was out of use") == true
+                report.faults.first?.sentence.contains("\(oldKey.id), which was no longer in use") == true
             )
             #expect(report.faults.count == 1)
         }
@@ -198,7 +198,7 @@ struct VerificationKeyTests {
             let report = LogVerifier(keys: [newKey], earlier: [oldKey]).verify(
                 files, state: nil, isComplete: isComplete)
             #expect(report.outcome == .endNotProven)
-            #expect(report.notes.contains { $0.contains("no seal is of the key in use") })
+            #expect(report.notes.contains { $0.contains("which is not a current key") })
         }
         // With the state that the new key wrote it is found out.
         #expect(verify(forged.files).outcome == .tampered)

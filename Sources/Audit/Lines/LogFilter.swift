@@ -1,8 +1,8 @@
 import Logging
 
-/// Which lines are wanted: all that are named must hold, and of several values of one kind, any.
+/// Selects lines. A line must match every property that is not empty, and one of its values.
 package struct LogFilter: Sendable {
-    /// At least this; of several, the least grave one counts.
+    /// The minimum level; the lowest of several counts.
     package var levels: [Level] = []
     package var areas: [Area] = []
     package var events: [String] = []
