@@ -143,7 +143,8 @@ struct AdminClientTests {
         }
     }
 
-    @Test func `the client times out if the server neither answers nor reads`() throws {
+    @Test(.tags(.timing))
+    func `the client times out if the server neither answers nor reads`() throws {
         let fake = try FakeServer(path)
         let client = AdminClient(socket: path, timeout: TimeAmount(milliseconds: 50))
         #expect(throws: AdminClient.Failure.timedOut(path: path)) {

@@ -551,7 +551,8 @@ struct UserCommandTests {
         at terminal: Terminal, _ first: String, again: String?
     ) throws -> ChildProcess {
         let process = try ServerProcess.start(
-            in: folder, fewIterations, ["user", "add", "--username", "alice", "--name", "Alice"] + place,
+            in: folder, fewIterations,
+            ["user", "add", "--username", "alice", "--name", "Alice"] + place,
             input: terminal.path)
         #expect(eventually { process.standardError.contains("New password for alice: ") })
         #expect(!terminal.hasEcho)

@@ -151,31 +151,31 @@ struct AdminCommand {
     private static func levelChange(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
     ) throws(GatehouseCommand.UsageError) -> Action {
-        var words: [String] = []
+        var operands: [String] = []
         while let argument = rest.popFirst() {
             if argument == "--config" {
                 configurationPath = try rest.value(of: argument)
             } else if argument.hasPrefix("-") {
                 throw .unknown(argument)
             } else {
-                words.append(argument)
+                operands.append(argument)
             }
         }
-        if words.isEmpty { return .levels }
+        if operands.isEmpty { return .levels }
         let areas = Area.allCases.map { "\($0.name)" }.joined(separator: ", ")
-        guard words.count == 2 else {
+        guard operands.count == 2 else {
             throw GatehouseCommand.UsageError(
                 sentence: "level: needs an area (\(areas) or all) and a level, for example: level "
                     + "http DEBUG; without arguments it shows the current levels")
         }
-        let area = Area(name: words[0])
-        guard area != nil || words[0] == "all" else {
+        let area = Area(name: operands[0])
+        guard area != nil || operands[0] == "all" else {
             throw GatehouseCommand.UsageError(
-                sentence: "\(words[0]): unknown area; write \(areas) or all")
+                sentence: "\(operands[0]): unknown area; write \(areas) or all")
         }
-        guard let level = Level(name: words[1]) else {
+        guard let level = Level(name: operands[1]) else {
             throw GatehouseCommand.UsageError(
-                sentence: "\(words[1]): unknown level; write DEBUG, INFO, WARNING, ERROR or "
+                sentence: "\(operands[1]): unknown level; write DEBUG, INFO, WARNING, ERROR or "
                     + "CRITICAL")
         }
         return .level(area, level)
@@ -219,8 +219,8 @@ struct AdminCommand {
         writer.string("\(level.name)")
         writer.endObject()
         try AdminAPI(configuration).ask("PUT", "/log-level", json: writer.bytes)
-        let what = area.map { "log.areas.\($0.name)" } ?? "log.level"
-        StandardOutput.show("\(what) is \(level.name) until the next reload or restart")
+        let setting = area.map { "log.areas.\($0.name)" } ?? "log.level"
+        StandardOutput.show("\(setting) is \(level.name) until the next reload or restart")
         if area == nil { StandardOutput.show("until then, no area has a level of its own") }
     }
 
@@ -316,7 +316,7 @@ struct AdminCommand {
         }
         var writer = JSONWriter()
         writer.beginObject()
-        let what: String
+        let message: String
         /// The message and the exit code if the target is not known.
         var unknown = (sentence: "", exitCode: GatehouseCommand.ExitCode.success)
         switch target {
@@ -327,17 +327,17 @@ struct AdminCommand {
             }
             writer.name("user")
             writer.integer(user.rawValue)
-            what = RevocationSubmission.ended(user)
+            message = RevocationSubmission.ended(user)
             unknown = ("no such user: \(user.rawValue)", .noUser)
         case .session(let id):
             writer.name("session")
             writer.string(id)
-            what = "session \(VisibleText.of(id)) has ended"
+            message = "session \(VisibleText.of(id)) has ended"
             unknown.sentence = "unknown session"
         case .tokenID(let id):
             writer.name("token_id")
             writer.string(id)
-            what = """
+            message = """
                 token \(VisibleText.of(id)) is revoked
                 only this token, not its successors; to end the session, use revoke --session SID
                 """
@@ -345,7 +345,7 @@ struct AdminCommand {
         case .all:
             writer.name("all")
             writer.boolean(true)
-            what = "all current sessions of all users have ended"
+            message = "all current sessions of all users have ended"
         case .token:
             guard let token = TokenPrompt.token() else { return .data }
             let claims: Claims
@@ -367,7 +367,7 @@ struct AdminCommand {
             writer.name("token")
             writer.string(token.span)
             let id = claims.tokenID.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "-"
-            what = "token \(VisibleText.of(id)) of user \(claims.user.rawValue) is revoked"
+            message = "token \(VisibleText.of(id)) of user \(claims.user.rawValue) is revoked"
         }
         writer.endObject()
         do throws(RevocationSubmission.Failure) {
@@ -392,7 +392,7 @@ struct AdminCommand {
                 }
                 return unknown.exitCode
             }
-            StandardOutput.show(what)
+            StandardOutput.show(message)
             return .success
         } catch {
             return error.report()

@@ -83,8 +83,8 @@ package struct GatehouseCommand {
     /// Parses a command with subcommands or options of its own; afterwards no argument is left.
     /// Only `--config` may precede it.
     private mutating func readGroup(_ rest: inout ArraySlice<String>) throws(UsageError) {
-        guard let word = rest.first else { return }
-        switch word {
+        guard let command = rest.first else { return }
+        switch command {
         case "log":
             verb = .log
             rest.removeFirst()
@@ -106,7 +106,7 @@ package struct GatehouseCommand {
             secretCommand = try SecretCommand(&rest)
             if secretCommand == nil { (verb, rest) = (.help, []) }
         default:
-            guard let named = AdminCommand.Verb(rawValue: word) else { return }
+            guard let named = AdminCommand.Verb(rawValue: command) else { return }
             verb = .server
             rest.removeFirst()
             serverCommand = try AdminCommand(named, &rest, &configurationPath)

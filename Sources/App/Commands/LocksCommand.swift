@@ -87,14 +87,14 @@ struct LocksCommand {
     }
 
     private static func row(_ lock: JSONValue) -> [String] {
-        let who =
+        let subject =
             if let user = lock["user"]?.integer {
                 "\(VisibleText.of(lock["username"]?.text ?? "-")) (id \(user))"
             } else {
                 VisibleText.of(lock["address"]?.text ?? lock["fingerprint"]?.text ?? "-")
             }
         let until = lock["until"]?.integer.map { HumanTime.utc(Timestamp(seconds: $0)) }
-        return [VisibleText.of(lock["kind"]?.text ?? "-"), who, until ?? "-"]
+        return [VisibleText.of(lock["kind"]?.text ?? "-"), subject, until ?? "-"]
     }
 
     private static func json(_ locks: [JSONValue]) -> String {
@@ -135,24 +135,24 @@ struct LocksCommand {
     ) throws(AdminAPI.Failure) {
         var writer = JSONWriter()
         writer.beginObject()
-        let what: String
+        let label: String
         switch target {
         case .username(let name):
             writer.name("username")
             writer.string(name)
-            what = VisibleText.of(name)
+            label = VisibleText.of(name)
         case .user(let user):
             writer.name("user")
             writer.integer(user.rawValue)
-            what = "user \(user.rawValue)"
+            label = "user \(user.rawValue)"
         case .address(let text):
             writer.name("address")
             writer.string(text)
-            what = text
+            label = text
         case .all:
             writer.name("all")
             writer.boolean(true)
-            what = "all"
+            label = "all"
         }
         writer.endObject()
         let answer = try AdminAPI(configuration).ask("POST", "/unlock", json: writer.bytes)
@@ -163,6 +163,6 @@ struct LocksCommand {
             case 1: "1 lock has ended"
             default: "\(locks) locks have ended"
             }
-        StandardOutput.show("\(what): \(result); failed logins are no longer counted")
+        StandardOutput.show("\(label): \(result); failed logins are no longer counted")
     }
 }

@@ -49,9 +49,9 @@ struct LogCommand {
             case (.verify, "--anchor"):
                 let text = try rest.value(of: argument)
                 // There are several if the argument is the complete output of `log head`.
-                let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
-                for word in words.isEmpty ? [text] : words {
-                    guard let anchor = SealHead(word) else {
+                let parts = text.split(whereSeparator: \.isWhitespace).map(String.init)
+                for part in parts.isEmpty ? [text] : parts {
+                    guard let anchor = SealHead(part) else {
                         throw GatehouseCommand.UsageError(
                             sentence:
                                 "\"\(text)\" is not an anchor; write SEQ.MAC as printed by log head"

@@ -271,18 +271,18 @@ struct TokenExplanation {
     }
 
     private mutating func compare(
-        _ name: String, _ reason: StaticString, _ wanted: String?, _ found: [String]?
+        _ name: String, _ reason: StaticString, _ required: String?, _ found: [String]?
     ) {
         let says = found.map { $0.map { VisibleText.of($0) }.joined(separator: ", ") }
-        guard let wanted else {
+        guard let required else {
             if let says { step(.note, name, "\(says); the configuration requires none") }
             return
         }
-        let matches = found?.contains { $0.utf8.elementsEqual(wanted.utf8) } ?? false
+        let matches = found?.contains { $0.utf8.elementsEqual(required.utf8) } ?? false
         if matches {
             step(.good, name, says ?? "")
         } else {
-            fail(reason, name, "\(says ?? "is missing"); required: \(VisibleText.of(wanted))")
+            fail(reason, name, "\(says ?? "is missing"); required: \(VisibleText.of(required))")
         }
     }
 

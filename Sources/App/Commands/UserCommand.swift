@@ -404,11 +404,11 @@ struct UserCommand {
     // MARK: Parts
 
     private func hash(
-        for who: String, _ username: String, _ iterations: Int
+        for displayName: String, _ username: String, _ iterations: Int
     ) throws(Failure) -> PasswordHash {
         let text: String
         do throws(PasswordPrompt.Failure) {
-            text = try PasswordPrompt.newPassword(for: who)
+            text = try PasswordPrompt.newPassword(for: displayName)
         } catch {
             throw .prompt(error)
         }

@@ -50,14 +50,14 @@ struct LogSet {
 
     /// Returns false if the log has changed meanwhile.
     private mutating func open(
-        _ log: String, _ way: LogAccess, _ keyIDs: [String]?, _ state: State,
+        _ log: String, _ outerAccess: LogAccess, _ keyIDs: [String]?, _ state: State,
         isLastAttempt: Bool
     ) -> Bool {
         let access: LogAccess
         do throws(Errno) {
             // Open the folder once. Walking the path for every file would give a busy server time
             // to rotate.
-            access = try way.entering(folderOf: log)
+            access = try outerAccess.entering(folderOf: log)
         } catch {
             if error != .noSuchFileOrDirectory { problems.append((log, ReadingError(log, error))) }
             return true

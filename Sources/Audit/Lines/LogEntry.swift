@@ -98,14 +98,14 @@ package struct LogEntry: ~Escapable {
                 } else {
                     body(reader.bytes(of: name).span, reader.bytes(of: text).span)
                 }
-            } else if let value = try Self.word(&reader) {
+            } else if let value = try Self.scalarText(&reader) {
                 body(reader.bytes(of: name).span, Array(value.utf8).span)
             }
         }
     }
 
     /// The text of a number or a Boolean; nil for any other value, and skips it.
-    private static func word(_ reader: inout JSONReader) throws(JSONError) -> String? {
+    private static func scalarText(_ reader: inout JSONReader) throws(JSONError) -> String? {
         switch try reader.peekKind() {
         case .number:
             // The initializer has checked the grammar. The only possible error is a number out of

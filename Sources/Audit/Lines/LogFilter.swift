@@ -25,10 +25,10 @@ package struct LogFilter: Sendable {
         return isFound
     }
 
-    private static func contains(_ words: [String], _ bytes: Span<UInt8>) -> Bool {
-        words.contains { word in
-            guard word.utf8.count == bytes.count else { return false }
-            return zip(word.utf8, bytes.indices).allSatisfy { $0 == bytes[$1] }
+    private static func contains(_ names: [String], _ bytes: Span<UInt8>) -> Bool {
+        names.contains { name in
+            guard name.utf8.count == bytes.count else { return false }
+            return zip(name.utf8, bytes.indices).allSatisfy { $0 == bytes[$1] }
         }
     }
 }

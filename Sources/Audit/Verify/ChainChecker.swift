@@ -482,14 +482,14 @@ struct ChainChecker {
     /// Adds the lines that a start found unsealed. They are no proof of tampering, so they get only
     /// the places in the report that other faults leave free.
     private mutating func addFoundFaults() {
-        let room = max(0, VerificationReport.mostFaults - faults.count)
+        let remaining = max(0, VerificationReport.mostFaults - faults.count)
         let tampered = faults.filter(\.kind.isTampering)
         // Lines that are part of a tampering fault are not reported twice.
         found.removeAll { lines in
             tampered.contains { $0.first <= lines.first && lines.last <= $0.last }
         }
-        faults += found.prefix(room)
-        let rest = found.dropFirst(room).count
+        faults += found.prefix(remaining)
+        let rest = found.dropFirst(remaining).count
         if rest > 0 || unlistedFoundCount > 0 {
             note("more lines that a server found unsealed at its start are not listed")
         }

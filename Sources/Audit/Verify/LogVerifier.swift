@@ -52,11 +52,13 @@ package struct LogVerifier: Sendable {
     private func end(
         _ runs: [(name: String, run: Run, isComplete: Bool)]
     ) -> VerificationReports {
-        let seen = runs.map(\.run.seenAnchors)
+        let foundAnchors = runs.map(\.run.seenAnchors)
         var reports = VerificationReports()
         for (index, (name, run, isComplete)) in runs.enumerated() {
             var excused: Set<Int> = []
-            for other in seen.indices where other != index { excused.formUnion(seen[other]) }
+            for other in foundAnchors.indices where other != index {
+                excused.formUnion(foundAnchors[other])
+            }
             reports.add(name, run.end(isComplete: isComplete, excused: excused))
         }
         return reports
@@ -185,19 +187,20 @@ package struct LogVerifier: Sendable {
             report.notes += checker.notes
             let names = report.files.map(\.name)
             func place(_ position: LinePosition) -> VerificationReport.Place {
-                let isThere = names.indices.contains(position.file)
+                let isInFile = names.indices.contains(position.file)
                 return VerificationReport.Place(
-                    file: isThere ? names[position.file] : "the log",
-                    line: isThere ? position.line : 0)
+                    file: isInFile ? names[position.file] : "the log",
+                    line: isInFile ? position.line : 0)
             }
             report.faults = checker.faults.map {
                 VerificationReport.Fault(
                     kind: $0.kind, first: place($0.first), last: place($0.last), seals: $0.seals,
                     sentence: $0.sentence)
             }
-            let room = VerificationReport.mostFaults - report.faults.count
-            report.faults += foreign.prefix(max(0, room))
-            report.unlistedFaultCount = checker.unlistedFaultCount + max(0, foreign.count - room)
+            let remaining = VerificationReport.mostFaults - report.faults.count
+            report.faults += foreign.prefix(max(0, remaining))
+            report.unlistedFaultCount =
+                checker.unlistedFaultCount + max(0, foreign.count - remaining)
             report.outcome = outcome(isComplete: isComplete)
             // Without the key, all other faults are guesses.
             if report.outcome == .wrongKey {
