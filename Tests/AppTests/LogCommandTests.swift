@@ -101,8 +101,8 @@ struct LogCommandTests {
         try server.stop()
         #expect(folder.logFiles.count > 2)
 
-        struct Figures: Decodable {
-            struct Tally: Decodable {
+        struct Statistics: Decodable {
+            struct Counts: Decodable {
                 struct Entry: Decodable {
                     let value: String
                     let count: Int
@@ -113,31 +113,32 @@ struct LogCommandTests {
             }
             let lines, unreadable, events, suppressed: Int
             let byLevel: [String: Int]
-            let byEvent, byReason, byUser, byAddress: Tally
+            let byEvent, byReason, byUser, byAddress: Counts
         }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let figures = try decoder.decode(
-            Figures.self, from: Data(log("stats", "--json").utf8))
-        #expect(figures.byEvent["authn_login_success"] == 40)
-        #expect(figures.byEvent["authn_token_created"] == 40)
-        #expect(figures.byEvent["authn_token_verified"] == 60)
-        #expect(figures.byEvent["authn_token_rejected"] == 200)
-        #expect(figures.byEvent["log_rotate"] == folder.logFiles.count - 1)
-        #expect(figures.byReason.top.first?.count == 200)
-        #expect(figures.byUser["1"]! + figures.byUser["2"]! == 140)
+        let statistics = try decoder.decode(
+            Statistics.self, from: Data(log("stats", "--json").utf8))
+        #expect(statistics.byEvent["authn_login_success"] == 40)
+        #expect(statistics.byEvent["authn_token_created"] == 40)
+        #expect(statistics.byEvent["authn_token_verified"] == 60)
+        #expect(statistics.byEvent["authn_token_rejected"] == 200)
+        #expect(statistics.byEvent["log_rotate"] == folder.logFiles.count - 1)
+        #expect(statistics.byReason.top.first?.count == 200)
+        #expect(statistics.byUser["1"]! + statistics.byUser["2"]! == 140)
         // A summary line has no address.
-        #expect(figures.byAddress["127.0.0.1"] == 340 - figures.suppressed)
-        #expect(figures.byLevel["CRITICAL"] == 0)
-        #expect(figures.unreadable == 0)
-        #expect(figures.suppressed > 100)
+        #expect(statistics.byAddress["127.0.0.1"] == 340 - statistics.suppressed)
+        #expect(statistics.byLevel["CRITICAL"] == 0)
+        #expect(statistics.unreadable == 0)
+        #expect(statistics.suppressed > 100)
         let lines = try folder.log().split(separator: "\n").count
-        #expect(figures.lines == lines)
+        #expect(statistics.lines == lines)
 
         let text = try log("stats")
         #expect(text.contains("lines       \(lines)\n"))
         #expect(
-            text.contains("events      \(figures.events), \(figures.suppressed) of them suppressed")
+            text.contains(
+                "events      \(statistics.events), \(statistics.suppressed) of them suppressed")
         )
         #expect(text.contains(#/\n +200 +\d+\.\d% +authn_token_rejected\n/#))
         #expect(try log("stats", "--since", "1h") == text)

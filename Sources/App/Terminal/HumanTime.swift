@@ -37,7 +37,7 @@ enum HumanTime {
         }
         let count = length / units[first].length
         var text = counted(count, units[first].name)
-        // From a week on, hours are noise; and so are milliseconds below seconds.
+        // From 7 of the larger unit on, the smaller one adds little. Milliseconds never matter.
         if count < 7, first < 3 {
             let rest = length % units[first].length / units[first + 1].length
             if rest > 0 { text += " " + counted(rest, units[first + 1].name) }
