@@ -2,7 +2,7 @@ import App
 import Foundation
 import POSIX
 
-/// Ends the program before it has begun.
+/// Exits before the program has started.
 func refuse(_ sentence: String, _ code: CInt) -> Never {
     GatehouseCommand.printError(sentence)
     exit(code)
@@ -10,33 +10,35 @@ func refuse(_ sentence: String, _ code: CInt) -> Never {
 
 ResourceLimits.keepMemoryPrivate()
 
-// Where memory lacks, Swift traps: what reads arguments and configuration must have enough.
+// Swift traps when an allocation fails, so reading the arguments and the configuration must have
+// enough memory.
 guard StartProbe.canReserve(48 << 20) else {
-    // Without an allocation.
+    // Must not allocate memory.
     let sentence: StaticString =
-        "gatehouse: memory: less than 48 MiB are left; raise the limit (ulimit -v)\n"
-    // Sound: as many bytes are written as the literal has.
+        "gatehouse: memory: less than 48 MiB is left; raise the limit (ulimit -v)\n"
+    // Sound: the count is the length of the literal.
     _ = unsafe write(2, sentence.utf8Start, sentence.utf8CodeUnitCount)
     exit(EX_OSERR)
 }
 
-// Before any file is opened, by whomever.
+// Before any file is opened, which could get the number of a standard descriptor that is closed.
 do throws(Errno) {
     try FileDescriptor.reserveStandardDescriptors()
 } catch {
-    refuse("standard input, output and error: \(error.description)", EX_OSERR)
+    refuse("standard input, output and error: cannot be opened: \(error.description)", EX_OSERR)
 }
 
-// Swift looks for them on its stack, by /proc/self/maps, and has none where that is not mounted or a
-// library that was loaded before stands in the way. The program must not run as if nothing had been
-// asked of it.
+// Swift finds the arguments on its stack with the help of /proc/self/maps. It finds none if /proc
+// is not mounted or if a preloaded library changes the layout. The program must not run as if it
+// had no arguments.
 var arguments = CommandLine.arguments
 if arguments.isEmpty {
     do throws(Errno) {
         arguments = try processArguments()
     } catch {
         refuse(
-            "cannot read its arguments in /proc/self/cmdline: \(error.description); is /proc mounted?",
+            "/proc/self/cmdline: cannot be read for the arguments: \(error.description); mount "
+                + "/proc",
             EX_OSFILE)
     }
 }

@@ -8,7 +8,7 @@ import Time
 
 @testable import App
 
-/// Listens on a Unix domain socket, and answers with given bytes whatever it is asked.
+/// Listens on a Unix domain socket and sends the given bytes in response to any request.
 private final class FakeServer {
     private let listener: CInt
 
@@ -28,7 +28,7 @@ private final class FakeServer {
 
     deinit { close(listener) }
 
-    /// Answers the next client and ends the connection.
+    /// Answers the next client, then closes the connection.
     func answer(_ pieces: [[UInt8]]) -> Running {
         let listener = listener
         return Running {
@@ -41,7 +41,7 @@ private final class FakeServer {
     }
 }
 
-@Suite("The client of the commands", .blocking)
+@Suite(.blocking)
 struct AdminClientTests {
     private let folder: TemporaryFolder
     private let path: String
@@ -75,8 +75,7 @@ struct AdminClientTests {
         return server
     }
 
-    @Test("sends what it is given, and brings what the server answers")
-    func answers() throws {
+    @Test func `the client sends a request and returns the server's response`() throws {
         let server = try server()
         let client = AdminClient(socket: path)
         #expect(
@@ -96,8 +95,7 @@ struct AdminClientTests {
         server.stop()
     }
 
-    @Test("brings the refusal of what is too much, though not all of it was taken")
-    func tooMuch() throws {
+    @Test func `the client returns the refusal of a request that was not sent in full`() throws {
         let server = try server { $0.limits = Conversation.Limits(body: 10) }
         let client = AdminClient(socket: path)
         let content = [UInt8](repeating: 0x62, count: 1_000_000)
@@ -105,8 +103,7 @@ struct AdminClientTests {
         server.stop()
     }
 
-    @Test("takes no more than a mebibyte")
-    func limit() throws {
+    @Test func `a response over one mebibyte is malformed`() throws {
         let server = try server()
         #expect(throws: AdminClient.Failure.malformedResponse(path: path)) {
             try AdminClient(socket: path).send("GET", "/large")
@@ -114,8 +111,9 @@ struct AdminClientTests {
         server.stop()
     }
 
-    @Test("tells that no server is running: no file, no folder, or a dead server's file")
-    func notRunning() throws {
+    @Test
+    func `a missing socket file, a missing folder and a dead server's file mean no server`() throws
+    {
         do { _ = try FakeServer(path) }
         for path in [path, folder.path("nothing"), folder.path("no/s")] {
             #expect(throws: AdminClient.Failure.notRunning(path: path)) {
@@ -128,8 +126,8 @@ struct AdminClientTests {
         }
     }
 
-    @Test("tells that another user's server is not for us", .enabled(if: geteuid() != 0))
-    func notPermitted() throws {
+    @Test(.enabled(if: geteuid() != 0))
+    func `a socket of another user is reported as not permitted`() throws {
         let fake = try FakeServer(path)
         chmod(path, 0)
         #expect(throws: AdminClient.Failure.notPermitted(path: path)) {
@@ -138,16 +136,15 @@ struct AdminClientTests {
         withExtendedLifetime(fake) {}
     }
 
-    @Test("tells that a path is too long")
-    func pathTooLong() {
+    @Test func `a path that is too long for a socket is reported`() {
         let path = folder.path(String(repeating: "x", count: 100))
         #expect(throws: AdminClient.Failure.pathTooLong(path: path)) {
             try AdminClient(socket: path).send("GET", "/hello")
         }
     }
 
-    @Test("does not wait forever for a server that never answers, nor for one that never takes")
-    func silence() throws {
+    @Test(.tags(.timing))
+    func `the client times out if the server neither answers nor reads`() throws {
         let fake = try FakeServer(path)
         let client = AdminClient(socket: path, timeout: TimeAmount(milliseconds: 50))
         #expect(throws: AdminClient.Failure.timedOut(path: path)) {
@@ -156,7 +153,7 @@ struct AdminClientTests {
         #expect(throws: AdminClient.Failure.timedOut(path: path)) {
             try client.send("POST", "/x", json: [UInt8](repeating: 0x61, count: 10_000_000))
         }
-        // Then the queue is full, and connecting takes forever.
+        // Now the accept queue is full, and connecting blocks.
         for _ in 0..<20 {
             #expect(throws: AdminClient.Failure.timedOut(path: path)) {
                 try AdminClient(socket: path, timeout: TimeAmount(milliseconds: 5)).send(
@@ -166,8 +163,7 @@ struct AdminClientTests {
         withExtendedLifetime(fake) {}
     }
 
-    @Test("understands an answer however it is cut")
-    func pieces() throws {
+    @Test func `a response is parsed in any fragmentation`() throws {
         let fake = try FakeServer(path)
         let bytes = Array("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nhi".utf8)
         let running = fake.answer(bytes.map { [$0] })
@@ -177,8 +173,7 @@ struct AdminClientTests {
         running.join()
     }
 
-    @Test("takes no end of bytes from what is no server")
-    func endless() throws {
+    @Test func `the client stops reading an endless response`() throws {
         let fake = try FakeServer(path)
         let running = fake.answer(
             [[UInt8]](repeating: [UInt8](repeating: 0x61, count: 1 << 16), count: 100))
@@ -188,47 +183,44 @@ struct AdminClientTests {
         running.join()
     }
 
-    @Test(
-        "calls nonsense what its server would not answer",
-        arguments: [
-            "", "hello", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\n\r\n",
-            "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 +20 OK\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n",
-            " HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab",
-            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na",
-            "HTTP/1.1 200 OK\r\nContent-Length: 0x1\r\n\r\na",
-            "HTTP/1.1 200 OK\r\nContent-Length: 1 \r\n\r\na",
-            "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 00000001\r\n\r\na",
-            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\na",
-            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
-            "HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\na",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nX: \u{1}\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nX: ä\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 204 No Content\r\n\r\nx",
-        ])
-    func nonsense(text: String) {
+    @Test(arguments: [
+        "", "hello", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 +20 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n",
+        " HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0x1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1 \r\n\r\na",
+        "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 00000001\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: \u{1}\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: ä\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\nx",
+    ])
+    func `a response that the server would not send is malformed`(text: String) {
         #expect(AdminClient.Answer(Array(text.utf8)) == nil)
     }
 
-    @Test("understands a field name without regard to case, and an empty answer")
-    func understood() {
+    @Test func `field names are matched without case, and an empty reason is accepted`() {
         let text = "HTTP/1.1 503 Service Unavailable\r\nX: y\r\ncOnTent-lengTh:2\r\n\r\n\r\n"
         #expect(
             AdminClient.Answer(Array(text.utf8))
@@ -238,18 +230,18 @@ struct AdminClientTests {
                 == AdminClient.Answer(status: 200, body: []))
     }
 
-    @Test("traps on no answer, however it is damaged")
-    func damaged() {
+    @Test func `no damaged response traps`() {
         let bytes = Array("HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\r\nhi".utf8)
-        var dice = SeededGenerator(seed: 7)
+        var generator = SeededGenerator(seed: 7)
         for _ in 0..<TestScale.rounds(2000, long: 200_000) {
             var damaged = bytes
-            for _ in 0...Int.random(in: 0..<3, using: &dice) {
-                let index = Int.random(in: 0..<damaged.count, using: &dice)
-                switch Int.random(in: 0..<3, using: &dice) {
-                case 0: damaged[index] = UInt8(Int.random(in: 0..<256, using: &dice))
+            for _ in 0...Int.random(in: 0..<3, using: &generator) {
+                let index = Int.random(in: 0..<damaged.count, using: &generator)
+                switch Int.random(in: 0..<3, using: &generator) {
+                case 0: damaged[index] = UInt8(Int.random(in: 0..<256, using: &generator))
                 case 1: damaged.remove(at: index)
-                default: damaged.insert(UInt8(Int.random(in: 0..<256, using: &dice)), at: index)
+                default:
+                    damaged.insert(UInt8(Int.random(in: 0..<256, using: &generator)), at: index)
                 }
             }
             if let answer = AdminClient.Answer(damaged) {
@@ -259,18 +251,17 @@ struct AdminClientTests {
         for count in 0..<bytes.count { #expect(AdminClient.Answer(Array(bytes[..<count])) == nil) }
     }
 
-    @Test("has a sentence for each failure that says where, and what to do")
-    func sentences() {
+    @Test func `each failure has a message with the place and what to do`() {
         #expect(
             AdminClient.Failure.notRunning(path: "run/s").description
-                == "no server is running at run/s; start it, or name its configuration with "
+                == "run/s: no server is running; start it, or name its configuration with "
                 + "--config")
         #expect(
             AdminClient.Failure.notPermitted(path: "run/s").description
-                == "not permitted to connect to run/s; run this as the user that the server runs "
-                + "as")
+                == "run/s: not permitted to connect; run this command as the server's "
+                + "user")
         #expect(
             AdminClient.Failure.failed(path: "run/s", .noMemory).description
-                == "cannot ask the server at run/s: Cannot allocate memory")
+                == "run/s: cannot reach the server: Cannot allocate memory")
     }
 }

@@ -5,48 +5,49 @@ import JWT
 import TestSupport
 import Testing
 
-@Suite("A command line", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct CommandTests {
     private let folder = try! TemporaryFolder()
 
-    @Test(
-        "that makes no sense is told what would",
-        arguments: [
-            (["start"], "unknown argument: start"), (["--port", "80"], "unknown argument: --port"),
-            (["--config"], "--config needs a file"),
-            (["check", "secret"], "one command at a time: secret"),
-            (["serve", "serve"], "one command at a time: serve"), ([""], "unknown argument: "),
-            (
-                ["check", "--config", "--help"],
-                "--config: another option stands where its value belongs; write --config FILE"
-            ),
-            (
-                ["--config", "--config", "log", "head"],
-                "--config: another option stands where its value belongs; write --config FILE"
-            ),
-            (
-                ["secret", "--add", "--config", "config.json"],
-                "--add: another option stands where its value belongs; write --add FILE"
-            ),
-            (
-                ["log", "tail", "--lines", "--no-follow"],
-                "--lines: another option stands where its value belongs; write --lines VALUE"
-            ),
-            (
-                ["user", "add", "--username", "--password=hunter2hunter2"],
-                "--username: another option stands where its value belongs; write --username VALUE"
-            ),
-            (["revoke", "--session", "--yes"], "--session needs a value; write --session SID"),
-            (["--config", "c.json", "reload", "now"], "unknown argument: now"),
-        ])
-    func usage(arguments: [String], sentence: String) throws {
+    @Test(arguments: [
+        (["start"], "unknown argument: start"), (["--port", "80"], "unknown argument: --port"),
+        (["--config"], "option --config needs a value; write --config FILE"),
+        (["check", "secret"], "unexpected command: secret; give one at a time"),
+        (["serve", "serve"], "unexpected command: serve; give one at a time"),
+        ([""], "unknown argument: "),
+        (
+            ["check", "--config", "--help"],
+            "option --config needs a value; write --config FILE"
+        ),
+        (
+            ["--config", "--config", "log", "head"],
+            "option --config needs a value; write --config FILE"
+        ),
+        (
+            ["secret", "--add", "--config", "config.json"],
+            "option --add needs a value; write --add FILE"
+        ),
+        (
+            ["log", "tail", "--lines", "--no-follow"],
+            "option --lines needs a value; write --lines VALUE"
+        ),
+        (
+            ["user", "add", "--username", "--password=hunter2hunter2"],
+            "option --username needs a value; write --username VALUE"
+        ),
+        (["revoke", "--session", "--yes"], "option --session needs a value; write --session SID"),
+        (["--config", "c.json", "reload", "now"], "unknown argument: now"),
+    ])
+    func `a command line that is wrong is refused with the reason and the usage`(
+        arguments: [String], sentence: String
+    ) throws {
         let (ending, output, errors) = try ServerProcess.run(arguments, in: folder)
         #expect(ending == .exited(64))
         #expect(output == "")
         #expect(
             errors == """
                 gatehouse: \(sentence)
-                usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|locks|unlock …|log …] [--config FILE]
+                usage: gatehouse [COMMAND] [OPTIONS] [--config FILE]; see gatehouse --help
 
                 """)
         #expect(throws: GatehouseCommand.UsageError.self) {
@@ -54,15 +55,15 @@ struct CommandTests {
         }
     }
 
-    @Test("for help gets it on one screen, with every command", arguments: ["--help", "-h"])
-    func help(argument: String) throws {
+    @Test(arguments: ["--help", "-h"])
+    func `help fits one screen and names every command`(argument: String) throws {
         for arguments in [[argument], ["serve", argument], [argument, "check"]] {
             let (ending, output, errors) = try ServerProcess.run(arguments, in: folder)
             #expect(ending == .exited(0))
             #expect(errors == "")
             let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
             #expect(lines.count <= 24)
-            for line in lines { #expect(line.count <= 100, "\(line)") }
+            for line in lines { #expect(line.count <= 80, "\(line)") }
             let words = [
                 "serve", "check", "secret", "user", "token", "revoke", "level", "log verify",
                 "--config", "--help", "--version",
@@ -73,38 +74,37 @@ struct CommandTests {
         }
     }
 
-    @Test(
-        "for help about a group of commands gets that on one screen",
-        arguments: [
-            (["token", "--help"], ["token issue", "token explain"]),
-            (["token", "explain", "-h"], ["token issue", "token explain"]),
-            (
-                ["revoke", "--help"],
-                ["revoke --user", "revoke --all", "level", "reload", "sessions", "locks", "unlock"]
-            ),
-            (
-                ["sessions", "-h"],
-                ["revoke --user", "revoke --all", "level", "reload", "sessions", "locks", "unlock"]
-            ),
-            (["secret", "--help"], ["secret"]),
-        ])
-    func groupHelp(arguments: [String], words: [String]) throws {
+    @Test(arguments: [
+        (["token", "--help"], ["token issue", "token explain"]),
+        (["token", "explain", "-h"], ["token issue", "token explain"]),
+        (
+            ["revoke", "--help"],
+            ["revoke --user", "revoke --all", "level", "reload", "sessions", "locks", "unlock"]
+        ),
+        (
+            ["sessions", "-h"],
+            ["revoke --user", "revoke --all", "level", "reload", "sessions", "locks", "unlock"]
+        ),
+        (["secret", "--help"], ["secret"]),
+    ])
+    func `help about a group of commands fits one screen and names them`(
+        arguments: [String], words: [String]
+    ) throws {
         let (ending, output, errors) = try ServerProcess.run(arguments, in: folder)
         #expect(ending == .exited(0))
         #expect(errors == "")
         let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         #expect(lines.count <= 24)
-        for line in lines { #expect(line.count <= 100, "\(line)") }
+        for line in lines { #expect(line.count <= 80, "\(line)") }
         for word in words {
             #expect(lines.contains { $0.hasPrefix("  \(word) ") }, "\(word)")
         }
     }
 
-    @Test("may name the configuration before its command, or behind it")
-    func configurationFirst() throws {
+    @Test func `--config may come before the command or after it`() throws {
         let content = #"{"login":{"mode":"demo"},"log":{"file":{"path":"app.log"}}}"#
         try folder.file("c.json", content)
-        // The shortest name: NSString's path functions trap at some of one character.
+        // NSString's path functions trap for some names of one character, so test the shortest one.
         try folder.file("c", content)
         #expect(try ServerProcess.run(["check", "--config", "c"], in: folder).ending == .exited(0))
         for (words, code) in [
@@ -113,23 +113,21 @@ struct CommandTests {
             (["revoke", "--user", "1"], 78), (["secret"], 0), (["log", "verify", "--x"], 2),
         ] {
             let before = try ServerProcess.run(["--config", "c.json"] + words, in: folder)
-            let behind = try ServerProcess.run(words + ["--config", "c.json"], in: folder)
+            let after = try ServerProcess.run(words + ["--config", "c.json"], in: folder)
             #expect(before.ending == .exited(code), "\(words): \(before.errors)")
-            #expect(before.ending == behind.ending)
-            #expect(before.errors == behind.errors)
+            #expect(before.ending == after.ending)
+            #expect(before.errors == after.errors)
         }
     }
 
-    @Test("for the version gets one line")
-    func version() throws {
+    @Test func `--version prints one line`() throws {
         let (ending, output, errors) = try ServerProcess.run(["--version"], in: folder)
         #expect(ending == .exited(0))
         #expect(output == "gatehouse \(Application.version)\n")
         #expect(errors == "")
     }
 
-    @Test("for a secret gets a new one each time, good enough for a key")
-    func secret() throws {
+    @Test func `secret prints a new value each time that can be used as a key`() throws {
         let secrets = try (0..<3).map { _ in
             let (ending, output, _) = try ServerProcess.run(["secret"], in: folder)
             #expect(ending == .exited(0))
@@ -143,28 +141,25 @@ struct CommandTests {
         #expect(configuration.keys.entries.map(\.id) == ["0", "1", "2"])
     }
 
-    @Test("for a check of a good configuration says so, and what to think of")
-    func goodCheck() throws {
+    @Test func `check reports a valid configuration and its warnings`() throws {
         try folder.file(
             "good.json", "{\"login\":{\"mode\":\"demo\"},\"log\":{\"level\":\"WARNING\"}}")
         let (ending, output, errors) = try ServerProcess.run(
             ["check", "--config", "good.json"], in: folder)
         #expect(ending == .exited(0))
-        #expect(output == "the configuration is good\n")
+        #expect(output == "the configuration is valid\n")
         #expect(
             errors == """
                 gatehouse: warning: token.keys: none: a random key for this run; its tokens end with it
                 gatehouse: warning: login.mode: demo: anyone who can connect can log in as anyone
 
                 """)
-        // It only looks.
+        // It creates nothing.
         #expect(folder.names == ["good.json"])
     }
 
-    @Test(
-        "for a check of a wrong configuration says all that is wrong",
-        arguments: ["check", "serve"])
-    func wrongConfiguration(verb: String) throws {
+    @Test(arguments: ["check", "serve"])
+    func `check reports everything that is wrong with a configuration`(verb: String) throws {
         try folder.file("wrong.json", "{\"log\":{\"level\":\"LOUD\"},\"prot\":80}")
         let arguments = [verb, "--config", "wrong.json"]
         let (ending, output, errors) = try ServerProcess.run(arguments, in: folder)
@@ -177,14 +172,13 @@ struct CommandTests {
 
                 """
                 + (verb == "check"
-                    // It goes on to the files.
+                    // The check continues with the files.
                     ? "gatehouse: login.users_file: users.json: the users cannot be read: "
                         + "No such file or directory\n"
                     : ""))
     }
 
-    @Test("for a check says that the log cannot be written")
-    func logCheck() throws {
+    @Test func `check reports that the log cannot be written`() throws {
         try folder.file("file", "")
         for (path, sentence) in [
             ("file/app.log", "file/app.log cannot be opened: Not a directory"),
@@ -199,8 +193,7 @@ struct CommandTests {
         }
     }
 
-    @Test("for a check says of users that are no file just that")
-    func usersFile() throws {
+    @Test func `check reports a users file that is not a regular file`() throws {
         #expect(mkfifo(folder.path("pipe"), 0o644) == 0)
         #expect(mkdir(folder.path("folder"), 0o755) == 0)
         for name in ["pipe", "folder", "/dev/null"] {
@@ -220,28 +213,27 @@ struct CommandTests {
         }
     }
 
-    @Test("for a check and for the start, the log makes the folders that it is in")
-    func deepLog() throws {
+    @Test func `check accepts missing folders of the log, and a start creates them`() throws {
         let settings = ["LOG_FILE_PATH": "a/b/app.log"]
         #expect(try ServerProcess.run(["check"], in: folder, settings).ending == .exited(0))
         #expect(folder.names == [])
         #expect(try ServerProcess(in: folder, settings).stop() == .exited(0))
     }
 
-    @Test(
-        "for a check and for the start, a log that cannot be one is refused",
-        arguments: [
-            ("ln -s x audit", "audit is a symbolic link"),
-            ("mkdir .audit.lock", ".audit.lock is a folder; the lock is a regular file"),
-            ("ln -s x .audit.lock", ".audit.lock is a symbolic link"),
-            ("ln -s x .audit.state", ".audit.state is a symbolic link"),
-            ("mkfifo .audit.state", ".audit.state is a pipe"),
-            ("mkfifo audit", "audit is a pipe; the log is a regular file"),
-            ("mknod audit c 1 3", "audit is a device"),
-            ("ln -s /dev/null audit", "audit is a symbolic link"),
-            ("echo precious >audit", "audit is a file that is no log"),
-        ])
-    func noLog(command: String, sentence: String) throws {
+    @Test(arguments: [
+        ("ln -s x audit", "audit is a symbolic link"),
+        ("mkdir .audit.lock", ".audit.lock is a folder; the lock is a regular file"),
+        ("ln -s x .audit.lock", ".audit.lock is a symbolic link"),
+        ("ln -s x .audit.state", ".audit.state is a symbolic link"),
+        ("mkfifo .audit.state", ".audit.state is a pipe"),
+        ("mkfifo audit", "audit is a pipe; the log is a regular file"),
+        ("mknod audit c 1 3", "audit is a device"),
+        ("ln -s /dev/null audit", "audit is a symbolic link"),
+        ("echo precious >audit", "audit is a file that is no log"),
+    ])
+    func `check and a start refuse a path that cannot be a log`(command: String, sentence: String)
+        throws
+    {
         let shell = try ChildProcess(
             "/bin/sh", ["-c", command], environment: ["PATH": "/usr/bin:/bin"], folder: folder.path)
         #expect(try shell.wait() == .exited(0))
@@ -255,8 +247,7 @@ struct CommandTests {
         #expect(try ServerProcess.run([], in: folder, settings).ending == .exited(73))
     }
 
-    @Test("for a check and for the start, addresses that cannot be listened on are refused")
-    func badAddresses() throws {
+    @Test func `check and a start refuse addresses that they cannot listen on`() throws {
         try folder.file("users.json", "{\"users\":[]}", mode: 0o600)
         let port = try ServerProcess(in: folder).port
         for (server, sentence) in [
@@ -278,18 +269,18 @@ struct CommandTests {
         }
     }
 
-    @Test("for a check and for the start, a log that others can change or read is warned of")
-    func openLog() throws {
+    @Test func `check and a start warn about a log that others can change or read`() throws {
         for (mode, word) in [(0o666, "changed"), (0o602, "changed"), (0o644, "read")] {
             try folder.file("app.log", "", mode: mode)
             let checked = try ServerProcess.run(["check"], in: folder, ["LOG_FILE_PATH": "app.log"])
             #expect(
                 checked.errors.contains(
-                    "warning: log.file.path: the log app.log can be \(word) by others; chmod 640 it\n"
+                    "warning: log.file.path: the log app.log can be \(word) by others; chmod 640 "
+                        + "it\n"
                 ))
             #expect(checked.ending == .exited(0))
-            let house = try ServerProcess(in: folder)
-            try house.stop()
+            let server = try ServerProcess(in: folder)
+            try server.stop()
             #expect(
                 try folder.content("app.log").contains(
                     "config_warning key=log.file.path "
@@ -297,8 +288,8 @@ struct CommandTests {
         }
     }
 
-    @Test("for a check looks at the journal, the socket and the users, as the start does")
-    func startChecks() throws {
+    @Test
+    func `check examines the journal, the socket and the users as a start does`() throws {
         try folder.file("users.json", "{\"users\":[]}", mode: 0o644)
         try folder.file("file", "no journal and no socket")
         func check(_ admin: String, _ journal: String, _ verb: String = "check") throws -> (
@@ -316,11 +307,11 @@ struct CommandTests {
         }
         let good = try check("logs/s", "state/deep/journal")
         #expect(good.ending == .exited(0))
-        #expect(good.output == "the configuration is good; 0 users\n")
+        #expect(good.output == "the configuration is valid; 0 users\n")
         #expect(
             good.errors.contains(
                 "warning: users.json: the users file can be read by others; chmod 600 it\n"))
-        // It only looks.
+        // It creates nothing.
         #expect(folder.names == ["c.json", "file", "users.json"])
 
         let long = String(repeating: "x", count: 108)
@@ -343,8 +334,8 @@ struct CommandTests {
         }
     }
 
-    @Test("does not wait for whoever writes to a pipe", arguments: ["config", "key", "users"])
-    func pipes(what: String) throws {
+    @Test(arguments: ["config", "key", "users"])
+    func `a pipe in place of a file is refused without waiting for a writer`(what: String) throws {
         #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
         try folder.file(
             "c.json",
@@ -359,20 +350,18 @@ struct CommandTests {
         #expect(errors.contains("is not a regular file"))
     }
 
-    @Test("to serve where somebody else does ends with 69")
-    func addressInUse() throws {
-        let house = try ServerProcess(in: folder)
+    @Test func `serve on an address in use exits with 69`() throws {
+        let server = try ServerProcess(in: folder)
         let (ending, _, errors) = try ServerProcess.run(
-            [], in: folder, ["SERVER_PORT": "\(house.port)", "LOG_STDERR_LEVEL": "CRITICAL"])
+            [], in: folder, ["SERVER_PORT": "\(server.port)", "LOG_STDERR_LEVEL": "CRITICAL"])
         #expect(ending == .exited(69))
         #expect(
             errors
-                == "gatehouse: cannot listen on 127.0.0.1:\(house.port): Address already in use\n")
-        #expect(try house.ask(.get("/health/live")).status == 200)
+                == "gatehouse: cannot listen on 127.0.0.1:\(server.port): Address already in use\n")
+        #expect(try server.ask(.get("/health/live")).status == 200)
     }
 
-    @Test("to serve with a log that cannot be opened ends with 73")
-    func logCannotBeOpened() throws {
+    @Test func `serve with a log that cannot be opened exits with 73`() throws {
         try folder.file("file", "")
         let settings = ["SERVER_PORT": "0", "LOG_FILE_PATH": "file/app.log"]
         let (ending, _, errors) = try ServerProcess.run(["serve"], in: folder, settings)

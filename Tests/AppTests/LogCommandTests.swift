@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("A command about the log", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct LogCommandTests {
     private let folder = try! TemporaryFolder()
     private let quiet = ["LOG_STDERR_LEVEL": "CRITICAL"]
@@ -16,47 +16,51 @@ struct LogCommandTests {
         return output
     }
 
-    @Test(
-        "that makes no sense is told what would",
-        arguments: [
-            ([], 64, "log what? write log verify, head, stats or tail"),
-            (["x"], 64, "log x: write log verify, head, stats or tail"),
-            (["verify", "--nope"], 2, "unknown argument: --nope"),
-            (["verify", "--anchor"], 2, "--anchor needs a value"),
-            (
-                ["verify", "--anchor", "7"], 2,
-                "\"7\" is no anchor; write SEQ.MAC, as log head prints it"
-            ),
-            (["head", "app.log"], 64, "unknown argument: app.log"),
-            (
-                ["stats", "--since", "yesterday"], 64,
-                "\"yesterday\" is no time; write 30m, 7d or 2026-11-21T07:00:00Z"
-            ),
-            (["tail", "--level", "x"], 64, "--level x: no such level"),
-            (["tail", "--area", "x"], 64, "--area x: no such area"),
-            (["tail", "--lines", "-1"], 64, "--lines -1: not from 0 to 1000000"),
-            (["tail", "--user"], 64, "--user needs a value"),
-            (["tail", "--follow", "yes"], 64, "unknown argument: --follow"),
-        ])
-    func usage(arguments: [String], code: Int, sentence: String) throws {
+    @Test(arguments: [
+        ([], 64, "log: missing subcommand; write log verify, head, stats or tail"),
+        (["x"], 64, "log: unknown subcommand x; write log verify, head, stats or tail"),
+        (["verify", "--nope"], 2, "unknown argument: --nope"),
+        (["verify", "--anchor"], 2, "option --anchor needs a value; write --anchor VALUE"),
+        (
+            ["verify", "--anchor", "7"], 2,
+            "\"7\" is not an anchor; write SEQ.MAC as printed by log head"
+        ),
+        (["head", "app.log"], 64, "unknown argument: app.log"),
+        (
+            ["stats", "--since", "yesterday"], 64,
+            "\"yesterday\" is not a time; write 30m, 7d or 2026-11-21T07:00:00Z"
+        ),
+        (
+            ["tail", "--level", "x"], 64,
+            "--level: unknown level x; write DEBUG, INFO, WARNING, ERROR or CRITICAL"
+        ),
+        (
+            ["tail", "--area", "x"], 64,
+            "--area: unknown area x; write app, http, security, log or config"
+        ),
+        (["tail", "--lines", "-1"], 64, "--lines: -1 is not a number from 0 to 1000000"),
+        (["tail", "--user"], 64, "option --user needs a value; write --user VALUE"),
+        (["tail", "--follow", "yes"], 64, "unknown argument: --follow"),
+    ])
+    func `a log command that is wrong is refused with the reason and the usage`(
+        arguments: [String], code: Int, sentence: String
+    ) throws {
         let (ending, output, errors) = try ServerProcess.run(["log"] + arguments, in: folder)
         #expect(ending == .exited(CInt(code)))
         #expect(output == "")
         #expect(
             errors == """
                 gatehouse: \(sentence)
-                usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|locks|unlock …|log …] [--config FILE]
+                usage: gatehouse [COMMAND] [OPTIONS] [--config FILE]; see gatehouse --help
 
                 """)
     }
 
-    @Test(
-        "where there is no log says so",
-        arguments: [
-            (["verify"], 2), (["verify", "app.log"], 2), (["head"], 66), (["stats"], 66),
-            (["stats", "app.log"], 66), (["tail", "--no-follow"], 66),
-        ])
-    func missing(arguments: [String], code: Int) throws {
+    @Test(arguments: [
+        (["verify"], 2), (["verify", "app.log"], 2), (["head"], 66), (["stats"], 66),
+        (["stats", "app.log"], 66), (["tail", "--no-follow"], 66),
+    ])
+    func `a missing log is reported`(arguments: [String], code: Int) throws {
         let (ending, output, errors) = try ServerProcess.run(
             ["log"] + arguments, in: folder, settings)
         #expect(ending == .exited(CInt(code)))
@@ -64,24 +68,23 @@ struct LogCommandTests {
         #expect(folder.allNames == [])
     }
 
-    @Test("for the head gets the newest seal, as an anchor")
-    func head() throws {
-        let house = try ServerProcess(in: folder, quiet)
-        _ = try house.ask(.login(1))
-        try house.stop()
+    @Test func `log head prints the newest seal, which is valid as an anchor`() throws {
+        let server = try ServerProcess(in: folder, quiet)
+        _ = try server.ask(.login(1))
+        try server.stop()
         let last = try #require(try folder.log().split(separator: "\n").last)
         let sequence = try #require(last.firstMatch(of: #/log_seal sequence=(\d+) /#)).1
         let code = try #require(last.firstMatch(of: #/ mac=(\S+)$/#)).1
-        // That of the audit log follows.
+        // The head of the audit log follows.
         #expect(try log("head").hasPrefix("\(sequence).\(code)"))
         #expect(
             try ServerProcess.verify(["--anchor", "\(sequence).\(code)"], in: folder).ending
                 == .exited(0))
     }
 
-    /// Requests of which every figure is known: 40 logins, 60 tokens let in, 200 turned away.
-    private func tell(_ house: ServerProcess) throws {
-        let client = try house.client()
+    /// Sends requests with known counts: 40 logins, 60 accepted tokens, 200 rejected ones.
+    private func sendRequests(_ server: ServerProcess) throws {
+        let client = try server.client()
         for number in 1...40 { try client.send(.login(number % 2 + 1)) }
         var token = ""
         for _ in 1...40 { token = try client.response().token }
@@ -91,16 +94,15 @@ struct LogCommandTests {
         for _ in 1...200 { #expect(try client.response().status == 401) }
     }
 
-    @Test("for statistics gets the figures of the requests that were made")
-    func stats() throws {
-        let house = try ServerProcess(
+    @Test func `log stats counts the requests that were made`() throws {
+        let server = try ServerProcess(
             in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB"]) { $1 })
-        try tell(house)
-        try house.stop()
+        try sendRequests(server)
+        try server.stop()
         #expect(folder.logFiles.count > 2)
 
-        struct Figures: Decodable {
-            struct Tally: Decodable {
+        struct Statistics: Decodable {
+            struct Counts: Decodable {
                 struct Entry: Decodable {
                     let value: String
                     let count: Int
@@ -111,45 +113,45 @@ struct LogCommandTests {
             }
             let lines, unreadable, events, suppressed: Int
             let byLevel: [String: Int]
-            let byEvent, byReason, byUser, byAddress: Tally
+            let byEvent, byReason, byUser, byAddress: Counts
         }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let figures = try decoder.decode(
-            Figures.self, from: Data(log("stats", "--json").utf8))
-        #expect(figures.byEvent["authn_login_success"] == 40)
-        #expect(figures.byEvent["authn_token_created"] == 40)
-        #expect(figures.byEvent["authn_token_verified"] == 60)
-        #expect(figures.byEvent["authn_token_rejected"] == 200)
-        #expect(figures.byEvent["log_rotate"] == folder.logFiles.count - 1)
-        #expect(figures.byReason.top.first?.count == 200)
-        #expect(figures.byUser["1"]! + figures.byUser["2"]! == 140)
-        // A summary has no address.
-        #expect(figures.byAddress["127.0.0.1"] == 340 - figures.suppressed)
-        #expect(figures.byLevel["CRITICAL"] == 0)
-        #expect(figures.unreadable == 0)
-        #expect(figures.suppressed > 100)
+        let statistics = try decoder.decode(
+            Statistics.self, from: Data(log("stats", "--json").utf8))
+        #expect(statistics.byEvent["authn_login_success"] == 40)
+        #expect(statistics.byEvent["authn_token_created"] == 40)
+        #expect(statistics.byEvent["authn_token_verified"] == 60)
+        #expect(statistics.byEvent["authn_token_rejected"] == 200)
+        #expect(statistics.byEvent["log_rotate"] == folder.logFiles.count - 1)
+        #expect(statistics.byReason.top.first?.count == 200)
+        #expect(statistics.byUser["1"]! + statistics.byUser["2"]! == 140)
+        // A summary line has no address.
+        #expect(statistics.byAddress["127.0.0.1"] == 340 - statistics.suppressed)
+        #expect(statistics.byLevel["CRITICAL"] == 0)
+        #expect(statistics.unreadable == 0)
+        #expect(statistics.suppressed > 100)
         let lines = try folder.log().split(separator: "\n").count
-        #expect(figures.lines == lines)
+        #expect(statistics.lines == lines)
 
         let text = try log("stats")
         #expect(text.contains("lines       \(lines)\n"))
         #expect(
-            text.contains("events      \(figures.events), \(figures.suppressed) of them suppressed")
+            text.contains(
+                "events      \(statistics.events), \(statistics.suppressed) of them suppressed")
         )
         #expect(text.contains(#/\n +200 +\d+\.\d% +authn_token_rejected\n/#))
         #expect(try log("stats", "--since", "1h") == text)
         #expect(try log("stats", "app.log.000001", "app.log").contains("by event"))
-        // Nothing happens in the year 2100.
+        // There are no events after the year 2100.
         #expect(try log("stats", "--since", "2100-01-01T00:00:00Z").contains("events      0\n"))
     }
 
-    @Test("for the last lines gets those that pass the filter, over the files")
-    func tail() throws {
-        let house = try ServerProcess(
+    @Test func `log tail prints the last lines that match the filter, across files`() throws {
+        let server = try ServerProcess(
             in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB"]) { $1 })
-        try tell(house)
-        try house.stop()
+        try sendRequests(server)
+        try server.stop()
         let lines = try folder.log().split(separator: "\n").map(String.init)
         func tail(_ arguments: String...) throws -> [String] {
             let (ending, output, _) = try ServerProcess.run(
@@ -179,18 +181,17 @@ struct LogCommandTests {
         }
     }
 
-    @Test("to follow sees every line once, over many rotations")
-    func follow() throws {
-        let house = try ServerProcess(
+    @Test func `log tail that follows prints every line once over many rotations`() throws {
+        let server = try ServerProcess(
             in: folder,
             quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
         let tail = try ServerProcess.start(
             in: folder, settings, ["log", "tail", "--lines", "100000"])
         try tail.waitForOutput(" | sys_startup ")
-        let load = Load(house, clients: 2, name: "f")
+        let load = Load(server, clients: 2, name: "f")
         #expect(eventually { folder.logFiles.count > 50 })
         _ = load.end()
-        try house.stop()
+        try server.stop()
         let text = try folder.log()
         try tail.waitForOutput(String(try #require(text.split(separator: "\n").last)))
         tail.kill(SIGTERM)
@@ -199,15 +200,14 @@ struct LogCommandTests {
         #expect(tail.standardError == "")
     }
 
-    @Test("of another program, tail -F, sees every line over rotations, too")
-    func foreignTail() throws {
-        let house = try ServerProcess(
+    @Test func `tail -F of the system prints every line over rotations`() throws {
+        let server = try ServerProcess(
             in: folder,
             quiet.merging(["LOG_FILE_MAX_SIZE": "8KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
         let tail = try ChildProcess(
             "/usr/bin/tail", ["-n", "+1", "-F", "app.log"], environment: [:], folder: folder.path)
         try tail.waitForOutput(" | sys_startup ")
-        let client = try house.client()
+        let client = try server.client()
         let rotations = TestScale.rounds(10, long: 50)
         var number = 0
         while folder.logFiles.count <= rotations {
@@ -217,10 +217,10 @@ struct LogCommandTests {
                 _ = try client.response()
                 number += 1
             }
-            // It looks at a name: a file that comes and goes between two looks it cannot see.
+            // It watches a name, and misses a file that appears and disappears between two checks.
             try tail.waitForOutput("rid=request-\(number - 1)\n")
         }
-        try house.stop()
+        try server.stop()
         let text = try folder.log()
         try tail.waitForOutput(String(try #require(text.split(separator: "\n").last)))
         tail.kill(SIGTERM)

@@ -91,7 +91,7 @@ struct LogKeyTests {
         try configure("old", seal: true)
         let back = try verify()
         #expect(back.code == 1)
-        #expect(back.report.contains("which was out of use"))
+        #expect(back.report.contains("which was no longer in use"))
     }
 
     @Test("may be gone, and is named then, by a restart or a reload", arguments: [true, false])

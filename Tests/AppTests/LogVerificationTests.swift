@@ -2,10 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Something that somebody does to a log.
+/// A change that an attacker makes to a log.
 private struct Tampering: Sendable, CustomTestStringConvertible {
     let testDescription: String
-    /// Does it, and returns where a report has to point: a file, and a line where one can tell.
+    /// Applies the change, and returns the place that the report must name: a file, and a line if
+    /// it is known.
     let apply: @Sendable (TemporaryFolder) throws -> (file: String, line: Int?)
 
     init(
@@ -16,7 +17,7 @@ private struct Tampering: Sendable, CustomTestStringConvertible {
         self.apply = apply
     }
 
-    /// One that changes the lines of a full file in the middle of the log.
+    /// A change to the lines of a full file in the middle of the log.
     init(
         _ name: String,
         lines apply: @escaping @Sendable (_ lines: inout [String], _ plain: Int, _ seal: Int) -> Int
@@ -24,7 +25,7 @@ private struct Tampering: Sendable, CustomTestStringConvertible {
         self.init(name) { folder in
             let file = "app.log.000003"
             var lines = try folder.lines(file)
-            // An event with events around it, behind the first seal, and the next seal behind it.
+            // An event with events around it, after the first seal, and the next seal after it.
             let first = try #require(lines.firstIndex { $0.isSeal })
             let plain = try #require(
                 lines.indices[(first + 3)...].dropLast(6).first { index in
@@ -78,7 +79,7 @@ private let tamperings = [
         lines.swapAt(plain, plain + 1)
         return plain
     },
-    Tampering("a line moves behind the next seal") { lines, plain, seal in
+    Tampering("a line moves after the next seal") { lines, plain, seal in
         lines.insert(lines.remove(at: plain), at: seal)
         return plain
     },
@@ -93,13 +94,13 @@ private let tamperings = [
         try folder.file("app.log.000002", String(text.dropLast(1000)))
         return ("app.log.000002", try folder.lines("app.log.000002").count)
     },
-    Tampering("the end of a full file is cut off behind a seal") { folder in
+    Tampering("the end of a full file is cut off after a seal") { folder in
         let lines = try folder.lines("app.log.000002")
         let seal = lines.dropLast().lastIndex { $0.isSeal }!
         try folder.file("app.log.000002", lines[...seal].map { $0 + "\n" }.joined())
         return ("app.log.000002", seal + 1)
     },
-    Tampering("a full file is emptied") { folder in
+    Tampering("a full file is truncated") { folder in
         try folder.file("app.log.000002", "")
         return ("app.log.000002", nil)
     },
@@ -131,15 +132,15 @@ extension TemporaryFolder {
         try content(name).split(separator: "\n").map(String.init)
     }
 
-    /// Takes away what was written behind the last seal but one.
-    fileprivate func cutBack(_ name: String) throws {
+    /// Removes all lines after the second to last seal.
+    fileprivate func removeLinesAfterSecondLastSeal(_ name: String) throws {
         let lines = try lines(name)
         let seal = lines.dropLast().lastIndex { $0.isSeal }!
         try file(name, lines[...seal].map { $0 + "\n" }.joined())
     }
 }
 
-@Suite("Whether a log is what its server wrote", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct LogVerificationTests {
     private func verify(
         _ arguments: [String] = [], in folder: TemporaryFolder
@@ -168,8 +169,10 @@ struct LogVerificationTests {
         return try decoder.decode(Report.self, from: Data(report.utf8))
     }
 
-    @Test("is found out, with the place, if somebody has changed it", arguments: tamperings)
-    private func tampering(_ tampering: Tampering) throws {
+    @Test(arguments: tamperings)
+    private func `a changed log is reported as tampered with, at the place of the change`(
+        _ tampering: Tampering
+    ) throws {
         let folder = try SealedLog.made.get().copy()
         let place = try tampering.apply(folder)
         let (ending, report) = try verify(in: folder)
@@ -190,8 +193,7 @@ struct LogVerificationTests {
         }
     }
 
-    @Test("cannot be told with another key")
-    func wrongKey() throws {
+    @Test func `a log cannot be verified with another key`() throws {
         let folder = try SealedLog.made.get().copy()
         try folder.file("seal.key", "a seal key, and of 32 bytes, yes\n")
         for arguments in [[], ["app.log.000002"], ["--json"]] {
@@ -202,8 +204,8 @@ struct LogVerificationTests {
         #expect(try verify(in: folder).report.contains("wrong key"))
     }
 
-    @Test("is said of the log, of any of its files, and of all of them however they come")
-    func untouched() throws {
+    @Test
+    func `an unchanged log is intact, complete or in part, in any order, packed or piped`() throws {
         let folder = try SealedLog.made.get().copy()
         let names = folder.logFiles
         let full = Array(names.dropLast())
@@ -242,22 +244,22 @@ struct LogVerificationTests {
         return shell.standardOutput
     }
 
-    @Test(
-        "reads no configured file that is a symbolic link",
-        arguments: [
-            ("app.log", "app.log"), ("app.log.000002", "app.log.000002"),
-            (".app.log.state", "./.app.log.state"),
-        ])
-    func link(name: String, said: String) throws {
+    @Test(arguments: [
+        ("app.log", "app.log"), ("app.log.000002", "app.log.000002"),
+        (".app.log.state", "./.app.log.state"),
+    ])
+    func `a configured file that is a symbolic link is not read`(name: String, shownPath: String)
+        throws
+    {
         let folder = try SealedLog.made.get().copy()
         try FileManager.default.createDirectory(
             atPath: folder.path("elsewhere"), withIntermediateDirectories: false)
         try folder.move(name, to: "elsewhere/\(name)")
         #expect(symlink("elsewhere/\(name)", folder.path(name)) == 0)
-        let why = "it is a symbolic link; put the file itself there"
+        let reason = "is a symbolic link; put the file itself there"
         let (ending, report) = try verify(in: folder)
         #expect(ending == .exited(2), "\(report)")
-        #expect(report.contains("\(said): \(why)"), "\(report)")
+        #expect(report.contains("\(shownPath): \(reason)"), "\(report)")
 
         let isState = name == ".app.log.state"
         let commands =
@@ -268,11 +270,11 @@ struct LogVerificationTests {
             let (ending, output, errors) = try ServerProcess.run(
                 command + SealedLog.configuration, in: folder, SealedLog.settings)
             #expect(ending == .exited(66), "\(command)")
-            // The head of the audit log is there.
+            // The head of the audit log is printed.
             #expect(isState || output == "", "\(command)")
-            #expect(errors.contains(why), "\(command): \(errors)")
+            #expect(errors.contains(reason), "\(command): \(errors)")
         }
-        // A file that the operator names is followed.
+        // A link that the operator names is followed.
         if name == "app.log" {
             for command in [["tail", "app.log", "--no-follow"], ["stats", "app.log"]] {
                 let (ending, output, errors) = try ServerProcess.run(
@@ -283,34 +285,33 @@ struct LogVerificationTests {
         }
     }
 
-    @Test("is said while it is written, over SIGHUP, a restart, and what retention removes")
-    func life() throws {
+    @Test
+    func `a log is intact while it is written, over SIGHUP, a restart and retention`() throws {
         let folder = try SealedLog.made.get().copy()
         for _ in 0..<2 {
-            let house = try ServerProcess(
+            let server = try ServerProcess(
                 in: folder, ["LOG_FILE_KEEP": "3"], SealedLog.configuration)
-            let load = Load(house, clients: 1, name: "l")
+            let load = Load(server, clients: 1, name: "l")
             for _ in 0..<3 {
                 load.waitForMore(60)
-                house.process.kill(SIGHUP)
+                server.process.kill(SIGHUP)
                 let (ending, report) = try verify(in: folder)
                 #expect(ending.isIntact, "\(report)")
             }
             _ = load.end()
-            #expect(try house.stop() == .exited(0))
+            #expect(try server.stop() == .exited(0))
             let (ending, report) = try verify(in: folder)
             #expect(ending == .exited(0), "\(report)")
         }
         #expect(folder.logFiles.count == 4)
     }
 
-    @Test("can be held against a head that was kept elsewhere")
-    func anchor() throws {
+    @Test func `a log can be compared with a head that was stored elsewhere`() throws {
         let log = try SealedLog.made.get()
         let folder = try log.copy()
         #expect(try verify(["--anchor", log.head], in: folder).ending == .exited(0))
-        // Whoever takes the state back with the end leaves nothing to see but for the anchor.
-        try folder.cutBack("app.log")
+        // An attacker who also removes the state file can only be detected by the anchor.
+        try folder.removeLinesAfterSecondLastSeal("app.log")
         #expect(try verify(in: folder).ending == .exited(1))
         try folder.remove(".app.log.state")
         #expect(try verify(in: folder).ending == .exited(3))

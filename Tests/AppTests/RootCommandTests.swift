@@ -7,9 +7,7 @@ import Testing
 /// An account that owns nothing else.
 private let nobody: uid_t = 65_534
 
-@Suite(
-    "A command of root's in another account's folder", .blocking,
-    .enabled(if: geteuid() == 0 && TemporaryFolder.areOpenToOthers))
+@Suite(.blocking, .enabled(if: geteuid() == 0 && TemporaryFolder.areOpenToOthers))
 struct RootCommandTests {
     private let folder = try! TemporaryFolder()
 
@@ -47,8 +45,7 @@ struct RootCommandTests {
         try SystemFileSystem().status(of: folder.path(name))
     }
 
-    @Test
-    func `makes users who can be read there`() throws {
+    @Test func `root creates a users file that the owner of the folder can read`() throws {
         give("data")
         let (ending, _, errors) = try run("user", "add", "--username", "alice", "--name", "A")
         #expect(ending == .exited(0), "\(errors)")
@@ -56,13 +53,12 @@ struct RootCommandTests {
             #expect(try status(name).owner == nobody)
             #expect(try status(name).mode & 0o777 == 0o600)
         }
-        // Where no server runs, the journal is written, by that account as well.
+        // Without a server, the journal is written, by the same account.
         #expect(try run("user", "disable", "--username", "alice").ending == .exited(0))
         #expect(try status("data/journal").owner == nobody)
     }
 
-    @Test
-    func `works although the way to the folder and the configuration are open to root alone`()
+    @Test func `root acts as the owner although only root can reach the folder`()
         throws
     {
         give("data")
@@ -74,13 +70,15 @@ struct RootCommandTests {
         #expect(list.output.contains("alice"), "\(list.errors)")
         let check = try run("check")
         #expect(check.ending == .exited(0), "\(check.errors)")
-        #expect(check.errors.contains("judged as nobody (uid 65534)"))
+        #expect(check.errors.contains("checked as nobody (uid 65534)"))
         #expect(try run("revoke", "--user", "1").ending == .exited(0))
         #expect(try status("data/journal").owner == nobody)
     }
 
     @Test(arguments: ["data", "etc", "data/app.log", "etc/token.key"])
-    func `is refused if it is serve, with the command that works`(name: String) throws {
+    func `root refuses to serve with another account's files and names the right command`(
+        name: String
+    ) throws {
         try folder.file("data/app.log", "")
         try folder.file("data/users.json", "{\"users\":[]}")
         give(name)
@@ -92,8 +90,7 @@ struct RootCommandTests {
         #expect(try folder.content("data/app.log") == "")
     }
 
-    @Test
-    func `is refused where the files belong to several accounts`() throws {
+    @Test func `root refuses files that belong to several accounts`() throws {
         give("data", to: 12_345)
         give("etc")
         #expect(
@@ -102,8 +99,7 @@ struct RootCommandTests {
         #expect(!folder.names.contains("u"))
     }
 
-    @Test
-    func `neither reads nor writes what a link there leads to`() throws {
+    @Test func `root neither reads nor writes the target of another account's link`() throws {
         let victim = try folder.file("victim", "{\"users\":[]}")
         #expect(symlink(victim, folder.path("data/users.json")) == 0)
         give("data", "data/users.json")
@@ -113,8 +109,7 @@ struct RootCommandTests {
         #expect(try status("victim").owner == 0)
     }
 
-    @Test
-    func `changes the owner of no file that was put where the lock belongs`() throws {
+    @Test func `root does not change the owner of a file in place of the lock`() throws {
         let victim = try folder.file("data/victim", "root's")
         try folder.file("data/users.json", "{\"users\":[]}")
         give("data", "data/users.json")
@@ -126,7 +121,7 @@ struct RootCommandTests {
     }
 
     @Test(arguments: ["data", "etc"])
-    func `reads no secret of root's that another account's configuration names`(
+    func `root reads no secret for a configuration that another account owns`(
         folderOfOther: String
     ) throws {
         try folder.file("etc/users.json", "{\"users\":[]}")
@@ -141,12 +136,12 @@ struct RootCommandTests {
                 errors.contains("token.keys[0].secret_file: cannot be read: Permission denied"),
                 "\(errors)")
         }
-        // Else its state, which is keyed by the secret, would let that account try guesses.
+        // Otherwise the journal's state, which is keyed by the secret, would let that account test
+        // guesses.
         #expect(!FileManager.default.fileExists(atPath: folder.path("data/journal")))
     }
 
-    @Test
-    func `acts as the owner of a configuration in a folder of root's`() throws {
+    @Test func `root acts as the owner of a configuration in root's folder`() throws {
         give("etc/config.json", "etc/token.key", "data")
         #expect(chmod(folder.path("etc/token.key"), 0o600) == 0)
         let added = try run("user", "add", "--username", "alice", "--name", "A")
@@ -157,8 +152,7 @@ struct RootCommandTests {
         }
     }
 
-    @Test
-    func `makes no configuration of another account's root's`() throws {
+    @Test func `root does not take over another account's configuration`() throws {
         give("etc/config.json")
         let path = folder.path("etc/config.json")
         let text = try folder.content("etc/config.json")
@@ -168,8 +162,7 @@ struct RootCommandTests {
         #expect(try folder.content("etc/config.json") == text)
     }
 
-    @Test
-    func `adds a key with the account of the configuration's folder`() throws {
+    @Test func `root adds a key as the owner of the configuration's folder`() throws {
         give("etc", "etc/config.json", "etc/token.key")
         let path = folder.path("etc/config.json")
         let done = try ServerProcess.run(["secret", "--add", path, "--id", "new"], in: folder)

@@ -1,14 +1,14 @@
 import Foundation
 import TestSupport
 
-/// A log of several files with several seals each, made once by the program itself, for tests that
-/// take it apart. Its server has stopped.
+/// A log of several files with several seals each, written once by the program itself, for tests
+/// that change it. Its server has stopped.
 struct SealedLog: Sendable {
     static let made = Result { try SealedLog() }
 
-    /// What `gatehouse log head` says of it.
+    /// The output of `gatehouse log head`.
     let head: String
-    /// Everything in its folder.
+    /// All files in its folder.
     private let files: [String: Data]
 
     static let configuration = ["--config", "gatehouse.json"]
@@ -17,12 +17,12 @@ struct SealedLog: Sendable {
     private init() throws {
         let folder = try TemporaryFolder()
         try Self.configure(folder)
-        let house = try ServerProcess(in: folder, [:], Self.configuration)
-        let client = try house.client()
+        let server = try ServerProcess(in: folder, [:], Self.configuration)
+        let client = try server.client()
         try client.send(.login(1, "first"))
         let token = try client.response().token
         var round = 0
-        // Six files, and several seals in the last of them, too.
+        // Six files, with several seals in the last one, too.
         var lastRounds = 3
         while lastRounds > 0 {
             if folder.logFiles.count == 6 { lastRounds -= 1 }
@@ -30,14 +30,14 @@ struct SealedLog: Sendable {
                 try client.send(request + request + request)
                 for _ in 0..<3 { _ = try client.response() }
             }
-            // Nothing comes; the time between two seals passes.
+            // No data arrives; the interval between two seals passes.
             _ = client.hasReceived(within: 110)
             round += 1
         }
-        try house.stop()
+        try server.stop()
         let (_, output, _) = try ServerProcess.run(
             ["log", "head"] + Self.configuration, in: folder, Self.settings)
-        // That of the audit log follows on a line of its own.
+        // The head of the audit log follows on a line of its own.
         head = String(output.prefix { !$0.isWhitespace })
         files = Dictionary(
             uniqueKeysWithValues: try folder.allNames.map {
@@ -45,7 +45,7 @@ struct SealedLog: Sendable {
             })
     }
 
-    /// Makes the files that a server in this folder needs.
+    /// Creates the files that a server in this folder needs.
     static func configure(_ folder: TemporaryFolder) throws {
         try folder.file("token.key", "a token key of thirty-two bytes!\n")
         try folder.file("seal.key", "a seal key, and of 32 bytes, too\n")
@@ -61,7 +61,7 @@ struct SealedLog: Sendable {
             """)
     }
 
-    /// A folder with a copy of its own.
+    /// A new folder with a copy of the log.
     func copy() throws -> TemporaryFolder {
         let folder = try TemporaryFolder()
         for (name, content) in files {

@@ -8,7 +8,7 @@ import Time
 
 @testable import App
 
-@Suite("A key that is added to a configuration", .blocking)
+@Suite(.blocking)
 struct SecretCommandTests {
     private let folder = try! TemporaryFolder()
     /// 2026-11-21T07:00:00Z
@@ -29,49 +29,51 @@ struct SecretCommandTests {
 
     private static let other = String(repeating: "0123456789abcdef", count: 2)
 
-    @Test(
-        "stands in front of the others, and nothing else of the text has changed",
-        arguments: [
-            (
-                "{\"token\":{\"keys\":[]}}",
-                "{\"token\":{\"keys\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"}]}}"
-            ),
-            (
-                "{ \"token\": { \"keys\": [ ] } }\n",
-                "{ \"token\": { \"keys\": [{ \"id\": \"n\", \"secret_file\": \"token-n.key\" } ] } }\n"
-            ),
-            (
-                "{\"token\":{\"keys\":[{\"id\":\"a\",\"secret\":\"\(other)\"}]},\"log\":{}}",
-                "{\"token\":{\"keys\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"},"
-                    + "{\"id\":\"a\",\"secret\":\"\(other)\"}]},\"log\":{}}"
-            ),
-            (
-                "{\"token\": {\"ttl\": \"5m\", \"keys\": [{ \"id\": \"a\", \"secret\": \"\(other)\" }]}}",
-                "{\"token\": {\"ttl\": \"5m\", \"keys\": [{ \"id\": \"n\", \"secret_file\": "
-                    + "\"token-n.key\" }, { \"id\": \"a\", \"secret\": \"\(other)\" }]}}"
-            ),
-            (
-                "{\n  \"token\": {\n    \"keys\": [\n\t{\"id\": \"a\", \"secret\": \"\(other)\"}\n    ]\n  }\n}",
-                "{\n  \"token\": {\n    \"keys\": [\n\t{ \"id\": \"n\", \"secret_file\": "
-                    + "\"token-n.key\" },\n\t{\"id\": \"a\", \"secret\": \"\(other)\"}\n    ]\n  }\n}"
-            ),
-            (
-                "{\"login\":{\"mode\":\"demo\"}}",
-                "{\"token\":{\"keys\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"}]},"
-                    + "\"login\":{\"mode\":\"demo\"}}"
-            ),
-            (
-                "{ \"token\": {\n    \"ttl\": \"5m\" } }",
-                "{ \"token\": {\n    \"keys\": [{ \"id\": \"n\", \"secret_file\": \"token-n.key\" }],"
-                    + "\n    \"ttl\": \"5m\" } }"
-            ),
-            ("{}", "{\"token\":{\"keys\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"}]}}"),
-            (
-                "{\"\\u0074oken\":{\"key\\u0073\":[]}}",
-                "{\"\\u0074oken\":{\"key\\u0073\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"}]}}"
-            ),
-        ])
-    func text(before: String, after: String) throws {
+    @Test(arguments: [
+        (
+            "{\"token\":{\"keys\":[]}}",
+            "{\"token\":{\"keys\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"}]}}"
+        ),
+        (
+            "{ \"token\": { \"keys\": [ ] } }\n",
+            "{ \"token\": { \"keys\": [{ \"id\": \"n\", \"secret_file\": \"token-n.key\" } ] } }\n"
+        ),
+        (
+            "{\"token\":{\"keys\":[{\"id\":\"a\",\"secret\":\"\(other)\"}]},\"log\":{}}",
+            "{\"token\":{\"keys\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"},"
+                + "{\"id\":\"a\",\"secret\":\"\(other)\"}]},\"log\":{}}"
+        ),
+        (
+            "{\"token\": {\"ttl\": \"5m\", \"keys\": [{ \"id\": \"a\", \"secret\": \"\(other)\" "
+                + "}]}}",
+            "{\"token\": {\"ttl\": \"5m\", \"keys\": [{ \"id\": \"n\", \"secret_file\": "
+                + "\"token-n.key\" }, { \"id\": \"a\", \"secret\": \"\(other)\" }]}}"
+        ),
+        (
+            "{\n  \"token\": {\n    \"keys\": [\n\t{\"id\": \"a\", \"secret\": \"\(other)\"}\n    "
+                + "]\n  }\n}",
+            "{\n  \"token\": {\n    \"keys\": [\n\t{ \"id\": \"n\", \"secret_file\": "
+                + "\"token-n.key\" },\n\t{\"id\": \"a\", \"secret\": \"\(other)\"}\n    ]\n  }\n}"
+        ),
+        (
+            "{\"login\":{\"mode\":\"demo\"}}",
+            "{\"token\":{\"keys\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"}]},"
+                + "\"login\":{\"mode\":\"demo\"}}"
+        ),
+        (
+            "{ \"token\": {\n    \"ttl\": \"5m\" } }",
+            "{ \"token\": {\n    \"keys\": [{ \"id\": \"n\", \"secret_file\": \"token-n.key\" }],"
+                + "\n    \"ttl\": \"5m\" } }"
+        ),
+        ("{}", "{\"token\":{\"keys\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"}]}}"),
+        (
+            "{\"\\u0074oken\":{\"key\\u0073\":[]}}",
+            "{\"\\u0074oken\":{\"key\\u0073\":[{\"id\":\"n\",\"secret_file\":\"token-n.key\"}]}}"
+        ),
+    ])
+    func `a key is inserted before the others and nothing else in the file changes`(
+        before: String, after: String
+    ) throws {
         try folder.file("config.json", before)
         let added = try add("n")
         #expect(added.id == "n")
@@ -83,20 +85,19 @@ struct SecretCommandTests {
         #expect(folder.allNames == ["config.json", "token-n.key"])
     }
 
-    @Test("is named after the day, with a number where that is taken")
-    func names() throws {
+    @Test
+    func `a key without an ID is named after the day, with a number if that is taken`() throws {
         try folder.file("config.json", "{}", mode: 0o640)
         #expect(try add().id == "2026-11-21")
         #expect(try add().id == "2026-11-21-2")
-        try folder.file("token-2026-11-21-3.key", "somebody's")
+        try folder.file("token-2026-11-21-3.key", "existing")
         #expect(try add().id == "2026-11-21-4")
         #expect(try ids() == ["2026-11-21-4", "2026-11-21-2", "2026-11-21"])
-        #expect(try folder.content("token-2026-11-21-3.key") == "somebody's")
+        #expect(try folder.content("token-2026-11-21-3.key") == "existing")
         #expect(try FileStatus(path: folder.path("config.json")).mode & 0o7777 == 0o640)
     }
 
-    @Test("is added to the file itself where its path is a symbolic link")
-    func link() throws {
+    @Test func `a key is added to the target of a symbolic link`() throws {
         try folder.file("real.json", "{}")
         symlink("real.json", folder.path("config.json"))
         _ = try add("n")
@@ -108,16 +109,14 @@ struct SecretCommandTests {
         #expect(try ids() == ["n"])
     }
 
-    @Test(
-        "is refused, and nothing is changed, where the file would be wrong",
-        arguments: [
-            "", "{", "[]", "{\"token\":5}", "{\"token\":{\"keys\":5}}",
-            "{\"token\":{\"keys\":null}}",
-            "{\"prot\":1}", "{\"token\":{\"keys\":[{\"id\":\"a\",\"secret\":\"short\"}]}}",
-            "{\"token\":{\"keys\":[{\"id\":\"a\",\"secret_file\":\"missing.key\"}]}}",
-            "{\"token\":{},\"token\":{}}", "{\"token\":{\"keys\":[5]}}",
-        ])
-    func wrong(content: String) throws {
+    @Test(arguments: [
+        "", "{", "[]", "{\"token\":5}", "{\"token\":{\"keys\":5}}",
+        "{\"token\":{\"keys\":null}}",
+        "{\"prot\":1}", "{\"token\":{\"keys\":[{\"id\":\"a\",\"secret\":\"short\"}]}}",
+        "{\"token\":{\"keys\":[{\"id\":\"a\",\"secret_file\":\"missing.key\"}]}}",
+        "{\"token\":{},\"token\":{}}", "{\"token\":{\"keys\":[5]}}",
+    ])
+    func `a key is not added to a configuration that would be wrong`(content: String) throws {
         try folder.file("config.json", content)
         do {
             _ = try add("n")
@@ -130,11 +129,10 @@ struct SecretCommandTests {
         #expect(folder.allNames == ["config.json"])
     }
 
-    @Test("is refused where its name is taken, in the file or beside it")
-    func taken() throws {
+    @Test func `a key whose ID or file exists is refused`() throws {
         let content = "{\"token\":{\"keys\":[{\"id\":\"a\",\"secret\":\"\(Self.other)\"}]}}"
         try folder.file("config.json", content)
-        try folder.file("token-b.key", "somebody's")
+        try folder.file("token-b.key", "existing")
         for (id, code) in [("a", GatehouseCommand.ExitCode.data), ("b", .cannotCreate)] {
             do {
                 _ = try add(id)
@@ -145,8 +143,7 @@ struct SecretCommandTests {
         #expect(folder.allNames == ["config.json", "token-b.key"])
     }
 
-    @Test("is refused past the sixteenth")
-    func many() throws {
+    @Test func `a seventeenth key is refused`() throws {
         try folder.file("config.json", "{}")
         for number in 1...16 { _ = try add("k\(number)") }
         #expect(throws: KeyInsertion.Failure.self) { try add("k17") }
@@ -154,13 +151,13 @@ struct SecretCommandTests {
         #expect(!folder.names.contains("token-k17.key"))
     }
 
-    @Test("is refused where the variable for keys says otherwise, or somebody is at it")
-    func others() throws {
+    @Test
+    func `a key is refused if the environment overrides keys or another process adds one`() throws {
         try folder.file("config.json", "{}")
         #expect(throws: KeyInsertion.Failure.self) {
             try add("n", ["GATEHOUSE_TOKEN_KEYS": "[]"])
         }
-        try folder.file(".config.json.new", "theirs")
+        try folder.file(".config.json.new", "other")
         do {
             _ = try add("n")
             Issue.record("was added")
@@ -169,8 +166,7 @@ struct SecretCommandTests {
         #expect(try folder.content("config.json") == "{}")
     }
 
-    @Test("tells what was done and what comes next, and shows no secret")
-    func words() throws {
+    @Test func `the output names the next steps and no secret`() throws {
         try folder.file("config.json", "{\"token\":{\"session\":\"2h\",\"ttl\":\"1h\"}}")
         let first = try ServerProcess.run(["secret", "--add", "config.json"], in: folder)
         #expect(first.ending == .exited(0))
@@ -188,16 +184,16 @@ struct SecretCommandTests {
         }
     }
 
-    @Test(
-        "is asked for in other words, and told which",
-        arguments: [
-            (["--add"], "--add needs a file"),
-            (["--id", "x"], "--id names a key that --add FILE adds"),
-            (["--add", "x", "--id", "a b"], "--id: not 1 to 64 of A-Z a-z 0-9 . _ -"),
-            (["--add", "x", "--id", ""], "--id: not 1 to 64 of A-Z a-z 0-9 . _ -"),
-            (["--json"], "unknown argument: --json"), (["check"], "unknown argument: check"),
-        ])
-    func usage(arguments: [String], sentence: String) throws {
+    @Test(arguments: [
+        (["--add"], "option --add needs a value; write --add FILE"),
+        (["--id", "x"], "--id: allowed only with --add FILE"),
+        (["--add", "x", "--id", "a b"], "--id: not a key ID; write 1 to 64 of A-Z a-z 0-9 . _ -"),
+        (["--add", "x", "--id", ""], "--id: not a key ID; write 1 to 64 of A-Z a-z 0-9 . _ -"),
+        (["--json"], "unknown argument: --json"), (["check"], "unknown argument: check"),
+    ])
+    func `a secret command that is wrong is refused with the reason`(
+        arguments: [String], sentence: String
+    ) throws {
         let (ending, output, errors) = try ServerProcess.run(["secret"] + arguments, in: folder)
         #expect(ending == .exited(64))
         #expect(output == "")

@@ -2,7 +2,6 @@ import Testing
 
 @testable import App
 
-@Suite("The content of a file with a secret")
 struct SecretTextTests {
     @Test(arguments: [
         ("secret", "secret"), ("secret\n", "secret"), ("secret\r\n", "secret"),
@@ -10,7 +9,9 @@ struct SecretTextTests {
         ("two\nlines\n", "two\nlines"), ("with\ta tab\n", "with\ta tab"),
         ("gr\u{FC}n\n", "gr\u{FC}n"), ("\n", ""), ("", ""), (" \n", " "),
     ])
-    func `is text without its one line end`(content: String, secret: String) {
+    func `the content of a secret file is its text without one line end`(
+        content: String, secret: String
+    ) {
         #expect(ConfigurationFile.withoutLineEnd(Array(content.utf8)) == Array(secret.utf8))
     }
 
@@ -19,7 +20,7 @@ struct SecretTextTests {
             [0xFF, 0x0A], [0x00, 0x61, 0x0A], [0x61, 0x0D, 0x1B, 0x0D, 0x0A], [0x7F, 0x0A],
             [0xC3, 0x0A], [0xED, 0xA0, 0x80, 0x0A],
         ] as [[UInt8]])
-    func `is every byte of it where it is no text`(content: [UInt8]) {
+    func `the content of a secret file that is not text is all of its bytes`(content: [UInt8]) {
         #expect(ConfigurationFile.withoutLineEnd(content) == content)
     }
 }

@@ -91,7 +91,7 @@ struct ThrottleTests {
         #expect(try command("locks", "--json").hasPrefix(#"{"locks":[{"kind":"#))
         #expect(
             try command("unlock", "--username", "mallory")
-                == "mallory: 1 lock has ended, and no failed login is counted any more\n")
+                == "mallory: 1 lock has ended; failed logins are no longer counted\n")
         #expect(try server.login("alice").status == 429)
         #expect(try command("unlock", "--user", "1").hasPrefix("user 1: 2 locks have ended"))
         #expect(try server.login("alice").status == 200)

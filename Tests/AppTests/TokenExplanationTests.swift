@@ -51,7 +51,7 @@ private func reason(_ explanation: TokenExplanation) -> String? {
     }
 }
 
-/// What is wrong with each, the step that says so, and the log's word for it.
+/// Refused tokens, the step that fails for each, and the `reason=` value.
 private let refused: [(String, String, String)] = [
     (String(repeating: "a", count: 8193), "length", "too_long"),
     ("", "segments", "malformed"), ("a.b", "segments", "malformed"),
@@ -126,7 +126,7 @@ private let refused: [(String, String, String)] = [
     ),
 ]
 
-private let taken: [String] = [
+private let accepted: [String] = [
     token(), token(secret: secretB), token(header: #"{"alg":"HS256","kid":"b"}"#, secret: secretB),
     token(header: #"{"x":{"y":[1,2]},"alg":"HS256"}"#),
     token(payload: #"{"sub":"1","exp":1799999996,"iss":"us","aud":["x","them"],"x":1e999}"#),
@@ -135,10 +135,11 @@ private let taken: [String] = [
             #"{"sub":"1","exp":1800000060.5,"nbf":1800000005,"iss":"us","aud":"them","sid":""}"#),
 ]
 
-@Suite("An explanation of a token")
 struct TokenExplanationTests {
-    @Test("names the step that the verifier's refusal comes from", arguments: refused)
-    func refusals(token: String, step: String, word: String) throws {
+    @Test(arguments: refused)
+    func `the failed step is the one that the verifier refuses the token for`(
+        token: String, step: String, word: String
+    ) throws {
         let explanation = TokenExplanation(Array(token.utf8), tokens, at: now)
         #expect(reason(explanation) == word)
         #expect(explanation.failure.map { "\($0)" } == word)
@@ -146,8 +147,7 @@ struct TokenExplanationTests {
         #expect(bad.name == step)
     }
 
-    @Test("knows every reason that a token can be refused for")
-    func complete() {
+    @Test func `every reason that the verifier has is covered by a refused token`() {
         let words = Set(refused.map(\.2))
         let claims = Claims(user: UserID(1)!, expires: now)
         let all: [TokenError] = [
@@ -158,8 +158,8 @@ struct TokenExplanationTests {
         #expect(Set(all.map { "\($0.reason)" }) == words)
     }
 
-    @Test("finds nothing wrong with a good token", arguments: taken)
-    func good(token: String) throws {
+    @Test(arguments: accepted)
+    func `an accepted token has no failed step`(token: String) throws {
         let explanation = TokenExplanation(Array(token.utf8), tokens, at: now)
         #expect(explanation.claims?.user == UserID(1))
         #expect(reason(explanation) == nil)
@@ -167,41 +167,38 @@ struct TokenExplanationTests {
         #expect(explanation.steps.allSatisfy { [.good, .note].contains($0.mark) })
     }
 
-    @Test("says that a session is wanted")
-    func session() throws {
+    @Test func `a missing session is explained if sessions are required`() throws {
         let explanation = TokenExplanation(Array(token().utf8), strict, at: now)
         #expect(reason(explanation) == "claims")
         #expect(explanation.failure.map { "\($0)" } == "claims")
         #expect(explanation.steps.last?.name == "session")
     }
 
-    @Test("agrees with the verifier however a token is damaged, signed again or not")
-    func damaged() {
-        var dice = SeededGenerator(seed: 11)
+    @Test func `a damaged token gets the verifier's reason, signed again or not`() {
+        var generator = SeededGenerator(seed: 11)
         let parts = [header, payload]
         let characters = Array(#"{}[]",:0123456789.-eE+ algkidcrtusxpbfnj_\u"#.utf8)
         for _ in 0..<TestScale.rounds(3000, long: 300_000) {
             var texts = parts.map { Array($0.utf8) }
-            let part = Int.random(in: 0..<2, using: &dice)
-            for _ in 0..<Int.random(in: 1...3, using: &dice) {
-                let index = Int.random(in: 0..<texts[part].count, using: &dice)
-                switch Int.random(in: 0..<3, using: &dice) {
-                case 0: texts[part][index] = characters.randomElement(using: &dice)!
-                case 1: texts[part].insert(characters.randomElement(using: &dice)!, at: index)
+            let part = Int.random(in: 0..<2, using: &generator)
+            for _ in 0..<Int.random(in: 1...3, using: &generator) {
+                let index = Int.random(in: 0..<texts[part].count, using: &generator)
+                switch Int.random(in: 0..<3, using: &generator) {
+                case 0: texts[part][index] = characters.randomElement(using: &generator)!
+                case 1: texts[part].insert(characters.randomElement(using: &generator)!, at: index)
                 default: texts[part].remove(at: index)
                 }
             }
             var bytes = Array(token(header: text(texts[0]), payload: text(texts[1])).utf8)
-            if Int.random(in: 0..<4, using: &dice) == 0 {
-                bytes[Int.random(in: 0..<bytes.count, using: &dice)] = 0x41
+            if Int.random(in: 0..<4, using: &generator) == 0 {
+                bytes[Int.random(in: 0..<bytes.count, using: &generator)] = 0x41
             }
             let explanation = TokenExplanation(bytes, tokens, at: now)
             #expect(explanation.failure.map { "\($0)" } == reason(explanation), "\(text(bytes))")
         }
     }
 
-    @Test("believes nothing before the signature, and marks what is said so")
-    func unsigned() throws {
+    @Test func `claims without a valid signature are marked as unverified`() throws {
         let forged = token(
             payload: #"{"user_id":1,"exp":1800003600,"sub":"1"}"#,
             secret: Array(repeating: 1, count: 32))
@@ -215,9 +212,8 @@ struct TokenExplanationTests {
             ])
     }
 
-    @Test("shows neither the token nor its signature, and nothing that a terminal would obey")
-    func secrecy() {
-        for token in refused.map(\.0) + taken where token.count > 40 {
+    @Test func `an explanation contains neither the token nor terminal control characters`() {
+        for token in refused.map(\.0) + accepted where token.count > 40 {
             let steps = TokenExplanation(Array(token.utf8), tokens, at: now).steps
             let shown = steps.map { "\($0.name) \($0.text)" }.joined(separator: "\n")
             for part in token.split(separator: ".") where part.count > 8 {
@@ -229,24 +225,22 @@ struct TokenExplanationTests {
     }
 }
 
-@Suite("Moments in words")
-struct MomentWordsTests {
+struct HumanTimeTests {
     @Test(
-        "say how far away they are",
         arguments: [
             (0, "now"), (-1, "1 millisecond ago"), (1500, "in 1 second"), (-60_000, "1 minute ago"),
             (300_000, "in 5 minutes"), (3_900_000, "in 1 hour 5 minutes"),
             (-90_061_000, "1 day 1 hour ago"), (36_000_000, "in 10 hours"),
             (700_000_000, "in 8 days"), (Int64.max, "in 106751991167 days"),
         ] as [(Int64, String)])
-    func relative(difference: Int64, words: String) {
+    func `a time relative to now is described in at most two units`(difference: Int64, text: String)
+    {
         let start = Timestamp(milliseconds: 0)
         let moment = Timestamp(milliseconds: difference)
-        #expect(HumanTime.relative(moment, to: start) == words)
+        #expect(HumanTime.relative(moment, to: start) == text)
     }
 
-    @Test("are told in UTC, and do not trap at the ends of time")
-    func utc() {
+    @Test func `times are formatted in UTC and do not trap at the extremes`() {
         #expect(HumanTime.utc(now) == "2027-01-15 08:00:00 UTC")
         #expect(
             HumanTime.utc(Timestamp(milliseconds: 1_800_000_000_120))
@@ -255,7 +249,7 @@ struct MomentWordsTests {
             #expect(HumanTime.utc(Timestamp(milliseconds: moment)) == words)
         }
         let (first, last) = (Timestamp(milliseconds: .min), Timestamp(milliseconds: .max))
-        #expect(HumanTime.relative(first, to: last) == "ages ago")
-        #expect(HumanTime.relative(last, to: first) == "in ages")
+        #expect(HumanTime.relative(first, to: last) == "far in the past")
+        #expect(HumanTime.relative(last, to: first) == "far in the future")
     }
 }

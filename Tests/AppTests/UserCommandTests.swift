@@ -6,21 +6,21 @@ import POSIX
 import TestSupport
 import Testing
 
-@Suite("A command about users", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct UserCommandTests {
     private let folder = try! TemporaryFolder()
 
-    /// As few as there may be, so that a hash costs little.
-    private let cheap = ["LOGIN_ITERATIONS": "1000"]
+    /// The minimum number of iterations, so that hashing is fast.
+    private let fewIterations = ["LOGIN_ITERATIONS": "1000"]
 
-    /// Runs `gatehouse user …` with this on standard input.
+    /// Runs `gatehouse user …` with this text on standard input.
     private func user(
         _ arguments: [String], typing input: String? = nil, _ settings: [String: String]? = nil
     ) throws -> (ending: ChildProcess.Ending, output: String, errors: String) {
         let file = try input.map { try folder.file("input", $0) }
         defer { if let file { unlink(file) } }
         let process = try ServerProcess.start(
-            in: folder, settings ?? cheap, ["user"] + arguments, input: file ?? "/dev/null")
+            in: folder, settings ?? fewIterations, ["user"] + arguments, input: file ?? "/dev/null")
         let ending = try process.wait()
         return (ending, process.standardOutput, process.standardError)
     }
@@ -29,7 +29,7 @@ struct UserCommandTests {
 
     private func users() throws -> [User] { try UsersFile(folder.path("users.json")).read() }
 
-    /// Users with these names, ids from 1 on, and a hash that costs little.
+    /// Creates users with these names, IDs from 1, and a cheap hash.
     private func make(_ usernames: String...) throws {
         let password = PasswordHash(of: Password("correct horse")!, iterations: 1000)
         try UsersFile(folder.path("users.json")).update(making: true) { users in
@@ -84,92 +84,95 @@ struct UserCommandTests {
         #expect(warnings.first?["reason"]?.hasPrefix(sentence) == true)
     }
 
-    @Test(
-        "that makes no sense is told what would, and not what it said",
-        arguments: [
-            ([], "user what? write user add, set-password, remove, disable, enable or list"),
-            (["x"], "user x: write user add, set-password, remove, disable, enable or list"),
-            (["add"], "user add needs --username and --name, and takes --id"),
-            (
-                ["add", "--username", "alice"],
-                "user add needs --username and --name, and takes --id"
-            ),
-            (["add", "--username"], "--username needs a value"),
-            (["add", "--nope"], "unknown argument: --nope"),
-            (["add", "--username=alice"], "user add needs --username and --name, and takes --id"),
-            (["list", "--id", "1"], "user list takes --config or --users-file alone"),
-            (["remove"], "user remove needs either --username or --id"),
-            (
-                ["disable", "--username", "a", "--id", "1"],
-                "user disable needs either --username or --id"
-            ),
-            (
-                ["set-password", "--username", "alice", "hunter2hunter2"],
-                "user set-password: a word that belongs to no option; write --username NAME; "
-                    + "a password is never an argument"
-            ),
-            (["enable", "--id", "0"], "--id: not a whole number from 1 to 9007199254740991"),
-            (["enable", "--id", "+1"], "--id: not a whole number from 1 to 9007199254740991"),
-            (["enable", "--id", "1", "--id", "2"], "--id is there twice"),
-            (
-                ["enable", "--username", " x"],
-                "--username: not a user name: 1 to 64 characters, no control characters, no white "
-                    + "space at the ends"
-            ),
-            (
-                ["add", "--username", "x", "--name", "a\nb"],
-                "--name: not a name: at most 256 characters, no control characters"
-            ),
-        ])
-    func usage(arguments: [String], sentence: String) throws {
+    @Test(arguments: [
+        (
+            [],
+            "user: missing subcommand; write user add, set-password, remove, disable, enable or "
+                + "list"
+        ),
+        (
+            ["x"],
+            "user: unknown subcommand x; write user add, set-password, remove, disable, enable or "
+                + "list"
+        ),
+        (["add"], "user add: needs --username and --name; --id is optional"),
+        (
+            ["add", "--username", "alice"],
+            "user add: needs --username and --name; --id is optional"
+        ),
+        (["add", "--username"], "option --username needs a value; write --username VALUE"),
+        (["add", "--nope"], "unknown argument: --nope"),
+        (["add", "--username=alice"], "user add: needs --username and --name; --id is optional"),
+        (["list", "--id", "1"], "user list: accepts only --config, --users-file and --json"),
+        (["remove"], "user remove: needs either --username or --id"),
+        (
+            ["disable", "--username", "a", "--id", "1"],
+            "user disable: needs either --username or --id"
+        ),
+        (
+            ["set-password", "--username", "alice", "hunter2hunter2"],
+            "user set-password: unexpected argument (not shown, it may be a "
+                + "password); use --username NAME"
+        ),
+        (["enable", "--id", "0"], "--id: not a whole number from 1 to 9007199254740991"),
+        (["enable", "--id", "+1"], "--id: not a whole number from 1 to 9007199254740991"),
+        (["enable", "--id", "1", "--id", "2"], "--id: given twice; give it once"),
+        (
+            ["enable", "--username", " x"],
+            "--username: not a user name: 1 to 64 characters, no control characters, no white "
+                + "space at the ends"
+        ),
+        (
+            ["add", "--username", "x", "--name", "a\nb"],
+            "--name: not a name: at most 256 characters, no control characters"
+        ),
+    ])
+    func `a user command that is wrong is refused without repeating its values`(
+        arguments: [String], sentence: String
+    ) throws {
         let (ending, output, errors) = try user(arguments)
         #expect(ending == .exited(64))
         #expect(output == "")
         #expect(errors.hasPrefix("gatehouse: \(sentence)\nusage: gatehouse "))
     }
 
-    @Test(
-        "with a password as an argument is refused, and told why",
-        arguments: [["--password", "hunter2hunter2"], ["--password=hunter2hunter2"]])
-    func arguments(password: [String]) throws {
+    @Test(arguments: [["--password", "hunter2hunter2"], ["--password=hunter2hunter2"]])
+    func `a password as an argument is refused and not repeated`(password: [String]) throws {
         let arguments = ["add", "--username", "alice", "--name", "Alice"] + password + place
         let (ending, output, errors) = try user(arguments)
         #expect(ending == .exited(64))
-        #expect(errors.contains("everybody on this machine can read arguments"))
+        #expect(errors.contains("every user of this machine can read arguments"))
         #expect(!(output + errors).contains("hunter2"))
         #expect(folder.allNames == [])
     }
 
-    @Test("without a users file is told how to name one")
-    func noFile() throws {
+    @Test func `a command without a users file explains how to name one`() throws {
         let (ending, _, errors) = try user(["list"])
         #expect(ending == .exited(64))
         #expect(errors.contains("--users-file FILE"))
     }
 
-    @Test("for help gets it on one screen")
-    func help() throws {
+    @Test func `help about user commands fits one screen`() throws {
         for arguments in [["--help"], ["add", "-h"]] {
             let (ending, output, errors) = try user(arguments)
             #expect(ending == .exited(0))
             #expect(errors == "")
             let lines = output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
             #expect(lines.count <= 24)
-            for line in lines { #expect(line.count <= 100, "\(line)") }
+            for line in lines { #expect(line.count <= 80, "\(line)") }
             for verb in ["add", "set-password", "remove", "disable", "enable", "list"] {
                 #expect(lines.contains { $0.hasPrefix("  user \(verb)") }, "\(verb)")
             }
         }
     }
 
-    @Test("adds a user, with the password from standard input, and the next id")
-    func adding() throws {
+    @Test func `user add reads the password from standard input and assigns the next ID`() throws {
         let (ending, output, errors) = try user(
             ["add", "--username", "zoe\u{308}", "--name", "Zo\u{EB}"] + place,
             typing: "correct horse\r\nand what follows\n", [:])
         #expect(ending == .exited(0))
         #expect(errors == "")
-        #expect(output == "zo\\u{eb} (id 1) was added; a running server takes it at SIGHUP\n")
+        #expect(output == "zo\\u{eb} (id 1) was added; a running server applies it at SIGHUP\n")
         let users = try users()
         #expect(users.map(\.id.rawValue) == [1])
         #expect(users.map(\.username) == ["zo\u{EB}"])
@@ -180,35 +183,38 @@ struct UserCommandTests {
         #expect(try FileStatus(path: folder.path("users.json")).mode & 0o777 == 0o600)
     }
 
-    @Test(
-        "refuses a password that will not do, and says why without it",
-        arguments: [
-            ("hunter2\n", "the password is too short; use at least 8 bytes"),
-            (
-                "Alice Smith\n",
-                "the password is the user name, repeated or with digits around it; choose another"
-            ),
-            (
-                "Password1\n",
-                "the password is a common one, or a common one with digits around it; choose "
-                    + "another"
-            ),
-            (
-                String(repeating: "hunter2", count: 147) + "\n",
-                "the password is too long; at most 1,024 bytes are taken"
-            ),
-            (
-                String(repeating: "hunter2", count: 5000),
-                "the password is too long; at most 1,024 bytes are taken"
-            ),
-            (
-                "hunter2\u{1}hunter2\n",
-                "the password has control characters; remove them"
-            ),
-            ("", "no password came; type it at the prompt, or give one line on standard input"),
-            ("\n", "no password came; type it at the prompt, or give one line on standard input"),
-        ])
-    func passwords(input: String, sentence: String) throws {
+    @Test(arguments: [
+        ("hunter2\n", "the password is too short; use at least 8 bytes"),
+        (
+            "Alice Smith\n",
+            "the password is the user name, repeated or with digits around it; choose another"
+        ),
+        (
+            "Password1\n",
+            "the password is a common one, or a common one with digits around it; choose "
+                + "another"
+        ),
+        (
+            String(repeating: "hunter2", count: 147) + "\n",
+            "the password is too long; at most 1,024 bytes are accepted"
+        ),
+        (
+            String(repeating: "hunter2", count: 5000),
+            "the password is too long; at most 1,024 bytes are accepted"
+        ),
+        (
+            "hunter2\u{1}hunter2\n",
+            "the password has control characters; remove them"
+        ),
+        ("", "password: none was given; type it at the prompt, or pass one line on standard input"),
+        (
+            "\n",
+            "password: none was given; type it at the prompt, or pass one line on standard input"
+        ),
+    ])
+    func `a password that is not acceptable is refused with the reason and not repeated`(
+        input: String, sentence: String
+    ) throws {
         let (ending, output, errors) = try user(
             ["add", "--username", "alice smith", "--name", "Alice"] + place, typing: input)
         #expect(ending == .exited(65))
@@ -217,12 +223,11 @@ struct UserCommandTests {
         #expect(folder.names == [])
     }
 
-    @Test("refuses a user who is there, before it asks for a password")
-    func clashes() throws {
+    @Test func `an existing user name or ID is refused before the password prompt`() throws {
         try make("alice")
         for (arguments, sentence) in [
             (["--username", "alice"], "the user name is taken"),
-            (["--username", "bob", "--id", "1"], "the id is taken"),
+            (["--username", "bob", "--id", "1"], "the ID is taken"),
         ] {
             let (ending, _, errors) = try user(["add", "--name", "N"] + arguments + place)
             #expect(ending == .exited(65))
@@ -231,8 +236,7 @@ struct UserCommandTests {
         #expect(try users().count == 1)
     }
 
-    @Test("gives a new user the id above the highest, or the one that is asked for")
-    func ids() throws {
+    @Test func `a new user gets the ID above the highest, or the requested one`() throws {
         try make("alice", "bob")
         try UsersFile(folder.path("users.json")).update { users in users.removeFirst(1) }
         for (arguments, id) in [([], 3), (["--id", "9007199254740991"], UserID.maximum)] {
@@ -245,23 +249,23 @@ struct UserCommandTests {
         let (ending, _, errors) = try user(
             ["add", "--username", "x", "--name", "X"] + place, typing: "correct horse\n")
         #expect(ending == .exited(65))
-        #expect(errors.contains("give one with --id"))
+        #expect(errors.contains("choose an ID with --id"))
         #expect(try users().map(\.id.rawValue) == [2, 3, UserID.maximum])
     }
 
-    @Test("gives nobody the id of somebody who is gone, unless the file knows nothing of that")
-    func usedIDs() throws {
+    @Test func `the ID of a removed user is refused unless the file has no record of it`() throws {
         try make("alice", "bob", "carol")
         try UsersFile(folder.path("users.json")).update { users in users.removeFirst(2) }
         let add = ["add", "--username", "mallory", "--name", "M", "--id", "2"] + place
-        // Before a password is asked for.
+        // Before the password prompt.
         var (ending, output, errors) = try user(add)
         #expect(ending == .exited(65))
         #expect(output == "")
         #expect(
             errors
-                == "gatehouse: users.json: the id may have been that of somebody who is gone, whose "
-                + "tokens would be the new user's; leave --id out for the next free one\n")
+                == "gatehouse: users.json: the ID may have belonged to a removed user, "
+                + "whose tokens would then be the new user's; omit --id to get the next free "
+                + "one\n")
         let content = try folder.content("users.json")
         try folder.file("users.json", content.replacing("\"next_id\":4,", with: ""))
         (ending, output, errors) = try user(add, typing: "correct horse\n")
@@ -269,8 +273,7 @@ struct UserCommandTests {
         #expect(output.hasPrefix("mallory (id 2) was added"))
     }
 
-    @Test("shows no name that could be taken for another, or for a command to the terminal")
-    func names() throws {
+    @Test func `names are shown with confusable and control characters escaped`() throws {
         try UsersFile(folder.path("users.json")).update(making: true) { users in
             users = [User(id: UserID(1)!, username: "a\u{202E}b", name: "N\u{200B}")]
         }
@@ -280,8 +283,7 @@ struct UserCommandTests {
         #expect(changed.hasPrefix("a\\u{202e}b (id 1) is disabled"))
     }
 
-    @Test("changes one user, by name or id, and leaves the others as they are")
-    func changes() throws {
+    @Test func `a command changes one user, by name or ID, and no other`() throws {
         try make("alice", "bob", "carol")
         let before = try users()
 
@@ -290,8 +292,8 @@ struct UserCommandTests {
         #expect(ending == .exited(0))
         #expect(
             output == """
-                bob (id 2) has a new password; a running server takes it at SIGHUP
-                sessions that have begun go on; next: `gatehouse revoke --user 2`
+                bob (id 2) has a new password; a running server applies it at SIGHUP
+                existing sessions continue; next: `gatehouse revoke --user 2`
 
                 """)
         #expect(try users()[1].password?.matches(Password("battery staple")!) == true)
@@ -300,8 +302,8 @@ struct UserCommandTests {
         #expect(ending == .exited(0))
         #expect(
             output == """
-                carol (id 3) is disabled; a running server takes it at SIGHUP
-                sessions that have begun go on; next: `gatehouse revoke --user 3`
+                carol (id 3) is disabled; a running server applies it at SIGHUP
+                existing sessions continue; next: `gatehouse revoke --user 3`
 
                 """)
         #expect(try users().map(\.isDisabled) == [false, false, true])
@@ -319,38 +321,35 @@ struct UserCommandTests {
 
         (ending, output, _) = try user(["enable", "--id", "3"] + place)
         #expect(ending == .exited(0))
-        #expect(output == "carol (id 3) is enabled; a running server takes it at SIGHUP\n")
+        #expect(output == "carol (id 3) is enabled; a running server applies it at SIGHUP\n")
         (ending, output, _) = try user(["remove", "--username", "bob"] + place)
         #expect(ending == .exited(0))
         #expect(
             output == """
-                bob (id 2) was removed; a running server takes it at SIGHUP
-                sessions that have begun go on; next: `gatehouse revoke --user 2`
+                bob (id 2) was removed; a running server applies it at SIGHUP
+                existing sessions continue; next: `gatehouse revoke --user 2`
 
                 """)
         #expect(try users() == [before[0], before[2]])
     }
 
-    @Test(
-        "about somebody who is not there says so",
-        arguments: ["set-password", "remove", "disable", "enable"])
-    func nobody(verb: String) throws {
+    @Test(arguments: ["set-password", "remove", "disable", "enable"])
+    func `a command for an unknown user or a missing file reports it`(verb: String) throws {
         let missing = try user([verb, "--id", "1"] + place)
         #expect(missing.ending == .exited(66))
         #expect(
             missing.errors
-                == "gatehouse: users.json: there is no such file; `gatehouse user add` makes it\n")
+                == "gatehouse: users.json: no such file; create it with gatehouse user add\n")
         try folder.file("users.json", "{\"users\":[]}")
         let unknown = try user([verb, "--username", "alice"] + place)
         #expect(unknown.ending == .exited(67))
         #expect(
             unknown.errors
-                == "gatehouse: users.json: no such user; `gatehouse user list` shows who there is\n"
+                == "gatehouse: users.json: no such user; see gatehouse user list\n"
         )
     }
 
-    @Test("on a broken file tells what is wrong with it, and leaves it as it is")
-    func broken() throws {
+    @Test func `a broken users file is reported and left unchanged`() throws {
         try folder.file("users.json", "{\"users\":[{\"id\":0,\"username\":\"a\",\"name\":5}]}")
         let (ending, output, errors) = try user(["list"] + place)
         #expect(ending == .exited(65))
@@ -366,19 +365,18 @@ struct UserCommandTests {
         #expect(try folder.content("users.json") == content)
     }
 
-    @Test("warns of a file that others can read")
-    func permissions() throws {
+    @Test func `a users file that others can read causes a warning`() throws {
         try folder.file("users.json", "{\"users\":[]}", mode: 0o644)
         let (ending, _, errors) = try user(["list"] + place)
         #expect(ending == .exited(0))
         #expect(
             errors
-                == "gatehouse: warning: users.json: the users file can be read by others; chmod 600 it\n"
+                == "gatehouse: warning: users.json: the users file can be read by others; chmod "
+                + "600 it\n"
         )
     }
 
-    @Test("in a folder that is not there, or is none, cannot make the file")
-    func folders() throws {
+    @Test func `a users file is not created in a missing folder`() throws {
         try folder.file("file", "")
         for path in ["missing/users.json", "file/users.json"] {
             let (ending, _, errors) = try user(
@@ -389,12 +387,11 @@ struct UserCommandTests {
         }
     }
 
-    @Test("of which several run at once loses no change")
-    func atOnce() throws {
+    @Test func `commands that run at the same time lose no change`() throws {
         let input = try folder.file("input", "correct horse\n")
         let processes = try (1...3).map { number in
             try ServerProcess.start(
-                in: folder, cheap,
+                in: folder, fewIterations,
                 ["user", "add", "--username", "u\(number)", "--name", "U"] + place, input: input)
         }
         for process in processes { #expect(try process.wait() == .exited(0)) }
@@ -403,8 +400,7 @@ struct UserCommandTests {
         #expect(users.map(\.id.rawValue).sorted() == Array(1...3))
     }
 
-    @Test("tells a running server, which then takes another password or lets nobody in")
-    func running() throws {
+    @Test func `a running server applies a new password and a disabled user at once`() throws {
         let secret = String(repeating: "0123456789abcdef", count: 2)
         try folder.file(
             "config.json",
@@ -419,12 +415,13 @@ struct UserCommandTests {
         #expect(ending == .exited(0))
         #expect(output == "alice (id 1) was added; no server is running\n")
 
-        let process = try ServerProcess.start(in: folder, cheap, ["serve"] + place)
+        let process = try ServerProcess.start(in: folder, fewIterations, ["serve"] + place)
         let line = try process.errorLine(containing: "gatehouse: listening on http://")
         let port = try #require(UInt16(line.split(separator: ":").last ?? ""))
         let content = #"{"username":"alice","password":"battery staple"}"#
         let login =
-            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+            + "\(content.utf8.count)\r\n\r\n"
             + content
         func status() throws -> Int {
             let client = try Client(port: port)
@@ -437,91 +434,90 @@ struct UserCommandTests {
         #expect(ending == .exited(0))
         #expect(
             output == """
-                alice (id 1) has a new password; the running server has taken it
-                all sessions of user 1 that have begun until now have ended
+                alice (id 1) has a new password; the running server has applied it
+                all current sessions of user 1 have ended
 
                 """)
         #expect(try status() == 200)
         (ending, output, _) = try user(["disable", "--id", "1"] + place)
         #expect(
             output == """
-                alice (id 1) is disabled; the running server has taken it
-                all sessions of user 1 that have begun until now have ended
+                alice (id 1) is disabled; the running server has applied it
+                all current sessions of user 1 have ended
 
                 """)
         #expect(try status() == 401)
-        // One file, however it is written.
+        // One file under two paths.
         (_, output, _) = try user(
             ["enable", "--id", "1", "--users-file", "./users.json"] + place)
-        #expect(output == "alice (id 1) is enabled; the running server has taken it\n")
+        #expect(output == "alice (id 1) is enabled; the running server has applied it\n")
 
-        // Another file is none of its affair.
+        // The server does not use this other file.
         (_, output, _) = try user(
             ["add", "--username", "x", "--name", "X", "--users-file", "others.json"] + place,
             typing: "correct horse\n")
-        #expect(output == "x (id 1) was added; a running server takes it at SIGHUP\n")
+        #expect(output == "x (id 1) was added; a running server applies it at SIGHUP\n")
         process.end()
     }
 
-    @Test(
-        "that takes access away ends sessions, which begin anew afterwards or not at all",
-        arguments: ["set-password", "disable", "remove"], [true, false])
-    func sessions(verb: String, isRunning: Bool) throws {
-        let estate = try PasswordServerFixture()
-        var house = try estate.house()
-        let (alice, bob) = (try house.login("alice").token, try house.login("bob").token)
-        if !isRunning { try house.stop() }
-        let (ending, output, errors) = try estate.run(
+    @Test(arguments: ["set-password", "disable", "remove"], [true, false])
+    func `a command that takes away access ends the user's sessions`(verb: String, isRunning: Bool)
+        throws
+    {
+        let fixture = try PasswordServerFixture()
+        var server = try fixture.house()
+        let (alice, bob) = (try server.login("alice").token, try server.login("bob").token)
+        if !isRunning { try server.stop() }
+        let (ending, output, errors) = try fixture.run(
             ["user", verb, "--username", "alice"], typing: "battery staple\n")
         #expect(ending == .exited(0))
         #expect(
             output.hasSuffix(
-                (isRunning ? "; the running server has taken it" : "; no server is running")
-                    + "\nall sessions of user 1 that have begun until now have ended\n"))
-        #expect(errors.contains("it was written to revocations.journal") == !isRunning)
+                (isRunning ? "; the running server has applied it" : "; no server is running")
+                    + "\nall current sessions of user 1 have ended\n"))
+        #expect(errors.contains("written to revocations.journal") == !isRunning)
         if verb == "disable" {
-            #expect(try estate.run(["user", "enable", "--username", "alice"]).ending == .exited(0))
+            #expect(
+                try fixture.run(["user", "enable", "--username", "alice"]).ending == .exited(0))
         }
-        if !isRunning { house = try estate.house() }
+        if !isRunning { server = try fixture.house() }
         let verdict = verb == "remove" ? "404 User not found" : "401 Token revoked"
-        #expect(try house.ask(.resource(alice)).verdict == verdict)
-        #expect(try house.ask(.resource(bob)).status == 200)
-        let again = try house.login(
+        #expect(try server.ask(.resource(alice)).verdict == verdict)
+        #expect(try server.ask(.resource(bob)).status == 200)
+        let again = try server.login(
             "alice", verb == "disable" ? PasswordServerFixture.password : "battery staple")
         #expect(again.status == (verb == "remove" ? 401 : 200))
-        if verb != "remove" { #expect(try house.ask(.resource(again.token)).status == 200) }
+        if verb != "remove" { #expect(try server.ask(.resource(again.token)).status == 200) }
     }
 
-    @Test("that cannot end sessions says what does")
-    func unreachable() throws {
-        var plan = PasswordServerFixture.Options()
-        plan.more = #""admin":{}"#
-        let estate = try PasswordServerFixture(plan)
-        let house = try estate.house()
-        let token = try house.login("alice").token
-        let (ending, output, errors) = try estate.run(["user", "disable", "--id", "1"])
+    @Test func `a command that cannot end sessions says how to end them`() throws {
+        var options = PasswordServerFixture.Options()
+        options.more = #""admin":{}"#
+        let fixture = try PasswordServerFixture(options)
+        let server = try fixture.house()
+        let token = try server.login("alice").token
+        let (ending, output, errors) = try fixture.run(["user", "disable", "--id", "1"])
         #expect(ending == .exited(0))
         #expect(errors == "")
         #expect(
             output == """
-                alice (id 1) is disabled; a running server takes it at SIGHUP
-                sessions that have begun go on; next: `gatehouse revoke --user 1`
+                alice (id 1) is disabled; a running server applies it at SIGHUP
+                existing sessions continue; next: `gatehouse revoke --user 1`
 
                 """)
-        #expect(try house.ask(.resource(token)).status == 200)
-        try house.stop()
-        // Nobody has the journal now, so that nobody runs.
-        let stopped = try estate.run(
+        #expect(try server.ask(.resource(token)).status == 200)
+        try server.stop()
+        // No process holds the journal now, so no server is running.
+        let stopped = try fixture.run(
             ["user", "set-password", "--id", "1"], typing: "battery staple\n")
         #expect(stopped.ending == .exited(0))
         #expect(
             stopped.output.hasPrefix("alice (id 1) has a new password; no server is running\nall "))
     }
 
-    // MARK: At a terminal
+    // MARK: Terminal
 
-    @Test("at a terminal asks twice, and shows nothing of what is typed")
-    func terminal() throws {
+    @Test func `at a terminal the password is asked twice and not echoed`() throws {
         let terminal = try Terminal()
         let process = try start(at: terminal, "correct horse", again: "correct horse")
         #expect(try process.wait() == .exited(0))
@@ -531,8 +527,7 @@ struct UserCommandTests {
         #expect(try users()[0].password?.matches(Password("correct horse")!) == true)
     }
 
-    @Test("at a terminal takes nothing where the two passwords differ")
-    func typo() throws {
+    @Test func `two different passwords at a terminal change nothing`() throws {
         let terminal = try Terminal()
         let process = try start(at: terminal, "correct horse", again: "correct hores")
         #expect(try process.wait() == .exited(65))
@@ -541,9 +536,8 @@ struct UserCommandTests {
         #expect(folder.names == [])
     }
 
-    @Test(
-        "that is interrupted leaves the terminal as it was", arguments: [SIGINT, SIGTERM, SIGHUP])
-    func interruption(signal: CInt) throws {
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+    func `an interrupted password prompt restores the terminal`(signal: CInt) throws {
         let terminal = try Terminal()
         let process = try start(at: terminal, "correct", again: nil)
         #expect(!terminal.hasEcho)
@@ -557,7 +551,8 @@ struct UserCommandTests {
         at terminal: Terminal, _ first: String, again: String?
     ) throws -> ChildProcess {
         let process = try ServerProcess.start(
-            in: folder, cheap, ["user", "add", "--username", "alice", "--name", "Alice"] + place,
+            in: folder, fewIterations,
+            ["user", "add", "--username", "alice", "--name", "Alice"] + place,
             input: terminal.path)
         #expect(eventually { process.standardError.contains("New password for alice: ") })
         #expect(!terminal.hasEcho)

@@ -3,8 +3,8 @@ import POSIX
 import TestSupport
 import Testing
 
-/// Gives as few bytes at a time as chance will have it.
-private final class ChanceBytes: ByteSource {
+/// Returns a random number of bytes per read.
+private final class RandomlySizedBytes: ByteSource {
     private let source: MemoryBytes
     private var dice: SeededGenerator
 
@@ -20,10 +20,9 @@ private final class ChanceBytes: ByteSource {
     }
 }
 
-@Suite("A reader of lines")
 struct LineReaderTests {
-    @Test("gives lines without their ends, and tells where they stood")
-    func lines() throws {
+    @Test
+    func `the reader returns lines without their ends, with their numbers and offsets`() throws {
         var reader = LineReader(MemoryBytes(Array("one\n\nthree".utf8)))
         var seen: [String] = []
         while let line = try reader.next() {
@@ -36,8 +35,7 @@ struct LineReaderTests {
         #expect(isEmpty)
     }
 
-    @Test("gives a long line in pieces, none longer than its buffer")
-    func longLine() throws {
+    @Test func `a long line comes in pieces, none longer than the buffer`() throws {
         let long = [UInt8](repeating: 0x78, count: 1_000_000)
         var reader = LineReader(MemoryBytes(long + Array("\nshort\n".utf8)))
         var count = 0
@@ -52,18 +50,18 @@ struct LineReaderTests {
         #expect(isWhole == [false, true])
     }
 
-    @Test("does not depend on how the bytes come", arguments: [1, 7, 100, 4096])
-    func pieces(size: Int) throws {
+    @Test(arguments: [1, 7, 100, 4096])
+    func `the lines do not depend on the size of the buffer`(size: Int) throws {
         let bytes = Array(
             "one\n\ntwo\r\n\u{0}\n\(String(repeating: "long ", count: 300))\nno end".utf8)
-        var whole = LineReader(MemoryBytes(bytes))
+        var expected = LineReader(MemoryBytes(bytes))
         var pieces = LineReader(MemoryBytes(bytes), bufferSize: size)
         var line: [UInt8] = []
         while let piece = try pieces.next() {
             if piece.isBeginning { line = [] }
             line.append(copying: piece.raw)
             guard piece.ending != .longer else { continue }
-            guard let other = try whole.next() else {
+            guard let other = try expected.next() else {
                 Issue.record("a line too many")
                 return
             }
@@ -73,19 +71,20 @@ struct LineReaderTests {
             #expect(piece.offset + piece.raw.count == end)
             #expect(piece.ending == other.ending)
         }
-        let isAtEnd = try whole.next() == nil
+        let isAtEnd = try expected.next() == nil
         #expect(isAtEnd)
     }
 
-    @Test("tells lines that are too long, wherever the bytes were cut", arguments: UInt64(0)..<10)
-    func limit(seed: UInt64) throws {
+    @Test(arguments: UInt64(0)..<10)
+    func `lines over the length limit are recognized however the bytes arrive`(seed: UInt64) throws
+    {
         var dice = SeededGenerator(seed: seed)
         let lines: [[UInt8]] = (0..<60).map { _ in
             let length = [0, 3, 200, 65_536, 65_537, 70_000, 400_000].randomElement(using: &dice)!
             return [UInt8](repeating: .random(in: 0x20...0x7E, using: &dice), count: length)
         }
         let bytes = Array(lines.joined(separator: [0x0A])) + [0x0A, 0x61]
-        var reader = LineReader(ChanceBytes(bytes, seed: seed))
+        var reader = LineReader(RandomlySizedBytes(bytes, seed: seed))
         var seen: [[UInt8]?] = []
         var rest: [UInt8] = []
         while let line = try reader.next() {

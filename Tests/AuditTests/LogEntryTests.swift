@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Time
 
-/// The line's parts, if it is one of the log's.
+/// The parsed line; nil if it is not a log line.
 private func parts(_ line: [UInt8]) -> Parts? {
     guard let entry = LogEntry(line.span) else { return nil }
     var fields: [[String]] = []
@@ -53,10 +53,9 @@ private let logfmtLine = """
     name="a b" ip=127.0.0.1 rid=0123456789abcdef
     """
 
-@Suite("A log entry")
 struct LogEntryTests {
-    @Test("is the same in each of the three formats", arguments: [textLine, jsonLine, logfmtLine])
-    func formats(line: String) throws {
+    @Test(arguments: [textLine, jsonLine, logfmtLine])
+    func `an entry is the same in each of the three formats`(line: String) throws {
         let expected = Parts(
             time: Timestamp(milliseconds: 1_795_244_400_123), level: .info, area: .security,
             event: "authn_token_created",
@@ -66,54 +65,46 @@ struct LogEntryTests {
         #expect(parts(line) == expected)
     }
 
-    @Test(
-        "is without fields where the event has none",
-        arguments: [
-            "2026-11-21T07:00:00.123Z | WARNING | log | log_reopen",
-            #"{"event":"log_reopen","area":"log","level":"WARNING","time":"2026-11-21T07:00:00.123Z"}"#,
-            "time=2026-11-21T07:00:00.123Z level=WARNING area=log event=log_reopen",
-        ])
-    func noFields(line: String) {
+    @Test(arguments: [
+        "2026-11-21T07:00:00.123Z | WARNING | log | log_reopen",
+        #"{"event":"log_reopen","area":"log","level":"WARNING","time":"2026-11-21T07:00:00.123Z"}"#,
+        "time=2026-11-21T07:00:00.123Z level=WARNING area=log event=log_reopen",
+    ])
+    func `an event without fields has an entry without fields`(line: String) {
         let entry = parts(line)
         #expect(entry?.fields == [])
         #expect(entry?.event == "log_reopen")
         #expect(entry?.level == .warning)
     }
 
-    @Test(
-        "says what a value said before it was escaped",
-        arguments: [
-            (#"a="\"\\""#, "\"\\"), (#"a="\x00\x1b[2J""#, "\0\u{1B}[2J"),
-            (#"a="\u{202e}\u{10ffff}""#, "\u{202E}\u{10FFFF}"), (#"a="\xc3\xa4""#, "ä"),
-            (#"a="\xff""#, "\u{FFFD}"), (#"a="""#, ""), ("a=", ""), (#"a="x=1 | y""#, "x=1 | y"),
-            ("a=b=c", "b=c"), ("a=ä", "ä"),
-        ])
-    func escapes(field: String, value: String) {
+    @Test(arguments: [
+        (#"a="\"\\""#, "\"\\"), (#"a="\x00\x1b[2J""#, "\0\u{1B}[2J"),
+        (#"a="\u{202e}\u{10ffff}""#, "\u{202E}\u{10FFFF}"), (#"a="\xc3\xa4""#, "ä"),
+        (#"a="\xff""#, "\u{FFFD}"), (#"a="""#, ""), ("a=", ""), (#"a="x=1 | y""#, "x=1 | y"),
+        ("a=b=c", "b=c"), ("a=ä", "ä"),
+    ])
+    func `escapes in a value are resolved`(field: String, value: String) {
         let start = "2026-11-21T07:00:00.123Z | INFO | app | e "
         #expect(parts(start + field)?.fields == [["a", value]])
         #expect(parts(start + field + " b=2")?.fields == [["a", value], ["b", "2"]])
     }
 
-    @Test(
-        "takes what JSON has for a value",
-        arguments: [
-            (#""\u001b[2J\ud83d\ude00\/""#, "\u{1B}[2J😀/"), ("-12", "-12"), ("1.5", "1.5"),
-            ("true", "true"), ("9223372036854775807", "9223372036854775807"),
-        ])
-    func jsonValues(value: String, expected: String) {
+    @Test(arguments: [
+        (#""\u001b[2J\ud83d\ude00\/""#, "\u{1B}[2J😀/"), ("-12", "-12"), ("1.5", "1.5"),
+        ("true", "true"), ("9223372036854775807", "9223372036854775807"),
+    ])
+    func `strings, numbers and Booleans of JSON are values`(value: String, expected: String) {
         let line = #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e","#
         #expect(
             parts(line + #""a":\#(value),"b":[{"c":[]}],"d":null}"#)?.fields == [["a", expected]])
     }
 
-    @Test("passes over a number past all bounds")
-    func hugeNumber() {
+    @Test func `a JSON number out of range is skipped`() {
         let line = #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e","#
         #expect(parts(line + #""a":1e999,"\u0062":2}"#)?.fields == [["b", "2"]])
     }
 
-    @Test("gives the first of two fields with one name")
-    func first() {
+    @Test func `the first of two fields with one name is returned`() {
         let line = Array("2026-11-21T07:00:00Z | INFO | app | e a=1 a=2".utf8)
         guard let entry = LogEntry(line.span) else {
             Issue.record("unreadable")
@@ -123,8 +114,8 @@ struct LogEntryTests {
         #expect(values == ("1", nil))
     }
 
-    @Test("is there for a line that the log has cut", arguments: LogFormat.allCases)
-    func cut(format: LogFormat) throws {
+    @Test(arguments: LogFormat.allCases)
+    func `a line that the log has shortened is still an entry`(format: LogFormat) throws {
         for value in ["x", "\u{1B}", "ä", "\u{202E}", "\""] {
             let event = Long(value: String(repeating: value, count: 5000))
             let line = LogLine.whole(event, at: Timestamp(seconds: 0), format)
@@ -135,34 +126,34 @@ struct LogEntryTests {
         }
     }
 
-    @Test(
-        "is not made of a line that the log does not write",
-        arguments: [
-            "", " ", "\n", "2026-11-21T07:00:00.123Z", "2026-11-21T07:00:00.123Z | INFO | app | ",
-            "2026-11-21T07:00:00.123Z | INFO | app", "2026-11-21T07:00:00.123Z | LOUD | app | e",
-            "2026-11-21T07:00:00.123Z | INFO | roof | e", "2026-11-21T07:00:00.123Z|INFO|app|e",
-            "2026-13-21T07:00:00.123Z | INFO | app | e", "2026-11-21 | INFO | app | e",
-            "2026-11-21T07:00:00.123Z | INFO | app | e a",
-            #"2026-11-21T07:00:00Z | INFO | app | e a="b"#,
-            #"2026-11-21T07:00:00Z | INFO | app | e a="b"c"#,
-            "2026-11-21T07:00:00Z | INFO | app | e  a=1",
-            #"2026-11-21T07:00:00Z | INFO | app | e a="\n""#,
-            "2026-11-21T07:00:00Z | INFO | app | e a=1 ",
-            #"2026-11-21T07:00:00Z | INFO | app | e a="\u{d800}""#,
-            "2026-11-21T07:00:00Z | INFO | app | e a=\u{1B}[2J",
-            "2026-11-21T07:00:00Z | INFO | app | e =1",
-            "2026-11-21T07:00:00Z | INFO | app | e a=1\r", "{}", "{", #"{"time":1}"#,
-            #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e"}}"#,
-            #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e","event":"f"}"#,
-            #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"a b"}"#,
-            #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":""}"#,
-            "time=2026-11-21T07:00:00Z level=INFO area=app", "time=", "t", "time=1 level=INFO",
-            "level=INFO time=2026-11-21T07:00:00Z area=app event=e", " [cut]", "{ [cut]",
-        ])
-    func unreadable(line: String) { #expect(parts(line) == nil) }
+    @Test(arguments: [
+        "", " ", "\n", "2026-11-21T07:00:00.123Z", "2026-11-21T07:00:00.123Z | INFO | app | ",
+        "2026-11-21T07:00:00.123Z | INFO | app", "2026-11-21T07:00:00.123Z | LOUD | app | e",
+        "2026-11-21T07:00:00.123Z | INFO | roof | e", "2026-11-21T07:00:00.123Z|INFO|app|e",
+        "2026-13-21T07:00:00.123Z | INFO | app | e", "2026-11-21 | INFO | app | e",
+        "2026-11-21T07:00:00.123Z | INFO | app | e a",
+        #"2026-11-21T07:00:00Z | INFO | app | e a="b"#,
+        #"2026-11-21T07:00:00Z | INFO | app | e a="b"c"#,
+        "2026-11-21T07:00:00Z | INFO | app | e  a=1",
+        #"2026-11-21T07:00:00Z | INFO | app | e a="\n""#,
+        "2026-11-21T07:00:00Z | INFO | app | e a=1 ",
+        #"2026-11-21T07:00:00Z | INFO | app | e a="\u{d800}""#,
+        "2026-11-21T07:00:00Z | INFO | app | e a=\u{1B}[2J",
+        "2026-11-21T07:00:00Z | INFO | app | e =1",
+        "2026-11-21T07:00:00Z | INFO | app | e a=1\r", "{}", "{", #"{"time":1}"#,
+        #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e"}}"#,
+        #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e","event":"f"}"#,
+        #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"a b"}"#,
+        #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":""}"#,
+        "time=2026-11-21T07:00:00Z level=INFO area=app", "time=", "t", "time=1 level=INFO",
+        "level=INFO time=2026-11-21T07:00:00Z area=app event=e", " [cut]", "{ [cut]",
+    ])
+    func `a line that the log does not write is not an entry`(line: String) {
+        #expect(parts(line) == nil)
+    }
 
-    @Test("is nothing that trips over what it is made of", arguments: UInt64(0)..<12)
-    func mutations(seed: UInt64) {
+    @Test(arguments: UInt64(0)..<12)
+    func `randomly changed lines never trap and always parse to the same result`(seed: UInt64) {
         var dice = SeededGenerator(seed: seed)
         let seeds = [
             textLine, jsonLine, logfmtLine,
@@ -185,18 +176,17 @@ struct LogEntryTests {
                     line += other[Int.random(in: 0..<other.count, using: &dice)...]
                 }
             }
-            // Whatever is taken for a line can be read whole, twice with one result.
+            // A line that is accepted can be read twice, with the same result.
             #expect(parts(line) == parts(line))
         }
     }
 }
 
-@Suite("A moment that is read")
 struct TimestampReadingTests {
     private static let now = Timestamp(milliseconds: 1_795_244_400_123)
 
-    @Test("is the one that was written", arguments: UInt64(0)..<4)
-    func roundTrip(seed: UInt64) {
+    @Test(arguments: UInt64(0)..<4)
+    func `a time that was written in a log line is read back unchanged`(seed: UInt64) {
         var dice = SeededGenerator(seed: seed)
         for _ in 0..<2000 {
             // The years 0000 to 9999.
@@ -208,28 +198,28 @@ struct TimestampReadingTests {
         }
     }
 
-    @Test(
-        "may be a span back from now, a time or a date",
-        arguments: [
-            ("30m", 1_795_242_600_123), ("250ms", 1_795_244_399_873), ("0s", 1_795_244_400_123),
-            ("7d", 1_794_639_600_123), ("12h", 1_795_201_200_123),
-            ("2026-11-21", 1_795_219_200_000),
-            ("2026-11-21T08:00:00.5+01:00", 1_795_244_400_500),
-            ("2026-11-21t07:00:00z", 1_795_244_400_000), ("2024-02-29", 1_709_164_800_000),
-            ("2016-12-31T23:59:60Z", 1_483_228_800_000), ("0000-01-01", -62_167_219_200_000),
-        ])
-    func since(text: String, milliseconds: Int64) {
+    @Test(arguments: [
+        ("30m", 1_795_242_600_123), ("250ms", 1_795_244_399_873), ("0s", 1_795_244_400_123),
+        ("7d", 1_794_639_600_123), ("12h", 1_795_201_200_123),
+        ("2026-11-21", 1_795_219_200_000),
+        ("2026-11-21T08:00:00.5+01:00", 1_795_244_400_500),
+        ("2026-11-21t07:00:00z", 1_795_244_400_000), ("2024-02-29", 1_709_164_800_000),
+        ("2016-12-31T23:59:60Z", 1_483_228_800_000), ("0000-01-01", -62_167_219_200_000),
+    ])
+    func `a time can be given as a duration before now, a time or a date`(
+        text: String, milliseconds: Int64
+    ) {
         #expect(Timestamp(since: text, now: Self.now)?.milliseconds == milliseconds)
     }
 
-    @Test(
-        "is none where the text is none",
-        arguments: [
-            "", "7", "d", "7 d", "-7d", "+7d", "7w", "7D", "1234567890d", "٣d", "2026-02-29",
-            "1900-02-29", "2026-00-10", "2026-11-31", "26-11-21", "2026-11-21T07:00:00",
-            "2026-11-21T24:00:00Z", "2026-11-21T07:60:00Z", "2026-11-21T07:00:61Z",
-            "2026-11-21T07:00:00.Z", "2026-11-21T07:00:00+1:00", "2026-11-21T07:00:00Zz",
-            "2026-11-21T07:00:00*01:00", "2026-11-21T07:00:00.999999999999999999999999",
-        ])
-    func nonsense(text: String) { #expect(Timestamp(since: text, now: Self.now) == nil) }
+    @Test(arguments: [
+        "", "7", "d", "7 d", "-7d", "+7d", "7w", "7D", "1234567890d", "٣d", "2026-02-29",
+        "1900-02-29", "2026-00-10", "2026-11-31", "26-11-21", "2026-11-21T07:00:00",
+        "2026-11-21T24:00:00Z", "2026-11-21T07:60:00Z", "2026-11-21T07:00:61Z",
+        "2026-11-21T07:00:00.Z", "2026-11-21T07:00:00+1:00", "2026-11-21T07:00:00Zz",
+        "2026-11-21T07:00:00*01:00", "2026-11-21T07:00:00.999999999999999999999999",
+    ])
+    func `text that is not a time is refused`(text: String) {
+        #expect(Timestamp(since: text, now: Self.now) == nil)
+    }
 }

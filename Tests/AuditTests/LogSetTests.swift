@@ -6,8 +6,7 @@ import Testing
 
 @testable import Audit
 
-/// A log without seals, whose files logrotate(8) has moved and packed.
-@Suite("The files of a log")
+/// A log without seals, with files that logrotate(8) has moved and packed.
 struct LogSetTests {
     private let folder: TemporaryFolder
     private var path: String { folder.path("app.log") }
@@ -43,7 +42,7 @@ struct LogSetTests {
         }
     }
 
-    @Test func `files that were moved and packed are part of it, in the order of their lines`() {
+    @Test func `moved and packed files are part of the log, in the order of their lines`() {
         let set = LogSet(of: path, .configured, keyIDs: nil)
         #expect(
             set.files.map { LogFileNames.base(of: $0.path) } == [
@@ -53,7 +52,7 @@ struct LogSetTests {
         #expect(set.problems.isEmpty)
     }
 
-    @Test func `symbolic links among them are not followed`() throws {
+    @Test func `symbolic links among the files of a configured log are not followed`() throws {
         try FileManager.default.createDirectory(
             atPath: folder.path("elsewhere"), withIntermediateDirectories: false)
         for name in ["app.log.1", "app.log"] {
@@ -66,13 +65,13 @@ struct LogSetTests {
         #expect(set.files.map { LogFileNames.base(of: $0.path) } == ["app.log.2.gz"])
         #expect(set.problems.map(\.error) == [.link(path: path)])
         #expect(set.notes.first == "symbolic links are not followed: app.log.1")
-        // As the operator names it, it is followed.
+        // For a path from the command line, links are followed.
         let named = LogSet(of: path, .named, keyIDs: nil)
         #expect(named.files.count == 3)
         #expect(named.problems.isEmpty)
     }
 
-    @Test func `a log that becomes a symbolic link while it is followed ends that`() throws {
+    @Test func `a log that becomes a symbolic link while it is followed ends the tail`() throws {
         var tail = try LogTail(LogTail.Options(path: path))
         var bytes: [UInt8] = []
         let progress = try tail.poll(into: &bytes)
@@ -89,7 +88,7 @@ struct LogSetTests {
         #expect(numbers(bytes) == Array(1...8))
     }
 
-    @Test func `all of them are counted`() throws {
+    @Test func `statistics count the lines of moved and packed files`() throws {
         var statistics = LogStatistics()
         try statistics.readLog(path)
         #expect(statistics.lines == 8)
@@ -97,7 +96,7 @@ struct LogSetTests {
     }
 
     @Test(arguments: 0...9)
-    func `the last lines are shown from all of them`(count: Int) throws {
+    func `the tail begins with the last lines of moved and packed files`(count: Int) throws {
         var options = LogTail.Options(path: path)
         options.lines = count
         var tail = try LogTail(options)
@@ -111,7 +110,7 @@ struct LogSetTests {
         #expect(numbers(bytes) == [9])
     }
 
-    @Test func `a filter counts in packed files too`() throws {
+    @Test func `a filtered tail counts matching lines in packed files`() throws {
         var options = LogTail.Options(path: path)
         options.lines = 5
         options.filter.events = ["note"]

@@ -18,7 +18,7 @@ private func line(
     return "\(time) | INFO | security | \(event)\(fields.isEmpty ? "" : " ")\(fields)"
 }
 
-/// What `run` writes about some files.
+/// The output of `run` for some files.
 private func report(_ options: LogStatistics.Options) throws -> String {
     let folder = try TemporaryFolder()
     let path = try folder.file("report", "")
@@ -35,10 +35,8 @@ private func report(since: Timestamp? = nil, _ lines: [String]) -> String {
     return statistics.text()
 }
 
-@Suite("Statistics of a log")
 struct LogStatisticsTests {
-    @Test("say what happened, how often, to whom and when")
-    func tables() {
+    @Test func `the tables show events by time, level, kind, reason, user and address`() {
         var lines = (0..<90).map { line($0 * 60, fields: "user=\($0 % 3) ip=10.0.0.1") }
         lines += (0..<8).map {
             line($0 * 600, "authn_token_rejected", fields: "reason=expired ip=::1")
@@ -102,8 +100,7 @@ struct LogStatisticsTests {
                 """)
     }
 
-    @Test("have ten rows of a kind and one for all others")
-    func others() {
+    @Test func `a table has ten rows and one row for all other values`() {
         let lines = (1...12).flatMap { user in
             (0..<user).map { line(Int64($0), fields: "user=\(user)") }
         }
@@ -112,22 +109,19 @@ struct LogStatisticsTests {
         #expect(text.hasSuffix("\n   3    3.8%  3\n   3    3.8%  others\n"))
     }
 
-    @Test("of nothing say so")
-    func nothing() {
+    @Test func `statistics of nothing contain only zeros`() {
         #expect(report([]) == "lines       0\nevents      0\n")
         #expect(report(["x"]) == "lines       1\nunreadable  1\nevents      0\n")
     }
 
-    @Test("leave out what was before the time they begin at")
-    func since() {
+    @Test func `events before the start time are not counted`() {
         let text = report(
             since: Timestamp(seconds: morning + 10), (0..<20).map { line($0) })
         #expect(text.hasPrefix("lines       20\nearlier     10\nevents      10\n"))
         #expect(text.contains("first       2026-11-21T07:00:10.000Z"))
     }
 
-    @Test("never send a terminal what a stranger wrote")
-    func hostile() {
+    @Test func `text from the log is escaped in tables and in JSON`() {
         let values = [
             #""\x1b[2J""#, #""\u{202e}gpj""#, #""ä""#, #""\xff\xfe""#, #""""#, #""a\\b""#,
             "\"\(String(repeating: "x", count: 4000))\"", "\"\u{9B}31m\"",
@@ -149,8 +143,7 @@ struct LogStatisticsTests {
         #expect(String(decoding: json, as: UTF8.self).contains(#"{"value":"\u009b31m","count":1}"#))
     }
 
-    @Test("are the same as JSON")
-    func json() throws {
+    @Test func `the JSON object contains the same numbers as the tables`() throws {
         var statistics = LogStatistics()
         for second: Int64 in 0..<3 {
             statistics.add(Array(line(second, fields: "user=1").utf8).span)
@@ -174,8 +167,7 @@ struct LogStatisticsTests {
         #expect(throws: Never.self) { try JSONValue(parsing: empty.span) }
     }
 
-    @Test("take numbers past all bounds without a trap")
-    func saturation() {
+    @Test func `counts saturate when the log claims absurd numbers`() {
         let most = "suppressed=999999999999999999"
         let text = report((0..<20).map { line($0, fields: "user=1 ip=\($0) \(most)") })
         #expect(text.contains("events      9223372036854775807, "))
@@ -187,15 +179,14 @@ struct LogStatisticsTests {
 
     // MARK: Files
 
-    @Test("read a log's full files and the one that is being written, compressed or not")
-    func files() throws {
+    @Test func `the log's full files and its current file are read, compressed or not`() throws {
         let folder = try TemporaryFolder()
         let path = try folder.file("app.log", line(3) + "\n")
         try folder.file("app.log.000001", line(1) + "\n")
         try folder.file("app.log.1000000", line(2) + "\n")
         try folder.file("app.log.000002", line(2) + "\n")
         try compress(folder.path("app.log.000002"))
-        // While it is being compressed it is there twice.
+        // While gzip runs, the file exists twice.
         try folder.file("app.log.000001.gz", "unfinished")
         try folder.file("app.log.old", "not a file of the log")
         try folder.file("app.log.0000010", "nor this")
@@ -203,8 +194,7 @@ struct LogStatisticsTests {
         #expect(text.hasPrefix("lines       4\nevents      4\n"))
     }
 
-    @Test("read the files that they are given, in any of the formats")
-    func named() throws {
+    @Test func `named files are read in any of the formats`() throws {
         let folder = try TemporaryFolder()
         let json =
             #"{"time":"2026-11-21T07:00:00Z","level":"INFO","area":"app","event":"e","user":1}"#
@@ -219,8 +209,7 @@ struct LogStatisticsTests {
         #expect(text.hasSuffix("by user\n  4  100.0%  1\n"))
     }
 
-    @Test("say what is wrong with a file that cannot be read")
-    func failures() throws {
+    @Test func `a file that cannot be read is reported with the reason`() throws {
         let folder = try TemporaryFolder()
         let missing = folder.path("missing")
         func failure(_ path: String) -> ReadingError? {
@@ -231,7 +220,7 @@ struct LogStatisticsTests {
         }
         #expect(failure(missing) == .file(path: missing, .noSuchFileOrDirectory))
         #expect(
-            failure(missing)?.sentence == "\(missing) cannot be read: No such file or directory")
+            failure(missing)?.sentence == "\(missing): cannot be read: No such file or directory")
         #expect(failure(folder.path) == .file(path: folder.path, Errno(EISDIR)))
         let broken = try folder.file("broken.gz", "no gzip at all")
         #expect(failure(broken) == .notGzip(path: broken))
@@ -240,8 +229,7 @@ struct LogStatisticsTests {
         }
     }
 
-    @Test("skip lines that are too long, torn or no text, and count them")
-    func unreadable() throws {
+    @Test func `lines that are too long, torn or not text are skipped and counted`() throws {
         let folder = try TemporaryFolder()
         var bytes: [UInt8] = []
         let start = line(0, "e", fields: "a=")
@@ -268,67 +256,61 @@ struct LogStatisticsTests {
     }
 }
 
-@Suite("A tally")
-struct TallyTests {
-    @Test("is exact while there are few values", arguments: UInt64(0)..<4)
-    func exact(seed: UInt64) {
+struct FrequencyCounterTests {
+    @Test(arguments: UInt64(0)..<4)
+    func `counts are exact while there are few different values`(seed: UInt64) {
         var dice = SeededGenerator(seed: seed)
-        var tally = FrequencyCounter(capacity: 500)
+        var counter = FrequencyCounter(capacity: 500)
         var expected: [String: Int64] = [:]
         for _ in 0..<20_000 {
             let value = String(Int.random(in: 0..<1000, using: &dice))
-            tally.add(Array(value.utf8).span, 2)
+            counter.add(Array(value.utf8).span, 2)
             expected[value, default: 0] += 2
         }
-        let top = tally.top(2000).map { (String(decoding: $0.value, as: UTF8.self), $0.count) }
+        let top = counter.top(2000).map { (String(decoding: $0.value, as: UTF8.self), $0.count) }
         #expect(Dictionary(uniqueKeysWithValues: top) == expected)
-        let (isExact, total) = (tally.isExact, tally.total)
+        let (isExact, total) = (counter.isExact, counter.total)
         #expect(isExact)
         #expect(total == 40_000)
     }
 
-    @Test(
-        "keeps what is frequent, within what it says it may be wrong by", arguments: UInt64(0)..<4)
-    func capped(seed: UInt64) {
+    @Test(arguments: UInt64(0)..<4)
+    func `frequent values remain, and no count is off by more than the undercount`(seed: UInt64) {
         var dice = SeededGenerator(seed: seed)
-        var tally = FrequencyCounter(capacity: 100)
-        // One in ten is one of three; the rest come once.
+        var counter = FrequencyCounter(capacity: 100)
+        // One value in ten is one of three; the others occur once.
         for index in 0..<100_000 {
             let value = index % 10 == 0 ? "often\(index % 3)" : "\(dice.next())"
-            tally.add(Array(value.utf8).span, 1)
+            counter.add(Array(value.utf8).span, 1)
         }
-        let (top, undercount) = (tally.top(3), tally.undercount)
+        let (top, undercount) = (counter.top(3), counter.undercount)
         #expect(Set(top.map(\.value)) == Set((0..<3).map { Array("often\($0)".utf8) }))
         for (_, count) in top { #expect(count <= 3334 && count + undercount >= 3333) }
         #expect(undercount <= 100_000 / 100)
-        let (isExact, distinct) = (tally.isExact, tally.distinct)
+        let (isExact, distinct) = (counter.isExact, counter.distinct)
         #expect(!isExact)
         #expect(distinct <= 200)
     }
 
-    @Test("takes values of any length")
-    func long() {
-        var tally = FrequencyCounter()
-        tally.add([UInt8](repeating: 1, count: 128).span, 1)
-        tally.add([UInt8](repeating: 1, count: 5000).span, 1)
-        tally.add([UInt8]().span, 1)
-        let top = tally.top(3)
+    @Test func `values of any length are counted, long ones by their beginning`() {
+        var counter = FrequencyCounter()
+        counter.add([UInt8](repeating: 1, count: 128).span, 1)
+        counter.add([UInt8](repeating: 1, count: 5000).span, 1)
+        counter.add([UInt8]().span, 1)
+        let top = counter.top(3)
         #expect(top.map(\.count) == [2, 1])
         #expect(top.map(\.value.count) == [128, 0])
     }
 }
 
-@Suite("A histogram over time")
 struct TimeHistogramTests {
-    @Test(
-        "has at most 24 bars, whatever time they span",
-        arguments: [
-            (0, 1), (22, 1), (23, 1), (24, 2), (600, 30), (7199, 300), (7200, 600), (86_399, 3600),
-            (86_400, 7200), (2_000_000, 86_400), (20_000_000, 1_209_600),
-            (2_000_000_000, 88_473_600),
-            (200_000_000_000, 11_324_620_800),
-        ])
-    func widths(span: Int64, width: Int64) throws {
+    @Test(arguments: [
+        (0, 1), (22, 1), (23, 1), (24, 2), (600, 30), (7199, 300), (7200, 600), (86_399, 3600),
+        (86_400, 7200), (2_000_000, 86_400), (20_000_000, 1_209_600),
+        (2_000_000_000, 88_473_600),
+        (200_000_000_000, 11_324_620_800),
+    ])
+    func `a histogram has at most 24 bars for any time range`(span: Int64, width: Int64) throws {
         var histogram = TimeHistogram()
         histogram.add(Timestamp(seconds: morning), 1)
         histogram.add(Timestamp(seconds: morning + span), 2)
@@ -340,8 +322,8 @@ struct TimeHistogramTests {
         #expect(bars.start <= Timestamp(seconds: morning))
     }
 
-    @Test("loses nothing when it makes its cells coarser", arguments: UInt64(0)..<8)
-    func coarser(seed: UInt64) throws {
+    @Test(arguments: UInt64(0)..<8)
+    func `no event is lost when cells are merged`(seed: UInt64) throws {
         var dice = SeededGenerator(seed: seed)
         let span = Int64(1) << Int64(10 + 4 * (seed % 8))
         let range = span < 200_000_000_000 ? 0..<span : -62_000_000_000..<200_000_000_000
@@ -356,8 +338,7 @@ struct TimeHistogramTests {
         }
     }
 
-    @Test("begins a week on a Monday")
-    func weeks() throws {
+    @Test func `a bar of a week begins on a Monday`() throws {
         var histogram = TimeHistogram()
         for day in 0..<60 { histogram.add(Timestamp(seconds: morning + Int64(day) * 86_400), 1) }
         let bars = try #require(histogram.bars())

@@ -6,7 +6,7 @@ import POSIX
 import TestSupport
 import Testing
 
-/// A log that a test writes, as the logger does it: appended to, and renamed when it is full.
+/// A log that the test writes as the logger does: it appends to a file, and renames it when full.
 private final class Log {
     let folder: TemporaryFolder
     let path: String
@@ -30,10 +30,10 @@ private final class Log {
         file = try FileDescriptor.open(path, O_WRONLY | O_APPEND | O_CREAT, mode: 0o600)
     }
 
-    /// Lets go of the file: the next write makes a new one.
+    /// Closes the file; the next write creates a new one.
     func close() { file = nil }
 
-    /// Moves the file away; lines go there until the next `open` or `close`.
+    /// Renames the file. Further lines are written to it until the next `open` or `close`.
     func move(to name: String) throws { #expect(rename(path, folder.path(name)) == 0) }
 
     @discardableResult
@@ -56,7 +56,7 @@ private final class Log {
 }
 
 extension LogTail {
-    /// The lines that have come, until there are no more.
+    /// Polls until there are no more lines.
     fileprivate mutating func read() throws -> [String] {
         var output: [UInt8] = []
         while try poll(into: &output) == .moreAvailable {}
@@ -68,12 +68,11 @@ extension LogTail {
 
 private func names(_ range: Range<Int>) -> [String] { range.map { "\($0)" } }
 
-@Suite("The tail of a log")
 struct LogTailTests {
-    // MARK: The last lines
+    // MARK: Last lines
 
-    @Test("begins with the last lines", arguments: [0, 1, 10, 99, 100, 101, 1000])
-    func last(count: Int) throws {
+    @Test(arguments: [0, 1, 10, 99, 100, 101, 1000])
+    func `the tail begins with the requested number of last lines`(count: Int) throws {
         let log = try Log()
         for number in 0..<100 { try log.write(line: number) }
         var tail = try LogTail(log.options(lines: count))
@@ -82,8 +81,8 @@ struct LogTailTests {
         #expect(try tail.read() == ["100"])
     }
 
-    @Test("reaches back into the full files", arguments: [0, 1, 5, 6, 15, 16, 25, 26, 1000])
-    func back(count: Int) throws {
+    @Test(arguments: [0, 1, 5, 6, 15, 16, 25, 26, 1000])
+    func `the last lines may come from full files`(count: Int) throws {
         let log = try Log()
         for number in 0..<25 {
             if number == 10 || number == 20 { try log.rotate() }
@@ -96,8 +95,8 @@ struct LogTailTests {
         #expect(try tail.read() == ["25"])
     }
 
-    @Test("finds the last lines of a long file, whatever their lengths", arguments: UInt64(0)..<4)
-    func lengths(seed: UInt64) throws {
+    @Test(arguments: UInt64(0)..<4)
+    func `the last lines of a long file are found for any line lengths`(seed: UInt64) throws {
         var dice = SeededGenerator(seed: seed)
         let log = try Log()
         let lines = (0..<400).map { number in
@@ -112,10 +111,8 @@ struct LogTailTests {
         }
     }
 
-    @Test(
-        "passes over lines that are too long",
-        arguments: [65_537, 131_071, 131_072, 131_073, 700_000])
-    func tooLong(length: Int) throws {
+    @Test(arguments: [65_537, 131_071, 131_072, 131_073, 700_000])
+    func `lines over the length limit are skipped`(length: Int) throws {
         let log = try Log()
         let long = String(repeating: "x", count: length)
         try log.write("0\n\(long)\n1\n\(long)\n")
@@ -129,8 +126,8 @@ struct LogTailTests {
 
     // MARK: Rotation
 
-    @Test("sees every line once and in order, over fifty rotations", arguments: UInt64(0)..<20)
-    func rotations(seed: UInt64) throws {
+    @Test(arguments: UInt64(0)..<20)
+    func `every line is emitted once and in order over fifty rotations`(seed: UInt64) throws {
         var dice = SeededGenerator(seed: seed)
         let log = try Log()
         var tail = try LogTail(log.options())
@@ -154,16 +151,15 @@ struct LogTailTests {
         #expect(seen == names(0..<number))
     }
 
-    // Its writer does not wait for a reader that a sanitizer slows down.
-    @Test(
-        "sees every line once and in order while another thread writes and rotates",
-        .disabled(if: TestScale.isSanitized))
-    func concurrent() throws {
+    // The writer does not wait for a reader that a sanitizer slows down.
+    @Test(.disabled(if: TestScale.isSanitized))
+    func `every line is emitted once and in order while another thread writes and rotates`() throws
+    {
         let log = try Log()
         try log.write("")
         let (path, count) = (log.path, 20_000)
         let isDone = Monitor(false)
-        // Before there is anything that it could come too late for.
+        // Start before there is anything to miss.
         var tail = try LogTail(log.options())
         let writer = Running {
             do {
@@ -190,8 +186,7 @@ struct LogTailTests {
         #expect(seen == names(0..<count))
     }
 
-    @Test("goes on where the full file that it read was removed")
-    func retention() throws {
+    @Test func `the tail continues after the full file that it read was removed`() throws {
         let log = try Log()
         for number in 0..<5 { try log.write(line: number) }
         var tail = try LogTail(log.options(lines: 1))
@@ -205,12 +200,11 @@ struct LogTailTests {
         #expect(try tail.read() == ["5", "6", "7"])
     }
 
-    @Test("stays with a file that was moved away until the new one has a line")
-    func moved() throws {
+    @Test func `the tail stays with a moved file until the new one has a line`() throws {
         let log = try Log()
         try log.write(line: 0)
         var tail = try LogTail(log.options())
-        // As logrotate does it: the logger writes to the old file until it is told.
+        // As logrotate does: the logger writes to the old file until it gets a signal.
         try log.move(to: "app.log.1")
         try log.folder.file("app.log", "")
         try log.write(line: 1)
@@ -221,8 +215,7 @@ struct LogTailTests {
         #expect(try tail.read() == ["2", "3"])
     }
 
-    @Test("stays with a file that gets its name back")
-    func back() throws {
+    @Test func `the tail stays with a file that is renamed back`() throws {
         let log = try Log()
         try log.write(line: 0)
         var tail = try LogTail(log.options())
@@ -236,8 +229,7 @@ struct LogTailTests {
         #expect(try tail.read() == ["2"])
     }
 
-    @Test("goes on with numbers of more than six digits")
-    func longNumbers() throws {
+    @Test func `the tail continues with numbers of more than six digits`() throws {
         let log = try Log()
         try log.write(line: 0)
         var tail = try LogTail(log.options())
@@ -250,10 +242,9 @@ struct LogTailTests {
         #expect(try tail.read() == ["0", "1", "2"])
     }
 
-    // MARK: What else becomes of files
+    // MARK: Other changes of files
 
-    @Test("waits for a file that is not there yet, and reads it from its beginning")
-    func notThere() throws {
+    @Test func `the tail waits for a missing file and reads it from its beginning`() throws {
         let log = try Log()
         var tail = try LogTail(log.options(lines: 0))
         #expect(try tail.read() == [])
@@ -261,15 +252,13 @@ struct LogTailTests {
         #expect(try tail.read() == ["0"])
     }
 
-    @Test("waits for a folder that is not there yet")
-    func noFolder() throws {
+    @Test func `the tail waits for a missing folder`() throws {
         let folder = try TemporaryFolder()
         var tail = try LogTail(LogTail.Options(path: folder.path("logs/app.log")))
         #expect(try tail.read() == [])
     }
 
-    @Test("reads a file that was removed to its end, and the one that comes in its place")
-    func removed() throws {
+    @Test func `a removed file is read to its end, and then the new file at its path`() throws {
         let log = try Log()
         try log.write(line: 0)
         var tail = try LogTail(log.options())
@@ -282,8 +271,7 @@ struct LogTailTests {
         #expect(try tail.read() == ["2", "3"])
     }
 
-    @Test("reads another file from its beginning that was put in the place of the first")
-    func replaced() throws {
+    @Test func `a file that replaces the first is read from its beginning`() throws {
         let log = try Log()
         try log.write(line: 0)
         var tail = try LogTail(log.options())
@@ -292,8 +280,7 @@ struct LogTailTests {
         #expect(try tail.read() == ["0", "1", "2"])
     }
 
-    @Test("begins again with a file that was emptied")
-    func emptied() throws {
+    @Test func `a truncated file is read again from its beginning`() throws {
         let log = try Log()
         for number in 0..<5 { try log.write(line: number) }
         try log.write("torn")
@@ -304,8 +291,7 @@ struct LogTailTests {
         #expect(try tail.read() == ["5"])
     }
 
-    @Test("waits for the end of a line that is torn")
-    func torn() throws {
+    @Test func `a torn line is not emitted before its end is written`() throws {
         let log = try Log()
         try log.write("0\n1")
         var tail = try LogTail(log.options())
@@ -314,14 +300,13 @@ struct LogTailTests {
         #expect(try tail.read() == [])
         try log.write("3\n4")
         #expect(try tail.read() == ["123"])
-        // Nobody will end it any more.
+        // The file was rotated, so this line will not get an end.
         try log.rotate()
         try log.write(line: 5)
         #expect(try tail.read() == ["4", "5"])
     }
 
-    @Test("never shows a torn line that was taken back")
-    func takenBack() throws {
+    @Test func `a torn line that the writer takes back is never emitted`() throws {
         let log = try Log()
         try log.write("0\ntorn")
         var tail = try LogTail(log.options())
@@ -335,7 +320,7 @@ struct LogTailTests {
         #expect(try tail.read() == ["another line"])
     }
 
-    // MARK: What is shown
+    // MARK: Filters and escapes
 
     private static let lines = [
         "2026-11-21T07:00:00.000Z | DEBUG | http | http_request user=1",
@@ -369,22 +354,21 @@ struct LogTailTests {
         ),
     ]
 
-    @Test("shows the lines that pass the filter", arguments: filters.indices)
-    func filtered(index: Int) throws {
+    @Test(arguments: filters.indices)
+    func `the tail emits the lines that pass the filter`(index: Int) throws {
         let (set, expected) = Self.filters[index]
         let log = try Log()
         var options = log.options(lines: 1)
         set(&options.filter)
         try log.write(Self.lines.joined(separator: "\n") + "\n")
         var tail = try LogTail(options)
-        // The last one that passes, however far back it is; and then those that come.
+        // The last matching line, however far back it is, and then new lines.
         #expect(try tail.read() == expected.suffix(1).map { Self.lines[$0] })
         try log.write(Self.lines.joined(separator: "\n") + "\n")
         #expect(try tail.read() == expected.map { Self.lines[$0] })
     }
 
-    @Test("colours lines by their level where it is asked to")
-    func colored() throws {
+    @Test func `lines are colored by their level on request`() throws {
         let log = try Log()
         var options = log.options()
         options.isColored = true
@@ -396,23 +380,21 @@ struct LogTailTests {
                 == zip(before, Self.lines).map { $0 + $1 + ($0.isEmpty ? "" : "\u{1B}[0m") })
     }
 
-    @Test(
-        "never sends a terminal what could be a command to it",
-        arguments: [
-            ("name=ä \u{1F600}", "name=ä \u{1F600}"), ("\u{1B}[2J", #"\x1b[2J"#),
-            ("a\rb", #"a\x0db"#),
-            ("\u{202E}a\u{9B}", #"\u{202e}a\u{009b}"#), ("{\"a\":\"\u{9B}\"}", #"{"a":"\u009b"}"#),
-            ("\u{7F}\0", #"\x7f\x00"#), ("", ""),
-        ])
-    func hostile(line: String, shown: String) throws {
+    @Test(arguments: [
+        ("name=ä \u{1F600}", "name=ä \u{1F600}"), ("\u{1B}[2J", #"\x1b[2J"#),
+        ("a\rb", #"a\x0db"#),
+        ("\u{202E}a\u{9B}", #"\u{202e}a\u{009b}"#), ("{\"a\":\"\u{9B}\"}", #"{"a":"\u009b"}"#),
+        ("\u{7F}\0", #"\x7f\x00"#), ("", ""),
+    ])
+    func `characters that could control a terminal are escaped`(line: String, shown: String) throws
+    {
         let log = try Log()
         try log.write(line + "\n")
         var tail = try LogTail(log.options())
         #expect(try tail.read() == [shown])
     }
 
-    @Test("shows bytes that are no text as escapes")
-    func noText() throws {
+    @Test func `bytes that are not UTF-8 are shown as escapes`() throws {
         let log = try Log()
         try Data([0x61, 0xFF, 0xC3, 0x0A, 0x7B, 0xFF, 0x0A]).write(to: URL(filePath: log.path))
         var tail = try LogTail(log.options())
@@ -421,8 +403,7 @@ struct LogTailTests {
 
     // MARK: Running
 
-    @Test("runs until it is told to stop")
-    func runs() throws {
+    @Test func `the tail runs until the pause function returns false`() throws {
         let log = try Log()
         let output = try log.folder.file("output", "")
         let file = try FileDescriptor.open(output, O_WRONLY)
@@ -439,8 +420,7 @@ struct LogTailTests {
         #expect(try log.folder.content("output") == "0\n1\n2\n3\n")
     }
 
-    @Test("ends at the log's end where it is not to follow")
-    func doesNotFollow() throws {
+    @Test func `the tail ends at the end of the log unless it follows`() throws {
         let log = try Log()
         let output = try log.folder.file("output", "")
         let file = try FileDescriptor.open(output, O_WRONLY)
@@ -453,8 +433,7 @@ struct LogTailTests {
         #expect(try log.folder.content("output").utf8.count == 5_000_000)
     }
 
-    @Test("ends when nobody reads it any more")
-    func nobodyReads() throws {
+    @Test func `the tail ends when the reader of its output has gone`() throws {
         let log = try Log()
         try log.write(line: 0)
         let pipe = try POSIX.Pipe()
@@ -464,8 +443,7 @@ struct LogTailTests {
         close(end)
     }
 
-    @Test("says what it cannot follow")
-    func failures() throws {
+    @Test func `a missing file and a file that cannot be followed are errors`() throws {
         let folder = try TemporaryFolder()
         let missing = folder.path("app.log")
         var options = LogTail.Options(path: missing)

@@ -7,8 +7,8 @@ import Testing
 
 @testable import Logging
 
-/// Which files a log consists of, in which order, and what becomes of them meanwhile.
-@Suite("The files of a log that is verified")
+/// Tests which files belong to a log, in which order, and changes of the files during a
+/// verification.
 struct VerificationFilesTests {
     private let folder: TemporaryFolder
     private let log = VerificationLog.whole()
@@ -44,16 +44,14 @@ struct VerificationFilesTests {
         #expect(process.terminationStatus == 0)
     }
 
-    @Test("the log with all of its full files, by their numbers")
-    func byPath() {
+    @Test func `a log is verified with all of its full files in the order of their numbers`() {
         let report = verifier.verify(log: path)
         #expect(report.outcome == .intact, "\(report.text)")
         #expect(report.files.map(\.name) == ["app.log.000001", "app.log.000002", "app.log"])
         #expect(report.problems == [])
     }
 
-    @Test("other files beside the log are none of its own")
-    func others() throws {
+    @Test func `other files in the folder are not part of the log`() throws {
         for name in [
             "app.log.1", "app.log.00001", "app.log.old", "app.log.000003x", "xapp.log.000003",
             "app.log.0000001", "app.log.20261121",
@@ -63,8 +61,7 @@ struct VerificationFilesTests {
         #expect(verifier.verify(log: path).outcome == .intact)
     }
 
-    @Test("the state file tells how far the log must go")
-    func state() throws {
+    @Test func `the state file determines where the log must end`() throws {
         let lines = log.files[2].lines
         try Data(lines[..<16].joined()).write(to: URL(filePath: path))
         let report = verifier.verify(log: path)
@@ -73,21 +70,20 @@ struct VerificationFilesTests {
                 "app.log: line 16: missing tail: the end of the log is missing: the state file has "
                     + "seal 16 (seals 15 to 16)"
             ])
-        // A state that was changed is none, and that is said.
+        // A state file that was changed is ignored, and a note says so.
         try folder.file(".app.log.state", "gatehouse log state 1 turn=1 head=\n")
         let changed = verifier.verify(log: path)
         #expect(changed.outcome == .endNotProven)
-        #expect(changed.notes[0].hasSuffix("it counts for nothing"))
+        #expect(changed.notes[0].hasSuffix("it is ignored"))
         try writeState(log.head)
-        // Another key's state is none.
+        // A state file of another key is ignored.
         let other = SealKey(secret: Array("another key".utf8).span)
         #expect(LogVerifier(keys: [other]).verify(log: path).outcome == .wrongKey)
         #expect(
             LogVerifier(keys: [other, VerificationLog.key]).verify(log: path).outcome == .tampered)
     }
 
-    @Test("a log that is gone is missing, by the word of its state")
-    func gone() throws {
+    @Test func `a log that was removed is reported as missing if its state file remains`() throws {
         for name in ["app.log", "app.log.000001", "app.log.000002"] {
             try FileManager.default.removeItem(atPath: folder.path(name))
         }
@@ -102,8 +98,7 @@ struct VerificationFilesTests {
         #expect(verifier.verify(log: path).outcome == .unreadable)
     }
 
-    @Test("files that are given come in the order of their numbers")
-    func given() {
+    @Test func `named files are sorted by their numbers`() {
         let report = verifier.verify(files: paths("app.log", "app.log.000002", "app.log.000001"))
         #expect(report.outcome == .intact, "\(report.text)")
         #expect(report.files.map(\.name) == paths("app.log.000001", "app.log.000002", "app.log"))
@@ -111,8 +106,7 @@ struct VerificationFilesTests {
         #expect(twice.files.count == 1)
     }
 
-    @Test("files with other names come in the order of their first seals")
-    func bySeals() throws {
+    @Test func `files with other names are sorted by their first seals`() throws {
         for (old, new) in [
             ("app.log.000001", "b-20261119"), ("app.log.000002", "a-20261120"), ("app.log", "c"),
         ] {
@@ -121,16 +115,16 @@ struct VerificationFilesTests {
         let report = verifier.verify(files: paths("c", "a-20261120", "b-20261119"))
         #expect(report.outcome == .intact, "\(report.text)")
         #expect(report.files.map(\.name) == paths("b-20261119", "a-20261120", "c"))
-        // In between, one that has no seal.
+        // With one more file that has no seal.
         try folder.file("none", "a line\n")
         let more = verifier.verify(files: paths("none", "c", "a-20261120", "b-20261119"))
         #expect(more.files.map(\.name) == paths("b-20261119", "a-20261120", "c", "none"))
         #expect(more.faults.map(\.kind) == [.inserted])
     }
 
-    // MARK: Moved away
+    // MARK: Files moved by other programs
 
-    /// A log that logrotate(8) has moved away: the oldest file has the highest number.
+    /// A log whose files logrotate(8) has moved: the oldest file has the highest number.
     private func writeMoved(_ names: [String], in folder: TemporaryFolder) throws {
         var log = VerificationLog()
         log.start()
@@ -150,15 +144,13 @@ struct VerificationFilesTests {
         try state.write(LogState(head: log.head, generation: 0, size: 0))
     }
 
-    @Test(
-        "files that somebody else has moved away beside the log are its own, too",
-        arguments: [
-            ["app.log.3", "app.log.2", "app.log.1"],
-            ["app.log-20261119", "app.log-20261120", "app.log-20261121"],
-            ["app.log.20261119", "app.log.20261120", "app.log.20261121"],
-            ["app.log.old", "app.log-b", "app.log.c"],
-        ])
-    func moved(names: [String]) throws {
+    @Test(arguments: [
+        ["app.log.3", "app.log.2", "app.log.1"],
+        ["app.log-20261119", "app.log-20261120", "app.log-20261121"],
+        ["app.log.20261119", "app.log.20261120", "app.log.20261121"],
+        ["app.log.old", "app.log-b", "app.log.c"],
+    ])
+    func `files that another program moved away are part of the log`(names: [String]) throws {
         let folder = try TemporaryFolder()
         try writeMoved(names, in: folder)
         try run("/usr/bin/gzip", folder.path(names[0]))
@@ -166,7 +158,7 @@ struct VerificationFilesTests {
         let report = verifier.verify(log: path)
         #expect(report.outcome == .intact, "\(report.text)")
         #expect(report.files.map(\.name) == [first, names[1], names[2], "app.log"])
-        // Copies and what is none of the log are left alone.
+        // Copies and files that are not the log's are ignored.
         for name in [names[1], "app.log"] {
             try FileManager.default.copyItem(
                 atPath: folder.path(name), toPath: folder.path("app.log.copy.\(name)"))
@@ -176,11 +168,10 @@ struct VerificationFilesTests {
         let more = verifier.verify(log: path)
         #expect(more.outcome == .intact, "\(more.text)")
         #expect(more.files.count == 4)
-        #expect(more.notes.contains { $0.hasPrefix("left alone, with no seals") })
+        #expect(more.notes.contains { $0.hasPrefix("ignored: ") })
     }
 
-    @Test("those of them that are under a key that is gone are its own as well")
-    func movedUnderAnotherKey() throws {
+    @Test func `moved files under an unknown key are part of the log`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("app.log")
         var log = VerificationLog()
@@ -201,15 +192,14 @@ struct VerificationFilesTests {
         #expect(
             LogVerifier(keys: [log.key], earlier: [VerificationLog.key]).verify(log: path).faults
                 == [])
-        // But none is taken for what comes behind the log.
+        // But no file under an unknown key can follow the known ones.
         try FileManager.default.removeItem(atPath: folder.path("app.log.1"))
         try FileManager.default.removeItem(atPath: path)
         let rest = LogVerifier(keys: [log.key]).verify(log: path)
         #expect(rest.files.map(\.name) == [])
     }
 
-    @Test("what was changed in them is found where it is")
-    func movedAndChanged() throws {
+    @Test func `a change in a moved file is found at its place`() throws {
         let folder = try TemporaryFolder()
         let names = ["app.log.3", "app.log.2", "app.log.1"]
         let path = folder.path("app.log")
@@ -228,9 +218,9 @@ struct VerificationFilesTests {
         #expect(try faults("app.log.3") { $0.removeAll() } == ["app.log.2 missing file"])
     }
 
-    // MARK: Moved aside
+    // MARK: Files that a server moved aside
 
-    @Test func `a file that was moved aside is named, and is no part of the log`() throws {
+    @Test func `a file that a server moved aside is reported and not part of the log`() throws {
         try folder.file("app.log.foreign.2", "theirs\n")
         let report = verifier.verify(log: path)
         #expect(report.outcome == .tampered)
@@ -241,7 +231,7 @@ struct VerificationFilesTests {
         #expect(verifier.verify(log: path).outcome == .intact)
     }
 
-    @Test func `an anchor of one log is no fault of another`() throws {
+    @Test func `an anchor of one log is not a fault of another`() throws {
         var audit = VerificationLog()
         audit.start()
         audit.write(2, "x")
@@ -261,19 +251,18 @@ struct VerificationFilesTests {
         #expect(
             LogVerifier(keys: [VerificationLog.key], anchors: [wrong]).verify(logs: logs).exitCode
                 == 1)
-        // The worse of the two decides.
+        // The worse of the two outcomes decides.
         try folder.file("audit.log.foreign.1", "theirs\n")
         let reports = verifier.verify(logs: logs)
         #expect(reports.exitCode == 1)
         #expect(reports.all.map(\.report.outcome) == [.intact, .tampered])
     }
 
-    @Test("a state of a key before is no word about a log that begins at 1")
-    func foreignState() throws {
+    @Test func `a state file of an earlier key is ignored if the log begins at seal 1`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("app.log")
         try writeMoved([], in: folder)
-        // The state is at 16 then, of the old key, and the log was moved elsewhere.
+        // The state file is at seal 16 under the old key, and the log was moved elsewhere.
         var state = try LogStateFile(LogState.path(of: path), VerificationLog.key)
         try state.write(LogState(head: log.head, generation: 0, size: 0))
         var next = VerificationLog()
@@ -286,18 +275,17 @@ struct VerificationFilesTests {
         #expect(report.faults == [])
         #expect(report.outcome == .endNotProven)
         #expect(report.notes.contains { $0.contains("a new chain begins with key \(next.key.id)") })
-        // With a file before it, there was something to go on from.
+        // With an earlier file present, the server would have continued from it.
         try Data(log.files[0].bytes).write(to: URL(filePath: folder.path("app.log.000001")))
         #expect(verifier.verify(log: path).outcome == .tampered)
     }
 
-    @Test("a part of a log may be verified by itself")
-    func part() {
+    @Test func `a part of a log can be verified alone`() {
         let middle = verifier.verify(files: paths("app.log.000002"))
         #expect(middle.outcome == .intact)
         #expect(
-            middle.notes.contains("begins at seal 7: what was before is in none of these files"))
-        // Those before it are there, and were left out.
+            middle.notes.contains("begins at seal 7: the earlier part is in none of these files"))
+        // The earlier files exist, and the operator left them out.
         #expect(verifier.verify(files: paths("app.log")).outcome == .intact)
         let ends = verifier.verify(files: paths("app.log.000001", "app.log"))
         #expect(
@@ -307,8 +295,7 @@ struct VerificationFilesTests {
             ])
     }
 
-    @Test("the log without what was before it is no part that somebody chose")
-    func cutOff() throws {
+    @Test func `a log without its earlier files is not accepted as a part`() throws {
         for name in ["app.log.000001", "app.log.000002"] {
             try FileManager.default.removeItem(atPath: folder.path(name))
         }
@@ -316,8 +303,7 @@ struct VerificationFilesTests {
         #expect(verifier.verify(log: path).faults.map(\.kind) == [.missingFile])
     }
 
-    @Test("full files may be packed")
-    func packed() throws {
+    @Test func `full files may be packed with gzip`() throws {
         try run("/usr/bin/gzip", folder.path("app.log.000001"))
         try run("/usr/bin/gzip", "-k", folder.path("app.log.000002"))
         let report = verifier.verify(log: path)
@@ -332,19 +318,17 @@ struct VerificationFilesTests {
         #expect(other.outcome == .intact, "\(other.text)")
     }
 
-    @Test("a packed file that was cut off is no whole one")
-    func cutPacked() throws {
+    @Test func `a truncated gzip file is reported as incomplete`() throws {
         let packed = folder.path("app.log.000001.gz")
         try run("/usr/bin/gzip", folder.path("app.log.000001"))
         let bytes = try Data(contentsOf: URL(filePath: packed))
         try bytes.dropLast(20).write(to: URL(filePath: packed))
         let report = verifier.verify(log: path)
-        #expect(report.problems == ["app.log.000001.gz: no whole gzip file"])
+        #expect(report.problems == ["app.log.000001.gz: not a complete gzip file"])
         #expect(report.outcome.exitCode != 0)
     }
 
-    @Test("a pipe is read as it comes")
-    func pipe() throws {
+    @Test func `a pipe can be verified`() throws {
         let pipe = folder.path("pipe")
         #expect(mkfifo(pipe, 0o600) == 0)
         let bytes = Data(log.files.flatMap(\.bytes))
@@ -359,8 +343,7 @@ struct VerificationFilesTests {
         #expect(report.sealCount == 16)
     }
 
-    @Test("what is not there or cannot be read is said")
-    func unreadable() {
+    @Test func `missing and unreadable files are reported`() {
         let missing = folder.path("missing")
         #expect(
             verifier.verify(files: [missing]).problems == ["\(missing): No such file or directory"])
@@ -370,8 +353,7 @@ struct VerificationFilesTests {
         #expect(verifier.verify(files: [path, missing]).outcome == .unreadable)
     }
 
-    @Test("a line of any length is hashed through")
-    func longLine() throws {
+    @Test func `a line of any length is covered by its seal`() throws {
         var log = VerificationLog()
         log.start()
         log.put([UInt8](repeating: 0x78, count: 1_000_000) + [0x0A])
@@ -382,9 +364,8 @@ struct VerificationFilesTests {
         #expect(report.lineCount == 4)
     }
 
-    /// The server as a thread: it writes, seals, rotates and removes, and the verifier looks on.
-    @Test("a server that rotates and removes meanwhile is never accused")
-    func meanwhile() throws {
+    /// A thread acts as the server: it writes, seals, rotates and removes while the verifier runs.
+    @Test func `rotation and retention during a verification cause no faults`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path("app.log")
         let isDone = Monitor(false)
@@ -411,11 +392,11 @@ struct VerificationFilesTests {
         var state = try LogStateFile(LogState.path(of: path), VerificationLog.key)
         var file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         var written = 0
-        // Appends what the log has more than the file.
+        // Appends the lines that the file does not have yet.
         func write() throws {
             let bytes = Array(log.files[log.files.count - 1].lines[written...].joined())
             written = log.files[log.files.count - 1].lines.count
-            // In two writes, so that a reader sees halves of lines.
+            // In two writes, so that a reader sees parts of lines.
             _ = try file.write(bytes.span.extracting(..<(bytes.count / 2)))
             _ = try file.write(bytes.span.extracting((bytes.count / 2)...))
         }
@@ -438,7 +419,7 @@ struct VerificationFilesTests {
             log.write(LogRotated(file: full, reason: "size"))
             try write()
             guard log.files.count > 4 else { continue }
-            // The word is under a seal before the deed is done.
+            // The report of the removal is sealed before the file is removed.
             let oldest = log.files[0].name
             log.remove(1)
             try write()

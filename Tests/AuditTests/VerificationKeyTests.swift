@@ -4,7 +4,8 @@ import Testing
 @testable import Audit
 @testable import Logging
 
-/// A log whose key was changed between two files: 12 seals of the old one, then those of the new.
+/// A log whose key was changed in its third file: 16 seals of the old key, then those of the new
+/// one.
 private let log: VerificationLog = {
     var log = VerificationLog.whole()
     log.key = newKey
@@ -20,10 +21,9 @@ private let log: VerificationLog = {
 }()
 private let oldKey = VerificationLog.key
 private let newKey = SealKey(secret: Array("the key that came after it, yes.".utf8).span)
-/// The number of the last seal of the old key, and of the line that it stands in.
+/// The number of the last seal of the old key, and the number of its line.
 private let (oldEnd, oldLines) = (UInt64(16), 22)
 
-@Suite("A log whose key was changed")
 struct VerificationKeyTests {
     private typealias Files = [VerificationLog.File]
 
@@ -36,16 +36,14 @@ struct VerificationKeyTests {
             files.map { ($0.name, $0.bytes) }, state: state, isComplete: isComplete)
     }
 
-    @Test("is intact with both keys, and says where the change was")
-    func intact() {
+    @Test func `a log with two known keys is intact, and a note shows where the key changed`() {
         let report = verify()
         #expect(report.faults == [])
         #expect(report.outcome == .intact)
-        #expect(report.notes.contains { $0.contains("line 24: from here on, since 2026-11-21T") })
+        #expect(report.notes.contains { $0.contains("line 24: since 2026-11-21T") })
     }
 
-    @Test("cannot be judged where the old key is not known, and that is said of those lines alone")
-    func unknown() {
+    @Test func `without the old key, only the lines under it cannot be verified`() {
         let report = verify(earlier: [])
         #expect(report.faults.map(\.kind) == [.wrongKey])
         #expect(report.faults.first?.first == .init(file: "app.log.000001", line: 1))
@@ -53,16 +51,15 @@ struct VerificationKeyTests {
         #expect(report.faults.first?.seals == 1...oldEnd)
         #expect(report.outcome == .unknownKey)
         #expect(report.outcome.exitCode == 2)
-        #expect(report.text.hasSuffix("in the rest there is no fault\n"))
-        // Whatever retention removed of those lines.
+        #expect(report.text.hasSuffix("name the file of that key with --key-file\n"))
+        // The same if retention has removed some of these lines.
         let rest = verify(Array(log.files[1...]), earlier: [])
         #expect(rest.outcome == .unknownKey)
         #expect(
             rest.notes.contains { $0.contains("begins at seal 7, of a key that was not given") })
     }
 
-    @Test("has the anchors of a key that is not known, or other ones")
-    func foreignAnchors() throws {
+    @Test func `anchors are compared under an unknown key, and wrong ones are found`() throws {
         let seals = log.files.flatMap(\.lines).compactMap {
             SealLine(Array($0.dropLast()).span)?.head
         }
@@ -74,10 +71,9 @@ struct VerificationKeyTests {
         #expect(report.faults.filter { $0.kind == .anchorMismatch }.map(\.seals) == [7...7])
     }
 
-    @Test("cannot be judged where the new key is not known, as to an auditor who has the old one")
-    func outdated() {
+    @Test func `without the new key, the lines under it cannot be verified`() {
         #expect(verify(keys: [oldKey], earlier: [], state: nil).outcome == .unknownKey)
-        // But its state is in the way of whoever has no key at all.
+        // But the state file exposes an attacker who has no key.
         let head = VerificationLog.whole().head
         var files = VerificationLog.whole().files
         files[2].lines.removeLast(5)
@@ -89,22 +85,23 @@ struct VerificationKeyTests {
     }
 
     @Test(
-        "is tampered with, with and without the old key, wherever a line was edited",
         arguments: [
             (file: 0, line: 3), (1, 7), (2, 20), (2, 21), (2, 22), (2, 23), (2, 24), (2, 27),
             (3, 1),
             (3, 4),
         ], [true, false])
-    func edits(place: (file: Int, line: Int), oldKeyIsKnown: Bool) {
+    func `an edited line is found anywhere in the log, with and without the old key`(
+        place: (file: Int, line: Int), oldKeyIsKnown: Bool
+    ) {
         var files = log.files
-        // In the time: a seal stays one.
+        // Change the time, so that a seal remains a seal.
         files[place.file].lines[place.line - 1][21] ^= 1
         let report = verify(files, earlier: oldKeyIsKnown ? [oldKey] : [])
         let isOldSeal =
             SealLine(Array(files[place.file].lines[place.line - 1].dropLast()).span).map {
                 $0.keyID == oldKey.id
             } ?? false
-        // Of a seal's own line nobody can tell without its key.
+        // A change in a seal's own line cannot be found without its key.
         if isOldSeal, !oldKeyIsKnown {
             #expect(report.outcome == .unknownKey)
         } else {
@@ -113,8 +110,7 @@ struct VerificationKeyTests {
         }
     }
 
-    @Test("is tampered with, with and without the old key, wherever lines are missing or moved")
-    func otherChanges() {
+    @Test func `missing and moved lines are found anywhere, with and without the old key`() {
         let changes: [(String, (inout [VerificationLog.File]) -> Void)] = [
             ("a line", { $0[1].lines.remove(at: 7) }),
             ("a segment", { $0[1].lines.removeSubrange(6..<11) }),
@@ -140,26 +136,24 @@ struct VerificationKeyTests {
         }
     }
 
-    @Test("is tampered with where its end is under a key of nobody's, and the state is there")
-    func forgedEnd() {
-        let whole = VerificationLog.whole()
-        let end = whole.files[2].lines[..<16].joined().count
-        var forged = VerificationLog(continuing: whole.files, cutAt: end)
+    @Test func `an end forged under an unknown key is tampering if there is a state file`() {
+        let original = VerificationLog.whole()
+        let end = original.files[2].lines[..<16].joined().count
+        var forged = VerificationLog(continuing: original.files, cutAt: end)
         forged.key = newKey
         for _ in 0..<4 {
             forged.write(2, "forged")
             forged.seal()
         }
         #expect(
-            verify(forged.files, keys: [oldKey], earlier: [], state: whole.head).outcome
+            verify(forged.files, keys: [oldKey], earlier: [], state: original.head).outcome
                 == .tampered)
-        // Without it the end could be missing as well; this is said, and is not good either.
+        // Without it the end could be missing as well; the outcome says that it is not verified.
         #expect(
             verify(forged.files, keys: [oldKey], earlier: [], state: nil).outcome == .unknownKey)
     }
 
-    @Test("is tampered with if the old key comes back behind the new one")
-    func back() {
+    @Test func `seals of the old key after seals of the new one are tampering`() {
         var forged = log
         forged.key = oldKey
         forged.start()
@@ -171,11 +165,12 @@ struct VerificationKeyTests {
             #expect(report.outcome == .tampered)
             #expect(report.faults.first?.kind == .inserted)
             #expect(
-                report.faults.first?.sentence.contains("\(oldKey.id), which was out of use") == true
+                report.faults.first?.sentence.contains("\(oldKey.id), which was no longer in use")
+                    == true
             )
             #expect(report.faults.count == 1)
         }
-        // As it is if the new one goes on from there.
+        // The same if the new key continues after that.
         forged.key = newKey
         forged.start()
         #expect(verify(forged.files, state: forged.head).outcome == .tampered)
@@ -185,34 +180,32 @@ struct VerificationKeyTests {
                 == .intact)
     }
 
-    @Test("proves nothing if all of it is of the old key, whatever state stands beside it")
-    func allOfTheOldKey() {
-        // Whoever has the old key takes away what the new one has sealed, and writes something else.
+    @Test func `a log under the old key alone proves nothing, whatever the state file says`() {
+        // A holder of the old key removes what the new key has sealed, and writes something else.
         var forged = VerificationLog.whole()
         forged.start()
         forged.write(3, "forged")
         forged.seal(.stop)
         for isComplete in [true, false] {
             let files = forged.files.map { ($0.name, $0.bytes) }
-            // The state is the forger's own, too.
+            // The state file is forged, too.
             let report = LogVerifier(keys: [newKey], earlier: [oldKey]).verify(
                 files, state: nil, isComplete: isComplete)
             #expect(report.outcome == .endNotProven)
-            #expect(report.notes.contains { $0.contains("no seal is of the key in use") })
+            #expect(report.notes.contains { $0.contains("which is not a current key") })
         }
-        // With the state that the new key wrote it is found out.
+        // With the state file that the new key wrote, it is found.
         #expect(verify(forged.files).outcome == .tampered)
-        // And with an anchor from after the change.
+        // The same with an anchor from after the change.
         #expect(verify(forged.files, state: nil, anchors: [log.head]).outcome == .tampered)
     }
 
-    @Test("is intact where a process died in the last byte of a seal of a key that is gone")
-    func tornSeal() {
+    @Test func `a process killed in the last byte of a seal of an old key leaves an intact log`() {
         for change in [false, true] {
             var torn = VerificationLog.whole()
             let end = torn.files[2].bytes.count - 1
             torn = VerificationLog(continuing: torn.files, cutAt: end)
-            // It goes on from the seal before the one that was torn.
+            // The chain continues from the seal before the torn one.
             if change { torn.key = newKey }
             torn.start()
             torn.write(2, "more")

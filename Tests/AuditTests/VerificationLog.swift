@@ -4,12 +4,12 @@ import Time
 
 @testable import Logging
 
-/// A log as its writer makes it, in memory.
+/// A log in memory, written as the log writer does.
 struct VerificationLog {
     struct File: Equatable {
         var name: String
         var lines: [[UInt8]]
-        /// The bytes of the lines, which bear their ends.
+        /// The bytes of all lines with their line ends.
         var bytes: [UInt8] { Array(lines.joined()) }
     }
 
@@ -18,13 +18,13 @@ struct VerificationLog {
     private(set) var files: [File] = [File(name: "app.log", lines: [])]
     private(set) var chain = SealChain()
     var key = Self.key
-    /// Each line is in the next of these.
+    /// The lines use these formats in turn.
     private let formats: [LogFormat]
     private var lineCount = 0
     private var now = Timestamp(milliseconds: 1_795_244_400_123)
     private var generation = 0
 
-    /// All lines in one format, or in all of them by turns.
+    /// All lines in one format, or in all formats in turn.
     static let spellings: [[LogFormat]] = LogFormat.allCases.map { [$0] } + [LogFormat.allCases]
 
     init(_ formats: [LogFormat] = [.text], after head: SealHead = .none) {
@@ -32,7 +32,8 @@ struct VerificationLog {
         chain = SealChain(after: head)
     }
 
-    /// As a start finds a log whose last file ends at this byte: it goes on from the last right seal.
+    /// As a server start finds a log whose last file ends at this byte: it continues from the last
+    /// valid seal.
     init(continuing files: [File], cutAt end: Int, _ formats: [LogFormat] = [.text]) {
         self.formats = formats
         self.files = files
@@ -42,7 +43,7 @@ struct VerificationLog {
         self.files[files.count - 1].lines = bytes.split(
             separator: 0x0A, omittingEmptySubsequences: false
         ).map { Array($0) + [0x0A] }
-        // Nothing, or a line without its end.
+        // The rest is empty, or a line without its line end.
         let rest = self.files[files.count - 1].lines.removeLast().dropLast()
         if !rest.isEmpty { self.files[files.count - 1].lines.append(Array(rest)) }
         let seals = self.files.flatMap(\.lines).compactMap { line in
@@ -55,7 +56,7 @@ struct VerificationLog {
         for line in found.reversed() { chain.update(line.span) }
     }
 
-    /// Three files of four sealed batches each: a start, two rotations, a stop.
+    /// Three files of four sealed batches each: a start, two rotations, a shutdown.
     static func whole(_ formats: [LogFormat] = [.text]) -> VerificationLog {
         var log = VerificationLog(formats)
         log.start()
@@ -111,7 +112,7 @@ struct VerificationLog {
         write(LogRotated(file: full, reason: "size"))
     }
 
-    /// The file gets its number, and the log goes on in another.
+    /// Gives the file its number, and continues in a new file.
     @discardableResult
     mutating func moveAway() -> String {
         generation += 1
@@ -121,7 +122,7 @@ struct VerificationLog {
         return full
     }
 
-    /// Somebody else has moved the file away.
+    /// As after another program moved the file away.
     mutating func reopen() {
         seal(.rotate)
         files[files.count - 1].name = "moved.\(files.count)"
@@ -129,7 +130,7 @@ struct VerificationLog {
         write(LogReopened(reason: "signal", level: .info))
     }
 
-    /// What a process that was killed has left, the next finds.
+    /// As a start after a kill: repairs what the process left.
     mutating func start() {
         let isTorn = files[files.count - 1].lines.last.map { $0.last != 0x0A } ?? false
         if isTorn { put([0x0A]) }

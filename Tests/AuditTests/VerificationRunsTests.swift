@@ -4,8 +4,7 @@ import Time
 
 @testable import Logging
 
-/// Whatever a server goes through, its log is never accused.
-@Suite("Verifying what a server has gone through")
+/// A log is never reported as tampered with because of what its server went through.
 struct VerificationRunsTests {
     private static let spellings = VerificationLog.spellings
 
@@ -17,8 +16,7 @@ struct VerificationRunsTests {
             log.files.map { ($0.name, $0.bytes) }, state: state ?? log.head, isComplete: isComplete)
     }
 
-    @Test("a log while it is written is intact, but not sealed to its end")
-    func running() {
+    @Test func `a log that is being written is intact, but not sealed to its end`() {
         var log = VerificationLog.whole()
         log.start()
         log.write(3, "more")
@@ -28,12 +26,11 @@ struct VerificationRunsTests {
         #expect(report.faults == [])
         #expect(
             report.notes.contains {
-                $0.hasPrefix("3 lines behind the last seal are not sealed: app.log: line ")
+                $0.hasPrefix("3 lines after the last seal are not sealed: app.log: line ")
             })
     }
 
-    @Test("a server that was killed leaves a torn line, and nobody is accused")
-    func killed() {
+    @Test func `a server that was killed leaves a torn line, which is not tampering`() {
         var log = VerificationLog.whole()
         log.start()
         log.write(2, "more")
@@ -42,12 +39,11 @@ struct VerificationRunsTests {
         #expect(report.outcome == .unsealed)
         #expect(
             report.faults.map(\.text) == [
-                "app.log: line 27: torn line: the log's last line has no end"
+                "app.log: line 27: torn line: the last line of the log has no line end"
             ])
     }
 
-    @Test("the next start seals what it finds, and declares the torn line")
-    func restarted() {
+    @Test func `the next start seals the unsealed lines and reports the torn line`() {
         var log = VerificationLog.whole()
         log.start()
         log.write(2, "more")
@@ -62,11 +58,11 @@ struct VerificationRunsTests {
         #expect(report.faults[0].sentence.hasPrefix("3 lines that a server found unsealed"))
         #expect(report.faults[0].last.line - report.faults[0].first.line == 2)
         #expect(report.notes.contains("3 starts of a server"))
-        #expect(report.notes.contains("1 torn line declared"))
+        #expect(report.notes.contains("1 torn line reported"))
     }
 
-    @Test("lines between a stop and the next start are nobody's", arguments: [false, true])
-    func betweenRuns(isNextSealed: Bool) {
+    @Test(arguments: [false, true])
+    func `lines between a shutdown and the next start are tampering`(isNextSealed: Bool) {
         var log = VerificationLog.whole()
         log.write(2, "strange")
         if isNextSealed {
@@ -77,13 +73,12 @@ struct VerificationRunsTests {
         #expect(report.outcome == .tampered)
         #expect(
             report.faults.map(\.text) == [
-                "app.log: lines 23-24: inserted: 2 lines between a server's stop and the next start: "
-                    + "no server wrote that"
+                "app.log: lines 23-24: inserted: 2 lines between a server's shutdown and the next "
+                    + "start; no server wrote them"
             ])
     }
 
-    @Test("so they are where the next start has put them into another file")
-    func betweenFiles() {
+    @Test func `lines after a shutdown are tampering even if the next start begins a new file`() {
         var log = VerificationLog.whole()
         log.write(2, "strange")
         log.seal(.start)
@@ -96,8 +91,7 @@ struct VerificationRunsTests {
                 == ["app.log.000003 23 24"])
     }
 
-    @Test("a start may begin a file, and may be torn")
-    func starts() {
+    @Test func `the first line of a run may begin a file and may be torn`() {
         var log = VerificationLog.whole()
         log.moveAway()
         log.write(LogRotated(file: "app.log.000003", reason: "day"))
@@ -106,7 +100,7 @@ struct VerificationRunsTests {
         next.seal(.stop)
         #expect(verify(next).outcome == .intact)
         #expect(verify(next).notes == ["2 starts of a server"])
-        // Three servers die in turn while they write their first line.
+        // Three servers are killed in turn while they write their first line.
         log = VerificationLog.whole()
         for text in ["2026-11-21T0", "2026-11-21T07:00:00.123Z | INFO | log | log_ope"] {
             log.put(Array(text.utf8))
@@ -122,9 +116,9 @@ struct VerificationRunsTests {
         #expect(verify(log).outcome == .tampered)
     }
 
-    /// At every byte of what a start writes behind a stop.
-    @Test("a server killed at any byte of its start is never accused", arguments: spellings)
-    func killedAtStart(formats: [LogFormat]) {
+    /// Kills the server at every byte of what a start writes after a shutdown.
+    @Test(arguments: spellings)
+    func `a kill at any byte of a server start is not tampering`(formats: [LogFormat]) {
         let log = VerificationLog.whole(formats)
         var started = log
         started.start()
@@ -139,14 +133,14 @@ struct VerificationRunsTests {
         }
     }
 
-    /// At every byte of a line, of a seal, and of what a start writes.
-    @Test("a server killed at any byte and started again is never accused", arguments: 0..<4)
-    func killedAnywhere(part: Int) {
+    /// Kills the server at every byte of a line, of a seal, and of what a start writes.
+    @Test(arguments: 0..<4)
+    func `a kill at any byte followed by a start is not tampering`(part: Int) {
         let log = VerificationLog.whole()
         let file = log.files[2].bytes
         let start = log.files[2].lines[..<16].joined().count
         for end in start..<file.count where end % 4 == part {
-            // What is there, as the next start reads it: up to the last right seal, and on.
+            // The next start reads the file up to the last valid seal, and continues.
             var next = VerificationLog(continuing: log.files, cutAt: end)
             next.start()
             next.write(2, "after")
@@ -157,8 +151,7 @@ struct VerificationRunsTests {
         }
     }
 
-    @Test("a server killed while it rotated is not accused, wherever it was")
-    func killedInRotation() {
+    @Test func `a kill at any step of a rotation is not tampering`() {
         var log = VerificationLog.whole()
         log.seal(.rotate)
         #expect(verify(log).outcome == .intact)
@@ -173,8 +166,7 @@ struct VerificationRunsTests {
         #expect(verify(log).outcome == .intact)
     }
 
-    @Test("a log that was moved away and reopened is whole, with all of its files")
-    func reopened() {
+    @Test func `a log that was moved away and reopened is intact with all of its files`() {
         var log = VerificationLog()
         log.start()
         log.write(3, "a")
@@ -191,8 +183,7 @@ struct VerificationRunsTests {
         #expect(without.faults.map(\.kind) == [.missingFile])
     }
 
-    @Test("what retention removed is not missing, by the log's own word")
-    func retention() {
+    @Test func `files that retention removed and reported are not missing`() {
         var log = VerificationLog.whole()
         log.start()
         log.write(3, "a")
@@ -202,15 +193,14 @@ struct VerificationRunsTests {
         let report = verify(log)
         #expect(report.outcome == .intact)
         #expect(report.faults == [])
-        #expect(report.notes.contains("begins at seal 7: retention removed what was before"))
+        #expect(report.notes.contains("begins at seal 7: retention removed the earlier part"))
         log.start()
         log.remove(1)
         log.seal(.stop)
         #expect(verify(log).outcome == .intact)
     }
 
-    @Test("retention's word does not cover what was removed beyond it")
-    func beyondRetention() {
+    @Test func `files beyond those that retention reported are missing`() {
         var log = VerificationLog.whole()
         log.start()
         log.remove(1)
@@ -222,12 +212,11 @@ struct VerificationRunsTests {
         #expect(report.faults.map(\.kind) == [.missingFile])
     }
 
-    @Test("retention's word that was found unsealed at a start is anybody's")
-    func foundRetention() {
+    @Test func `a report of retention that was found unsealed at a start is not trusted`() {
         var log = VerificationLog.whole()
         log.start()
         log.write(LogRetained(count: 1, file: "app.log.000001", sequence: 6, reason: "count"))
-        // Not sealed yet: it counts for nothing.
+        // Not sealed yet, so it is ignored.
         let files = { (log: VerificationLog) in
             log.files.dropFirst().map { ($0.name, $0.bytes) }
         }
@@ -237,8 +226,8 @@ struct VerificationRunsTests {
         log.seal(.stop)
         let report = verifier.verify(files(log), state: log.head, isComplete: true)
         #expect(report.outcome == .tampered)
-        #expect(report.faults[0].sentence.contains("anybody"))
-        // Nor is it believed where a start needs a new file before it has said a word.
+        #expect(report.faults[0].sentence.contains("may be forged"))
+        // It is not trusted either if a start has to rotate before it writes its own line.
         log.write(LogRetained(count: 1, file: "app.log.000001", sequence: 6, reason: "count"))
         log.seal(.start)
         log.moveAway()
@@ -248,10 +237,9 @@ struct VerificationRunsTests {
         #expect(verifier.verify(files(log), state: log.head, isComplete: true).outcome == .tampered)
     }
 
-    @Test("a tail that was cut before a start stays missing")
-    func cutBeforeStart() {
+    @Test func `a tail that was cut off before a start remains missing`() {
         let log = VerificationLog.whole()
-        // The writer goes on from its state file, which is ahead of the log.
+        // The writer continues from its state file, which is newer than the log.
         var next = VerificationLog(after: log.head)
         next.start()
         next.seal(.stop)
@@ -265,16 +253,15 @@ struct VerificationRunsTests {
             files.map { ($0.name, $0.bytes) }, state: next.head, isComplete: true)
         #expect(
             report.faults.map(\.text) == [
-                "app.log: lines 11-12: deleted: 3 seals and all of their lines are gone "
+                "app.log: lines 11-12: deleted: 3 seals and all of their lines are missing "
                     + "(seals 14 to 16)"
             ])
     }
 
-    @Test("a made-up seal that a start found is named, and nothing behind it")
-    func madeUpBeforeStart() {
+    @Test func `a forged seal that a start found is reported, and nothing after it`() {
         var log = VerificationLog.whole()
         log.write(2, "more")
-        // A start begins anew behind each line with the form of a seal.
+        // A start restarts its hash after each line with the form of a seal.
         var fake = log.files[0].lines[1]
         fake.changeDigit(of: "mac")
         var next = VerificationLog(after: log.head)
@@ -289,8 +276,7 @@ struct VerificationRunsTests {
         #expect(report.faults[0].last.line == 25)
     }
 
-    @Test("silence is told, where seals should have come")
-    func silence() {
+    @Test func `a time without seals is noted as silence`() {
         var log = VerificationLog()
         log.start()
         log.pass(seconds: 60)
@@ -313,31 +299,33 @@ struct VerificationRunsTests {
         #expect(!verify(stopped).notes.contains { $0.hasPrefix("silence") })
     }
 
-    @Test("without a state or an anchor nobody knows how far the log went")
-    func withoutState() {
+    @Test func `without a state file or an anchor the end of a log is not proven`() {
         let log = VerificationLog.whole()
         let report = LogVerifier(keys: [VerificationLog.key]).verify(
             log.files.map { ($0.name, $0.bytes) })
         #expect(report.outcome == .intact)
-        #expect(report.notes.contains { $0.hasPrefix("whether lines are missing behind seal 16") })
-        let whole = { (anchors: [SealHead]) in
+        #expect(
+            report.notes.contains {
+                $0.hasPrefix(
+                    "no state file and no anchor shows whether lines are missing after seal 16")
+            })
+        let complete = { (anchors: [SealHead]) in
             LogVerifier(keys: [VerificationLog.key], anchors: anchors).verify(
                 log.files.map { ($0.name, $0.bytes) }, isComplete: true)
         }
-        #expect(whole([]).outcome == .endNotProven)
-        #expect(whole([]).outcome.exitCode == 3)
-        #expect(whole([]).verdict.hasPrefix("intact, end not proven: without a state file"))
-        #expect(whole([log.head]).outcome == .intact)
+        #expect(complete([]).outcome == .endNotProven)
+        #expect(complete([]).outcome.exitCode == 3)
+        #expect(complete([]).verdict.hasPrefix("intact, but the end is not proven: "))
+        #expect(complete([log.head]).outcome == .intact)
         let earlier = SealLine(Array(log.files[0].lines[22].dropLast()).span)!.head
-        #expect(whole([earlier]).outcome == .endNotProven)
+        #expect(complete([earlier]).outcome == .endNotProven)
     }
 
     // MARK: Keys
 
     private let other = SealKey(secret: Array("another key than the log's own.".utf8).span)
 
-    @Test("a wrong key is no word about the log")
-    func wrongKey() {
+    @Test func `with a wrong key alone nothing is reported as tampering`() {
         let report = verify(.whole(), keys: [other])
         #expect(report.outcome == .wrongKey)
         #expect(report.outcome.exitCode == 2)
@@ -346,8 +334,7 @@ struct VerificationRunsTests {
         #expect(verify(log, keys: [other]).outcome == .wrongKey)
     }
 
-    @Test("a log that was never sealed is not intact")
-    func neverSealed() {
+    @Test func `a log without any seal is not intact`() {
         var log = VerificationLog()
         log.write(5, "a")
         let report = LogVerifier(keys: [VerificationLog.key]).verify(
@@ -357,8 +344,7 @@ struct VerificationRunsTests {
         #expect(LogVerifier(keys: [other]).verify([]).outcome == .neverSealed)
     }
 
-    @Test("a chain may go on under another key")
-    func newKey() {
+    @Test func `a chain may continue under another key`() {
         var log = VerificationLog.whole()
         log.key = other
         log.start()
@@ -370,27 +356,25 @@ struct VerificationRunsTests {
         #expect(
             report.faults.map(\.text) == [
                 "app.log.000001: line 1 to app.log.000003: line 22: wrong key: sealed with key "
-                    + "\(VerificationLog.key.id), which is none of those given: nobody can judge "
-                    + "these lines without it; name the file that has it with --key-file (seals 1 to 16)"
+                    + "\(VerificationLog.key.id), which was not given: these lines cannot be "
+                    + "verified without it; name its file with --key-file (seals 1 to 16)"
             ])
         #expect(report.outcome == .unknownKey)
         #expect(report.outcome.exitCode == 2)
     }
 
-    @Test("a key that was taken out of use is told from the one before it")
-    func oldKey() {
+    @Test func `a note says if the log continues under an older key`() {
         var log = VerificationLog.whole()
         log.key = other
         log.seal()
-        let words = "from here on the log is sealed with key \(other.id), which is older"
-        let isSaid = { (report: VerificationReport) in report.notes.contains { $0.contains(words) }
+        let text = "after this line the log is sealed with key \(other.id), which is older"
+        let isNoted = { (report: VerificationReport) in report.notes.contains { $0.contains(text) }
         }
-        #expect(isSaid(verify(log, keys: [VerificationLog.key, other])))
-        #expect(!isSaid(verify(log, keys: [other, VerificationLog.key])))
+        #expect(isNoted(verify(log, keys: [VerificationLog.key, other])))
+        #expect(!isNoted(verify(log, keys: [other, VerificationLog.key])))
     }
 
-    @Test("a chain that begins anew behind another is found, whichever key is newer")
-    func newChain() {
+    @Test func `a chain that begins again after another key's seals is found in either order`() {
         var second = VerificationLog()
         second.key = other
         second.start()
@@ -405,8 +389,7 @@ struct VerificationRunsTests {
         }
     }
 
-    @Test("a seal of another log under the same key is found")
-    func otherLog() {
+    @Test func `seals of another log under the same key are found`() {
         let log = VerificationLog.whole()
         var mixed = log.files
         var second = VerificationLog()
@@ -423,8 +406,7 @@ struct VerificationRunsTests {
 
     // MARK: Anchors
 
-    @Test("an anchor is found, or its absence is")
-    func anchors() {
+    @Test func `present and missing anchors are found`() {
         let log = VerificationLog.whole()
         let seals = log.files.flatMap(\.lines).compactMap {
             SealLine(Array($0.dropLast()).span)?.head
@@ -443,11 +425,10 @@ struct VerificationRunsTests {
         removed.remove(1)
         let old = verify(removed, anchors: [seals[2]])
         #expect(old.outcome == .intact)
-        #expect(old.notes.contains { $0.hasPrefix("seal 3, which the anchor has, is from before") })
+        #expect(old.notes.contains { $0.hasPrefix("seal 3 of the anchor is older") })
     }
 
-    @Test("an anchor vouches for what was before the files that are given")
-    func beginningAtAnchor() {
+    @Test func `an anchor proves what was before the first given file`() {
         let log = VerificationLog.whole()
         let head = SealLine(Array(log.files[0].lines[22].dropLast()).span)!.head
         let files = log.files.dropFirst().map { ($0.name, $0.bytes) }
@@ -455,15 +436,14 @@ struct VerificationRunsTests {
         let report = LogVerifier(keys: [key], anchors: [head]).verify(
             files, state: log.head, isComplete: true)
         #expect(report.outcome == .intact)
-        #expect(report.notes.contains("begins at seal 7, behind an anchor that was given"))
+        #expect(report.notes.contains("begins at seal 7, directly after a given anchor"))
         let without = LogVerifier(keys: [key]).verify(files, state: log.head, isComplete: true)
         #expect(without.faults.map(\.kind) == [.missingFile])
     }
 
-    // MARK: Words
+    // MARK: Reports
 
-    @Test("the report is for people and for programs, and hurts no terminal")
-    func words() {
+    @Test func `the report is escaped as text and complete as JSON`() {
         var files = VerificationLog.whole().files.map { ($0.name, $0.bytes) }
         files[1].0 = "\u{1B}[2Jq\u{202E}"
         files[1].1[300] ^= 1
@@ -479,8 +459,7 @@ struct VerificationRunsTests {
         #expect(json.contains(#""lines":67,"seals":15,"first_sequence":1,"head":"16."#))
     }
 
-    @Test("a log of faults alone is not kept in memory as a whole")
-    func manyFaults() {
+    @Test func `a log of many faults is verified in bounded memory`() {
         let log = VerificationLog.whole()
         var seal = log.files[1].lines[5]
         seal.changeDigit(of: "mac")

@@ -5,8 +5,7 @@ import TestSupport
 import Testing
 import Time
 
-/// What a stranger may do to a log, each found where it was done.
-@Suite("Verifying a log")
+/// Changes that an attacker may make to a log; each must be found at its place.
 struct VerificationTests {
     private let verifier = LogVerifier(keys: [VerificationLog.key])
 
@@ -27,10 +26,10 @@ struct VerificationTests {
         }
     }
 
-    // MARK: Untouched
+    // MARK: Unchanged logs
 
-    @Test("finds a whole one intact", arguments: VerificationLog.spellings)
-    func whole(formats: [LogFormat]) {
+    @Test(arguments: VerificationLog.spellings)
+    func `an unchanged log is intact`(formats: [LogFormat]) {
         let log = VerificationLog.whole(formats)
         let report = verify(log.files, log.head)
         #expect(report.faults == [])
@@ -43,7 +42,7 @@ struct VerificationTests {
         #expect(report.files.map(\.name) == ["app.log.000001", "app.log.000002", "app.log"])
     }
 
-    // MARK: Touched
+    // MARK: Changed logs
 
     struct Change: Sendable, CustomTestStringConvertible {
         let name: String
@@ -62,7 +61,7 @@ struct VerificationTests {
         var testDescription: String { name }
     }
 
-    /// Files are 0 to 2; lines here are one less than in the reports.
+    /// Files are 0 to 2. Line indices here count from 0, those in reports from 1.
     private static let changes = [
         Change("one byte of a line", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
             $0[1].lines[7][60] ^= 1
@@ -106,7 +105,7 @@ struct VerificationTests {
         Change("a seal's number", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
             $0[1].lines[10].change("sequence", from: "8", to: "3")
         },
-        Change("a seal's number, upwards", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
+        Change("a seal's number, increased", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
             $0[1].lines[10].change("sequence", from: "8", to: "9")
         },
         Change("a seal's count", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
@@ -115,7 +114,7 @@ struct VerificationTests {
         Change("a seal's sum", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
             $0[1].lines[10].changeDigit(of: "sum")
         },
-        Change("the code before, in a seal", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
+        Change("the previous code in a seal", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
             $0[1].lines[10].changeDigit(of: "previous")
         },
         Change("a seal's code", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
@@ -130,12 +129,17 @@ struct VerificationTests {
         Change("a seal's key", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
             $0[1].lines[10].change("key", from: VerificationLog.key.id, to: "00000000")
         },
-        Change("a seal so that it is none", ["app.log.000002: lines 7-11: edited (seal 8)"]) {
+        Change(
+            "a seal's code field, so that it is no seal",
+            ["app.log.000002: lines 7-11: edited (seal 8)"]
+        ) {
             $0[1].lines[10].change("mac", to: "mad")
         },
-        Change("a seal's head so that it is none", ["app.log.000002: lines 7-11: edited (seal 8)"])
-        { $0[1].lines[10].change("log_seal", to: "log_sell") },
-        Change("a line's end in front of a seal", ["app.log.000002: lines 7-10: edited (seal 8)"]) {
+        Change(
+            "a seal's event name, so that it is no seal",
+            ["app.log.000002: lines 7-11: edited (seal 8)"]
+        ) { $0[1].lines[10].change("log_seal", to: "log_sell") },
+        Change("the line end before a seal", ["app.log.000002: lines 7-10: edited (seal 8)"]) {
             $0[1].lines[9][$0[1].lines[9].count - 1] = 0x20
         },
         Change("a seal's end", ["app.log.000002: lines 7-15: edited (seals 8 to 9)"]) {
@@ -146,11 +150,11 @@ struct VerificationTests {
             $0[1].lines.replaceSubrange(
                 10...10, with: [line[..<100] + [0x0A], Array(line[101...])])
         },
-        Change("the last seal so that it is none", ["app.log: line 22: edited (seal 16)"]) {
+        Change("the last seal, so that it is no seal", ["app.log: line 22: edited (seal 16)"]) {
             $0[2].lines[21].change("mac", to: "mad")
         },
         Change(
-            "a full file's last seal so that it is none",
+            "the last seal of a full file, so that it is no seal",
             ["app.log.000001: line 23: truncated (seal 6)"]
         ) { $0[0].lines[22].change("mac", to: "mad") },
         Change(
@@ -165,17 +169,17 @@ struct VerificationTests {
         Change("the line ends of the last file", ["app.log: lines 1-22: edited (seals 12 to 16)"]) {
             $0[2].convertLineEnds()
         },
-        Change("a line taken out", ["app.log.000002: lines 7-10: deleted (seal 8)"]) {
+        Change("a removed line", ["app.log.000002: lines 7-10: deleted (seal 8)"]) {
             $0[1].lines.remove(at: 7)
         },
         Change("all lines of a segment", ["app.log.000002: line 7: deleted (seal 8)"]) {
             $0[1].lines.removeSubrange(6..<10)
         },
-        Change("a seal taken out", ["app.log.000002: lines 7-15: deleted (seals 8 to 9)"]) {
+        Change("a removed seal", ["app.log.000002: lines 7-15: deleted (seals 8 to 9)"]) {
             $0[1].lines.remove(at: 10)
         },
         Change(
-            "a file's first seal taken out", ["app.log.000002: lines 1-10: deleted (seals 7 to 8)"]
+            "a removed first seal of a file", ["app.log.000002: lines 1-10: deleted (seals 7 to 8)"]
         ) {
             $0[1].lines.remove(at: 5)
         },
@@ -205,7 +209,7 @@ struct VerificationTests {
         Change("the first lines and seals", ["app.log.000001: lines 1-4: deleted (seals 1 to 2)"]) {
             $0[0].lines.removeSubrange(0..<3)
         },
-        Change("a line put in", ["app.log.000002: lines 7-12: inserted (seal 8)"]) {
+        Change("an inserted line", ["app.log.000002: lines 7-12: inserted (seal 8)"]) {
             $0[1].lines.insert($0[1].lines[2], at: 8)
         },
         Change("a copied segment", ["app.log.000002: lines 17-22: inserted (seal 7)"]) {
@@ -215,7 +219,7 @@ struct VerificationTests {
             $0[1].lines.insert(contentsOf: $0[1].lines[1..<6], at: 16)
         },
         Change(
-            "a copied segment at its own end", ["app.log.000002: lines 12-16: inserted (seal 8)"]
+            "a copied segment after itself", ["app.log.000002: lines 12-16: inserted (seal 8)"]
         ) {
             $0[1].lines.insert(contentsOf: $0[1].lines[6..<11], at: 11)
         },
@@ -223,23 +227,23 @@ struct VerificationTests {
             $0[2].lines.insert(contentsOf: $0[1].lines[6..<16], at: 11)
         },
         Change(
-            "a copied segment inside of another", ["app.log.000002: lines 12-21: inserted (seal 9)"]
+            "a copied segment inside another", ["app.log.000002: lines 12-21: inserted (seal 9)"]
         ) { $0[1].lines.insert(contentsOf: $0[1].lines[6..<11], at: 13) },
         Change("a copied seal", ["app.log.000002: line 14: inserted"]) {
             $0[1].lines.insert($0[1].lines[5], at: 13)
         },
-        Change("a made-up seal", ["app.log.000002: line 8: inserted"]) {
+        Change("a forged seal", ["app.log.000002: line 8: inserted"]) {
             var line = $0[1].lines[10]
             line.changeDigit(of: "mac")
             $0[1].lines.insert(line, at: 7)
         },
-        Change("two made-up seals", ["app.log.000002: lines 8-10: inserted"]) {
+        Change("two forged seals", ["app.log.000002: lines 8-10: inserted"]) {
             var line = $0[1].lines[10]
             line.changeDigit(of: "mac")
             $0[1].lines.insert(line, at: 7)
             $0[1].lines.insert(line, at: 9)
         },
-        Change("a made-up segment", ["app.log.000002: lines 7-9: inserted"]) {
+        Change("a forged segment", ["app.log.000002: lines 7-9: inserted"]) {
             var line = $0[1].lines[10]
             line.changeDigit(of: "mac")
             $0[1].lines.insert(contentsOf: [$0[1].lines[2], $0[1].lines[3], line], at: 6)
@@ -248,7 +252,7 @@ struct VerificationTests {
             $0[1].lines.swapAt(6, 9)
         },
         Change(
-            "lines of two segments, changed over",
+            "swapped lines of two segments",
             [
                 "app.log.000002: lines 7-11: edited (seal 8)",
                 "app.log.000002: lines 12-16: edited (seal 9)",
@@ -267,15 +271,16 @@ struct VerificationTests {
             "the last two files",
             ["app.log.000002: line 1 to app.log: line 22: reordered (seals 7 to 11)"]
         ) { ($0[1].lines, $0[2].lines) = ($0[2].lines, $0[1].lines) },
-        Change("a file taken away", ["app.log: line 1: missing file (seals 7 to 11)"]) {
+        Change("a removed file", ["app.log: line 1: missing file (seals 7 to 11)"]) {
             $0.remove(at: 1)
         },
-        Change("the first file taken away", ["app.log.000002: line 1: missing file (seals 1 to 6)"])
-        { $0.remove(at: 0) },
+        Change("the removed first file", ["app.log.000002: line 1: missing file (seals 1 to 6)"]) {
+            $0.remove(at: 0)
+        },
         Change(
-            "the last file taken away", ["app.log.000002: line 22: missing tail (seals 12 to 16)"]
+            "the removed last file", ["app.log.000002: line 22: missing tail (seals 12 to 16)"]
         ) { $0.remove(at: 2) },
-        Change("a file emptied", ["app.log: line 1: missing file (seals 7 to 11)"]) {
+        Change("a truncated file", ["app.log: line 1: missing file (seals 7 to 11)"]) {
             $0[1].lines = []
         },
         Change("the end of a full file", ["app.log.000001: lines 18-20: truncated (seals 5 to 6)"])
@@ -296,7 +301,7 @@ struct VerificationTests {
         Change("the beginning of a file", ["app.log.000002: line 1: deleted (seals 7 to 8)"]) {
             $0[1].lines.removeSubrange(0..<11)
         },
-        Change("a line behind a full file's last seal", ["app.log.000001: line 24: inserted"]) {
+        Change("a line after the last seal of a full file", ["app.log.000001: line 24: inserted"]) {
             $0[0].lines.append($0[0].lines[3])
         },
         Change("the end of the log at a seal", ["app.log: line 16: missing tail (seals 15 to 16)"])
@@ -326,9 +331,10 @@ struct VerificationTests {
         },
     ]
 
-    @Test(
-        "finds what was changed, and says where", arguments: changes, VerificationLog.spellings)
-    func changed(change: Change, formats: [LogFormat]) {
+    @Test(arguments: changes, VerificationLog.spellings)
+    func `a changed log has the faults of the change at their places`(
+        change: Change, formats: [LogFormat]
+    ) {
         let log = VerificationLog.whole(formats)
         var files = log.files
         change.apply(&files)
@@ -345,7 +351,7 @@ extension [UInt8] {
         replaceSubrange(range, with: Array(other.utf8))
     }
 
-    /// The value of a field, in whichever format the line is.
+    /// Changes the value of a field, in any format of the line.
     mutating func change(_ field: String, from value: String, to other: String) {
         let start = self.start(of: field)
         #expect(self[start...].starts(with: value.utf8))
@@ -373,7 +379,7 @@ extension String {
 }
 
 extension VerificationLog.File {
-    /// As a program does that thinks of another system.
+    /// As a program does that converts files for another system.
     fileprivate mutating func convertLineEnds() {
         for index in lines.indices { lines[index].insert(0x0D, at: lines[index].count - 1) }
     }

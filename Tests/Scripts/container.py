@@ -145,7 +145,7 @@ def check_without_proc(program):
             ["unshare", "--mount", "chroot", root, "/gatehouse", "--version"],
             env={"PATH": "/usr/sbin:/usr/bin"}, capture_output=True, text=True, timeout=TIMEOUT,
             check=False)
-        expect(done.returncode == 72 and "is /proc mounted?" in done.stderr and not done.stdout,
+        expect(done.returncode == 72 and "mount /proc" in done.stderr and not done.stdout,
                f"without /proc: {done.returncode} {done.stderr}")
     print("without /proc: refused")
 

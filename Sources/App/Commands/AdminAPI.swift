@@ -2,31 +2,31 @@ import Auth
 import JSON
 import POSIX
 
-/// The server that runs with a configuration, for the commands that ask it to do something.
+/// Requests of a command to the running server, through the admin socket of a configuration.
 struct AdminAPI {
     enum Failure: Error {
-        /// The configuration names no socket.
+        /// `admin.socket` is not configured.
         case noSocket
         case unreached(AdminClient.Failure)
-        /// It was reached, and says no.
+        /// The server refused the request.
         case refused(status: Int, sentence: String, problems: [String])
 
         var isNotRunning: Bool {
             if case .unreached(.notRunning) = self { true } else { false }
         }
 
-        /// For the operator: one for each thing that is wrong.
+        /// Messages for the operator, one per problem.
         var sentences: [String] {
             switch self {
             case .noSocket:
                 [
-                    "admin.socket is not in the configuration: a command speaks to the server "
-                        + "through it; add \"admin\": { \"socket\": \"logs/admin.sock\" }, and start "
-                        + "the server anew"
+                    "admin.socket: not configured, and this command needs it to reach the server; "
+                        + "add \"admin\": { \"socket\": \"logs/admin.sock\" } and restart the "
+                        + "server"
                 ]
             case .unreached(let failure): [failure.description]
             case .refused(_, let sentence, let problems):
-                problems.isEmpty ? ["the server says: \(sentence)"] : problems
+                problems.isEmpty ? ["server error: \(sentence)"] : problems
             }
         }
 
@@ -40,7 +40,7 @@ struct AdminAPI {
             }
         }
 
-        /// Says it, and returns what to exit with.
+        /// Prints the messages and returns the exit code.
         func report() -> GatehouseCommand.ExitCode {
             for sentence in sentences { GatehouseCommand.printError(sentence) }
             return exitCode
@@ -54,8 +54,10 @@ struct AdminAPI {
         client = AdminClient(socket: path)
     }
 
-    /// - Parameter json: the content; none if it is empty.
-    /// - Returns: the content of an answer of 200.
+    /// Sends a request.
+    /// - Parameter json: the request body; no body if it is empty.
+    /// - Returns: the body of a 200 response; `.null` if it is not JSON.
+    /// - Throws: `Failure.refused` for any other status.
     @discardableResult
     func ask(
         _ method: StaticString, _ target: String, json: [UInt8] = []
@@ -75,8 +77,8 @@ struct AdminAPI {
         return content ?? .null
     }
 
-    /// Has it read its configuration and users again.
-    /// - Returns: the names of settings that changed, and of those that wait for a restart.
+    /// Makes the server read its configuration and users again.
+    /// - Returns: the names of the settings that changed, and of those that need a restart.
     func reload() throws(Failure) -> (changed: [String], waiting: [String]) {
         let answer = try ask("POST", "/reload")
         return (
@@ -87,7 +89,7 @@ struct AdminAPI {
 }
 
 extension JSONValue {
-    /// The member of this name, if it is an object that has one.
+    /// The member with this name; nil if this is not an object or has no such member.
     subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.name == name }?.value
@@ -101,7 +103,7 @@ extension JSONValue {
         if case .number(.integer(let number)) = self { number } else { nil }
     }
 
-    /// Of a list; else none.
+    /// The elements of an array; empty for any other value.
     var elements: [JSONValue] {
         if case .array(let elements) = self { elements } else { [] }
     }

@@ -2,10 +2,10 @@ import POSIX
 import Server
 import Time
 
-/// What the commands ask a running server with: one request over its Unix domain socket, one
-/// response. Both ends are this program's, so that it understands only what the server says: a status
-/// line, fields, a Content-Length; all else is nonsense. It is bounded all the same, in bytes and in
-/// time.
+/// The client side of the admin API: one request over the server's Unix domain socket, and one
+/// response. Both ends are this program, so it accepts only the format that the server writes: a
+/// status line, fields and a Content-Length. Everything else is malformed. Size and time are
+/// limited.
 package struct AdminClient: Sendable {
     package struct Answer: Sendable, Equatable {
         package let status: Int
@@ -13,32 +13,32 @@ package struct AdminClient: Sendable {
     }
 
     package enum Failure: Error, Equatable {
-        /// No server listens at the path: there is no such file, or it is that of a dead server.
+        /// No server listens at the path: the file does not exist, or its server is dead.
         case notRunning(path: String)
-        /// Another user's server.
+        /// The server belongs to another user.
         case notPermitted(path: String)
         case timedOut(path: String)
-        /// Not what the server would answer.
+        /// Not a response as this program's server sends it.
         case malformedResponse(path: String)
-        /// The path cannot be that of a socket.
+        /// The path is too long for a socket address.
         case pathTooLong(path: String)
         case failed(path: String, Errno)
 
-        /// For the operator.
+        /// The message for the operator.
         package var description: String {
             switch self {
             case .notRunning(let path):
-                "no server is running at \(path); start it, or name its configuration with --config"
+                "\(path): no server is running; start it, or name its configuration with --config"
             case .notPermitted(let path):
-                "not permitted to connect to \(path); run this as the user that the server runs as"
-            case .timedOut(let path): "the server at \(path) does not answer"
+                "\(path): not permitted to connect; run this command as the server's user"
+            case .timedOut(let path): "\(path): the server does not respond; see its log"
             case .malformedResponse(let path):
-                "what listens at \(path) does not answer as this program's server does"
+                "\(path): not a response of a gatehouse server; check admin.socket"
             case .pathTooLong(let path):
-                "\(path) cannot be a socket: its path has at most "
+                "\(path): too long for a socket; use a path of at most "
                     + "\(SocketAddress.longestPath) bytes"
             case .failed(let path, let error):
-                "cannot ask the server at \(path): \(error.description)"
+                "\(path): cannot reach the server: \(error.description)"
             }
         }
     }
@@ -46,9 +46,9 @@ package struct AdminClient: Sendable {
     private let path: String
     private let timeout: TimeAmount
 
-    /// Bytes of a whole response.
+    /// The maximum length of a complete response in bytes.
     static let maximumLength = 1 << 20
-    /// For the whole exchange.
+    /// The time limit for the complete exchange.
     package static let usualTimeout = TimeAmount.seconds(10)
 
     /// - Parameter socket: the path of the server's socket.
@@ -57,12 +57,12 @@ package struct AdminClient: Sendable {
         self.timeout = timeout
     }
 
-    /// Sends a request and waits for its answer, whatever its status is.
+    /// Sends a request and waits for the response, whatever its status is.
     /// - Parameters:
-    ///   - target: a path and perhaps a query.
-    ///   - json: the content; none if it is empty.
-    /// - Precondition: method and target have visible ASCII characters only: what an operator typed
-    ///   belongs into the content, or is percent-encoded before it gets here.
+    ///   - target: a path, optionally with a query.
+    ///   - json: the request body; no body if it is empty.
+    /// - Precondition: method and target contain visible ASCII characters only. Text from an
+    ///   operator belongs in the body, or must be percent-encoded.
     package func send(
         _ method: StaticString, _ target: String, json: [UInt8] = []
     ) throws(Failure) -> Answer {
@@ -82,14 +82,15 @@ package struct AdminClient: Sendable {
         return answer
     }
 
-    /// Sends the bytes, and receives until the server ends the connection; what is longer than the
-    /// limit is cut there, and then is not a whole response.
+    /// Sends the bytes and receives until the server closes the connection. A response over the
+    /// limit is cut off there, and is then not a complete response.
     private func exchange(_ request: [UInt8]) throws(Errno) -> [UInt8] {
         let socket = try ClientSocket(path: ServiceFolder.reachable(path), deadline: .now + timeout)
         do throws(Errno) {
             try socket.send(request.span)
         } catch {
-            // Perhaps it was refused before it was all there; the answer says why.
+            // The server may have refused the request before it was sent in full; its response says
+            // why.
             guard error == .brokenPipe || error == .connectionReset else { throw error }
         }
         var received: [UInt8] = []
@@ -121,7 +122,7 @@ package struct AdminClient: Sendable {
 }
 
 extension AdminClient.Answer {
-    /// Understands a whole response and nothing behind it; nil for anything else.
+    /// Parses exactly one complete response; nil for anything else.
     init?(_ bytes: [UInt8]) {
         guard bytes.count <= AdminClient.maximumLength else { return nil }
         var rest = bytes[...]
@@ -142,13 +143,13 @@ extension AdminClient.Answer {
             default: break
             }
         }
-        // RFC 9110 §8.6: 204 has no Content-Length; every other response of the server's has one.
+        // RFC 9110 §8.6: a 204 has no Content-Length; every other response of the server has one.
         guard (status == 204) == (length == nil), rest.count == length ?? 0 else { return nil }
         self.init(status: status, body: Array(rest))
     }
 
-    /// The next line without its end; nil if its end is not there, or if it has bytes that are not
-    /// text.
+    /// The next line without its line end; nil if the line end is missing or the line contains
+    /// bytes outside printable ASCII.
     private static func takeLine(_ bytes: inout ArraySlice<UInt8>) -> String? {
         guard let end = bytes.firstIndex(of: UInt8(ascii: "\r")),
             end + 1 < bytes.endIndex, bytes[end + 1] == UInt8(ascii: "\n")
@@ -159,7 +160,7 @@ extension AdminClient.Answer {
         return String(decoding: line, as: UTF8.self)
     }
 
-    /// Of `HTTP/1.1 200 OK`, a final status.
+    /// The status in `HTTP/1.1 200 OK`, if it is a final one.
     private static func status(_ line: String) -> Int? {
         let parts = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0] == "HTTP/1.1", parts[1].utf8.count == 3,
@@ -174,7 +175,7 @@ extension AdminClient.Answer {
         return number(text)
     }
 
-    /// Digits only: `Int` would take a sign, too.
+    /// Accepts digits only; `Int` would accept a sign, too.
     private static func number(_ text: Substring) -> Int? {
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int(text)

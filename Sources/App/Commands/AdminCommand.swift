@@ -4,8 +4,8 @@ import JWT
 import Logging
 import Time
 
-/// `gatehouse revoke`, `level`, `reload` and `sessions`: what an operator has a running server do, through
-/// its admin socket.
+/// `gatehouse revoke`, `level`, `reload`, `sessions`, `locks` and `unlock`: what an operator can do
+/// with a running server through its admin socket.
 struct AdminCommand {
     enum Verb: String { case revoke, level, reload, sessions, locks, unlock }
 
@@ -13,7 +13,7 @@ struct AdminCommand {
         case user(NamedUser)
         case session(String)
         case tokenID(String)
-        /// On standard input.
+        /// The token is read from standard input.
         case token
         case all
     }
@@ -28,29 +28,29 @@ struct AdminCommand {
     }
 
     private struct RevocationOptions {
-        /// The operator need not be asked.
+        /// Do not ask the operator for confirmation.
         var isConfirmed = false
-        /// A journal that a start refuses is taken as it is.
+        /// Accept a journal that lacks records, which a server start refuses.
         var acceptsShortJournal = false
     }
 
-    private let task: Action
+    private let action: Action
 
-    /// Nil if help was asked for.
-    /// - Parameter rest: what stands behind the verb.
+    /// Returns nil if help was requested.
+    /// - Parameter rest: the arguments after the command.
     init?(
         _ verb: Verb, _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
     ) throws(GatehouseCommand.UsageError) {
         if rest.contains("--help") || rest.contains("-h") { return nil }
         switch verb {
-        case .revoke: task = try Self.revocation(&rest, &configurationPath)
-        case .level: task = try Self.levelChange(&rest, &configurationPath)
+        case .revoke: action = try Self.revocation(&rest, &configurationPath)
+        case .level: action = try Self.levelChange(&rest, &configurationPath)
         case .reload:
             while let argument = rest.popFirst() {
                 guard argument == "--config" else { throw .unknown(argument) }
                 configurationPath = try rest.value(of: argument)
             }
-            task = .reload
+            action = .reload
         case .sessions:
             var user: NamedUser?
             var asJSON = false
@@ -68,9 +68,9 @@ struct AdminCommand {
                     sentence: "missing option --user N or --username NAME; "
                         + "see gatehouse sessions --help")
             }
-            task = .sessions(user, asJSON: asJSON)
-        case .locks: task = .locks(try LocksCommand(listing: &rest, &configurationPath))
-        case .unlock: task = .locks(try LocksCommand(unlocking: &rest, &configurationPath))
+            action = .sessions(user, asJSON: asJSON)
+        case .locks: action = .locks(try LocksCommand(listing: &rest, &configurationPath))
+        case .unlock: action = .locks(try LocksCommand(unlocking: &rest, &configurationPath))
         }
     }
 
@@ -91,11 +91,11 @@ struct AdminCommand {
                 // An identifier may begin with hyphens.
                 guard let next = rest.popFirst(), !Self.allOptions.contains(next) else {
                     throw GatehouseCommand.UsageError(
-                        sentence: "--session needs a value; write --session SID")
+                        sentence: "option --session needs a value; write --session SID")
                 }
                 targets.append(.session(try identifier(next, argument)))
             case "--token":
-                // This one, too.
+                // The same holds for a `jti`.
                 guard let next = rest.first, !Self.allOptions.contains(next) else {
                     targets.append(.token)
                     continue
@@ -106,20 +106,21 @@ struct AdminCommand {
                 if argument.hasPrefix("-") { throw .unknown(argument) }
                 throw GatehouseCommand.UsageError(
                     sentence: TokenPrompt.looksLikeToken(argument)
-                        ? TokenPrompt.refusal : "revoke: a word that belongs to no option")
+                        ? TokenPrompt.refusal
+                        : "revoke: unexpected argument; see gatehouse revoke --help")
             }
         }
         guard targets.count == 1, let target = targets.first else {
             throw GatehouseCommand.UsageError(
-                sentence: "revoke exactly one of --user N, --username NAME, --session SID, "
+                sentence: "revoke: give exactly one of --user N, --username NAME, --session SID, "
                     + "--token [JTI] and --all")
         }
         if options.acceptsShortJournal {
             guard case .all = target else {
                 throw GatehouseCommand.UsageError(
                     sentence:
-                        "--accept-short-journal: what is missing in the journal is not known; "
-                        + "write it with --all")
+                        "--accept-short-journal: allowed only with --all, because the missing "
+                        + "records are unknown")
             }
         }
         return .revoke(target, options)
@@ -130,7 +131,7 @@ struct AdminCommand {
         "--accept-short-journal",
     ]
 
-    /// A `jti` or `sid`, as they stand in the log.
+    /// A `jti` or `sid` as the log shows it.
     private static func identifier(
         _ text: String, _ option: String
     ) throws(GatehouseCommand.UsageError) -> String {
@@ -140,8 +141,9 @@ struct AdminCommand {
         let isPlain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
         guard (1...ShortText.capacity).contains(text.utf8.count), isPlain else {
             throw GatehouseCommand.UsageError(
-                sentence: "\(option): not an identifier of 1 to \(ShortText.capacity) bytes, as "
-                    + "the log has them")
+                sentence:
+                    "\(option): not an identifier of 1 to \(ShortText.capacity) bytes; copy it "
+                    + "from the log")
         }
         return text
     }
@@ -149,31 +151,31 @@ struct AdminCommand {
     private static func levelChange(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
     ) throws(GatehouseCommand.UsageError) -> Action {
-        var words: [String] = []
+        var operands: [String] = []
         while let argument = rest.popFirst() {
             if argument == "--config" {
                 configurationPath = try rest.value(of: argument)
             } else if argument.hasPrefix("-") {
                 throw .unknown(argument)
             } else {
-                words.append(argument)
+                operands.append(argument)
             }
         }
-        if words.isEmpty { return .levels }
+        if operands.isEmpty { return .levels }
         let areas = Area.allCases.map { "\($0.name)" }.joined(separator: ", ")
-        guard words.count == 2 else {
+        guard operands.count == 2 else {
             throw GatehouseCommand.UsageError(
-                sentence: "level wants an area (\(areas), or all) and a level, for example: level "
-                    + "http DEBUG; without arguments it shows the levels in force")
+                sentence: "level: needs an area (\(areas) or all) and a level, for example: level "
+                    + "http DEBUG; without arguments it shows the current levels")
         }
-        let area = Area(name: words[0])
-        guard area != nil || words[0] == "all" else {
+        let area = Area(name: operands[0])
+        guard area != nil || operands[0] == "all" else {
             throw GatehouseCommand.UsageError(
-                sentence: "\(words[0]): no such area; write \(areas) or all")
+                sentence: "\(operands[0]): unknown area; write \(areas) or all")
         }
-        guard let level = Level(name: words[1]) else {
+        guard let level = Level(name: operands[1]) else {
             throw GatehouseCommand.UsageError(
-                sentence: "\(words[1]): no such level; write DEBUG, INFO, WARNING, ERROR or "
+                sentence: "\(operands[1]): unknown level; write DEBUG, INFO, WARNING, ERROR or "
                     + "CRITICAL")
         }
         return .level(area, level)
@@ -181,10 +183,10 @@ struct AdminCommand {
 
     // MARK: Running
 
-    /// - Parameter names: how names are shown.
+    /// - Parameter names: how user names are printed.
     func run(_ configuration: Configuration, _ names: VisibleText) -> GatehouseCommand.ExitCode {
         do throws(AdminAPI.Failure) {
-            switch task {
+            switch action {
             case .revoke(let target, let options):
                 return revoke(target, options, configuration, names)
             case .level(let area, let level): try set(area, level, configuration)
@@ -217,9 +219,9 @@ struct AdminCommand {
         writer.string("\(level.name)")
         writer.endObject()
         try AdminAPI(configuration).ask("PUT", "/log-level", json: writer.bytes)
-        let what = area.map { "log.areas.\($0.name)" } ?? "log.level"
-        StandardOutput.show("\(what) is \(level.name) until the next reload or restart")
-        if area == nil { StandardOutput.show("no area has a level of its own until then") }
+        let setting = area.map { "log.areas.\($0.name)" } ?? "log.level"
+        StandardOutput.show("\(setting) is \(level.name) until the next reload or restart")
+        if area == nil { StandardOutput.show("until then, no area has a level of its own") }
     }
 
     private func showLevels(_ configuration: Configuration) throws(AdminAPI.Failure) {
@@ -231,9 +233,9 @@ struct AdminCommand {
             .map { name, setting in
                 let sentence =
                     switch answer[name] {
-                    case .string(let level)?: "takes \(level) and above"
-                    case .boolean(false)?: "is off"
-                    default: "takes what the areas let through"
+                    case .string(let level)?: "writes \(level) and above"
+                    case .boolean(false)?: "off"
+                    default: "writes what the levels of the areas allow"
                     }
                 return [setting, sentence]
             }
@@ -243,10 +245,10 @@ struct AdminCommand {
     private func reload(_ configuration: Configuration) throws(AdminAPI.Failure) {
         let (changed, waiting) = try AdminAPI(configuration).reload()
         if changed.isEmpty, waiting.isEmpty {
-            StandardOutput.show("read again; no setting has changed")
+            StandardOutput.show("reloaded; no setting has changed")
         }
         for name in changed { StandardOutput.show("changed: \(name)") }
-        for name in waiting { StandardOutput.show("waits for a restart: \(name)") }
+        for name in waiting { StandardOutput.show("needs a restart: \(name)") }
     }
 
     private func list(
@@ -260,7 +262,7 @@ struct AdminCommand {
         }
         guard !sessions.isEmpty else {
             GatehouseCommand.printError(
-                "no session of user \(user.rawValue) that this server has begun or renewed")
+                "user \(user.rawValue): no session that this server has begun or renewed")
             return
         }
         var rows = [["session", "began", "seen", "ends", "from"]]
@@ -274,7 +276,7 @@ struct AdminCommand {
         StandardOutput.show(TextTable.lines(rows).joined(separator: "\n"))
     }
 
-    /// As the server says it.
+    /// The response of the server, written again.
     private static func json(_ user: UserID, _ sessions: [JSONValue]) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
@@ -300,7 +302,7 @@ struct AdminCommand {
         return writer.bytes
     }
 
-    /// A session's identifier may come from a token of somebody else's making.
+    /// A session identifier may come from a token that another issuer has made.
     private static func shown(_ text: String?) -> String { VisibleText.of(text ?? "-") }
 
     // MARK: Revoking
@@ -314,8 +316,8 @@ struct AdminCommand {
         }
         var writer = JSONWriter()
         writer.beginObject()
-        let what: String
-        /// What to say of something that is not known, and the exit code.
+        let message: String
+        /// The message and the exit code if the target is not known.
         var unknown = (sentence: "", exitCode: GatehouseCommand.ExitCode.success)
         switch target {
         case .user(let named):
@@ -325,25 +327,25 @@ struct AdminCommand {
             }
             writer.name("user")
             writer.integer(user.rawValue)
-            what = RevocationSubmission.ended(user)
+            message = RevocationSubmission.ended(user)
             unknown = ("no such user: \(user.rawValue)", .noUser)
         case .session(let id):
             writer.name("session")
             writer.string(id)
-            what = "session \(VisibleText.of(id)) has ended"
-            unknown.sentence = "no such session is known"
+            message = "session \(VisibleText.of(id)) has ended"
+            unknown.sentence = "unknown session"
         case .tokenID(let id):
             writer.name("token_id")
             writer.string(id)
-            what = """
+            message = """
                 token \(VisibleText.of(id)) is revoked
-                this token alone, not what it was exchanged for; to end its session use --session SID
+                only this token, not its successors; to end the session, use revoke --session SID
                 """
-            unknown.sentence = "no such token is known"
+            unknown.sentence = "unknown token"
         case .all:
             writer.name("all")
             writer.boolean(true)
-            what = "all sessions of everybody that have begun until now have ended"
+            message = "all current sessions of all users have ended"
         case .token:
             guard let token = TokenPrompt.token() else { return .data }
             let claims: Claims
@@ -351,17 +353,21 @@ struct AdminCommand {
             case .signed(let signed): claims = signed
             case .malformed:
                 GatehouseCommand.printError(
-                    "that is not a token: three parts in base64url, with dots between")
+                    "standard input: not a token; a token is three base64url parts with dots "
+                        + "between"
+                )
                 return .usage
             case .unsigned:
                 GatehouseCommand.printError(
-                    "no key of this configuration has signed that; there is nothing to revoke")
+                    "standard input: no key of this configuration signed this token; nothing to "
+                        + "revoke"
+                )
                 return .data
             }
             writer.name("token")
             writer.string(token.span)
             let id = claims.tokenID.map { String(decoding: $0.bytes, as: UTF8.self) } ?? "-"
-            what = "token \(VisibleText.of(id)) of user \(claims.user.rawValue) is revoked"
+            message = "token \(VisibleText.of(id)) of user \(claims.user.rawValue) is revoked"
         }
         writer.endObject()
         do throws(RevocationSubmission.Failure) {
@@ -374,9 +380,11 @@ struct AdminCommand {
             case .unreadable(let problems):
                 for problem in problems { GatehouseCommand.printError("\(problem)") }
                 GatehouseCommand.printError(
-                    "whether there is such a user cannot be told; recorded all the same")
+                    "the user may be unknown, because the users file cannot be read; recorded "
+                        + "anyway"
+                )
             case .unknown:
-                let sentence = "\(unknown.sentence); recorded all the same"
+                let sentence = "\(unknown.sentence); recorded anyway"
                 if unknown.exitCode == .success {
                     StandardOutput.show(sentence)
                 } else {
@@ -384,21 +392,21 @@ struct AdminCommand {
                 }
                 return unknown.exitCode
             }
-            StandardOutput.show(what)
+            StandardOutput.show(message)
             return .success
         } catch {
             return error.report()
         }
     }
 
-    /// Nil if it may go on.
+    /// Asks for confirmation. Returns nil if it was given, otherwise the exit code.
     private static func refusalOfAll() -> GatehouseCommand.ExitCode? {
         guard StandardInput.isTerminal else {
             GatehouseCommand.printError(
-                "--all ends every session of everybody; write --yes if that is meant")
+                "--all: ends every session of all users; confirm with --yes")
             return .usage
         }
-        StandardInput.show("This ends every session of everybody. Type yes to go on: ")
+        StandardInput.show("This ends every session of all users. Type yes to continue: ")
         guard let line = try? StandardInput.line(upTo: 100), line == Array("yes".utf8) else {
             GatehouseCommand.printError("nothing was revoked")
             return .usage
@@ -412,7 +420,7 @@ struct AdminCommand {
         case unsigned
     }
 
-    /// What a token says that one of the keys has signed, whether or not it is good.
+    /// The claims of a token that one of the keys has signed, valid or not.
     private static func claims(of token: [UInt8], _ configuration: Configuration) -> ShownToken {
         let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
         let claims: Claims?
@@ -428,32 +436,31 @@ struct AdminCommand {
             ?? .unsigned
     }
 
-    // MARK: Words
+    // MARK: Help
 
     static let help = """
-        gatehouse revoke, level, reload, sessions, locks, unlock: ask or tell a running server, through
-        the socket that admin.socket of its configuration names.
+        gatehouse revoke, level, reload, sessions, locks, unlock: control a running
+        server through admin.socket
 
-          revoke --user N        end all sessions the user has begun until now; or --username NAME
-          revoke --session SID   end one session; SID as the log and sessions have it
-          revoke --token [JTI]   this token alone. Without JTI the token itself is read from standard
-                                 input, never from an argument, and its session ends, too
-          revoke --all [--yes]   end all sessions of all users; asks first, but with --yes
-          level [AREA LEVEL]     the levels in force; or app, http, security, log, config or all is
-                                 given another level, until the next reload
-          reload                 read the configuration again; says what changed, and what waits
-          sessions --user N [--json]    those that this server has begun or renewed
-          locks [--json]         users, unknown identifiers and networks that take no logins now
-          unlock --username NAME | --user N | --address IP | --all     end locks, reset the counts
+          revoke --user N        end all sessions of a user; also --username NAME
+          revoke --session SID   end one session; SID as in the log and in sessions
+          revoke --token [JTI]   revoke this token alone; without JTI, read the token
+                                 from standard input and end its session, too
+          revoke --all [--yes]   end all sessions of all users; --yes: do not ask
+          level [AREA LEVEL]     show the log levels, or set one until the next
+                                 reload: app, http, security, log, config or all
+          reload                 read the configuration again, report the changes
+          sessions --user N [--json]   sessions that this server began or renewed
+          locks [--json]         users, unknown names and networks that are locked
+          unlock --username NAME | --user N | --address IP | --all   end locks
 
-          --config FILE          the server's own
-          --accept-short-journal with revoke --all: go on with a journal that a start refuses
+          --config FILE          the configuration of the server
+          --accept-short-journal with revoke --all: accept missing journal records
 
-        Without a server, revoke writes to the journal (state.revocations), for the next start; run it
-        as the server's user. What is not known is recorded all the same, and said to be unknown; of a
-        number of a user whose users file cannot be read, what is wrong with that file.
-        Exit codes: 0 done, 64 wrong arguments or no token, 65 a token of another key, 67 no such
-        user, 69 no server answers, 73 and 74 not written, 77 not permitted, 78 wrong configuration,
-        or none with admin.socket, or a journal that lacks records.
+        Without a server, revoke writes to the journal (state.revocations) for the next
+        start; run it as the server's user. Unknown targets are reported and recorded.
+        Exit codes: 0 done, 64 wrong arguments or not a token, 65 a token of another
+        key, 67 no such user, 69 no server, 73 and 74 not written, 77 not permitted, 78
+        wrong configuration, no admin.socket, or a journal that lacks records.
         """
 }

@@ -2,7 +2,8 @@ import Auth
 import JWT
 
 extension [String] {
-    /// The arguments with each `--name=value` as two, so that every command takes both spellings.
+    /// The arguments with each `--name=value` split in two, so that every command accepts both
+    /// forms.
     var splittingValues: [String] {
         flatMap { argument -> [String] in
             guard argument.hasPrefix("--"), let sign = argument.firstIndex(of: "=") else {
@@ -18,42 +19,42 @@ extension [String] {
     }
 }
 
-/// Reading what stands behind a command.
+/// Parsing of the arguments after a command.
 extension ArraySlice<String> {
-    /// What an option is followed by. Not another option, whose own value somebody has forgotten
-    /// to write or did not know of.
-    /// - Parameter kind: how a message calls it.
+    /// The value of an option. Another option is not a value: the operator has forgotten the value
+    /// or does not know that it is needed.
+    /// - Parameter kind: the placeholder in the message.
     mutating func value(
         of option: String, _ kind: String = "VALUE"
     ) throws(GatehouseCommand.UsageError) -> String {
         guard let value = popFirst() else {
             throw GatehouseCommand.UsageError(
-                sentence: "\(option) needs a \(kind == "VALUE" ? "value" : "file")")
+                sentence: "option \(option) needs a value; write \(option) \(kind)")
         }
         guard !value.hasPrefix("--") else {
-            // Not shown: it may have brought a password along.
+            // The argument is not shown: it may contain a password, as in `--password=…`.
             throw GatehouseCommand.UsageError(
-                sentence: "\(option): another option stands where its value belongs; "
+                sentence: "option \(option) needs a value; "
                     + "write \(option) \(kind)")
         }
         return value
     }
 
-    /// The user whom an option names by id.
+    /// The value of an option that names a user by ID.
     mutating func user(of option: String) throws(GatehouseCommand.UsageError) -> UserID {
         let text = try value(of: option)
         let isDigits = text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         guard isDigits, let user = Int64(text).flatMap({ UserID($0) }) else {
             throw GatehouseCommand.UsageError(
-                sentence: "\(option): not a whole number from 1 to \(UserID.maximum), as "
-                    + "`gatehouse user list` shows them")
+                sentence: "\(option): not a whole number from 1 to \(UserID.maximum); see "
+                    + "gatehouse user list")
         }
         return user
     }
 }
 
 extension GatehouseCommand.UsageError {
-    /// About an argument that makes no sense; shown only where it is no secret.
+    /// The error for an unexpected argument. The argument is not shown if it looks like a token.
     static func unknown(_ argument: String) -> GatehouseCommand.UsageError {
         if TokenPrompt.looksLikeToken(argument) {
             return GatehouseCommand.UsageError(sentence: TokenPrompt.refusal)

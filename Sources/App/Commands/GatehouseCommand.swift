@@ -6,13 +6,13 @@ import POSIX
 import Revocation
 import Server
 
-/// What `gatehouse` was asked to do, and doing it. Exit codes are those of sysexits.h.
+/// A parsed command line, and its execution. Exit codes are those of sysexits.h.
 package struct GatehouseCommand {
     package enum ExitCode: Int32, Sendable {
         case success = 0
-        /// `log verify`: tampered with. `token explain`: not accepted.
+        /// `log verify`: tampered with. `token explain`: the token is not accepted.
         case failed = 1
-        /// Of `log verify` alone.
+        /// Used by `log verify` alone, as is the next.
         case indeterminate = 2
         case notSealed = 3
         case usage = 64
@@ -21,7 +21,7 @@ package struct GatehouseCommand {
         case noUser = 67
         case unavailable = 69
         case software = 70
-        /// The system lets the process have too few threads, descriptors or too little memory.
+        /// The system allows too few threads or descriptors, or too little memory.
         case system = 71
         case cannotCreate = 73
         case inputOutput = 74
@@ -43,8 +43,8 @@ package struct GatehouseCommand {
     private var helpText = Self.help
     private let environment: [String: String]
 
-    /// - Parameter arguments: without the program's name.
-    /// - Throws: a sentence about the first argument that makes no sense.
+    /// - Parameter arguments: the arguments without the program name.
+    /// - Throws: `UsageError` about the first argument that is wrong.
     package init(
         _ arguments: [String], environment: [String: String]
     ) throws(UsageError) {
@@ -65,7 +65,8 @@ package struct GatehouseCommand {
                 configurationPath = try rest.value(of: argument, "FILE")
             case "serve", "check", "secret":
                 guard !sawVerb else {
-                    throw UsageError(sentence: "one command at a time: \(argument)")
+                    throw UsageError(
+                        sentence: "unexpected command: \(argument); give one at a time")
                 }
                 sawVerb = true
                 if verb == .serve { verb = Verb(rawValue: argument)! }
@@ -79,11 +80,11 @@ package struct GatehouseCommand {
         }
     }
 
-    /// A command with words and options of its own, if the first word is one; nothing is left then.
-    /// Only `--config` may stand before it.
+    /// Parses a command with subcommands or options of its own; afterwards no argument is left.
+    /// Only `--config` may precede it.
     private mutating func readGroup(_ rest: inout ArraySlice<String>) throws(UsageError) {
-        guard let word = rest.first else { return }
-        switch word {
+        guard let command = rest.first else { return }
+        switch command {
         case "log":
             verb = .log
             rest.removeFirst()
@@ -105,7 +106,7 @@ package struct GatehouseCommand {
             secretCommand = try SecretCommand(&rest)
             if secretCommand == nil { (verb, rest) = (.help, []) }
         default:
-            guard let named = AdminCommand.Verb(rawValue: word) else { return }
+            guard let named = AdminCommand.Verb(rawValue: command) else { return }
             verb = .server
             rest.removeFirst()
             serverCommand = try AdminCommand(named, &rest, &configurationPath)
@@ -117,7 +118,7 @@ package struct GatehouseCommand {
         package let sentence: String
     }
 
-    /// Runs a command line, and returns what the process exits with.
+    /// Runs a command line, and returns the exit code of the process.
     package static func run(_ arguments: [String], environment: [String: String]) -> ExitCode {
         Signals.ignoreBrokenPipes()
         do throws(UsageError) {
@@ -127,7 +128,7 @@ package struct GatehouseCommand {
             printError("\(error.sentence)\n\(usage)")
             var rest = arguments.splittingValues[...]
             while rest.first == "--config" { rest = rest.dropFirst(2) }
-            // Its codes are a matter between it and whoever runs it each night.
+            // `log verify` has exit codes of its own, which scripts rely on.
             return rest.starts(with: ["log", "verify"]) ? .indeterminate : .usage
         }
     }
@@ -135,7 +136,7 @@ package struct GatehouseCommand {
     private func run() -> ExitCode {
         do throws(RootCommand.Refusal) {
             if let account = try actAsOwner(), verb == .check {
-                Self.printError("judged as \(account.text), who owns the folder of the files")
+                Self.printError("checked as \(account.text), the owner of the files")
             }
         } catch {
             for sentence in error.sentences { Self.printError(sentence) }
@@ -175,7 +176,7 @@ package struct GatehouseCommand {
 
     // MARK: Root
 
-    /// The files that the command line names besides the configuration.
+    /// The files, other than the configuration, that the command line names.
     private var namedFiles: [String] {
         switch verb {
         case .secret: [secretCommand?.file].compactMap(\.self)
@@ -185,8 +186,8 @@ package struct GatehouseCommand {
         }
     }
 
-    /// Before any file is opened.
-    /// - Returns: the account that root has become.
+    /// Switches to the account that owns the files, before any file is opened.
+    /// - Returns: the account that the process now runs as; nil if it did not change.
     private func actAsOwner() throws(RootCommand.Refusal) -> Account? {
         guard geteuid() == 0, verb != .help, verb != .version else { return nil }
         let named = namedFiles
@@ -206,7 +207,7 @@ package struct GatehouseCommand {
     // MARK: Commands
 
     private func check() -> ExitCode {
-        // A start has those that take signals and see to them.
+        // A start already runs its two signal threads when it measures; `check` does not.
         let limits = StartLimits.measured(missingThreads: 2)
         if let shortage = limits.shortageOfDescriptors {
             Self.printError(shortage.sentence)
@@ -227,7 +228,7 @@ package struct GatehouseCommand {
                 shortage = error
             }
         }
-        // About settings that are not what the operator meant there is nothing to warn of yet.
+        // Warnings about a configuration that is wrong anyway would mislead.
         if draft.problems.isEmpty {
             for warning in warnings { Self.printError("warning: \(warning)") }
         }
@@ -236,7 +237,7 @@ package struct GatehouseCommand {
         guard problems.isEmpty else { return .configuration }
         guard shortage == nil else { return .system }
         StandardOutput.show(
-            "the configuration is good"
+            "the configuration is valid"
                 + (userCount.map { $0 == 1 ? "; 1 user" : "; \($0) users" } ?? ""))
         return .success
     }
@@ -247,7 +248,7 @@ package struct GatehouseCommand {
             signals = try Signals()
         } catch {
             Self.printError(
-                "threads: none can be made: \(error.description); raise the limit (ulimit -u)")
+                "threads: cannot create one: \(error.description); raise the limit (ulimit -u)")
             return .system
         }
         let limits = StartLimits.measured()
@@ -255,7 +256,8 @@ package struct GatehouseCommand {
             Self.printError(shortage.sentence)
             return .system
         }
-        // Before anything else is opened, under a number that was promised to us.
+        // Before any other file is opened, whose descriptor could get a number that belongs to an
+        // inherited socket.
         let inherited: [InheritedSocket]
         do throws(InheritedSocket.Failure) {
             inherited = try InheritedSocket.all(environment, processID: processID())
@@ -266,7 +268,9 @@ package struct GatehouseCommand {
         do throws(SelfTest.Failure) {
             try SelfTest.run()
         } catch {
-            Self.printError("the self-test failed: \(error.check) is computed wrongly")
+            Self.printError(
+                "self-test: \(error.check) gives a wrong result; this build or machine is defective"
+            )
             return .software
         }
         guard var configuration = load() else { return .configuration }
@@ -313,7 +317,7 @@ package struct GatehouseCommand {
         signals.waitForStop()
         let lost = gatehouse.stop()
         guard lost == 0 else {
-            Self.printError("\(lost) lines of the log could not be written")
+            Self.printError("log: \(lost) lines could not be written")
             return .inputOutput
         }
         return .success
@@ -328,44 +332,42 @@ package struct GatehouseCommand {
         }
     }
 
-    // MARK: Words
+    // MARK: Messages
 
     package static func printError(_ text: String) {
         let line = Array("gatehouse: \(text)\n".utf8)
-        // Nobody can be told that standard error is gone.
+        // If standard error cannot be written, the failure cannot be reported.
         _ = try? writeOnce(2, line.span)
     }
 
     private static let usage = """
-        usage: gatehouse [serve|check|secret|user …|token …|revoke …|level …|reload|sessions …|\
-        locks|unlock …|log …] \
-        [--config FILE]
+        usage: gatehouse [COMMAND] [OPTIONS] [--config FILE]; see gatehouse --help
         """
 
     private static let help = """
-        gatehouse \(Application.version): issues HS256 tokens, checks them, keeps a security log.
+        gatehouse \(Application.version): issues and verifies HS256 tokens, keeps a security log
 
-          serve      answer requests until SIGTERM or SIGINT; also without a command
-          check      read the configuration, say everything that is wrong with it
-          secret     print a new random key; secret --add FILE [--id NAME] adds it to token.keys there
-          user add|set-password|remove|disable|enable|list       who may log in; see user --help
-          token issue|explain       one for an operator; why one is good or not; see token --help
-          revoke --user N | --session SID | --token [JTI] | --all     end sessions; see revoke --help
-          level · reload · sessions · locks · unlock      of the running server; see revoke --help
-          log verify [FILES] [--anchor SEQ.MAC] [--key-file FILE] [--json]     is it what was written?
-          log head   the newest seal of each log, SEQ.MAC: kept elsewhere, it is an anchor
-          log stats [FILES] [--audit] [--since WHEN] [--json]    what is in it
-          log tail [FILE] [--audit] [--lines N] [--level L] [--area A] [--event E] [--user U]
-                   [--no-follow]
+          serve      answer requests until SIGTERM or SIGINT; the default command
+          check      read the configuration and report everything that is wrong
+          secret     print a new key; --add FILE [--id NAME] adds it to token.keys
+          user add|set-password|remove|disable|enable|list   see user --help
+          token issue|explain   issue a token, or explain one; see token --help
+          revoke --user N | --session SID | --token [JTI] | --all; see revoke --help
+          level [AREA LEVEL], reload, sessions, locks, unlock; see revoke --help
+          log verify [FILES] [--anchor SEQ.MAC] [--key-file FILE] [--json] [--audit]
+          log head   print the newest seal of each log: keep it as an anchor
+          log stats [FILES] [--audit] [--since WHEN] [--json]   count the events
+          log tail [FILE] [--audit] [--lines N] [--level L] [--area A] [--event E]
+                   [--user U] [--no-follow]   print the last lines and new ones
 
-          --config FILE   in JSON, or GATEHOUSE_CONFIG; without it the demo on 127.0.0.1:8080
-          --help          this text
-          --version       the version
+          --config FILE   JSON; or GATEHOUSE_CONFIG; without it, the demo on port 8080
+          --help          print this text
+          --version       print the version
 
-        Without FILES, log verify and head are about both logs, stats and tail about app.log (--audit:
-        audit.log); - is standard input. --username NAME stands wherever --user N does.
-        GATEHOUSE_LOG_FILE_MAX_SIZE overrides log.file.max_size. SIGHUP reloads, SIGUSR1 reopens the
-        log. Exit codes: 0 done, 64 wrong arguments, 66 no log file, 69 address taken, 71 limits too
-        small, 73 log cannot be opened, 74 output lost, 77 not permitted, 78 wrong configuration.
+        Without FILES, log verify and head read both logs, log stats and tail app.log;
+        --audit: only audit.log. - is standard input. --username NAME replaces --user.
+        Variables: GATEHOUSE_LOG_FILE_MAX_SIZE is log.file.max_size. SIGHUP: reload.
+        Exit codes: 0 done, 64 arguments, 66 no log file, 69 address in use, 71 limits,
+        73 log not opened, 74 output lost, 77 not permitted, 78 configuration.
         """
 }

@@ -4,8 +4,7 @@ import JSON
 import JWT
 import Time
 
-/// `gatehouse locks` and `gatehouse unlock`: what the running server refuses logins of, and ending
-/// that.
+/// `gatehouse locks` and `gatehouse unlock`: list and end the login locks of the running server.
 struct LocksCommand {
     private enum Action {
         case list(isJSON: Bool)
@@ -19,7 +18,7 @@ struct LocksCommand {
         case all
     }
 
-    private let task: Action
+    private let action: Action
 
     init(
         listing rest: inout ArraySlice<String>, _ configurationPath: inout String?
@@ -32,7 +31,7 @@ struct LocksCommand {
             default: throw .unknown(argument)
             }
         }
-        task = .list(isJSON: isJSON)
+        action = .list(isJSON: isJSON)
     }
 
     init(
@@ -48,8 +47,8 @@ struct LocksCommand {
                 let text = try rest.value(of: argument)
                 guard ClientNetworks.numbers(named: text) != nil else {
                     throw GatehouseCommand.UsageError(
-                        sentence: "--address: not an IP address, or a network as "
-                            + "`gatehouse locks` shows it")
+                        sentence: "--address: not an IP address or a network; copy it from "
+                            + "gatehouse locks")
                 }
                 targets.append(.address(text))
             case "--all": targets.append(.all)
@@ -58,13 +57,14 @@ struct LocksCommand {
         }
         guard targets.count == 1, let target = targets.first else {
             throw GatehouseCommand.UsageError(
-                sentence: "unlock exactly one of --username NAME, --user N, --address IP and --all")
+                sentence: "unlock: give exactly one of --username NAME, --user N, --address IP "
+                    + "and --all")
         }
-        task = .unlock(target)
+        action = .unlock(target)
     }
 
     func run(_ configuration: Configuration) throws(AdminAPI.Failure) {
-        switch task {
+        switch action {
         case .list(let isJSON): try list(isJSON, configuration)
         case .unlock(let target): try unlock(target, configuration)
         }
@@ -87,14 +87,14 @@ struct LocksCommand {
     }
 
     private static func row(_ lock: JSONValue) -> [String] {
-        let who =
+        let subject =
             if let user = lock["user"]?.integer {
                 "\(VisibleText.of(lock["username"]?.text ?? "-")) (id \(user))"
             } else {
                 VisibleText.of(lock["address"]?.text ?? lock["fingerprint"]?.text ?? "-")
             }
         let until = lock["until"]?.integer.map { HumanTime.utc(Timestamp(seconds: $0)) }
-        return [VisibleText.of(lock["kind"]?.text ?? "-"), who, until ?? "-"]
+        return [VisibleText.of(lock["kind"]?.text ?? "-"), subject, until ?? "-"]
     }
 
     private static func json(_ locks: [JSONValue]) -> String {
@@ -135,34 +135,34 @@ struct LocksCommand {
     ) throws(AdminAPI.Failure) {
         var writer = JSONWriter()
         writer.beginObject()
-        let what: String
+        let label: String
         switch target {
         case .username(let name):
             writer.name("username")
             writer.string(name)
-            what = VisibleText.of(name)
+            label = VisibleText.of(name)
         case .user(let user):
             writer.name("user")
             writer.integer(user.rawValue)
-            what = "user \(user.rawValue)"
+            label = "user \(user.rawValue)"
         case .address(let text):
             writer.name("address")
             writer.string(text)
-            what = text
+            label = text
         case .all:
             writer.name("all")
             writer.boolean(true)
-            what = "everything"
+            label = "all"
         }
         writer.endObject()
         let answer = try AdminAPI(configuration).ask("POST", "/unlock", json: writer.bytes)
         let locks = answer["locks"]?.integer ?? 0
-        let ended =
+        let result =
             switch locks {
             case 0: "nothing was locked"
             case 1: "1 lock has ended"
             default: "\(locks) locks have ended"
             }
-        StandardOutput.show("\(what): \(ended), and no failed login is counted any more")
+        StandardOutput.show("\(label): \(result); failed logins are no longer counted")
     }
 }

@@ -5,8 +5,8 @@ import Logging
 import POSIX
 import Time
 
-/// `gatehouse log …`: what a log says, and whether it can be believed. Without files it is about
-/// both logs of the configuration, or about the first where events would be counted or shown twice.
+/// `gatehouse log …`: shows logs and verifies them. Without files it works on both logs of the
+/// configuration, or on the first alone if events would be counted or shown twice.
 struct LogCommand {
     private enum Verb: String { case verify, head, stats, tail }
 
@@ -15,20 +15,20 @@ struct LogCommand {
     private var anchors: [SealHead] = []
     private(set) var keyFiles: [String] = []
     private var asJSON = false
-    /// The audit log in place of the log.
+    /// Work on the audit log instead.
     private var isAboutAudit = false
     private var since: Timestamp?
     private var lines = 10
     private var follows = true
     private var filter = LogFilter()
-    /// Users whom the filter names by user name.
+    /// Users that the filter names by user name.
     private var users: [NamedUser] = []
 
-    /// Logs that the command line names.
+    /// The log files that the command line names.
     var namedFiles: [String] { files.filter { $0 != "-" } }
 
-    /// Nil if help was asked for.
-    /// - Parameter rest: what stands behind `log`.
+    /// Returns nil if help was requested.
+    /// - Parameter rest: the arguments after `log`.
     init?(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
     ) throws(GatehouseCommand.UsageError) {
@@ -40,18 +40,22 @@ struct LogCommand {
             case (nil, _):
                 guard let named = Verb(rawValue: argument) else {
                     throw GatehouseCommand.UsageError(
-                        sentence: "log \(argument): write log verify, head, stats or tail")
+                        sentence:
+                            "log: unknown subcommand \(argument); write log verify, head, stats or "
+                            + "tail"
+                    )
                 }
                 verb = named
             case (.verify, "--anchor"):
                 let text = try rest.value(of: argument)
-                // Several where it is all that `log head` has printed.
-                let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
-                for word in words.isEmpty ? [text] : words {
-                    guard let anchor = SealHead(word) else {
+                // There are several if the argument is the complete output of `log head`.
+                let parts = text.split(whereSeparator: \.isWhitespace).map(String.init)
+                for part in parts.isEmpty ? [text] : parts {
+                    guard let anchor = SealHead(part) else {
                         throw GatehouseCommand.UsageError(
                             sentence:
-                                "\"\(text)\" is no anchor; write SEQ.MAC, as log head prints it")
+                                "\"\(text)\" is not an anchor; write SEQ.MAC as printed by log head"
+                        )
                     }
                     anchors.append(anchor)
                 }
@@ -61,7 +65,8 @@ struct LogCommand {
                 let text = try rest.value(of: argument)
                 guard let moment = Timestamp(since: text, now: WallClock.system.now()) else {
                     throw GatehouseCommand.UsageError(
-                        sentence: "\"\(text)\" is no time; write 30m, 7d or 2026-11-21T07:00:00Z")
+                        sentence: "\"\(text)\" is not a time; write 30m, 7d or 2026-11-21T07:00:00Z"
+                    )
                 }
                 since = moment
             case (.stats, "--audit"), (.tail, "--audit"), (.head, "--audit"),
@@ -80,7 +85,7 @@ struct LogCommand {
         }
         guard let verb else {
             throw GatehouseCommand.UsageError(
-                sentence: "log what? write log verify, head, stats or tail")
+                sentence: "log: missing subcommand; write log verify, head, stats or tail")
         }
         self.verb = verb
     }
@@ -101,17 +106,23 @@ struct LogCommand {
         case "--lines":
             guard let count = Int(text), (0...1_000_000).contains(count) else {
                 throw GatehouseCommand.UsageError(
-                    sentence: "--lines \(text): not from 0 to 1000000")
+                    sentence: "--lines: \(text) is not a number from 0 to 1000000")
             }
             lines = count
         case "--level":
             guard let level = Level(name: text) else {
-                throw GatehouseCommand.UsageError(sentence: "--level \(text): no such level")
+                throw GatehouseCommand.UsageError(
+                    sentence:
+                        "--level: unknown level \(text); write DEBUG, INFO, WARNING, ERROR or "
+                        + "CRITICAL"
+                )
             }
             filter.levels.append(level)
         case "--area":
             guard let area = Area(name: text) else {
-                throw GatehouseCommand.UsageError(sentence: "--area \(text): no such area")
+                throw GatehouseCommand.UsageError(
+                    sentence:
+                        "--area: unknown area \(text); write app, http, security, log or config")
             }
             filter.areas.append(area)
         case "--event": filter.events.append(text)
@@ -122,12 +133,12 @@ struct LogCommand {
 
     // MARK: Running
 
-    /// - Parameter isConfigured: whether a configuration file was named.
+    /// - Parameter isConfigured: whether a configuration file was given.
     func run(
         _ configuration: Configuration, isConfigured: Bool, _ environment: [String: String]
     ) -> GatehouseCommand.ExitCode {
         if isAboutAudit, configuration.log.audit == nil {
-            GatehouseCommand.printError("log.audit is null: there is no audit log")
+            GatehouseCommand.printError("log.audit: null, so there is no audit log; omit --audit")
             return verb == .verify ? .indeterminate : .noInput
         }
         switch verb {
@@ -138,7 +149,7 @@ struct LogCommand {
         }
     }
 
-    /// The paths of the logs that a command without files is about: one if one was asked for.
+    /// The paths of the logs for a command without files; a single one with `--audit`.
     private func logs(_ configuration: Configuration) -> [String] {
         let audit = configuration.log.audit?.path
         if isAboutAudit { return [audit].compactMap(\.self) }
@@ -150,7 +161,7 @@ struct LogCommand {
     ) -> GatehouseCommand.ExitCode {
         var keys = SealKeys.current(configuration, making: false)
         var earlier = SealKeys.previous(configuration)
-        // The demo's key says nothing about a log that is checked with a key that is named.
+        // The demo's random key is not used if the command line names a key.
         let areInUse =
             !isConfigured && configuration.keysAreTemporary && configuration.sealSecret == nil
         if areInUse, !keyFiles.isEmpty { (earlier, keys) = (keys, []) }
@@ -164,7 +175,10 @@ struct LogCommand {
             }
         }
         guard !keys.isEmpty || !earlier.isEmpty else {
-            GatehouseCommand.printError("there is no key to check the log with")
+            GatehouseCommand.printError(
+                "no key to verify the log; name the configuration with --config or a key with "
+                    + "--key-file"
+            )
             return .indeterminate
         }
         let verifier = LogVerifier(keys: keys, earlier: earlier, anchors: anchors)
@@ -179,7 +193,7 @@ struct LogCommand {
         return GatehouseCommand.ExitCode(rawValue: reports.exitCode) ?? .software
     }
 
-    /// The files that are named: those of the audit log are a chain of their own.
+    /// Splits the named files into one group per log: the audit log has a chain of its own.
     private func groups(_ configuration: Configuration) -> [[String]] {
         guard let audit = configuration.log.audit.map({ LogFileNames.base(of: $0.path) }) else {
             return [files]
@@ -189,7 +203,7 @@ struct LogCommand {
             let name = LogFileNames.base(of: path)
             return name == log || name.hasPrefix(log + ".") || name.hasPrefix(log + "-")
         }
-        // One name may begin with the other: the longer one is meant.
+        // If one name begins with the other, the longer one matches.
         let audits = files.filter {
             isOf(audit, $0) && !(log.count > audit.count && isOf(log, $0))
         }
@@ -197,7 +211,7 @@ struct LogCommand {
         return [others, audits].filter { !$0.isEmpty }
     }
 
-    /// One line for each log.
+    /// Prints one line per log.
     private func head(_ configuration: Configuration) -> GatehouseCommand.ExitCode {
         var code = GatehouseCommand.ExitCode.success
         for log in logs(configuration) {
@@ -207,7 +221,7 @@ struct LogCommand {
         return code
     }
 
-    /// The state is written each second, so the log may be further by now; never behind.
+    /// The state file is written once per second, so the log may be newer than it, but never older.
     private func head(of log: String, _ configuration: Configuration) -> GatehouseCommand.ExitCode {
         let path = LogState.path(of: log)
         do throws(Errno) {
@@ -216,12 +230,15 @@ struct LogCommand {
                 guard let state = try LogState.read(from: path, key) else { continue }
                 if index >= inUse.count {
                     GatehouseCommand.printError(
-                        "\(path): of a key of before; the server has not run with the new one")
+                        "\(path): written with an earlier key; the server has not run with the new "
+                            + "one yet"
+                    )
                 }
                 StandardOutput.show(state.head.text)
                 return .success
             }
-            GatehouseCommand.printError("\(path): no state that one of the keys has written")
+            GatehouseCommand.printError(
+                "\(path): not written with a known key; name the configuration with --config")
         } catch {
             GatehouseCommand.printError(
                 "\(path): \(ReadingError(opening: path, .configured, error).reason)")
@@ -229,13 +246,13 @@ struct LogCommand {
         return .noInput
     }
 
-    /// Of the keys that decide which files are part of a log.
+    /// The IDs of the keys that decide which files are part of a log.
     private func keyIDs(_ configuration: Configuration) -> [String] {
         (SealKeys.current(configuration, making: false) + SealKeys.previous(configuration)).map(
             \.id)
     }
 
-    /// About one log: an event of the audit log is in the log, too.
+    /// Reads one log only, because the log contains the events of the audit log, too.
     private func stats(_ configuration: Configuration) -> GatehouseCommand.ExitCode {
         let log = logs(configuration)[0]
         var options = LogStatistics.Options(

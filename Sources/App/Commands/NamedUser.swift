@@ -4,7 +4,7 @@ import JWT
 /// A user as an option names one: `--user N` or `--username NAME`.
 enum NamedUser: Equatable {
     case id(UserID)
-    /// Normalised, as `Username` does.
+    /// Normalized by `Username`.
     case username(String)
 
     enum Failure: Error {
@@ -12,7 +12,7 @@ enum NamedUser: Equatable {
         case users([ConfigurationProblem])
         case unknown(username: String)
 
-        /// Says it, and returns what to exit with.
+        /// Prints the messages and returns the exit code.
         func report(_ names: VisibleText) -> GatehouseCommand.ExitCode {
             switch self {
             case .users(let problems):
@@ -20,13 +20,13 @@ enum NamedUser: Equatable {
                 return .configuration
             case .unknown(let username):
                 GatehouseCommand.printError(
-                    "no such user: \(names.of(username)); `gatehouse user list` shows who there is")
+                    "no such user: \(names.of(username)); see gatehouse user list")
                 return .noUser
             }
         }
     }
 
-    /// The id; for a user name, that of the configuration's users.
+    /// The user's ID; a user name is looked up among the configuration's users.
     func id(_ configuration: Configuration) throws(Failure) -> UserID {
         switch self {
         case .id(let id): return id
@@ -50,7 +50,7 @@ enum NamedUser: Equatable {
 }
 
 extension ArraySlice<String> {
-    /// The user whom `--user` or `--username` names.
+    /// The user that `--user` or `--username` names.
     mutating func namedUser(of option: String) throws(GatehouseCommand.UsageError) -> NamedUser {
         guard option == "--username" else { return .id(try user(of: option)) }
         guard let username = Username.normalized(try value(of: option)) else {

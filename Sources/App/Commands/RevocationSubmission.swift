@@ -7,13 +7,13 @@ import POSIX
 import Revocation
 import Time
 
-/// Something that an operator wants to be good no longer: told to the running server, or written to the
-/// journal where none runs.
+/// A revocation by an operator. It is sent to the running server, or written to the journal if none
+/// is running.
 struct RevocationSubmission {
-    /// What POST /revoke takes.
-    private let order: [UInt8]
+    /// The body of POST /revoke.
+    private let request: [UInt8]
     private let configuration: Configuration
-    /// For a journal that a start refuses.
+    /// Accept a journal that lacks records, which a server start refuses.
     private let acceptsShortJournal: Bool
 
     struct Done: Equatable {
@@ -21,10 +21,10 @@ struct RevocationSubmission {
         let target: TargetStatus
     }
 
-    /// Whether the server, or the users file, knows what was revoked.
+    /// Whether the server, or the users file, knows the target.
     enum TargetStatus: Equatable {
         case known, unknown
-        /// A user, and the users file cannot be read, for these reasons.
+        /// The target is a user, and the users file cannot be read for these reasons.
         case unreadable([ConfigurationProblem])
 
         init(isKnown: Bool) { self = isKnown ? .known : .unknown }
@@ -32,14 +32,14 @@ struct RevocationSubmission {
 
     enum Destination: Equatable {
         case server
-        /// Where the next start reads it.
+        /// The next start reads it.
         case journal(path: String)
 
-        /// For the operator; nil if there is nothing to add.
+        /// A note for the operator; nil if there is nothing to add.
         var note: String? {
             guard case .journal(let path) = self else { return nil }
-            return "no server is running: it was written to \(path), which the next start reads; "
-                + "the log has no line of it"
+            return "no server is running: written to \(path) for the next start; the log does not "
+                + "record it"
         }
     }
 
@@ -47,30 +47,36 @@ struct RevocationSubmission {
         case server(AdminAPI.Failure)
         case keysAreTemporary
         case notOwner(path: String)
-        /// A server has the journal, and is not to be reached.
+        /// Another server holds the journal, and cannot be reached.
         case inUse(path: String, AdminAPI.Failure)
         case unusable(path: String, RevocationsError)
         case notWritten(path: String, Errno)
         case invalid
 
-        /// One for each thing that is wrong.
+        /// Messages for the operator, one per problem.
         var sentences: [String] {
             switch self {
             case .server(let failure): failure.sentences
             case .keysAreTemporary:
-                ["the keys are made anew at each start, and no token outlives the server"]
+                [
+                    "token.keys: none are configured, so every start creates new ones; there is "
+                        + "nothing to revoke"
+                ]
             case .notOwner(let path):
                 [
-                    "no server is running, and \(path) belongs to another user; run this as the user "
-                        + "that the server runs as"
+                    "\(path): belongs to another user, and no server is running; run this command "
+                        + "as the server's user"
                 ]
             case .inUse(let path, let failure):
                 failure.sentences
-                    + ["a server has \(path); only it can revoke, or whoever stops it first"]
+                    + [
+                        "\(path): in use by a running server; configure admin.socket, or stop it "
+                            + "first"
+                    ]
             case .unusable(let path, let error): ["\(path) \(error.sentence)"]
             case .notWritten(let path, let error):
-                ["\(path) cannot be written: \(error.description)"]
-            case .invalid: ["what was to be revoked is not understood"]
+                ["\(path): cannot be written: \(error.description)"]
+            case .invalid: ["internal error: the revocation request is invalid"]
             }
         }
 
@@ -85,7 +91,7 @@ struct RevocationSubmission {
             }
         }
 
-        /// Says it, and returns what to exit with.
+        /// Prints the messages and returns the exit code.
         func report() -> GatehouseCommand.ExitCode {
             for sentence in sentences { GatehouseCommand.printError(sentence) }
             return exitCode
@@ -93,14 +99,14 @@ struct RevocationSubmission {
     }
 
     init(
-        _ order: [UInt8], _ configuration: Configuration, acceptsShortJournal: Bool = false
+        _ request: [UInt8], _ configuration: Configuration, acceptsShortJournal: Bool = false
     ) {
-        self.order = order
+        self.request = request
         self.acceptsShortJournal = acceptsShortJournal
         self.configuration = configuration
     }
 
-    /// All sessions of a user that have begun until it is carried out.
+    /// Ends all sessions of a user that began before the request is carried out.
     init(endingSessionsOf user: UserID, _ configuration: Configuration) {
         var writer = JSONWriter()
         writer.beginObject()
@@ -111,13 +117,13 @@ struct RevocationSubmission {
     }
 
     static func ended(_ user: UserID) -> String {
-        "all sessions of user \(user.rawValue) that have begun until now have ended"
+        "all current sessions of user \(user.rawValue) have ended"
     }
 
-    /// When it returns, it is on the disk.
+    /// Carries out the revocation. It is on the disk when this returns.
     func send() throws(Failure) -> Done {
         do throws(AdminAPI.Failure) {
-            let answer = try AdminAPI(configuration).ask("POST", "/revoke", json: order)
+            let answer = try AdminAPI(configuration).ask("POST", "/revoke", json: request)
             return Done(
                 destination: .server,
                 target: TargetStatus(isKnown: answer["known"] != .boolean(false)))
@@ -129,7 +135,8 @@ struct RevocationSubmission {
         }
     }
 
-    /// Without a server the journal is nobody's, and what is written there counts from the next start.
+    /// Without a server, no process holds the journal. The revocation takes effect at the next
+    /// start.
     private func write(_ failure: AdminAPI.Failure) throws(Failure) -> Done {
         guard let path = configuration.revocationJournal else { throw .keysAreTemporary }
         guard Self.isOurs(path) else { throw .notOwner(path: path) }
@@ -137,7 +144,7 @@ struct RevocationSubmission {
         let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
         let revocations: Revocations
         do throws(RevocationsError) {
-            // Taken by a server that runs, whatever its socket is.
+            // A running server holds it, whether or not its socket is reachable.
             revocations = try Revocations(
                 path: path, at: now,
                 guarded: configuration.journalGuard(acceptsAnyJournal: acceptsShortJournal))
@@ -145,9 +152,9 @@ struct RevocationSubmission {
             if case .inUse = error { throw .inUse(path: path, failure) }
             throw .unusable(path: path, error)
         }
-        guard case .revoke(let target) = RevocationRequest(parsing: order.span, tokens, at: now)
+        guard case .revoke(let target) = RevocationRequest(parsing: request.span, tokens, at: now)
         else { throw .invalid }
-        // Before the revocation makes a token or a session known.
+        // Before the revocation itself makes the token or session known.
         let status = status(of: target, revocations, at: now)
         do throws(Errno) {
             try revocations.revoke(target, at: now, leeway: tokens.policy.leeway)
@@ -172,13 +179,13 @@ struct RevocationSubmission {
             isKnown: target.isKnown(to: users, SessionList(), revocations, at: now))
     }
 
-    /// Whether the server, which runs as the owner of its files, could go on with a journal of ours, or
-    /// with a folder that is made for it.
+    /// Whether the server, which runs as the owner of its files, can continue with a journal that
+    /// this process creates, or use a folder that it creates.
     private static func isOurs(_ path: String) -> Bool {
         if let status = try? SystemFileSystem().status(of: path) {
             return status.owner == geteuid()
         }
-        // The journal itself says what is wrong with a folder that cannot be opened.
+        // If the folder cannot be opened, opening the journal reports why.
         guard let folder = try? ServiceFolder.lowest(LogFileNames.folder(of: path)) else {
             return true
         }

@@ -2,15 +2,16 @@ import Glibc
 import Logging
 import POSIX
 
-/// A command that root has started. It works with files that another account may be able to change, and
-/// must not lend root's rights to that account: so it becomes that account for good before it opens any
-/// of them, or it refuses.
+/// A command that root has started. It uses files that another account may be able to change, and
+/// must not lend root's rights to that account. So before it opens any of them, the process
+/// permanently switches to that account, or refuses.
 ///
-/// The account is the one that owns folders on the way to the files. What belongs to root alone, such as
-/// a configuration in /etc, is read before, because the account may not be able to.
+/// The account is the owner of folders on the way to the files. Files that belong to root alone,
+/// such as a configuration in /etc, are read before the switch, because the account may not be able
+/// to.
 struct RootCommand {
     enum Refusal: Error {
-        /// A server of root's would use another account's files.
+        /// A server that runs as root would use another account's files.
         case serve(Account, place: String, command: String)
         case severalAccounts([(account: Account, place: String)])
         case cannotBecome(Account, Errno)
@@ -22,56 +23,59 @@ struct RootCommand {
                     account.name.map { "runuser -u \($0)" }
                     ?? "setpriv --reuid=\(account.id) --regid=\(account.group) --clear-groups"
                 return [
-                    "\(place) belongs to \(account.text), and root serves with its own files only; "
-                        + "run `\(start) -- \(command)`, or write User= in the systemd unit"
+                    "\(place): belongs to \(account.text), but root serves only its own files; "
+                        + "run `\(start) -- \(command)`, or set User= in the systemd unit"
                 ]
             case .severalAccounts(let found):
                 return found.map { "\($0.place) belongs to \($0.account.text)" } + [
-                    "root acts as the one account that the files belong to; give them to one with chown"
+                    "root acts as the owner of the files, but they have several; use chown to give "
+                        + "them one owner"
                 ]
             case .cannotBecome(let account, let error):
                 return [
-                    "cannot act as \(account.text): \(error.description); run this as that account"
+                    "cannot act as \(account.text): \(error.description); run this command as that "
+                        + "account"
                 ]
             }
         }
     }
 
-    /// Nil for the demo.
+    /// Nil in demo mode.
     let configurationPath: String?
     let environment: [String: String]
     /// Files that the command line names.
     let named: [String]
-    /// Keys that it names, which are only read.
+    /// Key files that the command line names; they are only read.
     let namedKeys: [String]
-    /// Whether the files that the configuration names are used.
+    /// Whether the command uses the files that the configuration names.
     let usesConfiguredFiles: Bool
 
     // MARK: Serving
 
-    /// Refuses to serve with files that are not root's.
+    /// Throws if any of the files does not belong to root.
     func refuseForeignFiles() throws(Refusal) {
         let places = [configurationPath].compactMap(\.self) + configured.map(\.path)
         for place in places {
-            // The parts of the way that are not there yet would be root's.
+            // Missing parts of the path would be created by root.
             guard let owner = ServiceFolder.owners(along: place, endsInFile: true).min() else {
                 continue
             }
-            let words =
+            let command =
                 "gatehouse serve"
                 + (configurationPath.map { " --config \(VisibleText.of($0, limit: 200))" } ?? "")
             throw .serve(
-                Account(owner), place: VisibleText.of(place, limit: 200), command: words)
+                Account(owner), place: VisibleText.of(place, limit: 200), command: command)
         }
     }
 
     // MARK: Acting as the owner
 
-    /// - Returns: the account that the process has become; nil if all is root's.
+    /// - Returns: the account that the process has switched to; nil if all files belong to root.
     func becomeOwner() throws(Refusal) -> Account? {
         var found = Found()
         for path in named { found.add(path) }
-        // Its owner decides which secrets it names, and root must not read them for that account.
+        // The owner of the configuration decides which secret files it names, and root must not
+        // read those for that account.
         if let configurationPath { found.add(configurationPath, endsInFile: true) }
         let places = isConfigurationTrusted ? configured : []
         for place in places where place.isWritten && usesConfiguredFiles { found.add(place.path) }
@@ -105,8 +109,8 @@ struct RootCommand {
         }
     }
 
-    /// Whether no account but root can have chosen what the configuration says. Then root reads the
-    /// files that it names.
+    /// Whether no account except root can have written the configuration. Only then does root read
+    /// the files that it names.
     private var isConfigurationTrusted: Bool {
         guard let configurationPath else { return true }
         let file = try? TrustedFile(
@@ -114,19 +118,20 @@ struct RootCommand {
         return file?.faults.isEmpty == true
     }
 
-    /// The files that the configuration names, the demo's without one.
+    /// The files that the configuration names; without one, those of the demo.
     private var configured: [PathConflicts.Place] {
         Configuration.places(file: configurationPath, environment: environment)
     }
 
-    /// The configuration and the secrets that are root's alone.
+    /// Reads the configuration and the secrets that belong to root alone before the switch.
     private func keepFiles(_ paths: [String]) {
         for path in paths where ServiceFolder.owners(along: path, endsInFile: true).isEmpty {
             (try? TrustedFile(reading: path, upTo: ConfigurationFile.maximumSize))?.keep(as: path)
         }
     }
 
-    /// The way to them may be open to root alone, as to those of systemd's dynamic users.
+    /// Opens folders before the switch, because only root may have access to the path, as with
+    /// systemd's dynamic users.
     private func keepFolders(_ paths: [String], _ account: Account) {
         for path in Set(paths.map(ServiceFolder.folder)) {
             (try? ServiceFolder.open(path, account: account.id))?.keep(as: path)

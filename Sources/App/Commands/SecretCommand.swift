@@ -7,19 +7,20 @@ import Logging
 import POSIX
 import Time
 
-/// `gatehouse secret`: a new key, printed; or put in front of those that a configuration file has.
+/// `gatehouse secret`: prints a new key, or inserts one at the first place of a configuration's
+/// keys.
 struct SecretCommand {
-    /// The configuration that a key is added to.
+    /// The configuration file that a key is added to.
     private(set) var file: String?
     private var id: String?
 
-    /// Nil if help was asked for.
-    /// - Parameter rest: what stands behind `secret`.
+    /// Returns nil if help was requested.
+    /// - Parameter rest: the arguments after `secret`.
     init?(_ rest: inout ArraySlice<String>) throws(GatehouseCommand.UsageError) {
         if rest.contains("--help") || rest.contains("-h") { return nil }
         while let argument = rest.popFirst() {
             switch argument {
-            // A secret is one whatever the configuration is.
+            // A new secret does not depend on the configuration.
             case "--config": _ = try rest.value(of: argument)
             case "--add" where file == nil: file = try rest.value(of: argument, "FILE")
             case "--id" where id == nil: id = try rest.value(of: argument)
@@ -27,10 +28,11 @@ struct SecretCommand {
             }
         }
         guard id == nil || file != nil else {
-            throw GatehouseCommand.UsageError(sentence: "--id names a key that --add FILE adds")
+            throw GatehouseCommand.UsageError(sentence: "--id: allowed only with --add FILE")
         }
         if let id, !KeyInsertion.isID(id) {
-            throw GatehouseCommand.UsageError(sentence: "--id: not 1 to 64 of A-Z a-z 0-9 . _ -")
+            throw GatehouseCommand.UsageError(
+                sentence: "--id: not a key ID; write 1 to 64 of A-Z a-z 0-9 . _ -")
         }
     }
 
@@ -44,17 +46,15 @@ struct SecretCommand {
             let config = VisibleText.of(file, limit: 200)
             StandardOutput.show(
                 """
-                \(added.secretFile) has a new secret; \(config) names it as key \(added.id), in front.
-                next: `gatehouse reload --config \(config)`, or a restart; then it signs new tokens.
+                \(config): key \(added.id) is now the first of token.keys, in \(added.secretFile).
+                next: `gatehouse reload --config \(config)` or a restart; then it signs new tokens.
                 """)
             if added.otherKeys > 0 {
                 StandardOutput.show(
                     """
-                    What was signed before is still good. The old key can be taken out of token.keys \
-                    \(HumanTime.span(added.session))
-                    (token.session) after that, when no session of before is left; keep its secret for \
-                    as long as
-                    `log verify` has to check what it sealed.
+                    Tokens signed with the old key stay valid. Remove the old key from token.keys
+                    after \(HumanTime.span(added.session)) (token.session). Keep its file as long as
+                    you want to verify log lines from that time.
                     """)
             }
             return .success
@@ -64,16 +64,17 @@ struct SecretCommand {
         }
     }
 
-    /// 32 random bytes as text, which is itself the secret: 43 characters.
+    /// A new secret as text: 32 random bytes in base64url, 43 characters. The text itself is the
+    /// secret.
     static func newSecret() -> String {
         let bytes = RandomBytes.array(count: 32)
         return String(decoding: Base64URL.encoded(bytes.span), as: UTF8.self)
     }
 }
 
-/// Adds a key to a configuration file: the secret into a file of its own beside it, and its name in front
-/// of `token.keys`. Nothing of the configuration's own text is changed but that place; the file is
-/// replaced as a whole, and only by one that can be loaded.
+/// Adds a key to a configuration file. The secret goes into a new file in the same folder, and its
+/// name into the first place of `token.keys`. The rest of the configuration's text stays unchanged.
+/// The file is replaced atomically, and only if the new one can be loaded.
 struct KeyInsertion {
     struct Result {
         let id: String
@@ -95,29 +96,33 @@ struct KeyInsertion {
 
         var sentences: [String] {
             switch self {
-            case .cannotRead(let path, let error): ["\(path) cannot be read: \(error.description)"]
+            case .cannotRead(let path, let error): ["\(path): cannot be read: \(error.description)"]
             case .cannotWrite(let path, let error):
-                ["\(path) cannot be written: \(error.description); nothing was changed"]
+                ["\(path): cannot be written: \(error.description); nothing was changed"]
             case .wrong(let problems): problems.map(\.description) + ["nothing was changed"]
             case .fromEnvironment:
                 [
-                    "GATEHOUSE_TOKEN_KEYS is set, and stands above what the file says; nothing was changed"
+                    "GATEHOUSE_TOKEN_KEYS: is set, and overrides token.keys of the file; unset it; "
+                        + "nothing was changed"
                 ]
             case .tooManyKeys:
                 [
-                    "token.keys: there are \(KeyRing.maximumKeys) already; remove one that no token "
-                        + "needs any more, the last first"
+                    "token.keys: has the maximum of \(KeyRing.maximumKeys) keys; remove one that "
+                        + "no valid token needs, the last first"
                 ]
-            case .idIsTaken(let id): ["token.keys has a key \(id) already; choose another --id"]
+            case .idIsTaken(let id): ["token.keys: key \(id) exists already; choose another --id"]
             case .secretFileIsThere(let path):
-                ["\(path) is there already; choose another --id, or remove it if nobody needs it"]
+                [
+                    "\(path): exists already; choose another --id, or remove the file if it is not "
+                        + "in use"
+                ]
             case .inUse(let path):
                 [
-                    "\(path) is there: somebody else is adding a key, or was killed while doing so; "
-                        + "then remove it"
+                    "\(path): exists: another process is adding a key, or was killed while it did; "
+                        + "in that case remove the file"
                 ]
             case .changed(let path):
-                ["\(path) was changed by somebody else meanwhile; nothing was added, try again"]
+                ["\(path): changed by another process meanwhile; nothing was added, try again"]
             }
         }
 
@@ -136,8 +141,8 @@ struct KeyInsertion {
         }
     }
 
-    /// Where the path leads: the file itself where it is a symbolic link, which a new file must not take
-    /// the place of.
+    /// The folder and the name that the path leads to. A symbolic link is resolved, so that the new
+    /// file does not replace the link.
     private let folder: ServiceFolder
     private let name: String
     private let before: FileStatus
@@ -198,11 +203,11 @@ struct KeyInsertion {
         }
     }
 
-    /// - Returns: how long a session is.
+    /// - Returns: the lifetime of a session.
     private func replace(
         _ bytes: [UInt8], _ id: String
     ) throws(Failure) -> TimeAmount {
-        // Also keeps a second one of these out.
+        // The fixed name also keeps a second process out.
         let temporary = ".\(name).new"
         try write(bytes, to: temporary, before.mode & 0o7777) { .inUse($0) }
         do throws(Failure) {
@@ -215,7 +220,8 @@ struct KeyInsertion {
             }
             guard configuration.keys.signing.id == id else {
                 throw .wrong([
-                    ConfigurationProblem(path: "token.keys", message: "did not take the key")
+                    ConfigurationProblem(
+                        path: "token.keys", message: "the new key is not the signing key")
                 ])
             }
             let now = try? folder.status(of: name)
@@ -223,7 +229,7 @@ struct KeyInsertion {
                 now.size == before.size
             else { throw .changed(path) }
             do throws(Errno) {
-                // The secret has its name on the disk before anything speaks of it.
+                // The secret file is durable before the configuration names it.
                 try folder.reopened().synchronize()
                 try folder.rename(temporary, to: name)
                 try folder.reopened().synchronize()
@@ -237,8 +243,8 @@ struct KeyInsertion {
         }
     }
 
-    /// A new file, with the configuration's group, which may have to read it; on the disk when this
-    /// returns.
+    /// Creates a file with the configuration's group, which may need to read it. The file is on the
+    /// disk when this returns.
     private func write(
         _ bytes: [UInt8], to name: String, _ mode: mode_t, ifThere: (String) -> Failure
     ) throws(Failure) {
@@ -259,7 +265,7 @@ struct KeyInsertion {
         }
     }
 
-    /// The one that is wished for, or today's date, with a number if that is taken.
+    /// The requested ID; otherwise today's date, with a number if that is taken.
     private func newID(_ taken: [String]) throws(Failure) -> String {
         if let wantedID {
             guard !taken.contains(wantedID) else { throw .idIsTaken(wantedID) }
@@ -269,7 +275,7 @@ struct KeyInsertion {
         let date = String(decoding: (0..<10).map { text[$0] }, as: UTF8.self)
         var id = date
         var number = 2
-        // A file of that name may have been somebody's key.
+        // An existing file with that name may contain a key.
         while taken.contains(id) || (try? folder.status(of: Self.secretFile(id))) != nil {
             id = "\(date)-\(number)"
             number += 1

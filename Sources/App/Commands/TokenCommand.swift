@@ -10,7 +10,7 @@ import Revocation
 import Server
 import Time
 
-/// `gatehouse token …`: a token for an operator, and what is to be thought of one.
+/// `gatehouse token …`: issues a token for an operator, and explains the verdict on a token.
 struct TokenCommand {
     private enum Verb: String { case issue, explain }
 
@@ -19,8 +19,8 @@ struct TokenCommand {
     private var span: TimeAmount?
     private var moment: Timestamp?
 
-    /// Nil if help was asked for.
-    /// - Parameter rest: what stands behind `token`.
+    /// Returns nil if help was requested.
+    /// - Parameter rest: the arguments after `token`.
     init?(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
     ) throws(GatehouseCommand.UsageError) {
@@ -34,7 +34,7 @@ struct TokenCommand {
                     throw GatehouseCommand.UsageError(
                         sentence: TokenPrompt.looksLikeToken(argument)
                             ? TokenPrompt.refusal
-                            : "token \(argument): write token issue or explain"
+                            : "token: unknown subcommand \(argument); write token issue or explain"
                     )
                 }
                 verb = named
@@ -46,20 +46,20 @@ struct TokenCommand {
                 moment = try Self.moment(rest.value(of: argument), WallClock.system.now())
             case (_, _) where argument.hasPrefix("-"): throw .unknown(argument)
             case (let verb?, _):
-                // Not shown: people try to write the token here.
+                // The argument is not shown: it may be a token.
                 throw GatehouseCommand.UsageError(
                     sentence: verb == .issue
-                        ? "token issue: a word that belongs to no option"
+                        ? "token issue: unexpected argument; see gatehouse token --help"
                         : "token explain: \(TokenPrompt.refusal)")
             }
         }
         guard let verb else {
             throw GatehouseCommand.UsageError(
-                sentence: "token what? write token issue or token explain")
+                sentence: "token: missing subcommand; write token issue or token explain")
         }
         guard verb != .issue || user != nil else {
             throw GatehouseCommand.UsageError(
-                sentence: "token issue needs --user N or --username NAME, and takes --ttl 10m")
+                sentence: "token issue: missing option --user N or --username NAME")
         }
         self.verb = verb
     }
@@ -69,12 +69,13 @@ struct TokenCommand {
             span.milliseconds % 1000 == 0
         else {
             throw GatehouseCommand.UsageError(
-                sentence: "\"\(text)\" is no time to live; write 10m or 12h")
+                sentence: "--ttl: \"\(text)\" is not a lifetime; write 10m or 12h")
         }
         return span
     }
 
-    /// What `log stats --since` takes, a span from now on, and seconds since 1970.
+    /// The argument of `--at`: what `log stats --since` accepts, or a duration after now, or
+    /// seconds since 1970.
     static func moment(_ text: String, _ now: Timestamp) throws(GatehouseCommand.UsageError)
         -> Timestamp
     {
@@ -85,8 +86,9 @@ struct TokenCommand {
         }
         guard let moment = Timestamp(since: text, now: now) else {
             throw GatehouseCommand.UsageError(
-                sentence: "\"\(text)\" is no time; write 2026-11-21T07:00:00Z, 30m (ago), +30m or "
-                    + "seconds since 1970")
+                sentence:
+                    "--at: \"\(text)\" is not a time; write 2026-11-21T07:00:00Z, 30m (ago), +30m "
+                    + "or seconds since 1970")
         }
         return moment
     }
@@ -104,7 +106,7 @@ struct TokenCommand {
 
     // MARK: Issue
 
-    /// By the server that runs, so that its log has it.
+    /// The running server issues the token, so that its log records it.
     private func issue(
         _ configuration: Configuration, _ names: VisibleText
     ) -> GatehouseCommand.ExitCode {
@@ -117,8 +119,8 @@ struct TokenCommand {
         }
         if let span, configuration.sessionLifetime < span {
             GatehouseCommand.printError(
-                "--ttl \(Units.text(span)) is longer than a session "
-                    + "(token.session, \(Units.text(configuration.sessionLifetime)))")
+                "--ttl: \(Units.text(span)) is longer than a session; "
+                    + "token.session is \(Units.text(configuration.sessionLifetime))")
             return .usage
         }
         var writer = JSONWriter()
@@ -138,13 +140,15 @@ struct TokenCommand {
         } catch {
             if case .refused(404, "User not found", _) = error {
                 GatehouseCommand.printError(
-                    "the server knows no user \(user.rawValue) who is not disabled; "
-                        + "`gatehouse user list` shows who there is")
+                    "user \(user.rawValue): unknown to the server, or disabled; "
+                        + "see gatehouse user list")
                 return .noUser
             }
             if error.isNotRunning {
                 GatehouseCommand.printError(
-                    "a token has to stand in the log, and so its server has to run")
+                    "tokens are issued by the running server so that they are logged; start it "
+                        + "first"
+                )
             }
             return error.report()
         }
@@ -157,8 +161,8 @@ struct TokenCommand {
     ) -> GatehouseCommand.ExitCode {
         guard !configuration.keysAreTemporary else {
             GatehouseCommand.printError(
-                "token.keys: there are none, and a server without them has a random key that only it "
-                    + "knows; name its configuration with --config")
+                "token.keys: none are configured, and a server without them uses a random key; "
+                    + "name its configuration with --config")
             return .configuration
         }
         guard let token = TokenPrompt.token() else { return .noInput }
@@ -173,15 +177,15 @@ struct TokenCommand {
             for problem in error.problems { GatehouseCommand.printError("\(problem)") }
             return .configuration
         }
-        var standing: RevocationLookup?
+        var lookup: RevocationLookup?
         if let claims = explanation.claims {
             let named = TokenIdentity.fillingIdentifiers(claims, of: token.span)
-            standing = RevocationLookup(of: named, configuration, users, at: moment, isNow: isNow)
+            lookup = RevocationLookup(of: named, configuration, users, at: moment, isNow: isNow)
         }
         let verdict = TokenVerdict(
-            token, explanation, standing?.known, users, at: moment,
+            token, explanation, lookup?.known, users, at: moment,
             longestHead: configuration.server.limits.head)
-        standing?.describe(in: &explanation, users, names, at: moment)
+        lookup?.describe(in: &explanation, users, names, at: moment)
 
         StandardOutput.show("At \(HumanTime.utc(moment)):")
         for step in explanation.steps { StandardOutput.show(Self.line(step, isColored: isColored)) }
@@ -201,45 +205,44 @@ struct TokenCommand {
             case .note: nil
             }
         if isColored, let color { mark = "\u{1B}[\(color)m\(mark)\u{1B}[0m" }
-        let text = step.mark == .unverified ? "\(step.text) (nobody vouches for it)" : step.text
+        let text = step.mark == .unverified ? "\(step.text) (unverified)" : step.text
         return "\(mark) \(name) \(text)"
     }
 
-    // MARK: Words
+    // MARK: Help
 
     static let help = """
-        gatehouse token: a token for an operator, and what is to be thought of one.
+        gatehouse token: issue a token, or explain whether a token is accepted
 
-          token issue --user N [--ttl 10m]   prints a token that the running server issues, and
-                                             logs; its session ends with it if --ttl is there;
-                                             --username NAME in place of --user N
-          token explain [--at TIME]          reads a token from standard input, never from an
-                                             argument, and says step by step whether it is good
+          token issue --user N [--ttl 10m]   print a token that the server issues and
+                                             logs; with --ttl, its session ends with
+                                             it; --username NAME replaces --user N
+          token explain [--at TIME]          read a token from standard input, never
+                                             from an argument, and explain each check
 
-          --at TIME       2026-11-21T07:00:00Z, 30m (ago), +30m (from now) or seconds since 1970
-          --config FILE   the server's own
+          --at TIME       2026-11-21T07:00:00Z, 30m (ago), +30m, or seconds since 1970
+          --config FILE   the configuration of the server
 
-        Steps are marked ok, NO, - (nothing depends on it) or ? (cannot be told). A token that no
-        key has signed may say anything: that is marked says. Whether a token was revoked is asked
-        of the running server, or read in its journal. Nothing goes on record, and neither the
+        Each step is marked ok, NO, - (information) or ? (unknown). What a token without
+        a valid signature claims is marked says. The running server, or else its
+        journal, tells whether the token was revoked. Nothing is logged, and neither the
         token nor its signature is shown.
 
-        Exit codes of token explain: 0 it would be accepted, 1 it would not, 64 wrong arguments, 66
-        no token came, 69 whether it was revoked cannot be told, 74 not written, 78 wrong
-        configuration. Of token issue: 0 done, 64, 67 no such user, 69 no server answers, 74, 77
-        not permitted, 78.
+        Exit codes of token explain: 0 accepted, 1 not accepted, 64 wrong arguments, 66
+        no token, 69 revocation unknown, 74 not written, 78 wrong configuration. Of
+        token issue: 0 done, 64, 67 no such user, 69 no server, 74, 77 no permission, 78
         """
 }
 
-/// What was found out about a token beyond itself, and where.
+/// The revocation state of a token, and where it was found.
 private struct RevocationLookup {
-    /// Nil if nobody could be asked.
+    /// Nil if it could not be determined.
     private(set) var known: TokenStatus?
-    /// Who says so, or why nobody does.
+    /// Where the state comes from, or why it is unknown.
     private let source: String
     private let claims: Claims
 
-    /// - Parameter claims: complete.
+    /// - Parameter claims: with the identifiers filled in.
     init(
         of claims: Claims, _ configuration: Configuration, _ users: UserDirectory,
         at moment: Timestamp, isNow: Bool
@@ -250,10 +253,12 @@ private struct RevocationLookup {
             let answer = try AdminAPI(configuration).ask(
                 "POST", "/standing", json: TokenStatus.question(about: claims))
             known = TokenStatus(answer)?.inForce(at: moment, leeway: leeway)
-            source = known == nil ? "the running server does not say" : "says the running server"
+            source =
+                known == nil
+                ? "the running server does not report it" : "according to the running server"
             return
         } catch {
-            // The journal says the same, but for what is not on the disk yet.
+            // The journal contains the same, except for what is not on the disk yet.
         }
         guard let path = configuration.revocationJournal else {
             source = "there is no journal"
@@ -264,7 +269,7 @@ private struct RevocationLookup {
                 reading: path, at: moment, guarded: configuration.journalGuard())
             known = TokenStatus(of: claims, revocations, users)
                 .inForce(at: moment, leeway: leeway)
-            source = "says \(path)"
+            source = "according to \(path)"
         } catch {
             source = "\(path) \(error.sentence)"
         }
@@ -286,37 +291,37 @@ private struct RevocationLookup {
             explanation.add(
                 .bad, "user",
                 "\(user) is "
-                    + (users[claims.user]?.isDisabled == true ? "disabled" : "not among the users"))
+                    + (users[claims.user]?.isDisabled == true ? "disabled" : "unknown"))
         }
         let name = "revoked"
         switch known.finding {
         case nil: explanation.add(.good, name, "no, \(source)")
         case .revoked(let revoked)? where moment < revoked:
-            explanation.add(.good, name, "not yet: \(words(revoked, moment)), \(source)")
+            explanation.add(.good, name, "not yet: \(timeText(revoked, moment)), \(source)")
         case .revoked(let revoked)?:
-            explanation.add(.bad, name, "\(words(revoked, moment)), \(source)")
+            explanation.add(.bad, name, "\(timeText(revoked, moment)), \(source)")
         case .alreadyUsed(let exchanged)? where moment < exchanged:
             explanation.add(
-                .good, name, "not yet exchanged: \(words(exchanged, moment)), \(source)")
+                .good, name, "not yet exchanged: \(timeText(exchanged, moment)), \(source)")
         case .alreadyUsed(let exchanged)? where moment < exchanged + BearerAuthentication.grace:
             explanation.add(
                 .good, name,
-                "exchanged for another \(words(exchanged, moment)); for "
-                    + "\(HumanTime.span(BearerAuthentication.grace)) both are good, \(source)")
+                "exchanged for a new token \(timeText(exchanged, moment)); for "
+                    + "\(HumanTime.span(BearerAuthentication.grace)) both are valid, \(source)")
         case .alreadyUsed(let exchanged)?:
             explanation.add(
                 .bad, name,
-                "exchanged for another \(words(exchanged, moment)), \(source); to present it again "
-                    + "ends its session")
+                "exchanged for a new token \(timeText(exchanged, moment)), \(source); presenting "
+                    + "it again ends its session")
         }
     }
 
-    private func words(_ past: Timestamp, _ moment: Timestamp) -> String {
+    private func timeText(_ past: Timestamp, _ moment: Timestamp) -> String {
         "\(HumanTime.utc(past)), \(HumanTime.relative(past, to: moment))"
     }
 }
 
-/// What GET /resource would answer.
+/// The response of GET /resource to the token.
 private struct TokenVerdict {
     private let response: Response
     private let isAccepted: Bool
@@ -324,7 +329,7 @@ private struct TokenVerdict {
     private let disagrees: Bool
 
     init(
-        _ token: [UInt8], _ explanation: TokenExplanation, _ standing: TokenStatus?,
+        _ token: [UInt8], _ explanation: TokenExplanation, _ status: TokenStatus?,
         _ users: UserDirectory, at moment: Timestamp, longestHead: Int
     ) {
         var isCertain = true
@@ -332,7 +337,7 @@ private struct TokenVerdict {
         case .failure(let error):
             disagrees = explanation.failure.map { "\($0)" } != "\(error.reason)"
             if token.count >= longestHead {
-                // Then nobody looks at it.
+                // The server refuses the request before it looks at the token.
                 response = .error(.requestHeaderFieldsTooLarge)
             } else if BearerCredentials.isToken(token.span) {
                 response = BearerAuthentication.refusal(of: error).response
@@ -341,15 +346,15 @@ private struct TokenVerdict {
             }
         case .success(let claims):
             disagrees = explanation.failure != nil
-            if !(standing?.isUserKnown ?? users.contains(claims.user)) {
+            if !(status?.isUserKnown ?? users.contains(claims.user)) {
                 response = BearerAuthentication.userNotFound
-            } else if standing?.isRevoked(at: moment) == true {
+            } else if status?.isRevoked(at: moment) == true {
                 response = BearerAuthentication.tokenRevoked
             } else {
-                // A server that has not read its users again may know one more.
+                // A server that has not reloaded its users may know a user that is not in the file.
                 response = Resource.response(
                     for: users[claims.user] ?? User(id: claims.user, username: "", name: "…"))
-                isCertain = standing != nil
+                isCertain = status != nil
             }
         }
         self.isCertain = isCertain
@@ -360,7 +365,7 @@ private struct TokenVerdict {
         let body = String(decoding: response.content, as: UTF8.self)
         var text = "GET /resource answers \(response.status.rawValue) \(body)"
         if !isCertain { text += ", unless it was revoked" }
-        if disagrees { text += "\nthe steps above do not explain that: please report it" }
+        if disagrees { text += "\nthe steps above do not explain this result: please report it" }
         return text
     }
 

@@ -3,20 +3,20 @@ import JSON
 import JWT
 import Time
 
-/// Why a token is good or not, step by step, in the order in which the verifier looks.
+/// Explains step by step, in the verifier's order of checks, why a token is accepted or refused.
 ///
-/// The verdict is the verifier's own; this only finds out where it came from, by looking at the same
-/// bytes with the same readers, and says so in words. Nothing here repeats the token or its signature,
-/// and what stands in it is shown as what it says, not as what is so, until the signature has held.
+/// The verdict is the verifier's own. This type finds its reason by reading the same bytes with the
+/// same readers. It never shows the token or its signature, and it marks the token's content as
+/// unverified unless the signature is valid.
 struct TokenExplanation {
     enum Mark: String {
         case good = "ok"
         case bad = "NO"
-        /// What the token says, and nobody vouches for.
+        /// A claim of the token that no valid signature covers.
         case unverified = "says"
-        /// Something to know, on which nothing depends.
+        /// Information that does not affect the verdict.
         case note = "-"
-        /// It could not be found out.
+        /// It could not be determined.
         case unknown = "?"
     }
 
@@ -28,13 +28,13 @@ struct TokenExplanation {
 
     private(set) var steps: [Step] = []
     let outcome: Result<Claims, TokenError>
-    /// The first step that fails here, in the log's word for it; the same as the verifier's, or this is
-    /// wrong.
+    /// The `reason=` value of the first step that fails. It must be equal to the verifier's reason;
+    /// otherwise this type has a bug.
     private(set) var failure: StaticString?
 
     private let tokens: HS256
     private let now: Timestamp
-    /// One of the keys has signed what is looked at.
+    /// One of the keys has signed the token.
     private var isVerified = false
 
     init(_ token: [UInt8], _ tokens: HS256, at now: Timestamp) {
@@ -44,7 +44,7 @@ struct TokenExplanation {
         explain(at: token)
     }
 
-    /// The claims that a signature covers, good or not.
+    /// The claims if a key has signed them, even if the token is refused.
     var claims: Claims? {
         switch outcome {
         case .success(let claims): claims
@@ -56,30 +56,30 @@ struct TokenExplanation {
         steps.append(Step(mark: mark, name: name, text: text))
     }
 
-    /// - Parameter reason: as the log has it.
+    /// - Parameter reason: the `reason=` value of the log.
     private mutating func fail(_ reason: StaticString, _ name: String, _ text: String) {
-        // What is wrong behind the first fault has not been looked at by anybody.
+        // The verifier stops at the first fault, so only that one counts.
         if failure == nil { failure = reason }
         step(.bad, name, text)
     }
 
-    // MARK: The segments
+    // MARK: Segments
 
     private mutating func explain(at token: [UInt8]) {
         guard token.count <= HS256.maximumLength else {
             fail(
                 "too_long", "length",
-                "\(token.count) characters; more than \(HS256.maximumLength) are not read")
+                "\(token.count) characters; at most \(HS256.maximumLength) are accepted")
             return
         }
         step(.good, "length", "\(token.count) of at most \(HS256.maximumLength) characters")
         let segments = token.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
             .map(Array.init)
         guard segments.count == 3 else {
-            let hint = segments.count == 5 ? "; five are an encrypted token (JWE)" : ""
+            let hint = segments.count == 5 ? "; five segments are an encrypted token (JWE)" : ""
             fail(
                 "malformed", "segments",
-                "\(segments.count), where three are wanted: header, payload, signature\(hint)")
+                "\(segments.count), but a token has three: header, payload, signature\(hint)")
             return
         }
         step(.good, "segments", "3: header, payload, signature")
@@ -89,7 +89,8 @@ struct TokenExplanation {
         explainPayload(segments[1])
     }
 
-    /// - Returns: the keys that may have signed; nil if the header will not do.
+    /// - Returns: the indices of the keys that may have signed the token; nil if the header is
+    ///   refused.
     private mutating func explainHeader(_ segment: [UInt8]) -> Range<Int>? {
         guard Base64URL.decodedCount(segment.count) <= HS256.maximumHeader else {
             fail("malformed", "header", "has more than \(HS256.maximumHeader) bytes")
@@ -106,7 +107,7 @@ struct TokenExplanation {
         do throws(JSONError) {
             header = try Header(json)
         } catch {
-            fail("malformed", "header", "is not the JSON object that it should be: \(error.words)")
+            fail("malformed", "header", "is not a valid JSON object: \(error.explanation)")
             return nil
         }
         step(.good, "header", "a JSON object of \(json.count) bytes")
@@ -118,25 +119,25 @@ struct TokenExplanation {
         case nil: fail("malformed", "alg", "is missing")
         case .text("HS256")?: step(.good, "alg", "HS256")
         case .text(let name)?:
-            fail("alg_not_allowed", "alg", "says \(VisibleText.of(name)); only HS256 is taken")
-        case .other?: fail("alg_not_allowed", "alg", "is no string; only HS256 is taken")
+            fail("alg_not_allowed", "alg", "is \(VisibleText.of(name)); only HS256 is accepted")
+        case .other?: fail("alg_not_allowed", "alg", "is not a string; only HS256 is accepted")
         }
-        if let type = header.type { step(.note, "typ", "says \(VisibleText.of(type))") }
+        if let type = header.type { step(.note, "typ", "\(VisibleText.of(type))") }
         if header.isCritical {
-            fail("crit", "crit", "is there: it demands an extension, and none is known here")
+            fail("crit", "crit", "is present: it requires an extension, and none is supported")
         }
         let keys = tokens.keys.entries
         let known = keys.map(\.id).joined(separator: ", ")
         var candidates: Range<Int>? = keys.indices
         if let id = header.keyID {
             if let index = keys.firstIndex(where: { $0.id.utf8.elementsEqual(id.utf8) }) {
-                let role = index == 0 ? "the key that signs" : "a key that signed before"
+                let role = index == 0 ? "the signing key" : "a key that only verifies"
                 step(.good, "kid", "\(keys[index].id): \(role)")
                 candidates = index..<(index + 1)
             } else {
                 fail(
                     "unknown_kid", "kid",
-                    "says \(VisibleText.of(id)), which is no key of token.keys (\(known))")
+                    "is \(VisibleText.of(id)), which is not in token.keys (\(known))")
                 candidates = nil
             }
         } else {
@@ -145,15 +146,15 @@ struct TokenExplanation {
         return failure == nil ? candidates : nil
     }
 
-    /// - Parameter candidates: nil if the header is refused, and nobody looks at the signature.
+    /// - Parameter candidates: nil if the header is refused; then the signature is not checked.
     private mutating func explainSignature(
         _ segment: [UInt8], over signed: [UInt8], _ candidates: Range<Int>?
     ) {
         guard let candidates else {
-            step(.note, "signature", segment.isEmpty ? "none" : "not looked at")
+            step(.note, "signature", segment.isEmpty ? "none" : "not checked")
             return
         }
-        // As the verifier has it: a byte more than a code is long.
+        // As in the verifier: one byte more than a code, so that a longer signature is noticed.
         var decoded = InlineArray<33, UInt8>(repeating: 0)
         var buffer = decoded.mutableSpan
         let count: Int
@@ -175,16 +176,16 @@ struct TokenExplanation {
         for index in candidates
         where HMACSHA256.isValid(code, for: signed.span, key: keys[index].key) {
             isVerified = true
-            step(.good, "signature", "made with key \(keys[index].id), over these bytes")
+            step(.good, "signature", "valid for key \(keys[index].id)")
             return
         }
         let tried = candidates.map { keys[$0].id }.joined(separator: ", ")
         fail(
             "bad_signature", "signature",
-            "not made with key \(tried): the token was changed, or signed with another secret")
+            "not valid for key \(tried): the token was changed, or signed with another secret")
     }
 
-    // MARK: The payload
+    // MARK: Payload
 
     private mutating func explainPayload(_ segment: [UInt8]) {
         let json: [UInt8]
@@ -210,16 +211,16 @@ struct TokenExplanation {
         if isVerified { fail(reason, name, text) } else { step(.unverified, name, text) }
     }
 
-    /// What it says and no rule judges; or all that it says, if nobody vouches.
+    /// Adds the claims that no check covers; without a valid signature, all claims.
     private mutating func describe(_ payload: Payload) {
         let mark: Mark = isVerified && payload.fault == nil ? .good : .unverified
         if let user = payload.user { step(mark, "user_id", "\(user)") }
         if let subject = payload.subject { step(mark, "sub", VisibleText.of(subject)) }
         for name in ["iat", "auth_time"] {
-            // The verifier judges the moment of issue; `lookAtPolicy` shows it with its verdict.
+            // `explainPolicy` shows the time of issue with the verdict on it.
             if mark == .good, name == payload.nameOfIssue { continue }
             guard let moment = payload.dates[name] else { continue }
-            step(isVerified ? .note : .unverified, name, words(name, moment))
+            step(isVerified ? .note : .unverified, name, timeText(name, moment))
         }
         if let id = payload.tokenID {
             step(isVerified ? .note : .unverified, "jti", VisibleText.of(id))
@@ -240,11 +241,11 @@ struct TokenExplanation {
         }
         for name in ["exp", "nbf", "sxp"] {
             guard let moment = payload.dates[name] else { continue }
-            step(.unverified, name, words(name, moment))
+            step(.unverified, name, timeText(name, moment))
         }
     }
 
-    /// In the verifier's order.
+    /// In the verifier's order of checks.
     private mutating func explainPolicy(_ payload: Payload) {
         let policy = tokens.policy
         compare("iss", "wrong_issuer", policy.issuer, payload.issuer.map { [$0] })
@@ -264,58 +265,58 @@ struct TokenExplanation {
         if policy.requiresSession, payload.sessionID == nil || payload.dates["sxp"] == nil {
             fail(
                 "claims", "session",
-                "token.require_session is set, and sid and sxp are not both there"
+                "token.require_session is set, but sid or sxp is missing"
             )
         }
     }
 
     private mutating func compare(
-        _ name: String, _ reason: StaticString, _ wanted: String?, _ found: [String]?
+        _ name: String, _ reason: StaticString, _ required: String?, _ found: [String]?
     ) {
         let says = found.map { $0.map { VisibleText.of($0) }.joined(separator: ", ") }
-        guard let wanted else {
-            if let says { step(.note, name, "\(says); the configuration names none") }
+        guard let required else {
+            if let says { step(.note, name, "\(says); the configuration requires none") }
             return
         }
-        let matches = found?.contains { $0.utf8.elementsEqual(wanted.utf8) } ?? false
+        let matches = found?.contains { $0.utf8.elementsEqual(required.utf8) } ?? false
         if matches {
             step(.good, name, says ?? "")
         } else {
-            fail(reason, name, "\(says ?? "is missing"); wanted is \(VisibleText.of(wanted))")
+            fail(reason, name, "\(says ?? "is missing"); required: \(VisibleText.of(required))")
         }
     }
 
     private mutating func check(
         _ name: String, _ reason: StaticString, _ moment: Timestamp, _ isGood: Bool
     ) {
-        var text = words(name, moment)
+        var text = timeText(name, moment)
         let isWithinLeeway =
             isGood && (["exp", "sxp"].contains(name) ? moment <= now : moment > now)
-        if isWithinLeeway { text += "; good within the leeway for clocks" }
+        if isWithinLeeway { text += "; accepted within the clock leeway" }
         if isGood { step(.good, name, text) } else { fail(reason, name, text) }
     }
 
-    private func words(_ name: String, _ moment: Timestamp) -> String {
+    private func timeText(_ name: String, _ moment: Timestamp) -> String {
         let relative = HumanTime.relative(moment, to: now)
         let isPast = moment <= now
         let verb =
             switch name {
             case "exp": isPast ? "expired" : "expires"
-            case "nbf": isPast ? "good since" : "not good before, which is"
+            case "nbf": isPast ? "became valid" : "becomes valid"
             case "sxp": isPast ? "the session ended" : "the session ends"
-            case "iat": isPast ? "issued" : "said to be issued"
-            default: isPast ? "logged in" : "said to have logged in"
+            case "iat": isPast ? "issued" : "claims to be issued"
+            default: isPast ? "logged in" : "claims a login"
             }
         return "\(HumanTime.utc(moment)): \(verb) \(relative)"
     }
 
-    // MARK: Beyond the token
+    // MARK: Facts from elsewhere
 
-    /// Adds what was found out elsewhere.
+    /// Adds a step about what was found outside the token.
     mutating func add(_ mark: Mark, _ name: String, _ text: String) { step(mark, name, text) }
 }
 
-/// The header's members, read as the verifier reads them.
+/// The header's members, parsed as the verifier does.
 private struct Header {
     enum Value {
         case text(String)
@@ -354,20 +355,20 @@ private struct Header {
     }
 }
 
-/// The payload's members, read as the verifier reads them.
+/// The payload's members, parsed as the verifier does.
 private struct Payload {
     private(set) var user: Int64?
     private(set) var subject: String?
     private(set) var issuer: String?
     private(set) var audience: [String]?
     private(set) var dates: [String: Timestamp] = [:]
-    /// The claim that says when the token was issued.
+    /// The claim that contains the time of issue.
     var nameOfIssue: String { dates["iat"] == nil ? "auth_time" : "iat" }
     private(set) var tokenID: String?
     private(set) var sessionID: String?
-    /// Names that mean nothing here.
+    /// Names of claims that have no meaning here.
     private(set) var others: [String] = []
-    /// What is wrong with a claim, or with all of them.
+    /// The first claim that is wrong, or `payload`, and what is wrong with it.
     private(set) var fault: (name: String, text: String)?
 
     mutating func read(_ json: [UInt8]) {
@@ -383,7 +384,7 @@ private struct Payload {
             }
             try reader.finish()
         } catch {
-            fault = (name.map { VisibleText.of($0, limit: 20) } ?? "payload", error.words)
+            fault = (name.map { VisibleText.of($0, limit: 20) } ?? "payload", error.explanation)
             return
         }
         if fault == nil { checkUser() }
@@ -442,9 +443,9 @@ private struct Payload {
         switch (user, subject) {
         case (nil, nil): fault = ("user_id", "is missing, and so is sub")
         case (let user?, .some) where user != number:
-            fault = ("sub", "says somebody else than user_id, or is no number")
+            fault = ("sub", "differs from user_id, or is not a number")
         case (nil, .some) where number == nil:
-            fault = ("sub", "is no user id in plain decimal, and user_id is missing")
+            fault = ("sub", "is not a user ID in plain decimal, and user_id is missing")
         default: break
         }
     }
@@ -458,8 +459,8 @@ private struct Payload {
 }
 
 extension JSONError {
-    /// Of a token's part.
-    fileprivate var words: String {
+    /// What is wrong with a segment of a token.
+    fileprivate var explanation: String {
         reason == .unexpectedEnd ? "it ends too early" : sentence
     }
 }
@@ -468,9 +469,9 @@ extension Base64URL.DecodingError {
     fileprivate var sentence: String {
         switch self {
         case .invalidCharacter(let offset):
-            "character \(offset + 1) is none of A-Z a-z 0-9 - _ (no padding, no white space)"
-        case .invalidLength: "a character is missing or too many"
-        case .strayBits: "its last character has bits that belong to no byte"
+            "character \(offset + 1) is not one of A-Z a-z 0-9 - _ (no padding, no white space)"
+        case .invalidLength: "its length is impossible: a character is missing or extra"
+        case .strayBits: "its last character has bits that are not part of a byte"
         case .tooLong: "it is too long"
         }
     }

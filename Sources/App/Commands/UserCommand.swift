@@ -4,9 +4,10 @@ import JSON
 import JWT
 import POSIX
 
-/// `gatehouse user …`: who may log in. Changes the users file, and has a running server read it again; one
-/// without an admin socket does at SIGHUP. What takes a user's access away ends the user's sessions, too:
-/// through the server, or in the journal where none runs.
+/// `gatehouse user …`: manages the users file. After a change it makes a running server read the
+/// file again; a server without an admin socket reads it at SIGHUP. A change that takes away a
+/// user's access also ends the user's sessions: through the server, or in the journal if none is
+/// running.
 struct UserCommand {
     private enum Verb: String, CaseIterable {
         case add
@@ -18,12 +19,12 @@ struct UserCommand {
     private let username: String?
     private let id: UserID?
     private let name: String?
-    /// Of the users file, if it is named.
+    /// The users file, if the command line names one.
     let path: String?
     private let asJSON: Bool
 
-    /// Nil if help was asked for.
-    /// - Parameter rest: what stands behind `user`.
+    /// Returns nil if help was requested.
+    /// - Parameter rest: the arguments after `user`.
     init?(
         _ rest: inout ArraySlice<String>, _ configurationPath: inout String?
     ) throws(GatehouseCommand.UsageError) {
@@ -35,34 +36,40 @@ struct UserCommand {
             switch (verb, option) {
             case (_, "--help"), (_, "-h"): return nil
             case (_, "--password"):
-                // Whatever follows is not repeated.
+                // The value is not shown.
                 throw GatehouseCommand.UsageError(
-                    sentence: "--password: everybody on this machine can read arguments; "
-                        + "type the password at the prompt, or give it as a line of standard input")
+                    sentence:
+                        "--password: not accepted, because every user of this machine can read "
+                        + "arguments; type the password at the prompt, or pass it on standard "
+                        + "input")
             case (_, _) where argument.hasPrefix("-") && option != argument:
-                throw GatehouseCommand.UsageError(sentence: "\(option)=…: write \(option) VALUE")
+                throw GatehouseCommand.UsageError(sentence: "unknown argument: \(option)")
             case (_, "--config"): configurationPath = try rest.value(of: option)
             case (_, "--users-file"), (_, "--username"), (_, "--name"), (_, "--id"):
                 guard values.updateValue(try rest.value(of: option), forKey: option) == nil
-                else { throw GatehouseCommand.UsageError(sentence: "\(option) is there twice") }
+                else {
+                    throw GatehouseCommand.UsageError(
+                        sentence: "\(option): given twice; give it once")
+                }
             case (.list, "--json"): asJSON = true
             case (_, _) where argument.hasPrefix("-"):
                 throw GatehouseCommand.UsageError(sentence: "unknown argument: \(option)")
             case (nil, _):
                 guard let named = Verb(rawValue: argument) else {
                     throw GatehouseCommand.UsageError(
-                        sentence: "user \(argument): write \(Self.verbs)")
+                        sentence: "user: unknown subcommand \(argument); write \(Self.verbs)")
                 }
                 verb = named
             case (let verb?, _):
-                // Not shown: people try to write the password here.
+                // The argument is not shown: it may be a password.
                 throw GatehouseCommand.UsageError(
-                    sentence: "user \(verb.rawValue): a word that belongs to no option; "
-                        + "write --username NAME; a password is never an argument")
+                    sentence: "user \(verb.rawValue): unexpected argument (not shown, it may be a "
+                        + "password); use --username NAME")
             }
         }
         guard let verb else {
-            throw GatehouseCommand.UsageError(sentence: "user what? write \(Self.verbs)")
+            throw GatehouseCommand.UsageError(
+                sentence: "user: missing subcommand; write \(Self.verbs)")
         }
         self.verb = verb
         self.asJSON = asJSON
@@ -85,13 +92,13 @@ struct UserCommand {
         try check()
     }
 
-    /// Which options belong to which verb.
+    /// Checks that the options fit the subcommand.
     private func check() throws(GatehouseCommand.UsageError) {
         switch verb {
         case .add:
             guard username != nil, let name else {
                 throw GatehouseCommand.UsageError(
-                    sentence: "user add needs --username and --name, and takes --id")
+                    sentence: "user add: needs --username and --name; --id is optional")
             }
             guard User.isName(name) else {
                 throw GatehouseCommand.UsageError(sentence: "--name: \(User.nameRule)")
@@ -99,12 +106,12 @@ struct UserCommand {
         case .list:
             guard username == nil, id == nil, name == nil else {
                 throw GatehouseCommand.UsageError(
-                    sentence: "user list takes --config or --users-file alone")
+                    sentence: "user list: accepts only --config, --users-file and --json")
             }
         case .setPassword, .remove, .disable, .enable:
             guard (username == nil) != (id == nil), name == nil else {
                 throw GatehouseCommand.UsageError(
-                    sentence: "user \(verb.rawValue) needs either --username or --id")
+                    sentence: "user \(verb.rawValue): needs either --username or --id")
             }
         }
     }
@@ -113,7 +120,7 @@ struct UserCommand {
 
     // MARK: Running
 
-    /// Where a configuration has what this needs.
+    /// The settings that this command needs.
     private struct Settings {
         let usersFile: String?
         let iterations: Int
@@ -126,7 +133,7 @@ struct UserCommand {
         }
     }
 
-    /// What was done, and to whom.
+    /// A change that was made, and its user.
     private struct Change {
         let user: User
         let what: String
@@ -137,14 +144,14 @@ struct UserCommand {
         }
     }
 
-    /// - Parameter names: how names are shown.
+    /// - Parameter names: how names are printed.
     func run(_ configuration: Configuration, _ names: VisibleText) -> GatehouseCommand.ExitCode {
         let settings = Settings(configuration)
         let changed: Change?
         guard let path = path ?? settings.usersFile else {
             GatehouseCommand.printError(
-                "which users file? write --users-file FILE, or --config FILE with login.mode "
-                    + "\"password\" and login.users_file")
+                "users file: none is configured; write --users-file FILE, or --config FILE with "
+                    + "login.mode \"password\" and login.users_file")
             return .usage
         }
         do throws(Failure) {
@@ -179,7 +186,7 @@ struct UserCommand {
         return applyToServer(changed, isServers ? configuration : nil)
     }
 
-    /// Whether both are one file, however they are written.
+    /// Whether both paths lead to the same file.
     private static func isSame(_ path: String, _ other: String) -> Bool {
         guard path != other else { return true }
         guard let status = try? FileStatus(path: path),
@@ -188,7 +195,7 @@ struct UserCommand {
         return status.isSameFile(as: otherStatus)
     }
 
-    /// Whether sessions that the user has begun have to end.
+    /// Whether the user's existing sessions must end.
     private var endsSessions: Bool {
         switch verb {
         case .setPassword, .disable, .remove: true
@@ -196,12 +203,13 @@ struct UserCommand {
         }
     }
 
-    /// Says what was done, has the server take it, and ends the user's sessions if they have to.
-    /// - Parameter configuration: of the server; nil if it is not its users file.
+    /// Reports the change, makes the server apply it, and ends the user's sessions if required.
+    /// - Parameter configuration: the server's configuration; nil if the users file is not the
+    ///   server's.
     private func applyToServer(_ change: Change, _ configuration: Configuration?)
         -> GatehouseCommand.ExitCode
     {
-        let atSignal = "\(change.description); a running server takes it at SIGHUP"
+        let atSignal = "\(change.description); a running server applies it at SIGHUP"
         guard let configuration else {
             StandardOutput.show(atSignal)
             if endsSessions { printNextStep(change.user) }
@@ -210,14 +218,14 @@ struct UserCommand {
         let isNotRunning: Bool
         do throws(AdminAPI.Failure) {
             _ = try AdminAPI(configuration).reload()
-            StandardOutput.show("\(change.description); the running server has taken it")
+            StandardOutput.show("\(change.description); the running server has applied it")
             return endsSessions ? endSessions(change.user, configuration) : .success
         } catch {
             switch error {
             case .noSocket: isNotRunning = false
             case .unreached(.notRunning): isNotRunning = true
             default:
-                StandardOutput.show("\(change.description); the running server has not taken it")
+                StandardOutput.show("\(change.description); the running server has not applied it")
                 let exitCode = error.report()
                 if endsSessions { printNextStep(change.user) }
                 return exitCode
@@ -229,12 +237,12 @@ struct UserCommand {
             return .success
         }
         do throws(RevocationSubmission.Failure) {
-            let way = try RevocationSubmission(
+            let destination = try RevocationSubmission(
                 endingSessionsOf: change.user.id, configuration
             ).send().destination
-            // Whoever has got the journal knows that no server has it.
+            // This process got the journal, so no server holds it.
             StandardOutput.show("\(change.description); no server is running")
-            printSessionsEnded(change.user, way)
+            printSessionsEnded(change.user, destination)
             return .success
         } catch {
             switch error {
@@ -248,7 +256,7 @@ struct UserCommand {
             case .keysAreTemporary:
                 StandardOutput.show(atSignal)
                 StandardOutput.show(
-                    "sessions that have begun end with the server, whose keys nobody keeps")
+                    "existing sessions end when the server stops, because its keys are temporary")
                 return .success
             default:
                 StandardOutput.show(
@@ -276,14 +284,14 @@ struct UserCommand {
         }
     }
 
-    private func printSessionsEnded(_ user: User, _ way: RevocationSubmission.Destination) {
+    private func printSessionsEnded(_ user: User, _ destination: RevocationSubmission.Destination) {
         StandardOutput.show(RevocationSubmission.ended(user.id))
-        if let note = way.note { GatehouseCommand.printError(note) }
+        if let note = destination.note { GatehouseCommand.printError(note) }
     }
 
     private func printNextStep(_ user: User) {
         StandardOutput.show(
-            "sessions that have begun go on; next: `gatehouse revoke --user \(user.id.rawValue)`")
+            "existing sessions continue; next: `gatehouse revoke --user \(user.id.rawValue)`")
     }
 
     private func add(
@@ -291,14 +299,16 @@ struct UserCommand {
     ) throws(Failure) -> Change? {
         guard let username, let name else { return nil }
         let file = UsersFile(path)
-        // Before the password is asked for; what counts is what is there when the user is added.
+        // Check before the password prompt. The check inside `update` below decides.
         try Self.inspect(file, making: true) { users, ids in Self.conflict(users, ids, username, id)
         }
         let password = try hash(for: names.of(username), username, iterations)
         var alike: [String] = []
         let outcome = try Self.update(file, making: true) {
             users, ids -> Result<User, Failure> in
-            if let clash = Self.conflict(users, ids, username, self.id) { return .failure(clash) }
+            if let conflict = Self.conflict(users, ids, username, self.id) {
+                return .failure(conflict)
+            }
             guard let id = self.id ?? ids.next else { return .failure(.noID) }
             let user = User(id: id, username: username, name: name, password: password)
             alike = users.map(\.username).filter {
@@ -394,11 +404,11 @@ struct UserCommand {
     // MARK: Parts
 
     private func hash(
-        for who: String, _ username: String, _ iterations: Int
+        for displayName: String, _ username: String, _ iterations: Int
     ) throws(Failure) -> PasswordHash {
         let text: String
         do throws(PasswordPrompt.Failure) {
-            text = try PasswordPrompt.newPassword(for: who)
+            text = try PasswordPrompt.newPassword(for: displayName)
         } catch {
             throw .prompt(error)
         }
@@ -429,24 +439,24 @@ struct UserCommand {
     }
 
     private static func inspect(
-        _ file: UsersFile, making isMade: Bool = false,
+        _ file: UsersFile, making creates: Bool = false,
         _ body: ([User], UsersFile.IDAllocation) -> Failure?
     ) throws(Failure) {
         var (users, ids): ([User], UsersFile.IDAllocation) = ([], UsersFile.noIDs)
         do throws(UsersFileError) {
             (users, ids) = try file.readAll()
         } catch {
-            guard isMade, error == .cannotRead(.noSuchFileOrDirectory) else { throw .file(error) }
+            guard creates, error == .cannotRead(.noSuchFileOrDirectory) else { throw .file(error) }
         }
         if let failure = body(users, ids) { throw failure }
     }
 
     private static func update<Answer>(
-        _ file: UsersFile, making isMade: Bool = false,
+        _ file: UsersFile, making creates: Bool = false,
         _ body: (inout [User], UsersFile.IDAllocation) -> Answer
     ) throws(Failure) -> Answer {
         do throws(UsersFileError) {
-            return try file.update(making: isMade, body)
+            return try file.update(making: creates, body)
         } catch {
             throw .file(error)
         }
@@ -458,7 +468,7 @@ struct UserCommand {
         case password(PasswordError)
         case noUser
         case usernameIsTaken
-        /// Differs from this one only in case, width or invisible characters.
+        /// The other user name, which differs only in case, width or invisible characters.
         case usernameIsTooLike(String)
         case idIsTaken
         case idWasUsed
@@ -467,30 +477,32 @@ struct UserCommand {
         func sentences(_ path: String) -> [String] {
             switch self {
             case .file(.cannotRead(.noSuchFileOrDirectory)):
-                ["\(path): there is no such file; `gatehouse user add` makes it"]
+                ["\(path): no such file; create it with gatehouse user add"]
             case .file(let error): error.sentences(path)
             case .prompt(let error): [error.description]
             case .password(let error): [error.description]
-            case .noUser: ["\(path): no such user; `gatehouse user list` shows who there is"]
+            case .noUser: ["\(path): no such user; see gatehouse user list"]
             case .usernameIsTaken:
                 [
-                    "\(path): the user name is taken; `gatehouse user set-password` changes a password"
+                    "\(path): the user name is taken; to change its password, use gatehouse user "
+                        + "set-password"
                 ]
             case .usernameIsTooLike(let other):
                 [
                     "\(path): the user name differs from \(VisibleText.of(other)) only in case, "
                         + "width or invisible characters; choose another"
                 ]
-            case .idIsTaken: ["\(path): the id is taken; leave --id out for the next free one"]
+            case .idIsTaken: ["\(path): the ID is taken; omit --id to get the next free one"]
             case .idWasUsed:
                 [
-                    "\(path): the id may have been that of somebody who is gone, whose tokens would "
-                        + "be the new user's; leave --id out for the next free one"
+                    "\(path): the ID may have belonged to a removed user, whose tokens would then "
+                        + "be the new user's; omit --id to get the next free one"
                 ]
             case .noID:
                 [
-                    "\(path): no id is left above the highest; once no token of a removed user can be "
-                        + "good, take next_id out of the file and give one with --id"
+                    "\(path): no ID above the highest is left; when no token of a removed user can "
+                        + "be valid any more, remove next_id from the file and choose an ID with "
+                        + "--id"
                 ]
             }
         }
@@ -513,28 +525,28 @@ struct UserCommand {
         }
     }
 
-    // MARK: Words
+    // MARK: Help
 
     static let help = """
-        gatehouse user: who may log in with a password, in the users file.
+        gatehouse user: manage the users that can log in with a password
 
-          user add --username alice --name Alice [--id N]   a new user; asks for the password
-          user set-password --username alice                another password
-          user disable --username alice                     keeps the user, who gets no token
-          user enable --username alice                      undoes that
-          user remove --username alice
-          user list [--json]                                who there is; no hashes
+          user add --username alice --name Alice [--id N]   add a user, ask the password
+          user set-password --username alice                change the password
+          user disable --username alice                     refuse logins and tokens
+          user enable --username alice                      undo disable
+          user remove --username alice                      remove the user
+          user list [--json]                                list the users, no hashes
 
-          --id N             instead of --username; for add: the id to give
-          --users-file FILE  the users file; without it login.users_file of --config FILE
+          --id N             instead of --username; with add: the ID of the new user
+          --users-file FILE  the users file; default: login.users_file of --config FILE
 
-        The password is typed twice at the prompt, or is one line of standard input where that
-        is no terminal; it is never an argument. 8 to 1,024 bytes, not the user name, not a
-        common one. A running server takes a change at once through admin.socket, else at SIGHUP.
-        set-password, disable and remove end the sessions that the user has begun.
+        The password is typed twice at the prompt, or read as one line from standard
+        input; it is never an argument. 8 to 1,024 bytes, not the user name, not common.
+        A running server applies a change at once through admin.socket, else at SIGHUP.
+        set-password, disable and remove end the existing sessions of the user.
 
-        Exit codes: 0 done, 64 wrong arguments, 65 the password or the file will not do, 66 no
-        such file, 67 no such user, 73 and 74 not written, 77 not permitted, 78 wrong
+        Exit codes: 0 done, 64 wrong arguments, 65 password or file refused, 66 no such
+        file, 67 no such user, 73 and 74 not written, 77 not permitted, 78 wrong
         configuration.
         """
 }

@@ -1,14 +1,14 @@
 import Time
 
-/// Moments and spans as people say them.
+/// Formats times and durations for people.
 enum HumanTime {
-    /// `2026-11-21 07:00:00 UTC`; with milliseconds only if there are some.
+    /// `2026-11-21 07:00:00 UTC`; with milliseconds unless they are 0.
     static func utc(_ moment: Timestamp) -> String {
         guard years.contains(CivilTime(moment).year) else {
             return moment.milliseconds > 0 ? "after the year 9999" : "before the year 1"
         }
-        let spelling = moment.rfc3339
-        let text = spelling.indices.map { spelling[$0] }
+        let rfc3339 = moment.rfc3339
+        let text = rfc3339.indices.map { rfc3339[$0] }
         let date = String(decoding: text[..<10], as: UTF8.self)
         let time = String(decoding: text[11..<19], as: UTF8.self)
         let fraction = String(decoding: text[19..<23], as: UTF8.self)
@@ -19,13 +19,13 @@ enum HumanTime {
     static func relative(_ moment: Timestamp, to now: Timestamp) -> String {
         let (difference, overflow) = moment.milliseconds.subtractingReportingOverflow(
             now.milliseconds)
-        if overflow { return moment < now ? "ages ago" : "in ages" }
+        if overflow { return moment < now ? "far in the past" : "far in the future" }
         if difference == 0 { return "now" }
         let span = span(TimeAmount(milliseconds: difference))
         return difference < 0 ? "\(span) ago" : "in \(span)"
     }
 
-    /// The largest unit that there is a whole one of, and what is left in the next: `1 hour 5 minutes`.
+    /// At most two units, the largest that applies first: `1 hour 5 minutes`.
     static func span(_ span: TimeAmount) -> String {
         let units: [(name: String, length: UInt64)] = [
             ("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000),
@@ -36,13 +36,13 @@ enum HumanTime {
             return "0 seconds"
         }
         let count = length / units[first].length
-        var words = counted(count, units[first].name)
-        // A week from now nobody counts the hours, and nobody counts milliseconds.
+        var text = counted(count, units[first].name)
+        // From 7 of the larger unit on, the smaller one adds little. Milliseconds never matter.
         if count < 7, first < 3 {
             let rest = length % units[first].length / units[first + 1].length
-            if rest > 0 { words += " " + counted(rest, units[first + 1].name) }
+            if rest > 0 { text += " " + counted(rest, units[first + 1].name) }
         }
-        return words
+        return text
     }
 
     private static func counted(_ count: UInt64, _ name: String) -> String {

@@ -1,15 +1,16 @@
 import Glibc
 import POSIX
 
-/// Asks for a new password: twice at a terminal, which shows nothing of it; or takes one line of standard
-/// input where that is no terminal. There is no third way: arguments and variables can be seen by others.
+/// Reads a new password: twice from a terminal with the echo off, or as one line of standard input
+/// that is not a terminal. Arguments and environment variables are not an option, because other
+/// users can read them.
 enum PasswordPrompt {
     enum Failure: Error, Equatable {
-        /// Standard input ended before a line did.
+        /// Standard input ended before a complete line.
         case nothing
         case tooLong
         case notUTF8
-        /// The two were not the same.
+        /// The two passwords are not the same.
         case different
         case unreadable(Errno)
 
@@ -25,26 +26,27 @@ enum PasswordPrompt {
         var description: String {
             switch self {
             case .nothing:
-                "no password came; type it at the prompt, or give one line on standard input"
-            case .tooLong: "the password is too long; at most 1,024 bytes are taken"
+                "password: none was given; type it at the prompt, or pass one line on standard "
+                    + "input"
+            case .tooLong: "the password is too long; at most 1,024 bytes are accepted"
             case .notUTF8: "the password is not UTF-8"
-            case .different: "the two passwords are not the same; nothing was changed"
+            case .different: "the passwords are not the same; nothing was changed"
             case .unreadable(let error): "standard input cannot be read: \(error.description)"
             }
         }
     }
 
-    /// - Parameter who: as the prompt calls the user.
-    static func newPassword(for who: String) throws(Failure) -> String {
+    /// - Parameter user: the name of the user in the prompt.
+    static func newPassword(for user: String) throws(Failure) -> String {
         guard StandardInput.isTerminal else { return try line() }
         let echo = try TerminalEcho.off()
         defer { echo.restore() }
-        StandardInput.show("New password for \(who): ")
+        StandardInput.show("New password for \(user): ")
         let first = try line()
         StandardInput.show("\nAgain: ")
         let second = try line()
         StandardInput.show("\n")
-        // As they were typed, byte by byte.
+        // Compared byte by byte: `==` on strings would accept canonical equivalents.
         guard first.utf8.elementsEqual(second.utf8) else { throw .different }
         return first
     }
@@ -52,7 +54,7 @@ enum PasswordPrompt {
     private static func line() throws(Failure) -> String {
         let bytes: [UInt8]
         do throws(StandardInput.Failure) {
-            // The length that counts is that of the normalised password; this is for what has no end.
+            // The length limit applies to the normalized password; this limit bounds endless input.
             bytes = try StandardInput.line(upTo: longestLine)
         } catch {
             throw Failure(error)
@@ -64,26 +66,27 @@ enum PasswordPrompt {
     private static let longestLine = 16 * 1024
 }
 
-/// The terminal's echo, off until it is restored; also where a signal ends the program meanwhile.
+/// Switches the terminal's echo off until it is restored; a signal that ends the program restores
+/// it, too.
 struct TerminalEcho {
     private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
 
     static func off() throws(PasswordPrompt.Failure) -> TerminalEcho {
         var settings = termios()
-        // Sound: the call fills in a structure of ours; what it is copied to is allocated for one,
-        // and nobody reads it before the handlers are there.
+        // Sound: the call fills in a local structure, which is copied to memory for one such
+        // structure. No handler that reads it is installed yet.
         guard unsafe tcgetattr(0, &settings) == 0 else { throw .unreadable(Errno(errno)) }
         unsafe terminalSettings.initialize(to: settings)
         for number in signals {
-            // Sound: it calls nothing but what a signal handler may (signal-safety(7)), and what it reads
-            // was written before.
+            // Sound: the handler calls only functions that are allowed in one (signal-safety(7)),
+            // and what it reads was written before.
             _ = signal(number) { number in
                 _ = unsafe tcsetattr(0, TCSANOW, terminalSettings)
                 _ = signal(number, SIG_DFL)
                 raise(number)
             }
         }
-        // Stopped and continued, a shell would leave the echo on.
+        // A shell that suspends and resumes the process would switch the echo on.
         _ = signal(SIGTSTP, SIG_IGN)
         settings.c_lflag &= ~tcflag_t(ECHO)
         guard unsafe tcsetattr(0, TCSAFLUSH, &settings) == 0 else {
@@ -93,14 +96,15 @@ struct TerminalEcho {
     }
 
     func restore() {
-        // Sound: `off`, which alone makes an `Echo`, has written what is read here.
+        // Sound: only `off` creates a `TerminalEcho`, and it has written the memory that is read
+        // here.
         _ = unsafe tcsetattr(0, TCSANOW, terminalSettings)
         for number in Self.signals + [SIGTSTP] { _ = signal(number, SIG_DFL) }
     }
 }
 
-/// As the terminal was. Sound: written before the handlers that read it are there, and the program has
-/// one prompt at a time. Allocated, because the compiler makes a global variable of this type three bytes
-/// shorter than what is written into it.
+/// The terminal's original settings. Sound: they are written before the handlers that read them are
+/// installed, and the program shows one prompt at a time. Allocated, because the compiler makes a
+/// global variable of this type three bytes shorter than what is written into it.
 nonisolated(unsafe) private let terminalSettings = UnsafeMutablePointer<termios>.allocate(
     capacity: 1)

@@ -1,10 +1,10 @@
 import Glibc
 import POSIX
 
-/// What a command is told behind its arguments, which others can see.
+/// Input of a command that must not be in its arguments, which other users can read.
 enum StandardInput {
     enum Failure: Error, Equatable {
-        /// It ended before a line did.
+        /// It ended before a complete line.
         case nothing
         case tooLong
         case unreadable(Errno)
@@ -12,8 +12,9 @@ enum StandardInput {
 
     static var isTerminal: Bool { isatty(0) == 1 }
 
-    /// A line, without its end; byte by byte, so that what follows it is left for whoever comes next.
-    /// - Parameter limit: bytes; a longer line is not read to its end.
+    /// Reads one line and returns it without its line end. Reads byte by byte, so that the
+    /// following input remains for the next reader.
+    /// - Parameter limit: the maximum length in bytes; the rest of a longer line is not read.
     static func line(upTo limit: Int) throws(Failure) -> [UInt8] {
         var bytes: [UInt8] = []
         var byte: [UInt8] = [0]
@@ -21,7 +22,7 @@ enum StandardInput {
             let count: Int
             do throws(Errno) {
                 var span = byte.mutableSpan
-                // Sound: one byte is asked for, and there is room for one.
+                // Sound: one byte is requested, and the buffer has one byte.
                 count = try unsafe span.withUnsafeMutableBytes { byte throws(Errno) in
                     try retryingOnInterrupt { unsafe read(0, byte.baseAddress, 1) }
                 }
@@ -38,19 +39,19 @@ enum StandardInput {
         return bytes
     }
 
-    /// Not on standard output, which may go to a file.
+    /// Prints a prompt on standard error, because standard output may be a file.
     static func show(_ text: String) {
         let bytes = Array(text.utf8)
         _ = try? writeOnce(2, bytes.span)
     }
 }
 
-/// A token that somebody hands to a command: a line of standard input, never an argument.
+/// Reads a token from one line of standard input, never from an argument.
 enum TokenPrompt {
-    /// More than any request may have in its head.
+    /// Bytes; more than the head of any request may have.
     private static let longestLine = 1 << 20
 
-    /// The token; or nil, after saying what is wrong.
+    /// The token; nil if there is none, after the reason was printed.
     static func token() -> [UInt8]? {
         do throws(PasswordPrompt.Failure) {
             guard StandardInput.isTerminal else { return try read() }
@@ -63,8 +64,8 @@ enum TokenPrompt {
         } catch {
             GatehouseCommand.printError(
                 error == .tooLong
-                    ? "a line of more than a mebibyte is no token"
-                    : "no token came; give it alone on one line of standard input, as in "
+                    ? "standard input: a line of more than 1 MiB is not a token"
+                    : "standard input: no token; pass it alone on one line, as in "
                         + "`gatehouse token explain < token.txt`")
             return nil
         }
@@ -84,19 +85,19 @@ enum TokenPrompt {
         let start = String(decoding: token.prefix(14), as: UTF8.self).lowercased()
         if start.hasPrefix("bearer ") || start.hasPrefix("authorization:") {
             GatehouseCommand.printError(
-                "write the token alone, without `Authorization` and `Bearer`")
+                "standard input: pass the token alone, without `Authorization` and `Bearer`")
             return nil
         }
         return token
     }
 
-    /// Whether an argument is a token, or a part of one, that everybody on the machine could read there:
-    /// a header in base64url begins with `eyJ`, and a token has two dots.
+    /// Whether an argument may be a token or a part of one, which every user of the machine could
+    /// read there: a header in base64url begins with `eyJ`, and a token has two dots.
     static func looksLikeToken(_ argument: String) -> Bool {
         argument.contains("eyJ") || argument.utf8.count { $0 == UInt8(ascii: ".") } >= 2
     }
 
     static let refusal =
-        "that looks like a token, and everybody on this machine can read arguments; "
-        + "give it as a line of standard input"
+        "this looks like a token, and every user of this machine can read arguments; "
+        + "pass it on standard input"
 }

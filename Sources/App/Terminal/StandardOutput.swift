@@ -2,15 +2,15 @@ import Audit
 import Glibc
 import POSIX
 
-/// What a command answers. Each text is written at once, and to its end, or what kept it from that is
-/// remembered: a command goes on with what it has begun, and then exits with `inputOutput`.
+/// The output of a command. Each text is written immediately and completely, or the failure is
+/// remembered: the command finishes its work and then exits with `inputOutput`.
 enum StandardOutput {
     private static let failed = Monitor<ReadingError?>(nil)
 
-    /// A line, or some, without the last one's end.
+    /// Prints one or more lines; the last needs no line end.
     static func show(_ lines: String) { write(lines + "\n") }
 
-    /// That nobody reads it any more, as behind `| head`, is no failure.
+    /// A closed reader, as in `| head`, is not a failure.
     static func write(_ text: String) {
         let bytes = Array(text.utf8)
         do throws(ReadingError) {
@@ -20,8 +20,8 @@ enum StandardOutput {
         }
     }
 
-    /// The exit code of a command that has come to another; says so where not all was written. A code
-    /// that tells of something else that is wrong stays.
+    /// The final exit code of a command. If output was lost, prints a message and replaces
+    /// `success` by `inputOutput`; another failure's code stays.
     static func finish(_ code: GatehouseCommand.ExitCode) -> GatehouseCommand.ExitCode {
         guard let failure = failed.withLock({ $0.take() }) else { return code }
         GatehouseCommand.printError(failure.sentence)

@@ -1,4 +1,4 @@
-/// Rows in columns that stand in line, for people.
+/// Formats rows as aligned columns.
 enum TextTable {
     static func lines(_ rows: [[String]]) -> [String] {
         let widths = (rows.first ?? []).indices.map { column in

@@ -1,13 +1,14 @@
-/// Text from outside on its way to a terminal: nothing in it is a command to the terminal, and nothing
-/// in it is invisible.
+/// Escapes text from outside for a terminal: the result contains no terminal control sequences and
+/// no invisible characters.
 struct VisibleText {
-    /// Show letters beyond ASCII as they are. Escaped otherwise, because the terminal may read their
-    /// bytes as something else.
+    /// Whether visible characters outside ASCII are shown as they are. If not, they are escaped,
+    /// because the terminal may interpret their bytes differently.
     let showsUTF8: Bool
 
     init(showsUTF8: Bool) { self.showsUTF8 = showsUTF8 }
 
-    /// As the locale has it (POSIX "Locale Definition" §8.2): the first of these variables that is set.
+    /// Follows the locale: the first of these variables that is not empty (POSIX "Locale
+    /// Definition" §8.2).
     init(_ environment: [String: String]) {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }
             .first { !$0.isEmpty }
@@ -16,15 +17,18 @@ struct VisibleText {
         showsUTF8 = encoding == "utf-8" || encoding == "utf8"
     }
 
-    /// ASCII as it stands, all else as `\u{NNNN}`; what is longer than the limit is cut.
+    /// Leaves ASCII as it is and escapes everything else as `\u{NNNN}`. Cuts text after `limit`
+    /// characters.
     static func of(_ text: String, limit: Int = 80) -> String {
         VisibleText(showsUTF8: false).of(text, limit: limit)
     }
 
-    /// What can be seen as it stands, all else as `\u{NNNN}`; what is longer than the limit is cut.
+    /// Leaves visible characters as they are and escapes all others as `\u{NNNN}`. Cuts text after
+    /// `limit` characters.
     func of(_ text: String, limit: Int = 80) -> String {
         var shown = ""
-        /// How many marks may still be put on the last character: none before there is one.
+        /// The number of combining marks that the last character may still get; 0 before the first
+        /// character.
         var marks = 0
         for (count, scalar) in text.unicodeScalars.enumerated() {
             if count == limit { return shown + "…" }
@@ -47,14 +51,15 @@ struct VisibleText {
         return shown
     }
 
-    /// More on one character than any language writes would cover the lines around it.
+    /// More marks on one character than any language uses would cover the neighboring lines.
     private static let marksOfOne = 4
 
     private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
         [.nonspacingMark, .spacingMark].contains(scalar.properties.generalCategory)
     }
 
-    /// Letters, marks, digits, punctuation and symbols that leave ink and change no direction.
+    /// Whether it is a letter, mark, digit, punctuation character or symbol that is visible and
+    /// does not change the text direction.
     private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
         let properties = scalar.properties
         // U+2800 is a Braille pattern without dots.
@@ -72,7 +77,7 @@ struct VisibleText {
         }
     }
 
-    /// How many cells of a terminal a text takes, as nearly as can be said without asking it.
+    /// The width in terminal cells, as an estimate: only the terminal knows it exactly.
     static func width(_ text: String) -> Int {
         text.unicodeScalars.reduce(0) { width, scalar in
             if scalar.properties.generalCategory == .nonspacingMark { return width }

@@ -1,13 +1,13 @@
 import Glibc
 import POSIX
 
-/// Where bytes come from, one after another.
+/// A source of bytes that is read from the beginning to the end.
 package protocol ByteSource: AnyObject {
-    /// Reads at most `buffer.count` bytes; 0 is the end.
+    /// Reads at most `buffer.count` bytes. Returns the number of bytes read; 0 means the end.
     func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int
 }
 
-/// Bytes that are here already.
+/// Bytes in memory.
 package final class MemoryBytes: ByteSource {
     private let bytes: [UInt8]
     private var offset = 0
@@ -17,7 +17,8 @@ package final class MemoryBytes: ByteSource {
     package func read(into buffer: inout MutableSpan<UInt8>) throws(Errno) -> Int {
         let count = min(buffer.count, bytes.count - offset)
         let start = offset
-        // Sound: `count` bytes are there, and there is room for them.
+        // Sound: `count` is limited to the bytes that remain in `bytes` and to the size of
+        // `buffer`.
         unsafe bytes.withUnsafeBytes { source in
             unsafe buffer.withUnsafeMutableBytes { target in
                 unsafe target.copyMemory(
@@ -29,14 +30,16 @@ package final class MemoryBytes: ByteSource {
     }
 }
 
-/// What stands in an open file, from any place on. Who else reads the file is not disturbed.
+/// The bytes of an open file, from any offset. It reads with pread(2), so the file position, which
+/// other readers may share, does not change.
 final class FileBytes: ByteSource {
     private let file: LogFile
-    /// Where the next bytes come from.
+    /// Offset of the next byte to read.
     var offset: Int
     private let end: Int
 
-    /// - Parameter end: where to stop: a file that is being written may never end.
+    /// - Parameter end: the offset to stop at. A file that is being written may never end
+    ///   otherwise.
     init(_ file: LogFile, from offset: Int = 0, upTo end: Int = .max) {
         self.file = file
         self.offset = offset
@@ -53,7 +56,7 @@ final class FileBytes: ByteSource {
     }
 }
 
-/// What comes through a pipe, or from a device: once, and from where it stands.
+/// The bytes of a pipe or a device. They can be read once, from the current position.
 final class StreamBytes: ByteSource {
     private let file: LogFile
 

@@ -1,12 +1,12 @@
 import POSIX
 import Time
 
-/// The first line of a file that is a line of a log.
+/// The first line of a file that is a log line.
 enum FirstLine {
-    /// Lines that are looked at: the first may be torn.
+    /// Lines that are examined at most. The first line may be torn.
     private static let mostLines = 100
 
-    /// When it was written; nil if there is none among the first lines.
+    /// The time of the first log line; nil if none of the first lines is a log line.
     static func time(of file: LogFile) -> Timestamp? {
         guard file.status.isRegularFile else { return nil }
         var lines = LineReader(file.bytes())

@@ -1,22 +1,22 @@
 import POSIX
 
-/// Finds where the last lines of a file begin, from its end, so that a long file costs no more than
-/// what is looked at.
+/// Finds the start of the last lines of a file by reading backwards from the end. The cost depends
+/// on the lines that are examined, not on the length of the file.
 struct LastLines: ~Copyable {
-    /// Room for the longest line and the line end in front of it.
+    /// Bytes for the longest line and the line end before it, with a margin.
     private static let window = 2 * LineReader.longestLine
 
     private let file: LogFile
     private var bytes = [UInt8](repeating: 0, count: LastLines.window)
-    /// What of the file is in `bytes`.
+    /// The range of the file that `bytes` holds.
     private var loaded = 0..<0
 
     private init(_ file: LogFile) { self.file = file }
 
     /// - Parameters:
-    ///   - count: how many lines, of those that pass the filter.
-    ///   - endsOpen: a last line without an end is none yet.
-    /// - Returns: where the first of them begins, and how many there are.
+    ///   - count: the number of lines that pass the filter.
+    ///   - endsOpen: true if a last line without a line end does not count as a line.
+    /// - Returns: the offset of the first of these lines, and their number.
     static func find(
         _ count: Int, in file: LogFile, endsOpen: Bool, _ filter: LogFilter
     ) throws(ReadingError) -> (offset: Int, count: Int) {
@@ -31,7 +31,7 @@ struct LastLines: ~Copyable {
     private mutating func find(
         _ count: Int, _ size: Int, _ endsOpen: Bool, _ filter: LogFilter
     ) throws(Errno) -> (offset: Int, count: Int) {
-        // Where the line begins that was looked at last.
+        // Start of the line that was examined last.
         var offset = try start(ofLineAt: size)
         var found = 0
         var result = endsOpen ? offset : size
@@ -49,8 +49,8 @@ struct LastLines: ~Copyable {
         return (result, found)
     }
 
-    /// Behind the last line end in front of `end`. What is between is in `bytes`, unless it is too
-    /// long for a line.
+    /// The offset after the last line end before `end`. Afterwards `bytes` holds everything in
+    /// between, unless that is too long for a line.
     private mutating func start(ofLineAt end: Int) throws(Errno) -> Int {
         let wanted = max(0, end - LineReader.longestLine - 1)..<end
         if wanted.lowerBound < loaded.lowerBound || end > loaded.upperBound {
@@ -68,7 +68,7 @@ struct LastLines: ~Copyable {
             searchEnd = start
             try load(upTo: searchEnd)
         }
-        // Somebody has made the file shorter: its beginning is all that is known of it.
+        // The file was truncated meanwhile: only its beginning is certain.
         return 0
     }
 
@@ -79,8 +79,8 @@ struct LastLines: ~Copyable {
             let have = count
             let file = file
             var all = bytes.mutableSpan
-            var room = all._mutatingExtracting(have..<(end - start))
-            let more = try file.descriptor.read(into: &room, at: start + have)
+            var target = all._mutatingExtracting(have..<(end - start))
+            let more = try file.descriptor.read(into: &target, at: start + have)
             if more == 0 { break }
             count += more
         }

@@ -1,30 +1,31 @@
 import Glibc
 import POSIX
 
-/// Cuts bytes into lines, whatever they are. Holds one buffer, however long the input and its lines:
-/// a line that is longer than `longestLine` comes in pieces, so that whoever wants every byte gets
-/// them, and whoever wants whole lines passes over it.
+/// Cuts any sequence of bytes into lines. Memory use is one buffer, independent of the length of
+/// the input and of its lines. A line longer than `longestLine` is returned in pieces: a caller
+/// that needs every byte gets them all, and a caller that needs complete lines skips the pieces.
 package struct LineReader: ~Copyable {
-    /// Bytes of a line that counts as one: eight times what the logger writes at most.
+    /// The longest line in bytes: eight times the most that the logger writes.
     package static let longestLine = 65_536
 
     package enum Ending: Sendable {
         case lineEnd
-        /// The input ends inside the line; behind a piece of one there may be no more bytes.
+        /// The input ends inside the line. After a piece of a long line, the last piece may be
+        /// empty.
         case endOfInput
-        /// More of the line follows in the next piece.
+        /// The next piece continues the line.
         case longer
     }
 
-    /// Good until the next one is read.
+    /// A line or a piece of one; valid until the next call of `next()`.
     package struct Line: ~Escapable {
-        /// With its end, if that was there.
+        /// The bytes with the line end, if there is one.
         package let raw: Span<UInt8>
-        /// From 1.
+        /// The line's number; counts from 1.
         package let number: Int
-        /// Bytes of the input before these.
+        /// Offset of `raw` in the input.
         package let offset: Int
-        /// False for the further pieces of a long line.
+        /// False for the second and later pieces of a long line.
         package let isBeginning: Bool
         package let ending: Ending
 
@@ -39,16 +40,17 @@ package struct LineReader: ~Copyable {
             self.ending = ending
         }
 
-        /// Without its end.
+        /// The bytes without the line end.
         package var bytes: Span<UInt8> {
             @_lifetime(copy self)
             get { ending == .lineEnd ? raw.extracting(droppingLast: 1) : raw }
         }
 
-        /// Whether this is a line with its end, and no longer than it may be.
+        /// Whether this is a complete line with its line end, within the length limit.
         package var isWhole: Bool { ending == .lineEnd && isShort }
 
-        /// Whether this is all that there is of a line that is no longer than it may be.
+        /// Whether these are all bytes of a line, with or without a line end, within the length
+        /// limit.
         package var isShort: Bool {
             isBeginning && ending != .longer && bytes.count <= LineReader.longestLine
         }
@@ -58,33 +60,35 @@ package struct LineReader: ~Copyable {
     private var buffer: [UInt8]
     private var start = 0
     private var end = 0
-    /// How far the line that begins at `start` has been searched for its end.
+    /// Position up to which the line that begins at `start` has been searched for its end.
     private var searched = 0
     private var isAtEnd = false
     private var number = 0
     private var offset = 0
     private var isInsideLine = false
 
-    /// - Parameter bufferSize: bytes read at a time; lines longer than that come in pieces, too.
+    /// - Parameter bufferSize: the size of the buffer in bytes. Lines longer than that are returned
+    ///   in pieces, too.
     package init(_ source: any ByteSource, bufferSize: Int = 4 * Self.longestLine) {
         self.source = source
         buffer = [UInt8](repeating: 0, count: max(bufferSize, 1))
     }
 
-    /// - Parameter isInsideLine: the source begins with a further piece of a long line.
+    /// - Parameter isInsideLine: true if the source begins in the middle of a long line.
     init(_ source: any ByteSource, isInsideLine: Bool) {
         self.init(source)
         self.isInsideLine = isInsideLine
     }
 
-    /// The next line, or piece of a long one; nil at the end.
+    /// The next line, or the next piece of a long one; nil at the end of the input.
+    /// - Throws: the error of the source.
     @_lifetime(&self)
     package mutating func next() throws(Errno) -> Line? {
         guard let (end, ending) = try findEnd() else { return nil }
         return line(upTo: end, ending)
     }
 
-    /// Where the next line or piece ends in the buffer, filled as far as that takes.
+    /// The end of the next line or piece in the buffer. Reads more input as needed.
     private mutating func findEnd() throws(Errno) -> (end: Int, Ending)? {
         while true {
             let newline = buffer.span.firstIndex(of: UInt8(ascii: "\n"), in: searched..<end)
@@ -114,7 +118,7 @@ package struct LineReader: ~Copyable {
     private mutating func fill() throws(Errno) {
         if start > 0 {
             let (from, count) = (start, end - start)
-            // Sound: both ranges lie in the buffer; memmove lets them overlap.
+            // Sound: both ranges are inside the buffer, and memmove allows them to overlap.
             unsafe buffer.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
                 _ = unsafe memmove(base, base + from, count)

@@ -2,19 +2,21 @@ import Glibc
 import Logging
 import POSIX
 
-/// How the files of a log are reached.
+/// How the files of a log are opened.
 package struct LogAccess: Sendable {
-    /// As files of the service's: no symbolic link in the place of a file is followed, nor another
-    /// account's on the way, as the server itself opens them (`SystemFileSystem`).
+    /// The service's own files, opened as the server opens them (`SystemFileSystem`): a symbolic
+    /// link in place of the file is not followed, nor is another account's link on the way to it.
     package static let configured = LogAccess(files: SystemFileSystem(), isEntered: false)
-    /// As the operator named them on the command line: every symbolic link is followed.
+    /// Files that the operator named on the command line: every symbolic link is followed.
     package static let named = LogAccess(files: nil, isEntered: false)
 
     private let files: (any FileSystem)?
-    /// Files are reached by their names in one open folder, whatever the rest of their paths.
+    /// True if files are opened by name relative to one open folder, whatever the rest of their
+    /// paths.
     private let isEntered: Bool
 
-    /// For files in the folder of this log, which is opened once.
+    /// Access to the files in the folder of this log; the folder is opened once.
+    /// - Throws: `.foreignLink` if the way to the folder contains a link of another account.
     func entering(folderOf log: String) throws(Errno) -> LogAccess {
         guard let files else { return self }
         let (entered, folder) = try files.entering(LogFileNames.folder(of: log))
@@ -24,13 +26,13 @@ package struct LogAccess: Sendable {
 
     private func place(_ path: String) -> String { isEntered ? LogFileNames.base(of: path) : path }
 
-    /// - Parameter waits: for a process that writes, where it is a named pipe.
+    /// - Parameter waits: for a named pipe, whether to wait for a process that writes to it.
     func open(_ path: String, waits: Bool) throws(Errno) -> FileDescriptor {
         guard let files else { return try .open(path, waits ? O_RDONLY : O_RDONLY | O_NONBLOCK) }
         return try files.open(place(path), O_RDONLY, mode: 0)
     }
 
-    /// What `open` would open; for configured files, that of a symbolic link itself.
+    /// The status of what `open` would open; for configured files, of a symbolic link itself.
     func status(of path: String) throws(Errno) -> FileStatus {
         guard let files else { return try FileStatus(path: path) }
         return try files.status(of: place(path))

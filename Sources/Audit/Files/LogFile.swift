@@ -1,17 +1,19 @@
 import Glibc
 import POSIX
 
-/// A file of the log, open: whatever becomes of its name, it stays the same file.
+/// An open file of the log. Renaming or removing the file does not affect it.
 final class LogFile {
-    /// As it was opened; `-` is standard input.
+    /// The path it was opened with; `-` is standard input.
     let path: String
     let descriptor: FileDescriptor
-    /// When it was opened.
+    /// The status at the time it was opened.
     let status: FileStatus
-    /// When it was opened, or `measureAgain()` was called; nil for what has none.
+    /// The size in bytes when it was opened, or at the last call of `measureAgain()`; nil if it is
+    /// not a regular file.
     private(set) var size: Int?
 
-    /// - Parameter waits: for somebody who writes, where it is a pipe that the operator named.
+    /// - Parameter waits: for a named pipe from the command line, whether to wait for a process
+    ///   that writes to it.
     init(_ path: String, _ access: LogAccess, waits: Bool = false) throws(ReadingError) {
         self.path = path
         do throws(Errno) {
@@ -26,7 +28,7 @@ final class LogFile {
         }
     }
 
-    /// Nil if there is no such file.
+    /// Returns nil if the file does not exist.
     static func ifThere(_ path: String, _ access: LogAccess) throws(ReadingError) -> LogFile? {
         do throws(ReadingError) {
             return try LogFile(path, access)
@@ -38,12 +40,12 @@ final class LogFile {
 
     func isSameFile(as other: LogFile) -> Bool { status.isSameFile(as: other.status) }
 
-    /// Whether a path leads here.
+    /// Whether the path leads to this file.
     func isAt(_ path: String, _ access: LogAccess) -> Bool {
         (try? access.status(of: path))?.isSameFile(as: status) == true
     }
 
-    /// Takes in what has been written since it was opened.
+    /// Updates `size` to include what has been written since the file was opened.
     func measureAgain() throws(ReadingError) {
         do throws(Errno) {
             if size != nil { size = try descriptor.status().size }
@@ -52,8 +54,7 @@ final class LogFile {
         }
     }
 
-    /// What it holds, unpacked where the name says so, from its beginning. What has been written
-    /// since it was measured is for the next time.
+    /// The content from its beginning, up to `size`; unpacked if the name ends in `.gz`.
     func bytes() -> any ByteSource {
         if LogFiles.isPacked(path) { return GzipBytes(self) }
         return size.map { FileBytes(self, upTo: $0) } ?? StreamBytes(self)

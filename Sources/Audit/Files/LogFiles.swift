@@ -1,28 +1,30 @@
 import Logging
 import POSIX
 
-/// The files of a log by their names: `app.log`, which is being written, and the full ones,
-/// `app.log.000001`, `app.log.000002`, …, some of which somebody may have packed with gzip(1).
+/// The names of the files of a log: the current file `app.log`, and the full files
+/// `app.log.000001`, `app.log.000002`, …, some of which may have been packed with gzip(1).
 struct LogFiles {
     struct Full: Equatable {
         let number: Int
         let path: String
     }
 
-    /// The full files that are there, from the oldest to the newest. One that is there both as it was
-    /// and packed, as while gzip(1) works on it, is given as it was.
+    /// The existing full files, from the oldest to the newest. If a file exists both plain and
+    /// packed, as while gzip(1) runs, the plain one is listed.
     let full: [Full]
-    /// Paths of other files whose names begin with the log's, in the order of the names: whoever
-    /// moves logs away by himself calls them `app.log.1` or `app.log-20261121`.
+    /// Paths of other files whose names begin with the log's name, sorted by name. Other programs
+    /// that rotate logs write names such as `app.log.1` or `app.log-20261121`.
     let others: [String]
-    /// Paths of those that the log moved aside, because no server wrote them, in the order of their
-    /// numbers.
+    /// Paths of the files that a server moved aside because no server had written them, sorted by
+    /// number.
     let foreign: [String]
 
     /// - Parameters:
-    ///   - access: how the folder is reached.
-    ///   - highest: the highest number known to have been given: longer ones than that may be dates
-    ///     (see `LogName`).
+    ///   - access: how the folder is opened.
+    ///   - highest: the highest number that is known to have been used. A longer number may be a
+    ///     date (see `LogFileNames`).
+    /// - Throws: `ReadingError.file` if the folder cannot be read. A missing folder is not an
+    ///   error.
     init(of log: String, _ access: LogAccess = .configured, highest: Int = .max)
         throws(ReadingError)
     {
@@ -42,7 +44,7 @@ struct LogFiles {
             let rest = name.dropFirst(base.count)
             let path = log + rest
             if let number = LogFileNames.number(of: Self.unpacked(name), log, highest: highest) {
-                // As it was comes first.
+                // The plain file sorts before the packed one.
                 if full[number] == nil { full[number] = Full(number: number, path: path) }
             } else if let number = LogFileNames.foreignNumber(of: Self.unpacked(name), log) {
                 foreign.append((number, path))
@@ -57,12 +59,12 @@ struct LogFiles {
 
     static func isPacked(_ path: String) -> Bool { path.hasSuffix(".gz") }
 
-    /// The name before gzip(1) came.
+    /// The name without `.gz`.
     static func unpacked(_ path: String) -> String {
         isPacked(path) ? String(path.dropLast(3)) : path
     }
 
-    /// `logs/app.log` and 12 of `logs/app.log.000012`, packed or not.
+    /// Splits `logs/app.log.000012`, packed or not, into `logs/app.log` and 12.
     static func name(of path: String) -> (log: String, number: Int?) {
         let path = unpacked(path)
         guard let dot = path.lastIndex(of: ".") else { return (path, nil) }

@@ -1,41 +1,41 @@
 import Logging
 import POSIX
 
-/// The files that are a log: the one that is being written, the full ones, and those that
-/// logrotate(8) or another program moved away and left beside it, packed or not. The one place that
-/// decides it, for `log verify`, `log stats` and `log tail`.
+/// The files of a log: the current file, the full files, and those that logrotate(8) or another
+/// program moved away within the same folder, packed or not. `log verify`, `log stats` and `log
+/// tail` all use this type to decide which files belong to the log.
 ///
-/// All of them are opened at once: while they are read, the server may rotate and remove them, and
-/// what is open stays. Files that were moved aside because no server wrote them are not part of the
-/// log.
+/// All files are opened at once. While they are read, the server may rotate or remove them; the
+/// open descriptors stay valid. Files that were moved aside because no server wrote them are not
+/// part of the log.
 struct LogSet {
     /// In the order in which they were written.
     private(set) var files: [LogFile] = []
-    /// The file at the log's path, if it is among them.
+    /// The file at the log's path, if it is among `files`.
     private(set) var current: LogFile?
-    /// Names of the files that were moved aside, without their folder, and their sizes.
+    /// Names without their folder, and sizes in bytes, of the files that were moved aside.
     private(set) var foreign: [(name: String, size: Int)] = []
-    /// What could not be opened.
+    /// The files that could not be opened.
     private(set) var problems: [(path: String, error: ReadingError)] = []
     private(set) var notes: [String] = []
 
-    /// What the state file tells.
+    /// What the state file contains.
     struct State {
         /// The number of the newest seal; nil if it is not known.
         var reach: UInt64?
-        /// The highest number that a full file got.
+        /// The number of the newest full file.
         var generation = Int.max
     }
 
-    /// Whenever a file has been rotated or removed meanwhile, what was opened may not fit together,
-    /// and everything is opened again. A log where that happens this often in a row does not exist.
+    /// If a file is rotated or removed while the files are opened, they may not fit together, and
+    /// all are opened again. No real log rotates this many times in a row.
     private static let mostAttempts = 16
 
     /// - Parameters:
-    ///   - access: how its files are opened.
-    ///   - keyIDs: of the keys that are known; nil if none is asked for.
-    ///   - state: is called before the files are opened: the log may be further then, and never
-    ///     behind.
+    ///   - access: how the files are opened.
+    ///   - keyIDs: the IDs of the known keys; nil if keys do not matter.
+    ///   - state: reads the state file. It is called before the files are opened, so the log may be
+    ///     newer than the state, and never older.
     init(
         of log: String, _ access: LogAccess, keyIDs: [String]?, state: () -> State = { State() }
     ) {
@@ -48,21 +48,22 @@ struct LogSet {
 
     private init() {}
 
-    /// False if the log has changed meanwhile.
+    /// Returns false if the log has changed meanwhile.
     private mutating func open(
-        _ log: String, _ way: LogAccess, _ keyIDs: [String]?, _ state: State,
+        _ log: String, _ outerAccess: LogAccess, _ keyIDs: [String]?, _ state: State,
         isLastAttempt: Bool
     ) -> Bool {
         let access: LogAccess
         do throws(Errno) {
-            // Once: where each file takes the whole way, a busy server rotates meanwhile.
-            access = try way.entering(folderOf: log)
+            // Open the folder once. Walking the path for every file would give a busy server time
+            // to rotate.
+            access = try outerAccess.entering(folderOf: log)
         } catch {
             if error != .noSuchFileOrDirectory { problems.append((log, ReadingError(log, error))) }
             return true
         }
         do throws(ReadingError) {
-            // A server that died while it rotated leaves none.
+            // A server that died during a rotation leaves no current file.
             current = try LogFile.ifThere(log, access)
         } catch {
             problems.append((log, error))
@@ -78,7 +79,7 @@ struct LogSet {
         for path in names.full.map(\.path) {
             do throws(ReadingError) {
                 let file = try LogFile(path, access)
-                // Rotated since it was opened as the log.
+                // It was rotated after it was opened as the current file.
                 if let current, current.isSameFile(as: file), !isLastAttempt { return false }
                 full.append(file)
             } catch {
@@ -89,12 +90,12 @@ struct LogSet {
         let moved = ExternallyRotatedFiles(
             of: log, access, among: names.others, full: full, current: current,
             reach: state.reach, keyIDs: keyIDs)
-        // It may have come since it was looked for.
+        // The current file may have appeared after the first attempt to open it.
         let isInPlace =
             current.map { $0.isAt(log, access) } ?? ((try? access.status(of: log)) == nil)
         guard isInPlace && moved.isStable || isLastAttempt else { return false }
-        // It was opened before the names were read: what was removed in between is told in what it
-        // has got since then.
+        // The current file was opened before the names were read. If retention removed a file in
+        // between, the line that reports it is in what has been written since, so measure again.
         do throws(ReadingError) {
             try current?.measureAgain()
         } catch {

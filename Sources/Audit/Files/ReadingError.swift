@@ -1,18 +1,19 @@
 import POSIX
 
-/// Why a command that reads the log could not go on.
+/// Why a command that reads the log has failed.
 package enum ReadingError: Error, Equatable, Sendable {
     /// A file cannot be opened or read.
     case file(path: String, Errno)
-    /// A file of a configured log is a symbolic link, which is not followed.
+    /// A file of a configured log is a symbolic link; links are not followed.
     case link(path: String)
-    /// A file that is followed must be a file: a pipe or a device has no place to go back to.
+    /// `log tail --follow` needs a regular file: a pipe or a device cannot be read again from an
+    /// offset.
     case notAFile(path: String)
     /// gzip(1) cannot be started.
     case noGzip(path: String)
-    /// gzip(1) says that this is nothing of its own, or broken.
+    /// gzip(1) reports that the file is not a gzip file, or is broken.
     case notGzip(path: String)
-    /// What was found cannot be written.
+    /// The results cannot be written.
     case output(Errno)
 
     /// - Parameter path: `-` is standard input.
@@ -24,9 +25,9 @@ package enum ReadingError: Error, Equatable, Sendable {
         }
     }
 
-    /// Why a path could not be opened.
+    /// The error for a path that could not be opened.
     package init(opening path: String, _ access: LogAccess, _ error: Errno) {
-        // A loop of links on the way has the same number.
+        // A loop of links on the way to the file has the same error number.
         if error == .tooManySymbolicLinkLevels,
             (try? access.status(of: path))?.isSymbolicLink == true
         {
@@ -39,20 +40,20 @@ package enum ReadingError: Error, Equatable, Sendable {
     package var sentence: String {
         switch self {
         case .file(let path, _), .link(let path), .noGzip(let path), .notGzip(let path):
-            "\(path) cannot be read: \(reason)"
-        case .notAFile(let path): "\(path) cannot be followed: \(reason)"
+            "\(path): cannot be read: \(reason)"
+        case .notAFile(let path): "\(path): cannot be followed: \(reason)"
         case .output: "cannot write: \(reason)"
         }
     }
 
-    /// Without the path.
+    /// The reason without the path.
     package var reason: String {
         switch self {
         case .file(_, let error), .output(let error): error.description
-        case .link: "it is a symbolic link; put the file itself there"
-        case .notAFile: "it is not a regular file"
-        case .noGzip: "there is no gzip"
-        case .notGzip: "no whole gzip file"
+        case .link: "is a symbolic link; put the file itself there"
+        case .notAFile: "is not a regular file"
+        case .noGzip: "gzip was not found; install gzip"
+        case .notGzip: "not a complete gzip file"
         }
     }
 
@@ -60,12 +61,12 @@ package enum ReadingError: Error, Equatable, Sendable {
         if case .file(_, .noSuchFileOrDirectory) = self { true } else { false }
     }
 
-    /// A file of a configured log is a symbolic link.
+    /// Whether a file of a configured log is a symbolic link.
     var isLink: Bool {
         if case .link = self { true } else { false }
     }
 
-    /// The output is at fault, not the log.
+    /// Whether writing the output has failed; then the log itself is not at fault.
     package var isOfOutput: Bool {
         if case .output = self { true } else { false }
     }

@@ -1,6 +1,6 @@
 import Logging
 
-/// What a line of the log says about the log itself, as far as a verifier wants to know.
+/// A line in which the log describes itself, as far as the verifier needs it.
 enum ControlLine: Sendable, Equatable {
     /// `log_seal`, or a line that begins like one.
     case seal
@@ -14,15 +14,16 @@ enum ControlLine: Sendable, Equatable {
     case repairedPartialLine
     /// `log_recovered` for another reason
     case recovered
-    /// `log_retention`: everything up to this seal has been removed.
+    /// `log_retention`: everything up to and including this sequence number was removed.
     case removed(through: UInt64)
-    /// `log_foreign`: bytes that no server wrote, and the file where they are.
+    /// `log_foreign`: bytes that no server wrote, and the file that they were moved to.
     case foreign(file: String)
 
-    /// The field that only a report about the other log's file has.
+    /// A field that is present only if the line is about the file of the other log (`app.log` or
+    /// `audit.log`).
     private static let otherLog = "log"
 
-    /// A line that only a file's beginning has.
+    /// Whether only the beginning of a file has such a line.
     var beginsFile: Bool {
         switch self {
         case .rotated, .reopened: true
@@ -30,8 +31,9 @@ enum ControlLine: Sendable, Equatable {
         }
     }
 
-    /// Nil for the lines about anything else. Most are, and a few bytes at a fixed place tell.
-    /// - Parameter line: without its end; a beginning is enough for all but the values.
+    /// Returns nil for a line about anything else. Most lines are, so a few bytes at a fixed offset
+    /// decide.
+    /// - Parameter line: the line without its line end. A prefix is enough, except for the values.
     init?(_ line: Span<UInt8>) {
         guard line.count > Self.shortest else { return nil }
         let place: Int
@@ -92,16 +94,17 @@ enum ControlLine: Sendable, Equatable {
     /// `2026-11-21T07:00:00.123Z | INFO | log | log_open`
     private static let shortest = 47
 
-    // MARK: Torn
+    // MARK: Torn lines
 
-    /// Whether the line may be what is left of the first line of a run, or of a file: whoever writes
-    /// it may die at any byte. Once the event's name is there, it is a notice.
+    /// Whether the line may be a torn copy of the first line of a run or of a file: the writer may
+    /// die after any byte. A line that contains the complete event name is a `ControlLine`, and
+    /// this returns false.
     static func isBeginningOfOpening(_ line: Span<UInt8>) -> Bool {
         openings.contains { opening in
             guard 0 < line.count, line.count < opening.utf8CodeUnitCount else { return false }
             return opening.withUTF8Buffer { opening in
                 line.indices.allSatisfy { index in
-                    // Sound: an index of the line, which is shorter than the literal.
+                    // Sound: `index` is an index of the line, which is shorter than the literal.
                     let byte = unsafe opening[index]
                     return byte == UInt8(ascii: "0")
                         ? line[index] &- byte < 10 : line[index] == byte
@@ -110,7 +113,7 @@ enum ControlLine: Sendable, Equatable {
         }
     }
 
-    /// With 0 for each digit of the time.
+    /// The digits of the time are replaced by 0.
     private static let openings: [StaticString] = [
         "0000-00-00T00:00:00.000Z | INFO | log | log_open",
         "0000-00-00T00:00:00.000Z | INFO | log | log_rotate",

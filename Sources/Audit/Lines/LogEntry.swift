@@ -2,23 +2,23 @@ import JSON
 import Logging
 import Time
 
-/// A line of the log, taken apart, in whichever of the three formats it is.
+/// A parsed log line in any of the three formats.
 ///
-/// Borrows the line and copies nothing: fields are looked for when they are asked for. A line is
-/// checked whole before there is an entry, so that a torn one is none. Never traps on input.
+/// Borrows the line and copies nothing; fields are searched for when they are requested. The
+/// initializer checks the complete line, so a torn line is never an entry. Never traps on input.
 package struct LogEntry: ~Escapable {
     package let time: Timestamp
     package let level: Level
     package let area: Area
     package let format: LogFormat
-    /// A word of the program's own: printable ASCII.
+    /// The event's name: printable ASCII.
     package let event: Span<UInt8>
     private let line: Span<UInt8>
-    /// Where the fields begin; of no meaning in JSON.
+    /// Offset of the first field; not used for JSON.
     private let fieldsStart: Int
 
-    /// - Parameter line: without its line end.
-    /// - Returns: nil if it is none that the log writes.
+    /// - Parameter line: the line without its line end.
+    /// - Returns: nil if it is not a line that the log writes.
     @_lifetime(copy line)
     package init?(_ line: Span<UInt8>) {
         guard let first = line.isEmpty ? nil : line[0] else { return nil }
@@ -47,8 +47,8 @@ package struct LogEntry: ~Escapable {
 
     // MARK: Fields
 
-    /// Calls `body` with each field in order, its escapes resolved. Lists, objects and null, which
-    /// the log does not write, are passed over.
+    /// Calls `body` with each field in order, with escapes resolved. Skips lists, objects and null,
+    /// which the log does not write.
     package func forEachField(_ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void) {
         guard format == .json else {
             var scanner = LogFieldScanner(line, from: fieldsStart)
@@ -63,11 +63,11 @@ package struct LogEntry: ~Escapable {
             }
             return
         }
-        // Cannot throw: the same bytes were read before.
+        // Cannot throw: the initializer has read the same bytes.
         try? forEachJSONField(body)
     }
 
-    /// The first field of this name; nil if there is none.
+    /// The value of the first field with this name; nil if there is none.
     package subscript(name: String) -> String? {
         var value: String?
         let wanted = Array(name.utf8)
@@ -98,18 +98,18 @@ package struct LogEntry: ~Escapable {
                 } else {
                     body(reader.bytes(of: name).span, reader.bytes(of: text).span)
                 }
-            } else if let value = try Self.word(&reader) {
+            } else if let value = try Self.scalarText(&reader) {
                 body(reader.bytes(of: name).span, Array(value.utf8).span)
             }
         }
     }
 
-    /// A number or a truth value as it is written; nil for what no field has.
-    private static func word(_ reader: inout JSONReader) throws(JSONError) -> String? {
+    /// The text of a number or a Boolean; nil for any other value, and skips it.
+    private static func scalarText(_ reader: inout JSONReader) throws(JSONError) -> String? {
         switch try reader.peekKind() {
         case .number:
-            // The grammar was checked before: what is left is a number past all bounds, and then
-            // the reader stands behind it.
+            // The initializer has checked the grammar. The only possible error is a number out of
+            // range; the reader has then consumed it.
             switch try? reader.readNumber() {
             case .integer(let number): return String(number)
             case .fraction(let number): return String(number)
@@ -123,7 +123,7 @@ package struct LogEntry: ~Escapable {
     }
 }
 
-/// What every line begins with.
+/// The part that all lines have in common.
 private struct Head {
     var time: Timestamp
     var level: Level
@@ -197,7 +197,7 @@ private struct Head {
 
     static let names = JSONKeySet(["time", "level", "area", "event"])
 
-    /// Where a text without escapes stands in the line.
+    /// The range of a string in the line; nil if it contains escapes.
     static func place(
         of text: JSONStringToken, in line: Span<UInt8>, _ reader: inout JSONReader
     ) -> Range<Int>? {
@@ -205,7 +205,7 @@ private struct Head {
         return line.indices(of: plain)
     }
 
-    /// Up to the next ` | `, and `start` behind it.
+    /// The range up to the next ` | `; `start` moves past that.
     private static func part(_ line: Span<UInt8>, _ start: inout Int) -> Range<Int>? {
         let end = wordEnd(line, from: start)
         guard end + 3 <= line.count, line.extracting(end..<(end + 3)).isEqual(" | ") else {
@@ -215,7 +215,7 @@ private struct Head {
         return start..<end
     }
 
-    /// The word behind `name`, and `start` behind the space after it.
+    /// The range of the word after `name`; `start` moves past the following space.
     private static func member(
         _ line: Span<UInt8>, _ start: inout Int, _ name: StaticString
     ) -> Range<Int>? {

@@ -1,12 +1,13 @@
-/// Walks over the fields of a line of the text and logfmt formats: ` name=value name="value" …`.
+/// Iterates over the fields of a line in the text and logfmt formats: ` name=value name="value" …`.
 ///
-/// Takes more than the log writes (any byte but white space, controls and `"` in a value without
-/// quotation marks), and nothing that could be read in two ways: an escape that LogLine does not
-/// know, a raw control character, or anything behind a closing quotation mark is a malformed line.
+/// Accepts more than the log writes: an unquoted value may contain any byte except white space,
+/// control characters and `"`. Accepts nothing ambiguous: an escape that `LogLine` does not write,
+/// a raw control character, or a character directly after a closing quotation mark makes the line
+/// malformed.
 struct LogFieldScanner: ~Escapable {
     struct Field {
         let name: Range<Int>
-        /// Without its quotation marks.
+        /// Without the quotation marks.
         let value: Range<Int>
         let hasEscapes: Bool
     }
@@ -15,15 +16,15 @@ struct LogFieldScanner: ~Escapable {
     private(set) var offset: Int
     private(set) var isMalformed = false
 
-    /// - Parameter offset: where the first field's space is, or the line's end.
+    /// - Parameter offset: the offset of the space before the first field, or of the end of the
+    ///   line.
     @_lifetime(copy line)
     init(_ line: Span<UInt8>, from offset: Int) {
         self.line = line
         self.offset = offset
     }
 
-    /// The next field; nil at the end and in front of what is no field, which `isMalformed` tells
-    /// apart.
+    /// The next field; nil at the end of the line and if the line is malformed (see `isMalformed`).
     @_lifetime(self: copy self)
     mutating func next() -> Field? {
         guard offset < line.count else { return nil }
@@ -88,7 +89,7 @@ struct LogFieldScanner: ~Escapable {
 
     // MARK: Escapes
 
-    /// The escape at `start`: a byte as it stands, or a character.
+    /// What an escape stands for: a raw byte, or a character.
     private enum Meaning {
         case byte(UInt8)
         case character(Unicode.Scalar)
@@ -132,7 +133,7 @@ struct LogFieldScanner: ~Escapable {
         }
     }
 
-    /// What a value with escapes says; never longer than the value.
+    /// The value with its escapes resolved; never longer than `value`.
     static func resolved(_ value: Span<UInt8>) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(value.count)

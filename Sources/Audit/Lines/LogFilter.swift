@@ -1,8 +1,8 @@
 import Logging
 
-/// Which lines are wanted: all that are named must hold, and of several values of one kind, any.
+/// Selects lines. A line must match every property that is not empty, and one of its values.
 package struct LogFilter: Sendable {
-    /// At least this; of several, the least grave one counts.
+    /// The minimum level; the lowest of several counts.
     package var levels: [Level] = []
     package var areas: [Area] = []
     package var events: [String] = []
@@ -25,10 +25,10 @@ package struct LogFilter: Sendable {
         return isFound
     }
 
-    private static func contains(_ words: [String], _ bytes: Span<UInt8>) -> Bool {
-        words.contains { word in
-            guard word.utf8.count == bytes.count else { return false }
-            return zip(word.utf8, bytes.indices).allSatisfy { $0 == bytes[$1] }
+    private static func contains(_ names: [String], _ bytes: Span<UInt8>) -> Bool {
+        names.contains { name in
+            guard name.utf8.count == bytes.count else { return false }
+            return zip(name.utf8, bytes.indices).allSatisfy { $0 == bytes[$1] }
         }
     }
 }

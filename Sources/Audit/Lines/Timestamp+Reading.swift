@@ -1,9 +1,9 @@
 import Time
 
-/// Reading the spellings of a moment: the one that the log has, and those that an operator types.
+/// Parsing of times: the format of the log, and those that an operator types.
 extension Timestamp {
-    /// RFC 3339 §5.6: `2026-11-21T07:00:00.123Z`, with any offset and any fraction, of which
-    /// milliseconds are kept. A leap second (:60) is the first of the next minute.
+    /// RFC 3339 §5.6: `2026-11-21T07:00:00.123Z`, with any offset and any fraction, truncated to
+    /// milliseconds. A leap second (:60) is the first second of the next minute.
     init?(rfc3339 text: Span<UInt8>) {
         guard text.count >= 20, let days = Self.days(text),
             text[10] | 0x20 == UInt8(ascii: "t"), text[13] == UInt8(ascii: ":"),
@@ -26,13 +26,13 @@ extension Timestamp {
             guard index > start else { return nil }
         }
         guard let offset = Self.offset(text, index) else { return nil }
-        // A year has four digits: the sum is far from the ends of 64 bits.
+        // The year has four digits, so this cannot overflow 64 bits.
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset * 60
         self.init(milliseconds: seconds * 1000 + millisecond)
     }
 
-    /// What `--since` takes: a span back from now (`250ms 10s 30m 12h 7d`), a time of RFC 3339, or a
-    /// date, which is its first moment in UTC.
+    /// The argument of `--since`: a duration before now (`250ms 10s 30m 12h 7d`), a time in RFC
+    /// 3339 format, or a date, which means midnight UTC.
     package init?(since text: String, now: Timestamp) {
         let bytes = Array(text.utf8)
         if let time = Timestamp(rfc3339: bytes.span) {
@@ -46,32 +46,32 @@ extension Timestamp {
         }
     }
 
-    /// As a String, to the millisecond.
+    /// RFC 3339 in UTC, with milliseconds.
     var text: String {
         let text = rfc3339
         return String(decoding: text.indices.map { text[$0] }, as: UTF8.self)
     }
 
-    /// Milliseconds.
+    /// A duration in milliseconds; nil if the text is not one.
     private static func span(_ text: String) -> Int64? {
         let units: KeyValuePairs<String, Int64> = [
             "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000,
         ]
         let digits = text.utf8.prefix { $0 &- 0x30 < 10 }
         let unit = String(text.dropFirst(digits.count))
-        // Nine digits of days are far from the end of 64 bits.
+        // Nine digits of days cannot overflow 64 bits.
         guard 1...9 ~= digits.count, let factor = units.first(where: { $0.key == unit })?.value
         else { return nil }
         return digits.reduce(0) { $0 * 10 + Int64($1 &- 0x30) } * factor
     }
 
-    /// Days from 1970-01-01 to the date that `text` begins with: what `CivilTime` does, backwards.
+    /// Days from 1970-01-01 to the date that `text` begins with; the inverse of `CivilTime`.
     private static func days(_ text: Span<UInt8>) -> Int64? {
         guard text.count >= 10, text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"),
             let year = number(text, 0, 4), let month = number(text, 5, 2), 1...12 ~= month,
             let day = number(text, 8, 2), 1...length(of: month, in: year) ~= day
         else { return nil }
-        // The year that begins on 1 March, and 400 more, so that nothing is below zero.
+        // The year that begins on 1 March, plus 400, so that no value is negative.
         let shifted = year + (month <= 2 ? 399 : 400)
         let era = shifted / 400
         let yearOfEra = shifted % 400
@@ -88,7 +88,8 @@ extension Timestamp {
         }
     }
 
-    /// Minutes east of UTC, if all that is left from `index` says so.
+    /// The offset in minutes east of UTC; nil unless the rest of the text from `index` is an
+    /// offset.
     private static func offset(_ text: Span<UInt8>, _ index: Int) -> Int64? {
         if index + 1 == text.count { return text[index] | 0x20 == UInt8(ascii: "z") ? 0 : nil }
         guard index + 6 == text.count, text[index + 3] == UInt8(ascii: ":"),
@@ -102,7 +103,7 @@ extension Timestamp {
         }
     }
 
-    /// - Parameter start: with `count` bytes behind it that are there.
+    /// - Precondition: `text` has `count` bytes from `start`.
     @inline(__always)
     private static func number(_ text: Span<UInt8>, _ start: Int, _ count: Int) -> Int64? {
         var value: Int64 = 0

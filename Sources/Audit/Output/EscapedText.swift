@@ -1,11 +1,11 @@
 import Logging
 import POSIX
 
-/// Text from the log on its way to a terminal: nothing in it is a command to the terminal, and
-/// nothing in it reads as something else.
+/// Escapes text from the log for a terminal: nothing in it can be a terminal control sequence, or
+/// look like other text.
 enum EscapedText {
-    /// A value in a table: ASCII alone, so that columns stand in line, and two values that look alike
-    /// are alike. Spelt as in the log, with `\xNN` and `\u{NNNN}`.
+    /// A value in a table: ASCII only, so that columns align and different values look different.
+    /// Uses the escapes of the log, `\xNN` and `\u{NNNN}`.
     static func value(_ bytes: [UInt8]) -> String {
         var text = ""
         guard let string = String(validating: bytes, as: UTF8.self) else {
@@ -25,12 +25,12 @@ enum EscapedText {
         }
     }
 
-    /// A line of the log as it stands. The log itself escapes what could do harm, so that this
-    /// changes only lines that are broken or not the log's: controls, invisible characters and bytes
-    /// that are no UTF-8 are escaped.
+    /// Appends a log line. The log itself escapes dangerous characters, so this changes only
+    /// damaged lines and lines that are not the log's: it escapes control characters, invisible
+    /// characters and invalid UTF-8.
     static func append(line: Span<UInt8>, to output: inout [UInt8]) {
         if isPrintable(line) { return output.append(copying: line) }
-        // In a line of JSON, so that it stays JSON.
+        // JSON escapes in a JSON line, so that it remains valid JSON.
         let isJSON = line[0] == UInt8(ascii: "{")
         let bytes = [UInt8](copying: line)
         if let string = String(validating: bytes, as: UTF8.self) {
@@ -46,8 +46,8 @@ enum EscapedText {
         }
     }
 
-    /// The same for words of our own with something in them that may come from anywhere, as a file's
-    /// name does.
+    /// The same for a message of the program that contains text from elsewhere, such as a file
+    /// name.
     static func visible(_ text: String, isJSON: Bool = false) -> String {
         var visible = ""
         for scalar in text.unicodeScalars {
@@ -61,8 +61,8 @@ enum EscapedText {
         return visible
     }
 
-    /// JSON in ASCII: the same text, with `\uNNNN` for all else. Outside of strings JSON has nothing
-    /// else.
+    /// JSON in ASCII: the same text, with `\uNNNN` for all other characters. They occur only inside
+    /// strings.
     static func ascii(json bytes: [UInt8]) -> [UInt8] {
         guard !isPrintable(bytes.span) else { return bytes }
         var output: [UInt8] = []

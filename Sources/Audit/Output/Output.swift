@@ -1,14 +1,15 @@
 import Glibc
 import POSIX
 
-/// Where a command writes to; the descriptor is somebody else's.
+/// The output of a command. The caller owns the descriptor.
 package struct Output {
     private let descriptor: CInt
 
     package init(_ descriptor: CInt) { self.descriptor = descriptor }
 
-    /// Writes all of it. False if nobody reads it any more, as behind `| head`; the caller ignores
-    /// SIGPIPE, or ends by it.
+    /// Writes all bytes. Returns false if the reader has closed the pipe, as in `| head`. The
+    /// caller ignores SIGPIPE, or is terminated by it.
+    /// - Throws: `ReadingError.output`.
     @discardableResult
     package func write(_ bytes: Span<UInt8>) throws(ReadingError) -> Bool {
         var rest = bytes
@@ -18,22 +19,22 @@ package struct Output {
             } catch {
                 if error == Errno(EPIPE) { return false }
                 guard error == .wouldBlock else { throw .output(error) }
-                // Another program that shares it may have made it non-blocking.
+                // Another process that shares the descriptor may have made it non-blocking.
                 _ = wait(for: Int16(POLLOUT), -1)
             }
         }
         return true
     }
 
-    /// Waits so many milliseconds. False if meanwhile whoever reads has gone away.
+    /// Waits for this number of milliseconds. Returns false if the reader has closed the pipe.
     func waitWhileRead(_ milliseconds: CInt) -> Bool {
         wait(for: 0, milliseconds) & CInt(POLLERR) == 0
     }
 
     private func wait(for events: Int16, _ milliseconds: CInt) -> CInt {
         var entry = pollfd(fd: descriptor, events: events, revents: 0)
-        // A signal ends it early, which does no harm.
-        // Sound: there is one entry, and one is what poll(2) is told.
+        // A signal ends the wait early, which is harmless.
+        // Sound: poll(2) gets one entry and the count 1.
         _ = unsafe poll(&entry, 1, milliseconds)
         return CInt(entry.revents)
     }

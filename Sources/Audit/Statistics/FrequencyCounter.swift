@@ -1,18 +1,19 @@
-/// Counts how often each of many values was seen, in bounded memory.
+/// Counts how often each of many values occurs, in bounded memory.
 ///
-/// Theory. As long as there are no more than `2 * capacity` different values, every count is exact.
-/// When there are more, the count that the value in place `capacity` + 1 has is taken off all of
-/// them, and those that have nothing left are forgotten (Misra and Gries, "Finding repeated
-/// elements", in batches): a value that is seen often stays, and its count is too low by at most
-/// `undercount`, the sum of what was taken off. Whoever sends a million different values makes the
-/// counts blurred, and the memory no larger.
+/// Theory. Up to `2 * capacity` different values, every count is exact. Beyond that, the count of
+/// the value with rank `capacity` + 1 is subtracted from all counts, and values without a positive
+/// count are dropped (Misra and Gries, "Finding repeated elements", in batches). A frequent value
+/// stays, and its count is too low by at most `undercount`, the sum of what was subtracted. A
+/// client that sends a million different values makes the counts less exact, and does not increase
+/// the memory use.
 struct FrequencyCounter: ~Copyable {
-    /// Longer values are counted by how they begin; nothing that the log names is this long.
+    /// Bytes. Longer values are counted by their beginning; nothing that the log itself names is
+    /// this long.
     static let longestValue = 128
 
     private struct Entry {
         let hash: Int
-        /// Where the value stands in `values`.
+        /// Offset of the value in `values`.
         let start: Int
         let length: Int
         var count: Int64
@@ -21,16 +22,16 @@ struct FrequencyCounter: ~Copyable {
     private let capacity: Int
     private var entries: [Entry] = []
     private var values: [UInt8] = []
-    /// The index of an entry, or -1, by its hash; the next place if that is taken. Twice as many
-    /// places as entries at least, so that there is always one free.
+    /// Hash table with open addressing: the index of an entry, or -1 if the slot is free; on a
+    /// collision, the next slot is used. At least half of the slots are free.
     private var table: [Int32]
-    /// All that were counted, the forgotten included.
+    /// The sum of all counts, including those of dropped values.
     private(set) var total: Int64 = 0
-    /// How much too low a count may be; zero while all are exact.
+    /// The most by which a count may be too low; 0 while all counts are exact.
     private(set) var undercount: Int64 = 0
 
-    /// - Parameter capacity: values that are kept whatever happens. With 128 bytes a value, the
-    ///   default is 6 MiB at most.
+    /// - Parameter capacity: the number of values that always remain. With 128 bytes per value, the
+    ///   default uses at most 6 MiB.
     init(capacity: Int = 16_384) {
         self.capacity = capacity
         table = [Int32](repeating: -1, count: 64)
@@ -38,13 +39,13 @@ struct FrequencyCounter: ~Copyable {
 
     var isExact: Bool { undercount == 0 }
 
-    /// Different values; more than that if it is not exact.
+    /// The number of different values; a lower bound if the counts are not exact.
     var distinct: Int { entries.count }
 
     mutating func add(_ value: Span<UInt8>, _ weight: Int64) {
         total = total.addingSaturated(weight)
         let value = value.extracting(first: Self.longestValue)
-        // Seeded for each process, so that nobody can choose values that share a place.
+        // Hasher is seeded per process, so an attacker cannot choose values that collide.
         var hasher = Hasher()
         // Sound: the hasher has read the bytes when the closure returns.
         unsafe value.withUnsafeBytes { bytes in unsafe hasher.combine(bytes: bytes) }
@@ -69,7 +70,8 @@ struct FrequencyCounter: ~Copyable {
         if entries.count * 2 > table.count { rebuildTable() }
     }
 
-    /// The values seen most often, the first of them first; by their bytes where they are even.
+    /// The most frequent values in descending order of their counts; equal counts are sorted by
+    /// bytes.
     func top(_ count: Int) -> [(value: [UInt8], count: Int64)] {
         let sorted = entries.map {
             (value: Array(values[$0.start..<($0.start + $0.length)]), $0.count)
@@ -110,7 +112,7 @@ struct FrequencyCounter: ~Copyable {
 }
 
 extension Int64 {
-    /// A count that a log claims may be absurd.
+    /// Saturates, because a count in a log line may be absurdly high.
     func addingSaturated(_ other: Int64) -> Int64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum

@@ -2,9 +2,9 @@ import JSON
 import Logging
 import Time
 
-/// The figures as tables for a terminal of 80 columns, and as one JSON object.
+/// The statistics as tables for a terminal of 80 columns, and as one JSON object.
 extension LogStatistics {
-    /// Rows of a table before `others`.
+    /// Rows of a table before the row `others`.
     private static let rows = 10
     private static let columns = 80
 
@@ -30,7 +30,7 @@ extension LogStatistics {
         return text
     }
 
-    /// Those that there were, the gravest first.
+    /// The levels that occur, the most severe first.
     private var levelCounts: [(value: [UInt8], count: Int64)] {
         Level.allCases.reversed().compactMap { level in
             let count = levels[Int(level.rawValue)]
@@ -39,25 +39,26 @@ extension LogStatistics {
     }
 
     private static func chart(_ bars: TimeHistogram.Bars) -> String {
-        let (unit, labelLength) = words(bars.width)
+        let (unit, labelLength) = unitName(bars.width)
         var text = "\nby time, UTC, a line for \(unit)\n"
         let most = bars.counts.max() ?? 0
         let countWidth = String(most).count
         // Two spaces at the margin and between columns.
-        let room = columns - labelLength - countWidth - 6
+        let available = columns - labelLength - countWidth - 6
         for (index, count) in bars.counts.enumerated() {
             let start = bars.start + TimeAmount.seconds(bars.width * Int64(index))
             let label = start.text.prefix(labelLength).replacing("T", with: " ")
-            // At least one mark for anything at all.
-            let length = count == 0 ? 0 : max(1, Int(Double(count) / Double(most) * Double(room)))
+            // Any count above zero gets at least one mark.
+            let length =
+                count == 0 ? 0 : max(1, Int(Double(count) / Double(most) * Double(available)))
             text += "  \(label)  \(right(String(count), countWidth))"
             text += length > 0 ? "  \(String(repeating: "#", count: length))\n" : "\n"
         }
         return text
     }
 
-    /// A bar's width in words, and how much of its time tells it from the next.
-    private static func words(_ seconds: Int64) -> (unit: String, labelLength: Int) {
+    /// The name of a bar's width, and the length of the part of a time that distinguishes two bars.
+    private static func unitName(_ seconds: Int64) -> (unit: String, labelLength: Int) {
         let (unit, length, labelLength): (String, Int64, Int) =
             switch seconds {
             case ..<60: ("second", 1, 19)
@@ -69,18 +70,22 @@ extension LogStatistics {
         return (count == 1 ? "each \(unit)" : "\(count) \(unit)s", labelLength)
     }
 
-    private static func table(_ title: String, _ tally: borrowing FrequencyCounter, _ noun: String)
+    private static func table(
+        _ title: String, _ counter: borrowing FrequencyCounter, _ noun: String
+    )
         -> String
     {
-        let top = tally.top(rows)
-        let others = tally.total - top.reduce(0) { $0.addingSaturated($1.count) }
+        let top = counter.top(rows)
+        let others = counter.total - top.reduce(0) { $0.addingSaturated($1.count) }
         var title = title
-        if !tally.isExact {
-            title += ": too many different \(noun); a count may be \(tally.undercount) too low"
-        } else if tally.distinct > rows {
-            title += ": the first \(rows) of \(tally.distinct)"
+        if !counter.isExact {
+            title +=
+                ": too many different \(noun); a count may be too low by up to "
+                + "\(counter.undercount)"
+        } else if counter.distinct > rows {
+            title += ": the first \(rows) of \(counter.distinct)"
         }
-        return table(title, top, total: tally.total, others: others)
+        return table(title, top, total: counter.total, others: others)
     }
 
     private static func table(
@@ -90,12 +95,12 @@ extension LogStatistics {
         var text = "\n\(title)\n"
         let countWidth = String(rows.map(\.count).max()!).count
         let width = max(countWidth, String(others).count)
-        // `  count  12.3%  value`
-        let room = columns - width - 12
+        // ` count 12.3% value`
+        let available = columns - width - 12
         func row(_ count: Int64, _ value: String) {
             let tenths = Int((Double(count) / Double(max(total, 1)) * 1000).rounded())
             let share = right("\(tenths / 10).\(tenths % 10)%", 6)
-            let value = value.count > room ? value.prefix(room - 3) + "..." : value[...]
+            let value = value.count > available ? value.prefix(available - 3) + "..." : value[...]
             text += "  \(right(String(count), width))  \(share)  \(value)\n"
         }
         for (value, count) in rows { row(count, value.isEmpty ? "\"\"" : EscapedText.value(value)) }
@@ -109,7 +114,8 @@ extension LogStatistics {
 
     // MARK: JSON
 
-    /// One line. Strings from the log are in it as they were, spelt in ASCII.
+    /// One line of ASCII. Strings from the log keep their characters; those outside ASCII are
+    /// escaped.
     func json() -> [UInt8] {
         var writer = JSONWriter(capacity: 4096)
         writer.beginObject()
@@ -162,8 +168,8 @@ extension LogStatistics {
         writer.endObject()
     }
 
-    private static func write(_ tally: borrowing FrequencyCounter, to writer: inout JSONWriter) {
-        let top = tally.top(rows)
+    private static func write(_ counter: borrowing FrequencyCounter, to writer: inout JSONWriter) {
+        let top = counter.top(rows)
         writer.beginObject()
         writer.name("top")
         writer.beginArray()
@@ -177,13 +183,13 @@ extension LogStatistics {
         }
         writer.endArray()
         writer.name("others")
-        writer.integer(tally.total - top.reduce(0) { $0.addingSaturated($1.count) })
+        writer.integer(counter.total - top.reduce(0) { $0.addingSaturated($1.count) })
         writer.name("distinct")
-        writer.integer(Int64(tally.distinct))
+        writer.integer(Int64(counter.distinct))
         writer.name("capped")
-        writer.boolean(!tally.isExact)
+        writer.boolean(!counter.isExact)
         writer.name("undercount")
-        writer.integer(tally.undercount)
+        writer.integer(counter.undercount)
         writer.endObject()
     }
 }

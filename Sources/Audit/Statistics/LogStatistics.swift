@@ -2,24 +2,24 @@ import Logging
 import POSIX
 import Time
 
-/// What is in a log: how many events of each kind, reason, user and address, and when.
+/// Statistics of a log: the number of events by kind, reason, user, address and time.
 ///
-/// Memory is bounded whatever the log holds: see `Tally` and `TimeHistogram`. A line that says
-/// `suppressed=N` stands for N events of its kind that have no line of their own.
+/// Memory is bounded whatever the log contains: see `FrequencyCounter` and `TimeHistogram`. A line
+/// with `suppressed=N` represents N more events of its kind that have no line of their own.
 package struct LogStatistics: ~Copyable {
-    /// What an operator chooses.
+    /// The options of `log stats`.
     package struct Options: Sendable {
         package enum Files: Sendable {
-            /// The log of this path: the same files as `LogVerifier` reads with these keys.
+            /// The log at this path: the same files that `LogVerifier` reads with these keys.
             case log(path: String, keyIDs: [String]? = nil)
-            /// These: `-` is standard input, `….gz` goes through gzip(1).
+            /// These files. `-` is standard input; `….gz` is read through gzip(1).
             case named([String])
         }
 
         package var files: Files
-        /// Earlier events are not counted.
+        /// Events before this time are not counted; nil to count all.
         package var since: Timestamp?
-        /// One JSON object in place of tables.
+        /// One JSON object instead of tables.
         package var asJSON = false
 
         package init(files: Files) { self.files = files }
@@ -28,15 +28,15 @@ package struct LogStatistics: ~Copyable {
     private let since: Timestamp?
 
     private(set) var lines: Int64 = 0
-    /// Lines that are none of the log's, torn, or too long.
+    /// Lines that are not log lines, are torn, or are too long.
     private(set) var unreadable: Int64 = 0
     /// Lines of events before `since`.
     private(set) var earlier: Int64 = 0
-    /// Events that the log stands for without a line of their own.
+    /// Events that have no line of their own; the field `suppressed` of another line counts them.
     private(set) var suppressed: Int64 = 0
-    /// Events, the suppressed included; and so in all that follows.
+    /// All events, including the suppressed ones. The same holds for all counts below.
     private(set) var events: Int64 = 0
-    /// By the level's raw value.
+    /// Indexed by the level's raw value.
     private(set) var levels = InlineArray<5, Int64>(repeating: 0)
     private(set) var kinds = FrequencyCounter()
     private(set) var reasons = FrequencyCounter()
@@ -46,8 +46,9 @@ package struct LogStatistics: ~Copyable {
 
     init(since: Timestamp? = nil) { self.since = since }
 
-    /// Counts what is in the files, and writes the figures.
-    /// - Parameter output: a descriptor that stays the caller's.
+    /// Reads the files and writes the statistics.
+    ///
+    /// - Parameter output: a file descriptor; the caller remains its owner.
     package static func run(_ options: Options, to output: CInt) throws(ReadingError) {
         var statistics = LogStatistics(since: options.since)
         switch options.files {
@@ -75,7 +76,7 @@ package struct LogStatistics: ~Copyable {
                 if line.isWhole {
                     add(line.bytes)
                 } else if line.isBeginning {
-                    // Too long, or without an end.
+                    // A line that is too long, or has no line end.
                     self.lines += 1
                     unreadable += 1
                 }
@@ -84,7 +85,8 @@ package struct LogStatistics: ~Copyable {
             throw ReadingError(file.path, error)
         }
     }
-    /// Counts one line, which has no line end.
+    /// Counts one line.
+    /// - Parameter line: the line without its line end.
     mutating func add(_ line: Span<UInt8>) {
         lines += 1
         guard let entry = LogEntry(line) else {
@@ -101,7 +103,7 @@ package struct LogStatistics: ~Copyable {
         if hidden > 1 { _ = count(entry, hidden - 1) }
     }
 
-    /// - Returns: how many events without a line of their own the line stands for.
+    /// - Returns: the number of events that this line counts without a line of their own.
     private mutating func count(_ entry: borrowing LogEntry, _ weight: Int64) -> Int64 {
         var hidden: Int64 = 0
         entry.forEachField { name, value in
@@ -121,7 +123,7 @@ package struct LogStatistics: ~Copyable {
         return hidden
     }
 
-    /// Zero for what is no number.
+    /// 0 if the value is not a number.
     private static func number(_ digits: Span<UInt8>) -> Int64 {
         // Eighteen digits always fit into 64 bits.
         guard 1...18 ~= digits.count else { return 0 }

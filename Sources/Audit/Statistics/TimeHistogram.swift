@@ -1,39 +1,40 @@
 import Time
 
-/// Counts events over time, without knowing before how long a time that will be.
+/// Counts events over time; the time range need not be known in advance.
 ///
-/// Theory. Counting begins by the second. When that takes more than `maximumCells` cells, they are
-/// merged into minutes, then hours, days and more: so memory is bounded, and the cells are always
-/// finer than the bars that are drawn, because that many cells span far more than `maximumBars` bars
-/// of the next coarser width.
+/// Theory. Counting starts with cells of one second. When more than `maximumCells` cells are in
+/// use, they are merged into minutes, then hours, days and longer cells, so memory is bounded.
+/// Cells are always finer than the bars that are drawn: `maximumCells` cells span far more than
+/// `maximumBars` bars of the next coarser width.
 struct TimeHistogram {
     static let maximumBars = 24
     private static let maximumCells = 4096
     private static let day: Int64 = 86_400
 
-    /// Widths of cells, in seconds: each a multiple of the one before. The years 0000 to 9999, which
-    /// is all that a line can say, are fewer cells of the last than `maximumCells`.
+    /// Cell widths in seconds; each is a multiple of the previous one. The years 0000 to 9999, all
+    /// that a log line can contain, need fewer than `maximumCells` cells of the last width.
     private static let cellWidths = [1, 60, 3600, day, 32 * day, 1024 * day]
 
-    /// Widths of bars, in seconds: what a reader can add up, and past months, powers of two.
+    /// Bar widths in seconds: round units of time, and beyond months, powers of two.
     private static let barWidths: [Int64] =
         [1, 2, 5, 10, 15, 30].map { $0 } + [1, 2, 5, 10, 15, 30].map { $0 * 60 }
         + [1, 2, 3, 6, 12].map { $0 * 3600 } + [1, 2, 7, 14, 28].map { $0 * day }
         + (6...18).map { (1 << $0) * day }
 
-    /// By the number of the cell: its start divided by its width.
+    /// Counts by cell number: the start of the cell divided by its width.
     private var cells: [Int64: Int64] = [:]
     private var level = 0
     private(set) var first: Timestamp?
     private(set) var last: Timestamp?
-    /// The cell that was counted last, mostly also the next; not in `cells` yet.
+    /// The cell that was counted last, because the next event is usually in the same. Not in
+    /// `cells` yet.
     private var current: (cell: Int64, count: Int64) = (0, 0)
 
     struct Bars: Equatable {
-        /// Seconds.
+        /// In seconds.
         let width: Int64
         let start: Timestamp
-        /// One after the other, those without events included.
+        /// Counts of consecutive bars, including those without events.
         let counts: [Int64]
     }
 
@@ -49,7 +50,8 @@ struct TimeHistogram {
         current.count = current.count.addingSaturated(weight)
     }
 
-    /// The counts in as narrow bars as fit; nil if nothing was counted.
+    /// The counts in the narrowest bars of which at most `maximumBars` are needed; nil if nothing
+    /// was counted.
     func bars() -> Bars? {
         guard let first, let last else { return nil }
         func bar(_ seconds: Int64, _ width: Int64) -> Int64 {
@@ -63,7 +65,8 @@ struct TimeHistogram {
         var counts = [Int64](repeating: 0, count: Int(bar(last.seconds, width) - firstBar) + 1)
         for (cell, count) in cells.map({ ($0.key, $0.value) }) + [current] where count > 0 {
             let index = Int(bar(cell * Self.cellWidths[level], width) - firstBar)
-            // A cell is part of one bar; but no log must be able to trap here.
+            // A cell belongs to exactly one bar. The index is clamped anyway, so that no input can
+            // trap here.
             let inside = min(max(index, 0), counts.count - 1)
             counts[inside] = counts[inside].addingSaturated(count)
         }
@@ -95,7 +98,7 @@ struct TimeHistogram {
 }
 
 extension Int64 {
-    /// The quotient, rounded down.
+    /// The quotient, rounded toward negative infinity.
     fileprivate func floored(by divisor: Int64) -> Int64 {
         self / divisor - (self % divisor < 0 ? 1 : 0)
     }

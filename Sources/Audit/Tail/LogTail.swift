@@ -2,38 +2,38 @@ import Glibc
 import Logging
 import POSIX
 
-/// The last lines of a log, and those that come: each line once and in order, however often the file
-/// is rotated meanwhile.
+/// The last lines of a log, and those that follow: each line once and in order, even if the file is
+/// rotated in the meantime.
 ///
-/// Theory. One file is open, and `offset` is where its first line begins that was not given out. A
-/// poll reads from there to the end; what stands behind the last line end is read again the next
-/// time, because a line that is torn may be taken back by who wrote it. When the path is another file
+/// Theory. One file is open, and `offset` is the start of the first line that was not emitted. A
+/// poll reads from there to the end of the file. Bytes after the last line end are read again at
+/// the next poll, because the writer may take back a torn line. When the path leads to another file
 /// than the open one, the next file is found: the full file with the lowest number that is not read
-/// yet, or else the one at the path. It is taken only when it holds something, since until then the
-/// open one may still be written to, as logrotate does it; then the open one is read to its end once
-/// more, and let go.
+/// yet, or else the file at the path. The tail switches to it only when it is not empty, because
+/// until then the open file may still be written to, as after a rotation by logrotate. Before it
+/// switches, it reads the open file to its end once more.
 ///
-/// The path is opened before the full files are listed. If it is rotated between the two, it is among
-/// them under its number, and known by its inode.
+/// The path is opened before the full files are listed. If it is rotated between the two, it is in
+/// the list under its number, and recognized by its inode.
 ///
-/// Where the file at the path has too few lines for the beginning, the others of the log are read
-/// first, those that were moved or packed too (`LogSet`); they are all open from the start.
+/// If the current file has too few lines for the beginning, the log's other files are read first,
+/// including moved and packed ones (`LogSet`). All of these are opened at the start.
 package struct LogTail: ~Copyable {
-    /// What an operator chooses.
+    /// The options of `log tail`.
     package struct Options: Sendable {
-        /// The file that is being written.
+        /// The path of the current file.
         package var path: String
-        /// How its files are opened.
+        /// How the files are opened.
         package var access: LogAccess
-        /// How many of the lines that are there are given out first; of those that pass the filter.
+        /// The number of existing lines to emit first; only lines that pass the filter count.
         package var lines = 10
-        /// Goes on with the lines that come, and waits for the file if it is not there.
+        /// Continue with new lines, and wait for the file if it does not exist.
         package var follow = true
-        /// Colours lines by their level, with ANSI escapes.
+        /// Color lines by their level, with ANSI escape sequences.
         package var isColored = false
         package var filter = LogFilter()
-        /// Of the keys that the log is sealed with; nil to take any for one of them. They decide
-        /// which of the files that were moved away are part of the log.
+        /// IDs of the keys that seal the log; nil to accept any key. They decide which of the files
+        /// that were moved away are part of the log.
         package var keyIDs: [String]?
 
         package init(path: String, _ access: LogAccess = .configured) {
@@ -43,38 +43,38 @@ package struct LogTail: ~Copyable {
     }
 
     package enum Progress: Sendable, Equatable {
-        /// Everything that is there was given out.
+        /// Everything in the log was emitted.
         case caughtUp
-        /// There may be more at once.
+        /// There may be more already.
         case moreAvailable
     }
 
-    /// Bytes that one poll reads, about: so that what it gives out has a bound, and a log that grows
-    /// faster than it is read does not keep it for ever.
+    /// The approximate number of bytes that one poll reads. The limit bounds the output of a poll,
+    /// and a poll returns even if the log grows faster than it is read.
     private static let bytesInOnePoll = 1024 * 1024
 
     private let options: Options
     private var open: LogFile?
     private var offset = 0
-    /// What stands at `offset` is a further piece of a line that is too long to be one.
+    /// The bytes at `offset` continue a line that exceeds the length limit.
     private var isInsideLine = false
-    /// Full files up to this number are read, or older than what was asked for.
+    /// Full files up to this number are read, or older than the requested lines.
     private var number = 0
-    /// What is read before the open file.
+    /// The files to read before the open one.
     private var earlier: [Earlier] = []
-    /// Of the first of them.
+    /// The reader of the first of these files.
     private var earlierLines: LineReader?
 
     private struct Earlier {
         let file: LogFile
-        /// Where the first line begins that is given out; 0 for a packed file.
+        /// Start of the first line to emit; 0 for a packed file.
         var offset: Int
-        /// Lines of a packed file that are passed over, of those that pass the filter.
+        /// The number of matching lines to skip in a packed file.
         var skipped = 0
     }
 
-    /// Finds where the last lines begin.
-    /// - Throws: also if there is no file, unless it is to be waited for.
+    /// Finds the start of the last lines.
+    /// - Throws: `ReadingError`, also if the file does not exist and `options.follow` is false.
     package init(_ options: Options) throws(ReadingError) {
         self.options = options
         let set = LogSet(of: options.path, options.access, keyIDs: options.keyIDs)
@@ -84,7 +84,7 @@ package struct LogTail: ~Copyable {
         }
         var files = set.files
         number = files.compactMap { LogFiles.name(of: $0.path).number }.max() ?? 0
-        // A file that was moved away may still be written to, until the next one has a line.
+        // A file that was moved away may still be written to until the next file has a line.
         let isLastOpen = set.current == nil || set.current?.size == 0
         if set.current != nil, isLastOpen, files.count > 1 { files.removeLast() }
         var missing = options.lines
@@ -125,7 +125,7 @@ package struct LogTail: ~Copyable {
         return (Earlier(file: file, offset: 0, skipped: skipped), total - skipped)
     }
 
-    /// Whether `give` shows the line.
+    /// Whether `emit` shows the line.
     private func accepts(_ line: borrowing LineReader.Line) -> Bool {
         guard line.isShort else { return false }
         if options.filter.isEmpty { return true }
@@ -133,11 +133,11 @@ package struct LogTail: ~Copyable {
         return options.filter.accepts(entry)
     }
 
-    /// Follows the log until `pause`, which is called whenever there is nothing more, returns false,
-    /// or until nobody reads the output any more.
+    /// Follows the log until `pause` returns false or the reader of the output has gone.
     /// - Parameters:
-    ///   - output: a descriptor that stays the caller's.
-    ///   - pause: without one, 200 milliseconds.
+    ///   - output: a file descriptor; the caller remains its owner.
+    ///   - pause: called when there is nothing more to emit. By default, it waits for 200
+    ///     milliseconds.
     package static func run(
         _ options: Options, to output: CInt, pause: (() -> Bool)? = nil
     ) throws(ReadingError) {
@@ -153,7 +153,7 @@ package struct LogTail: ~Copyable {
         }
     }
 
-    /// Appends the lines that have come, each with its line end.
+    /// Appends the new lines, each with its line end.
     package mutating func poll(into output: inout [UInt8]) throws(ReadingError) -> Progress {
         var budget = Self.bytesInOnePoll
         while !earlier.isEmpty {
@@ -162,8 +162,8 @@ package struct LogTail: ~Copyable {
         while true {
             guard try drain(&budget, into: &output) else { return .moreAvailable }
             guard let next = try findNext() else { return .caughtUp }
-            // What was written before the next file had its first byte; nobody will end its last
-            // line any more.
+            // The next file has content, so this one is complete: also emit a last line without an
+            // end.
             guard try drain(&budget, into: &output, isEnd: true) else { return .moreAvailable }
             if let full = next.number { number = full }
             open = next.file
@@ -174,7 +174,8 @@ package struct LogTail: ~Copyable {
 
     // MARK: Reading
 
-    /// Gives out the lines of the first of the earlier files. False if the budget was not enough.
+    /// Emits the lines of the first of the earlier files. Returns false if the budget was
+    /// exhausted.
     private mutating func drainEarlier(
         _ budget: inout Int, into output: inout [UInt8]
     ) throws(ReadingError) -> Bool {
@@ -197,7 +198,7 @@ package struct LogTail: ~Copyable {
                 if earlier[0].skipped > 0 {
                     earlier[0].skipped -= 1
                 } else {
-                    give(line.bytes, to: &output)
+                    emit(line.bytes, to: &output)
                 }
             }
         } catch {
@@ -207,8 +208,8 @@ package struct LogTail: ~Copyable {
         return false
     }
 
-    /// Gives out the open file's lines up to its end. False if the budget was not enough.
-    /// - Parameter isEnd: also a last line without an end.
+    /// Emits the open file's lines up to its end. Returns false if the budget was exhausted.
+    /// - Parameter isEnd: also emit a last line without a line end.
     private mutating func drain(
         _ budget: inout Int, into output: inout [UInt8], isEnd: Bool = false
     ) throws(ReadingError) -> Bool {
@@ -216,7 +217,7 @@ package struct LogTail: ~Copyable {
         do throws(Errno) {
             let size = try open.descriptor.status().size
             if size < offset {
-                // Somebody has emptied it.
+                // The file was truncated.
                 offset = 0
                 isInsideLine = false
             }
@@ -224,7 +225,7 @@ package struct LogTail: ~Copyable {
             var lines = LineReader(FileBytes(open, from: offset), isInsideLine: isInsideLine)
             while budget > 0 {
                 guard let line = try lines.next() else { return true }
-                if line.isWhole || isEnd && line.isShort { give(line.bytes, to: &output) }
+                if line.isWhole || isEnd && line.isShort { emit(line.bytes, to: &output) }
                 if line.ending == .endOfInput, !isEnd { return true }
                 budget -= line.raw.count
                 offset += line.raw.count
@@ -236,7 +237,7 @@ package struct LogTail: ~Copyable {
         return false
     }
 
-    private func give(_ line: Span<UInt8>, to output: inout [UInt8]) {
+    private func emit(_ line: Span<UInt8>, to output: inout [UInt8]) {
         var color: StaticString?
         if !options.filter.isEmpty || options.isColored {
             if let entry = LogEntry(line) {
@@ -270,7 +271,7 @@ package struct LogTail: ~Copyable {
         let status: FileStatus
     }
 
-    /// The file behind the open one; nil while that may still be written to.
+    /// The file after the open one; nil while the open one may still be written to.
     private mutating func findNext() throws(ReadingError) -> (file: LogFile, number: Int?)? {
         if let open, open.isAt(options.path, options.access) { return nil }
         let current = try openFile(options.path)
@@ -279,7 +280,7 @@ package struct LogTail: ~Copyable {
         // The open file has become a full one.
         if let place = full.last(where: { isOpen($0.status) }) { number = place.number }
         if let next = full.first(where: { $0.number > number && !isOpen($0.status) }) {
-            // Not there if it has been removed since; then the next poll looks again.
+            // It may have been removed in the meantime; then the next poll looks again.
             return try openFile(next.path).map { ($0, next.number) }
         }
         guard let current, !isOpen(current.status), open == nil || current.status.size > 0 else {
@@ -288,7 +289,7 @@ package struct LogTail: ~Copyable {
         return (current, nil)
     }
 
-    /// The full files that can be read from any place, from the oldest to the newest.
+    /// The full files that are not packed, from the oldest to the newest.
     private func fullFiles() throws(ReadingError) -> [Full] {
         var files: [Full] = []
         for file in try LogFiles(of: options.path).full where !LogFiles.isPacked(file.path) {
@@ -302,7 +303,7 @@ package struct LogTail: ~Copyable {
         return files
     }
 
-    /// Nil if there is no such file.
+    /// Returns nil if the file does not exist.
     private func openFile(_ path: String) throws(ReadingError) -> LogFile? {
         guard let file = try LogFile.ifThere(path, options.access) else { return nil }
         guard file.status.isRegularFile else { throw .notAFile(path: path) }

@@ -1,37 +1,38 @@
 import Logging
 
-/// What to call it.
+/// Classification of faults.
 extension ChainChecker {
-    /// How far the walk along the seals has come.
+    /// The position in the chain of seals.
     private struct ChainCursor {
-        /// Nil where it is not known, or no longer.
+        /// The code of the seal at this position; nil if it is not known.
         var code: SealMAC?
         var sequence: UInt64
         var time: String?
-        /// Where the seal before stands, and why it was written.
-        var spot: LinePosition?
+        /// The position of that seal's line, and the reason of the seal.
+        var position: LinePosition?
         var reason: SealChain.Reason?
-        /// Lines that end a file without a seal.
+        /// Lines at the end of a file that no seal covers.
         var cut: UnsealedLines?
-        /// Where a segment begins that a line like a seal has cut in two.
+        /// The start of a segment that an inserted seal has split.
         var split: LinePosition?
     }
 
-    /// What the seal after one says of it.
+    /// What a seal says about its predecessor.
     private struct Follower {
         let sequence: UInt64
         let previous: SealMAC
     }
 
-    /// Judges everything that waits.
-    /// - Parameter next: the right seal that goes on from here; nil if none does.
+    /// Classifies everything that is pending.
+    ///
+    /// - Parameter next: the valid seal that continues the chain; nil if there is none.
     mutating func settle(before next: SealedSegment?) {
         let items = pending
         pending = []
         let isBeginning = firstSequence == nil
         if isBeginning {
             guard let sequence = Self.firstSequence(items, next) else {
-                for item in items { judgeAlone(item) }
+                for item in items { classifyAlone(item) }
                 return
             }
             if Self.beginsForeign(items) {
@@ -43,14 +44,15 @@ extension ChainChecker {
                     openingFault: openingFault(items, sequence))
             }
         }
-        var walk = ChainCursor(
+        var cursor = ChainCursor(
             code: highestSeal?.seal.code ?? (firstSequence == 1 ? SealMAC.none : nil),
             sequence: highestSeal?.seal.sequence ?? (firstSequence ?? 1) - 1,
-            time: highestSeal?.seal.timeText, spot: mostRecentlyRead?.last,
+            time: highestSeal?.seal.timeText, position: mostRecentlyRead?.last,
             reason: mostRecentlyRead?.seal.reason)
         for (index, item) in items.enumerated() {
             classify(
-                item, Self.follower(of: index, items, next), next, items.dropFirst(index + 1), &walk
+                item, Self.follower(of: index, items, next), next, items.dropFirst(index + 1),
+                &cursor
             )
         }
         if let next {
@@ -58,11 +60,11 @@ extension ChainChecker {
             if case .foreign? = items.last { isForeign = true }
             link(
                 next, isLinked: items.isEmpty ? nil : Self.isLinked(items.last, next),
-                isForeign: isForeign, &walk)
-        } else if let cut = walk.cut {
+                isForeign: isForeign, &cursor)
+        } else if let cut = cursor.cut {
             reportUncovered(cut)
         }
-        reach(max(walk.sequence, next?.seal.sequence ?? 0))
+        reach(max(cursor.sequence, next?.seal.sequence ?? 0))
     }
 
     private static func beginsForeign(_ items: [Pending]) -> Bool {
@@ -70,13 +72,14 @@ extension ChainChecker {
         return false
     }
 
-    /// The number of the first seal; nil if nothing tells.
+    /// The sequence number of the first seal; nil if it cannot be determined.
     private static func firstSequence(_ items: [Pending], _ next: SealedSegment?) -> UInt64? {
         let seals = items.filter(\.isOfSeals)
         guard let first = seals.first else { return next?.seal.sequence }
         if case .unsealed(let lines) = first, let seals = lines.converted { return seals.first }
         if case .foreign(let run) = first { return run.seals.lowerBound }
-        // A failed seal's number counts where the code of its line is confirmed, or nothing else does.
+        // The number of a failed seal is used only if its successor confirms the code of its line,
+        // or if it has no successor.
         if case .failed(let failed) = first, failed.seal.sequence > 0 {
             guard let follower = follower(of: 0, seals, next) else { return failed.seal.sequence }
             if follower.previous == failed.seal.code { return failed.seal.sequence }
@@ -118,176 +121,181 @@ extension ChainChecker {
         }
     }
 
-    private mutating func judgeAlone(_ item: Pending) {
-        var walk = ChainCursor(code: nil, sequence: 0)
-        classify(item, nil, nil, [], &walk)
-        if let cut = walk.cut { reportUncovered(cut) }
+    private mutating func classifyAlone(_ item: Pending) {
+        var cursor = ChainCursor(code: nil, sequence: 0)
+        classify(item, nil, nil, [], &cursor)
+        if let cut = cursor.cut { reportUncovered(cut) }
     }
 
     private mutating func classify(
         _ item: Pending, _ follower: Follower?, _ next: SealedSegment?,
-        _ rest: ArraySlice<Pending>, _ walk: inout ChainCursor
+        _ rest: ArraySlice<Pending>, _ cursor: inout ChainCursor
     ) {
         switch item {
         case .unsealed(let lines):
-            if let cut = walk.cut { reportUncovered(cut) }
-            walk.cut = nil
+            if let cut = cursor.cut { reportUncovered(cut) }
+            cursor.cut = nil
             guard let seals = lines.converted else {
-                walk.cut = lines
+                cursor.cut = lines
                 return
             }
-            advance(to: seals.first, lines.first, nil, &walk)
-            walk.sequence = max(walk.sequence, seals.last)
-            walk.code = seals.code
-            (walk.spot, walk.reason) = (lines.last, .rotate)
+            advance(to: seals.first, lines.first, nil, &cursor)
+            cursor.sequence = max(cursor.sequence, seals.last)
+            cursor.code = seals.code
+            (cursor.position, cursor.reason) = (lines.last, .rotate)
             add(
                 Fault(
                     kind: .edited, first: lines.first, last: lines.last,
                     seals: seals.first...max(seals.first, seals.last),
-                    sentence: "the ends of the lines were changed from LF to CR LF"))
+                    sentence: "the line ends were changed from LF to CR LF"))
         case .damaged(let from, let to):
-            endCut(&walk)
-            if let next, next.seal.sequence == walk.sequence + 1 {
-                // No seal is missing that it could have been.
+            endCut(&cursor)
+            if let next, next.seal.sequence == cursor.sequence + 1 {
+                // No seal number is missing, so this was never a seal of the chain.
                 add(
                     Fault(
                         kind: .inserted, first: from, last: to, seals: nil,
-                        sentence: "lines that no seal covers, and one like a seal that is none"))
+                        sentence: "lines that no seal covers, one of them similar to a seal"))
                 return
             }
-            walk.sequence += 1
-            walk.code = nil
-            (walk.spot, walk.reason) = (to, nil)
+            cursor.sequence += 1
+            cursor.code = nil
+            (cursor.position, cursor.reason) = (to, nil)
             add(
                 Fault(
-                    kind: .edited, first: from, last: to, seals: walk.sequence...walk.sequence,
-                    sentence: "the line of a seal was changed so that it is none"))
+                    kind: .edited, first: from, last: to, seals: cursor.sequence...cursor.sequence,
+                    sentence: "the line of a seal was changed and is no longer a seal"))
         case .foreign(let run):
-            let isNext = run.seals.lowerBound == walk.sequence + 1
+            let isNext = run.seals.lowerBound == cursor.sequence + 1
             let follows =
-                run.seals.lowerBound > walk.sequence
-                && (!isNext || walk.code == nil || walk.code == run.previous)
-            advance(to: run.seals.lowerBound, run.first, nil, &walk)
-            walk.sequence = max(walk.sequence, run.seals.upperBound)
-            walk.code = run.code
-            (walk.spot, walk.reason) = (run.last, nil)
-            let (kind, sentence) = judgement(run, follows: follows, next)
+                run.seals.lowerBound > cursor.sequence
+                && (!isNext || cursor.code == nil || cursor.code == run.previous)
+            advance(to: run.seals.lowerBound, run.first, nil, &cursor)
+            cursor.sequence = max(cursor.sequence, run.seals.upperBound)
+            cursor.code = run.code
+            (cursor.position, cursor.reason) = (run.last, nil)
+            let (kind, sentence) = verdict(run, follows: follows, next)
             add(
                 Fault(
                     kind: kind, first: run.first, last: run.last, seals: run.seals,
                     sentence: sentence))
-        case .failed(let segment): classify(segment, follower, next, rest, &walk)
+        case .failed(let segment): classify(segment, follower, next, rest, &cursor)
         }
     }
 
-    /// At the log's beginning or its end, such seals can be those of a key that was changed. Between seals
-    /// of keys that are known they cannot: no key is taken out of use before the one that it replaced.
-    private func judgement(
+    /// At the beginning or the end of the log, such seals may be of a key that was replaced.
+    /// Between seals of known keys they cannot be: a key is never removed before the key that it
+    /// replaced.
+    private func verdict(
         _ run: ForeignSegments, follows: Bool, _ next: SealedSegment?
     ) -> (VerificationReport.Fault.Kind, String) {
-        let key = "key \(run.keyID), which is none of those given"
-        if !run.looksRight { return (.edited, "not what was sealed, whoever has \(key)") }
-        if !follows { return (.inserted, "seals of \(key), that do not follow those before them") }
+        let key = "key \(run.keyID), which was not given"
+        if !run.looksRight { return (.edited, "the lines do not match their seal of \(key)") }
+        if !follows {
+            return (.inserted, "seals of \(key); they do not follow the seals before them")
+        }
         if highestSeal != nil, next != nil {
-            return (.edited, "sealed with \(key), between seals of keys that are")
+            return (.edited, "sealed with \(key), but between seals of given keys")
         }
         return (
             .wrongKey,
-            "sealed with \(key): nobody can judge these lines without it; name the file that has it "
+            "sealed with \(key): these lines cannot be verified without it; name its file "
                 + "with --key-file"
         )
     }
 
     private mutating func classify(
         _ segment: FailedSegment, _ follower: Follower?, _ next: SealedSegment?,
-        _ rest: ArraySlice<Pending>, _ walk: inout ChainCursor
+        _ rest: ArraySlice<Pending>, _ cursor: inout ChainCursor
     ) {
         let seal = segment.seal
-        if isInserted(seal, walk, follower) {
+        if isInserted(seal, cursor, follower) {
             if case .failed? = rest.first {
-                walk.split = walk.split ?? segment.first
+                cursor.split = cursor.split ?? segment.first
                 return
             }
             add(
                 Fault(
-                    kind: .inserted, first: walk.split ?? segment.first, last: segment.last,
+                    kind: .inserted, first: cursor.split ?? segment.first, last: segment.last,
                     seals: nil,
-                    sentence: "a line that looks like a seal and does not belong here; what stands "
-                        + "before it is under no seal"))
-            walk.split = nil
+                    sentence: "a line that looks like a seal and does not belong here; no seal "
+                        + "covers the lines before it"))
+            cursor.split = nil
             return
         }
-        // Its number may be what was changed.
+        // The sequence number itself may have been changed.
         let isPlausible =
-            seal.sequence > walk.sequence && seal.sequence < next?.seal.sequence ?? .max
+            seal.sequence > cursor.sequence && seal.sequence < next?.seal.sequence ?? .max
         var missingCount: UInt64 = 0
-        // More lines than were sealed, or a damaged seal among them: what is missing was in here.
+        // More lines than were sealed, or a damaged seal among them: the missing seals were in
+        // here.
         let isMerged = segment.holdsDamagedSeal || segment.lineCount > seal.lineCount
-        if isPlausible, !isMerged, walk.cut != nil || segment.isFileWhole {
-            advance(to: seal.sequence, segment.first, segment.opening, &walk)
+        if isPlausible, !isMerged, cursor.cut != nil || segment.isFileWhole {
+            advance(to: seal.sequence, segment.first, segment.opening, &cursor)
         } else if isPlausible {
-            missingCount = seal.sequence - walk.sequence - 1
+            missingCount = seal.sequence - cursor.sequence - 1
         }
-        endCut(&walk)
-        let sequence = isPlausible ? seal.sequence : walk.sequence + 1
-        let (kind, sentence) = Self.judgement(segment, missingCount, walk, follower, next)
+        endCut(&cursor)
+        let sequence = isPlausible ? seal.sequence : cursor.sequence + 1
+        let (kind, sentence) = Self.verdict(segment, missingCount, cursor, follower, next)
         add(
             Fault(
-                kind: kind, first: walk.split ?? segment.first, last: segment.last,
+                kind: kind, first: cursor.split ?? segment.first, last: segment.last,
                 seals: (sequence - missingCount)...sequence, sentence: sentence))
-        walk.split = nil
-        walk.sequence = sequence
-        walk.code = seal.code
-        walk.time = nil
-        (walk.spot, walk.reason) = (segment.last, seal.reason)
+        cursor.split = nil
+        cursor.sequence = sequence
+        cursor.code = seal.code
+        cursor.time = nil
+        (cursor.position, cursor.reason) = (segment.last, seal.reason)
     }
 
-    /// Whether the seals around this one are neighbours without it.
-    private func isInserted(_ seal: SealLine, _ walk: ChainCursor, _ follower: Follower?) -> Bool {
-        // A copy of the very seal before.
-        if seal.code == walk.code { return true }
+    /// Whether the seals before and after this one are adjacent without it.
+    private func isInserted(_ seal: SealLine, _ cursor: ChainCursor, _ follower: Follower?) -> Bool
+    {
+        // A copy of the preceding seal.
+        if seal.code == cursor.code { return true }
         guard let follower else {
-            return seal.sequence <= walk.sequence && seal.previous != walk.code
+            return seal.sequence <= cursor.sequence && seal.previous != cursor.code
         }
         if seal.code == follower.previous { return false }
-        if let code = walk.code, code == follower.previous {
-            return follower.sequence == walk.sequence + 1
+        if let code = cursor.code, code == follower.previous {
+            return follower.sequence == cursor.sequence + 1
         }
-        return seal.sequence <= walk.sequence && seal.previous != walk.code
+        return seal.sequence <= cursor.sequence && seal.previous != cursor.code
     }
 
-    private static func judgement(
-        _ segment: FailedSegment, _ missingCount: UInt64, _ walk: ChainCursor,
+    private static func verdict(
+        _ segment: FailedSegment, _ missingCount: UInt64, _ cursor: ChainCursor,
         _ follower: Follower?,
         _ next: SealedSegment?
     ) -> (VerificationReport.Fault.Kind, String) {
         let seal = segment.seal
         let (count, sealed) = (segment.lineCount, seal.lineCount)
-        if walk.split != nil {
+        if cursor.split != nil {
             return (
-                .inserted, "a seal that does not belong here was put in, with what stands before it"
+                .inserted, "a seal that does not belong here was inserted, with the lines before it"
             )
         }
         if segment.sum == seal.sum {
             let sealIsGenuine = follower.map { $0.previous == seal.code } ?? true
-            let followsBefore = walk.code.map { $0 == seal.previous } ?? true
+            let followsBefore = cursor.code.map { $0 == seal.previous } ?? true
             let isInTime =
-                walk.time ?? "" <= seal.timeText && seal.timeText <= next?.seal.timeText ?? "a"
+                cursor.time ?? "" <= seal.timeText && seal.timeText <= next?.seal.timeText ?? "a"
             guard count == sealed, sealed > 1, sealIsGenuine, followsBefore, isInTime,
-                seal.sequence == walk.sequence + 1
+                seal.sequence == cursor.sequence + 1
             else { return (.edited, "the seal's own line was changed") }
             return (
                 .reordered,
-                "the lines that were sealed, but in another order (or the seal's own line was changed)"
+                "the sealed lines, but in another order (or the seal's own line was changed)"
             )
         }
         if missingCount > 0 {
             return segment.holdsDamagedSeal
-                ? (.edited, "the line of a seal was changed so that it is none")
-                : (.deleted, "\(counted(missingCount, "seal")) and lines around are gone")
+                ? (.edited, "the line of a seal was changed and is no longer a seal")
+                : (.deleted, "\(counted(missingCount, "seal")) and lines around them are missing")
         }
         if count < sealed {
-            return (.deleted, "\(counted(sealed - count, "line")) of \(sealed) are gone")
+            return (.deleted, "\(counted(sealed - count, "line")) of \(sealed) are missing")
         }
         if count > sealed {
             return (
@@ -295,47 +303,47 @@ extension ChainChecker {
                 "\(counted(count - sealed, "line")) more than the \(sealed) that were sealed"
             )
         }
-        return (.edited, "the \(counted(count, "line")) are not what was sealed")
+        return (.edited, "the \(counted(count, "line")) do not match their seal")
     }
 
     // MARK: Gaps
 
-    /// - Parameter isForeign: whether nobody has found a fault in what stands before it.
+    /// - Parameter isForeign: the segments before `next` are under unknown keys and show no fault.
     private mutating func link(
-        _ next: SealedSegment, isLinked: Bool?, isForeign: Bool, _ walk: inout ChainCursor
+        _ next: SealedSegment, isLinked: Bool?, isForeign: Bool, _ cursor: inout ChainCursor
     ) {
         if isLinked != true {
-            advance(to: next.seal.sequence, next.first, next.facts.opening, &walk)
+            advance(to: next.seal.sequence, next.first, next.facts.opening, &cursor)
         }
-        endCut(&walk)
+        endCut(&cursor)
         guard isLinked == nil || isForeign, isLinked != true,
-            next.seal.sequence == walk.sequence + 1, let code = walk.code,
+            next.seal.sequence == cursor.sequence + 1, let code = cursor.code,
             code != next.seal.previous
         else { return }
         add(
             Fault(
                 kind: .inserted, first: next.first, last: next.last,
                 seals: next.seal.sequence...next.seal.sequence,
-                sentence: "a right seal that does not follow the one before it: one of the two is "
+                sentence: "a valid seal that does not follow the one before it: one of the two is "
                     + "from another log of the same key"))
     }
 
-    /// Takes note of a gap, if there is one, before the seal with this number.
+    /// Records the gap, if any, before the seal with this number.
     private mutating func advance(
-        to sequence: UInt64, _ spot: LinePosition, _ opening: ControlLine?,
-        _ walk: inout ChainCursor
+        to sequence: UInt64, _ position: LinePosition, _ opening: ControlLine?,
+        _ cursor: inout ChainCursor
     ) {
-        guard sequence > walk.sequence, sequence - walk.sequence > 1 else { return }
-        let missing = (walk.sequence + 1)...(sequence - 1)
-        recordGap(missing, gapFault(missing, spot, opening, walk))
-        walk.sequence = sequence - 1
-        walk.code = nil
-        walk.cut = nil
+        guard sequence > cursor.sequence, sequence - cursor.sequence > 1 else { return }
+        let missing = (cursor.sequence + 1)...(sequence - 1)
+        recordGap(missing, gapFault(missing, position, opening, cursor))
+        cursor.sequence = sequence - 1
+        cursor.code = nil
+        cursor.cut = nil
     }
 
     private func gapFault(
-        _ missing: ClosedRange<UInt64>, _ spot: LinePosition, _ opening: ControlLine?,
-        _ walk: ChainCursor
+        _ missing: ClosedRange<UInt64>, _ position: LinePosition, _ opening: ControlLine?,
+        _ cursor: ChainCursor
     ) -> Fault {
         func fault(
             _ kind: VerificationReport.Fault.Kind, _ first: LinePosition, _ last: LinePosition,
@@ -343,38 +351,40 @@ extension ChainChecker {
         ) -> Fault {
             Fault(kind: kind, first: first, last: last, seals: missing, sentence: sentence)
         }
-        if let cut = walk.cut {
+        if let cut = cursor.cut {
             return fault(
                 .truncated, cut.first, cut.last,
-                "the end of the file was cut off: its last \(counted(cut.count, "line")) have no seal"
+                "the end of the file was cut off: its last \(counted(cut.count, "line")) have no "
+                    + "seal"
             )
         }
-        guard let before = walk.spot, before.file != spot.file else {
+        guard let before = cursor.position, before.file != position.file else {
             return fault(
-                .deleted, walk.spot ?? spot, spot,
-                "\(counted(missing.count, "seal")) and all of their lines are gone")
+                .deleted, cursor.position ?? position, position,
+                "\(counted(missing.count, "seal")) and all of their lines are missing")
         }
-        if let names = missingFiles(between: before.file, spot.file, opening) {
-            return fault(.missingFile, spot, spot, "\(names) before this one")
+        if let names = missingFiles(between: before.file, position.file, opening) {
+            return fault(.missingFile, position, position, "\(names) before this one")
         }
-        if walk.reason != .rotate {
+        if cursor.reason != .rotate {
             return fault(
                 .truncated, before, before,
-                "the file goes on behind this seal, and that was cut off")
+                "the file continued after this seal, and that part was cut off")
         }
         if opening == .reopened {
             return fault(
-                .missingFile, spot, spot,
-                "the log was opened again here: a file that was moved away before is not among these"
+                .missingFile, position, position,
+                "the log was reopened here; a file that was moved away before is not among these"
             )
         }
         if opening == nil {
-            return fault(.deleted, spot, spot, "the beginning of the file is gone")
+            return fault(.deleted, position, position, "the beginning of the file is missing")
         }
-        return fault(.missingFile, spot, spot, "what comes before this file is in none of these")
+        return fault(
+            .missingFile, position, position, "the part before this file is in none of these files")
     }
 
-    /// Words about the files between two; nil if there is none, as far as names tell.
+    /// Names the files that are missing between two files; nil if the names do not show any.
     private func missingFiles(
         between before: Int, _ after: Int, _ opening: ControlLine?
     ) -> String? {
@@ -397,18 +407,19 @@ extension ChainChecker {
             "\(first) to \(LogFileNames.path(of: LogFileNames.base(of: log), highest)) are missing"
     }
 
-    /// Lines at the end of a file, where no seal is missing.
-    private mutating func endCut(_ walk: inout ChainCursor) {
-        guard let cut = walk.cut else { return }
-        walk.cut = nil
+    /// Reports pending lines at the end of a file where no seal is missing.
+    private mutating func endCut(_ cursor: inout ChainCursor) {
+        guard let cut = cursor.cut else { return }
+        cursor.cut = nil
         reportUncovered(cut)
     }
 
     private mutating func reportUncovered(_ lines: UnsealedLines) {
         let sentence =
             lines.holdsDamagedSeal
-            ? "the line of the file's last seal was changed so that it is none"
-            : "\(counted(lines.count, "line")) behind the file's last seal, which no seal covers"
+            ? "the line of the file's last seal was changed and is no longer a seal"
+            : "\(counted(lines.count, "line")) after the last seal of the file, which no seal "
+                + "covers"
         add(
             Fault(
                 kind: lines.holdsDamagedSeal ? .edited : .inserted, first: lines.first,
@@ -417,7 +428,7 @@ extension ChainChecker {
 }
 
 extension ChainChecker.Pending {
-    /// Whether a seal stands in it, right or not.
+    /// Whether it contains a seal, valid or not.
     fileprivate var isOfSeals: Bool {
         if case .unsealed(let lines) = self { return lines.converted != nil }
         return true

@@ -1,23 +1,24 @@
 import Logging
 import Time
 
-/// Judges what a reader finds: which seal follows which, what is missing, and what became of a segment
-/// whose seal fails. One change to the log is one fault, as far as that can be told.
+/// Evaluates the results of a `SegmentReader`: which seal follows which, what is missing, and what
+/// happened to a segment whose seal fails. One change to the log is one fault, as far as possible.
 ///
-/// Theory. Right seals are linked by their numbers: one that goes on from the last is good, a higher
-/// one leaves a gap, a lower one is a copy, unless it lies in a gap: then what was missing has only
-/// been moved. What fails in between waits for the next right seal, because that names the code before
-/// it: where a failed seal has that code its own line is genuine, and its lines are not.
+/// Theory. Valid seals are ordered by their sequence numbers. The next number continues the chain.
+/// A higher number leaves a gap. A lower number is a copy, unless it falls into a gap: then the
+/// missing segment was only moved. Failed segments are held until the next valid seal, because a
+/// seal names the code of its predecessor. If that is the code of a failed seal, the seal's own
+/// line is genuine, and the lines before it are not.
 ///
-/// Nothing counts that is not under a right seal. Counts and sums that failed seals tell serve to name
-/// a fault, never to find one.
+/// Only what is under a valid seal is trusted. Counts and checksums in failed seals serve to
+/// describe a fault, never to find one.
 struct ChainChecker {
     /// What is known of a file before it is read.
     struct File: Sendable {
         let name: String
-        /// Of a full file, if its name tells.
+        /// The number in the name; nil if it is not the name of a full file.
         var number: Int?
-        /// The name without its number.
+        /// The name of the log: the file's name without the number.
         var logName: String
     }
 
@@ -36,7 +37,7 @@ struct ChainChecker {
         case unsealed(UnsealedLines)
     }
 
-    /// Segments under seals of one key that is not known.
+    /// Consecutive segments under seals of one key that is not known.
     struct ForeignSegments {
         let keyID: String
         let first: LinePosition
@@ -44,9 +45,9 @@ struct ChainChecker {
         var seals: ClosedRange<UInt64>
         let previous: SealMAC
         var code: SealMAC
-        /// As it was before the last seal was added; nil if it has only that one.
+        /// The state before the last seal was added; nil if there is only that one.
         var before: (last: LinePosition, code: SealMAC)?
-        /// What anybody can tell without the key.
+        /// Whether the counts and checksums, which can be computed without the key, match.
         var looksRight: Bool
 
         init(_ segment: FailedSegment) {
@@ -58,7 +59,7 @@ struct ChainChecker {
             looksRight = segment.looksRight
         }
 
-        /// False if the segment does not go on from here.
+        /// Returns false if the segment does not continue this chain.
         mutating func add(_ segment: FailedSegment) -> Bool {
             let seal = segment.seal
             guard seal.keyID == keyID, segment.looksRight, looksRight,
@@ -71,7 +72,7 @@ struct ChainChecker {
             return true
         }
 
-        /// Nil if there was no other.
+        /// The same without the last segment; nil if there is no other.
         func withoutLast() -> ForeignSegments? {
             guard let before else { return nil }
             var rest = self
@@ -81,23 +82,24 @@ struct ChainChecker {
         }
     }
 
-    /// Seals that were passed over.
+    /// Seals that are missing between two seals.
     struct Gap {
         var missing: [ClosedRange<UInt64>]
-        /// As it is reported unless the missing ones turn up.
+        /// The fault to report, unless the missing seals are found elsewhere.
         var fault: Fault
-        /// Where they turned up.
+        /// Where missing seals were found.
         var found: (first: LinePosition, last: LinePosition, seals: ClosedRange<UInt64>)?
     }
 
-    /// What the file beside the log tells of its end.
+    /// What the state file says about the end of the log.
     struct State {
         let head: SealHead
-        /// The key that the state was written with.
+        /// The ID of the key that authenticates the state file.
         let keyID: String
     }
 
-    /// A seal that should be there, by the word of the state file or of whoever kept it.
+    /// A seal that must be in the log, according to the state file or to an anchor from the
+    /// operator.
     private struct Anchor {
         let head: SealHead
         let isState: Bool
@@ -110,55 +112,55 @@ struct ChainChecker {
     private(set) var unlistedFaultCount = 0
     private(set) var notes: [String] = []
 
-    /// The right seal with the highest number, of the newest chain.
+    /// The valid seal with the highest sequence number in the newest chain.
     private(set) var highestSeal: SealedSegment?
-    /// The right seal that was read last.
+    /// The valid seal that was read last.
     private(set) var mostRecentlyRead: SealedSegment?
     private var secondHighestSeal: SealedSegment?
-    /// The number that the log begins with.
+    /// The sequence number that the log begins with.
     private(set) var firstSequence: UInt64?
-    /// The first right seal.
+    /// The segment of the first valid seal.
     private var firstSegment: SealedSegment?
     var firstTime: String? { firstSegment?.seal.timeText }
     private(set) var sealCount = 0
-    /// Under right seals.
+    /// The sum of what all segments under valid seals report.
     private var facts = SegmentSummary()
-    /// How far seals go, right or not.
+    /// The highest sequence number of any seal, valid or not.
     private var reach: UInt64 = 0
 
     var pending: [Pending] = []
     private var unlistedPendingCount = 0
     private var gaps: [Gap] = []
-    /// Those of chains that have ended.
+    /// Gaps in chains that have ended.
     private var oldGaps: [Gap] = []
-    /// What is missing before the first seal.
+    /// The gap before the first seal.
     private var beginning: Gap?
-    /// The fault of the very first segment, where that fails and its file does not tell that it is
-    /// whole: then what is missing before it is the same fault.
+    /// Index of the fault of the very first segment, if that failed and does not begin a file. What
+    /// is missing before it then belongs to the same fault.
     private var openingFault: Int?
     private var copies: (first: LinePosition, last: LinePosition, seals: ClosedRange<UInt64>)?
     private var anchors: [Anchor]
     private var silences: (count: Int, first: String)?
     private var found: [Fault] = []
     private var unlistedFoundCount = 0
-    /// The state file or an anchor says that nothing is missing behind the last seal.
+    /// The state file or an anchor proves that nothing is missing after the last seal.
     private(set) var endIsProven = false
 
-    /// The ids of the keys: those in use, the newest first, and those of before.
+    /// Key IDs: those in use, the newest first, then the earlier ones.
     private let keyIDs: [String]
-    /// Those of before alone.
+    /// The IDs of the earlier keys alone.
     private let earlierIDs: Set<String>
-    /// The key in use whose seal was read first.
+    /// The first key in use of which a seal was read.
     private var currentID: String?
-    /// Seals of earlier keys behind that.
+    /// Seals of earlier keys after the first seal of a key in use.
     private var retired:
         (first: LinePosition, last: LinePosition, seals: ClosedRange<UInt64>, keyID: String)?
     private let state: State?
 
     /// - Parameters:
-    ///   - keyIDs: those in use, the newest first, and those of before.
-    ///   - currentCount: how many are in use; nil for all.
-    ///   - anchors: heads that somebody kept.
+    ///   - keyIDs: the keys in use, the newest first, then the earlier ones.
+    ///   - currentCount: the number of keys in use; nil if all are.
+    ///   - anchors: heads that the operator stored elsewhere.
     init(keyIDs: [String], currentCount: Int? = nil, anchors: [SealHead], state: State?) {
         self.keyIDs = keyIDs
         earlierIDs = Set(keyIDs.dropFirst(currentCount ?? keyIDs.count))
@@ -167,12 +169,12 @@ struct ChainChecker {
         if let state { self.anchors.append(Anchor(head: state.head, isState: true)) }
     }
 
-    /// The places of the anchors that were seen, among those that were given.
+    /// The indices of the given anchors that were found.
     var seenAnchors: Set<Int> {
         Set(anchors.indices.filter { anchors[$0].isSeen && !anchors[$0].isState })
     }
 
-    /// Drops anchors by their places, but for those that are in this log.
+    /// Removes the anchors with these indices, except those that were found in this log.
     mutating func excuseAnchors(_ places: Set<Int>) {
         anchors = anchors.enumerated().filter { !places.contains($0) || $1.isSeen }.map(\.element)
     }
@@ -191,7 +193,7 @@ struct ChainChecker {
         faults.append(fault)
     }
 
-    // MARK: What waits for the next right seal
+    // MARK: Held until the next valid seal
 
     mutating func take(_ finding: SegmentResult) {
         switch finding {
@@ -204,7 +206,7 @@ struct ChainChecker {
     }
 
     private mutating func wait(for item: Pending) {
-        // A log without one right seal must not be kept here as a whole.
+        // The limit keeps memory bounded for a log without any valid seal.
         if pending.count < VerificationReport.mostFaults {
             pending.append(item)
         } else {
@@ -212,11 +214,11 @@ struct ChainChecker {
         }
     }
 
-    /// Seals of another key come by the thousand where a key was taken out of use: they are one fault.
+    /// A retired key leaves seals by the thousand; consecutive ones are one fault.
     private mutating func wait(forForeign segment: FailedSegment) {
         watchAnchors(segment)
         if case .foreign(var run)? = pending.last {
-            if segment.holdsSealBefore { unwait(forForeign: run) }
+            if segment.holdsSealBefore { dropLast(forForeign: run) }
             if case .foreign(let rest)? = pending.last { run = rest }
             if run.add(segment) {
                 pending[pending.count - 1] = .foreign(run)
@@ -226,13 +228,13 @@ struct ChainChecker {
         wait(for: .foreign(ForeignSegments(segment)))
     }
 
-    /// Takes back the last of them: that was no seal, but a line.
-    private mutating func unwait(forForeign run: ForeignSegments) {
+    /// Removes the last segment of the run: its seal was an ordinary line.
+    private mutating func dropLast(forForeign run: ForeignSegments) {
         pending.removeLast()
         if let rest = run.withoutLast() { pending.append(.foreign(rest)) }
     }
 
-    // MARK: Right seals
+    // MARK: Valid seals
 
     private mutating func take(_ segment: SealedSegment) {
         sealCount += 1
@@ -243,25 +245,26 @@ struct ChainChecker {
         case .withoutFailures: reportInserted()
         case .withFailures:
             pending = []
-            note("\(place(segment.first)): lines that look like seals are lines like any other")
+            note("\(place(segment.first)): lines that look like seals are ordinary lines")
         case .withSealBefore:
             if case .foreign(let run)? = pending.last {
-                unwait(forForeign: run)
+                dropLast(forForeign: run)
             } else {
                 pending = []
                 highestSeal = secondHighestSeal
             }
             note(
-                "\(place(segment.first)): a seal was torn before its line's end, and taken for a line"
+                "\(place(segment.first)): a seal was torn before its line end and became an "
+                    + "ordinary line"
             )
         }
         facts.add(segment.facts)
         addFound(segment)
         guard let highestSeal, segment.seal.sequence <= highestSeal.seal.sequence else {
             endCopies()
-            judgeBorder(before: segment)
+            checkBoundary(before: segment)
             settle(before: segment)
-            judgeKey(of: segment)
+            checkKey(of: segment)
             noteSilence(before: segment)
             secondHighestSeal = highestSeal
             highestSeal = segment
@@ -279,9 +282,9 @@ struct ChainChecker {
         mostRecentlyRead = segment
     }
 
-    /// The seals that failed stand in a segment that is whole without them.
+    /// The failed seals are inside a segment that is valid without them.
     private mutating func reportInserted() {
-        let spots = pending.compactMap { item -> LinePosition? in
+        let positions = pending.compactMap { item -> LinePosition? in
             switch item {
             case .failed(let failed): failed.last
             case .foreign(let run): run.last
@@ -289,25 +292,25 @@ struct ChainChecker {
             }
         }
         pending = []
-        guard let first = spots.first, let last = spots.last else { return }
+        guard let first = positions.first, let last = positions.last else { return }
         let sentence =
-            spots.count == 1
-            ? "this line was put in; without it everything around is as it was sealed"
-            : "\(spots.count) lines among these that look like seals were put in; without them "
-                + "everything around is as it was sealed"
+            positions.count == 1
+            ? "this line was inserted; the lines around it match their seal without it"
+            : "\(positions.count) of these lines look like seals and were inserted; the lines "
+                + "around them match their seal without them"
         add(Fault(kind: .inserted, first: first, last: last, seals: nil, sentence: sentence))
     }
 
-    /// A start goes on from the last seal that it finds, whatever its key: no server begins at 1
-    /// behind another's seals.
+    /// A server start continues from the last seal in the file, whatever its key: no server begins
+    /// a chain at 1 after seals of another key.
     private mutating func beginChain(_ segment: SealedSegment) {
         endCopies()
         add(
             Fault(
                 kind: .inserted, first: segment.first, last: segment.last, seals: 1...1,
                 sentence:
-                    "a new chain begins with key \(segment.seal.keyID) behind that of another: "
-                    + "one of the two is from another log"))
+                    "a new chain begins with key \(segment.seal.keyID) after seals of another key: "
+                    + "one of the two parts is from another log"))
         oldGaps += gaps
         gaps = []
         secondHighestSeal = nil
@@ -315,9 +318,9 @@ struct ChainChecker {
         reach = 1
     }
 
-    /// Whoever has a key that is out of use can still seal with it: what it sealed once stands under the
-    /// seals of the next, but behind those it has no say.
-    private mutating func judgeKey(of segment: SealedSegment) {
+    /// The holder of a retired key can still create seals with it. Genuine seals of that key come
+    /// before the seals of its successor; any that come later are forged.
+    private mutating func checkKey(of segment: SealedSegment) {
         let (id, sequence) = (segment.seal.keyID, segment.seal.sequence)
         guard earlierIDs.contains(id) else {
             endRetired()
@@ -325,9 +328,9 @@ struct ChainChecker {
                 currentID = id
                 if let highestSeal {
                     note(
-                        "\(place(segment.last)): from here on, since \(segment.seal.timeText), the log "
-                            + "is sealed with key \(id), and before with \(highestSeal.seal.keyID): whoever "
-                            + "had that key could have written what is before")
+                        "\(place(segment.last)): since \(segment.seal.timeText) the log is sealed "
+                            + "with key \(id), before that with \(highestSeal.seal.keyID); a "
+                            + "holder of the older key could have forged the lines before")
                 }
             }
             return
@@ -344,11 +347,12 @@ struct ChainChecker {
         add(
             Fault(
                 kind: .inserted, first: retired.first, last: retired.last, seals: retired.seals,
-                sentence: "sealed with key \(retired.keyID), which was out of use: before it stand "
-                    + "seals of key \(currentID)"))
+                sentence: "sealed with key \(retired.keyID), which was no longer in use: seals of "
+                    + "key \(currentID) come before it"))
     }
 
-    /// The last seal is of a key of before: whoever has that could have written all of this.
+    /// Whether the last seal is of an earlier key: a holder of that key could have forged all of
+    /// this.
     var isOfEarlierKeys: Bool { highestSeal.map { earlierIDs.contains($0.seal.keyID) } ?? false }
 
     private func isNewer(_ keyID: String, than other: String) -> Bool {
@@ -358,8 +362,8 @@ struct ChainChecker {
         return a < b
     }
 
-    /// What can be wrong although every seal is right.
-    private mutating func judgeBorder(before segment: SealedSegment) {
+    /// Faults at the boundary between two valid seals.
+    private mutating func checkBoundary(before segment: SealedSegment) {
         guard let highestSeal, pending.isEmpty,
             segment.seal.sequence == highestSeal.seal.sequence + 1
         else {
@@ -367,21 +371,23 @@ struct ChainChecker {
         }
         if isNewer(highestSeal.seal.keyID, than: segment.seal.keyID) {
             note(
-                "\(place(segment.last)): from here on the log is sealed with key "
-                    + "\(segment.seal.keyID), which is older than the one before")
+                "\(place(segment.last)): after this line the log is sealed with key "
+                    + "\(segment.seal.keyID), which is older than the key before")
         }
-        report(segment.facts.strays, behind: highestSeal)
+        report(segment.facts.strays, after: highestSeal)
     }
 
-    /// A server that stops seals everything, and writes nothing behind that; the next begins with its
-    /// own line. Without that rule whoever can write the file could have a start seal his lines.
-    private mutating func report(_ strays: LinesAfterShutdown?, behind last: SealedSegment) {
+    /// After its shutdown seal a server writes nothing, and the next run starts with `log_open`.
+    /// Lines in between are therefore reported: otherwise anyone with write access could append
+    /// lines and have the next start seal them.
+    private mutating func report(_ strays: LinesAfterShutdown?, after last: SealedSegment) {
         guard let strays, last.seal.reason == .stop else { return }
         add(
             Fault(
                 kind: .inserted, first: strays.first, last: strays.last, seals: nil,
-                sentence: "\(counted(strays.count, "line")) between a server's stop and the next "
-                    + "start: no server wrote that"))
+                sentence:
+                    "\(counted(strays.count, "line")) between a server's shutdown and the next "
+                    + "start; no server wrote them"))
     }
 
     private mutating func fillGap(_ segment: SealedSegment) -> Bool {
@@ -412,26 +418,27 @@ struct ChainChecker {
         add(
             Fault(
                 kind: .inserted, first: copies.first, last: copies.last, seals: copies.seals,
-                sentence: "a copy of lines that stand elsewhere in the log, with their seals"))
+                sentence: "a copy of lines that are elsewhere in the log, with their seals"))
     }
 
-    /// Seals come each minute even where nothing else does.
+    /// A running server seals at least every minute, so a longer silence is worth a note.
     private mutating func noteSilence(before segment: SealedSegment) {
         guard let highestSeal, segment.facts.startCount == 0,
             segment.seal.sequence == highestSeal.seal.sequence + 1,
             let from = highestSeal.seal.moment, let to = segment.seal.moment,
             to.milliseconds - from.milliseconds > 120_000
         else { return }
-        let words =
-            "\(place(highestSeal.last)): from \(highestSeal.seal.timeText) to \(segment.seal.timeText)"
-        silences = silences.map { ($0.count + 1, $0.first) } ?? (1, words)
+        let text =
+            "\(place(highestSeal.last)): from \(highestSeal.seal.timeText) to "
+            + "\(segment.seal.timeText)"
+        silences = silences.map { ($0.count + 1, $0.first) } ?? (1, text)
     }
 
     private mutating func watchAnchors(_ segment: SealedSegment) {
         let seal = segment.seal
         for index in anchors.indices {
             let head = anchors[index].head
-            // The seal behind it names it, too.
+            // The successor names the code of this seal, too.
             if seal.sequence > 0, head.sequence == seal.sequence - 1, head.code == seal.previous {
                 anchors[index].isSeen = true
             }
@@ -444,8 +451,8 @@ struct ChainChecker {
         }
     }
 
-    /// A code that somebody kept is known whatever its key. Not that of the state file, which is of a key
-    /// in use or of nobody's.
+    /// An anchor is compared even if the seal's key is not known. The state file is not: it is
+    /// trusted only when it was written with a known key.
     private mutating func watchAnchors(_ segment: FailedSegment) {
         for index in anchors.indices
         where !anchors[index].isState && anchors[index].head.sequence == segment.seal.sequence {
@@ -457,7 +464,7 @@ struct ChainChecker {
         }
     }
 
-    /// Takes note of the lines that a start found and sealed.
+    /// Records the lines that a start found and sealed.
     private mutating func addFound(_ segment: SealedSegment) {
         guard let lines = segment.facts.found else { return }
         guard found.count < VerificationReport.mostFaults / 2 else {
@@ -468,29 +475,29 @@ struct ChainChecker {
         found.append(
             Fault(
                 kind: .notProven, first: lines.first, last: lines.last, seals: sequence...sequence,
-                sentence: "\(counted(lines.count, "line")) that a server found unsealed when it "
-                    + "started: a server that was killed wrote them, or others did"))
+                sentence: "\(counted(lines.count, "line")) that a server found unsealed at its "
+                    + "start: written by a server that was killed, or by others"))
     }
 
-    /// Adds the lines that a start found unsealed. They are not proof of tampering, so they only
-    /// get the places in the report that other faults leave free.
+    /// Adds the lines that a start found unsealed. They are no proof of tampering, so they get only
+    /// the places in the report that other faults leave free.
     private mutating func addFoundFaults() {
-        let room = max(0, VerificationReport.mostFaults - faults.count)
+        let remaining = max(0, VerificationReport.mostFaults - faults.count)
         let tampered = faults.filter(\.kind.isTampering)
-        // Lines that no server can have written are one fault.
+        // Lines that are part of a tampering fault are not reported twice.
         found.removeAll { lines in
             tampered.contains { $0.first <= lines.first && lines.last <= $0.last }
         }
-        faults += found.prefix(room)
-        let rest = found.dropFirst(room).count
+        faults += found.prefix(remaining)
+        let rest = found.dropFirst(remaining).count
         if rest > 0 || unlistedFoundCount > 0 {
-            note("and more lines that a server found unsealed when it started")
+            note("more lines that a server found unsealed at its start are not listed")
         }
     }
 
-    // MARK: Numbers
+    // MARK: Sequence numbers
 
-    /// Takes note of seals that are not there.
+    /// Records missing seals.
     mutating func recordGap(_ missing: ClosedRange<UInt64>, _ fault: Fault) {
         if gaps.count < VerificationReport.mostFaults {
             gaps.append(Gap(missing: [missing], fault: fault))
@@ -499,23 +506,24 @@ struct ChainChecker {
         }
     }
 
-    /// Takes note of the number that the log begins with.
+    /// Records the sequence number that the log begins with.
+    ///
     /// - Parameters:
-    ///   - previous: the code that the first seal names, if that seal is right.
-    ///   - opening: what the first line tells.
+    ///   - previous: the code that the first seal names as its predecessor, if that seal is valid.
+    ///   - opening: the kind of the first line.
     mutating func begin(
         with sequence: UInt64, after previous: SealMAC?, _ opening: ControlLine?,
         openingFault index: Int?
     ) {
         firstSequence = sequence
         guard sequence > 1 else { return }
-        // Whoever kept the head before it knows what was there.
+        // An anchor that is equal to the predecessor proves what was before.
         if let previous,
             anchors.contains(where: {
                 $0.head.sequence == sequence - 1 && $0.head.code == previous && !$0.isState
             })
         {
-            note("begins at seal \(sequence), behind an anchor that was given")
+            note("begins at seal \(sequence), directly after a given anchor")
             return
         }
         let first = LinePosition(file: 0, line: 1)
@@ -525,29 +533,30 @@ struct ChainChecker {
             fault: Fault(
                 kind: .missingFile, first: first, last: first, seals: 1...(sequence - 1),
                 sentence: opening == .reopened
-                    ? "the log was opened again here: the files that were moved away before are not "
-                        + "among these"
-                    : "the beginning of the log is missing, and no line of the log says that "
+                    ? "the log was reopened here; the files that were moved away before it are not "
+                        + "among these files"
+                    : "the beginning of the log is missing, and no line of the log reports that "
                         + "retention removed it"))
     }
 
-    /// The same where the first seal is of a key that is not known: retention's word about what was before
-    /// cannot be judged either.
+    /// The same if the first seal is of a key that is not known: then the line that reports a
+    /// removal by retention cannot be verified either.
     mutating func beginForeign(with sequence: UInt64) {
         firstSequence = sequence
         guard sequence > 1 else { return }
         note(
-            "begins at seal \(sequence), of a key that was not given: nobody can tell what was before"
+            "begins at seal \(sequence), of a key that was not given: what was before cannot be "
+                + "verified"
         )
     }
 
     mutating func reach(_ sequence: UInt64) { reach = sequence }
 
-    // MARK: The end
+    // MARK: End of the log
 
     /// - Parameters:
-    ///   - tail: the lines behind the last seal.
-    ///   - isComplete: whether the files should be the whole of the log.
+    ///   - tail: the lines after the last seal.
+    ///   - isComplete: whether the files should be the complete log.
     mutating func end(tail: UnsealedLines?, lineCount: Int, isComplete: Bool) {
         endCopies()
         settle(before: nil)
@@ -570,7 +579,7 @@ struct ChainChecker {
                 Fault(
                     kind: .reordered, first: min(gap.fault.first, found.first),
                     last: max(gap.fault.first, found.last), seals: found.seals,
-                    sentence: "whole segments stand in another order than they were written in"))
+                    sentence: "complete segments are in another order than they were written"))
         }
         for missing in gap.missing {
             var fault = gap.fault
@@ -585,13 +594,14 @@ struct ChainChecker {
             return
         }
         if let removed = facts.removedThrough, removed >= missing.upperBound {
-            note("begins at seal \(missing.upperBound + 1): retention removed what was before")
+            note("begins at seal \(missing.upperBound + 1): retention removed the earlier part")
             var rest = beginning
             rest.missing = []
             report(rest)
         } else if !isComplete {
             note(
-                "begins at seal \(missing.upperBound + 1): what was before is in none of these files"
+                "begins at seal \(missing.upperBound + 1): the earlier part is in none of these "
+                    + "files"
             )
             var rest = beginning
             rest.missing = []
@@ -600,13 +610,13 @@ struct ChainChecker {
             faults[openingFault].kind = .deleted
             faults[openingFault].seals =
                 1...(faults[openingFault].seals?.upperBound ?? missing.upperBound + 1)
-            faults[openingFault].sentence = "the log's first lines and their seals are gone"
+            faults[openingFault].sentence = "the first lines of the log and their seals are missing"
         } else {
             var gap = beginning
             if let found = facts.foundRemovedThrough, found >= missing.upperBound {
                 gap.fault.sentence =
-                    "the beginning of the log is missing; the line that says that retention removed "
-                    + "it was not sealed by the server that wrote it, and anybody may have"
+                    "the beginning of the log is missing; the line that reports its removal by "
+                    + "retention was not sealed by the server that wrote it, and may be forged"
             }
             report(gap)
         }
@@ -617,14 +627,14 @@ struct ChainChecker {
             add(
                 Fault(
                     kind: .truncated, first: tail.first, last: tail.last, seals: nil,
-                    sentence: "a full file ends in a seal, and this one in "
-                        + "\(counted(tail.count, "line")) without: its end was cut off, or these "
-                        + "were put in"))
+                    sentence: "a full file must end in a seal, but this one ends in "
+                        + "\(counted(tail.count, "line")) without a seal: its end was cut off, or "
+                        + "these lines were inserted"))
             return
         }
-        if let highestSeal, pending.isEmpty { report(tail.strays, behind: highestSeal) }
+        if let highestSeal, pending.isEmpty { report(tail.strays, after: highestSeal) }
         note(
-            "\(counted(tail.count, "line")) behind the last seal "
+            "\(counted(tail.count, "line")) after the last seal "
                 + (tail.count == 1 ? "is not sealed" : "are not sealed")
                 + ": \(place(tail.first))"
                 + (tail.count == 1 ? "" : " to \(tail.last.line)"))
@@ -632,10 +642,10 @@ struct ChainChecker {
             add(
                 Fault(
                     kind: .tornLine, first: tail.last, last: tail.last, seals: nil,
-                    sentence: "the log's last line has no end"))
+                    sentence: "the last line of the log has no line end"))
         }
         if tail.holdsDamagedSeal {
-            note("\(place(tail.first)): one of the lines from here looks like a damaged seal")
+            note("\(place(tail.first)): this line or a later one looks like a damaged seal")
         }
     }
 
@@ -647,7 +657,7 @@ struct ChainChecker {
             $0.head.sequence < $1.head.sequence
         }) {
             let target = furthest.head.sequence
-            let word = furthest.isState ? "the state file" : "an anchor"
+            let source = furthest.isState ? "the state file" : "an anchor"
             if let tail, tail.holdsDamagedSeal, target == reach + 1 {
                 add(
                     Fault(
@@ -657,26 +667,27 @@ struct ChainChecker {
                 add(
                     Fault(
                         kind: .missingTail, first: end, last: end, seals: (reach + 1)...target,
-                        sentence: "the end of the log is missing: \(word) has seal \(target)"))
+                        sentence: "the end of the log is missing: \(source) has seal \(target)"))
             }
         }
         for anchor in open where anchor.head.sequence <= reach {
             let sequence = anchor.head.sequence
-            let word = anchor.isState ? "the state file" : "the anchor"
-            if let spot = anchor.contradiction {
+            let source = anchor.isState ? "the state file" : "the anchor"
+            if let position = anchor.contradiction {
                 add(
                     Fault(
-                        kind: .anchorMismatch, first: spot, last: spot, seals: sequence...sequence,
+                        kind: .anchorMismatch, first: position, last: position,
+                        seals: sequence...sequence,
                         sentence:
-                            "\(word) has another code for this seal: this is not the log that "
-                            + "it was taken from"))
+                            "\(source) has another code for this seal: this is not the log "
+                            + "that it was taken from"))
             } else if let firstSequence, sequence < firstSequence {
-                note("seal \(sequence), which \(word) has, is from before the first of these files")
+                note("seal \(sequence) of \(source) is older than the first of these files")
             } else if faultCount == 0 {
                 add(
                     Fault(
                         kind: .anchorMismatch, first: end, last: end, seals: sequence...sequence,
-                        sentence: "the seal that \(word) has is not there"))
+                        sentence: "the seal of \(source) is missing"))
             }
         }
         guard let highestSeal else { return }
@@ -686,17 +697,18 @@ struct ChainChecker {
         }
         if !endIsProven, isOfEarlierKeys {
             note(
-                "no seal is of the key in use: until the server writes one, whoever has key "
-                    + "\(highestSeal.seal.keyID) could have written all of this")
+                "every seal uses key \(highestSeal.seal.keyID), which is not a current key; a "
+                    + "holder of that key could have forged this log")
         } else if !endIsProven {
             note(
-                "whether lines are missing behind seal \(highestSeal.seal.sequence) cannot be told without "
-                    + "a state file or an anchor")
+                "no state file and no anchor shows whether lines are missing after seal "
+                    + "\(highestSeal.seal.sequence)")
         }
     }
 
-    /// Where a log with a state of another key has been moved away as a whole, and the key was changed
-    /// then, a start finds nothing to go on from, and begins at 1.
+    /// A complete log may have been moved away, and the key changed at the same time. The next
+    /// start then finds no log to continue and begins at 1, while the state file is still of the
+    /// old key.
     private mutating func setForeignStateAside() {
         guard let state, let first = firstSegment, first.seal.sequence == 1, files.count == 1,
             isNewer(first.seal.keyID, than: state.keyID),
@@ -706,15 +718,18 @@ struct ChainChecker {
         anchors.remove(at: index)
         note(
             "a new chain begins with key \(first.seal.keyID), and the state file is still of key "
-                + "\(state.keyID): what was before is in none of these files")
+                + "\(state.keyID): the earlier part is in none of these files")
     }
 
     private mutating func addNotes() {
         if facts.startCount > 0 { note(counted(facts.startCount, "start") + " of a server") }
-        for (spot, file) in facts.foreign {
-            note("\(place(spot)): bytes that no server wrote were found then, and are in \(file)")
+        for (position, file) in facts.foreign {
+            note(
+                "\(place(position)): a server found bytes here that no server wrote, and moved "
+                    + "them to \(file)"
+            )
         }
-        if facts.mendedCount > 0 { note(counted(facts.mendedCount, "torn line") + " declared") }
+        if facts.mendedCount > 0 { note(counted(facts.mendedCount, "torn line") + " reported") }
         if let silences {
             note(
                 "silence: \(silences.first)"
@@ -722,11 +737,13 @@ struct ChainChecker {
         }
     }
 
-    func place(_ spot: LinePosition) -> String { "\(files[spot.file].name): line \(spot.line)" }
+    func place(_ position: LinePosition) -> String {
+        "\(files[position.file].name): line \(position.line)"
+    }
 }
 
 extension ChainChecker.Gap {
-    /// True if it has missed this one; it does not any more.
+    /// Returns true if the number was missing in this gap, and removes it from the missing ones.
     mutating func fill(_ sequence: UInt64, _ first: LinePosition, _ last: LinePosition) -> Bool {
         guard let index = missing.firstIndex(where: { $0.contains(sequence) }) else { return false }
         let range = missing.remove(at: index)

@@ -2,21 +2,22 @@ import Logging
 import POSIX
 import Time
 
-/// The files of a log that somebody else has moved away and left beside it, as logrotate(8) does:
-/// `app.log.1`, `app.log.2.gz`, `app.log-20261121`.
+/// Files of a log that another program, such as logrotate(8), has moved away within the folder of
+/// the log: `app.log.1`, `app.log.2.gz`, `app.log-20261121`.
 ///
-/// Theory. Names alone prove nothing: a copy, or another log, may be called so, too. A file belongs to
-/// the log if its seals lead up to one that does, or on from it. One that was cut at an end leads
-/// nowhere: with the name that a rotation gives it is still taken, so that the fault is found where
-/// it is. In no case may its numbers meet those of another file of the log, as a copy's would. What is
-/// wrongly left alone is missing in the log, so no change stays hidden by it. Where nothing has a
-/// seal, the name and the content decide, and the time of the first line gives the place.
+/// Theory. A name alone proves nothing: a copy, or another log, may have such a name, too. A file
+/// belongs to the log if its seals lead up to a file that does, or continue one. A file that was
+/// truncated is linked to no other; it is still accepted if its name is that of a rotation, so that
+/// the fault is reported where it is. A file whose sequence numbers overlap with those of another
+/// file of the log, as a copy's do, is never accepted. A file that is ignored by mistake is missing
+/// in the log, so ignoring cannot hide a change. If no file has a seal, the name and the content
+/// decide, and the time of the first line determines the order.
 struct ExternallyRotatedFiles {
     private struct Candidate {
         let file: LogFile
         /// Nil for a file of the log without seals.
         let ends: SealRange?
-        /// Its seals are of keys that are not known.
+        /// All of its seals are of unknown keys.
         let isForeign: Bool
 
         init(_ file: LogFile, keyIDs: [String]?) {
@@ -26,8 +27,8 @@ struct ExternallyRotatedFiles {
             isForeign = known == nil
         }
 
-        /// Whether the seals of the one follow those of the other at once. What is under a key that is
-        /// not known can stand before this, and not behind it.
+        /// Whether the seals of one file directly follow those of the other. A file under an
+        /// unknown key may precede this log's files, but not follow them.
         func isLinked(to other: Candidate) -> Bool {
             guard let ends, let others = other.ends else { return false }
             return others.precedes(to: ends) || !other.isForeign && ends.precedes(to: others)
@@ -39,19 +40,19 @@ struct ExternallyRotatedFiles {
         }
     }
 
-    /// The log's own files and those that were taken, in the order of their seals.
+    /// The log's own files and the accepted ones, in the order of their seals.
     private(set) var all: [LogFile]
     private(set) var notes: [String] = []
-    /// Nothing has been moved while this looked.
+    /// False if a file was moved or removed in the meantime.
     private(set) var isStable = true
 
     /// - Parameters:
-    ///   - access: how they are opened.
-    ///   - paths: files beside the log whose names begin with its name.
+    ///   - access: how the files are opened.
+    ///   - paths: other files in the folder whose names begin with the log's name.
     ///   - full: the log's full files, in their order.
-    ///   - current: the one that is being written.
-    ///   - reach: the number that the state file has.
-    ///   - keyIDs: of the keys that are known; nil to take any for known.
+    ///   - current: the file that is being written.
+    ///   - reach: the sequence number in the state file.
+    ///   - keyIDs: the IDs of the known keys; nil to accept every key.
     init(
         of log: String, _ access: LogAccess, among paths: [String], full: [LogFile],
         current: LogFile?, reach: UInt64?,
@@ -59,7 +60,7 @@ struct ExternallyRotatedFiles {
     ) {
         all = full + [current].compactMap(\.self)
         var candidates: [Candidate] = []
-        var left: [String] = []
+        var ignored: [String] = []
         var links: [String] = []
         var unsealed: [LogFile] = []
         for path in paths {
@@ -67,48 +68,48 @@ struct ExternallyRotatedFiles {
                 let file = try LogFile(path, access)
                 let isKnown = (all + candidates.map(\.file)).contains { $0.isSameFile(as: file) }
                 if isKnown { continue }
-                let part = Candidate(file, keyIDs: keyIDs)
-                if part.ends != nil {
-                    candidates.append(part)
+                let candidate = Candidate(file, keyIDs: keyIDs)
+                if candidate.ends != nil {
+                    candidates.append(candidate)
                 } else if Self.isRotation(path, of: log), FirstLine.time(of: file) != nil {
                     unsealed.append(file)
                 } else {
-                    left.append(path)
+                    ignored.append(path)
                 }
             } catch {
                 switch error {
                 case .link: links.append(path)
                 case _ where error.isNotThere: isStable = false
-                default: left.append(path)
+                default: ignored.append(path)
                 }
             }
         }
         if !candidates.isEmpty {
             let own = all.map { Candidate($0, keyIDs: keyIDs) }
             let first = current == nil ? nil : own.last?.ends?.sequences.lowerBound
-            // What is behind the file that is being written was never moved away from here.
+            // Files with seals newer than those of the current file were never part of this log.
             let limit = first ?? reach.map { $0 &+ 1 } ?? .max
             let moved = Self.take(from: &candidates, own, of: log, before: limit)
             isStable = isStable && moved.allSatisfy { $0.file.isAt($0.file.path, access) }
             all = Self.order(own, moved, hasCurrent: current != nil)
-            left += candidates.map(\.file.path)
+            ignored += candidates.map(\.file.path)
         }
         if !unsealed.isEmpty {
             if candidates.isEmpty, all.allSatisfy({ Candidate($0, keyIDs: keyIDs).ends == nil }) {
                 isStable = isStable && unsealed.allSatisfy { $0.isAt($0.path, access) }
                 all = Self.orderByTime(unsealed + full, current)
             } else {
-                left = (left + unsealed.map(\.path)).sorted()
+                ignored = (ignored + unsealed.map(\.path)).sorted()
             }
         }
         if !links.isEmpty { notes.append("symbolic links are not followed: \(Self.list(links))") }
-        if !left.isEmpty {
+        if !ignored.isEmpty {
             notes.append(
-                "left alone, with no seals that are missing in this log: \(Self.list(left))")
+                "ignored: \(Self.list(ignored)) (not part of this log's seal chain)")
         }
     }
 
-    /// The first names of the paths, and how many there are more.
+    /// The first names of the paths, and the number of the others.
     private static func list(_ paths: [String]) -> String {
         paths.prefix(3).map { LogFileNames.base(of: $0) }.joined(separator: ", ")
             + (paths.count > 3 ? " and \(paths.count - 3) more" : "")
@@ -119,14 +120,14 @@ struct ExternallyRotatedFiles {
     ) -> [Candidate] {
         var taken = own
         func next(_ isWanted: (Candidate) -> Bool) -> Int? {
-            candidates.firstIndex { part in
-                !taken.contains(where: { $0.overlaps(part) }) && isWanted(part)
+            candidates.firstIndex { candidate in
+                !taken.contains(where: { $0.overlaps(candidate) }) && isWanted(candidate)
             }
         }
-        while let index = next({ part in taken.contains { $0.isLinked(to: part) } })
-            ?? next({ part in
-                !part.isForeign && isRotation(part.file.path, of: log)
-                    && part.ends?.sequences.upperBound ?? 0 < limit
+        while let index = next({ candidate in taken.contains { $0.isLinked(to: candidate) } })
+            ?? next({ candidate in
+                !candidate.isForeign && isRotation(candidate.file.path, of: log)
+                    && candidate.ends?.sequences.upperBound ?? 0 < limit
             })
         {
             taken.append(candidates.remove(at: index))
@@ -134,13 +135,13 @@ struct ExternallyRotatedFiles {
         return Array(taken[own.count...])
     }
 
-    /// `.1` or `-20261121` behind the log's name, packed or not.
+    /// Whether the log's name is followed by `.1` or `-20261121`, packed or not.
     private static func isRotation(_ path: String, of log: String) -> Bool {
         let rest = LogFiles.unpacked(path).utf8.dropFirst(log.utf8.count + 1)
         return !rest.isEmpty && rest.allSatisfy { $0 &- 0x30 < 10 || $0 == UInt8(ascii: "-") }
     }
 
-    /// By the times of their first lines; the one that is being written is the last.
+    /// Sorts by the times of the first lines; the current file is the last.
     private static func orderByTime(_ files: [LogFile], _ current: LogFile?) -> [LogFile] {
         let keyed = files.enumerated().map { index, file in
             (time: FirstLine.time(of: file)?.milliseconds ?? 0, index: index, file: file)
@@ -149,19 +150,21 @@ struct ExternallyRotatedFiles {
             + [current].compactMap(\.self)
     }
 
-    /// By their first seals. One without any stays behind the one before it, and the one that is being
-    /// written is the last.
+    /// Sorts by the first seals. A file without a seal stays after its predecessor; the current
+    /// file is the last.
     private static func order(_ own: [Candidate], _ moved: [Candidate], hasCurrent: Bool)
         -> [LogFile]
     {
         var before: UInt64 = 0
         var keyed: [(sequence: UInt64, index: Int, file: LogFile)] = []
-        for (index, part) in own.enumerated() {
+        for (index, candidate) in own.enumerated() {
             let isCurrent = hasCurrent && index == own.count - 1
-            before = part.ends?.sequences.lowerBound ?? (isCurrent ? .max : before)
-            keyed.append((before, index, part.file))
+            before = candidate.ends?.sequences.lowerBound ?? (isCurrent ? .max : before)
+            keyed.append((before, index, candidate.file))
         }
-        for part in moved { keyed.append((part.ends?.sequences.lowerBound ?? 0, -1, part.file)) }
+        for candidate in moved {
+            keyed.append((candidate.ends?.sequences.lowerBound ?? 0, -1, candidate.file))
+        }
         return keyed.sorted { ($0.sequence, $0.index) < ($1.sequence, $1.index) }.map(\.file)
     }
 }

@@ -1,10 +1,10 @@
 import Logging
 import POSIX
 
-/// The files of a log, open and in the order they were written in.
+/// The open files of a log, in the order in which they were written.
 ///
-/// Opened all at once: while they are read, the server may rotate and remove them, and what is open
-/// stays.
+/// All are opened at once. While they are read, the server may rotate or remove them; the open
+/// descriptors stay valid.
 struct LogFileSet {
     struct File {
         let facts: ChainChecker.File
@@ -18,31 +18,32 @@ struct LogFileSet {
     }
 
     private(set) var files: [File] = []
-    /// What could not be opened.
+    /// What could not be opened, and why.
     private(set) var problems: [String] = []
     private(set) var notes: [String] = []
-    /// Names and sizes of files that were moved aside, because no server wrote them.
+    /// Names and sizes in bytes of the files that were moved aside because no server wrote them.
     private(set) var foreign: [(name: String, size: Int)] = []
     private(set) var state: ChainChecker.State?
-    /// The number that the last full file got, by the state file.
+    /// The number of the newest full file, according to the state file.
     private var generation = 0
-    /// Whether the files should be the whole of the log.
+    /// Whether the files should be the complete log.
     private(set) var isComplete = false
 
     // MARK: A log by its path
 
-    /// The log, all of its full files, and those that were moved away from beside it.
+    /// Opens a log: its current file, all of its full files, and those that were moved away within
+    /// its folder.
     init(log: String, keys: [SealKey]) {
-        var told = LogFileSet()
+        var loaded = LogFileSet()
         let set = LogSet(of: log, .configured, keyIDs: keys.map(\.id)) {
-            told = LogFileSet()
-            told.readState(of: log, keys)
+            loaded = LogFileSet()
+            loaded.readState(of: log, keys)
             return LogSet.State(
-                reach: told.state?.head.sequence, generation: told.generation)
+                reach: loaded.state?.head.sequence, generation: loaded.generation)
         }
-        self = told
+        self = loaded
         if set.problems.contains(where: { $0.error.isLink }) {
-            // Without it the others would look like a log that somebody has cut.
+            // Without the link's target, the other files would look like a truncated log.
             state = nil
         } else {
             files = set.files.map { File($0, name: LogFileNames.base(of: $0.path)) }
@@ -60,13 +61,13 @@ struct LogFileSet {
 
     // MARK: Files by their paths
 
-    /// Files in the order of their numbers, where they are one log's; otherwise in the order of the
-    /// seals that they begin with. `-` is standard input; with it, files stay in the order given.
+    /// Opens files by their paths. Files of one log are sorted by their numbers, others by the
+    /// first seal in each. `-` is standard input; with it, the files stay in the given order.
     init(paths: [String], keys: [SealKey]) {
         for path in paths {
             do throws(ReadingError) {
                 let file = try LogFile(path, .named, waits: true)
-                // Given twice it would be a copy.
+                // A file that is given twice would be reported as a copy.
                 let isTwice = files.contains { $0.file.isSameFile(as: file) }
                 guard !isTwice || !file.status.isRegularFile else { continue }
                 files.append(File(file, name: path))
@@ -79,7 +80,7 @@ struct LogFileSet {
         for path in files.filter({ $0.facts.number == nil }).map(\.file.path) where path != "-" {
             readState(of: path, keys)
             guard state != nil else { continue }
-            // Whoever leaves files out that are there knows that he did.
+            // An operator who leaves out existing files does so on purpose.
             let full = (try? LogFiles(of: path, highest: generation))?.full
             isComplete = full?.allSatisfy { given.contains($0.number) } ?? false
         }
@@ -91,7 +92,8 @@ struct LogFileSet {
             files.sort { $0.facts.number ?? .max < $1.facts.number ?? .max }
             return
         }
-        // Without a seal behind all others, and otherwise as they were: the sort must be a stable one.
+        // Files without a seal come last; otherwise the order stays the same, which `sorted` alone
+        // would not guarantee.
         let keyed = files.enumerated().map { index, file in
             (sequence: SealRange.firstSequence(in: file.file) ?? .max, index: index, file: file)
         }
@@ -115,7 +117,7 @@ struct LogFileSet {
         }
         if let size = try? SystemFileSystem().status(of: path).size, size > 0 {
             notes.append(
-                "\(path) was written with none of the keys, or changed: it counts for nothing")
+                "\(path): written with none of the keys, or changed; it is ignored")
         }
     }
 }

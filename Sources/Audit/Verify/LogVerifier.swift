@@ -1,23 +1,24 @@
 import Logging
 import POSIX
 
-/// Tells whether a log is what its server wrote: every line under a seal, every seal right and where
-/// it belongs, nothing missing at either end.
+/// Verifies that a log is what its servers wrote: a seal covers every line, every seal is valid and
+/// in its place, and nothing is missing at either end.
 ///
-/// Reads the files once, in bounded memory, whatever they hold; writes nothing, and may run beside the
-/// server.
+/// Reads each file once, in bounded memory, whatever it contains. Writes nothing, and may run while
+/// the server does.
 package struct LogVerifier: Sendable {
-    /// Those in use, and then those of before.
+    /// The keys in use first, then the earlier ones.
     private let keys: [SealKey]
-    /// How many of them are in use.
+    /// The number of keys in use.
     private let currentCount: Int
     private let anchors: [SealHead]
 
     /// - Parameters:
-    ///   - keys: those in use, the newest first.
-    ///   - earlier: those that may have sealed before them, and no more since: a seal of theirs behind
-    ///     one of `keys` is a fault, and their word about the log's end proves nothing.
-    ///   - anchors: heads that were kept elsewhere; the log must still have them.
+    ///   - keys: the keys in use, the newest first.
+    ///   - earlier: keys that may have sealed before these, and no longer may. A seal of theirs
+    ///     after a seal of one of `keys` is a fault, and they prove nothing about the end of the
+    ///     log.
+    ///   - anchors: heads that were stored elsewhere; the log must still contain them.
     package init(keys: [SealKey], earlier: [SealKey] = [], anchors: [SealHead] = []) {
         let ids = Set(keys.map(\.id))
         self.keys = keys + earlier.filter { !ids.contains($0.id) }
@@ -25,12 +26,12 @@ package struct LogVerifier: Sendable {
         self.anchors = anchors
     }
 
-    /// The log at this path with all of its full files: the whole of it should be there.
+    /// Verifies the log at this path with all of its full files. The log should be complete.
     package func verify(log path: String) -> VerificationReport {
         verify(LogFileSet(log: path, keys: keys))
     }
 
-    /// Several logs, each as `verify(log:)` does it. An anchor need be in one of them.
+    /// Verifies several logs as `verify(log:)` does. An anchor must be in one of them.
     package func verify(logs paths: [String]) -> VerificationReports {
         let runs = paths.map { path in
             let files = LogFileSet(log: path, keys: keys)
@@ -39,7 +40,7 @@ package struct LogVerifier: Sendable {
         return end(runs)
     }
 
-    /// Several groups of files, each as `verify(files:)` does it. An anchor need be in one of them.
+    /// Verifies several groups of files as `verify(files:)` does. An anchor must be in one of them.
     package func verify(groups: [[String]]) -> VerificationReports {
         let runs = groups.map { paths in
             let files = LogFileSet(paths: paths, keys: keys)
@@ -51,22 +52,24 @@ package struct LogVerifier: Sendable {
     private func end(
         _ runs: [(name: String, run: Run, isComplete: Bool)]
     ) -> VerificationReports {
-        let seen = runs.map(\.run.seenAnchors)
+        let foundAnchors = runs.map(\.run.seenAnchors)
         var reports = VerificationReports()
         for (index, (name, run, isComplete)) in runs.enumerated() {
             var excused: Set<Int> = []
-            for other in seen.indices where other != index { excused.formUnion(seen[other]) }
+            for other in foundAnchors.indices where other != index {
+                excused.formUnion(foundAnchors[other])
+            }
             reports.add(name, run.end(isComplete: isComplete, excused: excused))
         }
         return reports
     }
 
-    /// These files, `-` being standard input: they may be a part of a log.
+    /// Verifies these files, which may be a part of a log. `-` is standard input.
     package func verify(files paths: [String]) -> VerificationReport {
         verify(LogFileSet(paths: paths, keys: keys))
     }
 
-    /// Bytes that are here already, in their order.
+    /// Verifies bytes in memory, in the given order.
     package func verify(
         _ files: [(name: String, bytes: [UInt8])], state: SealHead? = nil, isComplete: Bool = false
     ) -> VerificationReport {
@@ -74,7 +77,8 @@ package struct LogVerifier: Sendable {
             self, state.map { ChainChecker.State(head: $0, keyID: keys.first?.id ?? "") })
         let last = files.count - 1
         for (index, file) in files.enumerated() {
-            // Small inputs in a small buffer: this door is for many of them.
+            // Callers verify many small inputs this way, so the buffer is as small as the input
+            // allows.
             var lines = LineReader(
                 MemoryBytes(file.bytes), bufferSize: min(file.bytes.count, 65_536) + 1)
             let (log, number) = LogFiles.name(of: file.name)
@@ -102,12 +106,12 @@ package struct LogVerifier: Sendable {
         return run
     }
 
-    /// One verification.
+    /// The state of one verification.
     private struct Run {
         private let verifier: LogVerifier
         private let state: ChainChecker.State?
         private var reader: SegmentReader
-        private var ledger: ChainChecker
+        private var checker: ChainChecker
         private var tail: UnsealedLines?
         private var foreign: [VerificationReport.Fault] = []
         var report = VerificationReport()
@@ -116,7 +120,7 @@ package struct LogVerifier: Sendable {
             self.verifier = verifier
             self.state = state
             reader = SegmentReader(keys: verifier.keys)
-            ledger = ChainChecker(
+            checker = ChainChecker(
                 keyIDs: verifier.keys.map(\.id), currentCount: verifier.currentCount,
                 anchors: verifier.anchors, state: state)
         }
@@ -125,11 +129,11 @@ package struct LogVerifier: Sendable {
             _ file: ChainChecker.File, _ lines: inout LineReader, isLast: Bool
         ) {
             reader.beginFile()
-            ledger.beginFile(file)
-            let sealCount = ledger.sealCount
+            checker.beginFile(file)
+            let sealCount = checker.sealCount
             do throws(Errno) {
                 while let line = try lines.next() {
-                    reader.take(line) { ledger.take($0) }
+                    reader.take(line) { checker.take($0) }
                 }
             } catch {
                 report.problems.append(
@@ -138,30 +142,32 @@ package struct LogVerifier: Sendable {
             report.files.append(
                 VerificationReport.File(
                     name: file.name, lineCount: reader.lineCountInFile,
-                    sealCount: ledger.sealCount - sealCount))
+                    sealCount: checker.sealCount - sealCount))
             guard let lines = reader.unsealed else { return }
             if isLast, lines.converted == nil {
                 tail = lines
             } else {
-                ledger.take(.unsealed(lines))
+                checker.take(.unsealed(lines))
             }
         }
 
-        /// Files that are beside the log and not part of it.
+        /// Reports the files that were moved aside; they are not part of the log.
         mutating func addForeign(_ files: [(name: String, size: Int)]) {
             foreign = files.map { file in
                 VerificationReport.Fault(
                     kind: .foreign, first: VerificationReport.Place(file: file.name, line: 0),
                     last: VerificationReport.Place(file: file.name, line: 0), seals: nil,
-                    sentence: "no server wrote this (\(counted(file.size, "byte"))): it was in the "
-                        + "log's place, and a server moved it aside; remove it once it is examined")
+                    sentence:
+                        "no server wrote this file (\(counted(file.size, "byte"))); it was in "
+                        + "place "
+                        + "of the log, and a server moved it aside; examine it, then remove it")
             }
         }
 
-        /// The places of the anchors that are in this log, among those of the verifier.
-        var seenAnchors: Set<Int> { ledger.seenAnchors }
+        /// The indices of the verifier's anchors that were found in this log.
+        var seenAnchors: Set<Int> { checker.seenAnchors }
 
-        /// - Parameter excused: anchors that are in another log, by their places.
+        /// - Parameter excused: the indices of the anchors that were found in another log.
         func end(isComplete: Bool, excused: Set<Int> = []) -> VerificationReport {
             var run = self
             return run.finish(isComplete, excused)
@@ -170,36 +176,39 @@ package struct LogVerifier: Sendable {
         private mutating func finish(
             _ isComplete: Bool, _ excused: Set<Int>
         ) -> VerificationReport {
-            ledger.excuseAnchors(excused)
-            ledger.end(tail: tail, lineCount: reader.lineCountInFile, isComplete: isComplete)
+            checker.excuseAnchors(excused)
+            checker.end(tail: tail, lineCount: reader.lineCountInFile, isComplete: isComplete)
             report.lineCount = reader.lineCount
-            report.sealCount = ledger.sealCount
-            report.firstSequence = ledger.firstSequence
-            report.head = ledger.highestSeal?.seal.head
-            report.from = ledger.firstTime
-            report.to = ledger.highestSeal?.seal.timeText
-            report.notes += ledger.notes
+            report.sealCount = checker.sealCount
+            report.firstSequence = checker.firstSequence
+            report.head = checker.highestSeal?.seal.head
+            report.from = checker.firstTime
+            report.to = checker.highestSeal?.seal.timeText
+            report.notes += checker.notes
             let names = report.files.map(\.name)
-            func place(_ spot: LinePosition) -> VerificationReport.Place {
-                let isThere = names.indices.contains(spot.file)
+            func place(_ position: LinePosition) -> VerificationReport.Place {
+                let isInFile = names.indices.contains(position.file)
                 return VerificationReport.Place(
-                    file: isThere ? names[spot.file] : "the log", line: isThere ? spot.line : 0)
+                    file: isInFile ? names[position.file] : "the log",
+                    line: isInFile ? position.line : 0)
             }
-            report.faults = ledger.faults.map {
+            report.faults = checker.faults.map {
                 VerificationReport.Fault(
                     kind: $0.kind, first: place($0.first), last: place($0.last), seals: $0.seals,
                     sentence: $0.sentence)
             }
-            let room = VerificationReport.mostFaults - report.faults.count
-            report.faults += foreign.prefix(max(0, room))
-            report.unlistedFaultCount = ledger.unlistedFaultCount + max(0, foreign.count - room)
+            let remaining = VerificationReport.mostFaults - report.faults.count
+            report.faults += foreign.prefix(max(0, remaining))
+            report.unlistedFaultCount =
+                checker.unlistedFaultCount + max(0, foreign.count - remaining)
             report.outcome = outcome(isComplete: isComplete)
-            // Without the key, everything else would be guesses.
+            // Without the key, all other faults are guesses.
             if report.outcome == .wrongKey {
                 report.faults.removeAll { $0.kind != .wrongKey }
                 if state != nil {
                     report.notes.append(
-                        "the state file is of a key that was given: this log has been sealed with it"
+                        "the state file was written with a given key, so this log was sealed with "
+                            + "it"
                     )
                 }
             }
@@ -207,18 +216,18 @@ package struct LogVerifier: Sendable {
         }
 
         private func outcome(isComplete: Bool) -> VerificationReport.Outcome {
-            // Seals of other keys alone say nothing about who is right.
+            // Seals of unknown keys alone neither confirm nor contradict anything.
             if reader.ourSealCount == 0, reader.foreignSealCount > 0 { return .wrongKey }
             if report.faults.contains(where: \.kind.isTampering) || report.unlistedFaultCount > 0 {
                 return .tampered
             }
-            if ledger.faults.contains(where: { $0.kind == .wrongKey }) { return .unknownKey }
+            if checker.faults.contains(where: { $0.kind == .wrongKey }) { return .unknownKey }
             if !report.problems.isEmpty { return .unreadable }
-            if ledger.sealCount == 0 { return .neverSealed }
-            if ledger.faults.contains(where: { $0.kind == .notProven }) { return .notProven }
-            // Whoever names files knows that they may be a part; but not that another could have made
-            // all of them.
-            if isComplete || ledger.isOfEarlierKeys, !ledger.endIsProven { return .endNotProven }
+            if checker.sealCount == 0 { return .neverSealed }
+            if checker.faults.contains(where: { $0.kind == .notProven }) { return .notProven }
+            // An operator who names files knows that they may be a part of the log. But a holder of
+            // an earlier key could have forged all of them.
+            if isComplete || checker.isOfEarlierKeys, !checker.endIsProven { return .endNotProven }
             return tail == nil ? .intact : .unsealed
         }
     }

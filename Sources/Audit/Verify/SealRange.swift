@@ -1,15 +1,16 @@
 import Logging
 import POSIX
 
-/// The first and the last seal in a file, by their form alone: enough to tell where in a log the file
-/// belongs, and nothing about whether it can be believed.
+/// The first and the last seal in a file, by their form alone. That is enough to find the file's
+/// place in a log, and says nothing about whether the seals are valid.
 struct SealRange {
     private let first: SealLine
     private let last: SealLine
     let sequences: ClosedRange<UInt64>
 
-    /// Nil if there is no seal of these keys, or the numbers go backwards, as in no file that a log
-    /// leaves behind.
+    /// Returns nil if there is no seal of these keys, or if the last sequence number is below the
+    /// first, which never happens in a file of a log.
+    ///
     /// - Parameter keyIDs: nil for seals of any key.
     init?(of file: LogFile, keyIDs: [String]?) {
         var ends: (first: SealLine, last: SealLine)?
@@ -23,10 +24,10 @@ struct SealRange {
         sequences = first.sequence...last.sequence
     }
 
-    /// Whether the seals of another file follow these at once.
+    /// Whether the first seal of the other file directly follows the last seal of this one.
     func precedes(to other: SealRange) -> Bool { last.code == other.first.previous }
 
-    /// The number of the first seal of any key; nil if there is none.
+    /// The sequence number of the first seal of any key; nil if there is no seal.
     static func firstSequence(in file: LogFile) -> UInt64? {
         var sequence: UInt64?
         forEachSeal(in: file) { seal in
@@ -36,7 +37,7 @@ struct SealRange {
         return sequence
     }
 
-    /// - Parameter body: returns false when it has seen enough.
+    /// - Parameter body: returns false to stop.
     private static func forEachSeal(in file: LogFile, _ body: (SealLine) -> Bool) {
         // A pipe can be read only once.
         guard file.status.isRegularFile else { return }

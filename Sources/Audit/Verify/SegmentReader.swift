@@ -1,20 +1,23 @@
 import Logging
 
-/// Takes the lines of a log, and finds its segments: which seal is right for what stands before it.
+/// Reads the lines of a log and divides them into segments: finds for each seal the lines that it
+/// covers.
 ///
-/// Theory. A seal is checked with the code that it names as the one before it, so each segment is
-/// judged alone. One running hash begins behind each line that has the form of a seal, right or not,
-/// just as the writer's does when it looks for the log's end. Where a seal fails, up to three more run
-/// until the next that is right, to tell what happened:
+/// Theory. A seal is checked against the code of its predecessor, which the seal itself names, so
+/// each segment can be checked alone. A running hash restarts after each line that has the form of
+/// a seal, valid or not, as the writer's does when it looks for the end of the log. After a seal
+/// that fails, up to three more hashes run until the next valid seal, to find out what happened:
 ///
-/// - behind a line that looks like a damaged seal: if the next seal is right for what follows it, the
-///   damage ends there;
-/// - since the last right seal, leaving the failed ones out: if that is right, they were put in;
-/// - since the last right seal, the failed ones taken as lines: if that is right, they were lines.
+/// - The lines after a line that looks like a damaged seal. If the next seal matches these, the
+///   damage ends there.
+/// - The lines since the last valid seal, without the failed seals. If the next seal matches
+///   these, the failed seals were inserted.
+/// - The lines since the last valid seal, with the failed seals as lines. If the next seal matches
+///   these, the failed seals are ordinary lines.
 ///
-/// A log without a fault is hashed once. Memory does not grow with the log.
+/// A log without a fault is hashed once. Memory use does not grow with the log.
 struct SegmentReader {
-    /// By their ids.
+    /// Keys by their IDs.
     private let keys: [String: SealKey]
 
     private var file = -1
@@ -23,25 +26,27 @@ struct SegmentReader {
     private(set) var lineCount = 0
     private(set) var lineCountInFile = 0
 
-    /// Since the last line with the form of a seal, or the file's beginning.
+    /// The hash of the lines since the last line with the form of a seal, or since the beginning of
+    /// the file.
     private var chain = SealChain()
     private var first = LinePosition(file: 0, line: 1)
     private var facts = SegmentSummary()
-    /// Behind a server's stop: whatever comes is nobody's until the next starts.
-    private var hasStopped = false
-    /// Behind the last line in there that looks like a damaged seal.
-    private var behindDamage: (chain: SealChain, first: LinePosition, facts: SegmentSummary)?
+    /// The last seal was a shutdown seal: until the next run begins, no server writes lines.
+    private var isAfterShutdown = false
+    /// The hash of the lines after the last line in the segment that looks like a damaged seal.
+    private var afterDamage: (chain: SealChain, first: LinePosition, facts: SegmentSummary)?
     private var damages: [LinePosition] = []
     private var converted: SealsWithCRLF?
-    /// Since the last right seal, once one has failed behind it.
+    /// The hashes of the lines since the last valid seal; not nil if a seal has failed since.
     private var withoutFailures: SealChain?
     private var withFailures: SealChain?
     private var failedFacts = SegmentSummary()
     private var failedFirst: LinePosition?
-    /// The right seal that was just read, taken for a line of what follows.
+    /// The hash of the previous segment together with its seal, as if that seal were an ordinary
+    /// line.
     private var withSealBefore: SealChain?
     private var sealBeforeIsALine = false
-    /// It is of a key that is not known.
+    /// That seal is of a key that is not known.
     private var sealBeforeIsForeign = false
     private var foreignIsBefore = false
 
@@ -63,7 +68,9 @@ struct SegmentReader {
         forgetFailures()
     }
 
-    /// Takes in the next line, or piece of one.
+    /// Reads the next line, or a piece of a long one.
+    ///
+    /// - Parameter report: called for each result, in the order of the log.
     mutating func take(
         _ next: borrowing LineReader.Line, _ report: (SegmentResult) -> Void
     ) {
@@ -75,21 +82,21 @@ struct SegmentReader {
         isInsideLine = next.ending != .lineEnd
         let notice = next.isBeginning ? ControlLine(next.bytes) : nil
         if next.isWhole, notice == .seal, let seal = SealLine(next.bytes) {
-            take(seal, next.raw, report)
+            check(seal, next.raw, report)
             return
         }
-        considerSealBefore(notice)
+        checkSealBefore(notice)
         if let notice {
             if line == 1 { facts.opening = notice }
             let place = LinePosition(file: file, line: line)
             facts.take(notice, at: place, first: first, after: chain.lineCount)
-            if let count = behindDamage?.chain.lineCount, let start = behindDamage?.first {
-                behindDamage?.facts.take(notice, at: place, first: start, after: count)
+            if let count = afterDamage?.chain.lineCount, let start = afterDamage?.first {
+                afterDamage?.facts.take(notice, at: place, first: start, after: count)
             }
         }
-        if hasStopped, next.isBeginning { considerStray(next.bytes, notice) }
+        if isAfterShutdown, next.isBeginning { checkLineAfterShutdown(next.bytes, notice) }
         chain.update(next.raw)
-        behindDamage?.chain.update(next.raw)
+        afterDamage?.chain.update(next.raw)
         withoutFailures?.update(next.raw)
         withFailures?.update(next.raw)
         if next.isWhole, notice == .seal, next.bytes[next.bytes.count - 1] == 0x0D,
@@ -106,16 +113,16 @@ struct SegmentReader {
                     code: seal.code)
         }
         if next.isWhole, notice == .seal || Self.endsLikeSeal(next.bytes) {
-            let behind = LinePosition(file: file, line: line + 1)
-            behindDamage = (SealChain(), behind, SegmentSummary())
-            // More than a few: what each of them was is beyond telling.
+            let nextLine = LinePosition(file: file, line: line + 1)
+            afterDamage = (SealChain(), nextLine, SegmentSummary())
+            // With more than these, the faults can no longer be told apart.
             if damages.count < 100 { damages.append(LinePosition(file: file, line: line)) }
         }
     }
 
-    /// A process that dies while it writes a seal may leave all of it but its line's end; the next
-    /// takes what it finds for a torn line, and says so at once.
-    private mutating func considerSealBefore(_ notice: ControlLine?) {
+    /// A process that dies while it writes a seal may leave all of it except the line end. The next
+    /// process takes it for a torn line, and reports that in its first line.
+    private mutating func checkSealBefore(_ notice: ControlLine?) {
         guard let chain = withSealBefore else { return }
         withSealBefore = nil
         guard notice == .opened || notice == .repairedPartialLine || notice == .recovered else {
@@ -126,17 +133,17 @@ struct SegmentReader {
         sealBeforeIsForeign = foreignIsBefore
     }
 
-    /// What a start may write before its own first line: that line itself, torn, and where it needs a
-    /// new file, that one's first line.
-    private mutating func considerStray(_ line: Span<UInt8>, _ notice: ControlLine?) {
+    /// A start may write two things before its own first line: a torn copy of that line, and the
+    /// first line of a new file if it has to rotate.
+    private mutating func checkLineAfterShutdown(_ line: Span<UInt8>, _ notice: ControlLine?) {
         if notice == .opened {
-            hasStopped = false
+            isAfterShutdown = false
         } else if !ControlLine.isBeginningOfOpening(line), self.line > 1 || !facts.isFileWhole {
             facts.addStray(at: LinePosition(file: file, line: self.line))
         }
     }
 
-    /// Whether the line has a code at its end, where a seal has it.
+    /// Whether the line ends in a code, in the place where a seal has it.
     private static func endsLikeSeal(_ line: Span<UInt8>) -> Bool {
         line.has(" mac=", at: line.count - SealMAC.textCount - 5)
             || line.has("\"mac\":\"", at: line.count - SealMAC.textCount - 9)
@@ -144,14 +151,14 @@ struct SegmentReader {
 
     // MARK: Seals
 
-    private mutating func take(
+    private mutating func check(
         _ seal: SealLine, _ line: Span<UInt8>, _ report: (SegmentResult) -> Void
     ) {
         let place = LinePosition(file: file, line: self.line)
         let coded = line.extracting(first: seal.codedCount)
         guard let key = keys[seal.keyID] else {
             foreignSealCount += 1
-            takeForeign(seal, line, place, report)
+            checkForeign(seal, line, place, report)
             return
         }
         ourSealCount += 1
@@ -171,7 +178,7 @@ struct SegmentReader {
         let start = failedFirst ?? first
         if isRight(chain) {
             accept(.plain, first, facts)
-        } else if let behind = behindDamage, isRight(behind.chain) {
+        } else if let rest = afterDamage, isRight(rest.chain) {
             var from = first
             for damage in damages {
                 // Two pieces of one line that was cut in two are one fault.
@@ -183,12 +190,12 @@ struct SegmentReader {
                 report(.damaged(from: from, to: damage))
                 from = LinePosition(file: file, line: damage.line + 1)
             }
-            accept(.plain, behind.first, behind.facts)
+            accept(.plain, rest.first, rest.facts)
         } else if let chain = withoutFailures, isRight(chain) {
             accept(.withoutFailures, start, all)
         } else if let chain = withFailures, isRight(chain) {
             if sealBeforeIsForeign {
-                // What stands before that is under seals that nobody has checked.
+                // The lines before that are covered by seals that cannot be checked.
                 accept(.withSealBefore, first, facts)
             } else {
                 accept(sealBeforeIsALine ? .withSealBefore : .withFailures, start, all)
@@ -201,13 +208,13 @@ struct SegmentReader {
         own.update(line)
         withSealBefore = own
         foreignIsBefore = false
-        hasStopped = seal.reason == .stop
+        isAfterShutdown = seal.reason == .stop
         forgetFailures()
         begin(at: LinePosition(file: file, line: self.line + 1))
     }
 
-    /// One of a key that is not known can be told from a torn one only by what it counts.
-    private mutating func takeForeign(
+    /// Without its key, a seal can be told from a torn one only by its line count and its checksum.
+    private mutating func checkForeign(
         _ seal: SealLine, _ line: Span<UInt8>, _ place: LinePosition,
         _ report: (SegmentResult) -> Void
     ) {
@@ -234,7 +241,7 @@ struct SegmentReader {
                 FailedSegment(
                     seal: seal, keyIsKnown: keyIsKnown, holdsSealBefore: holdsSealBefore,
                     first: first, last: place, lineCount: chain.lineCount, sum: chain.sum,
-                    opening: facts.opening, holdsDamagedSeal: behindDamage != nil)))
+                    opening: facts.opening, holdsDamagedSeal: afterDamage != nil)))
         if withFailures == nil { withFailures = chain }
         withFailures?.update(line)
         if withoutFailures == nil { withoutFailures = chain }
@@ -243,15 +250,15 @@ struct SegmentReader {
         withSealBefore = nil
         foreignIsBefore = false
         if sealBeforeIsForeign { (sealBeforeIsALine, sealBeforeIsForeign) = (false, false) }
-        hasStopped = false
+        isAfterShutdown = false
         begin(at: LinePosition(file: file, line: self.line + 1))
     }
 
-    private mutating func begin(at spot: LinePosition) {
+    private mutating func begin(at position: LinePosition) {
         chain = SealChain()
-        first = spot
+        first = position
         facts = SegmentSummary()
-        behindDamage = nil
+        afterDamage = nil
         damages = []
         converted = nil
         isInsideLine = false
@@ -267,11 +274,11 @@ struct SegmentReader {
 
     // MARK: Ends
 
-    /// The lines behind the file's last seal; nil if it ends in one.
+    /// The lines after the file's last seal; nil if the file ends in a seal.
     var unsealed: UnsealedLines? {
         guard line >= first.line, first.file == file else { return nil }
         return UnsealedLines(
             first: first, last: LinePosition(file: file, line: line), isTorn: isInsideLine,
-            holdsDamagedSeal: behindDamage != nil, strays: facts.strays, converted: converted)
+            holdsDamagedSeal: afterDamage != nil, strays: facts.strays, converted: converted)
     }
 }

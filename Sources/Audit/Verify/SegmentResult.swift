@@ -1,28 +1,29 @@
 import Logging
 
-/// A line of one of the files, by the file's place in the order of the log.
+/// A line in one of the files; the files are numbered in the order of the log, from 0.
 struct LinePosition: Sendable, Comparable {
     var file: Int
-    /// From 1; 0 where the file has none.
+    /// Counts from 1; 0 if the position is the file as a whole.
     var line: Int
 
     static func < (a: LinePosition, b: LinePosition) -> Bool { (a.file, a.line) < (b.file, b.line) }
 }
 
-/// Lines between the seal of a server's stop and the first line of the next.
+/// Lines between a server's shutdown seal and the first line of the next run.
 struct LinesAfterShutdown: Sendable {
     let first: LinePosition
     var last: LinePosition
     var count = 1
 }
 
-/// Lines under the seal of a start that were there before it: a server that was killed wrote them,
-/// or anyone who can write the file.
+/// Lines that were already in the file when a server started, and that the start sealed. A server
+/// that was killed wrote them, or anyone with write access to the file.
 struct FoundLines: Sendable {
     var first: LinePosition
     var last: LinePosition
 
-    /// - Parameter end: the line after the last; nil is returned if that is the first.
+    /// - Parameter end: the line after the last one. The initializer returns nil if that is `first`
+    ///   or is in another file.
     init?(first: LinePosition, upTo end: LinePosition) {
         guard first.file == end.file, first.line < end.line else { return nil }
         self.first = first
@@ -39,54 +40,58 @@ struct FoundLines: Sendable {
     }
 }
 
-/// What stands under one seal, as its lines tell.
+/// What the lines under one seal report.
 struct SegmentSummary: Sendable {
-    /// The file's first line, if the segment begins with it.
+    /// The kind of the file's first line, if the segment begins with that line.
     var opening: ControlLine?
-    /// Starts of a server.
+    /// The number of server starts.
     var startCount = 0
-    /// Lines that a start found and sealed: no process can tell who wrote them.
+    /// Lines that a start found and sealed. No evidence shows who wrote them.
     var found: FoundLines?
-    /// Where a server says that it found bytes that no server wrote, and the file where they are.
-    var foreign: [(spot: LinePosition, file: String)] = []
+    /// Lines where a server reports that it found bytes that no server wrote, and the file that it
+    /// moved them to.
+    var foreign: [(position: LinePosition, file: String)] = []
     var mendedCount = 0
-    /// How far retention has removed the log, by the server's own word.
+    /// The last sequence number that retention has removed, as the server reported it.
     var removedThrough: UInt64?
-    /// The same, by a line that a start found.
+    /// The same, but reported by a line that a start found.
     var foundRemovedThrough: UInt64?
     var strays: LinesAfterShutdown?
 
     /// - Parameters:
-    ///   - spot: the notice's line.
+    ///   - position: the position of the notice.
     ///   - first: the first line of the segment.
-    ///   - lineCount: lines of the segment before this one.
+    ///   - lineCount: the number of lines in the segment before this one.
     mutating func take(
-        _ notice: ControlLine, at spot: LinePosition, first: LinePosition, after lineCount: UInt64
+        _ notice: ControlLine, at position: LinePosition, first: LinePosition,
+        after lineCount: UInt64
     ) {
         switch notice {
         case .opened:
             startCount += 1
-            // A start that needs a new file at once begins that with its own line.
+            // A start that has to rotate at once writes the first line of the new file before its
+            // own.
             let isOwn = lineCount == 0 || lineCount == 1 && isFileWhole
-            found = isOwn ? nil : FoundLines(first: first, upTo: spot)
+            found = isOwn ? nil : FoundLines(first: first, upTo: position)
             disbelieveRemoval()
-        case .foreign(let file): if foreign.count < 100 { foreign.append((spot, file)) }
+        case .foreign(let file): if foreign.count < 100 { foreign.append((position, file)) }
         case .repairedPartialLine: mendedCount += 1
         case .removed(let sequence): removedThrough = Self.further(removedThrough, sequence)
         case .seal, .reopened, .rotated, .recovered: break
         }
     }
 
-    /// The writer seals its word about a removal at once, with a seal of its own reason, and removes
-    /// nothing before. And a start that has sealed what it found before its own line vouches for none
-    /// of it.
+    /// The writer seals its report of a removal at once, with the seal reason `rotate`, and only
+    /// then removes files. Under any other seal the report is not trusted. A start that seals what
+    /// it found before it writes its own line vouches for none of it.
+    ///
     /// - Parameters:
-    ///   - spot: the seal's line.
+    ///   - position: the position of the seal.
     ///   - first: the first line of the segment.
-    mutating func close(with seal: SealLine, at spot: LinePosition, first: LinePosition) {
+    mutating func close(with seal: SealLine, at position: LinePosition, first: LinePosition) {
         if seal.reason != .rotate { disbelieveRemoval() }
         if seal.reason == .found || seal.reason == .start && startCount == 0 {
-            found = FoundLines(first: first, upTo: spot)
+            found = FoundLines(first: first, upTo: position)
         }
     }
 
@@ -95,12 +100,13 @@ struct SegmentSummary: Sendable {
         removedThrough = nil
     }
 
-    /// Begins with the line that a file begins with: nothing is missing there.
+    /// Whether the segment begins with a line that only begins files: then nothing is missing at
+    /// the beginning of the file.
     var isFileWhole: Bool { opening?.beginsFile ?? false }
 
-    mutating func addStray(at spot: LinePosition) {
-        strays = strays ?? LinesAfterShutdown(first: spot, last: spot, count: 0)
-        strays?.last = spot
+    mutating func addStray(at position: LinePosition) {
+        strays = strays ?? LinesAfterShutdown(first: position, last: position, count: 0)
+        strays?.last = position
         strays?.count += 1
     }
 
@@ -120,57 +126,58 @@ struct SegmentSummary: Sendable {
     }
 }
 
-/// What was found where a segment ends, or should.
+/// What was found at the end of a segment, or where the end should be.
 enum SegmentResult: Sendable {
     case sealed(SealedSegment)
     case failed(FailedSegment)
-    /// A line that was a seal and is none any more.
+    /// A line that was a seal and no longer is one.
     case damaged(from: LinePosition, to: LinePosition)
-    /// A file that is not the last ends in lines that no seal covers.
+    /// A file other than the last ends in lines that no seal covers.
     case unsealed(UnsealedLines)
 }
 
-/// A segment whose seal is right by itself.
+/// A segment whose seal has a correct code. Its place in the chain is not checked yet.
 struct SealedSegment: Sendable {
     enum MatchMode: Sendable {
-        /// Every line since the seal before it.
+        /// Every line since the previous seal.
         case plain
-        /// Without the lines in between that look like seals: they were put in.
+        /// Every line, except those that look like seals: they were inserted.
         case withoutFailures
-        /// With the lines in between that look like seals: they were lines like any other.
+        /// Every line, and those that look like seals are ordinary lines.
         case withFailures
-        /// With the seal before it: that was written by a process that died before its line's end,
-        /// and the next took it for a line like any other.
+        /// Every line, and the previous seal too. The process that wrote that seal died before its
+        /// line end, and the next process treated it as an ordinary line.
         case withSealBefore
     }
 
     let seal: SealLine
     let way: MatchMode
     let first: LinePosition
-    /// The seal's own line.
+    /// The position of the seal.
     let last: LinePosition
     let facts: SegmentSummary
 }
 
-/// A seal that does not fit the lines before it.
+/// A seal that does not match the lines before it.
 struct FailedSegment: Sendable {
     let seal: SealLine
     let keyIsKnown: Bool
-    /// The seal before it was torn before its line's end, and is one of these lines.
+    /// The previous seal was torn before its line end and is one of these lines.
     let holdsSealBefore: Bool
     var first: LinePosition
     var last: LinePosition
     let lineCount: UInt64
     let sum: UInt64
     let opening: ControlLine?
-    /// Among the lines is one that looks like a seal with something wrong.
+    /// One of the lines looks like a damaged seal.
     let holdsDamagedSeal: Bool
 
-    /// What anybody can tell without the key: as many lines, and the same. Proves nothing.
+    /// Whether the line count and the checksum match. Both can be computed without the key, so this
+    /// proves nothing.
     var looksRight: Bool { lineCount == seal.lineCount && sum == seal.sum }
 }
 
-/// Seals that are none any more because somebody has changed how lines end.
+/// Seals that are no longer recognized because the line ends were changed to CR LF.
 struct SealsWithCRLF: Sendable {
     let first: UInt64
     var last: UInt64

@@ -2,7 +2,8 @@ import JSON
 import Logging
 
 extension VerificationReport {
-    /// One object on one line, without its end; the names are those of the properties.
+    /// One JSON object on one line, without a line end. The member names are those of the
+    /// properties.
     package var json: [UInt8] {
         var writer = JSONWriter(capacity: 1024)
         writer.beginObject()

@@ -1,8 +1,8 @@
 import Logging
 
 extension VerificationReport {
-    /// For a terminal: one line a fault, then what was looked at. Every character that is not plain
-    /// stands as an escape, wherever it came from.
+    /// The text for a terminal: one line per fault, then what was read. Characters that could
+    /// affect the terminal are escaped, wherever they come from.
     package var text: String {
         var lines = faults.map(\.text)
         if unlistedFaultCount > 0 {
@@ -19,24 +19,29 @@ extension VerificationReport {
         return lines.map { EscapedText.visible($0) + "\n" }.joined()
     }
 
-    /// The outcome in a sentence.
+    /// The outcome as a sentence.
     package var verdict: String {
         switch outcome {
-        case .intact: "intact: every line is sealed, and every seal is right"
+        case .intact: "intact: every line is sealed, and every seal is valid"
         case .tampered:
-            "TAMPERED: \(counted(faults.count(where: \.kind.isTampering) + unlistedFaultCount, "fault"))"
-        case .unsealed: "intact as far as it is sealed; lines behind the last seal are not sealed"
+            "TAMPERED: "
+                + counted(faults.count(where: \.kind.isTampering) + unlistedFaultCount, "fault")
+        case .unsealed:
+            "intact as far as it is sealed; the lines after the last seal are not sealed yet"
         case .notProven:
-            "intact, but not all of it is proven: a start found lines that were not sealed, written "
-                + "by a server that was killed or by others; they are named above"
+            "intact, but not proven in full: a start found lines that were not sealed, written by "
+                + "a server that was killed or by others; see the lines listed above"
         case .endNotProven:
-            "intact, end not proven: without a state file of the key in use, or an anchor that is the head, "
-                + "nobody can tell whether lines are missing behind the last seal"
-        case .wrongKey: "wrong key: there are seals, but none is of a key that was given"
+            "intact, but the end is not proven: pass --anchor or keep the state file to detect a "
+                + "truncated log"
+        case .wrongKey:
+            "wrong key: the log is sealed, but not with a key that was given; name the file of its "
+                + "key with --key-file"
         case .unknownKey:
-            "cannot tell: lines are sealed with a key that was not given; in the rest there is no fault"
-        case .neverSealed: "there is no seal: this log has never been sealed"
-        case .unreadable: "not everything could be read; what could shows no fault"
+            "cannot tell: lines are sealed with a key that was not given, and the rest shows no "
+                + "fault; name the file of that key with --key-file"
+        case .neverSealed: "no seal found: this log has never been sealed"
+        case .unreadable: "incomplete: some files could not be read; the rest shows no fault"
         }
     }
 }
@@ -62,7 +67,7 @@ extension VerificationReport.Fault {
     }
 }
 
-/// `1 line`, `2 lines`
+/// `1 line`, `2 lines`.
 func counted(_ count: some BinaryInteger, _ noun: String) -> String {
     "\(count) \(noun)\(count == 1 ? "" : "s")"
 }

@@ -1,31 +1,31 @@
 import Logging
 
-/// What a verification found, as values: nothing here has been prepared for a terminal.
+/// The result of a verification as plain values. The strings are not escaped for a terminal.
 package struct VerificationReport: Sendable, Equatable {
     package enum Outcome: String, Sendable {
-        /// Everything is under a seal, and every seal is right.
+        /// Every line is covered by a seal, and every seal is valid.
         case intact
         case tampered
-        /// Intact, but behind the last seal stand lines that none covers: a server that runs seals
-        /// them in a moment, one that was killed at its next start.
+        /// Intact, but no seal covers the lines after the last one. A running server seals them
+        /// within seconds; after a kill, the next start seals them.
         case unsealed
-        /// Intact, but no process can tell who wrote some lines: a start found them behind the last
+        /// Intact, but nothing shows who wrote some of the lines: a start found them after the last
         /// seal of a server that was killed.
         case notProven
-        /// Intact, but nothing tells whether lines are missing behind the last seal: there is no state
-        /// file of these keys beside the log, and its head is no anchor that was given.
+        /// Intact, but nothing shows whether lines are missing after the last seal: no state file
+        /// of these keys exists, and no anchor is equal to the head.
         case endNotProven
-        /// There are seals, and all are of other keys: nothing can be said.
+        /// All seals are of keys that were not given, so nothing can be verified.
         case wrongKey
-        /// Some lines are sealed with keys that were not given, at the log's beginning or its end;
-        /// everything else is as it should be.
+        /// Lines at the beginning or the end of the log are sealed with keys that were not given.
+        /// The rest shows no fault.
         case unknownKey
-        /// There is no seal at all.
+        /// The log contains no seal.
         case neverSealed
-        /// Something could not be read, and what could shows no fault.
+        /// Some files could not be read. The rest shows no fault.
         case unreadable
 
-        /// What the command exits with.
+        /// The exit code of `log verify`.
         package var exitCode: Int32 {
             switch self {
             case .intact: 0
@@ -36,7 +36,7 @@ package struct VerificationReport: Sendable, Equatable {
         }
     }
 
-    /// A line of a file; 0 where the file has none.
+    /// A line in a file. The line counts from 1; it is 0 if the place is the file as a whole.
     package struct Place: Sendable, Equatable {
         package let file: String
         package let line: Int
@@ -51,18 +51,18 @@ package struct VerificationReport: Sendable, Equatable {
             case missingFile = "missing file"
             case truncated
             case missingTail = "missing tail"
-            /// No work of a stranger by itself: what a killed process leaves behind.
+            /// Not tampering by itself: a process that is killed leaves a torn line.
             case tornLine = "torn line"
-            /// Nobody's work, as far as anybody can tell without the key.
+            /// Not known to be tampering: the lines cannot be checked without the key.
             case wrongKey = "wrong key"
             case anchorMismatch = "anchor mismatch"
-            /// A file that the server moved aside, because no server wrote it.
+            /// A file that a server moved aside because no server wrote it.
             case foreign
-            /// Lines that a start found and sealed, written by a server that was killed or by
-            /// others.
+            /// Lines that a start found and sealed. A server that was killed wrote them, or another
+            /// process.
             case notProven = "not proven"
 
-            /// Whether somebody has changed the log.
+            /// Whether this fault means that the log was changed.
             package var isTampering: Bool {
                 self != .tornLine && self != .wrongKey && self != .notProven
             }
@@ -71,7 +71,7 @@ package struct VerificationReport: Sendable, Equatable {
         package let kind: Kind
         package let first: Place
         package let last: Place
-        /// The seals that the fault concerns.
+        /// The sequence numbers of the affected seals.
         package let seals: ClosedRange<UInt64>?
         package let sentence: String
     }
@@ -83,25 +83,26 @@ package struct VerificationReport: Sendable, Equatable {
     }
 
     package internal(set) var outcome = Outcome.intact
-    /// In the order of the log; at most `mostFaults`.
+    /// Sorted by their place in the log; at most `mostFaults`.
     package internal(set) var faults: [Fault] = []
-    /// Faults beyond those.
+    /// The number of faults that are not in `faults`.
     package internal(set) var unlistedFaultCount = 0
-    /// What could not be read.
+    /// What could not be read, and why.
     package internal(set) var problems: [String] = []
     package internal(set) var notes: [String] = []
     package internal(set) var files: [File] = []
     package internal(set) var lineCount = 0
-    /// Seals that are right by themselves.
+    /// The number of seals with a correct code.
     package internal(set) var sealCount = 0
-    /// The number of the first of them.
+    /// The sequence number of the first of them.
     package internal(set) var firstSequence: UInt64?
-    /// The last of them: kept elsewhere, it is an anchor for the next time.
+    /// The seal with the highest sequence number. Stored elsewhere, it serves as an anchor for a
+    /// later verification.
     package internal(set) var head: SealHead?
-    /// When the first and the last of them were written.
+    /// The times of the first and the last of these seals.
     package internal(set) var from: String?
     package internal(set) var to: String?
 
-    /// A log may consist of faults; nobody reads more than this.
+    /// The limit for `faults`: a log may consist of faults, and a longer list is of no use.
     package static let mostFaults = 1000
 }

@@ -1,12 +1,12 @@
 import JSON
 
-/// What a verification of several logs found, in the order in which they were named.
+/// The results of a verification of several logs, in the order of the command line.
 package struct VerificationReports: Sendable {
     package private(set) var all: [(name: String, report: VerificationReport)] = []
 
     mutating func add(_ name: String, _ report: VerificationReport) { all.append((name, report)) }
 
-    /// The report that decides: tampering first, then what cannot be told, then what is not proven.
+    /// The report that decides the exit code: first tampered, then not verifiable, then not proven.
     private var worst: VerificationReport? {
         let order: [Int32] = [1, 2, 3, 0]
         return all.map(\.report).min { a, b in
@@ -16,15 +16,16 @@ package struct VerificationReports: Sendable {
 
     package var exitCode: Int32 { worst?.outcome.exitCode ?? 0 }
 
-    /// For a terminal: each log under its name, if there are several.
+    /// The text for a terminal. With several logs, each log's name precedes its report.
     package var text: String {
         if all.count == 1 { return all[0].report.text }
         return all.map { EscapedText.visible($0.name) + "\n" + $0.report.text }.joined(
             separator: "\n")
     }
 
-    /// One object on one line, without its end: that of the one log, or else one that has the worst
-    /// outcome, the faults, problems, notes and files of all, and each log's own object in `logs`.
+    /// One JSON object on one line, without a line end. For a single log it is that log's object.
+    /// For several it has the worst outcome, the faults, problems, notes and files of all logs, and
+    /// each log's own object in `logs`.
     package var json: [UInt8] {
         if all.count == 1 { return all[0].report.json }
         var merged = VerificationReport()

@@ -93,7 +93,7 @@ package enum PasswordError: Error, Equatable {
     package var description: String {
         switch self {
         case .tooShort: "the password is too short; use at least 8 bytes"
-        case .tooLong: "the password is too long; at most 1,024 bytes are taken"
+        case .tooLong: "the password is too long; at most 1,024 bytes are accepted"
         case .hasControlCharacters: "the password has control characters; remove them"
         case .isUsername:
             "the password is the user name, repeated or with digits around it; choose another"

@@ -4,8 +4,7 @@ import Time
 @testable import Audit
 @testable import Logging
 
-@Suite("What the log says about itself")
-struct LogNoticeTests {
+struct ControlLineTests {
     private func line(_ format: LogFormat, _ event: String, _ fields: [(String, String)]) -> [UInt8]
     {
         let time = "2026-11-21T07:00:00.123Z"
@@ -23,8 +22,8 @@ struct LogNoticeTests {
         }
     }
 
-    @Test("is understood in each format", arguments: LogFormat.allCases)
-    func formats(format: LogFormat) {
+    @Test(arguments: LogFormat.allCases)
+    func `a control line is recognized in each format`(format: LogFormat) {
         func notice(_ event: String, _ fields: [(String, String)] = []) -> ControlLine? {
             ControlLine(line(format, event, fields).span)
         }
@@ -47,8 +46,8 @@ struct LogNoticeTests {
         #expect(notice("authn_login_success") == nil)
     }
 
-    @Test("is understood as the logger writes it", arguments: LogFormat.allCases)
-    func written(format: LogFormat) {
+    @Test(arguments: LogFormat.allCases)
+    func `a control line is recognized as the logger writes it`(format: LogFormat) {
         func notice(_ event: some LogEvent) -> ControlLine? {
             let line = LogLine.whole(event, at: Timestamp(milliseconds: 1_795_244_400_123), format)
             return ControlLine(line.span.extracting(droppingLast: 1))
@@ -87,8 +86,7 @@ struct LogNoticeTests {
         }
     }
 
-    @Test("is not what others say")
-    func others() {
+    @Test func `other lines are not control lines`() {
         for text in [
             "", "{", "t", "2026-11-21T07:00:00.123Z | WARNING | log | log_open file=app.log",
             "2026-11-21T07:00:00.123Z | INFO | security | x user=\" | INFO | log | log_open\"",
