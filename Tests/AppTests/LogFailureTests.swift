@@ -134,7 +134,7 @@ struct LogFailureTests {
         let settings = ["LOG_FILE_PATH": path, "SERVER_PORT": "0"]
         let check = try ServerProcess.run(["check"], in: folder, settings)
         #expect(check.0 == .exited(78))
-        #expect(check.2.contains("the log is a regular file"))
+        #expect(check.2.contains("the log must be a regular file"))
         #expect(try ServerProcess.run([], in: folder, settings).0 == .exited(73))
         #expect(!FileManager.default.fileExists(atPath: "/dev/.null.lock"))
     }

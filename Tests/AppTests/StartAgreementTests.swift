@@ -69,7 +69,7 @@ struct StartAgreementTests {
         // The text.
         .init("no text", "config.json", text: ""),
         .init("no JSON", "config.json:2: ", text: "{\n\"server\":}"),
-        .init("no object", "the file must hold one object", text: "[]"),
+        .init("no object", "the file must contain one JSON object", text: "[]"),
         .init("a key twice", "config.json:1: ", text: #"{"log":{},"log":{}}"#),
         .init("a mark", "begins with a UTF-8 byte order mark", text: "\u{FEFF}{}"),
         .init(
@@ -78,8 +78,8 @@ struct StartAgreementTests {
         .init(
             "UTF-16 without a mark", "config.json: is UTF-16",
             command: "printf '{\\0}\\0' >config.json"),
-        .init("an unknown section", "servers: no setting has this name", text: #"{"servers":{}}"#),
-        .init("an unknown key", "server.prot: no setting") { $0.server += #","prot":1"# },
+        .init("an unknown section", "servers: unknown key; did you mean server?", text: #"{"servers":{}}"#),
+        .init("an unknown key", "server.prot: unknown key") { $0.server += #","prot":1"# },
         // The configuration's file and folder.
         .init(
             "it can be changed by all", "config.json: the file", command: "chmod 666 config.json"),
@@ -143,11 +143,11 @@ struct StartAgreementTests {
             $0.keys = #"[{"id":"k"}]"#
         },
         // Values.
-        .init("a port out of range", "server.port: 80800 is not") { $0.server = #""port":80800"# },
+        .init("a port out of range", "server.port: 80800 is out of range") { $0.server = #""port":80800"# },
         .init("a host that is a name", "server.host: ") {
             $0.server += #","host":"gatehouse.example""#
         },
-        .init("an address that is not ours", "server.host: cannot be listened on") {
+        .init("an address that is not ours", "server.host: cannot listen on") {
             $0.server += #","host":"192.0.2.1""#
         },
         .init("no such size", #"log.file.max_size: "10 apples""#) {
@@ -178,7 +178,7 @@ struct StartAgreementTests {
         .init("a log without a name", "log.file.path: cannot be empty") {
             $0.file = #""path":"""#
         },
-        .init("a zero byte", "log.file.path: has a zero byte") {
+        .init("a zero byte", "log.file.path: contains a zero byte") {
             $0.file = #""path":"logs/app\u0000.log""#
         },
         .init("a log under /proc", "log.file.path: /proc cannot be written") {
@@ -198,7 +198,7 @@ struct StartAgreementTests {
             "a log that is a link", "is a symbolic link",
             command: "mkdir logs; ln -s ../elsewhere logs/app.log"),
         .init(
-            "a log that is no log", "is a file that is no log",
+            "a log that is no log", "notes is not a log",
             command: "mkdir logs; echo notes >logs/notes"
         ) { $0.file = #""path":"logs/notes""# },
         .init("a log in what is no folder", "log.file.path: ", command: "echo >logs"),
@@ -257,14 +257,14 @@ struct StartAgreementTests {
         },
         // The socket.
         .init(
-            "a socket that is a file", "admin.socket: something that is not a socket",
+            "a socket that is a file", "exists and is not a socket",
             command: "mkdir logs; echo >logs/admin.sock"),
         .init(
-            "a socket that is a link", "admin.socket: something that is not a socket",
+            "a socket that is a link", "exists and is not a socket",
             command: "mkdir logs; ln -s x logs/admin.sock"),
         .init("a socket in no folder", "admin.socket: ") { $0.admin = #""socket":"none/s""# },
         .init("a socket under /proc", "admin.socket: /proc") { $0.admin = #""socket":"/proc/s""# },
-        .init("a socket's name that is long", "admin.socket: the path of a socket has at most") {
+        .init("a socket's name that is long", "admin.socket: the path has ") {
             $0.admin = #""socket":"\#(String(repeating: "s", count: 120))""#
         },
         // Several at once.

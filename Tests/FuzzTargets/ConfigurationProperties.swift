@@ -62,7 +62,7 @@ enum ConfigurationProperties {
         for problem in problems {
             try require(!problem.message.isEmpty, "a problem without a sentence")
             try require(
-                !problem.path.isEmpty || problem.message == "the file must hold one object",
+                !problem.path.isEmpty || problem.message == "the file must contain one JSON object",
                 "a problem without a place: \(problem)")
         }
     }
