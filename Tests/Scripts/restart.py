@@ -340,7 +340,7 @@ def doors(program):
                 each.close()
         with open(os.path.join(folder, "errors"), encoding="utf-8") as file:
             said = file.read()
-        expect(re.search(r"key=server.host reason=.*is not listened on", said), f"no warning: {said}")
+        expect(re.search(r"key=server.host reason=.*is not used", said), f"no warning: {said}")
     print("sockets have their places by name")
 
 
@@ -360,10 +360,10 @@ def refuses(program):
             (good, {"LISTEN_FDS": "one"}, "no number of sockets"),
             (good, {"LISTEN_FDS": "4"}, "is not open"),
             (good, {"LISTEN_FDNAMES": "a:b"}, "not as many names"),
-            (good, {"LISTEN_FDNAMES": "admin"}, "is not a file's"),
+            (good, {"LISTEN_FDNAMES": "admin"}, "is not a Unix domain socket"),
             (everywhere, {"LISTEN_FDNAMES": "metrics"}, "not on a loopback address"),
             (good, {"LISTEN_FDNAMES": "metric"},
-             '"metric", which is not known; FileDescriptorName= can be admin or metrics'),
+             'unknown name "metric"; write FileDescriptorName=admin or metrics'),
         ]
         for handed, variables, sentence in cases:
             supervisor = Supervisor(program, folder, [handed])
