@@ -16,7 +16,7 @@ struct ServingTests {
         #expect(try server.stop() == .exited(0))
     }
 
-    @Test func `the default log is logs/app.log in the working directory`() throws {
+    @Test func `the default log is in the folder logs of the working directory`() throws {
         let server = try ServerProcess(in: folder, ["LOG_FILE_PATH": "logs/app.log"])
         #expect(try server.stop() == .exited(0))
         #expect(try folder.content("logs/app.log").contains(" | sys_startup "))

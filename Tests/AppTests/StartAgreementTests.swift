@@ -134,7 +134,8 @@ struct StartAgreementTests {
             "a key in UTF-16", "token.keys[0].secret_file: is UTF-16",
             command: "printf '\\377\\376%s%s' \"$SECRET\" \"$SECRET\" >token.key"),
         .init(
-            "a key of one repeated byte", "token.keys[0]: ", command: "printf '%040d' 0 >token.key"),
+            "a key of one repeated byte", "token.keys[0]: ",
+            command: "printf '%040d' 0 >token.key"),
         .init("a duplicate id", #"token.keys[1].id: "k" is also the id of token.keys[0]"#) {
             $0.keys =
                 #"[{"id":"k","secret_file":"token.key"},{"id":"k","secret_file":"token.key"}]"#

@@ -123,7 +123,7 @@ extension OpenAPI {
         "X-Auth-User-Name": [
             "required": true,
             "description":
-                "Bytes that a field cannot contain, and the percent sign, are percent-encoded UTF-8.",
+                "Bytes that a field cannot contain, and the percent sign, are percent-encoded.",
             "schema": ["type": "string"],
         ],
         "X-Auth-Session": [
@@ -255,8 +255,8 @@ extension OpenAPI {
             "The request has an Expect other than 100-continue.", ["Expectation failed"]),
         "MisdirectedRequest": error(
             """
-            The target is https, and the request did not come through a trusted proxy. In demo mode \
-            also: the host is not 127.0.0.1, [::1] or localhost.
+            The target is https, and the request did not come through a trusted proxy. In demo \
+            mode also: the host is not 127.0.0.1, [::1] or localhost.
             """, ["Misdirected request"]),
         "RequestHeaderFieldsTooLarge": error(
             "The header fields are too many or too long.", ["Request header fields too large"]),

@@ -32,14 +32,15 @@ struct OpenAPI: Sendable {
                 "summary": "Issues, verifies, refreshes and revokes HS256 bearer tokens.",
                 "description": .string(
                     """
-                    Bodies are JSON in UTF-8. The body of an error is exactly {"error":"<sentence>"}. \
-                    The response to HEAD is that of GET without a body. OPTIONS is answered with 204 \
-                    and Allow, except on /verify. Any other method is answered with 405 `Method not \
-                    allowed` and Allow, any other path with 404 `Not found`. The X-Request-Id of a \
-                    request is returned in its response. A cross-site request with a method other \
-                    than GET, HEAD and OPTIONS is refused with 403, except on /verify. A request is \
-                    cross-site if Sec-Fetch-Site is neither same-origin nor none, or if it lacks that \
-                    field and Origin is neither this host nor an allowed origin.
+                    Bodies are JSON in UTF-8. The body of an error is exactly \
+                    {"error":"<sentence>"}. The response to HEAD is that of GET without a body. \
+                    OPTIONS is answered with 204 and Allow, except on /verify. Any other method is \
+                    answered with 405 `Method not allowed` and Allow, any other path with 404 \
+                    `Not found`. The X-Request-Id of a request is returned in its response. A \
+                    cross-site request with a method other than GET, HEAD and OPTIONS is refused \
+                    with 403, except on /verify. A request is cross-site if Sec-Fetch-Site is \
+                    neither same-origin nor none, or if it lacks that field and Origin is neither \
+                    this host nor an allowed origin.
                     """),
             ],
             "servers": [["url": "/"]],
@@ -116,8 +117,8 @@ struct OpenAPI: Sendable {
             switch configuration.refresh {
             case .rotate:
                 """
-                The old token stays valid for ten seconds. Refreshing it again in that time returns the \
-                same new token. Refreshing it later\
+                The old token stays valid for ten seconds. Refreshing it again in that time \
+                returns the same new token. Refreshing it later\
                 \(configuration.refreshGrace == .any ? "" : ", or from another network,") \
                 ends the session.
                 """
