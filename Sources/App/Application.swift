@@ -8,28 +8,29 @@ import Revocation
 import Server
 import Time
 
-/// The composition root: a configuration in, running servers out. What meets here knows nothing of
-/// each other: the server gets the log as a closure, the routes get handlers.
+/// The composition root: it turns a configuration into running servers. The modules that it
+/// connects do not know each other: the server gets the log as closures, and the routes as
+/// handlers.
 ///
-/// What remembers is made once (`LastingParts`). What follows from the configuration alone is made anew
-/// whenever it is read (`Service`), and the servers are handed its routes.
+/// State that survives a reload is created once (`SharedState`). What depends on the configuration
+/// alone is created again at each reload (`Routes`), and replaces the routes of the servers.
 package final class Application: Sendable {
     package static let version = "0.1.0"
-    /// How often what nobody needs any more is forgotten.
+    /// How often expired revocations and sessions are removed, in seconds.
     private static let sweepInterval = 60
 
     package let server: HTTPServer
-    /// The administrator's, on a Unix domain socket.
+    /// The administration server, on a Unix domain socket; nil if there is none.
     private let admin: HTTPServer?
     private let metrics: HTTPServer?
-    private let parts: SharedState
+    private let shared: SharedState
     private let source: ConfigurationLocation?
     private let limits: StartLimits
     private let started: Timestamp
-    /// The one it was begun with, in which some settings stay.
-    private let first: Configuration
+    /// The configuration of the start. Settings that need a restart keep its values.
+    private let initial: Configuration
     private let state: Monitor<State>
-    /// Reloads, one at a time, and never on a worker.
+    /// Runs one reload at a time, and never on a worker.
     private let reloads = DispatchQueue(label: "gatehouse.reload")
     private let upgradeIsPending = AtomicFlag()
     private let hasFinished = AtomicFlag()
@@ -37,10 +38,10 @@ package final class Application: Sendable {
     private let manager: ServiceNotifier?
 
     private struct State {
-        /// The one in force.
+        /// The current configuration.
         var configuration: Configuration
         var users: UserDirectory
-        /// Levels, which can be changed by hand until the next reload.
+        /// The current levels. An operator can change them until the next reload.
         var level: Level
         var areas: [Area: Level]
 
@@ -52,8 +53,9 @@ package final class Application: Sendable {
         }
     }
 
-    /// Where a reload reads the configuration.
+    /// The source from which a reload reads the configuration.
     package struct ConfigurationLocation: Sendable {
+        /// Path of the file; nil for none.
         let file: String?
         let environment: [String: String]
 
@@ -63,11 +65,13 @@ package final class Application: Sendable {
         }
     }
 
-    /// Opens the log, the journal and the listeners; `start` begins to serve.
+    /// Opens the log, the journal and the listeners. `start` begins to serve.
     /// - Parameters:
-    ///   - source: nil for a configuration that cannot be read again.
-    ///   - inherited: sockets that are served in place of configured addresses.
-    ///   - manager: who is told how it is doing, if anybody wants to know.
+    ///   - source: nil if the configuration cannot be read again.
+    ///   - inherited: sockets to serve in place of configured addresses.
+    ///   - manager: receives readiness, reload and watchdog messages; nil without a service
+    ///     manager.
+    /// - Throws: the first part that could not be opened. Those opened before are closed again.
     package convenience init(
         _ configured: Configuration, source: ConfigurationLocation? = nil,
         inherited: [InheritedSocket] = [],
@@ -78,36 +82,36 @@ package final class Application: Sendable {
             clock: clock)
     }
 
-    /// - Parameter limits: what a reload has to fit into.
+    /// - Parameter limits: the limits that a reloaded configuration is reduced to.
     init(
         _ configured: Configuration, source: ConfigurationLocation?, inherited: [InheritedSocket],
         limits: StartLimits, manager: ServiceNotifier?, clock: WallClock = .system
     ) throws(StartError) {
-        let doors = InheritedListeners(inherited)
-        let problems = doors.problems(configured)
+        let listeners = InheritedListeners(inherited)
+        let problems = listeners.problems(configured)
         guard problems.isEmpty else { throw .inherited(problems) }
-        let configuration = doors.serving(configured)
-        let (users, parts) = try Self.foundation(configuration, clock)
+        let configuration = listeners.serving(configured)
+        let (users, shared) = try Self.foundation(configuration, clock)
         do throws(StartError) {
-            let service = Routes(configuration, users, parts)
+            let routes = Routes(configuration, users, shared)
             server = try Self.listen(
-                configuration.publicOptions, doors.publicSockets, service.routes, parts)
+                configuration.publicOptions, listeners.publicSockets, routes.routes, shared)
             admin = try configuration.adminOptions.map { options throws(StartError) in
-                try Self.listen(options, doors.admin, service.adminRoutes, parts)
+                try Self.listen(options, listeners.admin, routes.adminRoutes, shared)
             }
             metrics = try configuration.metricsOptions.map { options throws(StartError) in
-                try Self.listen(options, doors.metrics, service.metricsRoutes, parts)
+                try Self.listen(options, listeners.metrics, routes.metricsRoutes, shared)
             }
-            self.parts = parts
+            self.shared = shared
         } catch {
-            _ = parts.log.stop()
+            _ = shared.log.stop()
             throw error
         }
         self.source = source
         self.limits = limits
         self.manager = manager
         started = clock.now()
-        first = configuration
+        initial = configuration
         state = Monitor(State(configuration, users))
         installCallbacks()
         announce(configuration, users)
@@ -116,16 +120,16 @@ package final class Application: Sendable {
     package var url: String { "http://\(server.address.urlHost):\(server.address.port)" }
 
     package func start() {
-        parts.log.startKeepingUp()
+        shared.log.startKeepingUp()
         for server in [server, admin, metrics] { server?.start() }
-        every(.seconds(Self.sweepInterval), leeway: .seconds(1), "sweep") { [parts] in
-            parts.revocations.removeExpired(at: parts.clock.now())
-            parts.sessions.removeExpired(at: parts.clock.now())
+        every(.seconds(Self.sweepInterval), leeway: .seconds(1), "sweep") { [shared] in
+            shared.revocations.removeExpired(at: shared.clock.now())
+            shared.sessions.removeExpired(at: shared.clock.now())
         }
         if let manager, let interval = manager.watchdog {
             let watchdog = Watchdog(
-                ping: { [weak self] answered in self?.ping(answered) },
-                tell: { manager.notify(.alive) })
+                checkLiveness: { [weak self] answered in self?.checkLiveness(answered) },
+                notify: { manager.notify(.alive) })
             watchdog.tick()
             every(
                 .milliseconds(Int(interval.milliseconds / 2)), leeway: .milliseconds(1), "watchdog"
@@ -147,101 +151,105 @@ package final class Application: Sendable {
         timers.withLock { $0.append(timer) }
     }
 
-    /// Asks every worker of every listener, one listener after the other.
-    private func ping(_ answered: @escaping @Sendable () -> Void) {
-        // Workers that have nothing left to do read no mail; how long that takes is limited anyway.
-        guard !parts.isStopping.isSet else { return answered() }
+    /// Calls `answered` once every worker of every server has answered, one server after the other.
+    private func checkLiveness(_ answered: @escaping @Sendable () -> Void) {
+        // Workers that have stopped read no messages. The time of a stop is limited in any case.
+        guard !shared.isStopping.isSet else { return answered() }
         server.checkLiveness { [admin, metrics] in
             guard let admin else { return metrics?.checkLiveness(answered) ?? answered() }
             admin.checkLiveness { metrics?.checkLiveness(answered) ?? answered() }
         }
     }
 
-    /// Has the log written to its end if the process dies of a fault of its own; for the one server of
-    /// a process.
-    package func installCrashHandler() { parts.log.installCrashReport() }
+    /// Installs a signal handler that completes the log if the process crashes. To be called for at
+    /// most one application of a process.
+    package func installCrashHandler() { shared.log.installCrashReport() }
 
-    /// Answers what was begun, writes the log to its end, and returns.
-    /// - Returns: how many lines of the log could not be written.
+    /// Stops serving: completes the requests in progress for at most the drain timeout, completes
+    /// the log, and returns.
+    /// - Returns: the number of lines of the log that could not be written.
     package func stop() -> Int {
-        parts.isStopping.set()
-        // One that is under way still has something to say.
+        shared.isStopping.set()
+        // A reload in progress still notifies the service manager.
         reloads.sync {}
         manager?.notify(.stopping(longestStop))
-        // At once, so that a client that keeps its connection is waited for once.
-        let sides = DispatchGroup()
-        for side in [admin, metrics].compactMap(\.self) {
-            DispatchQueue.global().async(group: sides) { side.stop() }
+        // All servers at the same time, so that the drain timeout passes only once.
+        let otherStops = DispatchGroup()
+        for other in [admin, metrics].compactMap(\.self) {
+            DispatchQueue.global().async(group: otherStops) { other.stop() }
         }
         let isClean = server.stop()
-        sides.wait()
+        otherStops.wait()
         timers.withLock { timers in
             for timer in timers { timer.cancel() }
             timers = []
         }
-        // What could not be written when it was asked for, perhaps can be now.
-        parts.revocations.removeExpired(at: parts.clock.now())
+        // Also writes revocations whose write failed before: the disk may have room again.
+        shared.revocations.removeExpired(at: shared.clock.now())
         manager?.finish()
         return finish(isClean: isClean)
     }
 
-    /// Writes the log to its end. May be called while `stop` hangs.
-    /// - Returns: how many lines of the log could not be written.
+    /// Completes the log. It may be called from another thread while `stop` is blocked.
+    /// - Parameter isClean: whether all connections ended by themselves.
+    /// - Returns: the number of lines of the log that could not be written.
     func finish(isClean: Bool) -> Int {
-        if !hasFinished.exchange(true) { parts.log.record(Stopped(isClean: isClean)) }
-        return parts.log.stop()
+        if !hasFinished.exchange(true) { shared.log.record(Stopped(isClean: isClean)) }
+        return shared.log.stop()
     }
 
-    /// Closes all remaining connections at once, so that a stop in progress does not wait for them.
+    /// Closes all remaining connections, so that a stop in progress does not wait for them.
     func hasten() {
-        for side in [server, admin, metrics] { side?.abandon() }
+        for server in [server, admin, metrics] { server?.abandon() }
     }
 
-    /// How long a stop lets clients end what they have begun.
+    /// How long a stop waits for requests in progress.
     var drainTimeout: TimeAmount { state.withLock { $0.configuration.server.drainTimeout } }
 
-    /// How long a stop may take: what the drain may, and what a disk may that is slow.
+    /// How long a stop may take: the drain timeout and 20 seconds for a slow disk. The default
+    /// drain timeout is the minimum.
     private var longestStop: TimeAmount {
         TimeAmount(
             milliseconds: max(drainTimeout, ServerOptions().drainTimeout).milliseconds + 20_000)
     }
 
-    /// Opens the log's path again, for whoever moved the file away.
+    /// Opens the log's path again, after the file was moved away.
     package func reopenLog() {
         do throws(Errno) {
-            // Says so itself, in the first line of the new file.
-            try parts.log.reopen()
+            // The log itself records this, in the first line of the new file.
+            try shared.log.reopen()
         } catch {
-            parts.log.record(LogFailed(reason: "cannot reopen: \(error.description)"))
-            _ = parts.log.commit()
+            shared.log.record(LogFailed(reason: "cannot reopen: \(error.description)"))
+            _ = shared.log.commit()
         }
     }
 }
 
-// MARK: - Beginning
+// MARK: - Starting
 
 extension Application {
     package enum StartError: Error, Sendable {
-        /// The log file cannot be opened.
+        /// A log file cannot be opened.
         case log(path: String, LogOpenError)
-        /// The journal of what is revoked cannot be read.
+        /// The journal of revocations cannot be read.
         case revocations(path: String, RevocationsError)
-        /// The users cannot be read.
+        /// The users file cannot be read.
         case users([ConfigurationProblem])
-        /// Files of the log or the journal that are none, or that another account could change.
+        /// Files of the log or the journal that are not regular, or that another account could
+        /// change.
         case places([ConfigurationProblem])
-        /// The sockets that were handed over are not what they should be.
+        /// An inherited socket cannot be served.
         case inherited([ConfigurationProblem])
-        /// The address cannot be listened on.
+        /// The server cannot listen on the address.
         case listen(SocketAddress, Errno)
 
-        /// One for each problem.
+        /// The messages, one for each problem.
         package var sentences: [String] {
             switch self {
             case .log(let path, .audit(let error)):
-                [Self.sentence(path, error, setting: "log.audit.path")]
+                [Self.message(path, error, setting: "log.audit.path")]
             case .log(let path, let error):
-                [Self.sentence(path, error, setting: "log.file.path")]
+                [Self.message(path, error, setting: "log.file.path")]
             case .revocations(let path, let error): ["the journal \(path) \(error.sentence)"]
             case .users(let problems), .inherited(let problems), .places(let problems):
                 problems.map(\.description)
@@ -249,28 +257,28 @@ extension Application {
             }
         }
 
-        private static func sentence(
+        private static func message(
             _ path: String, _ error: LogOpenError, setting: String
         ) -> String {
             switch error {
             case .failed(let error): "cannot open the log \(path): \(error.description)"
             case .isNotRegular(let kind):
-                "\(path) is \(kind), and a log is a regular file; write another \(setting)"
+                "\(setting): \(path) is \(kind); the log must be a regular file: write another path"
             case .isNoLog:
-                "\(path) is a file that is no log; move it away, or write another \(setting)"
+                "\(setting): \(path) is not a log; move it away, or write another path"
             case .inUse(let owner):
                 "the log \(path) is in use by another process"
                     + (owner.map { " (\($0))" } ?? "")
-            case .audit(let error): sentence(path, error, setting: setting)
+            case .audit(let error): message(path, error, setting: setting)
             }
         }
     }
 
-    /// All that is opened before the listeners.
+    /// Opens everything that a start opens before the listeners.
     private static func foundation(
         _ configuration: Configuration, _ clock: WallClock
     ) throws(StartError) -> (UserDirectory, SharedState) {
-        // Before the log says that anything has begun.
+        // Before the log is opened: a start that fails here must not leave lines in it.
         let users = try users(of: configuration)
         let misplaced = ServicePlaces(configuration).problems
         guard misplaced.isEmpty else { throw .places(misplaced) }
@@ -283,23 +291,24 @@ extension Application {
             throw .log(path: path, error)
         }
         do throws(StartError) {
-            let parts = try parts(configuration, log, clock)
-            parts.users.set(users)
-            return (users, parts)
+            let shared = try sharedState(configuration, log, clock)
+            shared.users.set(users)
+            return (users, shared)
         } catch {
             _ = log.stop()
             throw error
         }
     }
 
-    /// Opens all that a start opens but the listeners, and closes it again.
+    /// Opens everything that a start opens except the listeners, and closes it again.
+    /// - Throws: what a start would throw.
     package static func rehearse(_ configuration: Configuration) throws(StartError) {
-        let (users, parts) = try foundation(configuration, .system)
-        _ = Routes(configuration, users, parts)
-        _ = parts.log.stop()
+        let (users, shared) = try foundation(configuration, .system)
+        _ = Routes(configuration, users, shared)
+        _ = shared.log.stop()
     }
 
-    private static func parts(
+    private static func sharedState(
         _ configuration: Configuration, _ log: Logger, _ clock: WallClock
     ) throws(StartError) -> SharedState {
         do throws(RevocationsError) {
@@ -320,22 +329,24 @@ extension Application {
 
     private static func listen(
         _ options: ServerOptions, _ inherited: [InheritedSocket], _ routes: RouteTable,
-        _ parts: SharedState
+        _ shared: SharedState
     ) throws(StartError) -> HTTPServer {
         do throws(Errno) {
             return try HTTPServer(
-                options, inherited: inherited, routes: routes, hooks: hooks(parts))
+                options, inherited: inherited, routes: routes, hooks: hooks(shared))
         } catch {
             throw .listen(options.address, error)
         }
     }
 
-    private static func hooks(_ parts: SharedState) -> ServerHooks {
-        let (log, refusesUnrecorded) = (parts.log, parts.requiresDurableRecord)
+    private static func hooks(_ shared: SharedState) -> ServerHooks {
+        let (log, requiresDurableRecord) = (shared.log, shared.requiresDurableRecord)
         return ServerHooks(
-            commit: { mark in log.commit(since: &mark) == .written || !refusesUnrecorded.isSet },
+            commit: { mark in
+                log.commit(since: &mark) == .written || !requiresDurableRecord.isSet
+            },
             synchronize: { done in
-                log.synchronize { done($0 == .written || !refusesUnrecorded.isSet) }
+                log.synchronize { done($0 == .written || !requiresDurableRecord.isSet) }
             },
             refused: { refusal in
                 log.record(
@@ -345,16 +356,16 @@ extension Application {
             },
             acceptFailed: { error in
                 log.record(AcceptFailed(error: error.description))
-                // There may be no response that it could be written with.
+                // There may be no response whose commit would write this event.
                 _ = log.commit()
             })
     }
 
     private func installCallbacks() {
-        parts.callbacks.connect(
+        shared.callbacks.connect(
             reload: { [weak self] in self?.reload() ?? .nothingToRead },
             hashUpgraded: { [weak self] in
-                // One that is pending takes this along.
+                // A pending rebuild will include this hash.
                 guard let self, !upgradeIsPending.exchange(true) else { return }
                 reloads.async { self.rebuildAfterHashUpgrade() }
             },
@@ -363,12 +374,12 @@ extension Application {
     }
 
     private func announce(_ configuration: Configuration, _ users: UserDirectory) {
-        let log = parts.log
+        let log = shared.log
         let warnings = configuration.warnings + Configuration.likenessWarnings(users)
         for warning in warnings { log.record(ConfigurationWarning(problem: warning)) }
-        let torn = parts.revocations.start.tornBytes
+        let torn = shared.revocations.start.tornBytes
         if torn > 0 { log.record(JournalRepaired(byteCount: torn)) }
-        let proof = parts.revocations.start.proof
+        let proof = shared.revocations.start.proof
         if proof != .proven { log.record(RevocationsUnproven(proof: proof)) }
         log.record(
             Started(
@@ -378,16 +389,17 @@ extension Application {
     }
 }
 
-// MARK: - Changing
+// MARK: - Reloading
 
 extension Application {
-    /// Reads the configuration and the users again. All of it is right, and counts from now on, or
-    /// nothing changes. Says in the log what came of it.
+    /// Reads the configuration and the users again. If all of it is valid it takes effect, else
+    /// nothing changes. The log records the outcome.
     @discardableResult
     func reload() -> AdminEndpoints.ReloadOutcome {
         reloads.sync {
-            guard !parts.isStopping.isSet else { return .nothingToRead }
-            // Also where there is nothing to read: who has sent a signal waits for this.
+            guard !shared.isStopping.isSet else { return .nothingToRead }
+            // Without a configuration file too: systemd waits for this message after it has sent
+            // SIGHUP.
             manager?.notify(.reloading(.now))
             let outcome = read()
             let note =
@@ -409,31 +421,32 @@ extension Application {
             return apply(new, users, replacing: old)
         } catch {
             for problem in error.problems {
-                parts.log.record(ConfigurationReloadFailed(problem: problem))
+                shared.log.record(ConfigurationReloadFailed(problem: problem))
             }
-            _ = parts.log.commit()
+            _ = shared.log.commit()
             return .invalid(error.problems)
         }
     }
 
-    /// Keeps what a running process cannot change, and what makes no sense to change.
+    /// Keeps settings that a running process cannot change safely.
     private func keepFixedSettings(to old: Configuration, in new: inout Configuration) {
-        // Passwords are asked for by a process from its beginning or not at all: a demo that turned into
-        // more would take its visitors' tokens along, and one that is open to others must not become a
-        // demo.
-        new.login.mode = first.login.mode
-        // A random key is good for the whole run, and nothing that it signed is kept for the next.
-        if first.keysAreTemporary || new.keysAreTemporary {
+        // demo to password would keep accepting tokens that were issued without a password;
+        // password to demo would open the server to everyone.
+        new.login.mode = initial.login.mode
+        // A random key stays for the whole run, and configured keys are not replaced by one: the
+        // choice decides at the start whether there is a journal of revocations.
+        if initial.keysAreTemporary || new.keysAreTemporary {
             new.keys = old.keys
-            new.keysAreTemporary = first.keysAreTemporary
+            new.keysAreTemporary = initial.keysAreTemporary
         }
     }
 
-    /// Settings that wait for a restart: what differs from the beginning, said for as long as it does.
+    /// Settings that take effect at the next start: those that need a restart and differ from the
+    /// configuration of the start.
     private func pendingRestart(_ new: Configuration) -> [String] {
-        first.changes(to: new).filter { name in
+        initial.changes(to: new).filter { name in
             Configuration.needsRestart(name)
-                || name.hasPrefix("token.keys") && (first.keysAreTemporary || !new.namesKeys)
+                || name.hasPrefix("token.keys") && (initial.keysAreTemporary || !new.namesKeys)
         }
     }
 
@@ -444,61 +457,63 @@ extension Application {
         var changed = old.changes(to: new).filter { !waiting.contains($0) }
             .filter { !Configuration.needsRestart($0) }
         if users != state.withLock({ $0.users }) { changed.append("users") }
-        parts.throttle.forgive(
-            users, replacing: parts.users.snapshot, at: parts.clock.now(), parts.security)
-        parts.users.set(users)
+        shared.throttle.forgive(
+            users, replacing: shared.users.snapshot, at: shared.clock.now(), shared.security)
+        shared.users.set(users)
         if !new.keysAreTemporary {
-            parts.revocations.setStateKey(Configuration.stateKey(new.keys.signing.key))
+            shared.revocations.setStateKey(Configuration.stateKey(new.keys.signing.key))
         }
-        let service = Routes(new, users, parts)
-        parts.throttle.options = new.login.throttle
-        parts.requiresDurableRecord.set(new.onLogFailure == .refuse)
-        if let error = parts.log.change(to: SealKeys.logOptions(new)) {
-            parts.log.record(
+        let routes = Routes(new, users, shared)
+        shared.throttle.options = new.login.throttle
+        shared.requiresDurableRecord.set(new.onLogFailure == .refuse)
+        if let error = shared.log.change(to: SealKeys.logOptions(new)) {
+            shared.log.record(
                 LogFailed(reason: "cannot seal with the new key: \(error.description)"))
         }
-        // A worker that hangs in a write takes them when it reads its mail.
-        server.replace(routes: service.routes, options: new.publicOptions)
-        // Also where the new one has none: until the restart it is open, and must not judge by old keys.
-        if let options = first.adminOptions {
-            admin?.replace(routes: service.adminRoutes, options: options)
+        // A worker that is blocked in a write picks up the new routes when it next reads its
+        // mailbox.
+        server.replace(routes: routes.routes, options: new.publicOptions)
+        // Even if the new configuration has no socket: it stays open until the restart, and must
+        // not accept the old keys until then.
+        if let options = initial.adminOptions {
+            admin?.replace(routes: routes.adminRoutes, options: options)
         }
         state.withLock { $0 = State(new, users) }
         for warning in new.warnings + Configuration.likenessWarnings(users) {
-            parts.log.record(ConfigurationWarning(problem: warning))
+            shared.log.record(ConfigurationWarning(problem: warning))
         }
         for name in waiting {
-            parts.log.record(
+            shared.log.record(
                 ConfigurationWarning(
                     problem: ConfigurationProblem(
                         path: name, message: "takes effect at the next start")))
         }
-        parts.log.record(ConfigurationReloaded(changed: changed))
-        _ = parts.log.commit()
+        shared.log.record(ConfigurationReloaded(changed: changed))
+        _ = shared.log.commit()
         return .reloaded(changed: changed, waiting: waiting)
     }
 
-    /// The hashes that this process has replaced; what else has become of the users' file since waits for
-    /// a reload.
+    /// Creates the routes again with the password hashes that this process has upgraded. Other
+    /// changes of the users file take effect at the next reload.
     private func rebuildAfterHashUpgrade() {
         _ = upgradeIsPending.exchange(false)
-        guard !parts.isStopping.isSet else { return }
-        let users = parts.users.snapshot
+        guard !shared.isStopping.isSet else { return }
+        let users = shared.users.snapshot
         let configuration = state.withLock { state in
             state.users = users
             return state.configuration
         }
-        let service = Routes(configuration, users, parts)
-        server.replace(routes: service.routes, options: configuration.publicOptions)
-        if let options = first.adminOptions {
-            admin?.replace(routes: service.adminRoutes, options: options)
+        let routes = Routes(configuration, users, shared)
+        server.replace(routes: routes.routes, options: configuration.publicOptions)
+        if let options = initial.adminOptions {
+            admin?.replace(routes: routes.adminRoutes, options: options)
         }
     }
 
-    /// Until the next reload.
-    /// - Parameter area: nil for all, also those that have a level of their own.
+    /// Changes a level until the next reload.
+    /// - Parameter area: nil for all areas, including those with their own level.
     private func changeLevel(of area: Area?, to level: Level) {
-        let log = parts.log
+        let log = shared.log
         let changes = state.withLock { state in
             let changes: [LevelChanged]
             if let area {
@@ -519,7 +534,7 @@ extension Application {
                 state.areas = [:]
             }
             log.levels.set(all: state.level, areas: state.areas)
-            // Or nobody would see it.
+            // The level of the file must not remove the events that the operator asked for.
             log.levels.letThrough(area.map { [$0] } ?? Area.allCases)
             return changes
         }
@@ -528,6 +543,6 @@ extension Application {
     }
 
     private func metricsText() -> [UInt8] {
-        MetricsPage(parts: parts, server: server, started: started).text()
+        MetricsPage(shared: shared, server: server, started: started).text()
     }
 }

@@ -8,16 +8,16 @@ import POSIX
 import Revocation
 import Time
 
-/// What a configuration makes of the house: the routes of each listener. Made anew at each reload.
+/// The routes of each listener, as a configuration defines them. Created again at each reload.
 struct Routes: Sendable {
     let users: UserDirectory
     let routes: RouteTable
     let adminRoutes: RouteTable
     let metricsRoutes: RouteTable
 
-    init(_ configuration: Configuration, _ users: UserDirectory, _ parts: SharedState) {
+    init(_ configuration: Configuration, _ users: UserDirectory, _ shared: SharedState) {
         self.users = users
-        let (log, clock) = (parts.security, parts.clock)
+        let (log, clock) = (shared.security, shared.clock)
         let tokens = HS256(keys: configuration.keys, policy: configuration.policy)
         let issuer = TokenIssuer(
             tokens, lifetime: configuration.tokenLifetime,
@@ -25,20 +25,20 @@ struct Routes: Sendable {
         let fingerprintKey = configuration.keys.signing.key.derived(
             label: "gatehouse log fingerprint v1")
         let bearer = BearerAuthentication(
-            tokens, users: users, revocations: parts.revocations, log: log, clock: clock,
+            tokens, users: users, revocations: shared.revocations, log: log, clock: clock,
             fingerprintKey: fingerprintKey, onRecord: configuration.verifiedTokens)
         let login = Login(
-            Self.loginMode(configuration, users, parts, fingerprintKey), issuer,
-            revocations: parts.revocations, sessions: parts.sessions, log: log, clock: clock)
+            Self.loginMode(configuration, users, shared, fingerprintKey), issuer,
+            revocations: shared.revocations, sessions: shared.sessions, log: log, clock: clock)
         let refresh = Refresh(
             configuration.refresh, configuration.refreshGrace, bearer, issuer,
-            revocations: parts.revocations, sessions: parts.sessions,
-            origins: parts.exchangeOrigins, limit: parts.refreshLimit,
-            crowdLimit: parts.refreshLimitInACrowd, log: log, clock: clock)
+            revocations: shared.revocations, sessions: shared.sessions,
+            origins: shared.exchangeOrigins, limit: shared.refreshLimit,
+            crowdLimit: shared.refreshLimitInACrowd, log: log, clock: clock)
         let logout = Logout(
-            bearer, revocations: parts.revocations, sessions: parts.sessions, log: log,
+            bearer, revocations: shared.revocations, sessions: shared.sessions, log: log,
             clock: clock, leeway: configuration.policy.leeway)
-        let health = Self.health(parts)
+        let health = Self.health(shared)
 
         var router = Router()
         router.on(.post, "/login", inTwoSteps: login.respond)
@@ -53,42 +53,42 @@ struct Routes: Sendable {
         let crossSite = CrossSitePolicy(allowing: configuration.allowedOrigins)
         router.refuseCrossSite(crossSite, by: CrossSiteRefusal(crossSite, log: log).respond)
         router.use(
-            Self.requestLog(parts.log), inTwoSteps: Self.requestLogInTwoSteps(parts.log))
-        // Nobody pays for counting who has not asked for the counts.
-        if parts.countsRequests {
+            Self.requestLog(shared.log), inTwoSteps: Self.requestLogInTwoSteps(shared.log))
+        // Requests are counted only if admin.metrics is configured.
+        if shared.countsRequests {
             router.use(
-                RequestMetricsMiddleware.middleware(parts.requests),
-                inTwoSteps: RequestMetricsMiddleware.inTwoSteps(parts.requests))
+                RequestMetricsMiddleware.middleware(shared.requests),
+                inTwoSteps: RequestMetricsMiddleware.inTwoSteps(shared.requests))
         }
         routes = router.routes()
 
         adminRoutes = Self.adminRoutes(
-            configuration, tokens, issuer, bearer, users, parts, fingerprintKey)
+            configuration, tokens, issuer, bearer, users, shared, fingerprintKey)
         var metrics = Router()
         metrics.on(.get, "/metrics") { _ in
             Response(
-                .ok, text: parts.callbacks.metrics(), type: MetricsText.contentType)
+                .ok, text: shared.callbacks.metrics(), type: MetricsText.contentType)
         }
         metricsRoutes = metrics.routes()
     }
 
     private static func adminRoutes(
         _ configuration: Configuration, _ tokens: HS256, _ issuer: TokenIssuer,
-        _ bearer: BearerAuthentication, _ users: UserDirectory, _ parts: SharedState,
+        _ bearer: BearerAuthentication, _ users: UserDirectory, _ shared: SharedState,
         _ fingerprintKey: HMACSHA256.Key
     ) -> RouteTable {
         let introspection = Introspection(bearer, users: users, policy: configuration.policy)
         let revocation = AdminRevocation(
-            tokens, users: users, revocations: parts.revocations, sessions: parts.sessions,
-            log: parts.security, clock: parts.clock)
+            tokens, users: users, revocations: shared.revocations, sessions: shared.sessions,
+            log: shared.security, clock: shared.clock)
         let issue = AdminIssue(
-            issuer, users: users, revocations: parts.revocations, sessions: parts.sessions,
-            log: parts.security, clock: parts.clock)
+            issuer, users: users, revocations: shared.revocations, sessions: shared.sessions,
+            log: shared.security, clock: shared.clock)
         let endpoints = AdminEndpoints(
-            sessions: parts.sessions, revocations: parts.revocations, clock: parts.clock,
-            levels: parts.log.levels, changeLevel: parts.callbacks.changeLevel,
-            head: { parts.log.head },
-            reload: parts.callbacks.reload
+            sessions: shared.sessions, revocations: shared.revocations, clock: shared.clock,
+            levels: shared.log.levels, changeLevel: shared.callbacks.changeLevel,
+            head: { shared.log.head },
+            reload: shared.callbacks.reload
         )
         var router = Router()
         router.on(.post, "/introspect", introspection.respond)
@@ -96,14 +96,14 @@ struct Routes: Sendable {
         router.on(.post, "/issue", issue.respond)
         router.on(.post, "/standing") { request in
             TokenStatus.respond(
-                to: request, parts.revocations, users)
+                to: request, shared.revocations, users)
         }
         router.on(.get, "/sessions", endpoints.listSessions)
         router.on(.get, "/log-level", endpoints.showLevels)
         let locks = AdminLocks(
-            parts.throttle, users: users, fingerprintKey: fingerprintKey, log: parts.security,
-            clock: parts.clock)
-        // They hash the identifiers of every user.
+            shared.throttle, users: users, fingerprintKey: fingerprintKey, log: shared.security,
+            clock: shared.clock)
+        // Off the worker: listing the locks hashes the identifiers of every user.
         router.on(
             .get, "/locks",
             inTwoSteps: { request in
@@ -112,19 +112,19 @@ struct Routes: Sendable {
         router.on(.post, "/unlock", inTwoSteps: locks.unlock)
         router.on(.put, "/log-level", endpoints.setLevel)
         router.on(.get, "/log/head", endpoints.logHead)
-        // It waits for the workers, this one among them.
+        // Off the worker: a reload waits for all workers, including this one.
         router.on(
             .post, "/reload",
             inTwoSteps: { request in
                 .slow(.ioBound) { endpoints.reload(request) }
             })
-        router.use(requestLog(parts.log), inTwoSteps: requestLogInTwoSteps(parts.log))
+        router.use(requestLog(shared.log), inTwoSteps: requestLogInTwoSteps(shared.log))
         router.refuseContentCodings()
         return router.routes()
     }
 
     private static func loginMode(
-        _ configuration: Configuration, _ users: UserDirectory, _ parts: SharedState,
+        _ configuration: Configuration, _ users: UserDirectory, _ shared: SharedState,
         _ fingerprintKey: HMACSHA256.Key
     ) -> Login.Mode {
         switch configuration.login.mode {
@@ -133,40 +133,40 @@ struct Routes: Sendable {
             let file = UsersFile(configuration.login.usersFile)
             return .password(
                 PasswordLogin(
-                    users, parts.users,
+                    users, shared.users,
                     PasswordVerifier(users, iterations: configuration.login.iterations),
-                    parts.throttle, fingerprintKey: fingerprintKey,
+                    shared.throttle, fingerprintKey: fingerprintKey,
                     canUpgrade: { file.isWritable },
                     upgrade: { user, hash in
                         guard let old = user.password else { return }
-                        // Where the file cannot be written, the old hash goes on being good.
+                        // If the file cannot be written, the old hash stays valid.
                         if (try? file.replace(old, by: hash, of: user.id)) == true {
-                            parts.users.upgrade(old, to: hash, of: user.id)
-                            parts.callbacks.hashUpgraded()
+                            shared.users.upgrade(old, to: hash, of: user.id)
+                            shared.callbacks.hashUpgraded()
                         }
                     }))
         }
     }
 
-    private static func health(_ parts: SharedState) -> Health {
+    private static func health(_ shared: SharedState) -> Health {
         Health(checks: [
             (
                 "log",
-                { parts.log.failure.map { "the log cannot be written: \($0.description)" } }
+                { shared.log.failure.map { "the log cannot be written: \($0.description)" } }
             ),
             (
                 "revocations",
                 {
-                    parts.revocations.failure.map {
+                    shared.revocations.failure.map {
                         "the journal of revocations cannot be written: \($0.description)"
                     }
                 }
             ),
-            ("server", { parts.isStopping.isSet ? "stopping" : nil }),
+            ("server", { shared.isStopping.isSet ? "stopping" : nil }),
         ])
     }
 
-    /// One `http_request` line for each request, where somebody asked for them.
+    /// Records an `http_request` event for each request if the http area is at DEBUG.
     private static func requestLog(_ log: Logger) -> Middleware {
         { handler in
             { request in
@@ -179,7 +179,7 @@ struct Routes: Sendable {
         }
     }
 
-    /// The same where there may be slow work to do, which is part of its time.
+    /// The same for handlers that may return offloaded work. Its duration is part of the request's.
     private static func requestLogInTwoSteps(_ log: Logger) -> TwoStepMiddleware {
         { handler in
             { request in

@@ -7,7 +7,7 @@ import Server
 import Synchronization
 import Time
 
-/// What outlives a reload: everything that remembers.
+/// The state that survives a reload.
 struct SharedState: Sendable {
     let log: Logger
     let security: SecurityLog
@@ -21,12 +21,13 @@ struct SharedState: Sendable {
     let requests = RequestMetricsMiddleware.table()
     let clock: WallClock
     let isStopping = AtomicFlag()
-    /// `log.on_failure` is `refuse`.
+    /// Whether `log.on_failure` is `refuse`.
     let requiresDurableRecord: AtomicFlag
-    /// There is somebody who asks for the counts.
+    /// Whether requests are counted: only with a metrics listener.
     let countsRequests: Bool
     let callbacks = ApplicationCallbacks()
 
+    /// Opens the journal of revocations, and reads it.
     /// - Throws: why the journal cannot be used.
     init(
         _ configuration: Configuration, _ log: Logger, _ clock: WallClock
@@ -38,12 +39,13 @@ struct SharedState: Sendable {
             guarded: configuration.journalGuard())
         countsRequests = configuration.admin.metrics != nil
         throttle = Self.throttle(configuration)
-        let refusesUnrecorded = AtomicFlag(configuration.onLogFailure == .refuse)
-        self.requiresDurableRecord = refusesUnrecorded
-        security = SecurityLog(log, refusesUnrecorded: { refusesUnrecorded.isSet })
+        let requiresDurableRecord = AtomicFlag(configuration.onLogFailure == .refuse)
+        self.requiresDurableRecord = requiresDurableRecord
+        security = SecurityLog(log, refusesUnrecorded: { requiresDurableRecord.isSet })
     }
 
-    /// With as many places as this machine can hash passwords for.
+    /// A throttle whose tables are large enough for the number of passwords that this machine can
+    /// hash.
     private static func throttle(_ configuration: Configuration) -> LoginThrottle {
         let login = configuration.login
         guard login.mode == .password else { return LoginThrottle(login.throttle) }
@@ -55,7 +57,7 @@ struct SharedState: Sendable {
     }
 }
 
-/// A yes or no that several threads look at.
+/// A Boolean that several threads read and write, with relaxed ordering.
 final class AtomicFlag: Sendable {
     private let flag: Atomic<Bool>
 
@@ -63,22 +65,23 @@ final class AtomicFlag: Sendable {
 
     var isSet: Bool { flag.load(ordering: .relaxed) }
     func set(_ value: Bool = true) { flag.store(value, ordering: .relaxed) }
-    /// - Returns: what it was.
+    /// - Returns: the previous value.
     func exchange(_ value: Bool) -> Bool {
         flag.exchange(value, ordering: .acquiringAndReleasing)
     }
 }
 
-/// How a handler reaches the house around it, which is made after the handlers are.
+/// Callbacks from handlers to the application. The application is created after the handlers are,
+/// and installs them then; until that they do nothing.
 final class ApplicationCallbacks: Sendable {
-    private struct Answers {
+    private struct Callbacks {
         var reload: @Sendable () -> AdminEndpoints.ReloadOutcome = { .nothingToRead }
         var hashUpgraded: @Sendable () -> Void = {}
         var changeLevel: @Sendable (Area?, Level) -> Void = { _, _ in }
         var metrics: @Sendable () -> [UInt8] = { [] }
     }
 
-    private let answers = Monitor(Answers())
+    private let callbacks = Monitor(Callbacks())
 
     func connect(
         reload: @escaping @Sendable () -> AdminEndpoints.ReloadOutcome,
@@ -86,17 +89,17 @@ final class ApplicationCallbacks: Sendable {
         changeLevel: @escaping @Sendable (Area?, Level) -> Void,
         metrics: @escaping @Sendable () -> [UInt8]
     ) {
-        answers.withLock {
-            $0 = Answers(
+        callbacks.withLock {
+            $0 = Callbacks(
                 reload: reload, hashUpgraded: hashUpgraded, changeLevel: changeLevel,
                 metrics: metrics)
         }
     }
 
-    func reload() -> AdminEndpoints.ReloadOutcome { answers.withLock { $0.reload }() }
-    func hashUpgraded() { answers.withLock { $0.hashUpgraded }() }
+    func reload() -> AdminEndpoints.ReloadOutcome { callbacks.withLock { $0.reload }() }
+    func hashUpgraded() { callbacks.withLock { $0.hashUpgraded }() }
     func changeLevel(_ area: Area?, _ level: Level) {
-        answers.withLock { $0.changeLevel }(area, level)
+        callbacks.withLock { $0.changeLevel }(area, level)
     }
-    func metrics() -> [UInt8] { answers.withLock { $0.metrics }() }
+    func metrics() -> [UInt8] { callbacks.withLock { $0.metrics }() }
 }

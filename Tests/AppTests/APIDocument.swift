@@ -1,12 +1,12 @@
 import JSON
 
-/// What /openapi.json says, for tests to look things up in.
+/// A parsed /openapi.json, with accessors for tests.
 struct APIDocument {
     let root: JSONValue
 
     init(_ bytes: [UInt8]) throws { root = try JSONValue(parsing: bytes.span) }
 
-    /// Each path and method, as in `GET /resource`.
+    /// All operations as method and path, such as `GET /resource`, sorted.
     var operations: [String] {
         guard case .object(let paths) = root["paths"] else { return [] }
         return paths.flatMap { path in
@@ -26,7 +26,7 @@ struct APIDocument {
     /// The statuses of an operation, sorted.
     func statuses(_ operation: String) -> [String] { responses(operation).keys.sorted() }
 
-    /// What an error with this status may say.
+    /// The possible values of `error` in a response with this status.
     func sentences(_ operation: String, _ status: String) -> [String] {
         let schema = responses(operation)[status]?["content", "application/json", "schema"]
         guard case .array(let parts) = schema?["allOf"] else { return [] }
@@ -45,7 +45,7 @@ struct APIDocument {
         }
     }
 
-    /// Every `$ref`, wherever it stands.
+    /// Every `$ref` in the document.
     var references: [String] {
         func found(_ value: JSONValue) -> [String] {
             switch value {
@@ -62,7 +62,7 @@ struct APIDocument {
 }
 
 extension JSONValue {
-    /// The value behind these names, one inside the other.
+    /// The value at a path of member names; nil if there is none.
     subscript(path: String...) -> JSONValue? {
         var value: JSONValue? = self
         for name in path {

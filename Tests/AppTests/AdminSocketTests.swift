@@ -2,51 +2,54 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The administrator's socket", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct AdminSocketTests {
-    private let estate = try! PasswordServerFixture()
+    private let fixture = try! PasswordServerFixture()
 
     private func revoke(_ content: String) throws -> ServerResponse {
-        try estate.administer(.post("/revoke", content))
+        try fixture.administer(.post("/revoke", content))
     }
 
     private func mode(_ name: String) -> mode_t? {
         var status = stat()
-        return stat(estate.folder.path(name), &status) == 0 ? status.st_mode & 0o777 : nil
+        return stat(fixture.folder.path(name), &status) == 0 ? status.st_mode & 0o777 : nil
     }
 
-    @Test("is its user's alone, goes with its server, and takes a dead server's place")
-    func file() throws {
-        let house = try estate.house()
+    @Test
+    func `the socket has mode 0600, is removed at a stop, and replaces one of a killed server`()
+        throws
+    {
+        let server = try fixture.house()
         #expect(mode("admin.sock") == 0o600)
-        // A second server, with a log of its own.
+        // A second server with its own log.
         let second = try ServerProcess.start(
-            in: estate.folder,
+            in: fixture.folder,
             [
                 "SERVER_PORT": "0", "LOG_FILE_PATH": "second.log", "LOG_STDERR_LEVEL": "CRITICAL",
                 "LOGIN_ITERATIONS": "1000",
             ], PasswordServerFixture.arguments)
         #expect(try second.wait() == .exited(69))
         #expect(second.standardError.contains("admin.sock"))
-        #expect(try estate.administer(.get("/log/head")).status == 200)
-        house.process.kill(SIGKILL)
-        try house.process.wait()
+        #expect(try fixture.administer(.get("/log/head")).status == 200)
+        server.process.kill(SIGKILL)
+        try server.process.wait()
         #expect(mode("admin.sock") == 0o600)
-        let next = try estate.house()
+        let next = try fixture.house()
         #expect(mode("admin.sock") == 0o600)
-        #expect(try estate.administer(.get("/log/head")).status == 200)
+        #expect(try fixture.administer(.get("/log/head")).status == 200)
         #expect(try next.stop() == .exited(0))
         #expect(mode("admin.sock") == nil)
     }
 
-    @Test("says what a token is, if it is good, and nothing at all if it is not")
-    func introspection() throws {
-        let house = try estate.house()
-        let token = try house.login("bob").token
+    @Test
+    func `introspection returns the claims of a valid token, and only inactive for others`() throws
+    {
+        let server = try fixture.house()
+        let token = try server.login("bob").token
         let form = "Content-Type: application/x-www-form-urlencoded\r\n"
         let answers = try [
-            estate.administer(.post("/introspect", "token=\(token)", "form", form)),
-            estate.administer(.post("/introspect", #"{"token":"\#(token)"}"#, "json")),
+            fixture.administer(.post("/introspect", "token=\(token)", "form", form)),
+            fixture.administer(.post("/introspect", #"{"token":"\#(token)"}"#, "json")),
         ]
         #expect(answers[0].content == answers[1].content)
         let content = try #require(
@@ -62,41 +65,41 @@ struct AdminSocketTests {
         for claim in ["iat", "nbf", "exp", "auth_time", "sxp"] {
             #expect(content[claim] as? Int == parts.number(claim), "\(claim)")
         }
-        #expect(try house.ask(.logout(token)).status == 204)
+        #expect(try server.ask(.logout(token)).status == 204)
         for bad in [token, token + "x", "", "a.b.c"] {
             for request in [
                 String.post("/introspect", "token=\(bad)", "form", form),
                 .post("/introspect", #"{"token":"\#(bad)"}"#),
             ] {
-                let answer = try estate.administer(request)
+                let answer = try fixture.administer(request)
                 #expect(answer.status == 200)
                 #expect(answer.content == #"{"active":false}"#, "\(bad)")
             }
         }
         for nothing in ["", "{}", "[]", #"{"token":1}"#, "nonsense"] {
-            #expect(try estate.administer(.post("/introspect", nothing)).status == 400)
+            #expect(try fixture.administer(.post("/introspect", nothing)).status == 400)
         }
-        // Not for the public.
+        // The public listener does not have these endpoints.
         for path in ["/introspect", "/revoke", "/reload", "/log/head", "/sessions?user=1"] {
-            #expect(try house.ask(.post(path, "{}")).status == 404)
+            #expect(try server.ask(.post(path, "{}")).status == 404)
         }
     }
 
-    @Test("revokes a token, a session, a user, everybody; over a restart, too")
-    func revocation() throws {
-        var house = try estate.house()
+    @Test
+    func `tokens, sessions, users and everything can be revoked, also across a restart`() throws {
+        var server = try fixture.house()
         func verdicts(_ tokens: [String]) throws -> [Bool] {
-            try tokens.map { try house.ask(.resource($0)).status == 200 }
+            try tokens.map { try server.ask(.resource($0)).status == 200 }
         }
-        var tokens = try (0..<6).map { _ in try house.login("alice").token }
-        tokens += try (0..<2).map { _ in try house.login("bob").token }
+        var tokens = try (0..<6).map { _ in try server.login("alice").token }
+        tokens += try (0..<2).map { _ in try server.login("bob").token }
         let parts = try tokens.map { try #require(TokenParts($0)) }
         #expect(try verdicts(tokens) == Array(repeating: true, count: 8))
 
-        // RFC 7009: a form; and that it is no token is no error.
+        // RFC 7009: the body is a form, and an invalid token is not an error.
         let form = "Content-Type: application/x-www-form-urlencoded\r\n"
         for content in ["token=\(tokens[0])", "token=\(tokens[0])", "token=nonsense"] {
-            #expect(try estate.administer(.post("/revoke", content, "f", form)).status == 200)
+            #expect(try fixture.administer(.post("/revoke", content, "f", form)).status == 200)
         }
         #expect(try revoke(#"{"token":"\#(tokens[1])"}"#).status == 200)
         #expect(try revoke(#"{"token_id":"\#(parts[2].text("jti")!)"}"#).status == 200)
@@ -107,7 +110,7 @@ struct AdminSocketTests {
         #expect(
             try verdicts(tokens) == [false, false, false, false, false, false, true, true])
         // Who comes back is let in.
-        let again = try house.login("alice").token
+        let again = try server.login("alice").token
         #expect(try verdicts([again]) == [true])
         for wrong in [
             "", "{}", #"{"user":0}"#, #"{"user":"1"}"#, #"{"all":false}"#, #"{"session":""}"#,
@@ -117,33 +120,32 @@ struct AdminSocketTests {
         }
         #expect(try verdicts([again, tokens[7]]) == [true, true])
 
-        house.process.kill(SIGKILL)
-        try house.process.wait()
-        house = try estate.house()
+        server.process.kill(SIGKILL)
+        try server.process.wait()
+        server = try fixture.house()
         #expect(
             try verdicts(tokens + [again])
                 == [false, false, false, false, false, false, true, true, true])
         #expect(try revoke(#"{"all":true}"#).status == 200)
         #expect(try verdicts(tokens + [again]) == Array(repeating: false, count: 9))
-        #expect(try verdicts([try house.login("alice").token]) == [true])
-        house.process.kill(SIGKILL)
-        try house.process.wait()
-        house = try estate.house()
+        #expect(try verdicts([try server.login("alice").token]) == [true])
+        server.process.kill(SIGKILL)
+        try server.process.wait()
+        server = try fixture.house()
         #expect(try verdicts(tokens + [again]) == Array(repeating: false, count: 9))
 
-        let revoked = try estate.entries().filter { $0.event == "authn_token_revoked" }
+        let revoked = try fixture.entries().filter { $0.event == "authn_token_revoked" }
         #expect(revoked.allSatisfy { $0["by"] == "admin" })
         #expect(
             revoked.map { $0["scope"] ?? ($0["sid"] == nil ? "token" : "session") } == [
-                // A token that is shown takes its session with it.
+                // Revoking a token also revokes its session.
                 "token", "session", "token", "session", "token", "session", "token", "session",
                 "user", "all",
             ])
     }
 
-    @Test("lists the sessions of a user that are not over")
-    func sessions() throws {
-        let house = try estate.house()
+    @Test func `the current sessions of a user are listed`() throws {
+        let server = try fixture.house()
         struct Content: Decodable {
             struct Session: Decodable {
                 let session, ip: String
@@ -153,12 +155,12 @@ struct AdminSocketTests {
             let sessions: [Session]
         }
         func list(_ user: Int) throws -> [Content.Session] {
-            let answer = try estate.administer(.get("/sessions?user=\(user)"))
+            let answer = try fixture.administer(.get("/sessions?user=\(user)"))
             let content = try JSONDecoder().decode(Content.self, from: Data(answer.content.utf8))
             #expect(content.user == user)
             return content.sessions
         }
-        let tokens = try (0..<4).map { _ in try house.login("alice").token }
+        let tokens = try (0..<4).map { _ in try server.login("alice").token }
         let parts = try tokens.map { try #require(TokenParts($0)) }
         #expect(Set(try list(1).map(\.session)) == Set(parts.compactMap { $0.text("sid") }))
         #expect(try list(2).isEmpty)
@@ -166,31 +168,29 @@ struct AdminSocketTests {
         #expect(session.ip == "127.0.0.1")
         #expect(session.ends == parts[0].number("sxp"))
         #expect(session.began == parts[0].number("auth_time"))
-        #expect(try house.ask(.refresh(tokens[0])).status == 200)
+        #expect(try server.ask(.refresh(tokens[0])).status == 200)
         #expect(try list(1).count == 4)
-        #expect(try house.ask(.logout(tokens[1])).status == 204)
+        #expect(try server.ask(.logout(tokens[1])).status == 204)
         #expect(try revoke(#"{"session":"\#(parts[2].text("sid")!)"}"#).status == 200)
         #expect(
             Set(try list(1).map(\.session))
                 == Set([0, 3].compactMap { parts[$0].text("sid") }))
-        #expect(try house.ask(.logout(tokens[0], all: true)).status == 204)
+        #expect(try server.ask(.logout(tokens[0], all: true)).status == 204)
         #expect(try list(1).isEmpty)
         for query in ["", "?user=", "?user=x", "?user=0", "?user=1&user=2", "?users=1"] {
-            #expect(try estate.administer(.get("/sessions\(query)")).status == 400, "\(query)")
+            #expect(try fixture.administer(.get("/sessions\(query)")).status == 400, "\(query)")
         }
     }
 
-    @Test(
-        "changes the level of an area, or of all, until the next reload")
-    func levels() throws {
-        // The file takes nothing below INFO by default, but for what somebody asks for by hand.
-        let house = try estate.house()
+    @Test func `the level of one or all areas can be changed until the next reload`() throws {
+        // The level of the file must not remove events whose level an operator has lowered.
+        let server = try fixture.house()
         func set(_ content: String) throws -> ServerResponse {
-            try estate.administer(.post("/log-level", content, method: "PUT"))
+            try fixture.administer(.post("/log-level", content, method: "PUT"))
         }
         func isRecorded(_ id: String) throws -> Bool {
-            _ = try house.ask(.get("/health/live", id))
-            return try estate.entries().contains { $0["rid"] == id && $0.event == "http_request" }
+            _ = try server.ask(.get("/health/live", id))
+            return try fixture.entries().contains { $0["rid"] == id && $0.event == "http_request" }
         }
         #expect(try !isRecorded("before"))
         #expect(try set(#"{"area":"http","level":"DEBUG"}"#).status == 200)
@@ -205,35 +205,34 @@ struct AdminSocketTests {
         ] {
             #expect(try set(wrong).status == 400, "\(wrong)")
         }
-        let changes = try estate.entries().filter { $0.event == "log_level_changed" }
+        let changes = try fixture.entries().filter { $0.event == "log_level_changed" }
         #expect(
             changes.map { "\($0["key"]!) \($0["from"]!) \($0["to"]!)" } == [
                 "log.areas.http INFO DEBUG", "log.areas.http DEBUG INFO", "log.level INFO DEBUG",
                 "log.areas.http INFO DEBUG",
             ])
         #expect(changes.allSatisfy { $0.level == "WARNING" })
-        #expect(try estate.administer(.post("/reload")).status == 200)
+        #expect(try fixture.administer(.post("/reload")).status == 200)
         #expect(try !isRecorded("reloaded"))
     }
 
-    @Test("gives out a head that the log can be held against later")
-    func head() throws {
-        let house = try estate.house()
+    @Test func `the head of the log is an anchor for a later verification`() throws {
+        let server = try fixture.house()
         func ask() throws -> String {
-            let answer = try estate.administer(.get("/log/head"))
+            let answer = try fixture.administer(.get("/log/head"))
             let match = try #require(answer.content.wholeMatch(of: #/\{"head":"(.*)"\}/#))
             return String(match.1)
         }
         let first = try ask()
-        _ = try house.login("alice")
+        _ = try server.login("alice")
         #expect(try eventually { try ask() != first })
         let second = try ask()
-        #expect(try house.stop() == .exited(0))
+        #expect(try server.stop() == .exited(0))
         for anchor in [first, second] {
-            let (ending, report, _) = try estate.run(["log", "verify", "--anchor", anchor])
+            let (ending, report, _) = try fixture.run(["log", "verify", "--anchor", anchor])
             #expect(ending == .exited(0), "\(report)")
         }
         let wrong = String(second.dropLast()) + (second.last == "0" ? "1" : "0")
-        #expect(try estate.run(["log", "verify", "--anchor", wrong]).ending == .exited(1))
+        #expect(try fixture.run(["log", "verify", "--anchor", wrong]).ending == .exited(1))
     }
 }

@@ -5,7 +5,6 @@ import TestSupport
 import Testing
 import Time
 
-@Suite("The configuration of the audit log and of levels")
 struct AuditConfigurationTests {
     private let folder: TemporaryFolder
 
@@ -37,7 +36,7 @@ struct AuditConfigurationTests {
         try load(log).warnings.map { "\($0)" }.filter { $0.contains("has no effect") }
     }
 
-    @Test func `it is on, with room for a year`() throws {
+    @Test func `the audit log is on by default and kept for a year`() throws {
         let audit = try #require(try load("{}").log.audit)
         #expect(audit.path == folder.path("logs/audit.log"))
         #expect(audit.level == nil)
@@ -52,14 +51,15 @@ struct AuditConfigurationTests {
             ("/var/log/app.log", "/var/log/audit.log"), ("/srv/one.log", "/srv/one.audit.log"),
             ("/srv/one", "/srv/one.audit.log"),
         ])
-    func `it is beside a log whose path is set`(log: String, audit: String) throws {
+    func `the audit log is beside a log whose path is configured`(log: String, audit: String) throws
+    {
         let configuration = try load(#"{"file":{"path":"\#(log)"}}"#)
         #expect(configuration.log.audit?.path == audit)
-        let said = try load(#"{"file":{"path":"\#(log)"},"audit":{"path":"a.log"}}"#)
-        #expect(said.log.audit?.path == folder.path("a.log"))
+        let named = try load(#"{"file":{"path":"\#(log)"},"audit":{"path":"a.log"}}"#)
+        #expect(named.log.audit?.path == folder.path("a.log"))
     }
 
-    @Test func `null switches it off, in the file and in the environment`() throws {
+    @Test func `null switches the audit log off, in the file and in the environment`() throws {
         #expect(try load(#"{"audit":null}"#).log.audit == nil)
         #expect(try load("{}", ["GATEHOUSE_LOG_AUDIT": "null"]).log.audit == nil)
         #expect(try load(#"{"audit":{}}"#).log.audit != nil)
@@ -68,7 +68,7 @@ struct AuditConfigurationTests {
     @Test(
         arguments: [
             (#"{"audit":false}"#, "log.audit: false is neither an object nor null"),
-            (#"{"audit":{"pth":"x"}}"#, "log.audit.pth: no setting has this name"),
+            (#"{"audit":{"pth":"x"}}"#, "log.audit.pth: unknown key; did you mean log.audit.path?"),
             (#"{"audit":{"path":""}}"#, "log.audit.path: cannot be empty"),
             (#"{"audit":{"level":"LOUD"}}"#, "log.audit.level"),
             (
@@ -77,10 +77,10 @@ struct AuditConfigurationTests {
             ),
             (
                 #"{"file":{"path":"/tmp/a.log"},"audit":{"path":"/tmp/a.log.000001"}}"#,
-                "log.audit.path: is /tmp/a.log.000001, a name that the log needs"
+                "log.audit.path: is /tmp/a.log.000001, which is reserved for the log"
             ),
         ])
-    func `what is wrong is said by its name`(log: String, problem: String) {
+    func `a problem of the audit log is reported with its path`(log: String, problem: String) {
         #expect(problems(log).contains { $0.hasPrefix(problem) }, "\(problems(log))")
     }
 
@@ -98,7 +98,7 @@ struct AuditConfigurationTests {
                 "log.areas.http"
             ),
         ])
-    func `a level that can have no effect is a warning`(log: String, setting: String) throws {
+    func `a level without effect causes one warning`(log: String, setting: String) throws {
         let warnings = try warnings(log)
         #expect(warnings.count == 1)
         #expect(warnings.first?.hasPrefix("\(setting): ") == true, "\(warnings)")
@@ -112,7 +112,7 @@ struct AuditConfigurationTests {
             #"{"level":"INFO","file":{"level":"INFO"},"stderr":{"level":"WARNING"}}"#,
             #"{"level":"ERROR","areas":{"app":"INFO"},"file":{"level":"INFO"}}"#,
         ])
-    func `a level that has an effect is none`(log: String) throws {
+    func `a level with an effect causes no warning`(log: String) throws {
         #expect(try warnings(log).isEmpty)
     }
 }

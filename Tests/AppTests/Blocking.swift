@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// For tests that wait for sockets: each runs on a thread of its own.
+/// A trait for tests that block on sockets: each test runs on its own thread.
 struct Blocking: TestTrait, SuiteTrait, TestScoping {
     let isRecursive = true
 

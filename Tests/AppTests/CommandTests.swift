@@ -150,7 +150,7 @@ struct CommandTests {
         #expect(output == "the configuration is valid\n")
         #expect(
             errors == """
-                gatehouse: warning: token.keys: none: a random key for this run; its tokens end with it
+                gatehouse: warning: token.keys: none configured: this run uses a random key, and a restart invalidates its tokens
                 gatehouse: warning: login.mode: demo: anyone who can connect can log in as anyone
 
                 """)
@@ -168,7 +168,7 @@ struct CommandTests {
         #expect(
             errors == """
                 gatehouse: log.level: "LOUD" is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL
-                gatehouse: prot: no setting has this name
+                gatehouse: prot: unknown key
 
                 """
                 + (verb == "check"
@@ -204,7 +204,7 @@ struct CommandTests {
             #expect(check.ending == .exited(78))
             #expect(
                 check.errors == """
-                    gatehouse: warning: token.keys: none: a random key for this run; its tokens end with it
+                    gatehouse: warning: token.keys: none configured: this run uses a random key, and a restart invalidates its tokens
                     gatehouse: login.users_file: \(sentence)
                     """)
             let list = try ServerProcess.run(["user", "list"], in: folder, settings)
@@ -222,14 +222,14 @@ struct CommandTests {
 
     @Test(arguments: [
         ("ln -s x audit", "audit is a symbolic link"),
-        ("mkdir .audit.lock", ".audit.lock is a folder; the lock is a regular file"),
+        ("mkdir .audit.lock", ".audit.lock is a folder; the lock must be a regular file"),
         ("ln -s x .audit.lock", ".audit.lock is a symbolic link"),
         ("ln -s x .audit.state", ".audit.state is a symbolic link"),
         ("mkfifo .audit.state", ".audit.state is a pipe"),
-        ("mkfifo audit", "audit is a pipe; the log is a regular file"),
+        ("mkfifo audit", "audit is a pipe; the log must be a regular file"),
         ("mknod audit c 1 3", "audit is a device"),
         ("ln -s /dev/null audit", "audit is a symbolic link"),
-        ("echo precious >audit", "audit is a file that is no log"),
+        ("echo precious >audit", "audit is not a log"),
     ])
     func `check and a start refuse a path that cannot be a log`(command: String, sentence: String)
         throws
@@ -251,8 +251,8 @@ struct CommandTests {
         try folder.file("users.json", "{\"users\":[]}", mode: 0o600)
         let port = try ServerProcess(in: folder).port
         for (server, sentence) in [
-            ("\"host\":\"192.0.2.1\",\"port\":0", "server.host: cannot be listened on: "),
-            ("\"port\":\(port)", "admin.metrics: port \(port) is that of server.port"),
+            ("\"host\":\"192.0.2.1\",\"port\":0", "server.host: cannot listen on this address: "),
+            ("\"port\":\(port)", "admin.metrics: port \(port) is also server.port"),
         ] {
             try folder.file(
                 "c.json",
@@ -316,10 +316,10 @@ struct CommandTests {
 
         let long = String(repeating: "x", count: 108)
         for (admin, journal, sentence) in [
-            (long, "j", "admin.socket: the path of a socket has at most 107 bytes, and this one"),
-            ("missing/s", "j", "admin.socket: missing is no folder that can be written to"),
-            ("file/s", "j", "admin.socket: file is no folder that can be written to"),
-            ("file", "j", "admin.socket: something that is not a socket is at file"),
+            (long, "j", "admin.socket: the path has 108 bytes, and a socket's path at most 107"),
+            ("missing/s", "j", "admin.socket: missing is not a writable folder"),
+            ("file/s", "j", "admin.socket: file is not a writable folder"),
+            ("file", "j", "admin.socket: file exists and is not a socket"),
             ("s", "file", "state.revocations: the journal file is not a revocation journal"),
             ("s", ".", "state.revocations: names a folder; write the path of a file"),
             ("s", "file/j", "state.revocations: "),

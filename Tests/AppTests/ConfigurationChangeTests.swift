@@ -6,7 +6,6 @@ import Testing
 
 private let secret = "0123456789abcdef0123456789ABCDEF"
 
-@Suite("What changes between two configurations")
 struct ConfigurationChangeTests {
     private let folder = try! TemporaryFolder()
 
@@ -18,8 +17,7 @@ struct ConfigurationChangeTests {
         try load(old).changes(to: load(new))
     }
 
-    @Test("is told by the names of the settings, sorted, and both ways")
-    func names() throws {
+    @Test func `changed settings are named in sorted order, in both directions`() throws {
         #expect(try changes("{}", "{}") == [])
         #expect(try changes("{}", #"{"server":{"port":8080}}"#) == [])
         let other = #"{"server":{"port":1},"log":{"level":"ERROR","areas":{"http":"DEBUG"}}}"#
@@ -34,8 +32,7 @@ struct ConfigurationChangeTests {
                 == ["login.iterations", "login.mode"])
     }
 
-    @Test("has a secret that is another one, and never the secret")
-    func secrets() throws {
+    @Test func `a changed secret is named, but never shown`() throws {
         func keys(_ id: String, _ secret: String) -> String {
             #"{"token":{"keys":[{"id":"\#(id)","secret":"\#(secret)"}]}}"#
         }
@@ -44,7 +41,7 @@ struct ConfigurationChangeTests {
         #expect(try changes(keys("a", secret), keys("b", secret)) == ["token.keys[0].id"])
         #expect(
             try changes("{}", #"{"log":{"seal_secret":"\#(secret)"}}"#) == ["log.seal_secret"])
-        // A file whose content is another one, under the name that it had.
+        // The content of the file changes, and its name does not.
         let file = #"{"log":{"seal_secret_file":"k"}}"#
         try folder.file("k", secret)
         let before = try load(file)
@@ -53,8 +50,7 @@ struct ConfigurationChangeTests {
         #expect(!before.settings.values.contains { $0.contains("0123456789") })
     }
 
-    @Test("takes effect at once, but for what a process has open")
-    func restart() {
+    @Test func `only settings of open resources need a restart`() {
         for name in [
             "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
             "log.file.path", "log.format",

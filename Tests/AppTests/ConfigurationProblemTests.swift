@@ -7,7 +7,8 @@ import Testing
 
 private let secret = "0123456789abcdef0123456789ABCDEF"
 
-/// What is wrong with a file of this content and this environment, a sentence each.
+/// The problems of a configuration file with this content and of these variables, one text each.
+/// The temporary folder is removed from paths.
 private func problems(
     _ content: String?, _ environment: [String: String] = [:]
 ) throws -> [String] {
@@ -23,33 +24,40 @@ private func problems(
 
 private func keys(_ keys: String) -> String { "{\"token\":{\"keys\":\(keys)}}" }
 
-@Suite("What is wrong with a configuration")
 struct ConfigurationProblemTests {
     @Test(
-        "is told once, with the key's path, the value, and what it should be",
         arguments: [
             (
                 #"{"server":{"host":"example.org"}}"#,
                 #"server.host: "example.org" is not an IP address; write 127.0.0.1 or ::1"#
             ),
             (#"{"server":{"host":5}}"#, "server.host: 5 is not a string"),
-            (#"{"server":{"port":70000}}"#, "server.port: 70000 is not from 0 to 65535"),
-            (#"{"server":{"port":-1}}"#, "server.port: -1 is not from 0 to 65535"),
+            (
+                #"{"server":{"port":70000}}"#,
+                "server.port: 70000 is out of range; allowed: 0 to 65535"
+            ),
+            (#"{"server":{"port":-1}}"#, "server.port: -1 is out of range; allowed: 0 to 65535"),
             (#"{"server":{"port":"80"}}"#, #"server.port: "80" is not a whole number"#),
             (#"{"server":{"port":80.5}}"#, "server.port: 80.5 is not a whole number"),
             (#"{"server":{"port":true}}"#, "server.port: true is not a whole number"),
             (#"{"server":{"port":null}}"#, "server.port: null is not a whole number"),
             (#"{"server":{"port":[80]}}"#, "server.port: a list is not a whole number"),
             (#"{"server":{"port":{}}}"#, "server.port: an object is not a whole number"),
-            (#"{"server":{"workers":257}}"#, "server.workers: 257 is not from 0 to 256"),
+            (
+                #"{"server":{"workers":257}}"#,
+                "server.workers: 257 is out of range; allowed: 0 to 256"
+            ),
             (
                 #"{"server":{"max_connections":0}}"#,
-                "server.max_connections: 0 is not from 1 to 1000000"
+                "server.max_connections: 0 is out of range; allowed: 1 to 1000000"
             ),
-            (#"{"server":{"max_header":"1B"}}"#, "server.max_header: 1B is not from 1KiB to 1MiB"),
+            (
+                #"{"server":{"max_header":"1B"}}"#,
+                "server.max_header: 1B is out of range; allowed: 1KiB to 1MiB"
+            ),
             (
                 #"{"server":{"max_body":"1GiB"}}"#,
-                "server.max_body: 1GiB is not from 1KiB to 16MiB"
+                "server.max_body: 1GiB is out of range; allowed: 1KiB to 16MiB"
             ),
             (
                 #"{"server":{"max_body":65536}}"#,
@@ -65,27 +73,30 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"{"server":{"idle_timeout":"2h"}}"#,
-                "server.idle_timeout: 2h is not from 100ms to 1h"
+                "server.idle_timeout: 2h is out of range; allowed: 100ms to 1h"
             ),
             (
                 #"{"server":{"write_timeout":"0s"}}"#,
-                "server.write_timeout: 0s is not from 100ms to 1h"
+                "server.write_timeout: 0s is out of range; allowed: 100ms to 1h"
             ),
             (
                 #"{"server":{"drain_timeout":"99ms"}}"#,
-                "server.drain_timeout: 99ms is not from 100ms to 1h"
+                "server.drain_timeout: 99ms is out of range; allowed: 100ms to 1h"
             ),
-            (#"{"token":{"ttl":"2d"}}"#, "token.ttl: 2d is not from 1s to 1d"),
+            (#"{"token":{"ttl":"2d"}}"#, "token.ttl: 2d is out of range; allowed: 1s to 1d"),
             (
                 #"{"token":{"ttl":"half an hour"}}"#,
                 #"token.ttl: "half an hour" is not a duration; write 30m"#
             ),
-            (#"{"token":{"session":"366d"}}"#, "token.session: 366d is not from 1s to 365d"),
+            (
+                #"{"token":{"session":"366d"}}"#,
+                "token.session: 366d is out of range; allowed: 1s to 365d"
+            ),
             (
                 #"{"token":{"session":"29m"}}"#,
-                "token.session: a session cannot be shorter than its tokens (token.ttl)"
+                "token.session: is shorter than token.ttl; write at least token.ttl"
             ),
-            (#"{"token":{"leeway":"6m"}}"#, "token.leeway: 6m is not from 0s to 5m"),
+            (#"{"token":{"leeway":"6m"}}"#, "token.leeway: 6m is out of range; allowed: 0s to 5m"),
             (#"{"token":{"issuer":5}}"#, "token.issuer: 5 is neither a string nor null"),
             (#"{"token":{"issuer":""}}"#, "token.issuer: cannot be empty; write null for none"),
             (
@@ -98,7 +109,7 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"{"login":{"mode":"open"}}"#,
-                #"login.mode: "open" is none of "demo", "password""#
+                #"login.mode: "open" is not one of demo, password"#
             ),
             (
                 #"{"log":{"level":"LOUD"}}"#,
@@ -108,7 +119,7 @@ struct ConfigurationProblemTests {
                 #"{"log":{"areas":{"http":3}}}"#,
                 "log.areas.http: 3 is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL"
             ),
-            (#"{"log":{"areas":{"disk":"INFO"}}}"#, "log.areas.disk: no setting has this name"),
+            (#"{"log":{"areas":{"disk":"INFO"}}}"#, "log.areas.disk: unknown key"),
             (#"{"log":{"areas":"INFO"}}"#, "log.areas: a string is not an object"),
             (
                 #"{"log":{"file":{"max_size":"10 apples"}}}"#,
@@ -116,35 +127,38 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"{"log":{"file":{"max_size":"1KiB"}}}"#,
-                "log.file.max_size: 1KiB is not from 4KiB to 1024GiB"
+                "log.file.max_size: 1KiB is out of range; allowed: 4KiB to 1024GiB"
             ),
-            (#"{"log":{"file":{"keep":-1}}}"#, "log.file.keep: -1 is not from 0 to 100000"),
+            (
+                #"{"log":{"file":{"keep":-1}}}"#,
+                "log.file.keep: -1 is out of range; allowed: 0 to 100000"
+            ),
             (#"{"log":{"file":{"path":""}}}"#, "log.file.path: cannot be empty"),
             (
                 #"{"log":{"on_failure":"stop"}}"#,
-                #"log.on_failure: "stop" is none of "serve", "refuse""#
+                #"log.on_failure: "stop" is not one of serve, refuse"#
             ),
             (#"{"log":{"on_failure":false}}"#, "log.on_failure: false is not a string"),
             (
                 #"{"log":{"format":"xml"}}"#,
-                #"log.format: "xml" is none of "text", "json", "logfmt""#
+                #"log.format: "xml" is not one of text, json, logfmt"#
             ),
             (#"{"log":{"format":null}}"#, "log.format: null is not a string"),
             (
                 #"{"log":{"durability":"always"}}"#,
-                #"log.durability: "always" is none of "written", "synced""#
+                #"log.durability: "always" is not one of written, synced"#
             ),
             (
                 #"{"log":{"authn_token_verified":"none"}}"#,
-                #"log.authn_token_verified: "none" is none of "all", "sample", "off""#
+                #"log.authn_token_verified: "none" is not one of all, sample, off"#
             ),
             (
                 #"{"log":{"file":{"rotate":"weekly"}}}"#,
-                #"log.file.rotate: "weekly" is none of "daily", "never""#
+                #"log.file.rotate: "weekly" is not one of daily, never"#
             ),
             (
                 #"{"log":{"file":{"keep_age":"59s"}}}"#,
-                "log.file.keep_age: 59s is not from 1m to 36500d"
+                "log.file.keep_age: 59s is out of range; allowed: 1m to 36500d"
             ),
             (
                 #"{"log":{"file":{"keep_age":90}}}"#,
@@ -152,7 +166,7 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"{"log":{"file":{"keep_size":"1B"}}}"#,
-                "log.file.keep_size: 1B is not from 4KiB to 1048576GiB"
+                "log.file.keep_size: 1B is out of range; allowed: 4KiB to 1048576GiB"
             ),
             (
                 #"{"log":{"file":{"keep_size":"much"}}}"#,
@@ -161,7 +175,7 @@ struct ConfigurationProblemTests {
             (#"{"log":{"seal":"yes"}}"#, #"log.seal: "yes" is neither true nor false"#),
             (
                 #"{"log":{"seal_interval":"99ms"}}"#,
-                "log.seal_interval: 99ms is not from 100ms to 1h"
+                "log.seal_interval: 99ms is out of range; allowed: 100ms to 1h"
             ),
             (
                 #"{"log":{"seal_interval":1}}"#,
@@ -169,29 +183,38 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"{"token":{"refresh":"never"}}"#,
-                #"token.refresh: "never" is none of "rotate", "extend""#
+                #"token.refresh: "never" is not one of rotate, extend"#
             ),
             (
                 #"{"login":{"mode":"none"}}"#,
-                #"login.mode: "none" is none of "demo", "password""#
+                #"login.mode: "none" is not one of demo, password"#
             ),
             (#"{"login":{"users_file":""}}"#, "login.users_file: cannot be empty"),
             (#"{"login":{"users_file":null}}"#, "login.users_file: null is not a string"),
             (
                 #"{"login":{"iterations":999}}"#,
-                "login.iterations: 999 is not from 1000 to 10000000"
+                "login.iterations: 999 is out of range; allowed: 1000 to 10000000"
             ),
             (
                 #"{"login":{"iterations":10000001}}"#,
-                "login.iterations: 10000001 is not from 1000 to 10000000"
+                "login.iterations: 10000001 is out of range; allowed: 1000 to 10000000"
             ),
             (
                 #"{"login":{"max_attempts":1001}}"#,
-                "login.max_attempts: 1001 is not from 0 to 1000"
+                "login.max_attempts: 1001 is out of range; allowed: 0 to 1000"
             ),
-            (#"{"login":{"max_attempts":-1}}"#, "login.max_attempts: -1 is not from 0 to 1000"),
-            (#"{"login":{"window":"500ms"}}"#, "login.window: 500ms is not from 1s to 1d"),
-            (#"{"login":{"lockout":"25h"}}"#, "login.lockout: 25h is not from 1s to 1d"),
+            (
+                #"{"login":{"max_attempts":-1}}"#,
+                "login.max_attempts: -1 is out of range; allowed: 0 to 1000"
+            ),
+            (
+                #"{"login":{"window":"500ms"}}"#,
+                "login.window: 500ms is out of range; allowed: 1s to 1d"
+            ),
+            (
+                #"{"login":{"lockout":"25h"}}"#,
+                "login.lockout: 25h is out of range; allowed: 1s to 1d"
+            ),
             (
                 #"{"login":{"lockout":900}}"#,
                 "login.lockout: 900 is not a duration; write 15m"
@@ -200,12 +223,13 @@ struct ConfigurationProblemTests {
             (#"{"admin":{"socket":7}}"#, "admin.socket: 7 is neither a string nor null"),
             (
                 #"{"admin":{"metrics":"0.0.0.0:9090"}}"#,
-                #"admin.metrics: "0.0.0.0:9090" is not a loopback address; it has no password"#
+                #"admin.metrics: "0.0.0.0:9090" is not a loopback address; "#
+                    + "metrics have no password, write 127.0.0.1:9090"
             ),
             (
                 #"{"admin":{"metrics":"[2001:db8::1]:9090"}}"#,
                 #"admin.metrics: "[2001:db8::1]:9090" is not a loopback address; "#
-                    + "it has no password"
+                    + "metrics have no password, write 127.0.0.1:9090"
             ),
             (
                 #"{"admin":{"metrics":"127.0.0.1"}}"#,
@@ -245,7 +269,7 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"{"server":{"proxy_protocol":true}}"#,
-                "server.proxy_protocol: is read from trusted proxies only; name them in "
+                "server.proxy_protocol: has no effect without trusted proxies; list them in "
                     + "server.trusted_proxies"
             ),
             (
@@ -257,24 +281,34 @@ struct ConfigurationProblemTests {
                 "server.trusted_proxies[0]: 7 is not a string"
             ),
             (#"{"log":7}"#, "log: a number is not an object"),
-            (#"{"lgo":{}}"#, "lgo: no setting has this name"),
-            (#"{"log":{"file":{"maxsize":"1MiB"}}}"#, "log.file.maxsize: no setting has this name"),
+            (#"{"lgo":{}}"#, "lgo: unknown key; did you mean log?"),
+            (
+                #"{"server":{"hots":"::1"}}"#,
+                "server.hots: unknown key; did you mean server.host?"
+            ),
+            (
+                #"{"log":{"file":{"maxsize":"1MiB"}}}"#,
+                "log.file.maxsize: unknown key; did you mean log.file.max_size?"
+            ),
             (
                 #"{"log":{"file":{"size":{"max":1}}}}"#,
-                "log.file.size.max: no setting has this name"
+                "log.file.size.max: unknown key"
             ),
-            (#"{"log.level":"INFO"}"#, "log.level: a name has no dots; write objects in objects"),
-            // Not a second spelling of server.port.
-            (#"{"":{"server":{"port":1}}}"#, #""": no setting has this name"#),
-            (#"{"log":{"":1}}"#, #"log."": no setting has this name"#),
-            ("[]", "the file must hold one object"), ("null", "the file must hold one object"),
+            (#"{"log.level":"INFO"}"#, "log.level: contains a dot in a name; write nested objects"),
+            // An empty name must not be a second spelling of server.port.
+            (#"{"":{"server":{"port":1}}}"#, #""": unknown key"#),
+            (#"{"log":{"":1}}"#, #"log."": unknown key"#),
+            ("[]", "the file must contain one JSON object"),
+            ("null", "the file must contain one JSON object"),
         ])
-    func oneProblem(content: String, problem: String) throws {
+    func `a wrong setting is reported once, with its path and what is allowed`(
+        content: String, problem: String
+    ) throws {
         #expect(try problems(content) == [problem])
     }
 
-    @Test("with its environment is told in the same words")
-    func environment() throws {
+    @Test
+    func `a wrong environment variable is reported under the path of its setting`() throws {
         let cases = [
             (
                 "LOG_FILE_MAX_SIZE", "10 apples",
@@ -282,19 +316,32 @@ struct ConfigurationProblemTests {
             ),
             ("SERVER_PORT", "+80", #"server.port: "+80" is not a whole number"#),
             ("SERVER_PORT", "", #"server.port: "" is not a whole number"#),
-            ("SERVER_PORT", "99999", "server.port: 99999 is not from 0 to 65535"),
+            ("SERVER_PORT", "99999", "server.port: 99999 is out of range; allowed: 0 to 65535"),
             (
                 "TOKEN_REQUIRE_SESSION", "yes",
                 #"token.require_session: "yes" is neither true nor false"#
             ),
-            ("TOKEN_KEYS", "my-secret-key", "token.keys: not a list in JSON"),
-            ("TOKEN_KEYS", "{}", "token.keys: not a list in JSON"),
-            ("LOG_FILE", "x", "GATEHOUSE_LOG_FILE: no setting has this name"),
-            ("PORT", "80", "GATEHOUSE_PORT: no setting has this name"),
-            ("PORT", "http://10.0.0.1:80", "GATEHOUSE_PORT: no setting has this name"),
-            ("LOG_AREAS", "DEBUG", "log.areas: not an object in JSON"),
-            ("LOG_AREAS", "[]", "log.areas: not an object in JSON"),
-            ("LOG_AREAS", #"{"disk":"INFO"}"#, "log.areas.disk: no setting has this name"),
+            (
+                "TOKEN_KEYS", "my-secret-key",
+                "token.keys: the value of GATEHOUSE_TOKEN_KEYS is not a JSON array"
+            ),
+            (
+                "TOKEN_KEYS", "{}",
+                "token.keys: the value of GATEHOUSE_TOKEN_KEYS is not a JSON array"
+            ),
+            ("LOG_FILE", "x", "GATEHOUSE_LOG_FILE: unknown variable"),
+            ("PORT", "80", "GATEHOUSE_PORT: unknown variable"),
+            (
+                "SERVER_PROT", "80",
+                "GATEHOUSE_SERVER_PROT: unknown variable; did you mean GATEHOUSE_SERVER_PORT?"
+            ),
+            ("PORT", "http://10.0.0.1:80", "GATEHOUSE_PORT: unknown variable"),
+            (
+                "LOG_AREAS", "DEBUG",
+                "log.areas: the value of GATEHOUSE_LOG_AREAS is not a JSON object"
+            ),
+            ("LOG_AREAS", "[]", "log.areas: the value of GATEHOUSE_LOG_AREAS is not a JSON object"),
+            ("LOG_AREAS", #"{"disk":"INFO"}"#, "log.areas.disk: unknown key"),
             (
                 "LOG_AREAS", #"{"http":3}"#,
                 "log.areas.http: 3 is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL"
@@ -312,7 +359,7 @@ struct ConfigurationProblemTests {
             "GATEHOUSE_SERVER", "GATEHOUSE_LOG_FILE", "GATEHOUSE_SERVICE", "GATEHOUSE_PORT",
             "GATEHOUSE_CONFIG",
         ])
-    func `is not what Kubernetes says of a service whose name begins with gatehouse`(
+    func `variables that Kubernetes sets for a service named like the program are ignored`(
         service: String
     ) throws {
         let url = "tcp://10.0.171.239:8080"
@@ -331,7 +378,7 @@ struct ConfigurationProblemTests {
         }
     }
 
-    @Test func `has each variable that Kubernetes would not make`() throws {
+    @Test func `a variable that differs from the form of Kubernetes is unknown`() throws {
         let url = "tcp://10.0.171.239:8080"
         for name in [
             "SERVICE", "SERVICE_HOSTS", "SERVICE_HOST_NAME", "SERVICE_PORT_", "SERVICE_PORT_http",
@@ -341,7 +388,7 @@ struct ConfigurationProblemTests {
         ] {
             let variable = "GATEHOUSE_" + name
             let found = try problems(nil, [variable: url])
-            #expect(found == ["\(variable): no setting has this name"], "\(name)")
+            #expect(found == ["\(variable): unknown variable"], "\(name)")
         }
         for (name, value) in [
             ("SERVICE_HOST", "example.com"), ("API_SERVICE_PORT", "http"), ("API_PORT", "8080"),
@@ -351,12 +398,12 @@ struct ConfigurationProblemTests {
         ] {
             let variable = "GATEHOUSE_" + name
             let found = try problems(nil, [variable: value])
-            #expect(found == ["\(variable): no setting has this name"], "\(name)")
+            #expect(found == ["\(variable): unknown variable"], "\(name)")
         }
     }
 
-    @Test func `never is a setting that was taken for a variable of Kubernetes`() throws {
-        // `server.port`, beside a service that is called gatehouse-server.
+    @Test func `a value decides whether a variable is a setting or set by Kubernetes`() throws {
+        // `server.port`, in the namespace of a service called gatehouse-server.
         #expect(
             try problems(nil, ["GATEHOUSE_SERVER_PORT": "eighty"])
                 == [#"server.port: "eighty" is not a whole number"#])
@@ -369,7 +416,7 @@ struct ConfigurationProblemTests {
         let beside = try Configuration.load(
             file: nil, environment: ["GATEHOUSE_SERVER_PORT": "tcp://10.0.0.1:8080"])
         #expect(beside.server.address.port == 8080)
-        // No other setting's variable has such a name.
+        // No variable of another setting has a name that Kubernetes could set.
         for path in configuration.settings.keys where path != "server.port" {
             let variable = "GATEHOUSE_" + path.uppercased().replacing(".", with: "_")
             for value in ["10.0.0.1", "80", "tcp", "tcp://10.0.0.1:80"] {
@@ -378,27 +425,26 @@ struct ConfigurationProblemTests {
         }
     }
 
-    @Test("is told all at once")
-    func all() throws {
+    @Test func `all problems of a configuration are reported at once`() throws {
         let content = #"""
-            {"server":{"port":-1,"prot":80},"token":{"keys":[{"id":"a","secret":"short"}],"ttl":"x"},
+            {"server":{"port":-1,"prot":80},
+             "token":{"keys":[{"id":"a","secret":"short"}],"ttl":"x"},
              "login":{"mode":"passwords"},"log":{"file":{"max_size":"big"}},"x":1}
             """#
         #expect(
             try problems(content, ["GATEHOUSE_NOTHING": ""]) == [
-                "server.port: -1 is not from 0 to 65535",
-                "token.keys[0]: the secret has 5 bytes; HS256 wants at least 32: "
+                "server.port: -1 is out of range; allowed: 0 to 65535",
+                "token.keys[0]: the secret has 5 bytes; HS256 requires at least 32: "
                     + "make one with `gatehouse secret`",
                 #"token.ttl: "x" is not a duration; write 30m"#,
-                #"login.mode: "passwords" is none of "demo", "password""#,
+                #"login.mode: "passwords" is not one of demo, password"#,
                 #"log.file.max_size: "big" is not a size; write 10MiB"#,
-                "server.prot: no setting has this name", "x: no setting has this name",
-                "GATEHOUSE_NOTHING: no setting has this name",
+                "server.prot: unknown key; did you mean server.port?", "x: unknown key",
+                "GATEHOUSE_NOTHING: unknown variable",
             ])
     }
 
-    @Test("with its keys is told without them")
-    func keyProblems() throws {
+    @Test func `a problem of a token key is reported without the key`() throws {
         let good = #"{"id":"a","secret":"\#(secret)"}"#
         let cases = [
             ("{}", "token.keys: an object is not a list"),
@@ -409,7 +455,7 @@ struct ConfigurationProblemTests {
             ),
             (
                 "[\(good),\(good)]",
-                #"token.keys[1].id: "a" is also the id of token.keys[0]; give each key its own"#
+                #"token.keys[1].id: "a" is also the id of token.keys[0]; give each key its own id"#
             ),
             (
                 #"["\#(secret)"]"#,
@@ -422,11 +468,11 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"[{"secret":"\#(secret)"}]"#,
-                #"token.keys[0].id: is missing; write a name, as in "2026-11""#
+                #"token.keys[0].id: is missing; write a name such as "2026-11""#
             ),
             (
                 #"[{"id":"a b","secret":"\#(secret)"}]"#,
-                #"token.keys[0].id: "a b" is not 1 to 64 of A-Z a-z 0-9 . _ -"#
+                #"token.keys[0].id: "a b" is not a key id; write 1 to 64 of A-Z a-z 0-9 . _ -"#
             ),
             (
                 #"[{"id":5,"secret":"\#(secret)"}]"#,
@@ -434,21 +480,25 @@ struct ConfigurationProblemTests {
             ),
             (
                 #"[{"id":"a","secret":"\#(secret)","alg":"none"}]"#,
-                "token.keys[0].alg: no setting has this name"
+                "token.keys[0].alg: unknown key"
+            ),
+            (
+                #"[{"id":"a","secret":"\#(secret)","secretfile":"f"}]"#,
+                "token.keys[0].secretfile: unknown key; did you mean token.keys[0].secret_file?"
             ),
             (
                 #"[{"id":"a","secret":"\#(secret.dropLast())"}]"#,
-                "token.keys[0]: the secret has 31 bytes; HS256 wants at least 32: "
+                "token.keys[0]: the secret has 31 bytes; HS256 requires at least 32: "
                     + "make one with `gatehouse secret`"
             ),
             (
                 #"[{"id":"a","secret":""}]"#,
-                "token.keys[0]: the secret has 0 bytes; HS256 wants at least 32: "
+                "token.keys[0]: the secret has 0 bytes; HS256 requires at least 32: "
                     + "make one with `gatehouse secret`"
             ),
             (
                 #"[{"id":"a","secret":"\#(String(repeating: "x", count: 40))"}]"#,
-                "token.keys[0]: the secret is one byte over and over; "
+                "token.keys[0]: the secret is a single repeated byte; "
                     + "make one with `gatehouse secret`"
             ),
             (
@@ -469,23 +519,23 @@ struct ConfigurationProblemTests {
         }
     }
 
-    @Test("with the seal's secret is told without it")
-    func sealSecretProblems() throws {
+    @Test func `a problem of the seal secret is reported without the secret`() throws {
         func log(_ members: String) -> String { "{\"log\":{\(members)}}" }
         let cases = [
             (
                 #""seal_secret":"\#(secret.dropLast())""#,
-                "log.seal_secret: has 31 bytes; at least 32 are wanted: "
+                "log.seal_secret: has 31 bytes; at least 32 are required: "
                     + "make one with `gatehouse secret`"
             ),
             (
                 #""seal_secret":"""#,
-                "log.seal_secret: has 0 bytes; at least 32 are wanted: "
+                "log.seal_secret: has 0 bytes; at least 32 are required: "
                     + "make one with `gatehouse secret`"
             ),
             (
                 #""seal_secret":"\#(String(repeating: "x", count: 40))""#,
-                "log.seal_secret: the secret is one byte over and over; make one with `gatehouse secret`"
+                "log.seal_secret: the secret is a single repeated byte; "
+                    + "make one with `gatehouse secret`"
             ),
             (
                 #""seal_secret":"replace-me-with-the-output-of-gatehouse-secret""#,
@@ -511,13 +561,14 @@ struct ConfigurationProblemTests {
         #expect(
             try problems(nil, ["GATEHOUSE_LOG_SEAL_SECRET": "0123456789"])
                 == [
-                    "log.seal_secret: has 10 bytes; at least 32 are wanted: "
+                    "log.seal_secret: has 10 bytes; at least 32 are required: "
                         + "make one with `gatehouse secret`"
                 ])
     }
 
-    @Test("is told of each file that two settings name, and of the log's own files")
-    func sharedFiles() throws {
+    @Test
+    func `two settings that name one file are a problem, as is a name reserved for the log`() throws
+    {
         let list = #"[{"id":"a","secret":"\#(secret)"}]"#
         func document(_ log: String, _ journal: String, _ users: String, _ socket: String) -> String
         {
@@ -530,16 +581,16 @@ struct ConfigurationProblemTests {
         #expect(try problems(document("l", "j", "u", "s")) == [])
         #expect(
             try problems(document("c.json", "./x", "x", "y/../x")) == [
-                "admin.socket: is the same file as login.users_file",
-                "log.file.path: is the same file as the configuration file",
-                "state.revocations: is the same file as login.users_file",
-                "state.revocations: is the same file as admin.socket",
+                "admin.socket: is the same file as login.users_file; write another path",
+                "log.file.path: is the same file as the configuration file; write another path",
+                "state.revocations: is the same file as login.users_file; write another path",
+                "state.revocations: is the same file as admin.socket; write another path",
             ])
         #expect(
             try problems(document("l", ".l.state", "l.000017", ".l.lock")) == [
-                "login.users_file: is l.000017, a name that the log needs",
-                "admin.socket: is .l.lock, a name that the log needs",
-                "state.revocations: is .l.state, a name that the log needs",
+                "login.users_file: is l.000017, which is reserved for the log; write another path",
+                "admin.socket: is .l.lock, which is reserved for the log; write another path",
+                "state.revocations: is .l.state, which is reserved for the log; write another path",
             ])
         let folder = try TemporaryFolder()
         try folder.file("token.key", secret)
@@ -550,12 +601,11 @@ struct ConfigurationProblemTests {
         ]
         #expect(
             try problems(nil, environment) == [
-                "log.file.path: is the same file as token.keys[0].secret_file"
+                "log.file.path: is the same file as token.keys[0].secret_file; write another path"
             ])
     }
 
-    @Test("never shows a secret, wherever it was put by mistake")
-    func secrets() throws {
+    @Test func `no problem shows a secret that was written in a wrong place`() throws {
         let contents = [
             keys("\"\(secret)\""), keys("[\"\(secret)\"]"), "{\"token\":\"\(secret)\"}",
             "{\"token\":{\"secret\":\"\(secret)\"}}", "{\"secret\":\"\(secret)\"}",
@@ -584,8 +634,7 @@ struct ConfigurationProblemTests {
         }
     }
 
-    @Test("with its address is told, if it is open to others in the demo")
-    func demoAddress() throws {
+    @Test func `demo mode refuses every address but the two loopback addresses`() throws {
         for host in [
             "0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "::ffff:127.0.0.1", "127.0.0.2",
             "127.255.255.254",
@@ -600,21 +649,23 @@ struct ConfigurationProblemTests {
     }
 
     @Test(
-        "with its JSON is told with the line",
         arguments: [
-            ("", "c.json:1: the file ends too early"), ("{", "c.json:1: the file ends too early"),
-            ("{\n  \"log\": {\n    \"level\": oops\n  }\n}\n", "c.json:3: not JSON"),
-            ("{\"a\":1}\n\n{}", "c.json:3: something follows the object"),
-            ("{\n\"log\":{},\n\"log\":{}}", "c.json:3: a name that is there twice"),
-            ("{\n\"a\":\"\\x\"}", "c.json:2: a backslash that begins no escape"),
-            ("// no comments\n{}", "c.json:1: not JSON"), ("{\"a\":1,\n}", "c.json:2: not JSON"),
+            ("", "c.json:1: unexpected end of the file"),
+            ("{", "c.json:1: unexpected end of the file"),
+            ("{\n  \"log\": {\n    \"level\": oops\n  }\n}\n", "c.json:3: invalid JSON"),
+            ("{\"a\":1}\n\n{}", "c.json:3: unexpected content after the object"),
+            ("{\n\"log\":{},\n\"log\":{}}", "c.json:3: duplicate name in an object"),
+            ("{\n\"a\":\"\\x\"}", "c.json:2: invalid escape sequence"),
+            ("// no comments\n{}", "c.json:1: invalid JSON"),
+            ("{\"a\":1,\n}", "c.json:2: invalid JSON"),
         ])
-    func brokenJSON(content: String, problem: String) throws {
+    func `a syntax error is reported with the file and the line`(
+        content: String, problem: String
+    ) throws {
         #expect(try problems(content) == [problem])
     }
 
-    @Test("with its file is told before anything is read")
-    func files() throws {
+    @Test func `a configuration file that cannot be read is reported by its path`() throws {
         let folder = try TemporaryFolder()
         func problems(_ path: String) -> [String] {
             do throws(Configuration.Invalid) {
@@ -630,7 +681,7 @@ struct ConfigurationProblemTests {
         let large = try folder.file("large.json", String(repeating: " ", count: 1 << 20 + 1))
         #expect(problems(large) == ["\(large): is larger than 1MiB"])
         let closed = try folder.file("closed.json", "{}", mode: 0o000)
-        // The superuser reads everything.
+        // root can read every file.
         if geteuid() != 0 {
             #expect(problems(closed) == ["\(closed): cannot be read: Permission denied"])
         }

@@ -12,7 +12,8 @@ import Time
 
 private let secret = "0123456789abcdef0123456789ABCDEF"
 
-/// Every key with a value that is not its default, and how that shows.
+/// Every key with a value other than its default, and a check that the configuration has that
+/// value.
 private let settings: [(path: String, value: String, shows: @Sendable (Configuration) -> Bool)] = [
     ("server.host", "\"::1\"", { $0.server.address.urlHost == "[::1]" }),
     ("server.port", "0", { $0.server.address.port == 0 }),
@@ -86,12 +87,11 @@ private func variable(_ path: String) -> String {
     "GATEHOUSE_" + path.uppercased().replacing(".", with: "_")
 }
 
-/// As the environment has it: strings without quotation marks.
+/// A JSON value as the text of an environment variable: strings have no quotation marks.
 private func plain(_ value: String) -> String {
     value.hasPrefix("\"") ? String(value.dropFirst().dropLast()) : value
 }
 
-@Suite("A configuration")
 struct ConfigurationTests {
     private let folder = try! TemporaryFolder()
 
@@ -101,8 +101,7 @@ struct ConfigurationTests {
         try .load(file: folder.file("c.json", content), environment: environment)
     }
 
-    @Test("without a file is that of the demo")
-    func defaults() throws {
+    @Test func `without a file the configuration is that of the demo`() throws {
         let demo = try Configuration.load(file: nil, environment: [:])
         #expect(demo.server.address == .loopback(port: 8080))
         #expect(demo.server.workers >= 1)
@@ -146,24 +145,23 @@ struct ConfigurationTests {
         #expect(demo.refresh == .rotate)
         #expect(demo.admin.socket == nil)
         #expect(demo.admin.metrics == nil)
-        // Its key ends with the run, and so do its tokens.
+        // No journal: the tokens of a random key end with the process.
         #expect(demo.revocationJournal == nil)
         #expect(demo.server.trustedProxies.isEmpty)
         #expect(!demo.server.expectsProxyHeader)
         #expect(
             demo.warnings.map(\.description) == [
-                "token.keys: none: a random key for this run; its tokens end with it",
+                "token.keys: none configured: this run uses a random key, and a restart "
+                    + "invalidates its tokens",
                 "login.mode: demo: anyone who can connect can log in as anyone",
             ])
     }
 
-    @Test("may be an empty object, or have empty sections")
-    func empty() throws {
+    @Test func `an empty object and empty sections are valid`() throws {
         #expect(try load("{}").digest == load("{\"log\":{\"file\":{}},\"server\":{}}").digest)
     }
 
-    @Test("has every setting that the file has")
-    func fromFile() throws {
+    @Test func `every setting can be in the file`() throws {
         for setting in settings {
             #expect(
                 setting.shows(try load(document(setting.path, setting.value))), "\(setting.path)")
@@ -171,8 +169,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("has every setting that the environment has")
-    func fromEnvironment() throws {
+    @Test func `every setting can be an environment variable`() throws {
         for setting in settings {
             let environment = [variable(setting.path): plain(setting.value), "PATH": "/bin"]
             let configuration = try Configuration.load(file: nil, environment: environment)
@@ -180,20 +177,21 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("has the environment's word where the file says something else")
-    func environmentWins() throws {
+    @Test func `an environment variable overrides the file`() throws {
         let file = "{\"log\":{\"file\":{\"max_size\":\"5MiB\",\"keep\":7}}}"
         let configuration = try load(file, ["GATEHOUSE_LOG_FILE_MAX_SIZE": "6MiB"])
         #expect(configuration.log.maximumSize == 6 << 20)
         #expect(configuration.log.maximumFiles == 7)
-        // A wrong value in the file does not matter where it is not used.
-        let mended = try load(
+        // An invalid value in the file does not matter if it is overridden.
+        let overridden = try load(
             "{\"server\":{\"port\":\"eighty\"}}", ["GATEHOUSE_SERVER_PORT": "80"])
-        #expect(mended.server.address.port == 80)
+        #expect(overridden.server.address.port == 80)
     }
 
-    @Test("has the areas of the environment in place of the file's, and each area's own above both")
-    func areas() throws {
+    @Test
+    func `the areas of the environment replace those of the file, and single areas override both`()
+        throws
+    {
         let file = #"{"log":{"areas":{"http":"DEBUG","app":"ERROR"}}}"#
         let variable = "GATEHOUSE_LOG_AREAS"
         func areas(_ environment: [String: String]) throws -> [Area: Level] {
@@ -210,15 +208,13 @@ struct ConfigurationTests {
         #expect(try load(none, [variable: json]).log.areas[.http] == .warning)
     }
 
-    @Test("can say null for a text that is not there")
-    func null() throws {
+    @Test func `null means that a text setting is absent`() throws {
         #expect(try load("{\"token\":{\"issuer\":null}}").policy.issuer == nil)
         let environment = ["GATEHOUSE_TOKEN_ISSUER": "null"]
         #expect(try load("{\"token\":{\"issuer\":\"me\"}}", environment).policy.issuer == nil)
     }
 
-    @Test("has paths that are relative to its file")
-    func paths() throws {
+    @Test func `relative paths are relative to the folder of the configuration file`() throws {
         #expect(try load("{}").log.path == "\(folder.path)/logs/app.log")
         #expect(
             try load("{\"log\":{\"file\":{\"path\":\"a/b.log\"}}}").log.path
@@ -227,8 +223,7 @@ struct ConfigurationTests {
             try load("{\"log\":{\"file\":{\"path\":\"/a/b.log\"}}}").log.path == "/a/b.log")
     }
 
-    @Test("can ask for PROXY headers where it names who sends them")
-    func proxyProtocol() throws {
+    @Test func `PROXY headers can be enabled if trusted proxies are configured`() throws {
         let file = #"{"server":{"trusted_proxies":["::1"],"proxy_protocol":true}}"#
         #expect(try load(file).server.expectsProxyHeader)
         let off = ["GATEHOUSE_SERVER_PROXY_PROTOCOL": "false"]
@@ -239,8 +234,7 @@ struct ConfigurationTests {
         #expect(throws: Configuration.Invalid.self) { try load("{}", on) }
     }
 
-    @Test("with a file wants passwords, and without one nobody can have set any")
-    func loginMode() throws {
+    @Test func `the default mode is password with a file, and demo without one`() throws {
         #expect(try load("{}").login.mode == .password)
         #expect(try load("{\"login\":{\"mode\":\"demo\"}}").login.mode == .demo)
         #expect(try Configuration.load(file: nil, environment: [:]).login.mode == .demo)
@@ -248,12 +242,12 @@ struct ConfigurationTests {
         let password = try Configuration.load(file: nil, environment: environment)
         #expect(password.login.mode == .password)
         #expect(!password.warnings.contains { $0.path == "login.mode" })
-        // Who has passwords may listen anywhere.
+        // With passwords every address is allowed.
         #expect(throws: Never.self) { try load("{\"server\":{\"host\":\"0.0.0.0\"}}") }
     }
 
-    @Test("keeps what is revoked beside the log, under a name of the log's")
-    func journal() throws {
+    @Test
+    func `the default journal is beside the log, with a name derived from the log's`() throws {
         let keys = "\"token\":{\"keys\":[{\"id\":\"k\",\"secret\":\"\(secret)\"}]}"
         func journal(_ log: String) throws -> String? {
             try load("{\(keys),\"log\":{\"file\":{\"path\":\"\(log)\"}}}").revocationJournal
@@ -265,16 +259,18 @@ struct ConfigurationTests {
         #expect(try journal("/var/log/app.log") == "/var/log/revocations.journal")
         #expect(try journal("/var/log/b.log") == "/var/log/b.revocations.journal")
         #expect(try journal("x/b") == "\(base)/x/b.revocations.journal")
-        let said = "{\(keys),\"state\":{\"revocations\":\"r\"}}"
-        #expect(try load(said).revocationJournal == "\(base)/r")
-        // Keys that end with the process have nothing to remember, unless somebody says so.
+        let named = "{\(keys),\"state\":{\"revocations\":\"r\"}}"
+        #expect(try load(named).revocationJournal == "\(base)/r")
+        // With a random key there is no journal, unless it is configured.
         #expect(try load("{}").revocationJournal == nil)
         #expect(
             try load("{\"state\":{\"revocations\":\"r\"}}").revocationJournal == "\(base)/r")
     }
 
-    @Test("has no socket for the administrator where that is null, or an address in any form")
-    func admin() throws {
+    @Test
+    func `the administration socket can be null, and the metrics address any loopback address`()
+        throws
+    {
         #expect(try load("{\"admin\":{\"socket\":null,\"metrics\":null}}").admin.socket == nil)
         let relative = try load("{\"admin\":{\"socket\":\"a.sock\"}}")
         #expect(relative.admin.socket == folder.path("a.sock"))
@@ -284,8 +280,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("signs with the first key and has all of them")
-    func keys() throws {
+    @Test func `the first key signs, and all keys verify`() throws {
         let keys = try load(
             """
             {"token":{"keys":[{"id":"b","secret":"\(secret)"},{"id":"a","secret":"\(secret)x"}]}}
@@ -295,10 +290,8 @@ struct ConfigurationTests {
         #expect(keys.signing.id == "b")
     }
 
-    @Test(
-        "takes a secret from a file beside it, without the line end",
-        arguments: ["", "\n", "\r\n"])
-    func secretFile(end: String) throws {
+    @Test(arguments: ["", "\n", "\r\n"])
+    func `a secret is read from a file without the line end`(end: String) throws {
         try folder.file("token.key", secret + end)
         let fromFile = try load(
             "{\"token\":{\"keys\":[{\"id\":\"k\",\"secret_file\":\"token.key\"}]}}")
@@ -310,8 +303,7 @@ struct ConfigurationTests {
         #expect(fromFile.warnings.isEmpty)
     }
 
-    @Test("has one word for each choice about the log")
-    func choices() throws {
+    @Test func `each choice about the log has one name`() throws {
         for (word, format) in [("text", LogFormat.text), ("json", .json), ("logfmt", .logfmt)] {
             #expect(try load(document("log.format", "\"\(word)\"")).log.format == format)
         }
@@ -332,10 +324,10 @@ struct ConfigurationTests {
         }
     }
 
-    @Test(
-        "takes the seal's secret from the file, the environment, or a file of its own",
-        arguments: ["", "\n", "\r\n"])
-    func sealSecret(end: String) throws {
+    @Test(arguments: ["", "\n", "\r\n"])
+    func `the seal secret is read from the setting, the environment or its own file`(end: String)
+        throws
+    {
         try folder.file("seal.key", secret + end)
         let expected = Array(secret.utf8)
         #expect(try load(document("log.seal_secret", "\"\(secret)\"")).sealSecret == expected)
@@ -351,8 +343,7 @@ struct ConfigurationTests {
                 "\(folder.path("seal.key")): the key file can be read by others; chmod 600 it"))
     }
 
-    @Test("warns of files that others can read")
-    func permissions() throws {
+    @Test func `files that others can read cause a warning`() throws {
         let key = try folder.file("token.key", secret, mode: 0o604)
         let file = try folder.file(
             "c.json", "{\"token\":{\"keys\":[{\"id\":\"k\",\"secret_file\":\"token.key\"}]}}",
@@ -365,8 +356,7 @@ struct ConfigurationTests {
             ])
     }
 
-    @Test("has a digest of all its settings but the secrets")
-    func digest() throws {
+    @Test func `the digest covers all settings except secrets`() throws {
         func digest(_ content: String, _ environment: [String: String] = [:]) throws -> String {
             try load(content, environment).digest
         }

@@ -6,7 +6,6 @@ import Time
 @testable import Auth
 @testable import Logging
 
-@Suite("An event of the process, of a connection, or about the configuration")
 struct EventTests {
     private static let origin = Origin(
         client: ClientAddress(Array("192.0.2.7".utf8).span)!,
@@ -38,9 +37,9 @@ struct EventTests {
         (
             ConfigurationReloadFailed(
                 problem: ConfigurationProblem(
-                    path: "log.format", message: #""s3cret" is none of "text", "json""#)),
+                    path: "log.format", message: #""s3cret" is not one of text, json"#)),
             "ERROR | config | config_reload_fail key=log.format "
-                + #"reason="the value is none of \"text\", \"json\"""#
+                + #"reason="the value is not one of text, json""#
         ),
         (
             ConfigurationReloadFailed(
@@ -64,8 +63,10 @@ struct EventTests {
         ),
     ]
 
-    @Test("has its level, its area, its name and its fields", arguments: lines)
-    func line(event: any LogEvent, expected: String) {
+    @Test(arguments: lines)
+    func `an event is logged with its level, area, name and fields`(
+        event: any LogEvent, expected: String
+    ) {
         let line = LogLine.whole(event, at: Timestamp(seconds: 0), .text)
         #expect(
             String(decoding: line, as: UTF8.self) == "1970-01-01T00:00:00.000Z | \(expected)\n")

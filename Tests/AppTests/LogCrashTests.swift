@@ -2,26 +2,25 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The log of a server that dies", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct LogCrashTests {
     private let folder = try! TemporaryFolder()
     private let quiet = ["LOG_STDERR_LEVEL": "CRITICAL", "SERVER_WORKERS": "2"]
 
-    @Test("has every line that was answered, and can be believed, however often it was killed")
-    func killed() throws {
+    @Test func `a log verifies after each kill, and has a line for every response`() throws {
         let settings = quiet.merging(
             ["LOG_FILE_MAX_SIZE": "32KiB", "LOG_FILE_KEEP": "100000"]) { $1 }
         let kills = TestScale.rounds(5, long: 50)
         var dice = SeededGenerator(seed: 9)
         var answered: Set<String> = []
         for round in 0..<kills {
-            let house = try ServerProcess(in: folder, settings)
-            let load = Load(house, clients: 3, name: "k\(round)")
+            let server = try ServerProcess(in: folder, settings)
+            let load = Load(server, clients: 3, name: "k\(round)")
             load.wait(for: Int.random(in: 0...400, using: &dice))
-            house.process.kill(SIGKILL)
-            #expect(try house.process.wait() == .killed(by: SIGKILL))
+            server.process.kill(SIGKILL)
+            #expect(try server.process.wait() == .killed(by: SIGKILL))
             answered.formUnion(load.end().ids)
-            // As it was left, and as the next start goes on with it.
+            // The log as the kill left it, and after the next start.
             let (ending, report) = try ServerProcess.verify(in: folder)
             #expect(ending.isIntact, "\(report)")
             let next = try ServerProcess(in: folder, settings)
@@ -41,22 +40,22 @@ struct LogCrashTests {
         #expect(declared <= 2 * kills)
     }
 
-    // The sanitizers have plans of their own with these signals.
+    // The sanitizers handle these signals themselves.
     @Test(
-        "says so and is whole, whatever the fault", .disabled(if: TestScale.isSanitized),
+        .tags(.timing), .disabled(if: TestScale.isSanitized),
         arguments: [SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGQUIT, SIGXCPU])
-    func fault(signal: CInt) throws {
+    func `a fatal signal is logged, and the log is complete`(signal: CInt) throws {
         let names = [
             SIGSEGV: "SIGSEGV", SIGABRT: "SIGABRT", SIGILL: "SIGILL", SIGBUS: "SIGBUS",
             SIGQUIT: "SIGQUIT", SIGXCPU: "SIGXCPU",
         ]
         for clients in [0, 3] {
-            let house = try ServerProcess(in: folder, quiet)
-            let load = Load(house, clients: clients, name: "\(signal)-\(clients)")
+            let server = try ServerProcess(in: folder, quiet)
+            let load = Load(server, clients: clients, name: "\(signal)-\(clients)")
             load.wait(for: 50)
             let moment = Date()
-            house.process.kill(signal)
-            #expect(try house.process.wait() == .killed(by: signal))
+            server.process.kill(signal)
+            #expect(try server.process.wait() == .killed(by: signal))
             #expect(Date().timeIntervalSince(moment) < 1)
             let answered = load.end().ids
 
@@ -65,7 +64,7 @@ struct LogCrashTests {
             let last = try #require(LogEntry.all(in: text).last!)
             #expect("\(last.level) \(last.area) \(last.event)" == "CRITICAL app sys_crash")
             #expect(last["signal"] == names[signal])
-            #expect(last["pid"] == "\(house.process.processID)")
+            #expect(last["pid"] == "\(server.process.processID)")
             let recorded = recordedIDs(in: text)
             #expect(answered.subtracting(recorded).isEmpty)
             #expect(try ServerProcess.verify(in: folder).ending == .exited(3))
@@ -77,23 +76,21 @@ struct LogCrashTests {
         #expect(report.contains("not proven"))
     }
 
-    @Test("goes on when a signal comes that means nothing to a server")
-    func strangers() throws {
-        let house = try ServerProcess(in: folder, quiet)
+    @Test func `signals that the server does not use do not end it`() throws {
+        let server = try ServerProcess(in: folder, quiet)
         for number in [
             SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGPIPE, SIGXFSZ, 34, 50, 64,
         ] {
-            house.process.kill(number)
-            #expect(try house.ask(.login(1)).status == 200, "\(number)")
+            server.process.kill(number)
+            #expect(try server.ask(.login(1)).status == 200, "\(number)")
         }
-        #expect(try house.stop() == .exited(0))
+        #expect(try server.stop() == .exited(0))
         let text = try folder.log()
         #expect(text.contains("sys_shutdown clean=true"))
         #expect(!text.contains("sys_crash"))
     }
 
-    @Test("belongs to one server at a time, and to the next once that is gone")
-    func twoServers() throws {
+    @Test func `a log belongs to one server at a time, and to the next after its end`() throws {
         let first = try ServerProcess(in: folder, quiet)
         let settings = ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"]
         let (ending, _, errors) = try ServerProcess.run([], in: folder, settings)

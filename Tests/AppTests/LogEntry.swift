@@ -1,6 +1,6 @@
 import TestSupport
 
-/// A line of the log in its parts: `time | LEVEL | area | event name=value name="value" …`.
+/// A parsed line of the log: `time | LEVEL | area | event name=value name="value" …`.
 struct LogEntry {
     let time: String
     let level: String
@@ -9,7 +9,7 @@ struct LogEntry {
     /// Values without their quotation marks.
     let fields: [String: String]
 
-    /// Nil if it is no whole line of the log.
+    /// Nil if the text is not a complete line of the log.
     init?(_ line: some StringProtocol) {
         let bytes = Array(line.utf8)
         // 2026-11-21T07:00:00.123Z and three separators.
@@ -43,8 +43,8 @@ struct LogEntry {
         self.fields = fields
     }
 
-    /// What stands before the next quotation mark that ends something, which goes, too; the backslashes
-    /// that say which do not are left out. Nil if there is none.
+    /// Removes a quoted value and its closing quotation mark from the beginning of `rest`, and
+    /// resolves escaped quotation marks and backslashes. Nil if there is no closing quotation mark.
     private static func quoted(_ rest: inout ArraySlice<UInt8>) -> [UInt8]? {
         var value: [UInt8] = []
         while let byte = rest.popFirst() {
@@ -52,7 +52,7 @@ struct LogEntry {
             case UInt8(ascii: "\""): return value
             case UInt8(ascii: "\\"):
                 guard let next = rest.popFirst() else { return nil }
-                // What else there is stays as it is written.
+                // Other escape sequences stay as they are.
                 if next != UInt8(ascii: "\""), next != byte { value.append(byte) }
                 value.append(next)
             default: value.append(byte)
@@ -63,7 +63,7 @@ struct LogEntry {
 
     subscript(field: String) -> String? { fields[field] }
 
-    /// The lines of a whole log without its seals; nil for each that is none.
+    /// The lines of a log without its seals; nil for each that cannot be parsed.
     static func all(in text: String) -> [LogEntry?] {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         if lines.last == "" { lines.removeLast() }

@@ -2,26 +2,27 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The log file", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct LogFileTests {
     private let folder = try! TemporaryFolder()
     private let quiet = ["LOG_STDERR_LEVEL": "CRITICAL", "SERVER_WORKERS": "2"]
 
-    @Test("ends with the shutdown, whichever signal asked for it", arguments: [SIGTERM, SIGINT])
-    func shutdown(signal: CInt) throws {
-        // At once after the ready line: a supervisor may be that quick.
+    @Test(arguments: [SIGTERM, SIGINT])
+    func `the log ends with the shutdown event, whichever signal stops the server`(signal: CInt)
+        throws
+    {
+        // Directly after the ready line: a supervisor may be as fast.
         for _ in 0..<5 {
-            let house = try ServerProcess(in: folder)
-            #expect(try house.stop(signal) == .exited(0))
+            let server = try ServerProcess(in: folder)
+            #expect(try server.stop(signal) == .exited(0))
             let last = LogEntry.all(in: try folder.content("app.log")).last
             #expect(last??.event == "sys_shutdown")
         }
     }
 
-    @Test("is opened again at SIGHUP after somebody moved it, and no line is lost")
-    func reopen() throws {
-        let house = try ServerProcess(in: folder, quiet)
-        let load = Load(house, clients: 3, name: "r")
+    @Test func `SIGHUP reopens the log after a move without losing a line`() throws {
+        let server = try ServerProcess(in: folder, quiet)
+        let load = Load(server, clients: 3, name: "r")
         var moved: [String] = []
         for round in 1...3 {
             load.wait(for: round * 100)
@@ -29,43 +30,44 @@ struct LogFileTests {
             moved.append(name)
             try FileManager.default.moveItem(
                 atPath: folder.path("app.log"), toPath: folder.path(name))
-            house.process.kill(SIGHUP)
-            // Requests until the file is there, but not without end.
+            server.process.kill(SIGHUP)
+            // Requests until the file exists, but not forever.
             var requests = 0
             while requests < 100_000, access(folder.path("app.log"), F_OK) != 0 {
-                _ = try house.ask(.get("/health/live"))
+                _ = try server.ask(.get("/health/live"))
                 requests += 1
             }
         }
         let answered = load.end().ids
-        #expect(try house.stop() == .exited(0))
+        #expect(try server.stop() == .exited(0))
 
         let files = try (moved + ["app.log"]).map { try folder.content($0) }
         let entries = try LogEntry.all(in: files.joined()).map { try #require($0) }
         #expect(files.allSatisfy { $0.hasSuffix("\n") })
         #expect(answered.isSubset(of: entries.compactMap { $0["rid"] }))
-        // More, where the server noticed the move by itself before the signal came.
+        // There are more if the server noticed a move itself before the signal arrived.
         #expect(entries.count { $0.event == "log_reopen" } >= 3)
-        // What is said of a new file stands before what was recorded while it was opened.
+        // The first line of a new file can be later than lines that were recorded while it was
+        // opened.
         let times = entries.filter { $0.event != "log_reopen" }.map(\.time)
         #expect(times == times.sorted())
         #expect(LogEntry.all(in: files[3]).last??.event == "sys_shutdown")
     }
 
-    @Test("has a line for every answer that a client ever saw, though the process was killed")
-    func killed() throws {
+    @Test
+    func `the log has a line for every response that a client received before a kill`() throws {
         for round in 0..<12 {
-            let house = try ServerProcess(in: folder, quiet)
-            let load = Load(house, clients: 4, name: "k\(round)")
+            let server = try ServerProcess(in: folder, quiet)
+            let load = Load(server, clients: 4, name: "k\(round)")
             load.wait(for: 20 + 37 * round)
-            house.process.kill(SIGKILL)
-            #expect(try house.process.wait() == .killed(by: SIGKILL))
+            server.process.kill(SIGKILL)
+            #expect(try server.process.wait() == .killed(by: SIGKILL))
             let answered = load.end().ids
             #expect(answered.count >= 20 + 37 * round)
 
             let text = try folder.content("app.log")
             let entries = LogEntry.all(in: text)
-            // Only what was being written can be torn.
+            // Only the last line can be incomplete.
             #expect(entries.dropLast().allSatisfy { $0 != nil })
             let written = Set(entries.compactMap { $0?["rid"] })
             #expect(answered.subtracting(written).isEmpty)
@@ -73,14 +75,13 @@ struct LogFileTests {
         }
     }
 
-    @Test("that ends inside a line is mended at the next start, which says so")
-    func torn() throws {
+    @Test func `a partial last line is terminated and reported at the next start`() throws {
         let first = try ServerProcess(in: folder, quiet)
         _ = try first.ask(.login(1, "before"))
         first.process.kill(SIGKILL)
         try first.process.wait()
-        let whole = try folder.content("app.log")
-        let torn = String(whole.dropLast(9))
+        let complete = try folder.content("app.log")
+        let torn = String(complete.dropLast(9))
         try folder.file("app.log", torn)
 
         let second = try ServerProcess(in: folder, quiet)
@@ -96,64 +97,60 @@ struct LogFileTests {
         #expect(entries.contains { $0["rid"] == "after" })
     }
 
-    @Test(
-        "that cannot be written refuses what has to be on record, if the operator wants that",
-        .enabled(if: SmallDisk.canBeMade))
-    func refuse() throws {
+    @Test(.enabled(if: SmallDisk.canBeMade))
+    func `on a full disk the policy refuse answers 503 to requests that must be logged`() throws {
         try SmallDisk.mounted(at: folder.path, size: "64k") { try refuseOnFullDisk() }
     }
 
     private func refuseOnFullDisk() throws {
         try SmallDisk.fill(folder.path("ballast"))
-        let house = try ServerProcess(in: folder, ["LOG_ON_FAILURE": "refuse"])
+        let server = try ServerProcess(in: folder, ["LOG_ON_FAILURE": "refuse"])
         for request in [String.login(1), .login(0), .get("/resource"), .resource("x.y.z")] {
-            let response = try house.ask(request)
+            let response = try server.ask(request)
             #expect(response.status == 503)
             #expect(response.content == "{\"error\":\"Log unavailable\"}")
             #expect(response["Retry-After"] == "1")
         }
-        #expect(try house.ask(.get("/nowhere")).status == 404)
-        #expect(try house.ask(.get("/health/live")).status == 200)
-        let ready = try house.ask(.get("/health/ready"))
+        #expect(try server.ask(.get("/nowhere")).status == 404)
+        #expect(try server.ask(.get("/health/live")).status == 200)
+        let ready = try server.ask(.get("/health/ready"))
         #expect(ready.status == 503)
         #expect(
             ready.content
-                == #"{"status":"unavailable","checks":{"log":"the log cannot be written: No space left on device"}}"#
+                == #"{"status":"unavailable","checks":"#
+                + #"{"log":"the log cannot be written: No space left on device"}}"#
         )
         #expect(
-            house.process.standardError.contains("log_failed reason=\"No space left on device\""))
-        #expect(try house.stop() == .exited(74))
+            server.process.standardError.contains("log_failed reason=\"No space left on device\""))
+        #expect(try server.stop() == .exited(74))
     }
 
-    @Test(
-        "that cannot be written keeps nobody out, if the operator wants that",
-        .enabled(if: SmallDisk.canBeMade))
-    func serve() throws {
+    @Test(.enabled(if: SmallDisk.canBeMade))
+    func `on a full disk the policy serve answers requests as usual`() throws {
         try SmallDisk.mounted(at: folder.path, size: "64k") { try serveOnFullDisk() }
     }
 
     private func serveOnFullDisk() throws {
         try SmallDisk.fill(folder.path("ballast"))
-        let house = try ServerProcess(in: folder)
-        let login = try house.ask(.login(1))
+        let server = try ServerProcess(in: folder)
+        let login = try server.ask(.login(1))
         #expect(login.status == 200)
-        #expect(try house.ask(.resource(login.token)).status == 200)
-        #expect(try house.ask(.get("/health/ready")).status == 503)
-        #expect(try house.ask(.get("/health/live")).status == 200)
-        #expect(try house.stop() == .exited(74))
+        #expect(try server.ask(.resource(login.token)).status == 200)
+        #expect(try server.ask(.get("/health/ready")).status == 503)
+        #expect(try server.ask(.get("/health/live")).status == 200)
+        #expect(try server.stop() == .exited(74))
     }
 
-    @Test("is rotated under load without losing a line")
-    func rotation() throws {
-        let house = try ServerProcess(
+    @Test func `a rotation under load loses no line`() throws {
+        let server = try ServerProcess(
             in: folder,
             quiet.merging(["LOG_FILE_MAX_SIZE": "4KiB", "LOG_FILE_KEEP": "100000"]) { $1 })
-        let load = Load(house, clients: 4, name: "o")
+        let load = Load(server, clients: 4, name: "o")
         load.wait(for: 600)
         let answered = load.end().ids
-        #expect(try house.stop() == .exited(0))
+        #expect(try server.stop() == .exited(0))
 
-        // Full files by number, then the one that was written last.
+        // Archives by number, then the current file.
         let names = folder.logFiles
         #expect(names.count > 10)
         let files = try names.map { try folder.content($0) }
@@ -169,14 +166,13 @@ struct LogFileTests {
         }
     }
 
-    @Test("keeps as many full files as it was told to")
-    func retention() throws {
-        let house = try ServerProcess(
+    @Test func `the log keeps as many archives as configured`() throws {
+        let server = try ServerProcess(
             in: folder, quiet.merging(["LOG_FILE_MAX_SIZE": "4KiB", "LOG_FILE_KEEP": "3"]) { $1 })
-        let load = Load(house, clients: 2, name: "k")
+        let load = Load(server, clients: 2, name: "k")
         load.wait(for: 300)
         _ = load.end()
-        #expect(try house.stop() == .exited(0))
+        #expect(try server.stop() == .exited(0))
         #expect(folder.logFiles.count == 4)
     }
 }

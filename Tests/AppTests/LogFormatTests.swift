@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("What the log says of a request", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct LogFormatTests {
     private let folder = try! TemporaryFolder()
     private let quiet = ["LOG_STDERR_LEVEL": "CRITICAL"]
 
-    private func house(_ settings: [String: String] = [:]) throws -> ServerProcess {
+    private func startServer(_ settings: [String: String] = [:]) throws -> ServerProcess {
         try ServerProcess(in: folder, quiet.merging(settings) { $1 })
     }
 
@@ -15,13 +15,13 @@ struct LogFormatTests {
         try folder.log().split(separator: "\n").map(String.init)
     }
 
-    private func tellAll(_ house: ServerProcess) throws {
-        let token = try house.ask(.login(1, "in")).token
-        _ = try house.ask(.resource(token, "good"))
-        _ = try house.ask(.resource(token + "x", "bad"))
-        _ = try house.ask(.login(0, "zero"))
-        house.process.kill(SIGUSR1)
-        #expect(try house.stop() == .exited(0))
+    private func runRequests(_ server: ServerProcess) throws {
+        let token = try server.ask(.login(1, "in")).token
+        _ = try server.ask(.resource(token, "good"))
+        _ = try server.ask(.resource(token + "x", "bad"))
+        _ = try server.ask(.login(0, "zero"))
+        server.process.kill(SIGUSR1)
+        #expect(try server.stop() == .exited(0))
     }
 
     private let events = [
@@ -30,53 +30,48 @@ struct LogFormatTests {
         "sys_shutdown",
     ]
 
-    @Test("is an object a line in JSON, with the names that the text has")
-    func json() throws {
-        try tellAll(house(["LOG_FORMAT": "json"]))
+    @Test
+    func `in the json format each line is an object with the names of the text format`() throws {
+        try runRequests(startServer(["LOG_FORMAT": "json"]))
         let objects = try lines().map { line in
             try #require(
                 try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
         }
-        let told = objects.filter {
+        let logged = objects.filter {
             !["log_seal", "log_reopen"].contains($0["event"] as? String)
         }
-        #expect(told.map { $0["event"] as? String } == events)
+        #expect(logged.map { $0["event"] as? String } == events)
         for object in objects {
             for name in ["time", "level", "area"] { #expect(object[name] is String) }
         }
-        let created = told[5]
+        let created = logged[5]
         #expect(created["user"] as? Int == 1)
         #expect(created["exp"] is Int)
         #expect((created["jti"] as? String)?.count == 22)
         #expect(created["rid"] as? String == "in")
-        #expect(told.last?["clean"] as? Bool == true)
+        #expect(logged.last?["clean"] as? Bool == true)
         try expectIntact()
     }
 
-    @Test("is name=value all along in logfmt")
-    func logfmt() throws {
-        try tellAll(house(["LOG_FORMAT": "logfmt"]))
+    @Test func `in the logfmt format each line consists of name=value pairs`() throws {
+        try runRequests(startServer(["LOG_FORMAT": "logfmt"]))
         let lines = try lines()
+        let head = #/time=\S+ level=[A-Z]+ area=[a-z]+ event=[a-z_]+/#
+        let fields = #/( [a-z_]+=("[^"]*"|[^ "=]+))*/#
         for line in lines {
-            #expect(
-                line.wholeMatch(
-                    of:
-                        #/time=\S+ level=[A-Z]+ area=[a-z]+ event=[a-z_]+( [a-z_]+=("[^"]*"|[^ "=]+))*/#
-                )
-                    != nil,
-                "\(line)")
+            let rest = line.trimmingPrefix(head)
+            #expect(rest.count < line.count && rest.wholeMatch(of: fields) != nil, "\(line)")
         }
-        let told = lines.compactMap { $0.firstMatch(of: #/ event=(\S+)/#).map { String($0.1) } }
+        let logged = lines.compactMap { $0.firstMatch(of: #/ event=(\S+)/#).map { String($0.1) } }
             .filter { !["log_seal", "log_reopen"].contains($0) }
-        #expect(told == events)
+        #expect(logged == events)
         #expect(lines.contains { $0.contains(" event=authn_token_verified user=1 jti=") })
         try expectIntact()
     }
 
-    @Test("may change from one start to the next, in one file that can be believed")
-    func formats() throws {
+    @Test func `the format may change at a restart, and the log still verifies`() throws {
         for format in ["text", "json", "logfmt", "text"] {
-            try tellAll(house(["LOG_FORMAT": format]))
+            try runRequests(startServer(["LOG_FORMAT": format]))
         }
         try expectIntact()
         let (ending, output, _) = try ServerProcess.run(
@@ -91,20 +86,20 @@ struct LogFormatTests {
         #expect(ending == .exited(0), "\(report)")
     }
 
-    // MARK: How often
+    // MARK: Frequency
 
-    @Test(
-        "that succeeds is all, a sample or nothing, as the operator wants it",
-        arguments: [("all", 250), ("sample", 3), ("off", 0)])
-    func verified(setting: String, count: Int) throws {
-        let house = try house(["LOG_AUTHN_TOKEN_VERIFIED": setting])
-        let client = try house.client()
+    @Test(arguments: [("all", 250), ("sample", 3), ("off", 0)])
+    func `authn_token_verified decides how many successful verifications are logged`(
+        setting: String, count: Int
+    ) throws {
+        let server = try startServer(["LOG_AUTHN_TOKEN_VERIFIED": setting])
+        let client = try server.client()
         try client.send(.login(1))
         let token = try client.response().token
-        // All at once: success is never a repeat.
+        // All at once: successful verifications are never suppressed as repeats.
         try client.send(String(repeating: .resource(token), count: 250))
         for _ in 0..<250 { #expect(try client.response().status == 200) }
-        // A failure always has its line.
+        // A failure is always logged.
         try client.send(.resource(token + "x"))
         #expect(try client.response().status == 401)
         let lines = try lines()
@@ -113,16 +108,18 @@ struct LogFormatTests {
         #expect(!lines.contains { $0.contains(" suppressed=") })
     }
 
-    @Test("that is refused in a loop is twenty lines a second, and how many more there were")
-    func suppressed() throws {
-        let house = try house()
-        let client = try house.client()
+    @Test
+    func `repeated failures are at most twenty lines a second, and a summary counts the rest`()
+        throws
+    {
+        let server = try startServer()
+        let client = try server.client()
         try client.send(String(repeating: .resource("x.y.z"), count: 200))
         for _ in 0..<200 { #expect(try client.response().status == 401) }
-        // Another reason has lines of its own.
+        // Another reason is counted separately.
         try client.send(.get("/resource", "other"))
         _ = try client.response()
-        #expect(try house.stop() == .exited(0))
+        #expect(try server.stop() == .exited(0))
 
         let entries = try LogEntry.all(in: folder.log()).map { try #require($0) }
         let rejected = entries.filter {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The key of the log's seals", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct LogKeyTests {
     private let folder = try! TemporaryFolder()
     private let configuration = ["--config", "gatehouse.json"]
@@ -26,26 +26,26 @@ struct LogKeyTests {
     }
 
     private func run() throws {
-        let house = try ServerProcess(in: folder, [:], configuration)
-        _ = try house.ask(.login(1))
-        #expect(try house.stop() == .exited(0))
+        let server = try ServerProcess(in: folder, [:], configuration)
+        _ = try server.ask(.login(1))
+        #expect(try server.stop() == .exited(0))
     }
 
-    /// Has a running server change its key.
+    /// Runs a server whose configuration is changed and reloaded.
     private func run(changing change: () throws -> Void) throws {
-        let house = try ServerProcess(in: folder, [:], configuration)
-        _ = try house.ask(.login(1))
+        let server = try ServerProcess(in: folder, [:], configuration)
+        _ = try server.ask(.login(1))
         try change()
-        house.process.kill(SIGHUP)
-        let client = try house.client()
+        server.process.kill(SIGHUP)
+        let client = try server.client()
         #expect(
             try eventually {
                 try client.send(.get("/health/live"))
                 _ = try client.response()
                 return try folder.content("app.log").contains("config_reload ")
             })
-        _ = try house.ask(.login(2))
-        #expect(try house.stop() == .exited(0))
+        _ = try server.ask(.login(2))
+        #expect(try server.stop() == .exited(0))
     }
 
     private func verify(_ arguments: String...) throws -> (code: CInt?, report: String) {
@@ -55,28 +55,32 @@ struct LogKeyTests {
         return (code, output + errors)
     }
 
-    /// A line is edited: the first or the last of an event, and the log is as it was afterwards.
+    /// Runs `body` while the first or the last line of an event is edited, and restores the log.
     private func edited(_ event: String, last: Bool, _ body: () throws -> Void) throws {
-        let whole = try folder.content("app.log")
+        let original = try folder.content("app.log")
         let range = try #require(
-            whole.ranges(of: " \(event) user=").map(\.upperBound).sorted()[last ? 1... : 0...].first
+            original.ranges(of: " \(event) user=").map(\.upperBound).sorted()[last ? 1... : 0...]
+                .first
         )
-        var text = whole
+        var text = original
         text.replaceSubrange(range..<text.index(after: range), with: "7")
         try folder.file("app.log", text)
         try body()
-        try folder.file("app.log", whole)
+        try folder.file("app.log", original)
     }
 
-    @Test("may become a secret of its own, by a restart or a reload", arguments: [true, false])
-    func sealSecret(byReload: Bool) throws {
+    @Test(arguments: [true, false])
+    func `a log can change from a token key to its own seal secret, but not back`(byReload: Bool)
+        throws
+    {
         try configure("old")
         if byReload {
             try run { try configure("old", seal: true) }
         } else {
             try run()
             try configure("old", seal: true)
-            // Until the server has it, whoever has the token key could have written everything.
+            // Until the server uses the secret, a holder of the token key could have forged the
+            // log.
             #expect(try verify().code == 3)
             try run()
         }
@@ -85,7 +89,7 @@ struct LogKeyTests {
         for last in [false, true] {
             try edited("authn_login_success", last: last) { try #expect(verify().code == 1) }
         }
-        // And never back.
+        // The way back is reported as tampering.
         try configure("old")
         try run()
         try configure("old", seal: true)
@@ -94,8 +98,10 @@ struct LogKeyTests {
         #expect(back.report.contains("which was no longer in use"))
     }
 
-    @Test("may be gone, and is named then, by a restart or a reload", arguments: [true, false])
-    func oldKey(byReload: Bool) throws {
+    @Test(arguments: [true, false])
+    func `a log sealed with a removed key is reported, and verified with --key-file`(byReload: Bool)
+        throws
+    {
         try configure("old")
         if byReload {
             try run { try configure("new") }
@@ -121,7 +127,7 @@ struct LogKeyTests {
         }
     }
 
-    @Test func `a key that is named without a configuration is the key in use`() throws {
+    @Test func `without a configuration the key of --key-file is the current key`() throws {
         try configure("old", seal: true)
         try run()
         let (ending, output, errors) = try ServerProcess.run(

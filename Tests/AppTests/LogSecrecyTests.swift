@@ -3,54 +3,53 @@ import JWT
 import TestSupport
 import Testing
 
-@Suite("A secret", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct LogSecrecyTests {
     private let folder = try! TemporaryFolder()
 
-    @Test("is in no file but its own, and nothing says it, however much is logged")
-    func secrets() throws {
+    @Test func `no secret is in any log or output, even if everything is logged`() throws {
         try SealedLog.configure(folder)
         let settings = [
             "LOG_LEVEL": "DEBUG", "LOG_FILE_LEVEL": "DEBUG", "LOG_STDERR_LEVEL": "DEBUG",
             "LOG_FILE_PATH": "app.log",
         ]
-        var said = ""
+        var output = ""
         var tokens: [String] = []
         for format in ["text", "json", "logfmt"] {
-            let house = try ServerProcess(
+            let server = try ServerProcess(
                 in: folder, settings.merging(["LOG_FORMAT": format]) { $1 },
                 SealedLog.configuration)
-            let token = try house.ask(.login(1)).token
+            let token = try server.ask(.login(1)).token
             tokens.append(token)
-            for request in requests(token) { _ = try? house.ask(request) }
-            #expect(try house.stop() == .exited(0))
-            said += house.process.standardError + house.process.standardOutput
+            for request in requests(token) { _ = try? server.ask(request) }
+            #expect(try server.stop() == .exited(0))
+            output += server.process.standardError + server.process.standardOutput
         }
         for command in [
             ["verify"], ["verify", "--json"], ["stats"], ["stats", "--json"], ["head"],
             ["tail", "--no-follow", "--lines", "10000"],
         ] {
-            let (_, output, errors) = try ServerProcess.run(
+            let (_, report, errors) = try ServerProcess.run(
                 ["log"] + command + SealedLog.configuration, in: folder, settings)
-            #expect(!output.isEmpty)
-            said += output + errors
+            #expect(!report.isEmpty)
+            output += report + errors
         }
         let written = try folder.allNames.filter { !$0.hasSuffix(".key") && $0 != "gatehouse.json" }
             .map { try folder.content($0) }.joined()
         #expect(written.contains("http_request"))
-        #expect(said.contains("http_request"))
+        #expect(output.contains("http_request"))
 
-        // What a JWT begins with, and what the tokens of this run were made of.
+        // The beginning of every JWT, the keys, and parts of the tokens of this run.
         let secrets =
             ["eyJhbGci", "a token key of", "a seal key, and"]
             + tokens.flatMap { $0.split(separator: ".").map { String($0.suffix(20)) } }
         for secret in secrets {
             #expect(!written.contains(secret), "\(secret)")
-            #expect(!said.contains(secret), "\(secret)")
+            #expect(!output.contains(secret), "\(secret)")
         }
     }
 
-    /// A token where it belongs, and wherever else in a head or a body somebody may put it.
+    /// Requests with a token in the right place, and in every wrong place of a head or a body.
     private func requests(_ token: String) -> [String] {
         let parts = token.split(separator: ".").map(String.init)
         let content = "{\"user_id\":\"\(token)\",\"password\":\"\(token)\"}"
@@ -72,11 +71,12 @@ struct LogSecrecyTests {
             "GET /resource \(token)\r\nHost: localhost\r\n\r\n",
             "\(token) /resource HTTP/1.1\r\n\r\n",
             "GET \(token) HTTP/1.1\r\nHost: localhost\r\n\r\n", "\(token)\r\n\r\n",
-            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(content.utf8.count)\r\n\r\n"
-                + content,
+            "POST /login HTTP/1.1\r\nHost: localhost\r\n"
+                + "Content-Length: \(content.utf8.count)\r\n\r\n" + content,
             "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(token.utf8.count)\r\n\r\n"
                 + token,
-            "POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\(token)\r\n",
+            "POST /login HTTP/1.1\r\nHost: localhost\r\n"
+                + "Transfer-Encoding: chunked\r\n\r\n\(token)\r\n",
         ]
     }
 }

@@ -2,24 +2,24 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("What is counted", .blocking)
+@Suite(.blocking)
 struct MetricsTests {
     private let folder = try! TemporaryFolder()
 
-    /// One with a port for its metrics that nobody has taken in the meantime.
-    private func house(_ settings: [String: String] = [:]) throws -> (ServerProcess, UInt16) {
+    /// Starts a server, again with another metrics port if another process took the port meanwhile.
+    private func startServer(_ settings: [String: String] = [:]) throws -> (ServerProcess, UInt16) {
         for _ in 0..<20 {
             let port = try unusedPort()
             let all = settings.merging(["ADMIN_METRICS": "127.0.0.1:\(port)"]) { old, _ in old }
-            if let house = try? ServerProcess(in: folder, all) {
-                return (house, port)
+            if let server = try? ServerProcess(in: folder, all) {
+                return (server, port)
             }
             try? FileManager.default.removeItem(atPath: folder.path("app.log"))
         }
         throw CocoaError(.featureUnsupported)
     }
 
-    /// The value of each series, by what stands before it.
+    /// The value of each series by its name and labels.
     private func series(_ port: UInt16) throws -> [String: Double] {
         let client = try Client(port: port)
         try client.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -34,20 +34,19 @@ struct MetricsTests {
         return series
     }
 
-    @Test("agrees with what clients were answered")
-    func counts() throws {
-        let (house, port) = try house()
-        let token = try house.ask(.login(1)).token
-        for _ in 0..<3 { _ = try house.ask(.resource(token)) }
-        _ = try house.ask(.resource(token + "x"))
-        _ = try house.ask("GET /resource HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        _ = try house.ask("GET /elsewhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        _ = try house.ask("GET /resource HTTP/1.1\r\n\r\n")
+    @Test func `the metrics agree with the responses that clients received`() throws {
+        let (server, port) = try startServer()
+        let token = try server.ask(.login(1)).token
+        for _ in 0..<3 { _ = try server.ask(.resource(token)) }
+        _ = try server.ask(.resource(token + "x"))
+        _ = try server.ask("GET /resource HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        _ = try server.ask("GET /elsewhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        _ = try server.ask("GET /resource HTTP/1.1\r\n\r\n")
         let logout =
             "POST /logout HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(token)\r\n"
             + "Content-Length: 0\r\n\r\n"
-        _ = try house.ask(logout)
-        _ = try house.ask(.resource(token))
+        _ = try server.ask(logout)
+        _ = try server.ask(.resource(token))
 
         let series = try series(port)
         let requests = "gatehouse_http_requests_total"
@@ -75,7 +74,7 @@ struct MetricsTests {
         for (name, value) in expected { #expect(series[name] == Double(value), "\(name)") }
         #expect(try #require(series["process_resident_memory_bytes"]) > 1_000_000)
         #expect(try #require(series["process_open_fds"]) > 5)
-        // Every line but the seals and what the file says of itself is one that was recorded.
+        // The counters exclude seals and other lines of the log about itself.
         let lines = try folder.log().split(separator: "\n").filter {
             !$0.contains(" | log | ")
         }
@@ -85,20 +84,19 @@ struct MetricsTests {
         #expect(try #require(series["gatehouse_log_bytes_total{file=\"app\"}"]) == Double(bytes))
     }
 
-    @Test("agrees with clients that are displaced, that go away, and for whom there is no room")
-    func departures() throws {
-        let (house, port) = try house(["SERVER_MAX_CONNECTIONS": "4", "SERVER_WORKERS": "2"])
+    @Test func `the metrics agree with evicted, disconnected and refused clients`() throws {
+        let (server, port) = try startServer(["SERVER_MAX_CONNECTIONS": "4", "SERVER_WORKERS": "2"])
         let live = String.get("/health/live")
-        // What clients have seen, by status.
-        var seen: [Int: Double] = [:]
+        // The number of responses that clients have received, by status.
+        var received: [Int: Double] = [:]
         var connections = 0.0
         func client() throws -> Client {
             connections += 1
-            return try house.client()
+            return try server.client()
         }
         func ask(_ client: Client, _ request: String = live) throws {
             try client.send(request)
-            seen[try client.response().status, default: 0] += 1
+            received[try client.response().status, default: 0] += 1
         }
         func expectAccount(open: Double, tooMany: Double) throws {
             let isSo = try eventually { try series(port)["gatehouse_connections"] == open }
@@ -106,11 +104,12 @@ struct MetricsTests {
             let found = try series(port)
             let requests = "gatehouse_http_requests_total"
             let expected = [
-                "\(requests){route=\"/health/live\",status=\"200\"}": seen[200],
-                "gatehouse_http_request_duration_seconds_count{route=\"/health/live\"}": seen[200],
-                "\(requests){route=\"none\",status=\"400\"}": seen[400],
-                "\(requests){route=\"none\",status=\"503\"}": seen[503],
-                "gatehouse_http_refused_total": (seen[400] ?? 0) + (seen[503] ?? 0),
+                "\(requests){route=\"/health/live\",status=\"200\"}": received[200],
+                "gatehouse_http_request_duration_seconds_count{route=\"/health/live\"}": received[
+                    200],
+                "\(requests){route=\"none\",status=\"400\"}": received[400],
+                "\(requests){route=\"none\",status=\"503\"}": received[503],
+                "gatehouse_http_refused_total": (received[400] ?? 0) + (received[503] ?? 0),
                 "gatehouse_connections_accepted_total": connections,
                 "gatehouse_connections_refused_total": tooMany,
             ]
@@ -119,10 +118,10 @@ struct MetricsTests {
                 #expect(value == 0, "\(name)")
             }
             let total = found.filter { $0.key.hasPrefix(requests) }.values.reduce(0, +)
-            #expect(total == seen.values.reduce(0, +))
+            #expect(total == received.values.reduce(0, +))
         }
 
-        // Each new one has the place of one that was idle, of whichever worker.
+        // Each new connection evicts an idle one of any worker.
         var clients: [Client] = []
         for _ in 0..<10 {
             clients.append(try client())
@@ -135,26 +134,28 @@ struct MetricsTests {
         clients.removeAll { client in displaced.contains { $0 === client } }
         try #require(clients.count == 4)
 
-        // Inside a request: without a word, with a reset, and with an end that leaves time for an answer.
+        // Clients disconnect inside a request: by close, by reset, and by a half-close, which still
+        // allows a response.
         let half = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
         try clients[0].send(half)
         clients[0].close()
-        // To the server this is an end of sending, like the last of them: it answers, and nobody sees it.
-        seen[400, default: 0] += 1
+        // The server cannot distinguish a close from a half-close: it sends a response, which is
+        // lost.
+        received[400, default: 0] += 1
         try clients[1].send(half)
         clients[1].reset()
         try clients[2].send(half)
         clients[2].endSending()
         try ask(clients[2], "")
         clients[2].close()
-        // Inside an answer, of which it has seen the beginning.
+        // A client disconnects inside a response after it has received the beginning.
         try clients[3].send(live)
         #expect(clients[3].hasReceived(within: CInt(TestScale.timeout * 1000)))
-        seen[200, default: 0] += 1
+        received[200, default: 0] += 1
         clients[3].reset()
         try expectAccount(open: 0, tooMany: 0)
 
-        // And four that are all inside a request leave no room.
+        // Four connections inside a request cannot be evicted, so new ones are refused.
         let busy = try (0..<4).map { _ in try client() }
         for client in busy { try ask(client, live + half) }
         for _ in 0..<3 {
@@ -165,10 +166,9 @@ struct MetricsTests {
         try expectAccount(open: 4, tooMany: 3)
     }
 
-    @Test("is told on the loopback interface alone, and on no public listener")
-    func listener() throws {
-        let (house, port) = try house()
-        #expect(try house.ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 404)
+    @Test func `metrics are served on their own loopback listener only`() throws {
+        let (server, port) = try startServer()
+        #expect(try server.ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 404)
         let metrics = try Client(port: port)
         try metrics.send("GET /resource HTTP/1.1\r\nHost: localhost\r\n\r\n")
         #expect(try metrics.response().status == 404)

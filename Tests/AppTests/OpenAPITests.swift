@@ -8,7 +8,7 @@ import Time
 
 @testable import App
 
-@Suite("The OpenAPI document", .blocking)
+@Suite(.blocking)
 struct OpenAPITests {
     private let folder: TemporaryFolder
 
@@ -26,7 +26,7 @@ struct OpenAPITests {
 
     private static let protocolStatuses = ["408", "413", "414", "417", "421", "431", "501", "505"]
 
-    /// The statuses of each endpoint, beside those of the protocol.
+    /// The statuses of each endpoint, besides those of the protocol.
     private static let statuses: [String: [String]] = [
         "POST /login": ["200", "400", "403", "411", "415", "503"],
         "GET /resource": ["200", "400", "401", "404", "503"],
@@ -39,18 +39,17 @@ struct OpenAPITests {
         "GET /openapi.json": ["200", "400", "503"],
     ]
 
-    @Test("says which version of OpenAPI it is in, and of which Gatehouse it is")
-    func versions() throws {
+    @Test func `the document names its OpenAPI version and that of Gatehouse`() throws {
         let document = try document()
         #expect(document.root["openapi"]?.text == "3.1.0")
         #expect(document.root["info", "title"]?.text == "Gatehouse")
         #expect(document.root["info", "version"]?.text == Application.version)
     }
 
-    @Test(
-        "lists the endpoints that the router has, and no others",
-        arguments: Configuration.Login.Mode.allCases)
-    func endpoints(mode: Configuration.Login.Mode) throws {
+    @Test(arguments: Configuration.Login.Mode.allCases)
+    func `the document lists exactly the endpoints of the router`(mode: Configuration.Login.Mode)
+        throws
+    {
         var options = LogOptions(path: folder.path("app.log"))
         options.standardErrorLevel = .critical
         let configuration = try configuration(mode)
@@ -61,14 +60,13 @@ struct OpenAPITests {
         _ = log.stop()
     }
 
-    @Test("lists every status of each endpoint in demo mode", arguments: statuses.keys.sorted())
-    func ofEachEndpoint(operation: String) throws {
+    @Test(arguments: statuses.keys.sorted())
+    func `the document lists every status of each endpoint in demo mode`(operation: String) throws {
         let expected = try #require(Self.statuses[operation]) + Self.protocolStatuses
         #expect(try document().statuses(operation) == expected.sorted())
     }
 
-    @Test("says which refusals a renewal has beyond those of other endpoints")
-    func renewal() throws {
+    @Test func `a refresh has one more 401 than other endpoints`() throws {
         let document = try document()
         let others = document.sentences("GET /resource", "401")
         #expect(
@@ -76,8 +74,7 @@ struct OpenAPITests {
         #expect(document.sentences("POST /refresh", "401") == others + ["Session expired"])
     }
 
-    @Test("has what passwords bring in password mode alone")
-    func passwordMode() throws {
+    @Test func `password mode adds its responses to the login, and changes nothing else`() throws {
         let (demo, password) = (try document(.demo), try document(.password))
         for operation in demo.operations where operation != "POST /login" {
             #expect(demo.statuses(operation) == password.statuses(operation))
@@ -95,8 +92,8 @@ struct OpenAPITests {
         #expect(required(password) == ["password"])
     }
 
-    @Test("knows every answer to bytes that are no request", arguments: ParseError.allCases)
-    func protocolErrors(error: ParseError) throws {
+    @Test(arguments: ParseError.allCases)
+    func `every parse error is documented for every operation`(error: ParseError) throws {
         let document = try document()
         let body = error.response.content
         let sentence = try #require(try APIDocument(body).root["error"]?.text)
@@ -106,10 +103,10 @@ struct OpenAPITests {
         }
     }
 
-    @Test(
-        "refers to what there is, and has nothing that nobody refers to",
-        arguments: Configuration.Login.Mode.allCases)
-    func references(mode: Configuration.Login.Mode) throws {
+    @Test(arguments: Configuration.Login.Mode.allCases)
+    func `every reference resolves, and every component is referenced`(
+        mode: Configuration.Login.Mode
+    ) throws {
         let document = try document(mode)
         let components = try #require(document.root["components"])
         let defined = components.names.filter { $0 != "securitySchemes" }.flatMap { kind in
@@ -119,8 +116,7 @@ struct OpenAPITests {
         #expect(Set(document.references) == Set(defined))
     }
 
-    @Test("says which headers come with which status")
-    func headers() throws {
+    @Test func `the document lists the headers of each status`() throws {
         let document = try document(.password)
         for operation in document.operations {
             for (status, response) in document.responses(operation) {
@@ -142,11 +138,10 @@ struct OpenAPITests {
             ])
     }
 
-    @Test("has each answer that a server gives to odd requests")
-    func liveServer() throws {
-        let house = try ServerProcess(
+    @Test func `every response of a server to unusual requests is documented`() throws {
+        let server = try ServerProcess(
             in: folder, ["SERVER_MAX_BODY": "1KiB", "SERVER_MAX_HEADER": "1KiB"])
-        let served = try house.ask("GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        let served = try server.ask("GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
         #expect(served.status == 200)
         #expect(served["Content-Type"] == "application/json")
         let document = try APIDocument(Array(served.content.utf8))
@@ -154,13 +149,13 @@ struct OpenAPITests {
         for (status, sentence, request) in Self.oddRequests {
             let words = request.split(separator: " ").prefix(2).joined(separator: " ")
             let operation = String(words.prefix { $0 != "?" }).replacing("https://h", with: "")
-            let answer = try house.ask(request)
+            let answer = try server.ask(request)
             let place = Comment(rawValue: request.prefix(80).debugDescription)
             #expect(answer.status == status, place)
             #expect(answer.content == #"{"error":"\#(sentence)"}"#, place)
             #expect(document.sentences(operation, "\(status)").contains(sentence), place)
         }
-        try house.stop()
+        try server.stop()
     }
 
     private static let oddRequests: [(status: Int, sentence: String, request: String)] = [
@@ -186,7 +181,8 @@ struct OpenAPITests {
         ),
         (
             414, "URI too long",
-            "GET /health/ready?\(String(repeating: "a", count: 1024)) HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            "GET /health/ready?\(String(repeating: "a", count: 1024)) HTTP/1.1\r\n"
+                + "Host: localhost\r\n\r\n"
         ),
         (
             415, "Unsupported media type",
@@ -194,7 +190,8 @@ struct OpenAPITests {
         ),
         (
             415, "Unsupported media type",
-            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+                + "Content-Length: 0\r\n\r\n"
         ),
         (
             417, "Expectation failed",
@@ -204,7 +201,8 @@ struct OpenAPITests {
         (421, "Misdirected request", "GET /health/live HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
         (
             431, "Request header fields too large",
-            "GET /verify HTTP/1.1\r\nHost: localhost\r\nA: \(String(repeating: "a", count: 1024))\r\n\r\n"
+            "GET /verify HTTP/1.1\r\nHost: localhost\r\n"
+                + "A: \(String(repeating: "a", count: 1024))\r\n\r\n"
         ),
         (
             501, "Not implemented",

@@ -2,32 +2,29 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("Gatehouse without a configuration", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct ServingTests {
     private let folder = try! TemporaryFolder()
 
-    @Test("says where it listens, and answers there")
-    func readyLine() throws {
-        let house = try ServerProcess(in: folder)
+    @Test func `the server prints its address and serves there`() throws {
+        let server = try ServerProcess(in: folder)
         #expect(
-            house.process.standardError.contains(
-                "gatehouse: listening on http://127.0.0.1:\(house.port)\n"))
-        #expect(try house.ask(.get("/health/live")).content == "{\"status\":\"ok\"}")
-        #expect(try house.ask(.get("/health/ready")).content == "{\"status\":\"ok\"}")
-        #expect(try house.stop() == .exited(0))
+            server.process.standardError.contains(
+                "gatehouse: listening on http://127.0.0.1:\(server.port)\n"))
+        #expect(try server.ask(.get("/health/live")).content == "{\"status\":\"ok\"}")
+        #expect(try server.ask(.get("/health/ready")).content == "{\"status\":\"ok\"}")
+        #expect(try server.stop() == .exited(0))
     }
 
-    @Test("makes logs/app.log where it starts")
-    func defaultLog() throws {
-        let house = try ServerProcess(in: folder, ["LOG_FILE_PATH": "logs/app.log"])
-        #expect(try house.stop() == .exited(0))
+    @Test func `the default log is in the folder logs of the working directory`() throws {
+        let server = try ServerProcess(in: folder, ["LOG_FILE_PATH": "logs/app.log"])
+        #expect(try server.stop() == .exited(0))
         #expect(try folder.content("logs/app.log").contains(" | sys_startup "))
     }
 
-    @Test("lets a user in, and writes down everything, in order, before it answers")
-    func story() throws {
-        let house = try ServerProcess(in: folder)
-        let client = try house.client()
+    @Test func `every event is logged in order before its response is sent`() throws {
+        let server = try ServerProcess(in: folder)
+        let client = try server.client()
         try client.send(.login(1, "login-1"))
         let login = try client.response()
         #expect(login.status == 200)
@@ -56,13 +53,14 @@ struct ServingTests {
         #expect(refused.status == 400)
         client.close()
 
-        // The process has not been asked to write anything since; what was answered is there.
+        // Every event of a response is in the file, although the server is still running.
         let written = try folder.content("app.log")
         let entries = try LogEntry.all(in: written).map { try #require($0) }
         #expect(
             entries.map { "\($0.level) \($0.area) \($0.event) \($0["reason"] ?? "-")" } == [
                 "INFO log log_open -",
-                "WARNING config config_warning none: a random key for this run; its tokens end with it",
+                "WARNING config config_warning none configured: this run uses a random key, "
+                    + "and a restart invalidates its tokens",
                 "WARNING config config_warning demo: anyone who can connect can log in as anyone",
                 "INFO app sys_startup -",
                 "INFO security authn_login_success -",
@@ -86,21 +84,20 @@ struct ServingTests {
         #expect(created["user"] == "1")
         #expect(created["jti"]?.count == 22)
         #expect(entries[7]["fingerprint"]?.count == 16)
-        #expect(entries[3]["pid"] == "\(house.process.processID)")
-        #expect(entries[3]["url"] == "http://127.0.0.1:\(house.port)")
+        #expect(entries[3]["pid"] == "\(server.process.processID)")
+        #expect(entries[3]["url"] == "http://127.0.0.1:\(server.port)")
         #expect(entries.map(\.time) == entries.map(\.time).sorted())
         #expect(!written.contains(token))
         #expect(!written.contains(token.split(separator: ".").last!))
 
-        #expect(try house.stop() == .exited(0))
+        #expect(try server.stop() == .exited(0))
         let last = try #require(LogEntry.all(in: folder.content("app.log")).last!)
         #expect(last.event == "sys_shutdown")
         #expect(last["clean"] == "true")
     }
 
-    @Test("has the same fields in every answer, whatever it is")
-    func fields() throws {
-        let house = try ServerProcess(in: folder)
+    @Test func `every response has the common header fields`() throws {
+        let server = try ServerProcess(in: folder)
         let requests: [(String, Int, String?)] = [
             (.login(2), 200, nil), (.login(-2), 400, nil), (.resource("x.y.z"), 401, nil),
             (.get("/resource"), 401, nil), (.get("/nowhere"), 404, nil),
@@ -113,7 +110,7 @@ struct ServingTests {
             ("nonsense\r\n\r\n", 400, nil),
         ]
         for (request, status, allow) in requests {
-            let response = try house.ask(request)
+            let response = try server.ask(request)
             #expect(response.status == status, "\(request)")
             #expect(response["Allow"] == allow, "\(request)")
             #expect(response["X-Content-Type-Options"] == "nosniff")
@@ -132,8 +129,7 @@ struct ServingTests {
         }
     }
 
-    @Test("takes the tokens of a key from its file again after a restart")
-    func restart() throws {
+    @Test func `tokens stay valid across a restart with a configured key`() throws {
         try folder.file("token.key", "0123456789abcdef0123456789ABCDEF\n")
         try folder.file(
             "gatehouse.json",
@@ -146,11 +142,10 @@ struct ServingTests {
             try second.ask(.resource(token)).content == "{\"user\":{\"id\":2,\"name\":\"Bob\"}}")
     }
 
-    @Test("writes a line for each request, where somebody asks for them")
-    func requestLines() throws {
-        let house = try ServerProcess(
+    @Test func `each request is logged if the http area is at DEBUG`() throws {
+        let server = try ServerProcess(
             in: folder, ["LOG_AREAS_HTTP": "DEBUG", "LOG_FILE_LEVEL": "DEBUG"])
-        _ = try house.ask(.get("/nowhere", "r1"))
+        _ = try server.ask(.get("/nowhere", "r1"))
         let lines = LogEntry.all(in: try folder.content("app.log"))
         let request = try #require(lines.compactMap { $0 }.first { $0.event == "http_request" })
         #expect(request["method"] == "GET")
@@ -159,16 +154,15 @@ struct ServingTests {
         #expect(request["rid"] == "r1")
     }
 
-    @Test("waits with new connections while there are no descriptors, and goes on when there are")
-    func descriptors() throws {
-        // One worker, so that those who come first are in first.
-        let house = try ServerProcess(in: folder, ["SERVER_WORKERS": "1"], descriptorLimit: 48)
-        // More than there is room for: the last ones wait in the kernel's queue.
-        let clients = try (0..<64).map { _ in try house.client() }
-        // And of those who are in nobody is idle, and makes room.
+    @Test func `without free descriptors new connections wait and are served later`() throws {
+        // One worker accepts connections in their order.
+        let server = try ServerProcess(in: folder, ["SERVER_WORKERS": "1"], descriptorLimit: 48)
+        // More than there are descriptors for: the last ones wait in the kernel's queue.
+        let clients = try (0..<64).map { _ in try server.client() }
+        // An unfinished request keeps each accepted connection from being evicted as idle.
         for client in clients { try client.send(.get("/health/live") + "GET /health/l") }
-        _ = try house.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
-        // Those who are in are served.
+        _ = try server.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
+        // Accepted connections are served.
         #expect(try clients[0].response().status == 200)
         try clients[0].send("ive HTTP/1.1\r\nHost: localhost\r\n\r\nGET")
         #expect(try clients[0].response().status == 200)
@@ -179,43 +173,42 @@ struct ServingTests {
         #expect(try folder.content("app.log").contains("http_refused reason=accept_failed"))
     }
 
-    @Test(
-        "has idle connections make room where there are no descriptors, whichever worker has them")
-    func idleDescriptors() throws {
-        let house = try ServerProcess(in: folder, ["SERVER_WORKERS": "3"], descriptorLimit: 64)
+    @Test func `without free descriptors idle connections of any worker are evicted`() throws {
+        let server = try ServerProcess(in: folder, ["SERVER_WORKERS": "3"], descriptorLimit: 64)
         var clients: [Client] = []
         for _ in 0..<150 {
-            clients.append(try house.client())
+            clients.append(try server.client())
             try clients.last?.send(.get("/health/live"))
             #expect(try clients.last?.response().status == 200)
         }
-        _ = try house.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
+        _ = try server.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
         #expect(try clients[0].untilEnd() == "")
     }
 
-    @Test("serves those who wait for a descriptor when others have left requests unfinished")
-    func unfinishedDescriptors() throws {
-        let house = try ServerProcess(
+    @Test
+    func `waiting clients are served although others leave their requests unfinished`() throws {
+        let server = try ServerProcess(
             in: folder, ["SERVER_WORKERS": "2", "SERVER_HEADER_TIMEOUT": "10m"],
             descriptorLimit: 64)
-        // None of them closes.
-        for client in try crowd(house) { #expect(try client.response().status == 200) }
+        // No client closes its connection.
+        for client in try crowd(server) { #expect(try client.response().status == 200) }
     }
 
-    /// More clients than there are descriptors for; none of them is idle, and makes room at once.
-    private func crowd(_ house: ServerProcess) throws -> [Client] {
-        let clients = try (0..<100).map { _ in try house.client() }
+    /// More clients than there are descriptors for. None is idle, so none can be evicted
+    /// immediately.
+    private func crowd(_ server: ServerProcess) throws -> [Client] {
+        let clients = try (0..<100).map { _ in try server.client() }
         for client in clients { try client.send(.get("/health/live") + "GET /health/l") }
-        _ = try house.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
+        _ = try server.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
         return clients
     }
 
-    /// Takes out one after the other as it is answered.
+    /// Calls `body` for each client once it has received something, and closes it then.
     private func each(of clients: [Client], do body: (Client) throws -> Void) throws {
         var waiting = clients
         while !waiting.isEmpty {
-            let heard = eventually { waiting.contains { $0.hasReceived() } }
-            try #require(heard, "\(waiting.count) were not answered")
+            let isServed = eventually { waiting.contains { $0.hasReceived() } }
+            try #require(isServed, "\(waiting.count) clients received no response")
             for client in waiting where client.hasReceived() {
                 try body(client)
                 client.close()
@@ -224,37 +217,34 @@ struct ServingTests {
         }
     }
 
-    @Test("serves each client in turn where there are no descriptors, whichever worker has them")
-    func descriptorsOfTwo() throws {
-        let house = try ServerProcess(
+    @Test func `without free descriptors each client is served in turn by any worker`() throws {
+        let server = try ServerProcess(
             in: folder, ["SERVER_WORKERS": "2", "SERVER_HEADER_TIMEOUT": "10m"],
             descriptorLimit: 64)
-        try each(of: try crowd(house)) { client in
+        try each(of: try crowd(server)) { client in
             let answer = try client.response()
             #expect(answer.status == 200)
         }
-        #expect(try house.ask(.get("/health/live")).status == 200)
+        #expect(try server.ask(.get("/health/live")).status == 200)
     }
 
-    @Test(
-        "that stops without descriptors answers those who wait, when there are some",
-        arguments: [1, 2])
-    func stopWithoutDescriptors(workers: Int) throws {
-        let house = try ServerProcess(
+    @Test(arguments: [1, 2])
+    func `a stop without free descriptors still serves the waiting clients`(workers: Int) throws {
+        let server = try ServerProcess(
             in: folder,
             [
                 "SERVER_WORKERS": "\(workers)", "SERVER_DRAIN_TIMEOUT": "10m",
                 "SERVER_HEADER_TIMEOUT": "10m",
-                // Its unfinished requests make no room.
+                // Unfinished requests of a trusted proxy are not evicted.
                 "SERVER_TRUSTED_PROXIES": "[\"127.0.0.1\"]",
             ], descriptorLimit: 64)
-        var clients = try crowd(house)
+        var clients = try crowd(server)
         #expect(eventually { clients.contains { $0.hasReceived() } })
         let first = clients.remove(at: try #require(clients.firstIndex { $0.hasReceived() }))
         _ = try first.response()
         let rest = "ive HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        house.process.kill(SIGTERM)
-        // It goes on asking until it hears that the server stops.
+        server.process.kill(SIGTERM)
+        // It sends requests until a response says that the server stops.
         repeat {
             try first.send(rest + "GET /health/l")
         } while try first.response()["Connection"] != "close"
@@ -263,19 +253,20 @@ struct ServingTests {
         try each(of: clients) { client in
             let answers = ServerResponse.all(in: try client.untilEnd())
             #expect(answers.map(\.status).allSatisfy { $0 == 200 })
-            // Of several workers another may have heard of the stop later than the first's.
+            // Other workers may learn of the stop later than the first client's.
             if workers == 1 { #expect(answers.last?["Connection"] == "close") }
         }
-        #expect(try house.process.wait() == .exited(0))
+        #expect(try server.process.wait() == .exited(0))
     }
 
     #if !DEBUG
-        @Test("needs less than 25 MiB after thousands of requests of all kinds")
-        func memory() throws {
-            let house = try House(in: folder)
-            let token = try house.ask(.login(1)).token
+        @Test
+        func `the process needs less than 25 MiB after thousands of requests of all kinds`() throws
+        {
+            let server = try ServerProcess(in: folder)
+            let token = try server.ask(.login(1)).token
             for _ in 0..<50 {
-                let client = try house.client()
+                let client = try server.client()
                 let requests =
                     (0..<100).map { .login($0) }.joined() + String.resource(token)
                     + .resource(token + "x") + .get("/nowhere") + .get("/resource")
@@ -284,7 +275,7 @@ struct ServingTests {
                 _ = try client.untilEnd()
             }
             let status = try String(
-                contentsOfFile: "/proc/\(house.process.processID)/status", encoding: .utf8)
+                contentsOfFile: "/proc/\(server.process.processID)/status", encoding: .utf8)
             let resident = try #require(status.firstMatch(of: #/VmRSS:\s+(\d+) kB/#))
             #expect(Int(resident.1)! < 25 * 1024)
         }

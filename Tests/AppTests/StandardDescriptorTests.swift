@@ -4,23 +4,21 @@ import JWT
 import TestSupport
 import Testing
 
-/// What is said of an output that cannot be written.
+/// Redirections to an output that cannot be written, with the error.
 private let failures = [
     (">/dev/full", "No space left on device"), (">&-", "Bad file descriptor"),
 ]
 
-@Suite("Standard input, output and error", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct StandardDescriptorTests {
     private let folder = try! TemporaryFolder()
     private let settings = ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"]
 
-    @Test(
-        "that are closed are not taken for the log",
-        arguments: ["2>&-", ">&- 2>&-", "<&- 2>&-", "<&- >&- 2>&-", "<&-", ">&-"])
-    func closed(redirection: String) throws {
+    @Test(arguments: ["2>&-", ">&- 2>&-", "<&- 2>&-", "<&- >&- 2>&-", "<&-", ">&-"])
+    func `the log never gets a closed standard descriptor`(redirection: String) throws {
         let process = try ServerProcess.start(in: folder, settings, [], redirection: redirection)
         #expect(try eventually { try folder.log().contains("sys_startup") })
-        // Once it takes the signal, it has said all that it says at a start.
+        // Once it handles the signal, it has printed all messages of the start.
         #expect(try eventually { try Self.takes(SIGTERM, process.processID) })
         process.kill(SIGTERM)
         let ending = try process.wait()
@@ -33,10 +31,12 @@ struct StandardDescriptorTests {
         #expect(verdict.isIntact, "\(report)")
     }
 
-    @Test("that cannot be written make a command fail", arguments: failures)
-    func unwritten(redirection: String, reason: String) throws {
-        let house = try ServerProcess(in: folder)
-        try house.stop()
+    @Test(arguments: failures)
+    func `a command fails if its output cannot be written`(redirection: String, reason: String)
+        throws
+    {
+        let server = try ServerProcess(in: folder)
+        try server.stop()
         try folder.file(
             "users.json", #"{"users":[{"id":1,"username":"alice","name":"Alice"}]}"#)
         for arguments in [
@@ -51,8 +51,7 @@ struct StandardDescriptorTests {
         }
     }
 
-    @Test("that nobody reads any more make a command end in silence")
-    func unread() throws {
+    @Test func `a command succeeds silently if the reader of its output has gone`() throws {
         #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
         for arguments in [["--help"], ["secret"], ["user", "--help"]] {
             let (ending, _, errors) = try ServerProcess.run(
@@ -62,15 +61,17 @@ struct StandardDescriptorTests {
         }
     }
 
-    @Test("that cannot be written keep no command from what it has begun", arguments: failures)
-    func begun(redirection: String, reason: String) throws {
-        let estate = try PasswordServerFixture()
-        let house = try estate.house()
-        let token = try house.login("alice").token
-        #expect(try house.ask(.resource(token)).status == 200)
+    @Test(arguments: failures)
+    func `a command completes its work even if its output cannot be written`(
+        redirection: String, reason: String
+    ) throws {
+        let fixture = try PasswordServerFixture()
+        let server = try fixture.house()
+        let token = try server.login("alice").token
+        #expect(try server.ask(.resource(token)).status == 200)
         func run(_ arguments: String...) throws -> ChildProcess.Ending {
             let (ending, _, errors) = try ServerProcess.run(
-                arguments + ["--config", "gatehouse.json"], in: estate.folder,
+                arguments + ["--config", "gatehouse.json"], in: fixture.folder,
                 redirection: redirection)
             #expect(errors.hasSuffix("gatehouse: cannot write: \(reason)\n"), "\(arguments)")
             return ending
@@ -78,15 +79,14 @@ struct StandardDescriptorTests {
         #expect(try run("sessions", "--user", "1") == .exited(74))
         #expect(try run("level", "http", "DEBUG") == .exited(74))
         #expect(try run("user", "disable", "--username", "alice") == .exited(74))
-        #expect(try house.ask(.resource(token)).status != 200)
+        #expect(try server.ask(.resource(token)).status != 200)
         #expect(try run("user", "enable", "--username", "alice") == .exited(74))
-        // Not only that the user is known again: the session has ended.
-        #expect(try house.ask(.resource(token)).status == 401)
+        // The user is enabled again, and the session has ended: 401, not 404.
+        #expect(try server.ask(.resource(token)).status == 401)
         #expect(try run("token", "issue", "--user", "1") == .exited(74))
     }
 
-    @Test("that cannot be written do not hide what else is wrong")
-    func otherCode() throws {
+    @Test func `an unwritable output does not replace the exit code of another failure`() throws {
         let key = #"{"login":{"mode":"demo"},"token":{"keys":[{"id":"a","secret":"\#(secret)"}]}}"#
         try folder.file("config.json", key)
         try folder.file("token", "a.b.c\n")
@@ -99,7 +99,7 @@ struct StandardDescriptorTests {
 }
 
 extension StandardDescriptorTests {
-    /// Whether a process does something of its own about a signal: it is caught, ignored or held.
+    /// Whether a process catches, ignores or blocks a signal.
     fileprivate static func takes(_ signal: CInt, _ process: pid_t) throws -> Bool {
         let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
         let masks = status.matches(of: /Sig(?:Blk|Ign|Cgt):\s*([0-9a-f]+)/).compactMap {

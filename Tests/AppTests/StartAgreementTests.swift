@@ -6,10 +6,10 @@ import Testing
 
 @testable import App
 
-/// A configuration and what is in its folder.
+/// A configuration and the content of its folder.
 private struct Installation: Sendable, CustomTestStringConvertible {
     let testDescription: String
-    /// What is said of it, each with its place; empty for a good one.
+    /// Texts that the problems must contain; empty for a valid configuration.
     let expected: [String]
     var server = #""port":0"#
     var admin = #""socket":"logs/admin.sock""#
@@ -19,9 +19,9 @@ private struct Installation: Sendable, CustomTestStringConvertible {
     var file = #""path":"logs/app.log""#
     var log = ""
     var state = #""revocations":"logs/revocations.journal""#
-    /// The whole text, in place of all these.
+    /// The complete text in place of the sections above.
     var text: String?
-    /// A shell's command that changes the folder.
+    /// A shell command that changes the folder.
     var command: String?
 
     init(
@@ -61,60 +61,66 @@ private struct Installation: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite("check and a start", .blocking, .serialized)
+@Suite(.blocking, .serialized)
 struct StartAgreementTests {
     private let folder = try! TemporaryFolder()
 
-    private static let bad: [Installation] = [
+    private static let invalid: [Installation] = [
         // The text.
-        .init("no text", "config.json", text: ""),
-        .init("no JSON", "config.json:2: ", text: "{\n\"server\":}"),
-        .init("no object", "the file must hold one object", text: "[]"),
-        .init("a key twice", "config.json:1: ", text: #"{"log":{},"log":{}}"#),
-        .init("a mark", "begins with a UTF-8 byte order mark", text: "\u{FEFF}{}"),
+        .init("an empty file", "config.json", text: ""),
+        .init("invalid JSON", "config.json:2: ", text: "{\n\"server\":}"),
+        .init("not an object", "the file must contain one JSON object", text: "[]"),
+        .init("a duplicate key", "config.json:1: ", text: #"{"log":{},"log":{}}"#),
+        .init("a byte order mark", "begins with a UTF-8 byte order mark", text: "\u{FEFF}{}"),
         .init(
             "UTF-16", "config.json: is UTF-16",
             command: "printf '\\377\\376{\\0}\\0' >config.json"),
         .init(
-            "UTF-16 without a mark", "config.json: is UTF-16",
+            "UTF-16 without a byte order mark", "config.json: is UTF-16",
             command: "printf '{\\0}\\0' >config.json"),
-        .init("an unknown section", "servers: no setting has this name", text: #"{"servers":{}}"#),
-        .init("an unknown key", "server.prot: no setting") { $0.server += #","prot":1"# },
+        .init(
+            "an unknown section", "servers: unknown key; did you mean server?",
+            text: #"{"servers":{}}"#),
+        .init("an unknown key", "server.prot: unknown key") { $0.server += #","prot":1"# },
         // The configuration's file and folder.
         .init(
-            "it can be changed by all", "config.json: the file", command: "chmod 666 config.json"),
+            "a configuration writable for everyone", "config.json: the file",
+            command: "chmod 666 config.json"),
         .init(
-            "it can be changed by a group", "chmod go-w", command: "chmod 620 config.json"),
-        .init("its folder by all", "config.json: the folder", command: "chmod 777 ."),
-        .init("its folder by a group", "mode 0775", command: "chmod 775 ."),
+            "a configuration writable for a group", "chmod go-w", command: "chmod 620 config.json"),
+        .init("a folder writable for everyone", "config.json: the folder", command: "chmod 777 ."),
+        .init("a folder writable for a group", "mode 0775", command: "chmod 775 ."),
         .init(
-            "it is a pipe", "is not a regular file",
+            "a configuration that is a pipe", "is not a regular file",
             command: "rm config.json; mkfifo config.json"),
-        .init("it is a folder", "config.json", command: "rm config.json; mkdir config.json"),
-        .init("it is not there", "No such file", command: "rm config.json"),
         .init(
-            "a link to one that others can change", "other can be changed by others",
+            "a configuration that is a folder", "config.json",
+            command: "rm config.json; mkdir config.json"),
+        .init("a missing configuration", "No such file", command: "rm config.json"),
+        .init(
+            "a link into a folder writable for everyone", "other can be changed by others",
             command: "mkdir other; mv config.json other; chmod 777 other; "
                 + "ln -s other/config.json config.json"),
         // Keys.
         .init(
-            "no key's file", "token.keys[0].secret_file: cannot be read", command: "rm token.key"),
+            "a missing key file", "token.keys[0].secret_file: cannot be read",
+            command: "rm token.key"),
         .init(
-            "keys and users are missing", "token.keys[0].secret_file: ",
+            "missing key and users files", "token.keys[0].secret_file: ",
             "users.json: the users cannot be read", command: "rm token.key users.json"),
         .init(
-            "a key that all can change", "token.keys[0].secret_file: the file",
+            "a key file writable for everyone", "token.keys[0].secret_file: the file",
             command: "chmod 602 token.key"),
         .init(
-            "a key in a folder that all can change", "token.keys[0].secret_file: the folder",
+            "a key in a folder writable for everyone", "token.keys[0].secret_file: the folder",
             command: "mkdir k; mv token.key k; chmod 777 k"
         ) {
             $0.keys = #"[{"id":"k","secret_file":"k/token.key"}]"#
         },
-        .init("a key that is a device", "token.keys[0].secret_file: is not a regular file") {
+        .init("a key file that is a device", "token.keys[0].secret_file: is not a regular file") {
             $0.keys = #"[{"id":"k","secret_file":"/dev/zero"}]"#
         },
-        .init("a key that is a folder", "token.keys[0].secret_file: ") {
+        .init("a key file that is a folder", "token.keys[0].secret_file: ") {
             $0.keys = #"[{"id":"k","secret_file":"."}]"#
         },
         .init(
@@ -122,13 +128,15 @@ struct StartAgreementTests {
             command: "printf short >token.key"),
         .init("an empty key", "token.keys[0]: ", command: ": >token.key"),
         .init(
-            "a key with a mark", "token.keys[0].secret_file: begins with a UTF-8",
+            "a key with a byte order mark", "token.keys[0].secret_file: begins with a UTF-8",
             command: "printf '\\357\\273\\277%s' \"$SECRET\" >token.key"),
         .init(
             "a key in UTF-16", "token.keys[0].secret_file: is UTF-16",
             command: "printf '\\377\\376%s%s' \"$SECRET\" \"$SECRET\" >token.key"),
-        .init("a key of one byte", "token.keys[0]: ", command: "printf '%040d' 0 >token.key"),
-        .init("ids twice", #"token.keys[1].id: "k" is also the id of token.keys[0]"#) {
+        .init(
+            "a key of one repeated byte", "token.keys[0]: ",
+            command: "printf '%040d' 0 >token.key"),
+        .init("a duplicate id", #"token.keys[1].id: "k" is also the id of token.keys[0]"#) {
             $0.keys =
                 #"[{"id":"k","secret_file":"token.key"},{"id":"k","secret_file":"token.key"}]"#
         },
@@ -143,42 +151,50 @@ struct StartAgreementTests {
             $0.keys = #"[{"id":"k"}]"#
         },
         // Values.
-        .init("a port out of range", "server.port: 80800 is not") { $0.server = #""port":80800"# },
+        .init("a port out of range", "server.port: 80800 is out of range") {
+            $0.server = #""port":80800"#
+        },
         .init("a host that is a name", "server.host: ") {
             $0.server += #","host":"gatehouse.example""#
         },
-        .init("an address that is not ours", "server.host: cannot be listened on") {
+        .init("an address of another machine", "server.host: cannot listen on") {
             $0.server += #","host":"192.0.2.1""#
         },
-        .init("no such size", #"log.file.max_size: "10 apples""#) {
+        .init("an invalid size", #"log.file.max_size: "10 apples""#) {
             $0.file += #","max_size":"10 apples""#
         },
-        .init("no such level", "log.level: ") { $0.log = #""level":"LOUD""# },
+        .init("an invalid level", "log.level: ") { $0.log = #""level":"LOUD""# },
         .init("tokens longer than sessions", "token.session: ") {
             $0.token = #""ttl":"2h","session":"1h""#
         },
-        .init("no duration", "token.ttl: ") { $0.token = #""ttl":"soon""# },
-        .init("no such mode", "login.mode: ") { $0.login += #","mode":"open""# },
-        .init("metrics for all", "admin.metrics: ") { $0.admin += #","metrics":"0.0.0.0:0""# },
-        .init("the metrics' port is the server's", "admin.metrics: port 49151") {
+        .init("an invalid duration", "token.ttl: ") { $0.token = #""ttl":"soon""# },
+        .init("an invalid mode", "login.mode: ") { $0.login += #","mode":"open""# },
+        .init("metrics on all interfaces", "admin.metrics: ") {
+            $0.admin += #","metrics":"0.0.0.0:0""#
+        },
+        .init("one port for metrics and server", "admin.metrics: port 49151") {
             $0.server = #""port":49151"#
             $0.admin += #","metrics":"127.0.0.1:49151""#
         },
-        .init("two files that are one", "state.revocations: is the same file as log.file.path") {
+        .init(
+            "one file for log and journal", "state.revocations: is the same file as log.file.path"
+        ) {
             $0.state = #""revocations":"logs/app.log""#
         },
-        .init("the users are the configuration", "login.users_file: is the same file") {
+        .init("one file for users and configuration", "login.users_file: is the same file") {
             $0.login = #""users_file":"config.json""#
         },
-        .init("a name that the log needs", "state.revocations: is ") {
+        .init("a name reserved for the log", "state.revocations: is ") {
             $0.state = #""revocations":"logs/app.log.000001""#
         },
         // The log.
-        .init("a folder's name", "log.file.path: names a folder") { $0.file = #""path":"logs/""# },
+        .init("a log path that ends in a slash", "log.file.path: names a folder") {
+            $0.file = #""path":"logs/""#
+        },
         .init("a log without a name", "log.file.path: cannot be empty") {
             $0.file = #""path":"""#
         },
-        .init("a zero byte", "log.file.path: has a zero byte") {
+        .init("a zero byte", "log.file.path: contains a zero byte") {
             $0.file = #""path":"logs/app\u0000.log""#
         },
         .init("a log under /proc", "log.file.path: /proc cannot be written") {
@@ -198,10 +214,10 @@ struct StartAgreementTests {
             "a log that is a link", "is a symbolic link",
             command: "mkdir logs; ln -s ../elsewhere logs/app.log"),
         .init(
-            "a log that is no log", "is a file that is no log",
+            "a log path of another kind of file", "notes is not a log",
             command: "mkdir logs; echo notes >logs/notes"
         ) { $0.file = #""path":"logs/notes""# },
-        .init("a log in what is no folder", "log.file.path: ", command: "echo >logs"),
+        .init("a log below a file", "log.file.path: ", command: "echo >logs"),
         .init(
             "a lock that is a folder", ".app.log.lock is a folder",
             command: "mkdir -p logs/.app.log.lock"),
@@ -209,11 +225,11 @@ struct StartAgreementTests {
             "a state that is a link", ".app.log.state is a symbolic link",
             command: "mkdir logs; ln -s x logs/.app.log.state"),
         .init(
-            "a second name in an open folder", "another name (a hard link)",
+            "a hard link in a folder writable for everyone", "another name (a hard link)",
             command: "mkdir logs; : >app; ln app logs/app.log; chmod 1777 logs"),
         // The journal.
         .init(
-            "a journal that is none", "state.revocations: the journal",
+            "a journal path of another kind of file", "state.revocations: the journal",
             command: "mkdir logs; echo notes >logs/revocations.journal"),
         .init(
             "a journal that is empty", "state.revocations: the journal",
@@ -231,89 +247,95 @@ struct StartAgreementTests {
             $0.state = #""revocations":"/proc/journal""#
         },
         // The users.
-        .init("no users", "users.json: the users cannot be read", command: "rm users.json") {
+        .init(
+            "a missing users file", "users.json: the users cannot be read", command: "rm users.json"
+        ) {
             $0.login = #""users_file":"users.json""#
         },
-        .init("users that are no JSON", "login.users_file: ", command: "echo x >users.json"),
+        .init("users in invalid JSON", "login.users_file: ", command: "echo x >users.json"),
         .init(
-            "users with a mark", "begins with a UTF-8 byte order mark",
+            "users with a byte order mark", "begins with a UTF-8 byte order mark",
             command: "printf '\\357\\273\\277{\"users\":[]}' >users.json"),
         .init(
-            "users twice", "users[1].id",
+            "a duplicate user id", "users[1].id",
             command:
                 "echo '{\"users\":[{\"id\":1,\"username\":\"a\",\"name\":\"A\"},"
                 + "{\"id\":1,\"username\":\"b\",\"name\":\"B\"}]}' >users.json"),
         .init(
-            "users that all can change", "login.users_file: ", command: "chmod 666 users.json"),
+            "a users file writable for everyone", "login.users_file: ",
+            command: "chmod 666 users.json"),
         .init(
-            "users in a folder that a group can change", "chmod go-w",
+            "users in a folder writable for a group", "chmod go-w",
             command: "mkdir u; mv users.json u; chmod 770 u"
         ) { $0.login = #""users_file":"u/users.json""# },
         .init(
-            "users that are a folder", "login.users_file: ",
+            "a users file that is a folder", "login.users_file: ",
             command: "rm users.json; mkdir users.json"),
-        .init("users that are a device", "login.users_file: ") {
+        .init("a users file that is a device", "login.users_file: ") {
             $0.login = #""users_file":"/dev/null""#
         },
         // The socket.
         .init(
-            "a socket that is a file", "admin.socket: something that is not a socket",
+            "a socket path of a file", "exists and is not a socket",
             command: "mkdir logs; echo >logs/admin.sock"),
         .init(
-            "a socket that is a link", "admin.socket: something that is not a socket",
+            "a socket path of a link", "exists and is not a socket",
             command: "mkdir logs; ln -s x logs/admin.sock"),
-        .init("a socket in no folder", "admin.socket: ") { $0.admin = #""socket":"none/s""# },
+        .init("a socket in a missing folder", "admin.socket: ") {
+            $0.admin = #""socket":"none/s""#
+        },
         .init("a socket under /proc", "admin.socket: /proc") { $0.admin = #""socket":"/proc/s""# },
-        .init("a socket's name that is long", "admin.socket: the path of a socket has at most") {
+        .init("a socket path that is too long", "admin.socket: the path has ") {
             $0.admin = #""socket":"\#(String(repeating: "s", count: 120))""#
         },
         // Several at once.
         .init(
-            "everything", "server.port: ", "token.keys[0].secret_file: ", "log.file.path: ",
+            "several problems at once", "server.port: ", "token.keys[0].secret_file: ",
+            "log.file.path: ",
             "state.revocations: ", "login.users_file: ", "admin.socket: ",
             command: "rm token.key users.json; mkdir logs; echo >logs/admin.sock; "
                 + "echo >logs/revocations.journal; mkdir logs/app.log"
         ) { $0.server = #""port":-1"# },
     ]
 
-    private static let good: [Installation] = [
-        .init("as it is"),
-        .init("with a log", command: "mkdir logs; : >logs/app.log"),
-        .init("a deep log") { $0.file = #""path":"a/b/c/app.log""# },
+    private static let valid: [Installation] = [
+        .init("unchanged"),
+        .init("with an existing log", command: "mkdir logs; : >logs/app.log"),
+        .init("a log in missing folders") { $0.file = #""path":"a/b/c/app.log""# },
         .init(
-            "keys by a container's links",
+            "keys linked like in a container volume",
             command:
                 "mkdir ..1; mv token.key ..1; ln -s ..1 ..data; ln -s ..data/token.key token.key"),
         .init(
-            "the configuration by a link",
+            "a linked configuration",
             command:
                 "mkdir real; mv config.json token.key users.json real; ln -s real/config.json ."
         ) {
             $0.keys = #"[{"id":"k","secret_file":"real/token.key"}]"#
             $0.login = #""users_file":"real/users.json""#
         },
-        .init("users by a link", command: "mkdir u; mv users.json u; ln -s u/users.json ."),
+        .init("a linked users file", command: "mkdir u; mv users.json u; ln -s u/users.json ."),
         .init(
-            "a key that ends in a line feed and is no text",
+            "a binary key that ends in a line feed",
             command:
                 "printf '\\001\\002\\003\\004\\005\\006\\007\\010\\011%022d\\n' 1 >token.key"),
-        .init("no socket, and no seals") {
+        .init("no socket and no seals") {
             $0.admin = #""socket":null"#
             $0.log = #""seal":false"#
         },
         .init("no audit log") { $0.log = #""audit":null"# },
-        .init("a folder for logs that all can use", command: "mkdir logs; chmod 777 logs"),
+        .init("a log folder writable for everyone", command: "mkdir logs; chmod 777 logs"),
         .init("a sticky folder", command: "chmod 1777 ."),
-        .init("files that others can read", command: "chmod 644 *.json token.key"),
+        .init("files readable for everyone", command: "chmod 644 *.json token.key"),
         .init(
-            "a socket of a server that is dead",
+            "the socket of a killed server",
             command:
                 "mkdir logs; python3 -c 'import socket as s; "
                 + "s.socket(s.AF_UNIX).bind(\"logs/admin.sock\")'"),
-        .init("what a killed user add has left", command: "echo x >.users.json.new"),
+        .init("a temporary file of a killed user command", command: "echo x >.users.json.new"),
     ]
 
-    /// What check says, as a process would.
+    /// The problems that `check` finds, and the files in the folder afterwards.
     private func check() -> (problems: [ConfigurationProblem], places: [String]) {
         let draft = Configuration.Draft(file: folder.path("config.json"), environment: [:])
         var problems = draft.problems
@@ -323,14 +345,14 @@ struct StartAgreementTests {
         return (problems, folder.allNames)
     }
 
-    /// What a start says; nil if it serves.
+    /// The messages of a refused start; nil if it serves.
     private func start() -> [String]? {
         do {
             let configuration = try Configuration.load(
                 file: folder.path("config.json"), environment: [:])
-            let gatehouse = try Application(configuration)
-            gatehouse.start()
-            _ = gatehouse.stop()
+            let application = try Application(configuration)
+            application.start()
+            _ = application.stop()
             return nil
         } catch let error as Configuration.Invalid {
             return error.problems.map(\.description)
@@ -341,21 +363,25 @@ struct StartAgreementTests {
         }
     }
 
-    @Test(arguments: bad)
-    private func `agree that a configuration is bad`(installation: Installation) throws {
+    @Test(arguments: invalid)
+    private func `check and a start both refuse an invalid configuration`(
+        installation: Installation
+    ) throws {
         try installation.make(in: folder)
         let names = folder.allNames
         let (problems, after) = check()
         #expect(after == names)
-        let said = problems.map(\.description).joined(separator: "\n")
-        for expected in installation.expected { #expect(said.contains(expected), "\(said)") }
+        let text = problems.map(\.description).joined(separator: "\n")
+        for expected in installation.expected { #expect(text.contains(expected), "\(text)") }
         #expect(!problems.isEmpty)
         let refusal = start()
-        #expect(refusal?.isEmpty == false, "it starts, and check says \(said)")
+        #expect(refusal?.isEmpty == false, "it starts, and check reports \(text)")
     }
 
-    @Test(arguments: good)
-    private func `agree that a configuration is good`(installation: Installation) throws {
+    @Test(arguments: valid)
+    private func `check and a start both accept a valid configuration`(installation: Installation)
+        throws
+    {
         try installation.make(in: folder)
         let names = folder.allNames
         let (problems, after) = check()
@@ -364,22 +390,20 @@ struct StartAgreementTests {
         #expect(start() == nil)
     }
 
-    @Test
-    func `have a table of sixty and more`() {
-        #expect(Self.bad.count >= 60)
-        #expect(Self.good.count >= 10)
+    @Test func `the table has at least sixty invalid and ten valid configurations`() {
+        #expect(Self.invalid.count >= 60)
+        #expect(Self.valid.count >= 10)
     }
 
-    /// It may hold a port or a socket then, and hand it over.
+    /// systemd may hold a port or a socket, and pass it to the server.
     private static var isUnderSystemd: Bool {
         FileManager.default.fileExists(atPath: "/run/systemd/system")
     }
 
-    @Test
-    func `agree about a port that another process has`() throws {
-        let house = try ServerProcess(in: folder)
-        defer { withExtendedLifetime(house) {} }
-        try Installation("in use") { $0.server = #""port":\#(house.port)"# }.make(in: folder)
+    @Test func `a start refuses a port in use, and check reports it`() throws {
+        let server = try ServerProcess(in: folder)
+        defer { withExtendedLifetime(server) {} }
+        try Installation("in use") { $0.server = #""port":\#(server.port)"# }.make(in: folder)
         let (ending, _, errors) = try ServerProcess.run(
             ["check", "--config", "config.json"], in: folder)
         #expect(ending == .exited(Self.isUnderSystemd ? 0 : 78))
@@ -387,8 +411,7 @@ struct StartAgreementTests {
         #expect(start() != nil)
     }
 
-    @Test
-    func `agree about a socket that another server listens at`() throws {
+    @Test func `a start refuses the socket of another server, and check reports it`() throws {
         try Installation("in use") { $0.admin = #""socket":"admin.sock""# }.make(in: folder)
         let listener = try ChildProcess(
             "/usr/bin/env",
@@ -408,11 +431,10 @@ struct StartAgreementTests {
         #expect(start()?.isEmpty == false)
     }
 
-    @Test
-    func `agree about a socket that their own server listens at`() throws {
+    @Test func `check accepts the socket of its own running server`() throws {
         try Installation("own").make(in: folder)
-        let house = try ServerProcess(only: [:], in: folder, ["--config", "config.json"])
-        defer { withExtendedLifetime(house) {} }
+        let server = try ServerProcess(only: [:], in: folder, ["--config", "config.json"])
+        defer { withExtendedLifetime(server) {} }
         let (ending, _, errors) = try ServerProcess.run(
             ["check", "--config", "config.json"], in: folder)
         #expect(ending == .exited(0), "\(errors)")
@@ -431,7 +453,7 @@ struct StartAgreementTests {
             if: TemporaryFolder.areOpenToOthers
                 && TemporaryFolder.isOpenToOthers(ServerProcess.program)),
         arguments: ["server.port", "admin.metrics"])
-    func `agree about a port that only root may listen on`(setting: String) throws {
+    func `a port that only root may use is refused for other accounts`(setting: String) throws {
         try Installation("port 80") {
             if setting == "server.port" {
                 $0.server = #""port":80"#
@@ -439,7 +461,7 @@ struct StartAgreementTests {
                 $0.admin += #","metrics":"127.0.0.1:80""#
             }
         }.make(in: folder)
-        // Root becomes the owner of the folder for check; for a start it has to be told.
+        // As root, `check` changes to the owner of the folder by itself. A start must run as it.
         var account: UInt32?
         if geteuid() == 0 {
             for name in [""] + folder.allNames {
@@ -456,8 +478,7 @@ struct StartAgreementTests {
         #expect(try process.wait() == .exited(69))
     }
 
-    @Test
-    func `agree about folders above a relative path`() throws {
+    @Test func `check and a start both refuse an unsafe folder above a relative path`() throws {
         let inner = folder.path("outer/inner")
         try FileManager.default.createDirectory(
             atPath: inner, withIntermediateDirectories: true)

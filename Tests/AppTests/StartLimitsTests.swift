@@ -4,9 +4,8 @@ import Testing
 
 @testable import App
 
-@Suite("A start under limits")
 struct StartLimitsTests {
-    /// Two workers and one processor to hash with, where nothing is limited.
+    /// The demo's configuration with two workers and one thread for hashing.
     private func configuration() throws -> Configuration {
         var configuration = try Configuration.load(file: nil, environment: [:])
         configuration.server.workers = 2
@@ -24,7 +23,7 @@ struct StartLimitsTests {
             })
     }
 
-    @Test func `leaves a configuration that fits as it is`() throws {
+    @Test func `a configuration that fits the limits is not changed`() throws {
         var configuration = try configuration()
         #expect(try limits().fit(&configuration).isEmpty)
         #expect(configuration.server.workers == 2)
@@ -33,7 +32,7 @@ struct StartLimitsTests {
     }
 
     @Test(arguments: [(30, 1, 16), (29, 1, 15), (16, 1, 2)])
-    func `makes defaults fit the threads that there are`(
+    func `defaults are reduced to the number of threads that can be created`(
         threads: Int, workers: Int, waiting: Int
     ) throws {
         var configuration = try configuration()
@@ -43,15 +42,17 @@ struct StartLimitsTests {
         #expect(configuration.server.ioBoundWork.maximumConcurrent == waiting)
     }
 
-    @Test func `refuses to start with too few threads for anything`() throws {
+    @Test func `a start is refused if the threads do not suffice for the smallest defaults`() throws
+    {
         var configuration = try configuration()
         let shortage = #expect(throws: StartLimits.Shortage.self) {
             try limits(threads: 15).fit(&configuration)
         }
-        #expect(shortage?.sentence.hasPrefix("threads: 16 are needed at least, and 15") == true)
+        #expect(
+            shortage?.sentence.hasPrefix("threads: at least 16 are required, and only 15") == true)
     }
 
-    @Test func `refuses workers that were chosen and do not fit`() throws {
+    @Test func `a configured number of workers that does not fit is refused`() throws {
         var configuration = try configuration()
         configuration.workersAreDefault = false
         let shortage = #expect(throws: StartLimits.Shortage.self) {
@@ -59,10 +60,11 @@ struct StartLimitsTests {
         }
         #expect(
             shortage?.sentence.hasPrefix(
-                "server.workers: 2 workers need 31 threads, and 30 can be made; ") == true)
+                "server.workers: 2 workers need 31 threads, and only 30 can be created; ")
+                == true)
     }
 
-    @Test func `refuses to start without memory`() throws {
+    @Test func `a start is refused if the memory cannot be allocated`() throws {
         var configuration = try configuration()
         let shortage = #expect(throws: StartLimits.Shortage.self) {
             try limits(hasMemory: false).fit(&configuration)
@@ -70,11 +72,11 @@ struct StartLimitsTests {
         #expect(shortage?.sentence.hasPrefix("memory: ") == true)
     }
 
-    /// 96 and 8 for two workers are not for connections.
+    /// Of the descriptors 96, and 8 for two workers, are not available for connections.
     @Test(arguments: [
         (11_128, 10_000, 1024), (11_127, 9999, 1024), (1024, 805, 115), (232, 64, 64),
     ])
-    func `makes the default maximum of connections fit the descriptors`(
+    func `the default maximum of connections is reduced to fit the descriptors`(
         descriptors: Int, maximum: Int, excess: Int
     ) throws {
         var configuration = try configuration()
@@ -84,17 +86,20 @@ struct StartLimitsTests {
         #expect(configuration.server.excessConnections == excess)
     }
 
-    @Test func `refuses to start if the descriptors do not suffice for 64 connections`() throws {
+    @Test func `a start is refused if the descriptors do not suffice for 64 connections`() throws {
         var configuration = try configuration()
         let shortage = #expect(throws: StartLimits.Shortage.self) {
             try limits(descriptors: 231).fit(&configuration)
         }
         #expect(
             shortage?.sentence.hasPrefix(
-                "descriptors: 232 are needed at least, and the limit is 231") == true)
+                "descriptors: at least 232 are required, and the limit is 231") == true)
     }
 
-    @Test func `refuses a chosen maximum that does not fit, but a reload makes it fit`() throws {
+    @Test
+    func `a configured maximum that does not fit is refused at a start, reduced at a reload`()
+        throws
+    {
         var configuration = try configuration()
         configuration.server.maximumConnections = 1000
         configuration.connectionsAreDefault = false

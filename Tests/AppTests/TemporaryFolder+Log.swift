@@ -2,14 +2,13 @@ import Foundation
 import TestSupport
 
 extension TemporaryFolder {
-    /// The log's files: the full ones from the oldest to the newest, then the one that is being
-    /// written.
+    /// The log's files: archives from the oldest to the newest, then the current file.
     var logFiles: [String] {
         let names = names.filter { $0.hasPrefix("app.log") }
         return names.filter { $0 != "app.log" } + names.filter { $0 == "app.log" }
     }
 
-    /// All of them in one.
+    /// The content of all files of the log, in order.
     func log() throws -> String { try logFiles.map { try content($0) }.joined() }
 
     func move(_ name: String, to newName: String) throws {
@@ -25,7 +24,7 @@ extension TemporaryFolder {
     }
 }
 
-/// The requests that a log in the text format is about, one for each line that has its `rid` last.
+/// The request ids in a log in the text format: one for each line whose last field is `rid`.
 func recordedIDs(in text: String) -> [String] {
     text.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line in
         guard let space = line.lastIndex(of: UInt8(ascii: " ")) else { return nil }

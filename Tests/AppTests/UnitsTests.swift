@@ -3,32 +3,27 @@ import Time
 
 @testable import App
 
-@Suite("A unit")
 struct UnitsTests {
     @Test(
-        "of time is read and written",
         arguments: [
             ("0s", 0), ("250ms", 250), ("1s", 1000), ("90s", 90_000), ("30m", 1_800_000),
             ("12h", 43_200_000), ("7d", 604_800_000),
         ] as [(String, Int64)])
-    func durations(text: String, count: Int64) {
+    func `a duration is read and written with its unit`(text: String, count: Int64) {
         #expect(Units.duration(text) == TimeAmount(milliseconds: count))
         #expect(Units.text(TimeAmount(milliseconds: count)) == text)
     }
 
-    @Test(
-        "of size is read and written",
-        arguments: [
-            ("0B", 0), ("512B", 512), ("64KiB", 65_536), ("10MiB", 10_485_760),
-            ("1GiB", 1_073_741_824),
-        ])
-    func sizes(text: String, count: Int) {
+    @Test(arguments: [
+        ("0B", 0), ("512B", 512), ("64KiB", 65_536), ("10MiB", 10_485_760),
+        ("1GiB", 1_073_741_824),
+    ])
+    func `a size is read and written with its unit`(text: String, count: Int) {
         #expect(Units.size(text) == count)
         #expect(Units.text(size: count) == text)
     }
 
-    @Test("is written as the largest that divides the value")
-    func largest() {
+    @Test func `a value is written in the largest unit that divides it`() {
         #expect(Units.text(TimeAmount(milliseconds: 60_000)) == "1m")
         #expect(Units.text(TimeAmount(milliseconds: 61_000)) == "61s")
         #expect(Units.text(TimeAmount(milliseconds: 1500)) == "1500ms")
@@ -36,15 +31,13 @@ struct UnitsTests {
         #expect(Units.text(size: 3 << 20) == "3MiB")
     }
 
-    @Test(
-        "is not guessed",
-        arguments: [
-            "", "5", "s", "ms", "MiB", "5 s", " 5s", "5s ", "-5s", "+5s", "5S", "5M", "1.5h",
-            "5sec",
-            "5m30s", "5MB", "5Mib", "5K", "0x5s", "५s", "٣B", "5s\0", "5K\u{301}iB",
-            "999999999999999s", "999999999999d", "99999999999GiB",
-        ])
-    func refused(text: String) {
+    @Test(arguments: [
+        "", "5", "s", "ms", "MiB", "5 s", " 5s", "5s ", "-5s", "+5s", "5S", "5M", "1.5h",
+        "5sec",
+        "5m30s", "5MB", "5Mib", "5K", "0x5s", "५s", "٣B", "5s\0", "5K\u{301}iB",
+        "999999999999999s", "999999999999d", "99999999999GiB",
+    ])
+    func `text that is not exactly a number and a unit is refused`(text: String) {
         #expect(Units.duration(text) == nil)
         #expect(Units.size(text) == nil)
     }

@@ -3,30 +3,29 @@ import Testing
 
 @testable import App
 
-@Suite("A watchdog")
 struct WatchdogTests {
-    /// Questions that wait for an answer, and signs of life that were given.
+    /// The callbacks of checks that have not been answered, and the number of messages sent.
     private struct Record: Sendable {
-        var questions: [@Sendable () -> Void] = []
-        var signs = 0
+        var unanswered: [@Sendable () -> Void] = []
+        var messages = 0
     }
 
-    @Test("gives one sign of life for each question that was answered, and asks one at a time")
-    func evidence() throws {
+    @Test func `one message is sent for each answered check, and one check runs at a time`() throws
+    {
         let record = Monitor(Record())
         let watchdog = Watchdog(
-            ping: { answered in record.withLock { $0.questions.append(answered) } },
-            tell: { record.withLock { $0.signs += 1 } })
+            checkLiveness: { answered in record.withLock { $0.unanswered.append(answered) } },
+            notify: { record.withLock { $0.messages += 1 } })
         watchdog.tick()
-        // Nobody has answered: no sign, and no second question.
+        // The first check is not answered: no message, and no second check.
         for _ in 0..<10 { watchdog.tick() }
-        #expect(record.withLock { $0.questions.count } == 1)
-        #expect(record.withLock { $0.signs } == 0)
+        #expect(record.withLock { $0.unanswered.count } == 1)
+        #expect(record.withLock { $0.messages } == 0)
         for round in 1...3 {
-            record.withLock { $0.questions.removeLast() }()
-            #expect(record.withLock { $0.signs } == round)
+            record.withLock { $0.unanswered.removeLast() }()
+            #expect(record.withLock { $0.messages } == round)
             watchdog.tick()
-            #expect(record.withLock { $0.questions.count } == 1)
+            #expect(record.withLock { $0.unanswered.count } == 1)
         }
     }
 }

@@ -348,7 +348,7 @@ def check_named_sockets(program):
                 each.close()
         with open(os.path.join(folder, "stderr"), encoding="utf-8") as file:
             stderr_text = file.read()
-        expect(re.search(r"key=server.host reason=.*is not listened on", stderr_text),
+        expect(re.search(r"key=server.host reason=.*is not used", stderr_text),
                f"no warning: {stderr_text}")
     print("sockets are used according to their names")
 
@@ -370,10 +370,10 @@ def check_refusals(program):
             (usable, {"LISTEN_FDS": "one"}, "is not a number from 0 to 1024"),
             (usable, {"LISTEN_FDS": "4"}, "is not open"),
             (usable, {"LISTEN_FDNAMES": "a:b"}, "does not have as many names"),
-            (usable, {"LISTEN_FDNAMES": "admin"}, "is not a file's"),
+            (usable, {"LISTEN_FDNAMES": "admin"}, "is not a Unix domain socket"),
             (everywhere, {"LISTEN_FDNAMES": "metrics"}, "not on a loopback address"),
             (usable, {"LISTEN_FDNAMES": "metric"},
-             '"metric", which is not known; FileDescriptorName= can be admin or metrics'),
+             'unknown name "metric"; write FileDescriptorName=admin or metrics'),
         ]
         for passed, variables, sentence in cases:
             supervisor = Supervisor(program, folder, [passed])

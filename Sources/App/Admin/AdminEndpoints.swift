@@ -6,8 +6,8 @@ import Logging
 import Revocation
 import Time
 
-/// What the administrator's socket answers beyond what `Auth` does: the log's levels and head, sessions,
-/// reload. Whoever can open the socket may do all of it; the socket's mode says who can.
+/// Endpoints of the administration socket besides those of `Auth`: the log's levels and head,
+/// sessions, reload. They check no credentials: the mode of the socket file controls access.
 struct AdminEndpoints: Sendable {
     let sessions: SessionList
     let revocations: Revocations
@@ -18,7 +18,8 @@ struct AdminEndpoints: Sendable {
     let reload: @Sendable () -> ReloadOutcome
 
     enum ReloadOutcome: Sendable {
-        /// The names of the settings that are others now, and of those that wait for a restart.
+        /// The names of the settings whose values have changed, and of those that take effect at
+        /// the next start.
         case reloaded(changed: [String], waiting: [String])
         case invalid([ConfigurationProblem])
         /// There is no configuration file.
@@ -29,7 +30,7 @@ struct AdminEndpoints: Sendable {
     func listSessions(_ request: Request) -> Response {
         guard case .value(let text) = FormParameters.value(of: "user", in: request.query),
             let number = Int64(String(decoding: text, as: UTF8.self)),
-            // One spelling of each: no sign, no zeros in front.
+            // Only one spelling of each number: no sign, no leading zeros.
             text.elementsEqual("\(number)".utf8), let user = UserID(number)
         else { return .error(.badRequest, "Invalid user") }
         var writer = JSONWriter()
@@ -59,7 +60,7 @@ struct AdminEndpoints: Sendable {
         return Response(.ok, json: writer.bytes)
     }
 
-    /// However it was ended: a token that came back after its time ends its session, too.
+    /// Whether a session was revoked, in any way: also by the replay of one of its tokens.
     private func isRevoked(_ session: SessionList.Session) -> Bool {
         revocations.finding(
             token: nil, session: session.id.utf8, user: session.user.rawValue,
@@ -67,8 +68,8 @@ struct AdminEndpoints: Sendable {
             != nil
     }
 
-    /// GET /log-level: the level of each area in force, and the lowest level of each sink: null for one
-    /// that takes what the areas let through, false for one that is off.
+    /// GET /log-level: the current level of each area, and the minimum level of each sink: null if
+    /// the sink has none of its own, false if it is off.
     func showLevels(_ request: Request) -> Response {
         var writer = JSONWriter()
         writer.beginObject()
@@ -96,7 +97,8 @@ struct AdminEndpoints: Sendable {
         return Response(.ok, json: writer.bytes)
     }
 
-    /// PUT /log-level `{"area":"http","level":"DEBUG"}`; without an area, that of all of them.
+    /// PUT /log-level `{"area":"http","level":"DEBUG"}`. Without an area it sets the level of all
+    /// areas.
     func setLevel(_ request: Request) -> Response {
         guard case .object(let members)? = try? JSONValue(parsing: request.body) else {
             return .error(.badRequest, "Invalid JSON")

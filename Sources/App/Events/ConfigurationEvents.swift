@@ -1,9 +1,9 @@
 import Logging
 
-/// The config area of the log: what the operator decides, and what came of it. Keys are named, values
-/// never.
+/// Events of the config area: changes of the configuration and their outcome. They contain the
+/// names of keys, but no values.
 
-/// `config_warning`: something that an operator should know about the configuration.
+/// `config_warning`: a finding about the configuration for the operator.
 struct ConfigurationWarning: LogEvent {
     let problem: ConfigurationProblem
     var level: Level { .warning }
@@ -16,9 +16,9 @@ struct ConfigurationWarning: LogEvent {
     }
 }
 
-/// `config_reload`: the configuration was read again, and counts from now on.
+/// `config_reload`: the configuration was read again and is in effect.
 struct ConfigurationReloaded: LogEvent {
-    /// The keys whose values are others than before.
+    /// The keys whose values have changed.
     let changed: [String]
     var level: Level { .warning }
     var area: Area { .config }
@@ -29,7 +29,8 @@ struct ConfigurationReloaded: LogEvent {
     }
 }
 
-/// `config_reload_fail`: it was read again, is wrong, and nothing has changed.
+/// `config_reload_fail`: the configuration was read again and has this problem. Nothing has
+/// changed.
 struct ConfigurationReloadFailed: LogEvent {
     let problem: ConfigurationProblem
     var level: Level { .error }
@@ -42,9 +43,9 @@ struct ConfigurationReloadFailed: LogEvent {
     }
 }
 
-/// `log_level_changed`
+/// `log_level_changed`: an operator has changed a level.
 struct LevelChanged: LogEvent {
-    /// Nil for all of them.
+    /// Nil for all areas.
     let changed: Area?
     let from: Level
     let to: Level

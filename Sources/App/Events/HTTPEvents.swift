@@ -4,9 +4,9 @@ import JWT
 import Logging
 import Time
 
-/// The http area of the log: requests, and what was none.
+/// Events of the http area: requests, and rejected input.
 
-/// `http_request`, at DEBUG.
+/// `http_request`, at DEBUG: a request was handled.
 struct RequestCompleted: LogEvent {
     let request: Request
     let status: Status
@@ -17,7 +17,7 @@ struct RequestCompleted: LogEvent {
     var name: StaticString { "http_request" }
     var isPerRequest: Bool { true }
 
-    /// - Parameter start: when the request was handed to its handler.
+    /// - Parameter start: the time at which the request was passed to its handler.
     init(_ request: Request, _ response: Response, since start: MonotonicTime) {
         self.request = request
         status = response.status
@@ -39,7 +39,7 @@ struct RequestCompleted: LogEvent {
     }
 }
 
-/// `http_refused`: bytes that were no request, limits, timeouts.
+/// `http_refused`: input that is not a valid request, an exceeded limit, or a timeout.
 struct RequestRejected: LogEvent {
     let reason: StaticString
     let status: Status
@@ -56,13 +56,13 @@ struct RequestRejected: LogEvent {
     }
 }
 
-/// `http_refused` without a request: no connection could be accepted.
+/// `http_refused` without a request: accept(2) failed.
 struct AcceptFailed: LogEvent {
     let error: String
     var level: Level { .warning }
     var area: Area { .http }
     var name: StaticString { "http_refused" }
-    /// Nobody knows whose connections there are too many of.
+    /// One source for all clients: the client of a connection that was not accepted is unknown.
     var source: LogSource? { LogSource("accept_failed") }
 
     func write(to line: inout LogLine) {

@@ -1,10 +1,10 @@
 import Logging
 import Revocation
 
-/// The app area of the log: the process's own life. `sys_crash` is `Logging`'s, because nobody else
-/// can say it.
+/// Events of the app area: start and stop of the process, and its journal. `sys_crash` is in
+/// `Logging`, because only its signal handler can still write.
 
-/// `sys_startup`
+/// `sys_startup`: the server starts to serve.
 struct Started: LogEvent {
     let version: String
     let processID: Int32
@@ -22,8 +22,9 @@ struct Started: LogEvent {
     }
 }
 
-/// `sys_shutdown`
+/// `sys_shutdown`: the server has stopped.
 struct Stopped: LogEvent {
+    /// Whether all connections ended by themselves.
     let isClean: Bool
     var level: Level { .info }
     var area: Area { .app }
@@ -32,9 +33,10 @@ struct Stopped: LogEvent {
     func write(to line: inout LogLine) { line.field("clean", isClean) }
 }
 
-/// `revocations_mended`: the journal of what is revoked ended inside a record, which nobody was told
-/// about, and which is gone.
+/// `revocations_mended`: the journal of revocations ended with a partial record, which was removed.
+/// No client had received a response for it.
 struct JournalRepaired: LogEvent {
+    /// The length of the partial record.
     let byteCount: Int
     var level: Level { .warning }
     var area: Area { .app }
@@ -46,7 +48,7 @@ struct JournalRepaired: LogEvent {
     }
 }
 
-/// `revocations_lost`: records of the journal are missing, or may be; the start is refused.
+/// `revocations_lost`: records of the journal are missing or may be missing. The start is refused.
 struct RevocationsLost: LogEvent {
     let error: RevocationsError
     var level: Level { .critical }
@@ -68,7 +70,7 @@ struct RevocationsLost: LogEvent {
     }
 }
 
-/// `revocations_unproven`: nothing tells whether the journal has all that was written to it.
+/// `revocations_unproven`: the journal is not proven to be complete.
 struct RevocationsUnproven: LogEvent {
     let proof: JournalProof
     var level: Level { proof == .foreignKeys ? .critical : .warning }
@@ -84,7 +86,7 @@ struct RevocationsUnproven: LogEvent {
             case .accepted: "accepted"
             }
         line.field("reason", reason)
-        // So that no revoked token is good again.
+        // All sessions end, so that no revoked token becomes valid again.
         line.field("all_ended", proof == .foreignKeys || proof == .accepted)
     }
 }

@@ -7,9 +7,9 @@ import Revocation
 import Server
 import Time
 
-/// GET /metrics: what there is to count, in the text format of Prometheus.
+/// GET /metrics: the metrics of this process in the text format of Prometheus.
 struct MetricsPage: Sendable {
-    let parts: SharedState
+    let shared: SharedState
     let server: HTTPServer
     let started: Timestamp
 
@@ -27,46 +27,48 @@ struct MetricsPage: Sendable {
 
     private func requests(_ text: inout MetricsText) {
         let statistics = server.statistics
-        parts.requests.write(
+        shared.requests.write(
             to: &text, requests: "gatehouse_http_requests_total",
             duration: "gatehouse_http_request_duration_seconds",
             unasked: statistics.answersToNoRequest.map { (status: $0.key.code, count: $0.value) }
                 .sorted { $0.status < $1.status })
         text.counter(
             "gatehouse_http_refused_total",
-            "Requests refused before a handler saw them: no HTTP, limits, timeouts, no room.",
+            "Requests refused before their handler ran: malformed, too large, too slow, overload.",
             statistics.refused)
         text.counter(
             "gatehouse_http_unrecorded_total",
-            "Answers 503 in place of what could not be put on record.",
+            "Responses replaced by 503 because their audit event could not be written.",
             statistics.retracted)
     }
 
     private func tokens(_ text: inout MetricsText) {
-        let counters = parts.security.counters
+        let counters = shared.security.counters
         text.counter(
             "gatehouse_tokens_issued_total", "Tokens issued at a login or by an operator.",
             counters.tokensIssued.value)
         text.counter(
-            "gatehouse_tokens_refreshed_total", "Tokens issued for one that was brought back.",
+            "gatehouse_tokens_refreshed_total", "Tokens issued at a refresh.",
             counters.tokensRefreshed.value)
         text.counter(
-            "gatehouse_tokens_verified_total", "Tokens that were found good.",
+            "gatehouse_tokens_verified_total", "Tokens that were accepted.",
             counters.tokensVerified.value)
-        text.counter("gatehouse_tokens_rejected_total", "Tokens that were not, by reason.") {
+        text.counter(
+            "gatehouse_tokens_rejected_total", "Tokens that were not accepted, by reason."
+        ) {
             Self.add(counters.tokensRejected, &$0)
         }
         text.counter(
-            "gatehouse_tokens_reused_total", "Tokens that came back after they were revoked.",
+            "gatehouse_tokens_reused_total", "Tokens that were used after their revocation.",
             counters.tokensReused.value)
         text.counter(
             "gatehouse_tokens_shared_total",
-            "Tokens that were exchanged again within the grace period from another network.",
+            "Tokens that were refreshed again within the grace period from another network.",
             counters.tokensShared.value)
     }
 
     private func logins(_ text: inout MetricsText) {
-        let counters = parts.security.counters
+        let counters = shared.security.counters
         text.counter("gatehouse_logins_total", "Logins, by outcome.") {
             $0.add(.count(counters.loginsSucceeded.value), ["outcome": "success"])
             for (reason, counter) in counters.loginsFailed.all {
@@ -74,7 +76,8 @@ struct MetricsPage: Sendable {
             }
         }
         text.counter(
-            "gatehouse_throttled_total", "Logins and renewals turned away unlooked at, by cause."
+            "gatehouse_throttled_total",
+            "Login and refresh attempts rejected by the throttle, by reason."
         ) {
             Self.add(counters.loginsThrottled, &$0)
         }
@@ -83,14 +86,14 @@ struct MetricsPage: Sendable {
             counters.lockouts.value)
         text.counter(
             "gatehouse_cross_site_total",
-            "Requests refused because a page of another site sent them, by the field that says so."
+            "Cross-site requests that were refused, by the field that identified them."
         ) {
             Self.add(counters.crossSite, &$0)
         }
         text.counter(
             "gatehouse_unlocks_total", "Resets of failed-login counts and locks before expiry.",
             counters.unlocks.value)
-        let throttle = parts.throttle.statistics(at: parts.clock.now())
+        let throttle = shared.throttle.statistics(at: shared.clock.now())
         text.gauge("gatehouse_locked", "Accounts and addresses that are locked now.") {
             $0.add(.integer(throttle.lockedAccounts), ["kind": "account"])
             $0.add(.integer(throttle.lockedAddresses), ["kind": "address"])
@@ -98,17 +101,20 @@ struct MetricsPage: Sendable {
     }
 
     private func revocations(_ text: inout MetricsText) {
-        let counters = parts.security.counters
+        let counters = shared.security.counters
         text.counter(
-            "gatehouse_logouts_total", "Sessions ended by their users.", counters.logouts.value)
+            "gatehouse_logouts_total", "Sessions ended by a logout.", counters.logouts.value)
         text.counter(
             "gatehouse_revocations_total", "Revocations by operators and after a replay.",
             counters.revocations.value)
         text.gauge(
-            "gatehouse_sessions", "Sessions begun or renewed since the start that are not over.",
-            .integer(parts.sessions.count))
-        let statistics = parts.revocations.statistics
-        text.gauge("gatehouse_revocation_entries", "What is revoked or exchanged, by kind.") {
+            "gatehouse_sessions",
+            "Current sessions that were created or refreshed since the start.",
+            .integer(shared.sessions.count))
+        let statistics = shared.revocations.statistics
+        text.gauge(
+            "gatehouse_revocation_entries", "Entries of revoked and exchanged tokens, by kind."
+        ) {
             $0.add(.integer(statistics.tokens), ["kind": "token"])
             $0.add(.integer(statistics.spentTokens), ["kind": "exchanged"])
             $0.add(.integer(statistics.sessions), ["kind": "session"])
@@ -118,7 +124,7 @@ struct MetricsPage: Sendable {
             "gatehouse_revocation_journal_bytes", "Size of the journal of revocations.",
             .integer(statistics.journalBytes))
         text.gauge(
-            "gatehouse_revocations_unwritten", "Revocations in force that are not on the disk.",
+            "gatehouse_revocations_unwritten", "Revocations in effect that are not on disk yet.",
             .integer(statistics.unwritten))
         text.counter(
             "gatehouse_revocation_write_failures_total", "Writes of the journal that failed.",
@@ -131,11 +137,11 @@ struct MetricsPage: Sendable {
         text.counter(
             "gatehouse_connections_accepted_total", "Connections accepted.", statistics.accepted)
         text.counter(
-            "gatehouse_connections_refused_total", "Connections refused for being too many.",
+            "gatehouse_connections_refused_total", "Connections refused at the connection limit.",
             statistics.tooMany)
         text.counter(
             "gatehouse_connections_evicted_total",
-            "Connections closed to make room for others, by their state."
+            "Connections closed in favor of new ones, by their state."
         ) {
             $0.add(.count(statistics.evicted.idle), ["state": "idle"])
             $0.add(.count(statistics.evicted.head), ["state": "header"])
@@ -149,20 +155,22 @@ struct MetricsPage: Sendable {
             $0.add(.count(statistics.timeouts.write), ["kind": "write"])
         }
         let queues = [("hashing", statistics.computing), ("storage", statistics.waiting)]
-        text.gauge("gatehouse_queue_running", "Slow work under way, by queue.") {
+        text.gauge("gatehouse_queue_running", "Offloaded work that is running, by queue.") {
             for (name, queue) in queues { $0.add(.integer(queue.running), ["queue": name]) }
         }
-        text.gauge("gatehouse_queue_waiting", "Slow work that waits, by queue.") {
+        text.gauge("gatehouse_queue_waiting", "Offloaded work that is queued, by queue.") {
             for (name, queue) in queues { $0.add(.integer(queue.waiting), ["queue": name]) }
         }
-        text.counter("gatehouse_queue_refused_total", "Requests answered Busy, by queue.") {
+        text.counter(
+            "gatehouse_queue_refused_total", "Requests refused as Busy by a full queue, by queue."
+        ) {
             for (name, queue) in queues { $0.add(.count(queue.refused), ["queue": name]) }
         }
     }
 
     private func log(_ text: inout MetricsText) {
-        var files = [("app", parts.log.statistics)]
-        if let audit = parts.log.auditStatistics { files.append(("audit", audit)) }
+        var files = [("app", shared.log.statistics)]
+        if let audit = shared.log.auditStatistics { files.append(("audit", audit)) }
         func add(
             _ family: inout MetricSamples, _ value: (Logger.Statistics) -> UInt64
         ) {
@@ -176,21 +184,21 @@ struct MetricsPage: Sendable {
         text.counter("gatehouse_log_bytes_total", "Bytes of those lines.") { add(&$0, \.bytes) }
         text.counter(
             "gatehouse_log_suppressed_total",
-            "Refusals that a summary counts, because there were too many for a line each."
+            "Lines replaced by a summary because there were too many of them."
         ) { add(&$0, \.suppressed) }
         text.counter(
-            "gatehouse_log_dropped_total", "Lines that found no room and are lost."
+            "gatehouse_log_dropped_total", "Lines lost because the buffer was full."
         ) { add(&$0, \.dropped) }
         text.counter(
             "gatehouse_log_write_failures_total", "Writes to the file that failed."
         ) { add(&$0, \.failedWrites) }
-        text.gauge("gatehouse_log_waiting", "Lines that are not in the file yet.") {
+        text.gauge("gatehouse_log_waiting", "Lines that are not written yet.") {
             add(&$0, \.waiting)
         }
-        let now = parts.clock.now()
+        let now = shared.clock.now()
         text.gauge(
             "gatehouse_log_oldest_line_seconds",
-            "Age of the oldest line that is kept; absent until this process removes a log file."
+            "Age of the oldest retained line; absent until this process removes a log file."
         ) {
             for (name, statistics) in files {
                 guard let oldest = statistics.oldest else { continue }
@@ -200,19 +208,19 @@ struct MetricsPage: Sendable {
         }
     }
 
-    /// The names that other programs' metrics have, too.
+    /// Metrics with the names that all Prometheus clients use.
     private func process(_ text: inout MetricsText) {
         let usage = ProcessUsage.now
         text.counter("process_cpu_seconds_total", "Processor time used, user and system.") {
             $0.add(.nanoseconds(usage.processorNanoseconds), [:])
         }
         text.gauge(
-            "process_resident_memory_bytes", "Memory in use.", .integer(usage.residentBytes))
-        text.gauge("process_open_fds", "Open descriptors.", .integer(usage.openDescriptors))
+            "process_resident_memory_bytes", "Resident memory.", .integer(usage.residentBytes))
+        text.gauge("process_open_fds", "Open file descriptors.", .integer(usage.openDescriptors))
         text.gauge(
-            "process_start_time_seconds", "When the process began, since 1970.",
+            "process_start_time_seconds", "Start of the process in seconds since 1970.",
             .nanoseconds(UInt64(clamping: started.milliseconds) * 1_000_000))
-        text.gauge("gatehouse_build_info", "1, and which version this is.") {
+        text.gauge("gatehouse_build_info", "Always 1; the label is the version.") {
             $0.add(.integer(1), ["version": Application.version])
         }
     }
@@ -224,10 +232,10 @@ struct MetricsPage: Sendable {
     }
 }
 
-/// Counts each request of the public listener by its route and status, once, and how long its answer
-/// took. It is counted when the answer is made, whether or not anybody is there to take it.
+/// Counts each request of the public listener once, by route and status, and measures its duration.
+/// A request is counted when its response exists, even if the client has disconnected.
 struct RequestMetricsMiddleware: Sendable {
-    /// In the order of the labels.
+    /// The routes, in the order of their indices.
     private static let paths = [
         "/resource", "/verify", "/login", "/refresh", "/logout", "/logout/all", "/health/live",
         "/health/ready", "/openapi.json",
@@ -251,7 +259,8 @@ struct RequestMetricsMiddleware: Sendable {
         }
     }
 
-    /// The same for what may have slow work to do: its time ends where that does, or is refused.
+    /// The same for handlers that may return offloaded work. The duration includes that work, or
+    /// ends when it is refused.
     static func inTwoSteps(_ metrics: RequestMetrics) -> TwoStepMiddleware {
         { handler in
             { request in
@@ -276,7 +285,7 @@ struct RequestMetricsMiddleware: Sendable {
             nanoseconds: MonotonicTime.now.nanoseconds - start.nanoseconds)
     }
 
-    /// The place of the path among `paths`; what is none of them has no place.
+    /// The index of the request's path in `paths`; -1 for any other path.
     private static func route(of request: Request) -> Int {
         let path = request.path
         for (index, known) in pathBytes.enumerated() where path.isEqual(known.span) {

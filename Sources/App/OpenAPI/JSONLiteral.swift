@@ -1,10 +1,9 @@
 import JSON
 
-/// A JSON text as a program writes it down, in Swift's own literals.
+/// A JSON value that is written as Swift literals. Objects keep the order of their members.
 indirect enum JSONLiteral: Sendable, ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral,
     ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral
 {
-    /// In the order in which they are written.
     case object([(name: String, value: JSONLiteral)])
     case array([JSONLiteral])
     case string(String)
@@ -20,11 +19,11 @@ indirect enum JSONLiteral: Sendable, ExpressibleByDictionaryLiteral, Expressible
     init(integerLiteral value: Int64) { self = .integer(value) }
     init(booleanLiteral value: Bool) { self = .boolean(value) }
 
-    /// The same object with these members behind its own.
-    /// - Precondition: both are objects, and no name is in both.
+    /// The same object with the members of another after its own.
+    /// - Precondition: both are objects, and they have no name in common.
     func adding(_ more: JSONLiteral) -> JSONLiteral {
         guard case .object(let own) = self, case .object(let others) = more else {
-            preconditionFailure("only objects have members")
+            preconditionFailure("not an object")
         }
         precondition(!own.contains { member in others.contains { $0.name == member.name } })
         return .object(own + others)

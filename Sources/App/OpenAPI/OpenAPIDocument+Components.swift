@@ -1,7 +1,7 @@
 import HTTP
 import JWT
 
-/// What the operations refer to by name.
+/// The components that operations refer to by name.
 extension OpenAPI {
     static func components(_ configuration: Configuration) -> JSONLiteral {
         [
@@ -44,7 +44,7 @@ extension OpenAPI {
         "type": "integer",
         "minimum": 1,
         "maximum": 9_007_199_254_740_991,
-        "description": "A whole number, written as one: 1, and not 1.0.",
+        "description": "An integer without a fraction: 1, not 1.0.",
     ]
 
     private static let demoCredentials: JSONLiteral = [
@@ -53,7 +53,7 @@ extension OpenAPI {
         "properties": [
             "user_id": reference("schemas", "UserId"),
             "username": [
-                "type": ["string", "null"], "description": "Of no account in demo mode.",
+                "type": ["string", "null"], "description": "Ignored in demo mode.",
             ],
         ],
         "maxProperties": 64,
@@ -63,12 +63,12 @@ extension OpenAPI {
         "type": "object",
         "required": ["password"],
         "properties": [
-            // Null is absent.
+            // Null counts as absent.
             "user_id": ["anyOf": [reference("schemas", "UserId"), ["type": "null"]]],
             "username": ["type": ["string", "null"]],
             "password": ["type": "string", "format": "password"],
         ],
-        // Both are one user, or nobody.
+        // One of the two is required. If both are given, they must belong to the same user.
         "anyOf": [
             ["required": ["user_id"], "properties": ["user_id": reference("schemas", "UserId")]],
             ["required": ["username"], "properties": ["username": ["type": "string"]]],
@@ -88,11 +88,11 @@ extension OpenAPI {
             "token_type": ["const": "Bearer"],
             "expires_in": [
                 "type": "integer", "minimum": 0,
-                "description": "Seconds until the token's end.",
+                "description": "Seconds until the token expires.",
             ],
             "session_expires_in": [
                 "type": "integer", "minimum": 0,
-                "description": "Seconds until the session's end, which no renewal moves.",
+                "description": "Seconds until the session ends. A refresh does not extend it.",
             ],
         ],
         "additionalProperties": false,
@@ -103,7 +103,7 @@ extension OpenAPI {
     private static let headers: JSONLiteral = [
         "X-Request-Id": [
             "required": true,
-            "description": "The request's own, if it is of this form; else a new one.",
+            "description": "The X-Request-Id of the request if it has this form, else a new one.",
             "schema": ["type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"],
         ],
         "X-Content-Type-Options": ["required": true, "schema": ["const": "nosniff"]],
@@ -123,17 +123,17 @@ extension OpenAPI {
         "X-Auth-User-Name": [
             "required": true,
             "description":
-                "What a field cannot hold, and the percent sign, is percent-encoded UTF-8.",
+                "Bytes that a field cannot contain, and the percent sign, are percent-encoded.",
             "schema": ["type": "string"],
         ],
         "X-Auth-Session": [
             "description":
-                "The session's name; of a token of another issuer that has none, its own.",
+                "The id of the session; for a token of another issuer without one, the token's id.",
             "schema": ["type": "string"],
         ],
         "X-Auth-Expires": [
             "required": true,
-            "description": "The token's end in seconds since 1970.",
+            "description": "The expiry of the token in seconds since 1970.",
             "schema": ["type": "integer", "minimum": 0],
         ],
     ]
@@ -150,7 +150,7 @@ extension OpenAPI {
             "A token.", headers: ["Pragma": reference("headers", "Pragma")],
             json: reference("schemas", "Token")),
         "Well": response(
-            "All is well.",
+            "Success.",
             json: [
                 "type": "object",
                 "required": ["status"],
@@ -166,22 +166,26 @@ extension OpenAPI {
                 ["Bad request", "Invalid JSON", "Invalid user_id"]),
             "BadBearerRequest": badBearerRequest,
             "Unauthorized": error(
-                "No token, or none that is good any more.", unauthorized, headers: challenge),
+                "The request has no token, or the token is not valid.", unauthorized,
+                headers: challenge),
             "RenewalRefused": error(
-                "No token, or none that is good any more, or its session is over.",
+                "The request has no token, the token is not valid, or its session has ended.",
                 unauthorized + ["Session expired"], headers: challenge),
             "CrossSite": error(
                 "A page of another site sent the request, according to Sec-Fetch-Site or Origin.",
                 ["Cross-site request"]),
-            "UserNotFound": error("The token's user is gone.", ["User not found"]),
-            "TooManyAttempts": error("Too often.", ["Too many attempts"], headers: retry),
-            "LengthRequired": error("Nothing said that content comes.", ["Length required"]),
+            "UserNotFound": error("The token's user no longer exists.", ["User not found"]),
+            "TooManyAttempts": error(
+                "There were too many attempts.", ["Too many attempts"], headers: retry),
+            "LengthRequired": error(
+                "The request has neither Content-Length nor Transfer-Encoding.",
+                ["Length required"]),
             "UnsupportedMediaType": error(
-                "A Content-Type that is not JSON, or content that is coded.",
+                "The Content-Type is not JSON, or the request has a Content-Encoding.",
                 ["Unsupported media type"],
                 headers: [
                     "Accept-Encoding": [
-                        "description": "Where the content is coded.",
+                        "description": "Only if the request has a Content-Encoding.",
                         "schema": ["const": "identity"],
                     ]
                 ]),
@@ -190,7 +194,7 @@ extension OpenAPI {
         if configuration.login.mode == .password {
             errors = errors.adding([
                 "InvalidCredentials": error(
-                    "No such user, or not this password.", ["Invalid credentials"],
+                    "The user is unknown, or the password is wrong.", ["Invalid credentials"],
                     headers: challenge)
             ])
         }
@@ -198,10 +202,10 @@ extension OpenAPI {
     }
 
     private static let badBearerRequest = error(
-        "The request is malformed, or its Authorization is.", ["Bad request", "Invalid request"],
+        "The request or its Authorization field is malformed.", ["Bad request", "Invalid request"],
         headers: [
             "WWW-Authenticate": [
-                "description": "RFC 6750 §3, where it is the Authorization.",
+                "description": "RFC 6750 §3. Only if the Authorization field is malformed.",
                 "schema": ["type": "string"],
             ]
         ])
@@ -215,10 +219,10 @@ extension OpenAPI {
     ]
 
     private static let notReady = response(
-        "Something is broken, or the server is stopping or full.",
+        "A check has failed, or the server is stopping or overloaded.",
         headers: [
             "Retry-After": [
-                "description": "Seconds, where the server is full.",
+                "description": "Seconds. Only if the server is overloaded.",
                 "schema": ["type": "integer", "minimum": 1],
             ]
         ],
@@ -233,7 +237,7 @@ extension OpenAPI {
                         "checks": [
                             "type": "object",
                             "minProperties": 1,
-                            "description": "What is wrong, by the part that it is wrong with.",
+                            "description": "The problem of each failed check, by its name.",
                             "additionalProperties": ["type": "string"],
                         ],
                     ],
@@ -248,21 +252,21 @@ extension OpenAPI {
         "ContentTooLarge": error("The body is too large.", ["Content too large"]),
         "URITooLong": error("The request line is too long.", ["URI too long"]),
         "ExpectationFailed": error(
-            "An Expect other than 100-continue.", ["Expectation failed"]),
+            "The request has an Expect other than 100-continue.", ["Expectation failed"]),
         "MisdirectedRequest": error(
             """
-            An https target, and no trusted proxy in between; in demo mode also a host other than \
-            127.0.0.1, [::1] and localhost.
+            The target is https, and the request did not come through a trusted proxy. In demo \
+            mode also: the host is not 127.0.0.1, [::1] or localhost.
             """, ["Misdirected request"]),
         "RequestHeaderFieldsTooLarge": error(
-            "Too many header fields, or too long.", ["Request header fields too large"]),
+            "The header fields are too many or too long.", ["Request header fields too large"]),
         "NotImplemented": error(
-            "A transfer coding other than chunked, or a method that is too long.",
+            "The transfer coding is not chunked, or the method is too long.",
             ["Not implemented"]),
         "HTTPVersionNotSupported": error(
-            "Another version of HTTP.", ["HTTP version not supported"]),
+            "The HTTP version is not supported.", ["HTTP version not supported"]),
         "Unavailable": error(
-            "The server is full, or cannot put on record what it did.", unavailable,
+            "The server is overloaded, or cannot write the log or the journal.", unavailable,
             headers: retry),
     ]
 }

@@ -3,12 +3,12 @@ import HTTP
 import JSON
 import JWT
 
-/// GET /openapi.json: the public listener as OpenAPI 3.1 has it, true to the configuration in force.
-/// Made once, whenever the routes are.
+/// GET /openapi.json: an OpenAPI 3.1 description of the public listener with its current
+/// configuration. It is created together with the routes.
 ///
-/// Every status is listed that a request can be answered with, those included that the protocol itself
-/// gives, so that a checker need not be lenient. An operation has a method and a path; what other
-/// methods and other paths are answered, OpenAPI has no place for but the description.
+/// Each operation lists every status of its responses, including those of the protocol itself, so
+/// that a strict checker accepts all responses. OpenAPI describes a response by method and path.
+/// Responses to other methods and paths are therefore in the description text.
 struct OpenAPI: Sendable {
     private let response: Response
 
@@ -18,7 +18,7 @@ struct OpenAPI: Sendable {
         response = Response(.ok, json: writer.bytes)
     }
 
-    /// The document.
+    /// The document as JSON.
     var content: [UInt8] { response.content }
 
     func respond(to request: Request) -> Response { response }
@@ -29,17 +29,18 @@ struct OpenAPI: Sendable {
             "info": [
                 "title": "Gatehouse",
                 "version": .string(Application.version),
-                "summary": "Issues HS256 bearer tokens, checks, renews and revokes them.",
+                "summary": "Issues, verifies, refreshes and revokes HS256 bearer tokens.",
                 "description": .string(
                     """
-                    Bodies are JSON in UTF-8. An error's body is exactly {"error":"<sentence>"}. HEAD \
-                    answers as GET does, without a body; OPTIONS answers 204 with Allow, but for \
-                    /verify; any other method 405 `Method not allowed` with Allow, any other path \
-                    404 `Not found`. A request may bring an X-Request-Id, which its response then \
-                    has. A request with any method but GET, HEAD and OPTIONS that a page of \
-                    another site sent is refused with 403, but for /verify: Sec-Fetch-Site is \
-                    neither same-origin nor none, or without that field, Origin is neither of this \
-                    host nor allowed.
+                    Bodies are JSON in UTF-8. The body of an error is exactly \
+                    {"error":"<sentence>"}. The response to HEAD is that of GET without a body. \
+                    OPTIONS is answered with 204 and Allow, except on /verify. Any other method is \
+                    answered with 405 `Method not allowed` and Allow, any other path with 404 \
+                    `Not found`. The X-Request-Id of a request is returned in its response. A \
+                    cross-site request with a method other than GET, HEAD and OPTIONS is refused \
+                    with 403, except on /verify. A request is cross-site if Sec-Fetch-Site is \
+                    neither same-origin nor none, or if it lacks that field and Origin is neither \
+                    this host nor an allowed origin.
                     """),
             ],
             "servers": [["url": "/"]],
@@ -79,8 +80,8 @@ struct OpenAPI: Sendable {
             "operationId": "login",
             "summary": .string(
                 isDemo
-                    ? "Begin a session as anyone (demo mode: there are no passwords)."
-                    : "Begin a session by a user's id or name, and password."),
+                    ? "Start a session as any user (demo mode has no passwords)."
+                    : "Start a session with a user's id or name, and password."),
             "security": [],
             "requestBody": [
                 "required": true,
@@ -94,7 +95,7 @@ struct OpenAPI: Sendable {
 
     private static let resource: JSONLiteral = [
         "operationId": "resource",
-        "summary": "Who the token's user is.",
+        "summary": "Return the token's user.",
         "security": bearer,
         "responses": JSONLiteral.object([
             (
@@ -116,15 +117,16 @@ struct OpenAPI: Sendable {
             switch configuration.refresh {
             case .rotate:
                 """
-                The old token is good for ten seconds more, in which it gives the same new one again; \
-                brought later\(configuration.refreshGrace == .any ? "" : " or from another network"), \
-                it ends the session.
+                The old token stays valid for ten seconds. Refreshing it again in that time \
+                returns the same new token. Refreshing it later\
+                \(configuration.refreshGrace == .any ? "" : ", or from another network,") \
+                ends the session.
                 """
-            case .extend: "The old token is good until its own end."
+            case .extend: "The old token stays valid until it expires."
             }
         return [
             "operationId": "refresh",
-            "summary": "A token of the same session that is good for longer.",
+            "summary": "Return a token of the same session that expires later.",
             "description": .string(old),
             "security": bearer,
             "responses": JSONLiteral.object([
@@ -144,7 +146,7 @@ struct OpenAPI: Sendable {
             "summary": .string(summary),
             "security": bearer,
             "responses": JSONLiteral.object([
-                ("204", response("It ended.")),
+                ("204", response("The session or sessions ended.")),
                 ("403", reference("responses", "CrossSite")),
             ]).adding(forBearer).adding(always),
         ]
@@ -152,14 +154,14 @@ struct OpenAPI: Sendable {
 
     private static let verify: JSONLiteral = [
         "operationId": "verify",
-        "summary": "Whether a reverse proxy may let a request with this token pass.",
-        "description": "Every other method is answered in the same way.",
+        "summary": "Tell a reverse proxy whether to forward a request with this token.",
+        "description": "The response is the same for every method.",
         "security": bearer,
         "responses": JSONLiteral.object([
             (
                 "204",
                 response(
-                    "It may.",
+                    "The token is valid.",
                     headers: [
                         "X-Auth-User-Id": reference("headers", "X-Auth-User-Id"),
                         "X-Auth-User-Name": reference("headers", "X-Auth-User-Name"),
@@ -172,7 +174,7 @@ struct OpenAPI: Sendable {
 
     private static let live: JSONLiteral = [
         "operationId": "live",
-        "summary": "Whether the process answers.",
+        "summary": "Check that the process responds.",
         "security": [],
         "responses": JSONLiteral.object([
             ("200", reference("responses", "Well")),
@@ -183,7 +185,7 @@ struct OpenAPI: Sendable {
     private static let ready: JSONLiteral = [
         "operationId": "ready",
         "summary":
-            "Whether requests are welcome: nothing is broken, and the server is not stopping.",
+            "Check that the server accepts requests: no check fails, and it is not stopping.",
         "security": [],
         "responses": JSONLiteral.object([
             ("200", reference("responses", "Well")),
@@ -194,7 +196,7 @@ struct OpenAPI: Sendable {
 
     private static let itself: JSONLiteral = [
         "operationId": "openapi",
-        "summary": "This document.",
+        "summary": "Return this document.",
         "security": [],
         "responses": JSONLiteral.object([
             ("200", response("OpenAPI 3.1.", json: ["type": "object"])),
@@ -204,14 +206,14 @@ struct OpenAPI: Sendable {
 
     private static let bearer: JSONLiteral = [["bearer": []]]
 
-    // MARK: Responses that several operations have
+    // MARK: Responses of several operations
 
-    /// Whatever is asked. Each operation has a 400 of its own beside these.
+    /// Of almost every operation. Each has its own 400 in addition.
     private static let always = fromTheProtocol.adding([
         "503": reference("responses", "Unavailable")
     ])
 
-    /// From requests that are too slow, too large, or no HTTP/1.1 that is known here.
+    /// To requests that are too slow, too large, or not supported HTTP/1.1.
     private static let fromTheProtocol: JSONLiteral = [
         "408": reference("responses", "RequestTimeout"),
         "413": reference("responses", "ContentTooLarge"),
@@ -238,8 +240,8 @@ extension OpenAPI {
     }
 
     /// - Parameters:
-    ///   - headers: beyond those that every response has.
-    ///   - schema: of its JSON; nil for a response without content.
+    ///   - headers: those in addition to the headers of every response.
+    ///   - schema: the schema of its JSON; nil for a response without content.
     static func response(
         _ description: String, headers: JSONLiteral = [:], json schema: JSONLiteral? = nil
     ) -> JSONLiteral {
@@ -251,7 +253,7 @@ extension OpenAPI {
         return response.adding(["content": ["application/json": ["schema": schema]]])
     }
 
-    /// - Parameter sentences: all that its body may say.
+    /// - Parameter sentences: every possible value of `error` in its body.
     static func error(
         _ description: String, _ sentences: [String], headers: JSONLiteral = [:]
     ) -> JSONLiteral {

@@ -1,24 +1,22 @@
 import POSIX
 import Server
 
-/// Which listener each inherited socket is for: `admin` and `metrics` by these names, and the public one's
-/// are those that nobody has named. Where there is one, it is served, and the address that is configured
-/// is not.
+/// Assigns each inherited socket to a listener by its name: `admin`, `metrics`, or no name for the
+/// public listener. A listener with inherited sockets does not listen on its configured address.
 struct InheritedListeners {
     enum ListenerRole { case `public`, admin, metrics }
 
     private(set) var publicSockets: [InheritedSocket] = []
     private(set) var admin: [InheritedSocket] = []
     private(set) var metrics: [InheritedSocket] = []
-    /// Somebody has named them, and nothing here is called so: a mistyped `metrics` must not be open to
-    /// the public.
+    /// Sockets with an unknown name. They are refused: a mistyped `metrics` must not become public.
     private var unrecognized: [InheritedSocket] = []
 
     static let none = InheritedListeners([])
 
     init(_ sockets: [InheritedSocket]) {
         for socket in sockets {
-            switch Self.door(named: socket.name) {
+            switch Self.role(named: socket.name) {
             case .admin: admin.append(socket)
             case .metrics: metrics.append(socket)
             case .public: publicSockets.append(socket)
@@ -27,61 +25,73 @@ struct InheritedListeners {
         }
     }
 
-    /// Nil for a name that is nobody's here.
-    static func door(named name: String) -> ListenerRole? {
+    /// The listener that a socket's name denotes; nil for an unknown name.
+    static func role(named name: String) -> ListenerRole? {
         switch name {
         case "admin": .admin
         case "metrics": .metrics
-        // No names are handed over, or none for this one (sd_listen_fds(3)).
+        // There are no names, or none for this socket (sd_listen_fds(3)).
         case "", "unknown": .public
-        // The socket unit's own, where it has no FileDescriptorName= (systemd.socket(5)).
-        // Slips for the two that are not for the public.
+        // Probably meant as `admin` and `metrics`, which must not become public.
         case "admin.socket", "metrics.socket": nil
+        // Without FileDescriptorName= the name is that of the socket unit (systemd.socket(5)).
         default: name.hasSuffix(".socket") ? .public : nil
         }
     }
 
-    /// What is wrong with them; the rules are those for addresses that are configured.
+    /// Problems of the sockets, by the same rules as for configured addresses.
     func problems(_ configuration: Configuration) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
-        func add(_ socket: InheritedSocket, _ path: String, _ sentence: String) {
+        func add(_ socket: InheritedSocket, _ path: String, _ message: String) {
             problems.append(
                 ConfigurationProblem(
-                    path: path, message: "the inherited socket \(socket.address.text) \(sentence)")
+                    path: path, message: "the inherited socket \(socket.address.text) \(message)")
             )
         }
         for socket in unrecognized {
             add(
                 socket, "LISTEN_FDNAMES",
-                "is called \"\(VisibleText.of(socket.name))\", which is not known; "
-                    + "FileDescriptorName= can be admin or metrics, and the public listener has none"
+                "has the unknown name \"\(VisibleText.of(socket.name))\"; write FileDescriptorName="
+                    + "admin or metrics, or none for the public listener"
             )
         }
         for socket in publicSockets {
             if socket.address.isFile {
-                add(socket, "server.host", "is a file's; write an address and a port")
+                add(
+                    socket, "server.host",
+                    "is a Unix domain socket; write ListenStream= with an address and a port")
             } else if configuration.login.mode == .demo, !socket.address.isForDemo {
-                add(socket, "server.host", "cannot be: demo mode listens on 127.0.0.1 or ::1 only")
+                add(
+                    socket, "server.host",
+                    "cannot be used: demo mode listens on 127.0.0.1 or ::1 only")
             }
         }
         for socket in metrics where socket.address.isFile || !socket.address.isLoopback {
-            add(socket, "admin.metrics", "is not on a loopback address; it has no password")
+            add(
+                socket, "admin.metrics",
+                "is not on a loopback address; metrics have no password, write "
+                    + "ListenStream=127.0.0.1:9090")
         }
         for socket in admin {
             if case .unix(let path) = socket.address.host {
-                // Whoever may write to it may connect (unix(7)).
+                // Connecting needs write permission on the file (unix(7)).
                 let mode = (try? FileStatus(path: path))?.mode ?? 0o777
                 if mode & 0o002 != 0 {
-                    add(socket, "admin.socket", "is open to everybody; write SocketMode=0600")
+                    add(
+                        socket, "admin.socket",
+                        "is writable for every account; write SocketMode=0600")
                 }
             } else {
-                add(socket, "admin.socket", "is not a file's; write ListenStream= with a path")
+                add(
+                    socket, "admin.socket",
+                    "is not a Unix domain socket; write ListenStream= with a path")
             }
         }
         return problems
     }
 
-    /// The configuration with the addresses that are served in it.
+    /// The configuration with the addresses of the inherited sockets in place of the configured
+    /// ones, and a warning for each configured address that is not used.
     func serving(_ configuration: Configuration) -> Configuration {
         var result = configuration
         func take(
@@ -92,8 +102,8 @@ struct InheritedListeners {
                 result.warnings.append(
                     ConfigurationProblem(
                         path: path,
-                        message: "\(configured.text) is not listened on, but the inherited socket "
-                            + first.address.text))
+                        message: "\(configured.text) is not used: the server listens on the "
+                            + "inherited socket \(first.address.text)"))
             }
             return first.address
         }
@@ -110,8 +120,8 @@ struct InheritedListeners {
 }
 
 extension SocketAddress {
-    /// Whether it is one of the two that the demo, which believes everybody, listens on: what everybody
-    /// knows as this machine's own, and no other of 127.0.0.0/8.
+    /// Whether demo mode, which has no passwords, may listen on this address: 127.0.0.1 or ::1
+    /// only, and no other address of 127.0.0.0/8.
     var isForDemo: Bool {
         host == .ipv4([127, 0, 0, 1]) || host == .ipv6([UInt8](repeating: 0, count: 15) + [1])
     }
@@ -120,7 +130,8 @@ extension SocketAddress {
         if case .unix = host { true } else { false }
     }
 
-    /// Whether a socket that is bound to this is what was meant by the other, whose port may be any.
+    /// Whether a socket bound to this address satisfies a configured one. Its port 0 means any
+    /// port.
     fileprivate func serves(_ configured: SocketAddress) -> Bool {
         host == configured.host && (configured.port == 0 || port == configured.port)
     }

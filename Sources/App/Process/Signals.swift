@@ -2,23 +2,23 @@ import Glibc
 import POSIX
 import Time
 
-/// The signals that a server is told what to do by. A thread that is made at the start waits for
-/// them, so that a stop needs nothing that the system could refuse by then, and nothing else can
-/// hang before it. Reloading and reopening are done on a second such thread.
+/// Handles the signals that control a server. A thread that is created at the start waits for them.
+/// So a stop needs no resource that the system could refuse later, and no other work can delay it.
+/// A second such thread reloads the configuration and reopens the log.
 ///
-/// A stop has a deadline. If the server has not ended by then, the process writes its last words
-/// and ends; if even that hangs, an alarm ends it.
+/// A stop has a deadline. If the server has not ended by then, the process completes its log and
+/// exits. If that blocks too, an alarm ends the process.
 final class Signals: Sendable {
     struct Handlers: Sendable {
-        /// At each SIGHUP.
+        /// Called after SIGHUP.
         var reload: @Sendable () -> Void
-        /// At each SIGUSR1.
+        /// Called after SIGUSR1.
         var reopen: @Sendable () -> Void
-        /// How long a stop may take that was just asked for.
+        /// Returns how long the stop that begins now may take.
         var stopTimeout: @Sendable () -> TimeAmount
-        /// At a second SIGTERM or SIGINT. Must not block.
+        /// Called at a second SIGTERM or SIGINT. It must not block.
         var hasten: @Sendable () -> Void
-        /// Writes what is left when the stop takes too long, and says what the process exits with.
+        /// Called when a stop exceeds its deadline: completes the log, and returns the exit code.
         var lastWords: @Sendable () -> CInt
     }
 
@@ -30,24 +30,27 @@ final class Signals: Sendable {
         var mustReopen = false
     }
 
-    /// From the deadline's end to the alarm: the time that last words have.
-    private static let lastWordsPatience = 150_000
+    /// How long `lastWords` may take before the alarm ends the process, in microseconds.
+    private static let lastWordsTimeout = 150_000
     /// How long a stop may take after the drain timeout, or after a second signal.
-    private static let patience = TimeAmount(milliseconds: 750)
+    private static let stopGrace = TimeAmount(milliseconds: 750)
 
     private let state = Monitor(State())
 
-    /// Takes the signals from now on; one that ends the process does so at once until `serve` is
-    /// called. To be made before any other thread, which then does not get the signals either.
+    /// Blocks the signals, and starts the threads that wait for them. Until `serve` is called,
+    /// SIGTERM and SIGINT end the process immediately.
+    /// - Precondition: the process has no other threads, because new threads inherit the signal
+    ///   mask.
+    /// - Throws: a thread cannot be created.
     init() throws(Errno) {
         var signals = Self.handled
-        // Sound: the call reads a set of ours.
+        // Sound: the call reads a local variable.
         _ = unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
         try SystemThread.start { self.wait() }
         try SystemThread.start { self.maintain() }
     }
 
-    /// Handles signals in these ways from now on, those included that have come already.
+    /// Sets the handlers. Signals to reload or reopen that have arrived before are handled now.
     func serve(_ handlers: Handlers) {
         state.withLock { $0.handlers = handlers }
         state.wakeAll()
@@ -60,7 +63,7 @@ final class Signals: Sendable {
 
     private static var handled: sigset_t {
         var signals = sigset_t()
-        // Sound: the calls change a set of ours.
+        // Sound: the calls change a local variable.
         unsafe sigemptyset(&signals)
         for number in [SIGTERM, SIGINT, SIGHUP, SIGUSR1] { unsafe sigaddset(&signals, number) }
         return signals
@@ -86,7 +89,7 @@ final class Signals: Sendable {
                     return state.mustStop
                 }
                 let timeout = isSecond ? TimeAmount(milliseconds: 0) : handlers.stopTimeout()
-                deadline = min(deadline, .now + timeout + Self.patience)
+                deadline = min(deadline, .now + timeout + Self.stopGrace)
                 if isSecond { handlers.hasten() }
                 state.wakeAll()
             }
@@ -100,16 +103,16 @@ final class Signals: Sendable {
             let left = max(0, deadline.nanoseconds - MonotonicTime.now.nanoseconds)
             var timeout = timespec(
                 tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
-            // Sound: the call reads a set and a time of ours, and tells nothing more.
+            // Sound: the call reads two local variables, and writes nothing.
             let number = unsafe sigtimedwait(&signals, nil, &timeout)
             if number > 0 { return number }
             if errno == EAGAIN, deadline <= .now { return nil }
         }
     }
 
-    /// As if nothing handled the signal.
+    /// Ends the process by the default action of the signal.
     private static func die(of number: CInt) {
-        // Sound: the calls change and read a set of ours.
+        // Sound: the calls read a local variable.
         var signals = handled
         signal(number, SIG_DFL)
         _ = unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
@@ -118,8 +121,9 @@ final class Signals: Sendable {
 
     private func endProcess() -> Never {
         var alarm = itimerval()
-        alarm.it_value.tv_usec = Self.lastWordsPatience
-        // Sound: the handler calls what may be called in one, and the timer is a structure of ours.
+        alarm.it_value.tv_usec = Self.lastWordsTimeout
+        // Sound: the handler calls only an async-signal-safe function, and the timer is a local
+        // variable.
         signal(SIGALRM) { _ in _exit(EX_IOERR) }
         _ = unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &alarm, nil)
         let handlers = state.withLock { $0.handlers }
@@ -141,21 +145,21 @@ final class Signals: Sendable {
 
     // MARK: Signals that are ignored
 
-    /// A client, a terminal or a journal that has gone away, and a file that may not grow, are told
-    /// by the write's error.
+    /// Ignores SIGPIPE and SIGXFSZ: a closed pipe or socket, and the limit of a file's size, are
+    /// reported as errors of write(2).
     static func ignoreBrokenPipes() {
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
     }
 
-    /// Signals that mean nothing to a server, and would end it all the same without a word in the
-    /// log: SIGUSR2 for SIGUSR1 is a slip, and nobody who sends one of the others wants an end, for
-    /// which there is SIGTERM. Those that ask for a core file are the log's (`CrashReport`).
+    /// Ignores signals that the server does not use, but whose default action ends the process
+    /// without a line in the log. SIGUSR2 is an easy typo for SIGUSR1. Signals that produce a core
+    /// file are handled by `CrashReport`.
     static func ignoreUnusedSignals() {
         for number in [SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR] {
             signal(number, SIG_IGN)
         }
-        // glibc has the first two for itself, and begins behind them.
+        // SIGRTMIN of glibc is above the two real-time signals that glibc reserves for itself.
         for number in __libc_current_sigrtmin()...__libc_current_sigrtmax() {
             signal(number, SIG_IGN)
         }

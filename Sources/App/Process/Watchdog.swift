@@ -1,29 +1,29 @@
-/// Says that the server is alive, and only with evidence of it: all workers have answered what they were
-/// asked since the last time. A worker that hangs answers nothing, and the service manager, which hears
-/// no more, starts the process anew.
+/// Sends the watchdog message of the service manager, but only after all workers have answered a
+/// liveness check. A worker that is blocked does not answer. The messages stop then, and the
+/// service manager restarts the process.
 final class Watchdog: Sendable {
-    private let ping: @Sendable (_ answered: @escaping @Sendable () -> Void) -> Void
-    private let tell: @Sendable () -> Void
+    private let checkLiveness: @Sendable (_ answered: @escaping @Sendable () -> Void) -> Void
+    private let notify: @Sendable () -> Void
     private let isWaiting = AtomicFlag()
 
     /// - Parameters:
-    ///   - ping: asks, and calls `answered` once all have answered.
-    ///   - tell: that there is life.
+    ///   - checkLiveness: asks all workers, and calls `answered` once all have answered.
+    ///   - notify: sends the message that the process is alive.
     init(
-        ping: @escaping @Sendable (_ answered: @escaping @Sendable () -> Void) -> Void,
-        tell: @escaping @Sendable () -> Void
+        checkLiveness: @escaping @Sendable (_ answered: @escaping @Sendable () -> Void) -> Void,
+        notify: @escaping @Sendable () -> Void
     ) {
-        self.ping = ping
-        self.tell = tell
+        self.checkLiveness = checkLiveness
+        self.notify = notify
     }
 
-    /// To be called twice as often as the service manager wants to hear. Asks; where the last question
-    /// is still open, that one counts.
+    /// Starts a check, unless the previous one has not been answered yet. To be called at half the
+    /// interval of the service manager's watchdog.
     func tick() {
         guard !isWaiting.exchange(true) else { return }
-        ping { [self] in
+        checkLiveness { [self] in
             isWaiting.set(false)
-            tell()
+            notify()
         }
     }
 }

@@ -6,18 +6,18 @@ import Revocation
 import Server
 
 extension Configuration {
-    /// The settings whose values are others there, by name, sorted; secrets too.
+    /// The sorted names of the settings whose values differ in `other`, secrets included.
     func changes(to other: Configuration) -> [String] {
         Set(settings.keys).union(other.settings.keys)
             .filter { settings[$0] != other.settings[$0] }
             .sorted()
     }
 
-    /// Whether it has any keys of its own.
+    /// Whether the configuration has an entry in `token.keys`.
     var namesKeys: Bool { settings.keys.contains { $0.hasPrefix("token.keys[") } }
 
-    /// Settings that a running process cannot change: they name what it has open, or say how a log is
-    /// written that is open.
+    /// Whether a change of the setting takes effect only at the next start: it names a resource
+    /// that the running process has open, or it determines how an open log is written.
     static func needsRestart(_ setting: String) -> Bool {
         [
             "server.host", "server.port", "server.workers", "admin.socket", "admin.metrics",
@@ -28,7 +28,8 @@ extension Configuration {
 }
 
 extension Configuration {
-    /// The users who can have tokens: the demo's, or those of the users file.
+    /// The users who can log in: those of the demo, or those of the users file.
+    /// - Throws: every problem of the users file.
     func readUsers() throws(Invalid) -> UserDirectory {
         guard login.mode == .password else { return .demo }
         let file = UsersFile(login.usersFile)
@@ -42,29 +43,30 @@ extension Configuration {
         }
     }
 
-    /// Of the public listener. In demo mode there are no passwords, and the host is what tells a
-    /// page of this machine from one of elsewhere.
+    /// Options of the public listener. Demo mode has no passwords, so only loopback hosts are
+    /// accepted there: the Host field distinguishes a local page from DNS rebinding.
     var publicOptions: ServerOptions {
         var options = server
         options.acceptedHosts = login.mode == .demo ? .loopback : .any
         return options
     }
 
-    /// What the journal of revocations is held against at a start. Temporary keys end with their process,
-    /// and so do the tokens that such a journal is about.
+    /// What a start uses to check that the journal of revocations is complete. Temporary keys are
+    /// left out: they end with the process, and so do the tokens that their journal would cover.
     func journalGuard(acceptsAnyJournal: Bool = false) -> Revocations.JournalGuard {
         Revocations.JournalGuard(
             keys: keysAreTemporary ? [] : keys.entries.map { Self.stateKey($0.key) },
             acceptsAnyJournal: acceptsAnyJournal, leeway: policy.leeway)
     }
 
-    /// The key of the journal's state, from a key that signs tokens.
+    /// The key that authenticates the journal's state file, derived from a token key.
     static func stateKey(_ key: HMACSHA256.Key) -> HMACSHA256.Key {
         key.derived(label: "gatehouse revocations state v1")
     }
 
-    /// User names that people take for each other: to log in they are different names.
+    /// Warnings about user names that are easily confused, although a login distinguishes them.
     static func likenessWarnings(_ users: UserDirectory) -> [ConfigurationProblem] {
+        // The first user of each folded name.
         var first: [String: User] = [:]
         var warnings: [ConfigurationProblem] = []
         for user in users.all {
@@ -73,7 +75,7 @@ extension Configuration {
                 first[folded] = user
                 continue
             }
-            // Enough to see what is going on.
+            // 20 warnings show the pattern; a large users file must not flood the log.
             guard warnings.count < 20 else { break }
             warnings.append(
                 ConfigurationProblem(
@@ -85,12 +87,12 @@ extension Configuration {
         return warnings
     }
 
-    /// Of the administrator's listener; nil for none.
+    /// Options of the administration listener; nil if `admin.socket` is null.
     var adminOptions: ServerOptions? {
         admin.socket.map { Self.internalListener(.unix(path: $0)) }
     }
 
-    /// Of the listener for metrics; nil for none.
+    /// Options of the metrics listener; nil if `admin.metrics` is null.
     var metricsOptions: ServerOptions? {
         admin.metrics.map { address in
             var options = Self.internalListener(address)
@@ -99,13 +101,13 @@ extension Configuration {
         }
     }
 
-    /// A listener for a handful of clients.
+    /// Options of a listener with few clients.
     private static func internalListener(_ address: SocketAddress) -> ServerOptions {
         var options = ServerOptions()
         options.address = address
         options.maximumConnections = 100
         options.excessConnections = 32
-        // Operators and a collector of metrics ask one after the other.
+        // Operators and a metrics collector send one request at a time.
         options.cpuBoundWork.maximumConcurrent = 1
         options.ioBoundWork.maximumConcurrent = 4
         return options

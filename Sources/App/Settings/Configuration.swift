@@ -10,16 +10,18 @@ import POSIX
 import Server
 import Time
 
-/// Everything an operator decides, checked: whoever holds one can serve with it.
+/// Every setting, validated. A server can be started with any value of this type.
 package struct Configuration: Sendable {
     package var server = ServerOptions()
-    /// Beside the server's own, the origins whose pages may send state-changing requests.
+    /// `server.cors_origins`: origins besides the server's own whose pages may send state-changing
+    /// requests.
     package var allowedOrigins = AllowedOrigins.none
-    /// `server.workers` and `server.max_connections` were not chosen, and may be made smaller.
+    /// True while `server.workers` and `server.max_connections` have their defaults, which
+    /// `StartLimits` may reduce.
     package var workersAreDefault = true
     package var connectionsAreDefault = true
     package var keys: KeyRing
-    /// The keys were made for this run, because none were configured.
+    /// True if no keys were configured, and `keys` contains a random key for this run.
     package var keysAreTemporary = false
     package var tokenLifetime = TimeAmount.seconds(30 * 60)
     package var sessionLifetime = TimeAmount.seconds(12 * 3600)
@@ -28,25 +30,26 @@ package struct Configuration: Sendable {
     package var refreshGrace = Refresh.Grace.any
     package var login = Login()
     package var admin = Admin()
-    /// Where what is revoked is kept; nil: in memory alone.
+    /// Path of the journal of revocations; nil if revocations are in memory alone.
     package var revocationJournal: String?
     package var log: LogOptions
-    /// Whether the log is sealed, how often, and with a secret of its own if there is one.
+    /// Whether and how often the log is sealed. `sealSecret` is nil if the seal key is derived from
+    /// the token keys.
     package var sealsLog = true
     package var sealInterval = TimeAmount.seconds(1)
     package var sealSecret: [UInt8]?
-    /// Which verifications that succeed have a line.
+    /// Which successful verifications are logged.
     package var verifiedTokens = VerificationLogging.all
-    /// What happens to requests whose security events cannot be written.
+    /// What to answer if a request's security event cannot be written.
     package var onLogFailure = LogFailurePolicy.serve
-    /// Things an operator should know, that do not keep the server from starting.
+    /// Findings for the operator that do not prevent a start.
     package var warnings: [ConfigurationProblem] = []
-    /// The first 16 hexadecimal digits of the SHA-256 of every setting, secrets left out: tells in
+    /// The first 16 hexadecimal digits of the SHA-256 of all settings except secrets. It shows in
     /// the log whether two runs had the same configuration.
     package var digest = ""
 
-    /// The value of every setting by its path, and a digest in place of each secret: what a reload
-    /// compares. Never shown.
+    /// The value of every setting by its path, with a digest in place of each secret. A reload
+    /// compares it. It must never be displayed.
     var settings: [String: String] = [:]
 
     package struct Login: Sendable {
@@ -54,35 +57,36 @@ package struct Configuration: Sendable {
 
         package var mode = Mode.demo
         package var usersFile = "users.json"
-        /// Of PBKDF2, for new passwords.
+        /// PBKDF2 iterations for new password hashes.
         package var iterations = PasswordHash.usualIterations
         package var throttle = LoginThrottle.Options()
     }
 
     package struct Admin: Sendable {
-        /// Of the Unix domain socket; nil: none.
+        /// Path of the Unix domain socket; nil for none.
         package var socket: String?
         package var metrics: SocketAddress?
     }
 
     package enum LogFailurePolicy: String, Sendable, CaseIterable {
-        /// Answer all the same.
+        /// Send the response although its event is not in the log.
         case serve
-        /// Answer 503 to what cannot be put on record.
+        /// Send 503 in place of a response whose event cannot be written.
         case refuse
     }
 }
 
 extension Configuration {
-    /// Every problem of a configuration at once.
+    /// All problems of a configuration.
     package struct Invalid: Error, Sendable {
         package let problems: [ConfigurationProblem]
     }
 
     /// Reads the file and the environment.
     /// - Parameters:
-    ///   - path: of the file; nil for none, which runs the demo.
-    ///   - environment: the process's variables; those named `GATEHOUSE_…` count.
+    ///   - path: path of the file; nil for none, which runs the demo.
+    ///   - environment: the process's variables; only those named `GATEHOUSE_…` are used.
+    /// - Throws: all problems of the configuration.
     package static func load(
         file path: String?, environment: [String: String]
     ) throws(Invalid) -> Configuration {
@@ -93,10 +97,10 @@ extension Configuration {
         return configuration
     }
 
-    /// A configuration as far as it can be read, with all that is wrong with it: what `check` goes on
-    /// with. A setting that has a problem has its default.
+    /// A configuration as far as it could be read, with all its problems; `check` continues with
+    /// it. A setting that has a problem has its default.
     package struct Draft: Sendable {
-        /// Nil if the file is no JSON object.
+        /// Nil if the file cannot be read or is not valid JSON.
         package let configuration: Configuration?
         package let problems: [ConfigurationProblem]
 
@@ -130,8 +134,8 @@ extension Configuration {
         }
     }
 
-    /// The files that a configuration names, by their settings; none of the files is looked at but the
-    /// configuration's own.
+    /// The files that a configuration names, with the settings that name them. Only the
+    /// configuration file itself is read. Empty if it cannot be read.
     static func places(file path: String?, environment: [String: String]) -> [PathConflicts.Place] {
         var root: JSONValue?
         if let path {
@@ -145,6 +149,7 @@ extension Configuration {
         return reader.places.all
     }
 
+    /// - Throws: the file's path, with the line number of a syntax error, and what is wrong there.
     static func parse(_ bytes: [UInt8], _ path: String) throws(ConfigurationProblem) -> JSONValue {
         if let encoding = TextEncoding(ofJSON: bytes) {
             throw ConfigurationProblem(path: path, message: encoding.sentence)
@@ -157,7 +162,9 @@ extension Configuration {
         }
     }
 
-    /// A file that others can read is no secret. Of what is no file something else has to be said.
+    /// A warning if other accounts can read the file. Empty if it is not a regular file, which is
+    /// reported elsewhere.
+    /// - Parameter what: the kind of file, as in `the users file`.
     static func permissionWarning(_ path: String, _ what: String) -> [ConfigurationProblem] {
         guard let status = try? FileStatus(path: path), status.isRegularFile,
             status.isReadableByOthers
@@ -170,21 +177,21 @@ extension Configuration {
 }
 
 extension JSONError {
-    /// What an operator reads about a broken file.
+    /// The message for the operator, without the position.
     var sentence: String {
         switch reason {
-        case .unexpectedEnd: "the file ends too early"
-        case .unexpectedByte: "not JSON"
-        case .trailingBytes: "something follows the object"
-        case .duplicateName: "a name that is there twice"
+        case .unexpectedEnd: "unexpected end of the file"
+        case .unexpectedByte: "invalid JSON"
+        case .trailingBytes: "unexpected content after the object"
+        case .duplicateName: "duplicate name in an object"
         case .tooDeep: "nested too deeply"
         case .tooManyNames: "too many names in one object"
-        case .invalidUTF8: "not UTF-8"
-        case .invalidEscape: "a backslash that begins no escape"
-        case .loneSurrogate: "half of a surrogate pair"
-        case .numberOutOfRange: "a number that is too large"
+        case .invalidUTF8: "invalid UTF-8"
+        case .invalidEscape: "invalid escape sequence"
+        case .loneSurrogate: "unpaired surrogate"
+        case .numberOutOfRange: "number out of range"
         case .notAnInteger: "not a whole number"
-        case .wrongType: "a value of another type"
+        case .wrongType: "value of an unexpected type"
         }
     }
 }

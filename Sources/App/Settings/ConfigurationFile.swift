@@ -2,20 +2,20 @@ import Foundation
 import JSON
 import POSIX
 
-/// A file that the configuration consists of, read: the configuration itself, or a secret.
+/// The content of a file that is part of the configuration: the configuration itself, or a secret.
 struct ConfigurationFile {
     let bytes: [UInt8]
-    /// What others could do to it, or to the way to it.
+    /// Permissions that let other accounts change the file or a folder on its path.
     let faults: [PathFault]
     let isReadableByOthers: Bool
 
-    /// More than any configuration or key has.
+    /// In bytes; far more than a configuration or a key needs.
     static let maximumSize = 1 << 20
 
-    /// Only a regular file is read; nothing waits for the other end of a pipe.
-    /// - Throws: a sentence that says what is wrong with the file.
+    /// Reads a regular file. Anything else is refused, because reading a pipe could block.
+    /// - Throws: why the file cannot be read.
     init(_ path: String) throws(ConfigurationProblem) {
-        let sentence: String
+        let message: String
         do throws(TrustedFile.Failure) {
             let file = try TrustedFile(reading: path, upTo: Self.maximumSize)
             bytes = file.bytes
@@ -23,19 +23,20 @@ struct ConfigurationFile {
             isReadableByOthers = file.status.isReadableByOthers
             return
         } catch {
-            sentence =
+            message =
                 switch error {
                 case .failed(let error): "cannot be read: \(error.description)"
                 case .notRegular:
-                    "is not a regular file; write a file, not a pipe or a device: it is read again at each reload"
+                    "is not a regular file; pipes and devices cannot be read again at a reload"
                 case .tooLarge: "is larger than \(Units.text(size: Self.maximumSize))"
                 }
         }
-        throw ConfigurationProblem(path: path, message: sentence)
+        throw ConfigurationProblem(path: path, message: message)
     }
 
-    /// The secret that the file holds.
-    /// - Throws: a sentence about a file that is saved in a way in which the secret would be another.
+    /// The secret that the file contains.
+    /// - Throws: a problem if the file has a text encoding (a byte order mark, UTF-16) whose bytes
+    ///   would change the secret.
     func secret(_ path: String) throws(ConfigurationProblem) -> [UInt8] {
         if let encoding = TextEncoding(of: bytes) {
             throw ConfigurationProblem(path: path, message: encoding.sentence)
@@ -43,9 +44,9 @@ struct ConfigurationFile {
         return Self.withoutLineEnd(bytes)
     }
 
-    /// Text ends in a line end that is not part of the secret: one LF or CRLF is taken off. Text is
-    /// UTF-8 in which the only control characters are TAB, LF and CR; in anything else every byte
-    /// counts, be the last one 0A.
+    /// Removes one final LF or CRLF from text: it is not part of the secret. Text is UTF-8 in which
+    /// the only control characters are TAB, LF and CR. In all other content every byte is part of
+    /// the secret, a final 0A too.
     static func withoutLineEnd(_ bytes: [UInt8]) -> [UInt8] {
         let isPlain = bytes.allSatisfy { byte in
             byte >= 0x20 && byte != 0x7F || byte == 0x09 || byte == 0x0A || byte == 0x0D
@@ -59,7 +60,8 @@ struct ConfigurationFile {
 }
 
 extension ConfigurationFile {
-    /// A file that others can read is no secret.
+    /// A warning if other accounts can read the file.
+    /// - Parameter what: the kind of file, as in `the key file`.
     func warning(_ path: String, _ what: String) -> [ConfigurationProblem] {
         guard isReadableByOthers else { return [] }
         return [

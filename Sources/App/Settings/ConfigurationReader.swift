@@ -9,29 +9,31 @@ import POSIX
 import Server
 import Time
 
-/// Turns settings into a configuration, one section a function; the only place that knows the keys,
-/// their defaults and their ranges.
+/// Reads a configuration from its source, with one function for each section. The keys, their
+/// defaults and their ranges are declared here and nowhere else.
 struct ConfigurationReader {
     private var settings: ConfigurationSource
-    /// Relative paths are relative to this.
+    /// The folder of the configuration file: relative paths are relative to it. Empty for the
+    /// working directory.
     private let folder: String
-    /// There is a configuration file.
+    /// Whether there is a configuration file.
     private let isFromFile: Bool
-    /// Whether files with secrets are read.
     private let readsSecrets: Bool
     private(set) var places = PathConflicts()
-    /// What is wrong with folders and files, and is among the problems already.
+    /// Faults of files and folders that are among the problems already.
     private var knownFaults: Set<PathFault>
     private var warnings: [ConfigurationProblem] = []
-    /// The value of every setting that is no secret, by its path.
+    /// The value of every setting except secrets, by its path.
     private var record: [String: String] = [:]
-    /// What tells one secret from another, by the path of its setting.
-    private var secretMarks: [String: String] = [:]
+    /// The SHA-256 of each secret in hexadecimal digits, by the path of its setting: a reload
+    /// detects a change by it.
+    private var secretDigests: [String: String] = [:]
 
     /// - Parameters:
-    ///   - file: nil if there is none.
-    ///   - readsSecrets: if not, the keys are random ones, which is no problem here.
-    ///   - knownFaults: those of the file, which need not be said again.
+    ///   - file: path of the configuration file; nil if there is none.
+    ///   - readsSecrets: whether files with secrets are read; if false, random keys take their
+    ///     place without a problem.
+    ///   - knownFaults: faults of the configuration file, which are reported already.
     init(
         _ settings: ConfigurationSource, file: String?, readsSecrets: Bool = true,
         knownFaults: Set<PathFault> = []
@@ -46,7 +48,8 @@ struct ConfigurationReader {
 
     var problems: [ConfigurationProblem] { settings.problems }
 
-    /// What has a problem has its default, and keys that cannot be read are random ones.
+    /// Reads every setting. A setting that has a problem gets its default, and unreadable keys are
+    /// replaced by random ones.
     mutating func read() -> Configuration {
         let server = readServer()
         let origins = readOrigins()
@@ -89,7 +92,7 @@ struct ConfigurationReader {
         configuration.sealSecret = seal.secret
         configuration.verifiedTokens = verified
         configuration.warnings = warnings
-        configuration.settings = record.merging(secretMarks) { value, _ in value }
+        configuration.settings = record.merging(secretDigests) { value, _ in value }
         let text = Array(
             record.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: "\n").utf8)
         configuration.digest = String(
@@ -131,7 +134,8 @@ struct ConfigurationReader {
         return options
     }
 
-    /// Where nobody is trusted, whoever believed that addresses come this way would be wrong in silence.
+    /// Without `trusted_proxies` the setting would have no effect, and the operator would not
+    /// notice. So that is a problem, unless the list has problems of its own.
     private mutating func readProxyProtocol(_ proxies: TrustedProxies) -> Bool {
         let path = "server.proxy_protocol"
         let isOn = settings.boolean(path, default: false)
@@ -141,7 +145,7 @@ struct ConfigurationReader {
         }
         if isOn, proxies.isEmpty, !listHasProblems {
             settings.add(
-                path, "is read from trusted proxies only; name them in server.trusted_proxies")
+                path, "has no effect without trusted proxies; list them in server.trusted_proxies")
         }
         return isOn
     }
@@ -179,7 +183,7 @@ struct ConfigurationReader {
             "token.session", .seconds(43_200),
             .seconds(1)...TimeAmount(milliseconds: day.milliseconds * 365))
         if session < lifetime {
-            settings.add("token.session", "a session cannot be shorter than its tokens (token.ttl)")
+            settings.add("token.session", "is shorter than token.ttl; write at least token.ttl")
         }
         return (lifetime, session)
     }
@@ -199,12 +203,12 @@ struct ConfigurationReader {
         return policy
     }
 
-    /// Where a packaged server has its configuration; read only if it is named.
+    /// The configuration file of a packaged server. It is read only if `--config` names it.
     private static let usualFile = "/etc/gatehouse/config.json"
 
     private mutating func readLogin(_ server: ServerOptions) -> Configuration.Login {
         var login = Configuration.Login()
-        // Without a file nobody can have said whose passwords are good.
+        // Without a configuration file there are no users with passwords.
         login.mode = choice("login.mode", isFromFile ? .password : .demo)
         if login.mode == .demo {
             let isUnused = !isFromFile && (try? FileStatus(path: Self.usualFile)) != nil
@@ -250,8 +254,9 @@ struct ConfigurationReader {
                 admin.metrics = address
                 if !address.isLoopback {
                     settings.add(
-                        "admin.metrics", "\"\(text)\" is not a loopback address; it has no password"
-                    )
+                        "admin.metrics",
+                        "\"\(text)\" is not a loopback address; metrics have no password, write "
+                            + "127.0.0.1:9090")
                 }
             } else {
                 settings.add(
@@ -262,23 +267,24 @@ struct ConfigurationReader {
         return admin
     }
 
-    /// Where revocations are kept: beside the log unless it is said (not beside a device), and
-    /// nowhere if the keys end with the process, because so do all tokens.
+    /// The path of the journal of revocations. The default is beside the log, unless the log is a
+    /// device. With temporary keys the default is none: all tokens end with the process.
     private mutating func readJournal(_ log: LogOptions, keysAreTemporary: Bool) -> String? {
-        let isSaid = settings.raw("state.revocations") != nil
-        let isBeside = !isSaid && PathConflicts.canBeLog(log.path)
+        let isConfigured = settings.raw("state.revocations") != nil
+        let isBeside = !isConfigured && PathConflicts.canBeLog(log.path)
         let name = string(
             "state.revocations",
             isBeside ? Self.journalName(forLog: log.path) : "logs/revocations.journal")
-        if keysAreTemporary, !isSaid { return nil }
+        if keysAreTemporary, !isConfigured { return nil }
         guard let path = filePath("state.revocations", name) else { return nil }
         let journal = isBeside ? name : path
         places.add("state.revocations", journal)
         return journal
     }
 
-    /// `revocations.journal` beside `app.log`; beside a log of another name one that begins with it, so
-    /// that two servers in a folder do not share it.
+    /// The default path of the journal: `revocations.journal` beside `app.log`. Beside a log with
+    /// another name the journal's name begins with that name, so that two servers whose logs are in
+    /// one folder do not share a journal.
     private static func journalName(forLog path: String) -> String {
         let base = LogFileNames.base(of: path)
         let stem = base.hasSuffix(".log") ? base.dropLast(4) : base[...]
@@ -292,7 +298,7 @@ struct ConfigurationReader {
         var options = LogOptions(path: named ?? path("logs/app.log"))
         if named != nil { places.add("log.file.path", options.path) }
         options.level = level("log.level", .info)
-        // An area's own variable stands above it.
+        // Before the areas: an area's own variable overrides this one.
         settings.takeObject("log.areas")
         for area in Area.allCases {
             let path = "log.areas.\(area.name)"
@@ -317,15 +323,16 @@ struct ConfigurationReader {
         return options
     }
 
-    /// The audit log. Its keys are read where it is switched off, too: they are known, and checked.
+    /// The audit log; nil if it is switched off. Its keys are read in that case too: they are
+    /// known keys, and their values are checked.
     private mutating func readAudit(forLog log: String, isNamed: Bool) -> LogOptions.Audit? {
         let isOn = !settings.isNull("log.audit")
         record["log.audit"] = isOn ? "on" : "null"
-        let isSaid = settings.raw("log.audit.path") != nil
+        let isConfigured = settings.raw("log.audit.path") != nil
         let name = string(
             "log.audit.path", isNamed ? Self.auditName(forLog: log) : "logs/audit.log")
         let named = filePath("log.audit.path", name)
-        var audit = LogOptions.Audit(path: isSaid || !isNamed ? named ?? name : name)
+        var audit = LogOptions.Audit(path: isConfigured || !isNamed ? named ?? name : name)
         audit.level = optionalLevel("log.audit.level")
         audit.maximumSize = size("log.audit.max_size", audit.maximumSize, 4 << 10...1 << 40)
         audit.maximumFiles = integer("log.audit.keep", audit.maximumFiles, 0...100_000)
@@ -339,8 +346,9 @@ struct ConfigurationReader {
         return audit
     }
 
-    /// `audit.log` beside `app.log`; beside a log of another name one that begins with it, so that two
-    /// servers whose logs are in one folder do not share it.
+    /// The default path of the audit log: `audit.log` beside `app.log`. Beside a log with another
+    /// name its name begins with that name, so that two servers whose logs are in one folder do not
+    /// share it.
     private static func auditName(forLog path: String) -> String {
         let base = LogFileNames.base(of: path)
         let stem = base.hasSuffix(".log") ? base.dropLast(4) : base[...]
@@ -363,20 +371,20 @@ struct ConfigurationReader {
         if let bytes, bytes.count < KeyRing.minimumSecretLength {
             settings.add(
                 "log.seal_secret",
-                "has \(bytes.count) bytes; at least \(KeyRing.minimumSecretLength) are wanted: "
+                "has \(bytes.count) bytes; at least \(KeyRing.minimumSecretLength) are required: "
                     + "make one with `gatehouse secret`")
         }
         return (isOn, interval, bytes)
     }
 
-    /// One of a few words.
+    /// A setting whose value is one of a few strings.
     private mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ path: String, _ value: Choice
     ) -> Choice {
         let text = string(path, value.rawValue)
         if let choice = Choice(rawValue: text) { return choice }
-        let words = Choice.allCases.map { "\"\($0.rawValue)\"" }
-        settings.add(path, "\"\(text)\" is none of \(words.joined(separator: ", "))")
+        let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+        settings.add(path, "\"\(text)\" is not one of \(choices)")
         return value
     }
 
@@ -387,7 +395,8 @@ struct ConfigurationReader {
             warnings.append(
                 ConfigurationProblem(
                     path: "token.keys",
-                    message: "none: a random key for this run; its tokens end with it"))
+                    message: "none configured: this run uses a random key, and a restart "
+                        + "invalidates its tokens"))
             return (Self.randomKeys(), true)
         }
         guard (1...KeyRing.maximumKeys).contains(list.count) else {
@@ -400,7 +409,7 @@ struct ConfigurationReader {
         let entries = list.enumerated().compactMap { index, value in
             readKey(value, "token.keys[\(index)]")
         }
-        // A problem has been said for each that is missing.
+        // For each missing entry a problem has been added.
         guard entries.count == list.count, addRepeatedIDs(entries), let ring = KeyRing(entries)
         else { return (Self.randomKeys(), false) }
         return (ring, false)
@@ -408,11 +417,12 @@ struct ConfigurationReader {
 
     private static func randomKeys() -> KeyRing {
         let secret = RandomBytes.array(count: 32)
-        // A valid id and a long secret, and one key: none of the two can be nil.
+        // Neither is nil: the id is valid, the secret is long enough, and there is one key.
         return KeyRing.Entry(id: "demo", secret: secret.span).flatMap { KeyRing([$0]) }!
     }
 
-    /// - Returns: whether there are none.
+    /// Adds a problem for each id that occurs a second time.
+    /// - Returns: whether all ids are different.
     private mutating func addRepeatedIDs(_ entries: [KeyRing.Entry]) -> Bool {
         var first: [String: Int] = [:]
         var isRepeated = false
@@ -424,10 +434,13 @@ struct ConfigurationReader {
             isRepeated = true
             settings.add(
                 "token.keys[\(index)].id",
-                "\"\(entry.id)\" is also the id of token.keys[\(other)]; give each key its own")
+                "\"\(entry.id)\" is also the id of token.keys[\(other)]; give each key its own id")
         }
         return !isRepeated
     }
+
+    /// The members of an element of `token.keys`.
+    private static let keyNames: Set = ["id", "secret", "secret_file"]
 
     private mutating func readKey(_ value: JSONValue, _ path: String) -> KeyRing.Entry? {
         guard case .object(let members) = value else {
@@ -437,8 +450,9 @@ struct ConfigurationReader {
         var texts: [String: String] = [:]
         var areStrings = true
         for member in members {
-            guard ["id", "secret", "secret_file"].contains(member.name) else {
-                settings.add("\(path).\(member.name)", "no setting has this name")
+            guard Self.keyNames.contains(member.name) else {
+                let nearest = Spelling.nearest(to: member.name, in: Self.keyNames)
+                settings.addUnknown("\(path).\(member.name)", nearest.map { "\(path).\($0)" })
                 continue
             }
             guard case .string(let text) = member.value else {
@@ -448,33 +462,38 @@ struct ConfigurationReader {
             }
             texts[member.name] = text
         }
-        // One that is no string is not missing, too.
+        // A member that is not a string is reported already, and is not reported as missing too.
         guard areStrings, let secret = readSecret(texts, path) else { return nil }
         guard let id = texts["id"] else {
-            settings.add("\(path).id", "is missing; write a name, as in \"2026-11\"")
+            settings.add("\(path).id", "is missing; write a name such as \"2026-11\"")
             return nil
         }
         record["\(path).id"] = id
         guard secret.count >= KeyRing.minimumSecretLength else {
             settings.add(
                 path,
-                "the secret has \(secret.count) bytes; HS256 wants at least "
+                "the secret has \(secret.count) bytes; HS256 requires at least "
                     + "\(KeyRing.minimumSecretLength): make one with `gatehouse secret`")
             return nil
         }
         guard let entry = KeyRing.Entry(id: id, secret: secret.span) else {
-            settings.add("\(path).id", "\"\(id)\" is not 1 to 64 of A-Z a-z 0-9 . _ -")
+            settings.add(
+                "\(path).id", "\"\(id)\" is not a key id; write 1 to 64 of A-Z a-z 0-9 . _ -")
             return nil
         }
         return entry
     }
 
-    /// The secret itself, or the content of its file without the line end. Never shown.
-    /// - Parameter prefix: of the names of the two settings.
+    /// The secret itself, or the content of its file without the line end; nil after adding a
+    /// problem. It must never be displayed.
+    /// - Parameters:
+    ///   - texts: the values of `secret` and `secret_file`.
+    ///   - path: the path of the object that contains the two settings.
+    ///   - prefix: the beginning of the two settings' names.
     private mutating func readSecret(
         _ texts: [String: String], _ path: String, prefix: String = ""
     ) -> [UInt8]? {
-        // Among others' keys it has a name of its own.
+        // With a prefix the object has other settings too, so the problem names the secret.
         let place = prefix.isEmpty ? path : "\(path).\(prefix)secret"
         let bytes: [UInt8]
         switch (texts["secret"], texts["secret_file"]) {
@@ -492,7 +511,7 @@ struct ConfigurationReader {
                 warnings += content.warning(file, "key")
                 bytes = try content.secret(file)
             } catch {
-                // The value is not shown: somebody may have written the secret itself there.
+                // The value is not shown: it may be the secret itself.
                 settings.add(setting, error.message)
                 return nil
             }
@@ -504,15 +523,15 @@ struct ConfigurationReader {
             settings.add(place, problem)
             return nil
         }
-        secretMarks[place] = Self.mark(of: bytes)
+        secretDigests[place] = Self.digest(of: bytes)
         return bytes
     }
 
-    private static func mark(of secret: [UInt8]) -> String {
+    private static func digest(of secret: [UInt8]) -> String {
         hexadecimal(SHA256.digest(of: secret.span).span)
     }
 
-    // MARK: Values, put on the record
+    // MARK: Values, which are also recorded
 
     private mutating func string(_ path: String, _ value: String) -> String {
         let value = settings.string(path, default: value)
@@ -559,7 +578,7 @@ struct ConfigurationReader {
         return value
     }
 
-    /// Nil if the configuration does not say one.
+    /// Nil if the setting is absent.
     private mutating func optionalLevel(_ path: String) -> Level? {
         settings.raw(path) == nil ? nil : level(path, .info)
     }
@@ -573,8 +592,8 @@ struct ConfigurationReader {
         guard range.contains(parsed) else {
             settings.add(
                 path,
-                "\(Units.text(parsed)) is not from \(Units.text(range.lowerBound)) to "
-                    + Units.text(range.upperBound))
+                "\(Units.text(parsed)) is out of range; allowed: \(Units.text(range.lowerBound)) "
+                    + "to \(Units.text(range.upperBound))")
             return value
         }
         return parsed
@@ -587,20 +606,22 @@ struct ConfigurationReader {
         guard range.contains(parsed) else {
             settings.add(
                 path,
-                "\(Units.text(size: parsed)) is not from \(Units.text(size: range.lowerBound)) to "
+                "\(Units.text(size: parsed)) is out of range; allowed: "
+                    + "\(Units.text(size: range.lowerBound)) to "
                     + Units.text(size: range.upperBound))
             return value
         }
         return parsed
     }
 
-    /// The path of a file that a setting names; nil, after saying so, for what can be none.
+    /// The path of the file that a setting names; nil, after adding a problem, if the text cannot
+    /// be the path of a file.
     private mutating func filePath(_ setting: String, _ text: String) -> String? {
         let name = LogFileNames.base(of: text)
         if text.isEmpty {
             settings.add(setting, "cannot be empty")
         } else if text.utf8.contains(0) {
-            settings.add(setting, "has a zero byte in it, which no path has")
+            settings.add(setting, "contains a zero byte, which is not valid in a path")
         } else if name.isEmpty || name == "." || name == ".." {
             // Not shown: it may be a secret in the wrong place.
             settings.add(setting, "names a folder; write the path of a file")
@@ -615,5 +636,5 @@ struct ConfigurationReader {
     }
 }
 
-/// `log.file.rotate`: what begins a new file besides its size.
+/// `log.file.rotate`: whether a new day starts a new file. The size limit always does.
 private enum RotationTime: String, CaseIterable { case daily, never }

@@ -1,19 +1,20 @@
 import JSON
 
-/// What a configuration says, key by key: the values of a file, with those of the environment over
-/// them. Remembers which keys were asked for, so that a key that nobody knows is a problem and not a
-/// surprise; gathers every problem instead of stopping at the first.
+/// The values of a configuration by key: those of the file, overridden by those of the environment.
+/// It records which keys were read, so that any other key is reported as unknown. It collects all
+/// problems instead of stopping at the first.
 ///
-/// Keys are paths: `log.file.max_size`, which the environment spells `GATEHOUSE_LOG_FILE_MAX_SIZE`.
+/// A key is a path, such as `log.file.max_size`. Its environment variable is
+/// `GATEHOUSE_LOG_FILE_MAX_SIZE`.
 struct ConfigurationSource {
-    /// A value as it was written: as JSON, or as the text of an environment variable.
+    /// A value before it is interpreted: JSON of the file, or the text of an environment variable.
     enum Raw {
         case json(JSONValue)
         case text(String)
     }
 
     private static let prefix = "GATEHOUSE_"
-    /// Names the configuration file, where `--config` does not.
+    /// The variable that names the configuration file if `--config` does not.
     static let fileVariable = "GATEHOUSE_CONFIG"
 
     private var values: [String: JSONValue] = [:]
@@ -22,7 +23,10 @@ struct ConfigurationSource {
     private var knownVariables: Set<String> = []
     private(set) var problems: [ConfigurationProblem] = []
 
-    /// - Parameter root: the file's content; nil for no file.
+    /// - Parameters:
+    ///   - root: the file's content; nil if there is no file.
+    ///   - environment: all variables of the process. Those without the prefix `GATEHOUSE_` and
+    ///     those that Kubernetes sets for services are ignored.
     init(_ root: JSONValue?, environment: [String: String]) {
         self.environment = environment.filter {
             $0.key.hasPrefix(Self.prefix) && $0.key != Self.fileVariable
@@ -31,41 +35,54 @@ struct ConfigurationSource {
         guard let root else { return }
         guard case .object = root else {
             problems.append(
-                ConfigurationProblem(path: "", message: "the file must hold one object"))
+                ConfigurationProblem(path: "", message: "the file must contain one JSON object"))
             return
         }
         flatten(root, path: "")
     }
 
-    mutating func add(_ path: String, _ sentence: String) {
-        problems.append(ConfigurationProblem(path: path, message: sentence))
+    mutating func add(_ path: String, _ message: String) {
+        problems.append(ConfigurationProblem(path: path, message: message))
     }
 
-    /// Ends the reading: whatever was not asked for is not known.
+    /// - Parameter nearest: the known name that is spelled most like this one, if there is one.
+    mutating func addUnknown(_ path: String, kind: String = "key", _ nearest: String?) {
+        add(path, "unknown \(kind)" + (nearest.map { "; did you mean \($0)?" } ?? ""))
+    }
+
+    /// Adds a problem for each key and variable that has not been read. To be called after all
+    /// settings have been read.
     mutating func checkUnknown() {
+        let names = known.union(known.flatMap(Self.sections))
         for path in values.keys.sorted() where !known.contains(path) {
             let value = values[path]!
             if !known.contains(where: { $0.hasPrefix(path + ".") }) {
-                add(path, "no setting has this name")
+                addUnknown(path, Spelling.nearest(to: path, in: names))
             } else if value != .object([]) {
                 // Not shown: it may be a secret in the wrong place.
                 add(path, "\(value.kindName) is not an object")
             }
         }
         for variable in environment.keys.sorted() where !knownVariables.contains(variable) {
-            add(variable, "no setting has this name")
+            addUnknown(
+                variable, kind: "variable", Spelling.nearest(to: variable, in: knownVariables))
         }
     }
 
-    /// Takes the object under a path, as JSON, from the environment, if it is there: in place of the
-    /// file's.
+    /// The sections that contain a key: `log` and `log.file` for `log.file.path`.
+    private static func sections(_ path: String) -> [String] {
+        path.indices.filter { path[$0] == "." }.map { String(path[..<$0]) }
+    }
+
+    /// Replaces the file's object at a path by that of the environment, which is written as JSON.
+    /// Does nothing if the variable is not set.
     mutating func takeObject(_ path: String) {
         let variable = Self.variable(path)
         knownVariables.insert(variable)
         guard let text = environment[variable] else { return }
         guard let object = try? JSONValue(parsing: Array(text.utf8).span), case .object = object
         else {
-            add(path, "not an object in JSON")
+            add(path, "the value of \(variable) is not a JSON object")
             return
         }
         values = values.filter { $0.key != path && !$0.key.hasPrefix(path + ".") }
@@ -78,7 +95,7 @@ struct ConfigurationSource {
 
     // MARK: Values
 
-    /// The raw value of a key; nil if nobody set it.
+    /// The raw value of a key, which becomes a known key; nil if it is not set.
     mutating func raw(_ path: String) -> Raw? {
         let variable = Self.variable(path)
         known.insert(path)
@@ -96,7 +113,7 @@ struct ConfigurationSource {
         return value
     }
 
-    /// A string, or null (the word `null` in the environment).
+    /// A string; nil for null (the text `null` in the environment), and if the key is not set.
     mutating func optionalString(_ path: String) -> String? {
         switch raw(path) {
         case .text("null"), .json(.null), nil: return nil
@@ -107,13 +124,13 @@ struct ConfigurationSource {
         }
     }
 
-    /// Whether the object at a path is switched off: null stands in its place (the word `null` in the
-    /// environment). Any other value that is not an object is a problem.
+    /// Whether the object at a path is switched off by null (the text `null` in the environment).
+    /// Any other value that is not an object is a problem.
     mutating func isNull(_ path: String) -> Bool {
         switch raw(path) {
         case .text("null"), .json(.null): return true
         case nil, .json(.object): return false
-        case .text(let text): add(path, "\"\(text)\" is not null; set the keys under it one by one")
+        case .text(let text): add(path, "\"\(text)\" is not null; set each key below it instead")
         case .json(let other): add(path, "\(Self.shown(other)) is neither an object nor null")
         }
         return false
@@ -147,16 +164,19 @@ struct ConfigurationSource {
         case nil: return value
         }
         guard range.contains(number) else {
-            add(path, "\(number) is not from \(range.lowerBound) to \(range.upperBound)")
+            add(
+                path,
+                "\(number) is out of range; allowed: \(range.lowerBound) to \(range.upperBound)")
             return value
         }
         return number
     }
 
-    /// A value that is written as a string with a form of its own.
+    /// A value that is written as a string of a certain form.
     /// - Parameters:
-    ///   - kind: what it is called, as in `"10 apples" is not a size`.
-    ///   - example: as in `write 10MiB`.
+    ///   - kind: the form's name, as in `"10 apples" is not a size`.
+    ///   - example: a valid string, as in `write 10MiB`.
+    ///   - parse: returns nil for a string that does not have the form.
     mutating func parsed<Value>(
         _ path: String, default value: Value, kind: String, example: String,
         _ parse: (String) -> Value?
@@ -171,7 +191,7 @@ struct ConfigurationSource {
         return value
     }
 
-    /// A list, which the environment writes as JSON.
+    /// A list, which is JSON in the environment; nil if the key is not set.
     mutating func list(_ path: String) -> [JSONValue]? {
         switch raw(path) {
         case .json(.array(let elements)): return elements
@@ -180,15 +200,15 @@ struct ConfigurationSource {
                 return elements
             }
             // Not shown: a list may hold secrets.
-            add(path, "not a list in JSON")
+            add(path, "the value of \(Self.variable(path)) is not a JSON array")
         case .json(let other): add(path, "\(other.kindName) is not a list")
         case nil: break
         }
         return nil
     }
 
-    /// A value as an error message shows it: short, and what is in lists and objects not at all,
-    /// because secrets are.
+    /// A value for an error message: at most 60 characters of a string, and only the kind of a list
+    /// or an object, because it may contain secrets.
     static func shown(_ value: JSONValue) -> String {
         switch value {
         case .string(let text): "\"\(text.prefix(60))\""
@@ -209,11 +229,11 @@ struct ConfigurationSource {
             let name = member.name.isEmpty ? "\"\"" : member.name
             let path = path.isEmpty ? name : "\(path).\(name)"
             if member.name.isEmpty {
-                // It would be the same path without it, and so a second spelling of every key.
-                add(path, "no setting has this name")
+                // An empty name adds nothing to a path: every key would have a second spelling.
+                addUnknown(path, nil)
             } else if member.name.contains(".") {
-                // It would be a second spelling of a key, and nobody knew which one counts.
-                add(path, "a name has no dots; write objects in objects")
+                // A name with a dot would be a second spelling of a key in nested objects.
+                add(path, "contains a dot in a name; write nested objects")
             } else {
                 flatten(member.value, path: path)
             }

@@ -1,8 +1,9 @@
 import Time
 
-/// The spellings of durations and sizes: a whole number and a unit, nothing between.
+/// Reads and writes durations and sizes: a whole number of at most 12 digits, directly followed by
+/// a unit.
 enum Units {
-    /// `10s 30m 12h 7d`, and `250ms`.
+    /// Reads `10s 30m 12h 7d`, and `250ms`; nil for any other text.
     static func duration(_ text: String) -> TimeAmount? {
         let units: [(String, Int64)] = [
             ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
@@ -10,7 +11,7 @@ enum Units {
         return number(text, units).map(TimeAmount.init)
     }
 
-    /// `512B 64KiB 10MiB 1GiB`, as bytes.
+    /// Reads `512B 64KiB 10MiB 1GiB` as a number of bytes; nil for any other text.
     static func size(_ text: String) -> Int? {
         let units: [(String, Int64)] = [
             ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1),
@@ -18,7 +19,7 @@ enum Units {
         return number(text, units).map { Int($0) }
     }
 
-    /// A duration as it would be written.
+    /// A duration in the largest unit that divides it.
     static func text(_ duration: TimeAmount) -> String {
         let units: [(String, Int64)] = [
             ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000),
@@ -30,7 +31,7 @@ enum Units {
         return duration.milliseconds == 0 ? "0s" : "\(duration.milliseconds)ms"
     }
 
-    /// A size as it would be written.
+    /// A size, given in bytes, in the largest unit that divides it.
     static func text(size: Int) -> String {
         let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
         for (unit, factor) in units where size != 0 && size % factor == 0 {

@@ -1,23 +1,24 @@
 import JSON
 import JWT
 
-/// Where in a configuration's text a new key goes: in front of `token.keys`, or where that would be.
+/// The position in a configuration's text at which a new key is inserted: the beginning of
+/// `token.keys`, which is added if it is missing.
 struct KeyInsertionPoint {
-    /// Of the keys that are there; empty for one that has none.
+    /// The ids of the existing keys; an empty string for a key without an id.
     let ids: [String]
     private let bytes: [UInt8]
-    /// Right behind the bracket or brace that the new text comes first in.
+    /// Directly after the opening bracket or brace that the new text follows.
     private let offset: Int
     private let missing: Missing
 
     private enum Missing { case nothing, keys, token }
 
-    /// - Throws: why the text is none of a configuration.
+    /// - Throws: why the text is not a configuration that a key can be added to.
     init(in bytes: [UInt8], of path: String) throws(ConfigurationProblem) {
         self.bytes = bytes
         let root = try Configuration.parse(bytes, path)
         guard case .object = root else {
-            throw ConfigurationProblem(path: path, message: "the file must hold one object")
+            throw ConfigurationProblem(path: path, message: "the file must contain one JSON object")
         }
         let token = root["token"]
         let keys = token?["keys"]
@@ -32,7 +33,7 @@ struct KeyInsertionPoint {
         do throws(JSONError) {
             offset = try Self.offset(bytes, missing)
         } catch {
-            // It has just been read.
+            // Not reached: the same bytes have just been parsed.
             throw ConfigurationProblem(path: path, message: error.sentence)
         }
     }
@@ -49,7 +50,8 @@ struct KeyInsertionPoint {
         return reader.position
     }
 
-    /// Goes to the value of this member, which is there.
+    /// Moves the reader to the value of a member of the current object.
+    /// - Precondition: the object has the member.
     private static func enter(
         _ wanted: StaticString, _ reader: inout JSONReader
     ) throws(JSONError) {
@@ -61,7 +63,7 @@ struct KeyInsertionPoint {
 
     // MARK: Writing
 
-    /// The text with one key more, in front of the others, in the style that it has.
+    /// The text with a new key before the others. White space follows the style of the text.
     func adding(id: String, secretFile: String) -> [UInt8] {
         let blank = bytes[offset...].prefix { [0x20, 0x09, 0x0A, 0x0D].contains($0) }
         let next = offset + blank.count
@@ -83,7 +85,7 @@ struct KeyInsertionPoint {
         if isEmpty {
             new += Array(text.utf8)
         } else {
-            // White space in front of the first is in front of the new one, too, and between them.
+            // The white space before the first key is repeated: before the new key, and after it.
             new += blank + Array(text.utf8)
             new += Array((blank.isEmpty ? comma : ",").utf8)
         }

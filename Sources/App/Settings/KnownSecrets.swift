@@ -1,6 +1,6 @@
 import Crypto
 
-/// Secrets that are printed somewhere: everybody has them, and tries them first.
+/// Published secrets: attackers know them and try them first.
 enum KnownSecrets {
     static func contains(_ secret: [UInt8]) -> Bool {
         texts.contains { $0.utf8.elementsEqual(secret) }
@@ -16,7 +16,7 @@ enum KnownSecrets {
             // Tutorials.
             "secret_key", "SECRET_KEY", "secret", "secret-key", "your-secret-key",
             "your_secret_key",
-            // The debugger at jwt.io, of today and before.
+            // The debugger at jwt.io, current and former versions.
             "your-256-bit-secret", "your-384-bit-secret", "your-512-bit-secret",
             "a-string-secret-at-least-256-bits-long",
             "a-valid-string-secret-that-is-at-least-384-bits-long",
@@ -25,7 +25,8 @@ enum KnownSecrets {
             "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
         ] + encoded
 
-    /// As bytes, and as the text that some people take for the bytes.
+    /// Base64url texts. Both the decoded bytes and the text itself are refused, because some
+    /// programs use the text as the key.
     private static let encoded = [
         // RFC 7515 appendix A.1.
         "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",

@@ -1,14 +1,15 @@
-/// Environment variables that Kubernetes gives to each container for every service of its namespace
-/// ("Environment variables" in its documentation of services). Those for services whose names begin with
-/// `gatehouse` look like settings, and are passed over.
+/// Recognizes the environment variables that Kubernetes sets in each container for every service of
+/// its namespace ("Environment variables" in its documentation of services). Variables of services
+/// whose names begin with `gatehouse` look like settings, and are ignored.
 ///
-/// Name and value have to have the shape. One shape of name is a setting's, too: a service called
-/// `gatehouse-server` makes `GATEHOUSE_SERVER_PORT`, which is `server.port`. Its value decides:
-/// `tcp://10.0.0.1:8080` is no port for a server, and Kubernetes does not write `8080` there.
+/// Both name and value must have the form. One such name is also a setting's: a service called
+/// `gatehouse-server` sets `GATEHOUSE_SERVER_PORT`, which is `server.port`. The value decides
+/// there: `tcp://10.0.0.1:8080` is not a port of a server, and Kubernetes never writes `8080`.
 enum KubernetesVariable {
     static func isOne(_ name: String, _ value: String) -> Bool {
         guard name.hasPrefix("GATEHOUSE_") else { return false }
-        // What follows the service's name, which is `GATEHOUSE` or begins with `GATEHOUSE_`.
+        // The service's name is `GATEHOUSE`, or it begins with `GATEHOUSE_` and may contain further
+        // underscores. So each underscore may be the one that ends it.
         for start in name.indices.dropFirst("GATEHOUSE".count) where name[start] == "_" {
             let service = name[..<start]
             guard service.unicodeScalars.allSatisfy(isPartOfName) else { return false }

@@ -1,13 +1,13 @@
 import Logging
 
-/// Levels that can have no effect, because another level keeps out what they let through.
+/// Finds levels without effect: another level removes every event that they would let through.
 enum LevelCheck {
     static func warnings(_ log: LogOptions) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         let areas = Area.allCases.map { (area: $0, level: log.areas[$0] ?? log.level) }
         let wanted = areas.map(\.level).min() ?? log.level
 
-        // A sink cannot take what no area lets through.
+        // A sink's level has no effect if no area lets events of that level through.
         for (setting, floor) in [
             ("log.file.level", log.fileLevel), ("log.stderr.level", log.standardErrorLevel),
         ] {
@@ -27,7 +27,7 @@ enum LevelCheck {
                         + "leave it out"))
         }
 
-        // What an area lets through needs a sink that takes it.
+        // An area's level has no effect if no sink writes events of that level.
         guard let file = log.fileLevel, let standardError = log.standardErrorLevel else {
             return problems
         }
@@ -46,7 +46,7 @@ enum LevelCheck {
     {
         ConfigurationProblem(
             path: setting,
-            message: "\(level.name) has no effect: log.file.level and log.stderr.level take "
+            message: "\(level.name) has no effect: log.file.level and log.stderr.level write "
                 + "nothing below \(lowest.name); lower log.file.level or leave it out")
     }
 }

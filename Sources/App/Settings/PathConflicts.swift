@@ -2,25 +2,26 @@ import Foundation
 import Logging
 import POSIX
 
-/// The files that a configuration names, which must be different ones: a log is renamed and removed,
-/// a journal and the users are replaced, and whatever was there is gone.
+/// The files that a configuration names. They must be different files: a log is renamed and
+/// removed, a journal and the users file are replaced, and another file with that name would be
+/// lost.
 struct PathConflicts {
     struct Place {
-        /// Of the setting.
+        /// The name of the setting.
         let name: String
         let path: String
-        /// Only read: two of them may be one.
+        /// Secrets are only read, so that two settings may name the same file.
         let isSecret: Bool
-        /// Replaced or appended to by the server, and not only read.
+        /// Whether the server replaces the file or appends to it.
         let isWritten: Bool
     }
 
     private var places: [Place] = []
 
-    /// In the order in which they were added.
+    /// All files in the order in which they were added.
     var all: [Place] { places }
 
-    /// - Parameter name: of the setting.
+    /// - Parameter name: the name of the setting, or another name for messages.
     mutating func add(
         _ name: String, _ path: String, isSecret: Bool = false, isWritten: Bool = true
     ) {
@@ -28,8 +29,8 @@ struct PathConflicts {
     }
 
     /// - Parameters:
-    ///   - logs: the paths of the logs, each of which is one of the places.
-    ///   - journal: that of the revocations, if there is one.
+    ///   - logs: the paths of the logs, each of which has been added.
+    ///   - journal: the path of the journal of revocations; nil if there is none.
     func problems(logs: [String], journal: String?) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         for (index, place) in places.enumerated() {
@@ -37,13 +38,15 @@ struct PathConflicts {
             where !(place.isSecret && other.isSecret) && Self.isSame(place.path, other.path) {
                 problems.append(
                     ConfigurationProblem(
-                        path: place.name, message: "is the same file as \(other.name)"))
+                        path: place.name,
+                        message: "is the same file as \(other.name); write another path"))
             }
             for log in logs where place.path != log {
                 guard let file = Self.ownFile(of: log, place.path) else { continue }
                 problems.append(
                     ConfigurationProblem(
-                        path: place.name, message: "is \(file), a name that the log needs"))
+                        path: place.name,
+                        message: "is \(file), which is reserved for the log; write another path"))
             }
             if let journal, place.path != journal,
                 ["lock", "new", "state"].contains(where: {
@@ -53,32 +56,34 @@ struct PathConflicts {
                 problems.append(
                     ConfigurationProblem(
                         path: place.name,
-                        message: "is \(place.path), a name that state.revocations needs"))
+                        message: "is \(place.path), which is reserved for state.revocations; "
+                            + "write another path"))
             }
         }
         return problems
     }
 
-    /// Whether a log can be here: what is not a regular file is none, and nothing is kept beside
-    /// it.
+    /// Whether the path can be that of a log: there is a regular file or none. The files of a log
+    /// are kept beside it, and nothing may be created beside a device.
     static func canBeLog(_ path: String) -> Bool {
         (try? FileStatus(path: path))?.isRegularFile ?? true
     }
 
-    /// The path, if it is a full file of the log, or one that the log keeps beside it.
+    /// The path, if it has the name of an archive of the log or of a hidden file beside it; else
+    /// nil.
     private static func ownFile(of log: String, _ path: String) -> String? {
         let isCompanion = ["lock", "state", "key"].contains {
             isSame(LogFileNames.companion(of: log, $0), path)
         }
         let base = LogFileNames.base(of: path)
-        let isFull =
+        let isArchive =
             (LogFileNames.number(of: base, log, highest: .max) != nil
                 || LogFileNames.foreignNumber(of: base, log) != nil)
             && isSame(LogFileNames.folder(of: path), LogFileNames.folder(of: log))
-        return isCompanion || isFull ? path : nil
+        return isCompanion || isArchive ? path : nil
     }
 
-    /// Whether both lead to one file, or would if it were made.
+    /// Whether two paths name the same file, or would name it once it exists.
     private static func isSame(_ a: String, _ b: String) -> Bool {
         if let one = try? FileStatus(path: a), let other = try? FileStatus(path: b) {
             return one.isSameFile(as: other)

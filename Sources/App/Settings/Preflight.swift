@@ -7,38 +7,38 @@ import Revocation
 import Server
 import Time
 
-/// What would keep a server with a configuration from starting, as far as one can tell without making
-/// anything, or disturbing a server that runs with it.
+/// Finds what would prevent a server from starting with a configuration. It creates nothing, and
+/// does not disturb a server that runs with the same configuration.
 package struct Preflight {
     private let configuration: Configuration
     private let places: ServicePlaces
     package private(set) var problems: [ConfigurationProblem] = []
     private(set) var warnings: [ConfigurationProblem] = []
-    /// Nil in demo mode, or if they cannot be read.
+    /// Nil in demo mode, and if the users file cannot be read.
     private(set) var userCount: Int?
 
-    /// - Parameter known: what is wrong with the settings themselves; what one of them names is not
-    ///   looked at then, because it has another value here than the operator wrote.
+    /// - Parameter known: problems of the settings themselves. A setting that has one is not
+    ///   checked here, because the configuration contains its default and not the operator's value.
     package init(_ configuration: Configuration, known: [ConfigurationProblem] = []) {
         self.configuration = configuration
         places = ServicePlaces(configuration)
-        func isGood(_ setting: String) -> Bool { !known.contains { $0.path == setting } }
-        if isGood("server.host"), isGood("server.port") { checkAddresses() }
-        for problem in places.problems where isGood(problem.path) { problems.append(problem) }
-        for log in places.logs where isGood(log.setting) { checkLog(log) }
-        // The journal's state is under a code of the keys, and those here are random if one is wrong.
-        let keysAreGood = !known.contains { $0.path.hasPrefix("token.keys") }
-        if let journal = places.journal, isGood(journal.setting) {
-            checkJournal(journal, guarded: keysAreGood ? configuration.journalGuard() : .init())
+        func isValid(_ setting: String) -> Bool { !known.contains { $0.path == setting } }
+        if isValid("server.host"), isValid("server.port") { checkAddresses() }
+        for problem in places.problems where isValid(problem.path) { problems.append(problem) }
+        for log in places.logs where isValid(log.setting) { checkLog(log) }
+        // If a key has a problem, all keys are random ones, and cannot verify the journal's state.
+        let keysAreValid = !known.contains { $0.path.hasPrefix("token.keys") }
+        if let journal = places.journal, isValid(journal.setting) {
+            checkJournal(journal, guarded: keysAreValid ? configuration.journalGuard() : .init())
         }
-        if let socket = places.socket, isGood(socket.setting) { checkSocket(socket) }
-        if isGood("login.users_file"), isGood("login.mode") { checkUsers() }
+        if let socket = places.socket, isValid(socket.setting) { checkSocket(socket) }
+        if isValid("login.users_file"), isValid("login.mode") { checkUsers() }
     }
 
-    private mutating func add(_ setting: String, _ sentence: String) {
-        // One problem of a place says enough.
+    private mutating func add(_ setting: String, _ message: String) {
+        // Only the first problem of a setting: the others usually follow from it.
         guard !problems.contains(where: { $0.path == setting }) else { return }
-        problems.append(ConfigurationProblem(path: setting, message: sentence))
+        problems.append(ConfigurationProblem(path: setting, message: message))
     }
 
     // MARK: Addresses
@@ -49,7 +49,7 @@ package struct Preflight {
             try server.checkHost()
             checkPort("server.port", server)
         } catch {
-            add("server.host", "cannot be listened on: \(error.description)")
+            add("server.host", "cannot listen on this address: \(error.description)")
         }
         guard let metrics = configuration.admin.metrics else { return }
         if metrics.port != 0, metrics.port == server.port,
@@ -57,13 +57,13 @@ package struct Preflight {
         {
             add(
                 "admin.metrics",
-                "port \(metrics.port) is that of server.port; two listeners need two")
+                "port \(metrics.port) is also server.port; write another port")
         }
         do throws(Errno) {
             try metrics.checkHost()
             checkPort("admin.metrics", metrics)
         } catch {
-            add("admin.metrics", "cannot be listened on: \(error.description)")
+            add("admin.metrics", "cannot listen on this address: \(error.description)")
         }
     }
 
@@ -77,14 +77,14 @@ package struct Preflight {
                 warnings.append(
                     ConfigurationProblem(
                         path: setting,
-                        message: "\(address.text) is in use, which is right if systemd hands it "
-                            + "over"))
+                        message: "\(address.text) is in use; this is no problem if systemd passes "
+                            + "the socket to the server"))
             case .permissionDenied:
                 let problem = ConfigurationProblem(
                     path: setting,
-                    message: "only root may listen on port \(address.port); have systemd hand "
-                        + "the socket over, or give the process CAP_NET_BIND_SERVICE")
-                // A unit may do either, and this process cannot tell.
+                    message: "only root may listen on port \(address.port); have systemd pass the "
+                        + "socket, or give the process CAP_NET_BIND_SERVICE")
+                // A systemd unit may do either, which this process cannot find out.
                 guard Self.isUnderSystemd else { return add(setting, problem.message) }
                 warnings.append(problem)
             default: add(setting, address.sentence(for: error))
@@ -92,21 +92,22 @@ package struct Preflight {
         }
     }
 
-    /// Whether a server of this configuration runs, which has the addresses then.
+    /// Whether a server with this configuration is running, which then uses the addresses itself.
     private var isServed: Bool {
         places.logs.contains { ProcessLock.isHeld(LogFileNames.companion(of: $0.path, "lock")) }
     }
 
-    /// There systemd itself may hold the addresses, and hands them over at the start.
+    /// Whether systemd runs this machine. It may then hold the sockets, and pass them to the server
+    /// at its start.
     private static var isUnderSystemd: Bool {
         (try? FileStatus(path: "/run/systemd/system")) != nil
     }
 
     // MARK: Files
 
-    /// The folder that a new file would be made in, with those above it that are not there.
-    /// - Returns: why it could not be; nil if nothing stands in the way.
-    private func obstacle(toMakingIn path: String) -> (place: String, words: String)? {
+    /// Whether a file could be created in a folder, together with the missing folders above it.
+    /// - Returns: the folder in which that fails, and why; nil if it would succeed.
+    private func obstacle(toCreatingIn path: String) -> (place: String, reason: String)? {
         do throws(Errno) {
             let folder = try ServiceFolder.lowest(path)
             return folder.obstacleToWriting.map { (folder.path, $0.description) }
@@ -118,28 +119,29 @@ package struct Preflight {
     private mutating func checkLog(_ log: ServicePlaces.Place) {
         do throws(Errno) {
             let (folder, name) = try ServiceFolder.containing(log.path)
-            let there = try folder.status(of: name)
-            guard there.isRegularFile else { return }
+            // `ServicePlaces` reports a file that is not regular.
+            guard try folder.status(of: name).isRegularFile else { return }
             guard folder.permits(name, W_OK) else {
                 return add(log.setting, "\(log.path) cannot be written: Permission denied")
             }
             guard try LogFileSignature.isLog(log.path) else {
                 return add(
                     log.setting,
-                    "\(log.path) is a file that is no log; move it away, or write another path")
+                    "\(log.path) is not a log; move it away, or write another path")
             }
         } catch {
             guard error == .noSuchFileOrDirectory else {
                 return add(log.setting, "\(log.path) cannot be opened: \(error.description)")
             }
-            if let (place, words) = obstacle(toMakingIn: log.folder) {
-                return add(log.setting, "\(place) cannot be written: \(words)")
+            if let (place, reason) = obstacle(toCreatingIn: log.folder) {
+                return add(log.setting, "\(place) cannot be written: \(reason)")
             }
         }
         checkCompanions(log)
     }
 
-    /// Those that are there have to be written, and those that are not are made.
+    /// Checks the hidden files beside a file: existing ones must be writable, and it must be
+    /// possible to create the missing ones.
     private mutating func checkCompanions(_ place: ServicePlaces.Place) {
         guard let folder = try? ServiceFolder.open(place.folder) else { return }
         for kind in place.companions where kind != "new" {
@@ -168,15 +170,16 @@ package struct Preflight {
         } catch {
             return add(journal.setting, "the journal \(journal.path) \(error.sentence)")
         }
-        if let (place, words) = obstacle(toMakingIn: journal.folder) {
+        if let (place, reason) = obstacle(toCreatingIn: journal.folder) {
             guard (try? SystemFileSystem().status(of: journal.path)) != nil else {
-                return add(journal.setting, "\(place) cannot be written: \(words)")
+                return add(journal.setting, "\(place) cannot be written: \(reason)")
             }
-            // A start goes on with the journal as it is.
+            // A start uses the existing journal without compacting it.
             warnings.append(
                 ConfigurationProblem(
                     path: journal.setting,
-                    message: "\(place) cannot be written: \(words); the journal cannot be tidied"))
+                    message: "\(place) cannot be written: \(reason); the journal will not be "
+                        + "compacted"))
             guard
                 let (folder, name) = try? ServiceFolder.containing(journal.path),
                 folder.permits(name, R_OK | W_OK)
@@ -188,23 +191,24 @@ package struct Preflight {
         checkCompanions(journal)
     }
 
-    /// Says what a start does with a journal of which nothing tells that it is whole.
+    /// Warns if the journal is not proven to be complete, and says what a start will do.
     private mutating func warn(of proof: JournalProof, _ journal: ServicePlaces.Place) {
-        let sentence: String
+        let message: String
         switch proof {
         case .proven: return
         case .unproven:
-            sentence =
-                "the journal \(journal.path) has no state, as an earlier version leaves it; a start "
-                + "takes it as it is, and cannot tell whether records are missing"
+            message =
+                "the journal \(journal.path) has no state file, as an earlier version leaves it; a "
+                + "start accepts it, and cannot detect missing records"
         case .foreignKeys:
-            sentence =
-                "the state of the journal \(journal.path) was written under none of token.keys; a "
-                + "start ends all sessions; to avoid that, leave the former key after the new one"
+            message =
+                "the state of the journal \(journal.path) was written with a key that is not in "
+                + "token.keys; a start ends all sessions; to avoid that, keep the former key after "
+                + "the new one"
         case .accepted:
-            sentence = "a start takes the journal \(journal.path) as it is, and ends all sessions"
+            message = "a start accepts the journal \(journal.path) as it is, and ends all sessions"
         }
-        warnings.append(ConfigurationProblem(path: journal.setting, message: sentence))
+        warnings.append(ConfigurationProblem(path: journal.setting, message: message))
     }
 
     private mutating func checkSocket(_ socket: ServicePlaces.Place) {
@@ -212,47 +216,49 @@ package struct Preflight {
         guard path.utf8.count <= SocketAddress.longestPath else {
             return add(
                 socket.setting,
-                "the path of a socket has at most \(SocketAddress.longestPath) bytes, "
-                    + "and this one has \(path.utf8.count)")
+                "the path has \(path.utf8.count) bytes, and a socket's path at most "
+                    + "\(SocketAddress.longestPath); write a shorter path")
         }
         if let status = try? SystemFileSystem().status(of: path) {
             guard status.isSocket else {
                 return add(
                     socket.setting,
-                    "something that is not a socket is at \(path); write another path, or "
-                        + "remove it")
+                    "\(path) exists and is not a socket; write another path, or remove it")
             }
             checkListener(socket)
         }
-        // Those of the log and of the journal are made before the start comes to the socket.
-        let made = (places.logs + [places.journal].compactMap(\.self)).map(\.folder)
-        let isMade = made.contains { $0 == socket.folder || $0.hasPrefix(socket.folder + "/") }
+        // A start creates the folders of the logs and of the journal before the socket.
+        let created = (places.logs + [places.journal].compactMap(\.self)).map(\.folder)
+        let isCreated = created.contains {
+            $0 == socket.folder || $0.hasPrefix(socket.folder + "/")
+        }
         do throws(Errno) {
             if let error = try ServiceFolder.open(socket.folder).obstacleToWriting { throw error }
         } catch {
-            if isMade, error == .noSuchFileOrDirectory { return }
+            if isCreated, error == .noSuchFileOrDirectory { return }
             add(
                 socket.setting,
-                "\(socket.folder) is no folder that can be written to: \(error.description)")
+                "\(socket.folder) is not a writable folder: \(error.description)")
         }
     }
 
-    /// Whether another server listens at the socket that is there.
+    /// Checks whether another server listens on the existing socket.
     private mutating func checkListener(_ socket: ServicePlaces.Place) {
         guard !isServed else { return }
-        // To connect to a socket of systemd's would start the service.
+        // Connecting to a socket that systemd holds would start the service.
         guard !Self.isUnderSystemd else {
             return warnings.append(
                 ConfigurationProblem(
                     path: socket.setting,
-                    message: "a socket is at \(socket.path), which is right if systemd hands it "
-                        + "over or its server has died"))
+                    message: "the socket \(socket.path) exists; this is no problem if systemd "
+                        + "passes it to the server, or if its server was killed"))
         }
         let address = SocketAddress.unix(path: socket.path)
         do throws(Errno) {
             try address.checkUnused()
         } catch {
-            let advice = error == .addressInUse ? "; write another path, or stop it" : ""
+            let advice =
+                error == .addressInUse ? "; write another path, or stop the other server" : ""
             add(socket.setting, address.sentence(for: error) + advice)
         }
     }

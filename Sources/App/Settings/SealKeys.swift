@@ -4,9 +4,9 @@ import JWT
 import Logging
 import POSIX
 
-/// The keys that the log is sealed with and checked against.
+/// The keys that seal the log, and those that `log verify` accepts.
 enum SealKeys {
-    /// The log's options with the key that seals it.
+    /// The log's options with the sealing key, if the log is sealed.
     static func logOptions(_ configuration: Configuration) -> LogOptions {
         var options = configuration.log
         guard configuration.sealsLog else { return options }
@@ -16,9 +16,10 @@ enum SealKeys {
         return options
     }
 
-    /// The key that seals, and then those that it is as good as: with a secret of its own there is none
-    /// of those, else there is one for each token key.
-    /// - Parameter making: whether to make the demo's key if it is not there.
+    /// The sealing key first, then every other key that is accepted for new seals. If the log has
+    /// its own secret, there is only that key; else there is one key for each token key.
+    /// - Parameter making: whether to create the demo's key if it does not exist. If false, the
+    ///   result may be empty.
     static func current(_ configuration: Configuration, making: Bool) -> [SealKey] {
         if let secret = configuration.sealSecret { return [SealKey(secret: secret.span)] }
         if configuration.keysAreTemporary {
@@ -27,40 +28,44 @@ enum SealKeys {
         return configuration.keys.entries.map { SealKey(derivedFrom: $0.key) }
     }
 
-    /// Those that may have sealed before: what was sealed before the log had a secret of its own is still
-    /// there, but whoever has a token key must not be able to seal anything behind that.
+    /// Keys that are accepted only for seals older than the first one under the current key: once
+    /// the log has its own secret, holders of token keys must not be able to add seals. Empty
+    /// without such a secret.
     static func previous(_ configuration: Configuration) -> [SealKey] {
         guard configuration.sealSecret != nil, !configuration.keysAreTemporary else { return [] }
         return configuration.keys.entries.map { SealKey(derivedFrom: $0.key) }
     }
 
-    /// The key in a file that is named to `log verify`: of the log's own, or a token key.
+    /// The key in a file that is given to `log verify`: the log's own secret, or a token key.
+    /// - Throws: why the file cannot be read, or that it contains no key.
     static func read(_ path: String) throws(ConfigurationProblem) -> SealKey {
         let secret = try ConfigurationFile(path).secret(path)
         guard secret.count >= KeyRing.minimumSecretLength else {
-            throw ConfigurationProblem(path: path, message: "has no key in it")
+            throw ConfigurationProblem(path: path, message: "contains no key")
         }
-        // One derived from a token key is the same.
+        // The same initializer is right for a token key: a key derived from it is equal.
         return SealKey(secret: secret.span)
     }
 
-    /// The demo's token key ends with its run, and would leave a log that nobody can check. So the seal
-    /// has a key beside the log, which keeps nobody out who can write there: it shows how it works, and
-    /// finds what happens by accident.
+    /// The seal key of the demo, kept in a file beside the log. The demo's token key ends with the
+    /// process, and its log could not be verified later. A key beside the log does not protect it
+    /// from an attacker who can write there. It demonstrates sealing, and detects accidental
+    /// changes.
+    /// - Returns: nil if there is no such file and `making` is false.
     private static func demoKey(_ log: String, making: Bool) -> SealKey? {
         let path = LogFileNames.companion(of: log, "key")
         if let bytes = try? ConfigurationFile(path).bytes, bytes.count >= 32 {
             return SealKey(secret: bytes.span)
         }
         guard making else { return nil }
-        // Beside a pipe or a device nothing is made.
+        // Nothing is created beside a pipe, a device, or a file that is not a log.
         let isPlain =
             (try? SystemFileSystem().status(of: log).isRegularFile) ?? true
             && (try? LogFileSignature.isLog(log)) ?? true
         let secret = RandomBytes.array(count: 32)
         let text = Array(hexadecimal(secret.span).utf8)
         let fileSystem = SystemFileSystem()
-        // Where it cannot be kept it is good for this run.
+        // If the file cannot be created, the key is used for this run only.
         if isPlain { try? fileSystem.createFolders(LogFileNames.folder(of: log), mode: 0o750) }
         if isPlain,
             let file = try? fileSystem.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)

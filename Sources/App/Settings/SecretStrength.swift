@@ -1,25 +1,27 @@
 import JWT
 
-/// Secrets that can be guessed: signatures made with one can be tried against it at home.
+/// Finds secrets that can be guessed. An attacker who has a token can test guesses offline.
 enum SecretStrength {
-    /// What repeats itself after so many bytes is a word that was typed again and again.
+    /// In bytes. A secret that repeats itself after at most so many bytes is a word that was typed
+    /// several times.
     private static let longestPeriod = 8
-    /// Of 32 random digits, the poorest alphabet that anybody draws from, one in a thousand has fewer
-    /// different ones; of hexadecimal digits none ever has.
+    /// Of random secrets of 32 decimal digits, the smallest alphabet in use, one in a thousand has
+    /// fewer different bytes. With hexadecimal digits that practically never happens.
     private static let fewestDistinctBytes = 8
 
-    /// What is wrong with a secret, as a sentence without it; nil for nothing. Of one that is too
-    /// short only what is wrong with it at any length: the length is told by whoever wants one.
+    /// What is wrong with a secret, in a message that does not contain it; nil for a strong secret.
+    /// A secret that is too short is only compared with published ones and checked for a single
+    /// repeated byte: the caller reports the length.
     static func problem(_ bytes: [UInt8]) -> String? {
         if KnownSecrets.contains(bytes) {
             return "the secret is printed in the documentation; make one with `gatehouse secret`"
         }
         if let byte = bytes.first, bytes.allSatisfy({ $0 == byte }) {
-            return "the secret is one byte over and over; make one with `gatehouse secret`"
+            return "the secret is a single repeated byte; make one with `gatehouse secret`"
         }
         guard bytes.count >= KeyRing.minimumSecretLength else { return nil }
         if let period = (2...longestPeriod).first(where: { repeats(bytes, after: $0) }) {
-            return "the secret is \(period) bytes over and over; make one with `gatehouse secret`"
+            return "the secret repeats the same \(period) bytes; make one with `gatehouse secret`"
         }
         let count = Set(bytes).count
         if count < fewestDistinctBytes {

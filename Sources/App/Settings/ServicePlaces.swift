@@ -2,16 +2,16 @@ import Glibc
 import Logging
 import POSIX
 
-/// The files that a server writes, as they are before it starts: what may not be where they belong, and
-/// what an operator should know about the folders.
+/// The files that a server writes, checked before it starts: files that a start refuses, and
+/// permissions that the operator should know about.
 struct ServicePlaces {
     /// A file that the server keeps open or replaces.
     struct Place {
         let setting: String
-        /// As in `the log`.
+        /// The kind of file, as in `the log`.
         let what: String
         let path: String
-        /// Kinds of the hidden files that it has beside it.
+        /// The kinds of the hidden files beside it.
         let companions: [String]
 
         var folder: String { LogFileNames.folder(of: path) }
@@ -37,8 +37,8 @@ struct ServicePlaces {
 
     // MARK: Problems
 
-    /// What a start refuses whatever the permissions are: a file that is none, or that another account
-    /// could change.
+    /// Files that a start refuses regardless of permissions: those that are not regular, and those
+    /// that another account owns or may have linked.
     var problems: [ConfigurationProblem] {
         files.flatMap { place in
             [(place.path, place.what)].flatMap { Self.problems(place, $0.0, $0.1) }
@@ -54,16 +54,16 @@ struct ServicePlaces {
         guard let (folder, name) = try? ServiceFolder.containing(path),
             let status = try? folder.status(of: name)
         else { return [] }
-        func problem(_ sentence: String) -> [ConfigurationProblem] {
-            [ConfigurationProblem(path: place.setting, message: sentence)]
+        func problem(_ message: String) -> [ConfigurationProblem] {
+            [ConfigurationProblem(path: place.setting, message: message)]
         }
         if status.isSymbolicLink {
-            return problem("\(path) is a symbolic link; write the path that it leads to")
+            return problem("\(path) is a symbolic link; write the path of its target")
         }
         guard status.isRegularFile else {
             return problem(
-                "\(path) is \(status.kind); the \(what) is a regular file: write another path, or "
-                    + "remove it")
+                "\(path) is \(status.kind); the \(what) must be a regular file: write another "
+                    + "path, or remove it")
         }
         if status.owner != 0, status.owner != geteuid() {
             let account = geteuid()
@@ -73,7 +73,7 @@ struct ServicePlaces {
         }
         if status.linkCount > 1, folder.isShared {
             return problem(
-                "\(path) has another name (a hard link), which another account may have made; "
+                "\(path) has another name (a hard link), which another account may have created; "
                     + "remove one of the two")
         }
         return []
@@ -81,8 +81,8 @@ struct ServicePlaces {
 
     // MARK: Warnings
 
-    /// What others could do to the log and the journal, which keeps no server from starting: a
-    /// container's volume is often open to everyone in the container.
+    /// Permissions that let other accounts read or change the logs and the journal. A start does
+    /// not refuse them, because a container's volume is often writable for every account in it.
     var warnings: [ConfigurationProblem] {
         var known: Set<PathFault> = []
         return (files + [socket].compactMap(\.self)).flatMap { place in
@@ -95,15 +95,17 @@ struct ServicePlaces {
     {
         guard let folder = try? ServiceFolder.lowest(place.folder) else { return [] }
         return folder.faults.compactMap { fault in
-            guard known.insert(fault).inserted, Self.isWorthSaying(fault, folder.path) else {
+            guard known.insert(fault).inserted, Self.isRelevant(fault, folder.path) else {
                 return nil
             }
             return ConfigurationProblem(path: place.setting, message: fault.sentence)
         }
     }
 
-    /// /var/log belongs to a group of its own on many systems, which no operator would change.
-    private static func isWorthSaying(_ fault: PathFault, _ folder: String) -> Bool {
+    /// Whether to report a fault: a folder that only its group can change is ignored above the
+    /// file's own folder. On many systems a group can write to /var/log, which operators do not
+    /// change.
+    private static func isRelevant(_ fault: PathFault, _ folder: String) -> Bool {
         guard case .mode(let mode) = fault.reason else { return true }
         return mode & S_IWOTH != 0 || fault.path == folder
     }

@@ -1,22 +1,23 @@
 import POSIX
 import Server
 
-/// What the system lets this process have, held against what a configuration needs. Defaults are
-/// made to fit; what an operator has chosen is refused if it does not.
+/// The resource limits of this process, compared with what a configuration needs. Defaults are
+/// reduced to fit the limits. A configured value that does not fit is refused.
 struct StartLimits: Sendable {
-    /// What is lacking, and what to do about it.
+    /// Which resource is missing, and how to provide it.
     struct Shortage: Error, Sendable, Equatable {
         let sentence: String
     }
 
-    /// Descriptors that can be open at once.
+    /// The number of descriptors that can be open at once.
     let descriptors: Int
-    /// Threads that can be made, up to the number that was asked for, beside `bytes` of memory.
+    /// How many threads can be created, up to `wanted`, and whether `bytes` of memory can be had
+    /// in addition.
     let threads: @Sendable (_ wanted: Int, _ bytes: Int) -> StartProbe
 
-    /// Of the process as it is.
-    /// - Parameter missing: threads that a start has made before it measures, and this process has
-    ///   not.
+    /// Measures the limits of this process.
+    /// - Parameter missing: the number of threads that a start has created before it measures, and
+    ///   this process has not.
     static func measured(missingThreads missing: Int = 0) -> StartLimits {
         StartLimits(
             descriptors: ResourceLimits.raiseDescriptors(),
@@ -27,27 +28,28 @@ struct StartLimits: Sendable {
             })
     }
 
-    /// Nothing is limited.
+    /// No limits.
     static let none = StartLimits(
         descriptors: .max, threads: { wanted, _ in StartProbe(threads: wanted, hasMemory: true) })
 
     // MARK: Needs
 
-    /// Threads beside those of the listeners: the one in which Dispatch waits for descriptors and
-    /// timers, the log's upkeep, a sync of each of its two files, standard error, the journal of
-    /// revocations, the service manager, the sweep, the watchdog, reloads, and two that stop the
+    /// Threads besides those of the listeners: Dispatch's thread that waits for descriptors and
+    /// timers, the log's maintenance, a sync of each of its two files, standard error, the journal
+    /// of revocations, the service manager, the sweep, the watchdog, reloads, and two that stop the
     /// small listeners. A new queue needs one more: its callers wait while it has no thread.
     private static let otherThreads = 12
-    /// Beside those of the listeners: standard input, output and error, logs, journal, their locks
-    /// and folders, full files that wait for the disk, Dispatch's own, and a reload's.
+    /// Descriptors besides those of the listeners: standard input, output and error, logs, journal,
+    /// their locks and folders, archives that are being synced, Dispatch's own, and those of a
+    /// reload.
     private static let otherDescriptors = 96
-    /// A listener, an epoll instance and a pipe.
+    /// A listener, an epoll instance and the two ends of a pipe.
     private static let descriptorsOfWorker = 4
-    /// What a start reads before it knows its configuration.
+    /// What a start needs before it has read its configuration.
     private static let fewestDescriptors = 64
     private static let fewestConnections = 64
     private static let fewestWaiting = 2
-    /// For the log's buffers, users, connections and what clients send.
+    /// Memory in bytes for the log's buffers, users, connections and received data.
     private static let bytes = 64 << 20
     private static let bytesOfWorker = 1 << 20
 
@@ -59,16 +61,17 @@ struct StartLimits: Sendable {
 
     // MARK: Fitting
 
-    /// Before anything is read.
+    /// To be checked before the configuration is read; nil if there are enough descriptors.
     var shortageOfDescriptors: Shortage? {
         guard descriptors < Self.fewestDescriptors else { return nil }
         return Shortage(
-            sentence: "descriptors: \(Self.fewestDescriptors) are needed at least, and the limit "
+            sentence: "descriptors: at least \(Self.fewestDescriptors) are required, and the limit "
                 + "is \(descriptors); raise the limit (ulimit -n, LimitNOFILE=)")
     }
 
-    /// Makes the configuration's defaults fit the limits.
-    /// - Returns: what was made smaller than usual.
+    /// Reduces the configuration's defaults to fit the limits.
+    /// - Returns: a warning for each reduced default.
+    /// - Throws: a configured value, or the smallest default, does not fit.
     func fit(_ configuration: inout Configuration) throws(Shortage) -> [ConfigurationProblem] {
         let warnings = [try fitDescriptors(&configuration)].compactMap(\.self)
         return warnings + [try fitThreads(&configuration)].compactMap(\.self)
@@ -84,8 +87,8 @@ struct StartLimits: Sendable {
         let probe = threads(wanted, bytes)
         guard probe.hasMemory else {
             throw Shortage(
-                sentence: "memory: \(bytes >> 20) MiB beside \(probe.threads) threads are needed, "
-                    + "and cannot be had; raise the limit (ulimit -v)")
+                sentence: "memory: \(bytes >> 20) MiB besides \(probe.threads) threads are "
+                    + "required, and cannot be allocated; raise the limit (ulimit -v)")
         }
         var missing = wanted - probe.threads
         guard missing > 0 else { return nil }
@@ -93,7 +96,7 @@ struct StartLimits: Sendable {
         guard configuration.workersAreDefault else {
             throw Shortage(
                 sentence: "server.workers: \(configuration.server.workers) workers need \(wanted) "
-                    + "threads, and \(probe.threads) can be made; \(remedy), or lower "
+                    + "threads, and only \(probe.threads) can be created; \(remedy), or lower "
                     + "server.workers")
         }
         let (workers, waiting) = (
@@ -110,15 +113,15 @@ struct StartLimits: Sendable {
         missing -= fewerWaiting
         guard missing == 0 else {
             throw Shortage(
-                sentence: "threads: \(probe.threads + missing) are needed at least, and "
-                    + "\(probe.threads) can be made; \(remedy)")
+                sentence: "threads: at least \(probe.threads + missing) are required, and only "
+                    + "\(probe.threads) can be created; \(remedy)")
         }
         return ConfigurationProblem(
             path: "server.workers",
-            message: "\(configuration.server.workers) instead of \(workers), and "
-                + "\(configuration.server.ioBoundWork.maximumConcurrent) requests at a time instead of \(waiting) "
-                + "wait for the disk: \(probe.threads) threads can be made, \(wanted) are usual; "
-                + remedy)
+            message: "reduced from \(workers) to \(configuration.server.workers), and concurrent "
+                + "disk operations from \(waiting) to "
+                + "\(configuration.server.ioBoundWork.maximumConcurrent): only \(probe.threads) "
+                + "of \(wanted) threads can be created; \(remedy)")
     }
 
     private func fitDescriptors(
@@ -139,15 +142,15 @@ struct StartLimits: Sendable {
             let connections = min(usual, free - excess)
             guard connections >= Self.fewestConnections else {
                 throw Shortage(
-                    sentence: "descriptors: \(others + 2 * Self.fewestConnections) are needed at "
-                        + "least, and the limit is \(descriptors); \(remedy)")
+                    sentence: "descriptors: at least \(others + 2 * Self.fewestConnections) are "
+                        + "required, and the limit is \(descriptors); \(remedy)")
             }
             configuration.server.maximumConnections = connections
             configuration.server.excessConnections = excess
             return ConfigurationProblem(
                 path: "server.max_connections",
-                message: "\(connections) instead of \(usual): \(descriptors) descriptors can be "
-                    + "open; \(remedy)")
+                message: "reduced from \(usual) to \(connections): only \(descriptors) descriptors "
+                    + "can be open; \(remedy)")
         }
         guard free >= usual + min(usual, Self.fewestConnections) else {
             throw Shortage(
@@ -159,7 +162,9 @@ struct StartLimits: Sendable {
         return nil
     }
 
-    /// At a reload nothing is refused: what was chosen for more than there is gets what there is.
+    /// Reduces the connections of a reloaded configuration to fit the limits. A reload is not
+    /// refused: a configured maximum that does not fit is reduced like a default.
+    /// - Returns: a warning if the maximum was reduced.
     func fitReload(_ configuration: inout Configuration) -> [ConfigurationProblem] {
         do throws(Shortage) {
             return [try fitDescriptors(&configuration)].compactMap(\.self)

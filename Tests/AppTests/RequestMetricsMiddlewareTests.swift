@@ -5,12 +5,11 @@ import Time
 
 @testable import App
 
-@Suite("Counting a request with slow work")
-struct RequestCountingTests {
+struct RequestMetricsMiddlewareTests {
     private let metrics = RequestMetricsMiddleware.table()
 
-    /// The answer to `POST /login`, by this handler with its counting around it.
-    private func reply(_ handler: @escaping TwoStepHandler) throws -> HandlerResult {
+    /// The result of a handler for `POST /login` that is wrapped in the middleware.
+    private func result(_ handler: @escaping TwoStepHandler) throws -> HandlerResult {
         let address = Array("127.0.0.1".utf8)
         var conversation = Conversation(
             limits: .init(), client: ClientAddress(address.span)!, seed: 1)
@@ -20,9 +19,9 @@ struct RequestCountingTests {
         return RequestMetricsMiddleware.inTwoSteps(metrics)(handler)(request)
     }
 
-    private func work(of reply: HandlerResult) throws -> OffloadedWork {
-        struct NotSlow: Error {}
-        guard case .slow(let work) = reply else { throw NotSlow() }
+    private func work(of result: HandlerResult) throws -> OffloadedWork {
+        struct NotOffloaded: Error {}
+        guard case .slow(let work) = result else { throw NotOffloaded() }
         return work
     }
 
@@ -35,23 +34,23 @@ struct RequestCountingTests {
         return try Double(String(#require(value))) ?? .nan
     }
 
-    /// Returns when the clock has gone on by two milliseconds.
-    private func let2MillisecondsPass() {
+    /// Spins until two milliseconds have passed.
+    private func spin2Milliseconds() {
         let start = MonotonicTime.now
         while MonotonicTime.now.nanoseconds - start.nanoseconds < 2_000_000 {}
     }
 
-    @Test("counts it when its answer is there, and all its time until then")
-    func runs() throws {
-        let reply = try reply { _ in
-            let2MillisecondsPass()
+    @Test
+    func `offloaded work is counted when it ends, with its full duration`() throws {
+        let result = try result { _ in
+            spin2Milliseconds()
             return .slow(.cpuBound) {
-                let2MillisecondsPass()
+                spin2Milliseconds()
                 return Response(.unauthorized)
             }
         }
-        let work = try work(of: reply)
-        let2MillisecondsPass()
+        let work = try work(of: result)
+        spin2Milliseconds()
         #expect(metrics.count(ofRoute: 2, status: 401) == 0)
         #expect(work.run().status == .unauthorized)
         #expect(metrics.count(ofRoute: 2, status: 401) == 1)
@@ -59,21 +58,19 @@ struct RequestCountingTests {
         #expect(try series("request_seconds_sum") >= 0.006)
     }
 
-    @Test("counts it as answered 503 when there was no room")
-    func refused() throws {
-        let reply = try reply { _ in .slow(.cpuBound) { Response(.ok) } }
-        let work = try work(of: reply)
-        let2MillisecondsPass()
+    @Test func `offloaded work that is refused is counted as 503`() throws {
+        let result = try result { _ in .slow(.cpuBound) { Response(.ok) } }
+        let work = try work(of: result)
+        spin2Milliseconds()
         work.refused()
         #expect(metrics.count(ofRoute: 2, status: 503) == 1)
         #expect(metrics.count(ofRoute: 2, status: 200) == 0)
         #expect(try series("request_seconds_sum") >= 0.002)
     }
 
-    @Test("counts what is answered at once with the time that it took")
-    func atOnce() throws {
-        _ = try reply { _ in
-            let2MillisecondsPass()
+    @Test func `a request that is answered immediately is counted with its duration`() throws {
+        _ = try result { _ in
+            spin2Milliseconds()
             return .response(Response(.badRequest))
         }
         #expect(metrics.count(ofRoute: 2, status: 400) == 1)

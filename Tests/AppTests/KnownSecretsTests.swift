@@ -4,8 +4,7 @@ import Testing
 
 @testable import App
 
-@Suite("Keys that everybody has")
-struct PublishedKeysTests {
+struct KnownSecretsTests {
     private func problem(_ secret: String) throws -> String? {
         let keys = "[{\"id\":\"a\",\"secret\":\"\(secret)\"}]"
         do {
@@ -16,36 +15,31 @@ struct PublishedKeysTests {
         }
     }
 
-    @Test(
-        "are refused, whatever their length is, and told for what they are",
-        arguments: [
-            "secret_key", "SECRET_KEY", "your-256-bit-secret",
-            "a-string-secret-at-least-256-bits-long",
-            "replace-me-with-the-output-of-gatehouse-secret",
-            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
-        ])
-    func published(secret: String) throws {
+    @Test(arguments: [
+        "secret_key", "SECRET_KEY", "your-256-bit-secret",
+        "a-string-secret-at-least-256-bits-long",
+        "replace-me-with-the-output-of-gatehouse-secret",
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+    ])
+    func `a published key is refused for that reason, whatever its length`(secret: String) throws {
         #expect(
             try problem(secret)
                 == "token.keys[0]: the secret is printed in the documentation; make one with "
                 + "`gatehouse secret`")
     }
 
-    @Test("are refused as the bytes that they stand for, too")
-    func decoded() throws {
+    @Test func `the decoded bytes of a published base64url key are refused too`() throws {
         let key =
             "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
         let bytes = try Base64URL.decoded(Array(key.utf8).span)
-        // RFC 7515 appendix A.1 has them in decimal, too, and begins so.
+        // The first bytes of the decimal representation in RFC 7515 appendix A.1.
         #expect(bytes.prefix(4) == [3, 35, 53, 75])
         #expect(KnownSecrets.contains(bytes))
         #expect(!KnownSecrets.contains(bytes + [0]))
     }
 
-    @Test(
-        "include whatever looks like one in the documentation",
-        arguments: ["README.md", "config.example.json"])
-    func documentation(file: String) throws {
+    @Test(arguments: ["README.md", "config.example.json"])
+    func `every key in the documentation is refused`(file: String) throws {
         var folder = URL(filePath: #filePath)
         for _ in 0..<3 { folder.deleteLastPathComponent() }
         let text = try String(contentsOf: folder.appending(path: file), encoding: .utf8)
@@ -53,8 +47,7 @@ struct PublishedKeysTests {
         for secret in secrets { #expect(try problem(secret) != nil, "\(secret)") }
     }
 
-    @Test("include every word of README that is long enough to be a key")
-    func words() throws {
+    @Test func `every word of README that is long enough to be a key is refused`() throws {
         var folder = URL(filePath: #filePath)
         for _ in 0..<3 { folder.deleteLastPathComponent() }
         let text = try String(contentsOf: folder.appending(path: "README.md"), encoding: .utf8)
@@ -63,15 +56,14 @@ struct PublishedKeysTests {
         for word in words { #expect(KnownSecrets.contains(Array(word.utf8)), "\(word)") }
     }
 
-    /// What stands as a secret in JSON, and what has the shape of one that `gatehouse secret` prints.
+    /// Values of `"secret"` in JSON, and words that look like the output of `gatehouse secret`.
     private static func secrets(in text: String) -> [String] {
         text.matches(of: #/"secret"\s*:\s*"([^"…]+)"/#).map { String($0.1) }
             + text.matches(of: #/[A-Za-z0-9_\-]+/#).map { String($0.0) }
             .filter { $0.utf8.count == 43 }
     }
 
-    @Test("are found in a text by their shape")
-    func shapes() throws {
+    @Test func `keys are found in a text by their form`() throws {
         let shape = "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"
         #expect(
             Self.secrets(in: "x {\"secret\" : \"abc def\"} `\(shape)` \(shape)x")
