@@ -11,7 +11,8 @@ package struct ManualPage: Sendable {
     private init(_ name: String, _ bytes: [UInt8]) {
         self.name = name
         text = String(decoding: bytes, as: UTF8.self)
-        title = text.split(separator: "\n").first.map { String($0.drop { "# ".contains($0) }) } ?? name
+        title =
+            text.split(separator: "\n").first.map { String($0.drop { "# ".contains($0) }) } ?? name
     }
 
     /// In the order in which a new operator reads them. A test compares the list with the folder.

@@ -66,7 +66,8 @@ struct StyledText {
                 lines.append(StyledText())
             } else if !isFirst {
                 // Bold if it joins bold words, so that a phrase is one sequence.
-                let isBold = lines[lines.count - 1].cells.last?.isBold == true && word.first?.isBold == true
+                let isBold =
+                    lines[lines.count - 1].cells.last?.isBold == true && word.first?.isBold == true
                 lines[lines.count - 1].cells.append(Cell(character: " ", isBold: isBold))
             }
             var rest = word
@@ -113,6 +114,9 @@ struct StyledText {
         guard text.hasPrefix("["), let middle = text.firstRange(of: "](") else { return nil }
         let target = text[middle.upperBound...]
         guard let end = target.firstIndex(of: ")") else { return nil }
-        return (text[..<middle.lowerBound].dropFirst(), target[..<end], target[target.index(after: end)...])
+        return (
+            text[..<middle.lowerBound].dropFirst(), target[..<end],
+            target[target.index(after: end)...]
+        )
     }
 }

@@ -14,7 +14,8 @@ package struct TerminalMarkdown {
 
     /// - Returns: lines with line ends, and the escape sequences of ECMA-48 for bold text.
     package static func rendered(_ text: String, width: Int = 80) -> String {
-        var renderer = TerminalMarkdown(width: min(max(width, widths.lowerBound), widths.upperBound))
+        var renderer = TerminalMarkdown(
+            width: min(max(width, widths.lowerBound), widths.upperBound))
         renderer.render(text.split(separator: "\n", omittingEmptySubsequences: false))
         return renderer.lines.map { $0 + "\n" }.joined()
     }
@@ -32,7 +33,8 @@ package struct TerminalMarkdown {
             } else if line.hasPrefix("#") {
                 rest.removeFirst()
                 separate()
-                lines.append(StyledText(String(line.drop { $0 == "#" || $0 == " " }), bold: true).escaped)
+                lines.append(
+                    StyledText(String(line.drop { $0 == "#" || $0 == " " }), bold: true).escaped)
                 lines.append("")
             } else if line.hasPrefix("|") {
                 let table = rest.prefix { $0.hasPrefix("|") }

@@ -48,7 +48,9 @@ struct TerminalTable {
         guard free >= 0 else { return nil }
         // One column at a time to the one that lacks most.
         while free > 0 {
-            let lacking = (0..<columnCount).max { natural[$0] - widths[$0] < natural[$1] - widths[$1] }
+            let lacking = (0..<columnCount).max {
+                natural[$0] - widths[$0] < natural[$1] - widths[$1]
+            }
             guard let lacking, natural[lacking] > widths[lacking] else { break }
             widths[lacking] += 1
             free -= 1

@@ -78,16 +78,21 @@ struct ManualPageTests {
                     "README: \(target)")
                 continue
             }
-            #expect(ManualPage.named(String(target.dropFirst(prefix.count).dropLast(3))) != nil, "\(target)")
+            #expect(
+                ManualPage.named(String(target.dropFirst(prefix.count).dropLast(3))) != nil,
+                "\(target)")
         }
         for page in ManualPage.all {
             for target in page.text.links where !target.contains("://") {
-                let parts = target.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+                let parts = target.split(
+                    separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
                 let name = parts[0].isEmpty ? page.name : String(parts[0].dropLast(3))
                 let other = ManualPage.named(name)
                 #expect(other != nil, "\(page.name): \(target)")
                 guard parts.count > 1 else { continue }
-                #expect(other?.text.anchors.contains(String(parts[1])) == true, "\(page.name): \(target)")
+                #expect(
+                    other?.text.anchors.contains(String(parts[1])) == true,
+                    "\(page.name): \(target)")
             }
         }
     }

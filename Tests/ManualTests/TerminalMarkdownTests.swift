@@ -21,15 +21,16 @@ struct TerminalMarkdownTests {
 
     @Test func `the items of a list are indented behind their markers`() {
         #expect(
-            rendered("- one two three four five six seven\n  eight nine\n- ten\n1. first\n12. twelfth")
-                == """
-                - one two three four five six seven
-                  eight nine
-                - ten
-                1. first
-                12. twelfth
+            rendered(
+                "- one two three four five six seven\n  eight nine\n- ten\n1. first\n12. twelfth")
+                    == """
+                    - one two three four five six seven
+                      eight nine
+                    - ten
+                    1. first
+                    12. twelfth
 
-                """)
+                    """)
     }
 
     @Test func `a code block is indented and keeps its lines`() {
@@ -63,7 +64,9 @@ struct TerminalMarkdownTests {
 
     @Test func `a wide column is wrapped within the table`() {
         #expect(
-            rendered("| a | b |\n| --- | --- |\n| c | one two three four five six seven eight |\n| d | e |")
+            rendered(
+                "| a | b |\n| --- | --- |\n| c | one two three four five six seven eight |\n| d | e |"
+            )
                 == """
                 <a>  <b>
                 c  one two three four five six seven
@@ -82,16 +85,16 @@ struct TerminalMarkdownTests {
                 | `server.body_timeout.of.this` | duration | one two three four five six |
                 | `b` | | c |
                 """)
-                == """
-                <server.body_timeout.of.this>
-                    <type>     duration
-                    <meaning>  one two three four
-                             five six
+                    == """
+                    <server.body_timeout.of.this>
+                        <type>     duration
+                        <meaning>  one two three four
+                                 five six
 
-                <b>
-                    <meaning>  c
+                    <b>
+                        <meaning>  c
 
-                """)
+                    """)
     }
 
     @Test func `an empty header is not printed`() {
@@ -121,7 +124,8 @@ struct TerminalMarkdownTests {
 
     @Test func `no text is an error`() {
         let pieces = [
-            "|", "`", "**", "[", "](", ")", "#", "- ", "1. ", "```", "\n", " ", "\\", "a", "é", "\0",
+            "|", "`", "**", "[", "](", ")", "#", "- ", "1. ", "```", "\n", " ", "\\", "a", "é",
+            "\0",
         ]
         for seed in UInt64(1)...2000 {
             // A linear congruential generator: the same texts in every run.
