@@ -1,7 +1,7 @@
 private import CBuildInfo
 
-/// What the build knows of itself. A target of its own, so that another commit compiles this file alone.
+/// Facts about the build. A target of its own, so that a new commit compiles only this file.
 package enum BuildInfo {
-    /// The git commit that was built, if `GATEHOUSE_COMMIT` was set for `swift build`; else `unknown`.
+    /// The git commit that was built: `GATEHOUSE_COMMIT` of `swift build`, or `unknown` without it.
     package static let commit: String = gatehouseCommit
 }

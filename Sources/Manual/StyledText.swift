@@ -1,5 +1,5 @@
-/// Text of which parts are bold. Its length is the number of columns that it takes on a terminal, one for
-/// each character.
+/// Text of which parts are bold. Its length is the number of columns on a terminal, one for each
+/// character.
 struct StyledText {
     private struct Cell {
         let character: Character

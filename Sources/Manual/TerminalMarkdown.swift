@@ -1,9 +1,9 @@
-/// Markdown as a terminal shows it: headings in bold, paragraphs wrapped, tables aligned, code blocks
-/// indented, links as their text.
+/// Markdown as a terminal shows it: headings in bold, paragraphs wrapped, tables aligned, code
+/// blocks indented, links as their text.
 ///
 /// Understands what the manual uses: headings, paragraphs, lists of one level, fenced code blocks,
-/// tables, `**bold**`, `` `code` `` and `[text](target)`. Any other text is printed as it is; no text
-/// and no width is an error.
+/// tables, `**bold**`, `` `code` `` and `[text](target)`. Any other text is printed as it is; no
+/// text and no width is an error.
 package struct TerminalMarkdown {
     /// Columns. Words that are longer than a line are not broken, and code blocks are not wrapped.
     private let width: Int
@@ -67,7 +67,7 @@ package struct TerminalMarkdown {
     }
 
     private mutating func renderParagraph(_ rest: inout ArraySlice<Substring>) {
-        // The first line belongs to it whatever it looks like, so that every line is taken by some block.
+        // The first line belongs to it whatever it looks like: every line must be taken by a block.
         var text = String(rest.removeFirst())
         while let line = rest.first, !Self.beginsBlock(line) {
             text += " \(line)"

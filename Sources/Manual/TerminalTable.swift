@@ -1,4 +1,5 @@
-/// A table of Markdown: columns side by side where they fit, otherwise each row as a list of its cells.
+/// A table of Markdown: columns side by side where they fit, otherwise each row as a list of its
+/// cells.
 struct TerminalTable {
     private let header: [StyledText]
     private let rows: [[StyledText]]

@@ -7,8 +7,8 @@ import Testing
 @testable import App
 @testable import Logging
 
-/// The manual against the program: whatever the program knows has a row, and every row is about something
-/// that the program knows.
+/// Compares the manual with the program: everything that the program knows has a row, and every row
+/// is about something that the program knows.
 @Suite("The manual's tables")
 struct ManualCoverageTests {
     // MARK: Configuration
@@ -121,7 +121,7 @@ struct ManualCoverageTests {
         let rows = try rows("log-events").filter { !$0["area"].isEmpty }
         #expect(Set(rows.map(\.key)).symmetricDifference(names).sorted() == [])
         let areas = try Sources.matches(
-            #/var area: Area \{ \.([a-z]+) \}\s+(?:package )?var name: StaticString \{ "([a-z_]+)" \}/#
+            #/var area: Area \{ \.([a-z]+) \}\s+(?:package )?var name: StaticString \{ "(\w+)" \}/#
         )
         for area in areas {
             #expect(rows.first { $0.key == area.2 }?["area"] == String(area.1), "\(area.2)")

@@ -43,11 +43,11 @@ struct ManualPageTests {
     }
 
     @Test(arguments: ManualPage.all)
-    func `prose is wrapped at 110 columns`(page: ManualPage) {
+    func `prose is wrapped at 100 columns`(page: ManualPage) {
         var isCode = false
         for line in page.text.split(separator: "\n", omittingEmptySubsequences: false) {
             if line.hasPrefix("```") { isCode.toggle() }
-            #expect(isCode || line.hasPrefix("|") || line.count <= 110, "\(line)")
+            #expect(isCode || line.hasPrefix("|") || line.count <= 100, "\(line)")
         }
         #expect(!isCode)
     }

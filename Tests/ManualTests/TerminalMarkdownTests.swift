@@ -65,13 +65,13 @@ struct TerminalMarkdownTests {
     @Test func `a wide column is wrapped within the table`() {
         #expect(
             rendered(
-                "| a | b |\n| --- | --- |\n| c | one two three four five six seven eight |\n| d | e |"
+                "| a | b |\n| --- | --- |\n| c | one two three four five six seven eight |\n| d |"
             )
                 == """
                 <a>  <b>
                 c  one two three four five six seven
                    eight
-                d  e
+                d
 
                 """)
     }
