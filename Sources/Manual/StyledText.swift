@@ -81,6 +81,9 @@ struct StyledText {
         return lines
     }
 
+    /// The same text without bold parts.
+    var plain: StyledText { StyledText(String(cells.map(\.character))) }
+
     func padded(to width: Int) -> StyledText {
         var text = self
         if count < width { text.append(String(repeating: " ", count: width - count), false) }

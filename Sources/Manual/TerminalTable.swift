@@ -84,7 +84,7 @@ struct TerminalTable {
             if !lines.isEmpty { lines.append("") }
             lines += row[0].wrapped(width: width).map(\.escaped)
             for (label, cell) in zip(header, row).dropFirst() where cell.count > 0 {
-                let label = label.padded(to: labelWidth + Self.gap)
+                let label = label.plain.padded(to: labelWidth + Self.gap)
                 let space = width - Self.indent.count - label.count
                 for (index, line) in cell.wrapped(width: space, breaksWords: true).enumerated() {
                     let start = index == 0 ? label : StyledText().padded(to: label.count)

@@ -37,7 +37,7 @@ struct ManualPageTests {
         #expect(lines[0] == "# \(page.title)")
         #expect(!page.title.isEmpty)
         #expect(lines[1].isEmpty)
-        #expect(lines[2].first?.isUppercase == true)
+        #expect(lines[2].first?.isUppercase == true || lines[2].hasPrefix("`"))
         let example = try #require(lines.firstIndex { $0.hasPrefix("```") })
         #expect(example < 30)
     }
@@ -115,6 +115,10 @@ struct ManualPageTests {
             #expect(line.count <= 160, "\(line)")
         }
     }
+}
+
+extension ManualPage: CustomTestStringConvertible {
+    public var testDescription: String { name }
 }
 
 extension String {

@@ -204,6 +204,8 @@ def prepare(shell, fixture):
         json.dump(settings, file)
     for command in (
             "gatehouse secret > token.key",
+            # A key that was replaced.
+            "(umask 077 && gatehouse secret > old.key)",
             f"gatehouse user add --config config.json --username alice --name Alice <<< '{PASSWORD}'",
             f"gatehouse user add --config config.json --username bob --name Bob <<< '{PASSWORD}'",
             "gatehouse --config config.json &"):
