@@ -4,17 +4,17 @@
     python3 manual.py GATEHOUSE              all of them, with the built program
     python3 manual.py GATEHOUSE PAGE...      README, or pages of Sources/Manual/Pages by name
 
-A block that is marked `console` has commands (`$ …`), each with the output that it must print. A command
-without output may print anything. In the output
+A block that is marked `console` has commands (`$ …`), each with the output that it must print. A
+command without output may print anything. In the output
 
     …               matches any text; alone in a line, any number of lines
     times, ids      match any others
 
-A command must succeed, unless the next one is `echo $?`. `gatehouse log verify` may also exit with 3,
-which is normal while a server runs.
+A command must succeed, unless the next one is `echo $?`. `gatehouse log verify` may also exit with
+3, which is normal while a server runs.
 
-Every page runs in a folder of its own, and as root in a network of its own, so that the ports of the
-examples are free. Other scripts take other blocks from here: `stanzas(page, language)`.
+Every page runs in a folder of its own, and as root in a network of its own, so that the ports of
+the examples are free. Other scripts take other blocks from here: `stanzas(page, language)`.
 """
 
 import json
@@ -33,9 +33,10 @@ PATIENCE = 60
 # Written after the output of each command, with its exit status.
 MARK = "=== end of the output ==="
 
-# What runs before the examples of a page: nothing, the demo, or (for all others) a configured server.
-FIXTURES = {("README", "Quick start"): "demo", ("README", "Production in five minutes"): None,
-            ("quick-start", None): None}
+# What runs before the examples of a page: nothing, the demo, or for all others a configured server.
+FIXTURES = {
+    ("README", "Quick start"): "demo", ("README", "Production in five minutes"): None,
+    ("quick-start", None): None}
 
 
 # MARK: Pages
@@ -47,13 +48,16 @@ def page_names():
 
 def page(name):
     """The Markdown of a page; `README` is one, too."""
-    path = os.path.join(ROOT, "README.md") if name == "README" else os.path.join(PAGES, f"{name}.md")
+    if name == "README":
+        path = os.path.join(ROOT, "README.md")
+    else:
+        path = os.path.join(PAGES, f"{name}.md")
     with open(path, encoding="utf-8") as file:
         return file.read()
 
 
 def section(name, heading):
-    """The part of a page below a heading of any level, up to the next heading of that level or above."""
+    """The part of a page below a heading, up to the next heading of its level or above."""
     level, inside, is_code, lines = None, False, False, []
     for line in page(name).splitlines(keepends=True):
         if line.startswith("```"):
