@@ -46,9 +46,9 @@ let confined: [SwiftSetting] = [
     let withSHAInstructions: [SwiftSetting] = []
 #endif
 
-/// The commit of a release: `GATEHOUSE_COMMIT=$(git rev-parse HEAD) swift build -c release`. It comes
-/// from the environment and not from `Context.gitInformation`, because SwiftPM caches the evaluated
-/// manifest and would report the commit of an earlier build.
+/// The commit of a release: `GATEHOUSE_COMMIT=$(git rev-parse HEAD) swift build -c release`. It
+/// comes from the environment and not from `Context.gitInformation`, because SwiftPM caches the
+/// evaluated manifest and would report the commit of an earlier build.
 var commit: [CSetting] = []
 if let text = Context.environment["GATEHOUSE_COMMIT"], text.allSatisfy(\.isHexDigit) {
     commit = [.define("GATEHOUSE_COMMIT", to: "\"\(text)\"")]

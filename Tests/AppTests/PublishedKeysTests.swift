@@ -77,7 +77,7 @@ struct PublishedKeysTests {
             && !word.hasPrefix("replace-me")
     }
 
-    /// What stands as a secret in JSON, and what has the shape of one that `gatehouse secret` prints.
+    /// The secrets in JSON, and text with the shape of one that `gatehouse secret` prints.
     private static func secrets(in text: String) -> [String] {
         text.matches(of: #/"secret"\s*:\s*"([^"…]+)"/#).map { String($0.1) }
             + text.matches(of: #/[A-Za-z0-9_\-]+/#).map { String($0.0) }

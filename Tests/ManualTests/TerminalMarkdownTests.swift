@@ -19,7 +19,7 @@ struct TerminalMarkdownTests {
                 == "one two three four five six seven eight\nnine ten\n")
     }
 
-    @Test func `the items of a list are indented behind their markers`() {
+    @Test func `the items of a list are indented by their markers`() {
         #expect(
             rendered(
                 "- one two three four five six seven\n  eight nine\n- ten\n1. first\n12. twelfth")

@@ -3,7 +3,7 @@
 read-only file system with one volume, as the first process of its PID namespace.
 
     python3 container.py GATEHOUSE            this build, with the libraries that it needs
-    python3 container.py GATEHOUSE --whole    also the manual's static build (slow), which needs none
+    python3 container.py GATEHOUSE --whole    also the manual's static build (slow), without them
 
 Uses unshare and chroot in place of a container engine. Must run as root.
 """

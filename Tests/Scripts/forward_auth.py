@@ -129,7 +129,7 @@ def running(command, folder, port, environment=None):
 def nginx(server, application_port, part=str, cached_for=None):
     """nginx with the manual's stanza.
     - part: a function that selects a part of the stanza.
-    - cached_for: the seconds for which responses of /verify are cached, by the manual's second stanza.
+    - cached_for: the seconds for which responses of /verify are cached, by the second stanza.
     """
     main, cache = stanzas("nginx")
     main = replaced(part(main), "127.0.0.1:9000", f"127.0.0.1:{application_port}")

@@ -152,7 +152,7 @@ class Shell:
         if command.startswith("PATH="):
             # The program that was given, in place of one that the examples build.
             command = f"PATH={os.path.dirname(self.program)}:$PATH"
-        # `jobs` forgets those that have ended, as an interactive shell does: %1 is then the next one.
+        # `jobs` removes the jobs that have ended, as an interactive shell does: the next one is %1.
         self.process.stdin.write(
             f"{{ {command}\n}} </dev/null\n"
             f"status=$?; jobs >/dev/null; printf '\\n%s %s\\n' '{MARK}' $status; (exit $status)\n")
@@ -218,12 +218,13 @@ def prepare(shell, fixture):
         os.close(os.open(os.path.join(shell.folder, name), os.O_WRONLY | os.O_CREAT, 0o600))
     with open(os.path.join(shell.folder, "config.json"), "w", encoding="utf-8") as file:
         json.dump(settings, file)
+    add = "gatehouse user add --config config.json"
     for command in (
             "gatehouse secret > token.key",
             # A key that was replaced.
             "(umask 077 && gatehouse secret > old.key)",
-            f"gatehouse user add --config config.json --username alice --name Alice <<< '{PASSWORD}'",
-            f"gatehouse user add --config config.json --username bob --name Bob <<< '{PASSWORD}'",
+            f"{add} --username alice --name Alice <<< '{PASSWORD}'",
+            f"{add} --username bob --name Bob <<< '{PASSWORD}'",
             "gatehouse --config config.json &"):
         lines, status = shell.run(command)
         if status:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs README's "Production in five minutes" in the clone, compares the output, and requires that the
-# log is intact and has an event of every kind.
+# Runs README's "Production in five minutes" in the clone, compares the output, and requires that
+# the log is intact and has an event of every kind.
 #
 #   Tests/Scripts/tour.sh GATEHOUSE     the built program, in place of building it
 set -uo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests the manual's systemd units with systemd's own tools, and against the system calls of a server.
+"""Tests the manual's systemd units: with systemd's tools, and against a server's system calls.
 
     python3 units.py GATEHOUSE      the built program
 
