@@ -46,6 +46,14 @@ let confined: [SwiftSetting] = [
     let withSHAInstructions: [SwiftSetting] = []
 #endif
 
+/// The commit of a release: `GATEHOUSE_COMMIT=$(git rev-parse HEAD) swift build -c release`. It
+/// comes from the environment and not from `Context.gitInformation`, because SwiftPM caches the
+/// evaluated manifest and would report the commit of an earlier build.
+var commit: [CSetting] = []
+if let text = Context.environment["GATEHOUSE_COMMIT"], text.allSatisfy(\.isHexDigit) {
+    commit = [.define("GATEHOUSE_COMMIT", to: "\"\(text)\"")]
+}
+
 func executable(
     _ name: String, _ dependencies: [Target.Dependency], _ linker: [LinkerSetting] = []
 ) -> Target {
@@ -81,6 +89,11 @@ let package = Package(
         library("POSIX"),
         library("Metrics"),
         .systemLibrary(name: "CEpoll"),
+        .target(name: "Manual", resources: [.embedInCode("Pages")], swiftSettings: strict),
+        .systemLibrary(name: "CBuildInfo"),
+        .target(
+            name: "BuildInfo", dependencies: ["CBuildInfo"], cSettings: commit,
+            swiftSettings: strict),
         // Layer 1: protocol, tokens, events to disk, revocations.
         library("HTTP", ["POSIX"]),
         library("JWT", ["Time", "Crypto", "JSON"]),
@@ -100,7 +113,7 @@ let package = Package(
             "App",
             [
                 "Auth", "Server", "Audit", "HTTP", "JWT", "Logging", "Revocation", "JSON", "Crypto",
-                "POSIX", "Metrics", "Time",
+                "POSIX", "Metrics", "Time", "Manual", "BuildInfo",
             ]),
         // Layer 4: executables, a few lines each.
         executable("gatehouse", ["App", "POSIX"]),
@@ -131,6 +144,7 @@ let package = Package(
         tests("LoggingTests", ["Logging", "Crypto", "POSIX", "Time"]),
         tests("ServerTests", ["Server", "HTTP", "POSIX", "Time"]),
         tests("MetricsTests", ["Metrics"]),
+        tests("ManualTests", ["Manual"]),
         tests("RevocationTests", ["Revocation", "Crypto", "POSIX", "Time"]),
         tests(
             "AuthTests",
@@ -143,7 +157,7 @@ let package = Package(
             "AppTests",
             [
                 "App", "gatehouse", "Auth", "Server", "HTTP", "JWT", "Logging", "Revocation",
-                "JSON", "Crypto", "POSIX", "Metrics", "Time",
+                "JSON", "Crypto", "POSIX", "Metrics", "Time", "Manual",
             ]),
     ]
 )

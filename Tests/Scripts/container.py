@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the server as README's container does: alone in its root directory, not as root, on a
+"""Runs the server as the manual's container does: alone in its root directory, not as root, on a
 read-only file system with one volume, as the first process of its PID namespace.
 
     python3 container.py GATEHOUSE            this build, with the libraries that it needs
-    python3 container.py GATEHOUSE --whole    also README's static build (slow), which needs none
+    python3 container.py GATEHOUSE --whole    also the manual's static build (slow), without them
 
 Uses unshare and chroot in place of a container engine. Must run as root.
 """
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 
+import manual
 from server import ITERATIONS, KEY, TIMEOUT, add_user, expect, free_port, http_request, wait_until
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
@@ -25,9 +26,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def recipe():
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-        section = file.read().split("\n### In a container\n")[1].split("\n### ")[0]
-    return re.search(r"```dockerfile\n(.*?)```", section, re.DOTALL).group(1)
+    return manual.stanzas("container", "dockerfile")[0]
 
 
 def listed(instruction):
@@ -36,7 +35,7 @@ def listed(instruction):
 
 
 def build(folder):
-    """Builds with README's command."""
+    """Builds with the manual's command."""
     command = re.search(r"RUN (swift build .*?)(?: \\)?\n", recipe()).group(1)
     subprocess.run([*command.split(), "--scratch-path", folder], cwd=ROOT, check=True,
                    stdout=subprocess.DEVNULL)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Tests README's configurations for forward authentication with the real proxies.
+"""Tests the manual's configurations for forward authentication with the real proxies.
 
     python3 forward_auth.py GATEHOUSE      the built program
 
-Takes the stanzas from README.md, and changes only addresses, times and TLS. Runs nginx, Traefik and
-Caddy, if it is installed, in front of an application that returns the headers it received. Each
-runs twice: as README has it, with Gatehouse's own paths open, and without that part.
+Takes the stanzas from the manual, and changes only addresses, times and TLS. Runs nginx, Traefik
+and Caddy, if it is installed, in front of an application that returns the headers it received. Each
+runs twice: as the manual has it, with Gatehouse's own paths open, and without that part.
 """
 
 import collections
@@ -23,9 +23,9 @@ import tempfile
 import threading
 import time
 
+import manual
 from server import TIMEOUT, expect, free_port, serving, sign_token, wait_until
 
-README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
 # The address of clients. The proxy's address differs.
 CLIENT = "127.0.0.2"
 CHALLENGE = 'Bearer realm="gatehouse"'
@@ -36,26 +36,24 @@ NAME_AS_SENT = "%C3%84lice 100%25"
 FIELDS = ["X-Auth-User-Id", "X-Auth-User-Name", "X-Auth-Session", "X-Auth-Expires"]
 # Gatehouse does not set these, and a client must not be able to.
 OTHER_FIELDS = ["X-Auth-Scope", "X-Auth-Key-Id"]
-# The host name in README's stanzas.
+# The host name in the manual's stanzas.
 HOST = "app.example.com"
 
 
-def stanzas(kind, heading="### Forward authentication"):
-    with open(README, encoding="utf-8") as file:
-        section = file.read().split(f"\n{heading}\n")[1].split("\n### ")[0]
-    return re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)
+def stanzas(kind):
+    return manual.stanzas("forward-auth", kind)
 
 
 def guarding(text):
     """A stanza without the part that is marked as Gatehouse's own: the rest guards all paths."""
     shorter, count = re.subn(
         r"\n *# Gatehouse's own:\n.*?(?=\n *# The application's:\n)", "", text, flags=re.DOTALL)
-    expect(count == 1, "README's stanza does not mark one part as Gatehouse's own")
+    expect(count == 1, "the manual's stanza does not mark one part as Gatehouse's own")
     return shorter
 
 
 def replaced(text, old, new):
-    expect(old in text, f"README's stanza has no {old!r}")
+    expect(old in text, f"the manual's stanza has no {old!r}")
     return text.replace(old, new)
 
 
@@ -129,9 +127,9 @@ def running(command, folder, port, environment=None):
 
 @contextlib.contextmanager
 def nginx(server, application_port, part=str, cached_for=None):
-    """nginx with README's stanza.
+    """nginx with the manual's stanza.
     - part: a function that selects a part of the stanza.
-    - cached_for: the seconds for which responses of /verify are cached, by README's second stanza.
+    - cached_for: the seconds for which responses of /verify are cached, by the second stanza.
     """
     main, cache = stanzas("nginx")
     main = replaced(part(main), "127.0.0.1:9000", f"127.0.0.1:{application_port}")
@@ -424,7 +422,7 @@ def check_no_host(port, token, path="/page"):
 
 def check_plain(server):
     """The stanza for a host that serves only Gatehouse."""
-    [stanza, *_] = stanzas("nginx", "## Running it")
+    stanza = manual.stanzas("proxies", "nginx")[0]
     stanza = replaced(stanza, "sso.example.com", HOST)
     with tempfile.TemporaryDirectory() as folder, nginx_with(stanza, server, folder) as port:
         logged = len(server.log())
@@ -491,8 +489,8 @@ def check_cache(server, application_port):
         expect(server.log().count("authn_token_verified") - verifications <= 1,
                "responses are not cached")
 
-        # A revoked token is accepted until its response expires, as README says. A machine that is
-        # too slow to see that moment is not tested for it.
+        # A revoked token is accepted until its response expires, as the manual says. A machine
+        # that is too slow to see that moment is not tested for it.
         token = server.login(1)
         sent = time.time()
         expect(is_accepted(token), "a valid token")
@@ -531,9 +529,9 @@ def main():
             check_own(server, port)
         with nginx(server, upstream, guarding) as port:
             check_guarding(server, port, gone=403, malformed=403)
-        print("nginx: tokens are accepted and refused as README says")
+        print("nginx: tokens are accepted and refused as the manual says")
         check_cache(server, upstream)
-        print("nginx with a cache: no response is used for longer than README says")
+        print("nginx with a cache: no response is used for longer than the manual says")
         proxies = [("Traefik", traefik, 14_000)]
         if shutil.which("caddy"):
             proxies.append(("Caddy", caddy, 20_000))
@@ -546,7 +544,7 @@ def main():
                 check_own(server, port)
             with start(server, upstream, guarding) as port:
                 check_guarding(server, port, gone=404, malformed=400)
-            print(f"{name}: tokens are accepted and refused as README says")
+            print(f"{name}: tokens are accepted and refused as the manual says")
 
 
 if __name__ == "__main__":

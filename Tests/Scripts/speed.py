@@ -152,7 +152,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 16, 64, 512])
-    parser.add_argument("--markdown", action="store_true", help="a table for README")
+    parser.add_argument("--markdown", action="store_true", help="a table for the manual")
     options = parser.parse_args()
     now = int(time.time())
     token = sign_token({"user_id": 1, "sub": "1", "iat": now, "exp": now + 86_400})

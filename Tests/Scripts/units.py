@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests README's systemd units: with systemd's own tools, and against the system calls of a server.
+"""Tests the manual's systemd units: with systemd's tools, and against a server's system calls.
 
     python3 units.py GATEHOUSE      the built program
 
@@ -14,10 +14,10 @@ import subprocess
 import sys
 import tempfile
 
+import manual
 from server import KEY, TIMEOUT, add_user, expect, http_request, wait_until
 import restart
 
-README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
 PROGRAM = "/usr/local/bin/gatehouse"
 # Dispatch tries to set the priority of its threads, and works without it. The call fails here as it
 # fails under the unit.
@@ -25,16 +25,14 @@ UNNECESSARY = {"setpriority"}
 PASSWORD = "correct horse battery staple"
 
 
-def section():
-    with open(README, encoding="utf-8") as file:
-        return file.read().split("\n### Under systemd\n")[1].split("\n### ")[0]
-
-
 def units():
-    """The name and the text of each unit in README."""
-    found = dict(re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.*?)```", section(), re.DOTALL))
+    """The name and the text of each unit in the manual."""
+    found = {}
+    for stanza in manual.stanzas("systemd", "ini"):
+        name, text = re.fullmatch(r"# /etc/systemd/system/(\S+)\n(.*)", stanza, re.DOTALL).groups()
+        found[name] = text
     expect(sorted(found) == ["gatehouse-metrics.socket", "gatehouse.service", "gatehouse.socket"],
-           f"README's units are {sorted(found)}")
+           f"the manual's units are {sorted(found)}")
     return found
 
 
@@ -61,11 +59,11 @@ def check_units(program, folder):
     done = run("systemd-analyze", "security", "--offline=true", "--no-pager", service)
     found = re.search(r"Overall exposure level for gatehouse.service: (\S+)", done.stdout)
     expect(found, f"systemd-analyze security: {done.stderr}")
-    exposure = re.search(r"an exposure of ([\d.]+);", section())
+    exposure = re.search(r"an exposure of ([\d.]+);", manual.page("systemd"))
     # Other versions of systemd compute other values.
     expect(exposure and float(found.group(1)) <= float(exposure.group(1)) + 0.5,
-           f"the exposure is {found.group(1)}; README has a smaller one")
-    print(f"README's units: verified, exposure {found.group(1)}")
+           f"the exposure is {found.group(1)}; the manual has a smaller one")
+    print(f"the manual's units: verified, exposure {found.group(1)}")
 
 
 def expanded(word):

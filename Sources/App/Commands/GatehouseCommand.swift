@@ -40,6 +40,7 @@ package struct GatehouseCommand {
     private var tokenCommand: TokenCommand?
     private var serverCommand: AdminCommand?
     private var secretCommand: SecretCommand?
+    private var helpCommand: HelpCommand?
     private var helpText = Self.help
     private let environment: [String: String]
 
@@ -105,6 +106,10 @@ package struct GatehouseCommand {
             rest.removeFirst()
             secretCommand = try SecretCommand(&rest)
             if secretCommand == nil { (verb, rest) = (.help, []) }
+        case "help", "version":
+            verb = .help
+            rest.removeFirst()
+            helpCommand = try HelpCommand(word, &rest)
         default:
             guard let named = AdminCommand.Verb(rawValue: command) else { return }
             verb = .server
@@ -144,6 +149,7 @@ package struct GatehouseCommand {
         }
         switch verb {
         case .help:
+            if let helpCommand { return helpCommand.run(environment) }
             StandardOutput.show(helpText)
             return .success
         case .version:
