@@ -120,7 +120,7 @@ package final class Application: Sendable {
     package var url: String { "http://\(server.address.urlHost):\(server.address.port)" }
 
     package func start() {
-        shared.log.startKeepingUp()
+        shared.log.startMaintenance()
         for server in [server, admin, metrics] { server?.start() }
         every(.seconds(Self.sweepInterval), leeway: .seconds(1), "sweep") { [shared] in
             shared.revocations.removeExpired(at: shared.clock.now())
@@ -199,7 +199,7 @@ package final class Application: Sendable {
     }
 
     /// Closes all remaining connections, so that a stop in progress does not wait for them.
-    func hasten() {
+    func closeConnections() {
         for server in [server, admin, metrics] { server?.abandon() }
     }
 
@@ -244,7 +244,7 @@ extension Application {
         case listen(SocketAddress, Errno)
 
         /// The messages, one for each problem.
-        package var sentences: [String] {
+        package var messages: [String] {
             switch self {
             case .log(let path, .audit(let error)):
                 [Self.message(path, error, setting: "log.audit.path")]
@@ -253,7 +253,7 @@ extension Application {
             case .revocations(let path, let error): ["the journal \(path) \(error.sentence)"]
             case .users(let problems), .inherited(let problems), .places(let problems):
                 problems.map(\.description)
-            case .listen(let address, let error): [address.sentence(for: error)]
+            case .listen(let address, let error): [address.message(for: error)]
             }
         }
 
@@ -264,7 +264,7 @@ extension Application {
             case .failed(let error): "cannot open the log \(path): \(error.description)"
             case .isNotRegular(let kind):
                 "\(setting): \(path) is \(kind); the log must be a regular file: write another path"
-            case .isNoLog:
+            case .notALog:
                 "\(setting): \(path) is not a log; move it away, or write another path"
             case .inUse(let owner):
                 "the log \(path) is in use by another process"
@@ -457,7 +457,7 @@ extension Application {
         var changed = old.changes(to: new).filter { !waiting.contains($0) }
             .filter { !Configuration.needsRestart($0) }
         if users != state.withLock({ $0.users }) { changed.append("users") }
-        shared.throttle.forgive(
+        shared.throttle.resetAfterPasswordChanges(
             users, replacing: shared.users.snapshot, at: shared.clock.now(), shared.security)
         shared.users.set(users)
         if !new.keysAreTemporary {
@@ -490,7 +490,7 @@ extension Application {
         }
         shared.log.record(ConfigurationReloaded(changed: changed))
         _ = shared.log.commit()
-        return .reloaded(changed: changed, waiting: waiting)
+        return .reloaded(changed: changed, pendingRestart: waiting)
     }
 
     /// Creates the routes again with the password hashes that this process has upgraded. Other
@@ -535,7 +535,7 @@ extension Application {
             }
             log.levels.set(all: state.level, areas: state.areas)
             // The level of the file must not remove the events that the operator asked for.
-            log.levels.letThrough(area.map { [$0] } ?? Area.allCases)
+            log.levels.disableFileLevel(area.map { [$0] } ?? Area.allCases)
             return changes
         }
         for change in changes { log.record(change) }

@@ -34,7 +34,7 @@ struct Routes: Sendable {
             configuration.refresh, configuration.refreshGrace, bearer, issuer,
             revocations: shared.revocations, sessions: shared.sessions,
             origins: shared.exchangeOrigins, limit: shared.refreshLimit,
-            crowdLimit: shared.refreshLimitInACrowd, log: log, clock: clock)
+            crowdLimit: shared.refreshLimitPerUser, log: log, clock: clock)
         let logout = Logout(
             bearer, revocations: shared.revocations, sessions: shared.sessions, log: log,
             clock: clock, leeway: configuration.policy.leeway)
@@ -189,8 +189,8 @@ struct Routes: Sendable {
                 switch reply {
                 case .response(let response):
                     log.record(RequestCompleted(request, response, since: start))
-                case .slow(let work):
-                    return .slow(
+                case .offloaded(let work):
+                    return .offloaded(
                         work.then { log.record(RequestCompleted(request, $0, since: start)) })
                 }
                 return reply

@@ -17,7 +17,7 @@ struct SharedState: Sendable {
     let users = UserStore()
     let exchangeOrigins = ExchangeOrigins()
     let refreshLimit = RefreshLimit()
-    let refreshLimitInACrowd = RefreshLimit(RefreshLimit.perUserUnderPressure)
+    let refreshLimitPerUser = RefreshLimit(RefreshLimit.perUserUnderPressure)
     let requests = RequestMetricsMiddleware.table()
     let clock: WallClock
     let isStopping = AtomicFlag()
@@ -51,7 +51,7 @@ struct SharedState: Sendable {
         guard login.mode == .password else { return LoginThrottle(login.throttle) }
         return LoginThrottle(
             login.throttle,
-            places: LoginThrottle.places(
+            places: LoginThrottle.capacity(
                 for: login.throttle, hashers: configuration.server.cpuBoundWork.maximumConcurrent,
                 hashing: PasswordVerifier.hashTime(iterations: login.iterations)))
     }

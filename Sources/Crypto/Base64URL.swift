@@ -12,7 +12,7 @@ package enum Base64URL {
         /// byte.
         case invalidLength
         /// The unused bits of the last character are not zero.
-        case strayBits
+        case nonzeroTrailingBits
         /// The decoded bytes do not fit into the buffer.
         case tooLong
     }
@@ -43,7 +43,7 @@ package enum Base64URL {
             for index in text.indices where sextets[Int(text[index])] == invalid {
                 throw .invalidCharacter(at: index)
             }
-            throw .strayBits
+            throw .nonzeroTrailingBits
         }
         return count
     }

@@ -16,7 +16,7 @@ package enum PBKDF2 {
     ) -> SHA256.Digest {
         let key = HMACSHA256.Key(password)
         return SHA256.Digest(
-            SHA256State.chain(
+            SHA256State.iterate(
                 inner: key.inner.state, outer: key.outer.state, first: first(salt, key),
                 count: iterations - 1))
     }

@@ -170,14 +170,14 @@ struct SHA256State: Sendable, Equatable {
     ///   - inner: the state after the key's inner block.
     ///   - outer: the state after the key's outer block.
     /// - Returns: the exclusive or of `first` and these codes.
-    static func chain(
+    static func iterate(
         inner: SHA256State, outer: SHA256State, first: SHA256State, count: Int
     ) -> SHA256State {
         guard SHAInstructions.isSupported else {
             return iteratePortable(inner: inner, outer: outer, first: first, count: count)
         }
         return SHA256State(
-            words: SHAInstructions.chain(
+            words: SHAInstructions.iterate(
                 inner: inner.words, outer: outer.words, first: first.words, count: count))
     }
 

@@ -17,7 +17,7 @@ package struct JSONReader: ~Copyable, ~Escapable {
     /// The limit of names in all open objects; it bounds the work of finding duplicates.
     package static let maximumNames = 1024
     /// The limit for input from clients, which needs three names.
-    package static let maximumNamesFromStrangers = 64
+    package static let maximumNamesFromClients = 64
 
     static let namesOnTheStack = 8
     /// Tokens store 32-bit offsets. Every caller has a much smaller limit.

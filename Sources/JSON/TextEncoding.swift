@@ -1,14 +1,14 @@
 /// The encoding of a text file that is not plain UTF-8, as editors on other systems save them.
 package enum TextEncoding: Equatable, Sendable {
     /// UTF-8 that begins with a byte order mark (EF BB BF).
-    case markedUTF8
+    case utf8WithMark
     /// UTF-16 or UTF-32, with or without a byte order mark.
     case utf16
 
     /// Nil unless the bytes begin with a byte order mark or are ASCII in UTF-16.
     package init?(of bytes: [UInt8]) {
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
-            self = .markedUTF8
+            self = .utf8WithMark
         } else if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
             || bytes.starts(with: [0, 0, 0xFE, 0xFF]) || Self.isWideASCII(bytes)
         {
@@ -40,9 +40,9 @@ package enum TextEncoding: Equatable, Sendable {
     }
 
     /// For the operator: what is wrong and what to do. The caller puts the file's name in front.
-    package var sentence: String {
+    package var message: String {
         switch self {
-        case .markedUTF8: "begins with a UTF-8 byte order mark; save it without one"
+        case .utf8WithMark: "begins with a UTF-8 byte order mark; save it without one"
         case .utf16:
             "is UTF-16 or begins with a UTF-16 byte order mark; save it as UTF-8 without a mark"
         }

@@ -159,7 +159,7 @@ extension HS256 {
     /// absent, and `kid` must be known if present. Everything else (`typ`, `jku`, `jwk`, `x5u`, …)
     /// is ignored: keys never come from a token.
     private func readHeader(_ json: Span<UInt8>) throws(TokenError) -> Range<Int> {
-        var reader = JSONReader(json, maximumNames: JSONReader.maximumNamesFromStrangers)
+        var reader = JSONReader(json, maximumNames: JSONReader.maximumNamesFromClients)
         var isHS256: Bool?
         var isCritical = false
         var named: KeyName = .none

@@ -8,7 +8,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     package init(owning number: CInt) { self.rawValue = number }
 
     /// Gives up ownership without closing; the new owner closes the descriptor.
-    consuming func leave() { discard self }
+    consuming func release() { discard self }
 
     deinit {
         // Not retried after EINTR: Linux has closed the descriptor by then.

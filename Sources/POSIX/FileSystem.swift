@@ -135,7 +135,7 @@ package struct SystemFileSystem: FileSystem {
 
     package func createFolder(_ path: String, mode: mode_t) throws(Errno) {
         // The path to it may be inaccessible by now.
-        if ServiceFolder.isKept(path) { throw .fileExists }
+        if ServiceFolder.isPreopened(path) { throw .fileExists }
         let (folder, name) = try resolve(path)
         try folder.createFolder(name, mode: mode)
     }

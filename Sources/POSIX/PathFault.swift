@@ -31,13 +31,15 @@ package struct PathFault: Error, Equatable, Hashable, Sendable {
     }
 
     /// `the KIND PATH ...: OWNER or MODE; COMMAND`, with the command that repairs it.
-    package var sentence: String {
+    package var message: String {
         switch reason {
         case .owner(let owner, let wanted):
             let rule =
-                wanted == 0 ? "not to root" : "neither to root nor to \(Account(wanted).text)"
+                wanted == 0
+                ? "not to root" : "neither to root nor to \(Account(wanted).description)"
             let change = kind == .link ? "chown -h" : "chown"
-            return "the \(kind.rawValue) \(path) belongs to \(Account(owner).text), \(rule); "
+            return
+                "the \(kind.rawValue) \(path) belongs to \(Account(owner).description), \(rule); "
                 + "\(change) \(wanted) \(path)"
         case .mode(let mode):
             let others = mode & S_IWOTH != 0 ? "others" : "its group"
@@ -92,7 +94,7 @@ package struct Account: Equatable, Hashable, Sendable {
     }
 
     /// For messages: `gatehouse (uid 991)`.
-    package var text: String { name.map { "\($0) (uid \(id))" } ?? "uid \(id)" }
+    package var description: String { name.map { "\($0) (uid \(id))" } ?? "uid \(id)" }
 
     /// Reads /etc/passwd directly: getpwuid(3) does not work in a static program.
     private static func entry(of id: uid_t) -> (name: String, group: gid_t)? {

@@ -137,7 +137,7 @@ struct PathWalk {
     }
 
     /// The current folder.
-    func reached() -> ServiceFolder {
+    func makeFolder() -> ServiceFolder {
         ServiceFolder(
             folder, path: folderPath, status: folderStatus, faults: faults, owners: owners)
     }

@@ -19,7 +19,7 @@ package enum ResourceLimits {
 
     /// Prevents copies of the memory: no core file is written, and no other process of the same
     /// user may read it (ptrace(2), /proc/self/mem).
-    package static func keepMemoryPrivate() {
+    package static func protectMemory() {
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         // Sound: the call gets a local structure that outlives it.
         _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)

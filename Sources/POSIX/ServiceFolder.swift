@@ -39,13 +39,13 @@ package final class ServiceFolder: Sendable {
     package static func open(
         _ path: String, account: uid_t? = geteuid()
     ) throws(Errno) -> ServiceFolder {
-        if let kept = Kept.folder(path) { return kept }
+        if let kept = Preopened.folder(path) { return kept }
         var walk = try PathWalk(path, account: account)
         while true {
             switch try walk.step() {
             case .folder, .link: continue
             case .file: throw .notDirectory
-            case .end: return walk.reached()
+            case .end: return walk.makeFolder()
             }
         }
     }
@@ -67,11 +67,11 @@ package final class ServiceFolder: Sendable {
     /// - Returns: the folder in which it ends, the last name, and the status of the file of that
     ///   name.
     /// - Throws: `isDirectory` if the path leads to a folder, or the error of the system call.
-    package static func following(
+    package static func resolving(
         _ path: String, account: uid_t? = geteuid()
     ) throws(Errno) -> (folder: ServiceFolder, name: String, status: FileStatus) {
         var walk =
-            if let kept = Kept.folder(folder(of: path)) {
+            if let kept = Preopened.folder(folder(of: path)) {
                 try PathWalk(name(in: path), in: kept, account: account)
             } else {
                 try PathWalk(path, account: account)
@@ -79,7 +79,7 @@ package final class ServiceFolder: Sendable {
         while true {
             switch try walk.step() {
             case .folder, .link: continue
-            case .file(let name, let status): return (walk.reached(), name, status)
+            case .file(let name, let status): return (walk.makeFolder(), name, status)
             case .end: throw .isDirectory
             }
         }
@@ -103,21 +103,21 @@ package final class ServiceFolder: Sendable {
     }
 
     /// Opens the folder of this path, or the lowest existing folder above it.
-    package static func lowest(
+    package static func deepestExisting(
         _ path: String, account: uid_t? = geteuid()
     ) throws(Errno) -> ServiceFolder {
-        if let kept = Kept.folder(path) { return kept }
+        if let kept = Preopened.folder(path) { return kept }
         var walk = try PathWalk(path, account: account)
         while true {
             do throws(Errno) {
                 switch try walk.step() {
                 case .folder, .link: continue
                 case .file: throw Errno.notDirectory
-                case .end: return walk.reached()
+                case .end: return walk.makeFolder()
                 }
             } catch {
                 guard error == .noSuchFileOrDirectory else { throw error }
-                return walk.reached()
+                return walk.makeFolder()
             }
         }
     }
@@ -219,7 +219,7 @@ package final class ServiceFolder: Sendable {
 
     /// Why no file can be created here; nil if nothing prevents it. Checked without creating a
     /// name, so the check is not complete.
-    package var obstacleToWriting: Errno? {
+    package var writeError: Errno? {
         if let error = refusal(".", W_OK | X_OK) { return error }
         do throws(Errno) {
             // A file without a name, which disappears when it is closed (open(2), O_TMPFILE).
@@ -261,7 +261,7 @@ package final class ServiceFolder: Sendable {
         let copy = try reopened().duplicate()
         // Sound: the stream owns the descriptor, and is closed once, after the last read.
         guard let stream = unsafe fdopendir(copy.rawValue) else { throw .last }
-        copy.leave()
+        copy.release()
         defer { unsafe closedir(stream) }
         var names: [String] = []
         // Sound: an entry is valid until the next readdir of the same stream, and its name is
@@ -291,11 +291,11 @@ package final class ServiceFolder: Sendable {
 
     /// Folders and files that were opened before the process gave up root's rights, by the paths
     /// under which it looks for them afterwards. The way to them may be accessible to root alone.
-    private struct Kept {
+    private struct Preopened {
         var folders: [String: ServiceFolder] = [:]
         var files: [String: TrustedFile] = [:]
 
-        static let all = Monitor(Kept())
+        static let all = Monitor(Preopened())
 
         static func folder(_ path: String) -> ServiceFolder? {
             all.withLock { $0.folders[path] }
@@ -303,25 +303,25 @@ package final class ServiceFolder: Sendable {
     }
 
     /// From now on, this path refers to this open folder in this process.
-    package func keep(as path: String) {
-        Kept.all.withLock { $0.folders[path] = self }
+    package func registerPreopened(as path: String) {
+        Preopened.all.withLock { $0.folders[path] = self }
     }
 
     /// From now on, this path has this content in this process.
     static func keep(_ file: TrustedFile, as path: String) {
-        Kept.all.withLock { $0.files[path] = file }
+        Preopened.all.withLock { $0.files[path] = file }
     }
 
-    static func keptFile(_ path: String) -> TrustedFile? {
-        Kept.all.withLock { $0.files[path] }
+    static func preopenedFile(_ path: String) -> TrustedFile? {
+        Preopened.all.withLock { $0.files[path] }
     }
 
     /// Whether this path refers to a kept folder.
-    static func isKept(_ path: String) -> Bool { Kept.folder(path) != nil }
+    static func isPreopened(_ path: String) -> Bool { Preopened.folder(path) != nil }
 
     /// The folder and the last name of a path whose folder was kept; nil if it was not.
     static func kept(_ path: String) -> (folder: ServiceFolder, name: String)? {
-        guard let folder = Kept.folder(folder(of: path)) else { return nil }
+        guard let folder = Preopened.folder(folder(of: path)) else { return nil }
         return (folder, name(in: path))
     }
 

@@ -2,7 +2,7 @@ import Glibc
 
 /// The threads and memory that are available to this process, measured by allocating and releasing
 /// them. This respects every limit of the system (RLIMIT_NPROC, pids.max, RLIMIT_AS, threads-max).
-package struct StartProbe: Sendable, Equatable {
+package struct ResourceProbe: Sendable, Equatable {
     /// Threads that existed at the same time.
     package let threads: Int
     /// Whether the memory was available in addition to the threads.

@@ -23,12 +23,12 @@ package struct TrustedFile: Sendable {
     package init(
         reading path: String, upTo limit: Int, account: uid_t = geteuid()
     ) throws(Failure) {
-        if let kept = ServiceFolder.keptFile(path) {
+        if let kept = ServiceFolder.preopenedFile(path) {
             self = kept
             return
         }
         do throws(Errno) {
-            let (folder, name, expected) = try ServiceFolder.following(path, account: account)
+            let (folder, name, expected) = try ServiceFolder.resolving(path, account: account)
             if expected.isRegularFile {
                 let file = try folder.open(name, O_RDONLY)
                 status = try file.status()
@@ -47,8 +47,10 @@ package struct TrustedFile: Sendable {
     }
 
     /// From now on, this path has this content in this process.
-    package func keep(as path: String) { ServiceFolder.keep(self, as: path) }
+    package func registerPreopened(as path: String) { ServiceFolder.keep(self, as: path) }
 
     /// Whether this process has kept a file's content under this path.
-    package static func isKept(_ path: String) -> Bool { ServiceFolder.keptFile(path) != nil }
+    package static func isPreopened(_ path: String) -> Bool {
+        ServiceFolder.preopenedFile(path) != nil
+    }
 }

@@ -55,7 +55,7 @@ package enum SHAInstructions {
         ///   - first: the first code, as eight words.
         /// - Returns: the exclusive or of `first` and these codes.
         @inline(never)
-        package static func chain(
+        package static func iterate(
             inner: SIMD8<UInt32>, outer: SIMD8<UInt32>, first: SIMD8<UInt32>, count: Int
         ) -> SIMD8<UInt32> {
             let inner = State(words: inner)
@@ -76,7 +76,7 @@ package enum SHAInstructions {
     #else
         private static func isListed() -> Bool { false }
 
-        package static func chain(
+        package static func iterate(
             inner: SIMD8<UInt32>, outer: SIMD8<UInt32>, first: SIMD8<UInt32>, count: Int
         ) -> SIMD8<UInt32> {
             preconditionFailure("SHAInstructions: not supported by this processor")

@@ -102,7 +102,7 @@ package final class HTTPServer: Sendable {
             for worker in workers {
                 taken.enter()
                 worker.mailbox.post(
-                    .updateConfiguration(routes, options, whenTaken: { taken.leave() }))
+                    .updateConfiguration(routes, options, whenApplied: { taken.leave() }))
             }
         }
         return taken.wait(timeout: .now() + seconds) == .success
@@ -112,7 +112,7 @@ package final class HTTPServer: Sendable {
     package var statistics: ServerStatistics { counts.statistics(offload) }
 
     /// Whether a worker has unread messages, for tests that wait until one was posted.
-    var hasUnreadMail: Bool { workers.contains { !$0.mailbox.isEmpty } }
+    var hasUnreadMessages: Bool { workers.contains { !$0.mailbox.isEmpty } }
 
     /// Asks every worker for a sign of life. A worker answers when it reads its mailbox, between
     /// two batches.

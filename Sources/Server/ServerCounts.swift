@@ -18,9 +18,9 @@ final class ServerCounts: Sendable {
     /// Connections that were rejected because the server was full.
     let tooMany = Total()
     /// Rejections before a handler has seen the request.
-    let refused = Total()
+    let rejected = Total()
     /// Responses that were replaced because their event could not be recorded.
-    let retracted = Total()
+    let replaced = Total()
     private let answersToNoRequest = Monitor<[Status: UInt64]>([:])
     private let headTimeouts = Total()
     private let bodyTimeouts = Total()
@@ -31,12 +31,12 @@ final class ServerCounts: Sendable {
     private let evictedBodies = Total()
     private let evictedResponses = Total()
     private let open = Atomic<Int>(0)
-    private let rejected = Atomic<Int>(0)
+    private let rejectedOpen = Atomic<Int>(0)
     private let waiting = Atomic<Int>(0)
     private let cutOff = Atomic<Bool>(false)
 
     /// All open connections.
-    var connections: Int { served + rejected.load(ordering: .relaxed) }
+    var connections: Int { served + rejectedOpen.load(ordering: .relaxed) }
 
     /// Open connections except those that are being rejected.
     var served: Int { open.load(ordering: .relaxed) }
@@ -47,14 +47,14 @@ final class ServerCounts: Sendable {
     /// Counts a connection that gets the rejection of a full server, new or evicted.
     func reject() {
         tooMany.add()
-        rejected.add(1, ordering: .relaxed)
+        rejectedOpen.add(1, ordering: .relaxed)
         open.subtract(1, ordering: .relaxed)
     }
 
     /// Counts the end of a connection.
     func end(_ connection: Connection) {
         if connection.isRejected {
-            rejected.subtract(1, ordering: .relaxed)
+            rejectedOpen.subtract(1, ordering: .relaxed)
         } else {
             open.subtract(1, ordering: .relaxed)
         }
@@ -66,7 +66,7 @@ final class ServerCounts: Sendable {
     func noteCutOff() { cutOff.store(true, ordering: .relaxed) }
 
     /// Whether a worker waits for descriptors or memory, and should be notified when some are free.
-    var someoneWaits: Bool { waiting.load(ordering: .relaxed) > 0 }
+    var hasWaitingWorkers: Bool { waiting.load(ordering: .relaxed) > 0 }
 
     func beginWaiting() { waiting.add(1, ordering: .relaxed) }
 
@@ -74,7 +74,7 @@ final class ServerCounts: Sendable {
 
     /// Counts a response that no handler has made: to bytes without a valid request, or in place of
     /// a handler's response.
-    func addAnswerToNoRequest(_ status: Status) {
+    func addResponseWithoutRequest(_ status: Status) {
         answersToNoRequest.withLock { $0[status, default: 0] += 1 }
     }
 
@@ -103,15 +103,15 @@ final class ServerCounts: Sendable {
     func statistics(_ offload: OffloadQueues) -> ServerStatistics {
         ServerStatistics(
             connections: connections, accepted: accepted.value, tooMany: tooMany.value,
-            refused: refused.value, retracted: retracted.value,
-            answersToNoRequest: answersToNoRequest.withLock { $0 },
+            refused: rejected.value, replaced: replaced.value,
+            responsesWithoutRequest: answersToNoRequest.withLock { $0 },
             timeouts: ServerStatistics.Timeouts(
                 head: headTimeouts.value, body: bodyTimeouts.value, idle: idleTimeouts.value,
                 write: writeTimeouts.value),
             evicted: ServerStatistics.Evictions(
                 idle: evictedIdle.value, head: evictedHeads.value, body: evictedBodies.value,
                 response: evictedResponses.value),
-            computing: offload.statistics(of: .cpuBound),
-            waiting: offload.statistics(of: .ioBound))
+            cpuBound: offload.statistics(of: .cpuBound),
+            ioBound: offload.statistics(of: .ioBound))
     }
 }

@@ -34,7 +34,7 @@ package struct ServerOptions: Sendable {
     package var drainTimeout = TimeAmount.seconds(10)
     /// How long an idle connection may still send a request when the server stops, but at most a
     /// tenth of `drainTimeout`. A client that polls sends its next request within half a second.
-    package var lastRequestTimeout = TimeAmount(milliseconds: 500)
+    package var idleDrainTimeout = TimeAmount(milliseconds: 500)
     /// The limits of the offload queues. CPU-bound work should leave the workers a processor. Work
     /// that waits for the disk gains from concurrency, because one sync serves all of it.
     package var cpuBoundWork = QueueLimits(maximumConcurrent: 1, maximumQueued: 64)
@@ -66,7 +66,7 @@ package struct ServerHooks: Sendable {
     /// responses that wait for it must be replaced. Must not block.
     package var synchronize: @Sendable (_ done: @escaping @Sendable (Bool) -> Void) -> Void
     /// A request or connection was rejected before a handler has seen it.
-    package var refused: @Sendable (RejectedRequest) -> Void
+    package var rejected: @Sendable (RejectedRequest) -> Void
     /// No connection could be accepted for lack of descriptors or memory: a connection is evicted,
     /// or accepting pauses. Each worker reports this at most once a second.
     package var acceptFailed: @Sendable (Errno) -> Void
@@ -81,7 +81,7 @@ package struct ServerHooks: Sendable {
     ) {
         self.commit = commit
         self.synchronize = synchronize
-        self.refused = refused
+        self.rejected = refused
         self.acceptFailed = acceptFailed
     }
 }

@@ -31,7 +31,7 @@ package struct ServerStatistics: Sendable, Equatable {
         /// Work that is queued now.
         package let waiting: Int
         /// Requests that were rejected because the queue was full, in total.
-        package let refused: UInt64
+        package let rejected: UInt64
     }
 
     /// Open connections, including those that are being rejected.
@@ -43,14 +43,14 @@ package struct ServerStatistics: Sendable, Equatable {
     /// invalid requests, timeouts and full queues.
     package let refused: UInt64
     /// Responses that were replaced by 503 because their event could not be recorded.
-    package let retracted: UInt64
+    package let replaced: UInt64
     /// Responses that no handler has made, by status: to invalid requests, to timeouts, to
     /// connections above the maximum, and in place of responses whose event could not be recorded.
-    package let answersToNoRequest: [Status: UInt64]
+    package let responsesWithoutRequest: [Status: UInt64]
     package let timeouts: Timeouts
     package let evicted: Evictions
     /// The queue of CPU-bound work.
-    package let computing: Offload
+    package let cpuBound: Offload
     /// The queue of work that waits for the disk.
-    package let waiting: Offload
+    package let ioBound: Offload
 }

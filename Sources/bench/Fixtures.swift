@@ -93,7 +93,7 @@ struct Fixtures {
         case .inTwoSteps(let handler):
             switch handler(request) {
             case .response(let response): return response
-            case .slow(let work): return work.run()
+            case .offloaded(let work): return work.run()
             }
         }
     }

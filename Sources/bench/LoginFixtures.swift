@@ -99,7 +99,7 @@ struct LoginFixtures {
         var conversation = Conversation(limits: .init(), client: client, seed: 1)
         conversation.receive(bytes.span)
         guard let request = try? conversation.next(),
-            case .slow(let work) = login.respond(to: request)
+            case .offloaded(let work) = login.respond(to: request)
         else { return }
         blackHole(work.run().status)
     }

@@ -8,11 +8,11 @@ func refuse(_ sentence: String, _ code: CInt) -> Never {
     exit(code)
 }
 
-ResourceLimits.keepMemoryPrivate()
+ResourceLimits.protectMemory()
 
 // Swift traps when an allocation fails, so reading the arguments and the configuration must have
 // enough memory.
-guard StartProbe.canReserve(48 << 20) else {
+guard ResourceProbe.canReserve(48 << 20) else {
     // Must not allocate memory.
     let sentence: StaticString =
         "gatehouse: memory: less than 48 MiB is left; raise the limit (ulimit -v)\n"

@@ -29,9 +29,9 @@ private final class FakeServer {
     deinit { close(listener) }
 
     /// Answers the next client, then closes the connection.
-    func answer(_ pieces: [[UInt8]]) -> Running {
+    func answer(_ pieces: [[UInt8]]) -> TestThread {
         let listener = listener
-        return Running {
+        return TestThread {
             let client = accept(listener, nil, nil)
             var buffer = [UInt8](repeating: 0, count: 1 << 16)
             _ = recv(client, &buffer, buffer.count, 0)

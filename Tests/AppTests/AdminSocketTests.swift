@@ -19,7 +19,7 @@ struct AdminSocketTests {
     func `the socket has mode 0600, is removed at a stop, and replaces one of a killed server`()
         throws
     {
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         #expect(mode("admin.sock") == 0o600)
         // A second server with its own log.
         let second = try ServerProcess.start(
@@ -34,7 +34,7 @@ struct AdminSocketTests {
         server.process.kill(SIGKILL)
         try server.process.wait()
         #expect(mode("admin.sock") == 0o600)
-        let next = try fixture.house()
+        let next = try fixture.startServer()
         #expect(mode("admin.sock") == 0o600)
         #expect(try fixture.administer(.get("/log/head")).status == 200)
         #expect(try next.stop() == .exited(0))
@@ -44,7 +44,7 @@ struct AdminSocketTests {
     @Test
     func `introspection returns the claims of a valid token, and only inactive for others`() throws
     {
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let token = try server.login("bob").token
         let form = "Content-Type: application/x-www-form-urlencoded\r\n"
         let answers = try [
@@ -87,7 +87,7 @@ struct AdminSocketTests {
 
     @Test
     func `tokens, sessions, users and everything can be revoked, also across a restart`() throws {
-        var server = try fixture.house()
+        var server = try fixture.startServer()
         func verdicts(_ tokens: [String]) throws -> [Bool] {
             try tokens.map { try server.ask(.resource($0)).status == 200 }
         }
@@ -122,7 +122,7 @@ struct AdminSocketTests {
 
         server.process.kill(SIGKILL)
         try server.process.wait()
-        server = try fixture.house()
+        server = try fixture.startServer()
         #expect(
             try verdicts(tokens + [again])
                 == [false, false, false, false, false, false, true, true, true])
@@ -131,7 +131,7 @@ struct AdminSocketTests {
         #expect(try verdicts([try server.login("alice").token]) == [true])
         server.process.kill(SIGKILL)
         try server.process.wait()
-        server = try fixture.house()
+        server = try fixture.startServer()
         #expect(try verdicts(tokens + [again]) == Array(repeating: false, count: 9))
 
         let revoked = try fixture.entries().filter { $0.event == "authn_token_revoked" }
@@ -145,7 +145,7 @@ struct AdminSocketTests {
     }
 
     @Test func `the current sessions of a user are listed`() throws {
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         struct Content: Decodable {
             struct Session: Decodable {
                 let session, ip: String
@@ -184,7 +184,7 @@ struct AdminSocketTests {
 
     @Test func `the level of one or all areas can be changed until the next reload`() throws {
         // The level of the file must not remove events whose level an operator has lowered.
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         func set(_ content: String) throws -> ServerResponse {
             try fixture.administer(.post("/log-level", content, method: "PUT"))
         }
@@ -217,7 +217,7 @@ struct AdminSocketTests {
     }
 
     @Test func `the head of the log is an anchor for a later verification`() throws {
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         func ask() throws -> String {
             let answer = try fixture.administer(.get("/log/head"))
             let match = try #require(answer.content.wholeMatch(of: #/\{"head":"(.*)"\}/#))

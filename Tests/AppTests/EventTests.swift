@@ -67,7 +67,7 @@ struct EventTests {
     func `an event is logged with its level, area, name and fields`(
         event: any LogEvent, expected: String
     ) {
-        let line = LogLine.whole(event, at: Timestamp(seconds: 0), .text)
+        let line = LogLine.formatted(event, at: Timestamp(seconds: 0), .text)
         #expect(
             String(decoding: line, as: UTF8.self) == "1970-01-01T00:00:00.000Z | \(expected)\n")
     }

@@ -9,7 +9,7 @@ struct LogFailureTests {
 
     // MARK: A full disk
 
-    @Test(.tags(.timing), .enabled(if: SmallDisk.canBeMade))
+    @Test(.tags(.timing), .enabled(if: SmallDisk.isAvailable))
     func `on a full disk the server keeps serving, and later logs the number of lost lines`() throws
     {
         try SmallDisk.mounted(at: folder.path, size: "24m") {
@@ -61,7 +61,7 @@ struct LogFailureTests {
         }
     }
 
-    @Test(.tags(.timing), .enabled(if: SmallDisk.canBeMade))
+    @Test(.tags(.timing), .enabled(if: SmallDisk.isAvailable))
     func `on a full disk refuse answers 503 to logged requests until there is space`() throws {
         try SmallDisk.mounted(at: folder.path, size: "1m") {
             let server = try ServerProcess(

@@ -97,7 +97,7 @@ struct LogFileTests {
         #expect(entries.contains { $0["rid"] == "after" })
     }
 
-    @Test(.enabled(if: SmallDisk.canBeMade))
+    @Test(.enabled(if: SmallDisk.isAvailable))
     func `on a full disk the policy refuse answers 503 to requests that must be logged`() throws {
         try SmallDisk.mounted(at: folder.path, size: "64k") { try refuseOnFullDisk() }
     }
@@ -125,7 +125,7 @@ struct LogFileTests {
         #expect(try server.stop() == .exited(74))
     }
 
-    @Test(.enabled(if: SmallDisk.canBeMade))
+    @Test(.enabled(if: SmallDisk.isAvailable))
     func `on a full disk the policy serve answers requests as usual`() throws {
         try SmallDisk.mounted(at: folder.path, size: "64k") { try serveOnFullDisk() }
     }

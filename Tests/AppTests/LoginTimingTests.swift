@@ -85,7 +85,7 @@ struct LoginTimingTests {
                     of: Password(PasswordServerFixture.password)!, iterations: count)
             }
         }
-        let server = try fixture.house(["LOGIN_ITERATIONS": "\(iterations)"])
+        let server = try fixture.startServer(["LOGIN_ITERATIONS": "\(iterations)"])
         var found: [Double] = []
         for attempt in 1...3 {
             let t = try compare(

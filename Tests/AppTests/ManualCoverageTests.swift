@@ -68,7 +68,7 @@ struct ManualCoverageTests {
             guard let value = settings[row.key], let shown = row["default"].code else { continue }
             let expected =
                 row["type"] == "size"
-                ? Units.size(shown).map(String.init)
+                ? DurationAndSize.size(shown).map(String.init)
                 : row["type"] == "list"
                     ? ""
                     : shown
@@ -100,8 +100,8 @@ struct ManualCoverageTests {
     /// One unit below or above a bound.
     private static func stepped(_ text: String, by step: Int, _ kind: String) -> String {
         switch kind {
-        case "duration": "\((Units.duration(text)?.milliseconds ?? 0) + Int64(step))ms"
-        case "size": "\((Units.size(text) ?? 0) + step)B"
+        case "duration": "\((DurationAndSize.duration(text)?.milliseconds ?? 0) + Int64(step))ms"
+        case "size": "\((DurationAndSize.size(text) ?? 0) + step)B"
         default: "\((Int(text) ?? 0) + step)"
         }
     }

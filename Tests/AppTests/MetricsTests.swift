@@ -130,7 +130,7 @@ struct MetricsTests {
         try expectAccount(open: 4, tooMany: 0)
         let displaced = clients.filter { $0.hasReceived() }
         #expect(displaced.count == 6)
-        for client in displaced { #expect(try client.untilEnd() == "") }
+        for client in displaced { #expect(try client.readToEnd() == "") }
         clients.removeAll { client in displaced.contains { $0 === client } }
         try #require(clients.count == 4)
 
@@ -145,7 +145,7 @@ struct MetricsTests {
         try clients[1].send(half)
         clients[1].reset()
         try clients[2].send(half)
-        clients[2].endSending()
+        clients[2].closeWrite()
         try ask(clients[2], "")
         clients[2].close()
         // A client disconnects inside a response after it has received the beginning.

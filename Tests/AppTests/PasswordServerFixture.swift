@@ -22,7 +22,7 @@ final class PasswordServerFixture: Sendable {
         var login = #""mode":"password","users_file":"users.json""#
         var log = #""seal_interval":"100ms""#
         /// Additional complete sections.
-        var more = #""admin":{"socket":"admin.sock"}"#
+        var sections = #""admin":{"socket":"admin.sock"}"#
     }
 
     init(_ options: Options = Options(), users: [String] = ["alice", "bob"]) throws {
@@ -51,7 +51,7 @@ final class PasswordServerFixture: Sendable {
              "token":{"keys":[\(keys.joined(separator: ","))],\(options.token)},
              "login":{\(options.login)},
              "log":{\(options.log)},
-             \(options.more)}
+             \(options.sections)}
             """)
     }
 
@@ -63,7 +63,9 @@ final class PasswordServerFixture: Sendable {
 
     /// Starts a server with few iterations and a quiet standard error, unless `settings` override
     /// them.
-    func house(_ settings: [String: String] = [:], port: String? = "0") throws -> ServerProcess {
+    func startServer(_ settings: [String: String] = [:], port: String? = "0") throws
+        -> ServerProcess
+    {
         var all = ["LOGIN_ITERATIONS": "\(Self.iterations)", "LOG_STDERR_LEVEL": "CRITICAL"]
         all["SERVER_PORT"] = port
         all["LOG_FILE_PATH"] = "app.log"
@@ -96,13 +98,13 @@ final class PasswordServerFixture: Sendable {
     /// - Throws: `Broken` if a line cannot be parsed.
     func entries() throws -> [LogEntry] {
         try LogEntry.all(in: folder.log()).map { entry in
-            guard let entry else { throw Broken() }
+            guard let entry else { throw UnreadableLine() }
             return entry
         }
     }
 
     /// A line of the log cannot be parsed.
-    struct Broken: Error {}
+    struct UnreadableLine: Error {}
 
     /// Waits until the log has `count` lines of this event that satisfy `fits`; false on a timeout.
     func waitForEvent(
@@ -182,13 +184,13 @@ extension String {
 
 extension ServerResponse {
     /// The message in `{"error":"…"}`.
-    var sentence: String? {
+    var errorMessage: String? {
         struct Content: Decodable { let error: String }
         return try? JSONDecoder().decode(Content.self, from: Data(content.utf8)).error
     }
 
     /// Status and message, as in `401 Token revoked`.
-    var verdict: String { sentence.map { "\(status) \($0)" } ?? "\(status)" }
+    var verdict: String { errorMessage.map { "\(status) \($0)" } ?? "\(status)" }
 }
 
 /// Header and claims of a token; the signature is not verified.

@@ -26,7 +26,7 @@ struct ReloadTests {
     {
         var options = PasswordServerFixture.Options()
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let old = try server.login("alice").token
         #expect(try keyID(old) == "k1")
 
@@ -70,7 +70,7 @@ struct ReloadTests {
 
     @Test func `a reload applies disabled, removed and renamed users, and new passwords`() throws {
         let fixture = try PasswordServerFixture(users: ["alice", "bob", "carol", "dave"])
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let names = ["alice", "bob", "carol", "dave"]
         let tokens = try names.map { try server.login($0).token }
         let password = PasswordHash(
@@ -116,7 +116,7 @@ struct ReloadTests {
     func `a reload of an invalid configuration changes nothing and reports every problem`() throws {
         var options = PasswordServerFixture.Options()
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let token = try server.login("alice").token
         let good = options
         let secret = "a secret in the wrong place, alas"
@@ -126,7 +126,7 @@ struct ReloadTests {
         try fixture.configure(options)
         let answer = try fixture.administer(.post("/reload"))
         #expect(answer.status == 400)
-        #expect(answer.sentence == "Invalid configuration")
+        #expect(answer.errorMessage == "Invalid configuration")
         #expect(!answer.content.contains(secret))
         let paths = ["server.idle_timeout", "token.secret", "token.ttl"]
         for path in paths { #expect(answer.content.contains("\(path): "), "\(path)") }
@@ -169,11 +169,12 @@ struct ReloadTests {
         var options = PasswordServerFixture.Options()
         options.server = #""workers":2,"port":0"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house(port: nil)
+        let server = try fixture.startServer(port: nil)
         let started = options
         options.server = #""workers":1,"port":1,"host":"127.0.0.2","idle_timeout":"70s""#
         options.log += #","format":"json","durability":"synced","file":{"level":"DEBUG"}"#
-        options.more = #""admin":{"socket":"other.sock"},"state":{"revocations":"other.journal"}"#
+        options.sections =
+            #""admin":{"socket":"other.sock"},"state":{"revocations":"other.journal"}"#
         try fixture.configure(options)
         let waiting = [
             "admin.socket", "log.durability", "log.format", "server.host",
@@ -235,10 +236,10 @@ struct ReloadTests {
     {
         var options = PasswordServerFixture.Options()
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let old = try server.login("alice").token
         options.keys = ["k2"]
-        options.more = #""admin":{"socket":null}"#
+        options.sections = #""admin":{"socket":null}"#
         try fixture.configure(options)
         #expect(try reload(fixture).waiting == ["admin.socket"])
         let new = try server.login("alice").token
@@ -247,7 +248,7 @@ struct ReloadTests {
             #expect(answer.content.hasPrefix(#"{"active":\#(isActive)"#))
         }
         #expect(try server.stop() == .exited(0))
-        let next = try fixture.house()
+        let next = try fixture.startServer()
         #expect(fixture.folder.size("admin.sock") == nil)
         #expect(try next.ask(.resource(new)).status == 200)
     }
@@ -255,7 +256,7 @@ struct ReloadTests {
     @Test func `a reload names the changed settings, but not their values`() throws {
         var options = PasswordServerFixture.Options()
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         try fixture.folder.file("seal.key", "a key for seals alone, of 32 bytes and more")
         options.server += #","trusted_proxies":["127.0.0.0/8"]"#
         options.token = #""ttl":"11m","leeway":"1s""#
@@ -294,7 +295,7 @@ struct ReloadTests {
         var options = PasswordServerFixture.Options()
         options.login = #""mode":"demo""#
         let fixture = try PasswordServerFixture(options, users: [])
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let load = Load(server, clients: 4, name: "r")
         let rounds = TestScale.rounds(20, long: 100)
         for round in 0..<rounds {
@@ -322,7 +323,7 @@ struct ReloadTests {
     @Test func `SIGUSR1 reopens the log without a reload`() throws {
         var options = PasswordServerFixture.Options()
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         options.keys = ["k2"]
         try fixture.configure(options)
         try fixture.folder.move("app.log", to: "moved")
@@ -340,7 +341,7 @@ struct ReloadTests {
     {
         var options = PasswordServerFixture.Options()
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house([
+        let server = try fixture.startServer([
             "LOG_LEVEL": "DEBUG", "LOG_FILE_LEVEL": "DEBUG", "LOG_STDERR_LEVEL": "DEBUG",
         ])
         let wrong = "a wrong password, but nearly hers"

@@ -21,7 +21,7 @@ struct RequestMetricsMiddlewareTests {
 
     private func work(of result: HandlerResult) throws -> OffloadedWork {
         struct NotOffloaded: Error {}
-        guard case .slow(let work) = result else { throw NotOffloaded() }
+        guard case .offloaded(let work) = result else { throw NotOffloaded() }
         return work
     }
 
@@ -62,7 +62,7 @@ struct RequestMetricsMiddlewareTests {
         let result = try result { _ in .slow(.cpuBound) { Response(.ok) } }
         let work = try work(of: result)
         spin2Milliseconds()
-        work.refused()
+        work.rejected()
         #expect(metrics.count(ofRoute: 2, status: 503) == 1)
         #expect(metrics.count(ofRoute: 2, status: 200) == 0)
         #expect(try series("request_seconds_sum") >= 0.002)

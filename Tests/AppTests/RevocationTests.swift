@@ -17,14 +17,14 @@ struct RevocationTests {
         var generator = SeededGenerator(seed: 4)
         var known: [(token: String, state: LogoutState)] = []
         for round in 0..<TestScale.rounds(4, long: 6) {
-            let server = try fixture.house()
+            let server = try fixture.startServer()
             let tokens = try sessions(count, server)
             // Kill the server after this many confirmed logouts.
             let moment = round == 0 ? count / 2 : Int.random(in: 1...count, using: &generator)
             let states = Monitor([LogoutState](repeating: .notSent, count: count))
             let answered = Monitor(0)
             let threads = (0..<4).map { thread in
-                Running {
+                TestThread {
                     guard let client = try? server.client() else { return }
                     for index in stride(from: thread, to: count, by: 4) {
                         // If sending fails, the server may still have received the request.
@@ -50,7 +50,7 @@ struct RevocationTests {
             // A kill does not tear a write; a power failure can, so append a partial record.
             let torn = round == 1 ? 21 : 0
             if torn > 0 { try append(torn, to: fixture.folder.path("revocations.journal")) }
-            let next = try fixture.house()
+            let next = try fixture.startServer()
             try check(known, next)
             try next.stop()
             if torn > 0 {
@@ -98,7 +98,7 @@ struct RevocationTests {
 
     @Test func `a journal is used by one server only, and a damaged one prevents a start`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         for _ in 0..<3 { _ = try server.ask(.logout(try server.login("alice").token)) }
         let settings = [
             "SERVER_PORT": "0", "LOG_STDERR_LEVEL": "CRITICAL", "LOG_FILE_PATH": "second.log",
@@ -125,16 +125,17 @@ struct RevocationTests {
     }
 
     @Test(
-        .enabled(if: SmallDisk.canBeMade), arguments: ["serve", "refuse"])
+        .enabled(if: SmallDisk.isAvailable), arguments: ["serve", "refuse"])
     func `a full disk loses no revocation, and refused clients get 503`(policy: String) throws {
         var options = PasswordServerFixture.Options()
         options.log += #","on_failure":"\#(policy)""#
-        options.more = #""admin":{"socket":"admin.sock"},"state":{"revocations":"disk/journal"}"#
+        options.sections =
+            #""admin":{"socket":"admin.sock"},"state":{"revocations":"disk/journal"}"#
         let fixture = try PasswordServerFixture(options)
         let disk = fixture.folder.path("disk")
         try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
         try SmallDisk.mounted(at: disk, size: "256k") {
-            let server = try fixture.house(
+            let server = try fixture.startServer(
                 policy == "refuse" ? ["LOG_FILE_PATH": "disk/app.log"] : [:])
             let tokens = try (0..<6).map { _ in try server.login("alice").token }
             #expect(try server.ask(.logout(tokens[0])).status == 204)
@@ -187,14 +188,14 @@ struct RevocationTests {
             server.process.kill(SIGKILL)
             try server.process.wait()
 
-            let next = try fixture.house(
+            let next = try fixture.startServer(
                 policy == "refuse" ? ["LOG_FILE_PATH": "disk/app.log"] : [:])
             for token in ended {
                 #expect(try next.ask(.resource(token)).verdict == "401 Token revoked")
             }
             #expect(try next.ask(.resource(try fresh.token)).status == 200)
             #expect(try next.ask(.resource(tokens[4])).status == 200)
-            next.process.end()
+            next.process.stop()
         }
     }
 }

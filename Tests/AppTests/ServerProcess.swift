@@ -31,7 +31,7 @@ final class ServerProcess: Sendable {
         port = UInt16(line.split(separator: ":").last ?? "") ?? 0
     }
 
-    deinit { process.end() }
+    deinit { process.stop() }
 
     func client() throws -> Client { try Client(port: port) }
 

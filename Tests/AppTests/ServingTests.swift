@@ -182,7 +182,7 @@ struct ServingTests {
             #expect(try clients.last?.response().status == 200)
         }
         _ = try server.process.errorLine(containing: "accept_failed error=\"Too many open files\"")
-        #expect(try clients[0].untilEnd() == "")
+        #expect(try clients[0].readToEnd() == "")
     }
 
     @Test
@@ -251,7 +251,7 @@ struct ServingTests {
         first.close()
         for client in clients { try client.send(rest) }
         try each(of: clients) { client in
-            let answers = ServerResponse.all(in: try client.untilEnd())
+            let answers = ServerResponse.all(in: try client.readToEnd())
             #expect(answers.map(\.status).allSatisfy { $0 == 200 })
             // Other workers may learn of the stop later than the first client's.
             if workers == 1 { #expect(answers.last?["Connection"] == "close") }

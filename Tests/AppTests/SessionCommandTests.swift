@@ -26,7 +26,7 @@ struct SessionCommandTests {
 
     @Test func `an unknown target is revoked all the same and reported as unknown`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let token = try server.login("alice").token
         let (sid, jti) = try #require(
             TokenParts(token).flatMap { parts in
@@ -74,7 +74,7 @@ struct SessionCommandTests {
         users: String?
     ) throws {
         let fixture = try PasswordServerFixture()
-        var server = try fixture.house()
+        var server = try fixture.startServer()
         let token = try server.login("alice").token
         try server.stop()
         let good = try fixture.folder.content("users.json")
@@ -99,7 +99,7 @@ struct SessionCommandTests {
         #expect(!session.errors.contains("users_file"))
 
         try fixture.folder.file("users.json", good)
-        server = try fixture.house()
+        server = try fixture.startServer()
         #expect(try server.ask(.resource(token)).status == 401)
     }
 
@@ -117,7 +117,7 @@ struct SessionCommandTests {
 
     @Test func `a command accepts a user name instead of a number`() throws {
         let fixture = try PasswordServerFixture(users: ["alice", "günther"])
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let mine = try server.login("günther").token
         // In any composition.
         for name in ["günther", "gu\u{308}nther"] {
@@ -151,7 +151,7 @@ struct SessionCommandTests {
 
     @Test func `tables can be printed as JSON`() throws {
         let fixture = try PasswordServerFixture(users: ["alice", "günther"])
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let sid = TokenParts(try server.login("alice").token)?.text("sid") ?? ""
         struct Sessions: Decodable {
             struct Session: Decodable {
@@ -185,7 +185,7 @@ struct SessionCommandTests {
 
     @Test func `an option accepts its value after an equals sign`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         for arguments in [
             ["check", "--config=gatehouse.json"], ["--config=gatehouse.json", "check"],
             ["sessions", "--user=1", "--config=gatehouse.json"],
@@ -308,7 +308,7 @@ struct CutJournalTests {
     @Test func `a truncated journal prevents a start until the operator accepts it`() throws {
         let fixture = try PasswordServerFixture()
         let journal = fixture.folder.path("revocations.journal")
-        var server = try fixture.house()
+        var server = try fixture.startServer()
         let kept = try server.login("alice").token
         let ended = try server.login("alice").token
         #expect(try server.ask(.logout(ended)).status == 204)
@@ -340,20 +340,20 @@ struct CutJournalTests {
         let accepted = try fixture.run(["revoke", "--all", "--yes", "--accept-short-journal"])
         #expect(accepted.ending == .exited(0), "\(accepted.errors)")
 
-        server = try fixture.house()
+        server = try fixture.startServer()
         for token in [kept, ended] { #expect(try server.ask(.resource(token)).status == 401) }
         #expect(try server.ask(.resource(server.login("alice").token)).status == 200)
     }
 
     @Test func `a journal without its state is refused, and a start without both is not`() throws {
         let fixture = try PasswordServerFixture()
-        var server = try fixture.house()
+        var server = try fixture.startServer()
         try server.stop()
         // The state is missing, but the journal refers to it.
         unlink(fixture.folder.path(".revocations.journal.state"))
         #expect(try fixture.run(["check"]).ending == .exited(78))
         unlink(fixture.folder.path("revocations.journal"))
-        server = try fixture.house()
+        server = try fixture.startServer()
         #expect(try fixture.events("revocations_unproven").isEmpty)
         try server.stop()
     }
@@ -362,7 +362,7 @@ struct CutJournalTests {
         throws
     {
         let fixture = try PasswordServerFixture()
-        var server = try fixture.house()
+        var server = try fixture.startServer()
         try server.stop()
         var options = PasswordServerFixture.Options()
         options.keys = ["k2"]
@@ -371,19 +371,19 @@ struct CutJournalTests {
         #expect(check.ending == .exited(0))
         #expect(check.errors.contains("warning: state.revocations: the state of the journal"))
         #expect(check.errors.contains("a start ends all sessions"), "\(check.errors)")
-        server = try fixture.house()
+        server = try fixture.startServer()
         let event = try #require(try fixture.events("revocations_unproven").last)
         #expect(event["reason"] == "foreign_keys" && event["all_ended"] == "true")
         #expect(try server.ask(.resource(server.login("alice").token)).status == 200)
         try server.stop()
         #expect(!(try fixture.run(["check"]).errors.contains("state.revocations")))
-        server = try fixture.house()
+        server = try fixture.startServer()
         #expect(try fixture.events("revocations_unproven").count == 1)
     }
 
     @Test func `the state is signed with the new key after a reload`() throws {
         let fixture = try PasswordServerFixture()
-        var server = try fixture.house()
+        var server = try fixture.startServer()
         var options = PasswordServerFixture.Options()
         options.keys = ["k2", "k1"]
         try fixture.configure(options)
@@ -391,7 +391,7 @@ struct CutJournalTests {
         try server.stop()
         options.keys = ["k2"]
         try fixture.configure(options)
-        server = try fixture.house()
+        server = try fixture.startServer()
         #expect(try fixture.events("revocations_unproven").isEmpty)
     }
 }

@@ -14,7 +14,7 @@ struct SessionTests {
                 typing: "\(PasswordServerFixture.password) of \(name)\n")
             #expect(ending == .exited(0), "\(id): \(errors)")
         }
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let client = try server.client()
         func ask(_ request: String) throws -> ServerResponse {
             try client.send(request)
@@ -103,7 +103,7 @@ struct SessionTests {
     @Test(.tags(.timing))
     func `a hundred concurrent refreshes get one successor, also after a restart`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let token = try server.login("alice").token
         let size = try #require(fixture.folder.size("revocations.journal"))
         let clients = try (0..<100).map { _ in try server.client() }
@@ -126,7 +126,7 @@ struct SessionTests {
 
         server.process.kill(SIGKILL)
         try server.process.wait()
-        let next = try fixture.house()
+        let next = try fixture.startServer()
         #expect(try next.ask(.resource(successors.first!)).status == 200)
         // On a slow machine the ten seconds may be over; another refresh would then be a replay.
         guard Date().timeIntervalSince(began) < 5 else { return }
@@ -141,7 +141,7 @@ struct SessionTests {
     @Test(.tags(.timing), .enabled(if: TestScale.isLong))
     func `an old token that returns after the grace period ends the session`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let old = try server.login("alice").token
         let new = try server.ask(.refresh(old)).token
         let isOver = try eventually { try server.ask(.resource(old)).status == 401 }
@@ -157,7 +157,7 @@ struct SessionTests {
 
     @Test func `a logout everywhere ends all tokens of its user and of no other user`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let alice = try (0..<3).map { _ in try server.login("alice").token }
         let bob = try server.login("bob").token
         #expect(try server.ask(.logout(alice[1], all: true)).status == 204)
@@ -170,7 +170,7 @@ struct SessionTests {
         #expect(try server.ask(.resource(again)).status == 200)
         server.process.kill(SIGKILL)
         try server.process.wait()
-        let next = try fixture.house()
+        let next = try fixture.startServer()
         for token in alice {
             #expect(try next.ask(.resource(token)).verdict == "401 Token revoked")
         }
@@ -181,7 +181,7 @@ struct SessionTests {
         var options = PasswordServerFixture.Options()
         options.token += #","refresh":"extend""#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let first = try server.login("alice").token
         let tokens = try (0..<3).map { _ in try server.ask(.refresh(first)).token }
         #expect(Set(tokens + [first]).count == 4)
@@ -199,7 +199,7 @@ struct SessionTests {
         var options = PasswordServerFixture.Options()
         options.token = #""ttl":"1h","session":"1h""#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let first = try server.login("alice").token
         let second = try server.ask(.refresh(first)).token
         let (old, new) = (try #require(TokenParts(first)), try #require(TokenParts(second)))
@@ -210,7 +210,7 @@ struct SessionTests {
     @Test
     func `a login with a weak hash stores a stronger one, which the next login uses`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house([
+        let server = try fixture.startServer([
             "LOGIN_ITERATIONS": "\(2 * PasswordServerFixture.iterations)"
         ]
         )
@@ -235,7 +235,7 @@ struct SessionTests {
     @Test
     func `a login in progress completes while the server stops, and is valid afterwards`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house([
+        let server = try fixture.startServer([
             "LOGIN_ITERATIONS": "\(5 * PasswordServerFixture.iterations)"
         ]
         )
@@ -255,7 +255,7 @@ struct SessionTests {
         #expect(last["clean"] == "true")
         let (ending, report, _) = try fixture.run(["log", "verify"])
         #expect(ending == .exited(0), "\(report)")
-        let next = try fixture.house()
+        let next = try fixture.startServer()
         for token in tokens { #expect(try next.ask(.resource(token)).status == 200) }
     }
 
@@ -280,7 +280,7 @@ struct SessionTests {
         var options = PasswordServerFixture.Options()
         options.token += #","issuer":null,"require_session":\#(isRequired)"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let now = Int(Date().timeIntervalSince1970)
         let token = foreign(#"{"user_id":1,"iat":\#(now - 10),"exp":\#(now + 600)}"#)
         let own = try server.login("alice").token
@@ -306,7 +306,7 @@ struct SessionTests {
         var options = PasswordServerFixture.Options()
         options.token += #","issuer":null,"leeway":"\#(leeway)""#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let now = Int(Date().timeIntervalSince1970)
         let token = foreign(#"{"user_id":1,"iat":\#(now - 100),"exp":\#(now)}"#)
         #expect(try server.ask(.resource(token)).verdict == verdict)

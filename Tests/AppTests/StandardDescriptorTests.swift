@@ -66,7 +66,7 @@ struct StandardDescriptorTests {
         redirection: String, reason: String
     ) throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let token = try server.login("alice").token
         #expect(try server.ask(.resource(token)).status == 200)
         func run(_ arguments: String...) throws -> ChildProcess.Ending {

@@ -357,7 +357,7 @@ struct StartAgreementTests {
         } catch let error as Configuration.Invalid {
             return error.problems.map(\.description)
         } catch let error as Application.StartError {
-            return error.sentences
+            return error.messages
         } catch {
             return ["\(error)"]
         }
@@ -422,7 +422,7 @@ struct StartAgreementTests {
                     + "time.sleep(600)",
             ],
             environment: ["PATH": "/usr/bin:/bin"], folder: folder.path)
-        defer { listener.end() }
+        defer { listener.stop() }
         _ = try listener.errorLine(containing: "listening")
         let (ending, _, errors) = try ServerProcess.run(
             ["check", "--config", "config.json"], in: folder)

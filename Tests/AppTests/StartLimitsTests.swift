@@ -19,7 +19,7 @@ struct StartLimitsTests {
         StartLimits(
             descriptors: descriptors,
             threads: { wanted, _ in
-                StartProbe(threads: min(wanted, threads), hasMemory: hasMemory)
+                ResourceProbe(threads: min(wanted, threads), hasMemory: hasMemory)
             })
     }
 
@@ -49,7 +49,7 @@ struct StartLimitsTests {
             try limits(threads: 15).fit(&configuration)
         }
         #expect(
-            shortage?.sentence.hasPrefix("threads: at least 16 are required, and only 15") == true)
+            shortage?.message.hasPrefix("threads: at least 16 are required, and only 15") == true)
     }
 
     @Test func `a configured number of workers that does not fit is refused`() throws {
@@ -59,7 +59,7 @@ struct StartLimitsTests {
             try limits(threads: 30).fit(&configuration)
         }
         #expect(
-            shortage?.sentence.hasPrefix(
+            shortage?.message.hasPrefix(
                 "server.workers: 2 workers need 31 threads, and only 30 can be created; ")
                 == true)
     }
@@ -69,7 +69,7 @@ struct StartLimitsTests {
         let shortage = #expect(throws: StartLimits.Shortage.self) {
             try limits(hasMemory: false).fit(&configuration)
         }
-        #expect(shortage?.sentence.hasPrefix("memory: ") == true)
+        #expect(shortage?.message.hasPrefix("memory: ") == true)
     }
 
     /// Of the descriptors 96, and 8 for two workers, are not available for connections.
@@ -92,7 +92,7 @@ struct StartLimitsTests {
             try limits(descriptors: 231).fit(&configuration)
         }
         #expect(
-            shortage?.sentence.hasPrefix(
+            shortage?.message.hasPrefix(
                 "descriptors: at least 232 are required, and the limit is 231") == true)
     }
 
@@ -107,7 +107,7 @@ struct StartLimitsTests {
             try limits(descriptors: 1167).fit(&configuration)
         }
         #expect(
-            shortage?.sentence.hasPrefix(
+            shortage?.message.hasPrefix(
                 "server.max_connections: 1000 connections need 1168 descriptors, and the limit is "
                     + "1167") == true)
         #expect(try limits(descriptors: 1168).fit(&configuration).isEmpty)

@@ -12,7 +12,7 @@ struct ThrottleTests {
         options.server += #","trusted_proxies":["127.0.0.1"]"#
         options.login += #","max_attempts":3"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let token = try server.login("alice").token
         for number in 1...3 {
             let answer = try server.ask(
@@ -46,7 +46,7 @@ struct ThrottleTests {
         #expect(try fixture.waitForEvent("config_reload"))
         #expect(try server.login("alice").status == 429)
         #expect(try server.stop() == .exited(0))
-        let next = try fixture.house()
+        let next = try fixture.startServer()
         #expect(try next.login("alice").status == 200)
 
         let entries = try fixture.entries()
@@ -67,7 +67,7 @@ struct ThrottleTests {
         var options = PasswordServerFixture.Options()
         options.server += #","trusted_proxies":["127.0.0.1"]"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         func command(_ arguments: String...) throws -> String {
             let (ending, output, errors) = try fixture.run(arguments)
             #expect(ending == .exited(0), "\(errors)")
@@ -120,7 +120,7 @@ struct ThrottleTests {
         options.server += #","trusted_proxies":["127.0.0.1"]"#
         options.login += #","max_attempts":1"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         for number in 0..<12 {
             let address = "2001:db8:0:1::\(number + 1)"
             let field =
@@ -143,7 +143,7 @@ struct ThrottleTests {
         options.server += #","trusted_proxies":["127.0.0.1"],"proxy_protocol":true"#
         options.login += #","max_attempts":1"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         func header(_ address: String) -> String { "PROXY TCP4 \(address) 192.0.2.99 1 443\r\n" }
         // An address may fail ten times as often as an account.
         for number in 0..<12 {
@@ -169,7 +169,7 @@ struct ThrottleTests {
         var options = PasswordServerFixture.Options()
         options.login += #","max_attempts":1"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         // An address may fail ten times as often as an account.
         for number in 0..<12 {
             let answer = try server.ask(
@@ -186,7 +186,7 @@ struct ThrottleTests {
         var options = PasswordServerFixture.Options()
         options.server += #","trusted_proxies":["127.0.0.1"]"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let addresses = TestScale.rounds(200, long: 1000)
         let failures = Monitor([String]())
         @Sendable func guess(_ round: Int) {
@@ -212,7 +212,7 @@ struct ThrottleTests {
         guess(0)
         let before = try memory(of: server)
         for round in 1...TestScale.rounds(3, long: 10) {
-            let attack = Running { guess(round) }
+            let attack = TestThread { guess(round) }
             // Another user from another address logs in meanwhile.
             for _ in 0..<5 {
                 let answer = try server.ask(
@@ -239,14 +239,14 @@ struct ThrottleTests {
         var options = PasswordServerFixture.Options()
         options.server += #","trusted_proxies":["127.0.0.1"]"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
+        let server = try fixture.startServer(["LOGIN_ITERATIONS": "\(slowIterations)"])
         let good = String.login(
             named: "alice", PasswordServerFixture.password, "good", forwarded("203.0.113.7"))
         #expect(try server.ask(good).status == 200)
 
         let (isOver, guesses) = (Monitor(false), Monitor((refused: 0, failed: 0)))
         let isFull = DispatchSemaphore(value: 0)
-        let flood = Running {
+        let flood = TestThread {
             // Release the test if this thread ends early.
             defer { isFull.signal() }
             // More than twice the capacity of the queue.
@@ -292,7 +292,7 @@ struct ThrottleTests {
         options.server += #","trusted_proxies":["127.0.0.1"]"#
         options.login += #","max_attempts":1000"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house(["LOGIN_ITERATIONS": "\(slowIterations)"])
+        let server = try fixture.startServer(["LOGIN_ITERATIONS": "\(slowIterations)"])
         let token = try server.login("bob").token
         // Send all requests before many of them have been hashed.
         let capacity = ProcessInfo.processInfo.activeProcessorCount + 64

@@ -10,8 +10,8 @@ struct UnitsTests {
             ("12h", 43_200_000), ("7d", 604_800_000),
         ] as [(String, Int64)])
     func `a duration is read and written with its unit`(text: String, count: Int64) {
-        #expect(Units.duration(text) == TimeAmount(milliseconds: count))
-        #expect(Units.text(TimeAmount(milliseconds: count)) == text)
+        #expect(DurationAndSize.duration(text) == TimeAmount(milliseconds: count))
+        #expect(DurationAndSize.text(TimeAmount(milliseconds: count)) == text)
     }
 
     @Test(arguments: [
@@ -19,16 +19,16 @@ struct UnitsTests {
         ("1GiB", 1_073_741_824),
     ])
     func `a size is read and written with its unit`(text: String, count: Int) {
-        #expect(Units.size(text) == count)
-        #expect(Units.text(size: count) == text)
+        #expect(DurationAndSize.size(text) == count)
+        #expect(DurationAndSize.text(size: count) == text)
     }
 
     @Test func `a value is written in the largest unit that divides it`() {
-        #expect(Units.text(TimeAmount(milliseconds: 60_000)) == "1m")
-        #expect(Units.text(TimeAmount(milliseconds: 61_000)) == "61s")
-        #expect(Units.text(TimeAmount(milliseconds: 1500)) == "1500ms")
-        #expect(Units.text(size: 1536) == "1536B")
-        #expect(Units.text(size: 3 << 20) == "3MiB")
+        #expect(DurationAndSize.text(TimeAmount(milliseconds: 60_000)) == "1m")
+        #expect(DurationAndSize.text(TimeAmount(milliseconds: 61_000)) == "61s")
+        #expect(DurationAndSize.text(TimeAmount(milliseconds: 1500)) == "1500ms")
+        #expect(DurationAndSize.text(size: 1536) == "1536B")
+        #expect(DurationAndSize.text(size: 3 << 20) == "3MiB")
     }
 
     @Test(arguments: [
@@ -38,7 +38,7 @@ struct UnitsTests {
         "999999999999999s", "999999999999d", "99999999999GiB",
     ])
     func `text that is not exactly a number and a unit is refused`(text: String) {
-        #expect(Units.duration(text) == nil)
-        #expect(Units.size(text) == nil)
+        #expect(DurationAndSize.duration(text) == nil)
+        #expect(DurationAndSize.size(text) == nil)
     }
 }

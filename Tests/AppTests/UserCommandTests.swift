@@ -457,7 +457,7 @@ struct UserCommandTests {
             ["add", "--username", "x", "--name", "X", "--users-file", "others.json"] + place,
             typing: "correct horse\n")
         #expect(output == "x (id 1) was added; a running server applies it at SIGHUP\n")
-        process.end()
+        process.stop()
     }
 
     @Test(arguments: ["set-password", "disable", "remove"], [true, false])
@@ -465,7 +465,7 @@ struct UserCommandTests {
         throws
     {
         let fixture = try PasswordServerFixture()
-        var server = try fixture.house()
+        var server = try fixture.startServer()
         let (alice, bob) = (try server.login("alice").token, try server.login("bob").token)
         if !isRunning { try server.stop() }
         let (ending, output, errors) = try fixture.run(
@@ -480,7 +480,7 @@ struct UserCommandTests {
             #expect(
                 try fixture.run(["user", "enable", "--username", "alice"]).ending == .exited(0))
         }
-        if !isRunning { server = try fixture.house() }
+        if !isRunning { server = try fixture.startServer() }
         let verdict = verb == "remove" ? "404 User not found" : "401 Token revoked"
         #expect(try server.ask(.resource(alice)).verdict == verdict)
         #expect(try server.ask(.resource(bob)).status == 200)
@@ -492,9 +492,9 @@ struct UserCommandTests {
 
     @Test func `a command that cannot end sessions says how to end them`() throws {
         var options = PasswordServerFixture.Options()
-        options.more = #""admin":{}"#
+        options.sections = #""admin":{}"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let token = try server.login("alice").token
         let (ending, output, errors) = try fixture.run(["user", "disable", "--id", "1"])
         #expect(ending == .exited(0))

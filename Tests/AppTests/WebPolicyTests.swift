@@ -15,7 +15,7 @@ struct WebPolicyTests {
         var options = PasswordServerFixture.Options()
         options.login += #","max_attempts":2"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let shapes = [
             Self.evil, "Sec-Fetch-Site: same-site\r\n", "Sec-Fetch-Site: cross-site\r\n",
             "Origin: null\r\n", "Origin: https://evil.example\r\n",
@@ -57,7 +57,7 @@ struct WebPolicyTests {
     @Test func `pages of configured origins can log in, also after a reload`() throws {
         var options = PasswordServerFixture.Options()
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         let login = crossSite(
             .login(named: "alice"),
             "Origin: https://app.example\r\nSec-Fetch-Site: cross-site\r\n")
@@ -79,17 +79,17 @@ struct WebPolicyTests {
         let trusting = try PasswordServerFixture(options)
         let fields = "Origin: https://sso.example\r\nX-Forwarded-Host: sso.example\r\n"
         let login = crossSite(.login(named: "alice"), fields)
-        let server = try trusting.house()
+        let server = try trusting.startServer()
         #expect(try server.ask(login).status == 200)
         #expect(
             try server.ask(login.replacing("Host: sso.example", with: "Host: a.example")).status
                 == 403)
-        let another = try PasswordServerFixture().house()
+        let another = try PasswordServerFixture().startServer()
         #expect(try another.ask(login).status == 403)
     }
 
     @Test func `verify gives no verdict without a token, whatever the method`() throws {
-        let server = try PasswordServerFixture().house()
+        let server = try PasswordServerFixture().startServer()
         let token = try server.login("alice").token
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get",
@@ -148,9 +148,9 @@ struct WebPolicyTests {
     ) throws {
         let port = try unusedPort()
         var options = PasswordServerFixture.Options()
-        options.more = #""admin":{"metrics":"\#(address):\#(port)"}"#
+        options.sections = #""admin":{"metrics":"\#(address):\#(port)"}"#
         let fixture = try PasswordServerFixture(options)
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         func ask(_ host: String) throws -> Int {
             let client = try Client(address, port: port)
             try client.send("GET /metrics HTTP/1.1\r\nHost: \(host)\r\n\r\n")
@@ -171,7 +171,7 @@ struct WebPolicyTests {
 
     @Test func `a content coding is refused on the admin socket, too`() throws {
         let fixture = try PasswordServerFixture()
-        let server = try fixture.house()
+        let server = try fixture.startServer()
         for path in ["/introspect", "/revoke", "/issue", "/standing", "/reload"] {
             let answer = try fixture.administer(
                 .post(path, #"{"user":1}"#, "id", "Content-Encoding: gzip\r\n"))

@@ -49,7 +49,8 @@ struct ControlLineTests {
     @Test(arguments: LogFormat.allCases)
     func `a control line is recognized as the logger writes it`(format: LogFormat) {
         func notice(_ event: some LogEvent) -> ControlLine? {
-            let line = LogLine.whole(event, at: Timestamp(milliseconds: 1_795_244_400_123), format)
+            let line = LogLine.formatted(
+                event, at: Timestamp(milliseconds: 1_795_244_400_123), format)
             return ControlLine(line.span.extracting(droppingLast: 1))
         }
         #expect(notice(LogOpened(file: "app.log")) == .opened)
@@ -59,11 +60,11 @@ struct ControlLineTests {
         #expect(notice(LogRecovered(reason: "torn_line")) == .repairedPartialLine)
         #expect(notice(LogRecovered(reason: "writable", dropped: 0, error: "")) == .recovered)
         #expect(
-            notice(LogRetained(count: 2, file: "b sequence=9", sequence: 41, reason: "age"))
+            notice(LogRetention(count: 2, file: "b sequence=9", sequence: 41, reason: "age"))
                 == .removed(through: 41))
         #expect(
             notice(
-                LogRetained(
+                LogRetention(
                     count: 2, file: "c", sequence: 41, reason: "age", history: 7, isShort: true))
                 == .removed(through: 41))
         #expect(
@@ -72,13 +73,13 @@ struct ControlLineTests {
         let ofOtherLog: [any LogEvent] = [
             LogReopened(reason: "moved", level: .warning),
             LogForeign(file: "d", count: 1, reason: .appended),
-            LogRetained(
+            LogRetention(
                 count: 2, file: "c", sequence: 41, reason: "age", history: 7, isShort: true),
         ]
         for event in ofOtherLog {
             #expect(notice(OtherLogEvent(event: event, log: "audit.log")) == nil)
         }
-        let line = LogLine.whole(LogOpened(file: "a"), at: Timestamp(seconds: 0), format)
+        let line = LogLine.formatted(LogOpened(file: "a"), at: Timestamp(seconds: 0), format)
         for count in 1..<line.count {
             let beginning = line.span.extracting(0..<count)
             #expect(

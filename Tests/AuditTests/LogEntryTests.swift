@@ -118,7 +118,7 @@ struct LogEntryTests {
     func `a line that the log has shortened is still an entry`(format: LogFormat) throws {
         for value in ["x", "\u{1B}", "ä", "\u{202E}", "\""] {
             let event = Long(value: String(repeating: value, count: 5000))
-            let line = LogLine.whole(event, at: Timestamp(seconds: 0), format)
+            let line = LogLine.formatted(event, at: Timestamp(seconds: 0), format)
             let fields = try #require(parts(Array(line.dropLast()))).fields
             #expect(fields.map(\.[0]) == ["a", "b", "cut"])
             #expect(fields[0][1].count > 400 && event.value.hasPrefix(fields[0][1]))

@@ -161,7 +161,7 @@ struct LogTailTests {
         let isDone = Monitor(false)
         // Start before there is anything to miss.
         var tail = try LogTail(log.options())
-        let writer = Running {
+        let writer = TestThread {
             do {
                 var number = 0
                 for file in 1...51 {

@@ -7,7 +7,7 @@ import Testing
 /// Randomly changed logs: every change is found, and nothing traps.
 struct VerificationChanceTests {
     private let verifier = LogVerifier(keys: [VerificationLog.key])
-    private let log = VerificationLog.whole(LogFormat.allCases)
+    private let log = VerificationLog.sample(LogFormat.allCases)
 
     private func verify(_ files: [VerificationLog.File], _ head: SealHead?) -> VerificationReport {
         verifier.verify(files.map { ($0.name, $0.bytes) }, state: head, isComplete: true)
@@ -84,7 +84,7 @@ struct VerificationChanceTests {
     func `no history of a server that may be killed is reported as tampering`(part: Int) {
         var generator = SeededGenerator(seed: 300 + UInt64(part))
         for _ in 0..<25 {
-            let formats = VerificationLog.spellings[part % 4]
+            let formats = VerificationLog.formatSets[part % 4]
             var log = VerificationLog(formats)
             log.start()
             /// Whether a server was killed, perhaps with lines that no seal covers.

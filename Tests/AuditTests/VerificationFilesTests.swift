@@ -11,7 +11,7 @@ import Testing
 /// verification.
 struct VerificationFilesTests {
     private let folder: TemporaryFolder
-    private let log = VerificationLog.whole()
+    private let log = VerificationLog.sample()
     private let verifier = LogVerifier(keys: [VerificationLog.key])
 
     init() throws {
@@ -413,7 +413,7 @@ struct VerificationFilesTests {
             log.seal(.rotate)
             try write()
             let full = log.moveAway()
-            rename(path, LogFileNames.path(of: path, round))
+            rename(path, LogFileNames.archivePath(of: path, round))
             file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
             written = 0
             log.write(LogRotated(file: full, reason: "size"))

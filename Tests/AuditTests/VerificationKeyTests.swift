@@ -7,7 +7,7 @@ import Testing
 /// A log whose key was changed in its third file: 16 seals of the old key, then those of the new
 /// one.
 private let log: VerificationLog = {
-    var log = VerificationLog.whole()
+    var log = VerificationLog.sample()
     log.key = newKey
     log.start()
     for batch in 1...3 {
@@ -74,8 +74,8 @@ struct VerificationKeyTests {
     @Test func `without the new key, the lines under it cannot be verified`() {
         #expect(verify(keys: [oldKey], earlier: [], state: nil).outcome == .unknownKey)
         // But the state file exposes an attacker who has no key.
-        let head = VerificationLog.whole().head
-        var files = VerificationLog.whole().files
+        let head = VerificationLog.sample().head
+        var files = VerificationLog.sample().files
         files[2].lines.removeLast(5)
         var forged = log.files[2]
         forged.lines = files[2].lines + forged.lines[22...]
@@ -137,7 +137,7 @@ struct VerificationKeyTests {
     }
 
     @Test func `an end forged under an unknown key is tampering if there is a state file`() {
-        let original = VerificationLog.whole()
+        let original = VerificationLog.sample()
         let end = original.files[2].lines[..<16].joined().count
         var forged = VerificationLog(continuing: original.files, cutAt: end)
         forged.key = newKey
@@ -182,7 +182,7 @@ struct VerificationKeyTests {
 
     @Test func `a log under the old key alone proves nothing, whatever the state file says`() {
         // A holder of the old key removes what the new key has sealed, and writes something else.
-        var forged = VerificationLog.whole()
+        var forged = VerificationLog.sample()
         forged.start()
         forged.write(3, "forged")
         forged.seal(.stop)
@@ -202,7 +202,7 @@ struct VerificationKeyTests {
 
     @Test func `a process killed in the last byte of a seal of an old key leaves an intact log`() {
         for change in [false, true] {
-            var torn = VerificationLog.whole()
+            var torn = VerificationLog.sample()
             let end = torn.files[2].bytes.count - 1
             torn = VerificationLog(continuing: torn.files, cutAt: end)
             // The chain continues from the seal before the torn one.

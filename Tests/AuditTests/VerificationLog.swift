@@ -25,7 +25,7 @@ struct VerificationLog {
     private var generation = 0
 
     /// All lines in one format, or in all formats in turn.
-    static let spellings: [[LogFormat]] = LogFormat.allCases.map { [$0] } + [LogFormat.allCases]
+    static let formatSets: [[LogFormat]] = LogFormat.allCases.map { [$0] } + [LogFormat.allCases]
 
     init(_ formats: [LogFormat] = [.text], after head: SealHead = .none) {
         self.formats = formats
@@ -57,7 +57,7 @@ struct VerificationLog {
     }
 
     /// Three files of four sealed batches each: a start, two rotations, a shutdown.
-    static func whole(_ formats: [LogFormat] = [.text]) -> VerificationLog {
+    static func sample(_ formats: [LogFormat] = [.text]) -> VerificationLog {
         var log = VerificationLog(formats)
         log.start()
         for file in 1...3 {
@@ -90,7 +90,7 @@ struct VerificationLog {
     }
 
     mutating func write(_ event: some LogEvent) {
-        put(LogLine.whole(event, at: now, nextFormat()))
+        put(LogLine.formatted(event, at: now, nextFormat()))
     }
 
     mutating func write(_ count: Int, _ word: String) {
@@ -116,7 +116,7 @@ struct VerificationLog {
     @discardableResult
     mutating func moveAway() -> String {
         generation += 1
-        let full = LogFileNames.path(of: "app.log", generation)
+        let full = LogFileNames.archivePath(of: "app.log", generation)
         files[files.count - 1].name = full
         files.append(File(name: "app.log", lines: []))
         return full
@@ -144,7 +144,8 @@ struct VerificationLog {
         let newest = files[count - 1]
         let last = newest.lines.last.flatMap { SealLine(Array($0.dropLast()).span) }
         write(
-            LogRetained(count: count, file: newest.name, sequence: last?.sequence, reason: "count"))
+            LogRetention(count: count, file: newest.name, sequence: last?.sequence, reason: "count")
+        )
         seal(.rotate)
         files.removeFirst(count)
     }

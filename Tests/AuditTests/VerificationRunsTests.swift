@@ -6,7 +6,7 @@ import Time
 
 /// A log is never reported as tampered with because of what its server went through.
 struct VerificationRunsTests {
-    private static let spellings = VerificationLog.spellings
+    private static let spellings = VerificationLog.formatSets
 
     private func verify(
         _ log: VerificationLog, state: SealHead? = nil, keys: [SealKey] = [VerificationLog.key],
@@ -17,7 +17,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `a log that is being written is intact, but not sealed to its end`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.start()
         log.write(3, "more")
         let report = verify(log)
@@ -31,7 +31,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `a server that was killed leaves a torn line, which is not tampering`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.start()
         log.write(2, "more")
         log.put(Array("2026-11-21T07:00:0".utf8))
@@ -44,7 +44,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `the next start seals the unsealed lines and reports the torn line`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.start()
         log.write(2, "more")
         log.put(Array("2026-11-21T07:00:0".utf8))
@@ -63,7 +63,7 @@ struct VerificationRunsTests {
 
     @Test(arguments: [false, true])
     func `lines between a shutdown and the next start are tampering`(isNextSealed: Bool) {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.write(2, "strange")
         if isNextSealed {
             log.start()
@@ -79,7 +79,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `lines after a shutdown are tampering even if the next start begins a new file`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.write(2, "strange")
         log.seal(.start)
         log.moveAway()
@@ -92,7 +92,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `the first line of a run may begin a file and may be torn`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.moveAway()
         log.write(LogRotated(file: "app.log.000003", reason: "day"))
         var next = log
@@ -101,7 +101,7 @@ struct VerificationRunsTests {
         #expect(verify(next).outcome == .intact)
         #expect(verify(next).notes == ["2 starts of a server"])
         // Three servers are killed in turn while they write their first line.
-        log = VerificationLog.whole()
+        log = VerificationLog.sample()
         for text in ["2026-11-21T0", "2026-11-21T07:00:00.123Z | INFO | log | log_ope"] {
             log.put(Array(text.utf8))
             #expect(verify(log).outcome == .unsealed)
@@ -119,7 +119,7 @@ struct VerificationRunsTests {
     /// Kills the server at every byte of what a start writes after a shutdown.
     @Test(arguments: spellings)
     func `a kill at any byte of a server start is not tampering`(formats: [LogFormat]) {
-        let log = VerificationLog.whole(formats)
+        let log = VerificationLog.sample(formats)
         var started = log
         started.start()
         let end = log.files[2].bytes.count
@@ -136,7 +136,7 @@ struct VerificationRunsTests {
     /// Kills the server at every byte of a line, of a seal, and of what a start writes.
     @Test(arguments: 0..<4)
     func `a kill at any byte followed by a start is not tampering`(part: Int) {
-        let log = VerificationLog.whole()
+        let log = VerificationLog.sample()
         let file = log.files[2].bytes
         let start = log.files[2].lines[..<16].joined().count
         for end in start..<file.count where end % 4 == part {
@@ -152,7 +152,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `a kill at any step of a rotation is not tampering`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.seal(.rotate)
         #expect(verify(log).outcome == .intact)
         log.moveAway()
@@ -184,7 +184,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `files that retention removed and reported are not missing`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.start()
         log.write(3, "a")
         log.remove(1)
@@ -201,7 +201,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `files beyond those that retention reported are missing`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.start()
         log.remove(1)
         log.seal(.stop)
@@ -213,9 +213,9 @@ struct VerificationRunsTests {
     }
 
     @Test func `a report of retention that was found unsealed at a start is not trusted`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.start()
-        log.write(LogRetained(count: 1, file: "app.log.000001", sequence: 6, reason: "count"))
+        log.write(LogRetention(count: 1, file: "app.log.000001", sequence: 6, reason: "count"))
         // Not sealed yet, so it is ignored.
         let files = { (log: VerificationLog) in
             log.files.dropFirst().map { ($0.name, $0.bytes) }
@@ -228,7 +228,7 @@ struct VerificationRunsTests {
         #expect(report.outcome == .tampered)
         #expect(report.faults[0].sentence.contains("may be forged"))
         // It is not trusted either if a start has to rotate before it writes its own line.
-        log.write(LogRetained(count: 1, file: "app.log.000001", sequence: 6, reason: "count"))
+        log.write(LogRetention(count: 1, file: "app.log.000001", sequence: 6, reason: "count"))
         log.seal(.start)
         log.moveAway()
         log.write(LogRotated(file: "app.log.000003", reason: "day"))
@@ -238,7 +238,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `a tail that was cut off before a start remains missing`() {
-        let log = VerificationLog.whole()
+        let log = VerificationLog.sample()
         // The writer continues from its state file, which is newer than the log.
         var next = VerificationLog(after: log.head)
         next.start()
@@ -259,7 +259,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `a forged seal that a start found is reported, and nothing after it`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.write(2, "more")
         // A start restarts its hash after each line with the form of a seal.
         var fake = log.files[0].lines[1]
@@ -300,7 +300,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `without a state file or an anchor the end of a log is not proven`() {
-        let log = VerificationLog.whole()
+        let log = VerificationLog.sample()
         let report = LogVerifier(keys: [VerificationLog.key]).verify(
             log.files.map { ($0.name, $0.bytes) })
         #expect(report.outcome == .intact)
@@ -326,10 +326,10 @@ struct VerificationRunsTests {
     private let other = SealKey(secret: Array("another key than the log's own.".utf8).span)
 
     @Test func `with a wrong key alone nothing is reported as tampering`() {
-        let report = verify(.whole(), keys: [other])
+        let report = verify(.sample(), keys: [other])
         #expect(report.outcome == .wrongKey)
         #expect(report.outcome.exitCode == 2)
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.write(2, "more")
         #expect(verify(log, keys: [other]).outcome == .wrongKey)
     }
@@ -345,7 +345,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `a chain may continue under another key`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.key = other
         log.start()
         log.write(3, "a")
@@ -364,7 +364,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `a note says if the log continues under an older key`() {
-        var log = VerificationLog.whole()
+        var log = VerificationLog.sample()
         log.key = other
         log.seal()
         let text = "after this line the log is sealed with key \(other.id), which is older"
@@ -379,7 +379,7 @@ struct VerificationRunsTests {
         second.key = other
         second.start()
         second.seal(.stop)
-        var files = VerificationLog.whole().files.map { ($0.name, $0.bytes) }
+        var files = VerificationLog.sample().files.map { ($0.name, $0.bytes) }
         files[2].1 += second.files[0].bytes
         for keys in [[other, VerificationLog.key], [VerificationLog.key, other]] {
             let report = LogVerifier(keys: keys).verify(files, state: second.head)
@@ -390,7 +390,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `seals of another log under the same key are found`() {
-        let log = VerificationLog.whole()
+        let log = VerificationLog.sample()
         var mixed = log.files
         var second = VerificationLog()
         second.start()
@@ -407,7 +407,7 @@ struct VerificationRunsTests {
     // MARK: Anchors
 
     @Test func `present and missing anchors are found`() {
-        let log = VerificationLog.whole()
+        let log = VerificationLog.sample()
         let seals = log.files.flatMap(\.lines).compactMap {
             SealLine(Array($0.dropLast()).span)?.head
         }
@@ -429,7 +429,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `an anchor proves what was before the first given file`() {
-        let log = VerificationLog.whole()
+        let log = VerificationLog.sample()
         let head = SealLine(Array(log.files[0].lines[22].dropLast()).span)!.head
         let files = log.files.dropFirst().map { ($0.name, $0.bytes) }
         let key = VerificationLog.key
@@ -444,7 +444,7 @@ struct VerificationRunsTests {
     // MARK: Reports
 
     @Test func `the report is escaped as text and complete as JSON`() {
-        var files = VerificationLog.whole().files.map { ($0.name, $0.bytes) }
+        var files = VerificationLog.sample().files.map { ($0.name, $0.bytes) }
         files[1].0 = "\u{1B}[2Jq\u{202E}"
         files[1].1[300] ^= 1
         let report = LogVerifier(keys: [VerificationLog.key]).verify(files)
@@ -460,7 +460,7 @@ struct VerificationRunsTests {
     }
 
     @Test func `a log of many faults is verified in bounded memory`() {
-        let log = VerificationLog.whole()
+        let log = VerificationLog.sample()
         var seal = log.files[1].lines[5]
         seal.changeDigit(of: "mac")
         let bytes = Array(repeatElement(log.files[1].lines[1] + seal, count: 3000).joined())

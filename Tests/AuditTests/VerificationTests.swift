@@ -28,9 +28,9 @@ struct VerificationTests {
 
     // MARK: Unchanged logs
 
-    @Test(arguments: VerificationLog.spellings)
+    @Test(arguments: VerificationLog.formatSets)
     func `an unchanged log is intact`(formats: [LogFormat]) {
-        let log = VerificationLog.whole(formats)
+        let log = VerificationLog.sample(formats)
         let report = verify(log.files, log.head)
         #expect(report.faults == [])
         #expect(report.outcome == .intact)
@@ -331,11 +331,11 @@ struct VerificationTests {
         },
     ]
 
-    @Test(arguments: changes, VerificationLog.spellings)
+    @Test(arguments: changes, VerificationLog.formatSets)
     func `a changed log has the faults of the change at their places`(
         change: Change, formats: [LogFormat]
     ) {
-        let log = VerificationLog.whole(formats)
+        let log = VerificationLog.sample(formats)
         var files = log.files
         change.apply(&files)
         #expect(files != log.files)

@@ -28,7 +28,7 @@ struct AdminIssueTests {
         let fixture = try AuthFixture()
         let answer = try respond(content, fixture)
         #expect(answer.status == 200)
-        #expect(answer.isAudited)
+        #expect(answer.isHeldForCommit)
         #expect(answer.fields == ["Pragma: no-cache"])
         let match = try #require(
             answer.content.wholeMatch(
@@ -71,7 +71,7 @@ struct AdminIssueTests {
 
     @Test func `a token issued at the time of a cutoff is not covered by it`() throws {
         let fixture = try AuthFixture()
-        try fixture.revocations.endAll(of: UserID(1)!, at: AuthFixture.now)
+        try fixture.revocations.revokeAll(of: UserID(1)!, at: AuthFixture.now)
         let answer = try respond(#"{"user":1}"#, fixture)
         let token = try #require(answer.content.split(separator: "\"").dropFirst(3).first)
         let claims = try fixture.tokens.verify(Array(token.utf8).span, at: AuthFixture.now)

@@ -49,7 +49,7 @@ struct AdminLocksTests {
 
         func unlock(_ body: String) throws -> String {
             let answer = try answer(to: post(body), by: locks.unlock)
-            return answer.status == 200 ? answer.content : "\(answer.status) \(answer.sentence)"
+            return answer.status == 200 ? answer.content : "\(answer.status) \(answer.errorMessage)"
         }
     }
 
@@ -119,11 +119,14 @@ struct AdminLocksTests {
         changed.password = PasswordHash(of: Password("another one")!, iterations: 1000)
         let old = UserDirectory([Self.alice])
         let events = try setup.fixture.events {
-            setup.throttle.forgive(old, replacing: old, at: AuthFixture.now, setup.fixture.security)
+            setup.throttle.resetAfterPasswordChanges(
+                old, replacing: old, at: AuthFixture.now, setup.fixture.security)
             let new = UserDirectory([changed])
-            setup.throttle.forgive(new, replacing: old, at: AuthFixture.now, setup.fixture.security)
+            setup.throttle.resetAfterPasswordChanges(
+                new, replacing: old, at: AuthFixture.now, setup.fixture.security)
             // There is no lock any more.
-            setup.throttle.forgive(old, replacing: new, at: AuthFixture.now, setup.fixture.security)
+            setup.throttle.resetAfterPasswordChanges(
+                old, replacing: new, at: AuthFixture.now, setup.fixture.security)
         }
         #expect(events == ["WARNING authn_unlock user=1 locks=2 by=set-password"])
         #expect(

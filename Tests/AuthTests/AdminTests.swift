@@ -29,7 +29,7 @@ extension AuthFixture {
 
 struct IntrospectionTests {
     private static let inactive = Answer(
-        status: 200, fields: [], content: #"{"active":false}"#, isAudited: true)
+        status: 200, fields: [], content: #"{"active":false}"#, isHeldForCommit: true)
 
     @Test func `the claims of a valid token are returned`() throws {
         let fixture = try AuthFixture {
@@ -51,7 +51,7 @@ struct IntrospectionTests {
         ] {
             let answer = try fixture.introspect(content, type)
             #expect(
-                answer == Answer(status: 200, fields: [], content: expected, isAudited: true))
+                answer == Answer(status: 200, fields: [], content: expected, isHeldForCommit: true))
         }
         let foreign = forged(
             payload: #"{"user_id":2,"exp":1795244500.5,"iss":"gatehouse","aud":["x","api"]}"#)
@@ -85,7 +85,7 @@ struct IntrospectionTests {
     func `a request without a token is a bad request`(content: String, type: String?) throws {
         let answer = try AuthFixture { _ in }.introspect(content, type)
         #expect(answer.status == 400)
-        #expect(answer.sentence == "Invalid request")
+        #expect(answer.errorMessage == "Invalid request")
     }
 }
 
@@ -94,7 +94,7 @@ struct AdminRevocationTests {
 
     private static func response(isKnown: Bool) -> Answer {
         Answer(
-            status: 200, fields: [], content: #"{"known":\#(isKnown)}"#, isAudited: true)
+            status: 200, fields: [], content: #"{"known":\#(isKnown)}"#, isHeldForCommit: true)
     }
 
     @Test(arguments: [form, json])
@@ -114,8 +114,8 @@ struct AdminRevocationTests {
                     "INFO authn_token_revoked user=1 jti=\(jti) by=admin",
                     "INFO authn_token_revoked user=1 sid=\(sid) by=admin",
                 ])
-            #expect(try fixture.visit(token) == tokenRevoked)
-            #expect(try fixture.visit(successor) == tokenRevoked)
+            #expect(try fixture.requestResource(token) == tokenRevoked)
+            #expect(try fixture.requestResource(successor) == tokenRevoked)
             #expect(try fixture.verdict(other) == "good")
         }
     }
@@ -136,7 +136,7 @@ struct AdminRevocationTests {
         #expect(try fixture.verdict(foreign) == "good")
         #expect(
             try fixture.revoke(#"{"token":"\#(foreign)","token_type_hint":"x"}"#) == Self.done)
-        #expect(try fixture.visit(foreign) == tokenRevoked)
+        #expect(try fixture.requestResource(foreign) == tokenRevoked)
     }
 
     // RFC 7009 §2.2.
@@ -182,7 +182,7 @@ struct AdminRevocationTests {
             #expect(try fixture.verdict(next) == "good")
             if event.contains("scope") {
                 #expect(try fixture.revoke(what, json) == Self.done)
-                #expect(try fixture.visit(next) == tokenRevoked)
+                #expect(try fixture.requestResource(next) == tokenRevoked)
             }
         }
     }
@@ -217,7 +217,7 @@ struct AdminRevocationTests {
         #expect(
             try fixture.revoke(#"{"session":"\#(sid)"}"#) == Self.response(isKnown: false))
         fixture.revocations.removeExpired(at: AuthFixture.now + .seconds(86_400 * 299))
-        #expect(try fixture.visit(token) == tokenRevoked)
+        #expect(try fixture.requestResource(token) == tokenRevoked)
     }
 
     @Test(
@@ -237,7 +237,7 @@ struct AdminRevocationTests {
         let fixture = try AuthFixture { _ in }
         let answer = try fixture.revoke(content, type)
         #expect(answer.status == 400)
-        #expect(answer.sentence == "Invalid request")
+        #expect(answer.errorMessage == "Invalid request")
         #expect(fixture.revocations.count == 0)
     }
 
@@ -252,7 +252,7 @@ struct AdminRevocationTests {
         disk.fail(with: .ioError)
         let answer = try fixture.revoke(#"{"user":1}"#)
         #expect(answer.status == 503)
-        #expect(try fixture.visit(token) == tokenRevoked)
+        #expect(try fixture.requestResource(token) == tokenRevoked)
         disk.fail(with: nil)
         #expect(try fixture.revoke(#"{"user":1}"#) == Self.done)
     }

@@ -42,10 +42,10 @@ final class AuthFixture: Sendable {
         var fileSystem: any FileSystem = SystemFileSystem()
         /// File system of the log.
         var logFileSystem: any FileSystem = SystemFileSystem()
-        var refusesUnrecorded = false
+        var requiresDurableRecord = false
     }
 
-    let plan: Options
+    let options: Options
     let clock: Clock
     let tokens: HS256
     let log: Logger
@@ -107,12 +107,12 @@ final class AuthFixture: Sendable {
         let tokens = HS256(keys: keys, policy: policy)
         let issuer = TokenIssuer(
             tokens, lifetime: plan.lifetime, sessionLifetime: plan.sessionLifetime)
-        let refusesUnrecorded = plan.refusesUnrecorded
+        let refusesUnrecorded = plan.requiresDurableRecord
         let security = SecurityLog(log, refusesUnrecorded: { refusesUnrecorded })
         let revocations = try Revocations(
             path: plan.journal, at: plan.now, limit: plan.revocationLimit,
             fileSystem: plan.fileSystem)
-        self.plan = plan
+        self.options = plan
         self.clock = testClock
         self.folder = folder
         self.log = log
@@ -193,14 +193,15 @@ final class AuthFixture: Sendable {
     }
 
     /// The response to GET /resource with this token.
-    func visit(_ token: String) throws -> Answer {
-        try answer(to: get("Bearer \(token)"), by: bearer.protecting(Resource(plan.users).respond))
+    func requestResource(_ token: String) throws -> Answer {
+        try answer(
+            to: get("Bearer \(token)"), by: bearer.protecting(Resource(options.users).respond))
     }
 
     /// `good` if GET /resource accepts the token, otherwise the status and the error.
     func verdict(_ token: String) throws -> String {
-        let answer = try visit(token)
-        return answer.status == 200 ? "good" : "\(answer.status) \(answer.sentence)"
+        let answer = try requestResource(token)
+        return answer.status == 200 ? "good" : "\(answer.status) \(answer.errorMessage)"
     }
 }
 
@@ -230,16 +231,16 @@ struct Answer: Equatable {
     let fields: [String]
     let content: String
     /// Whether the response is held until the log is committed.
-    let isAudited: Bool
+    let isHeldForCommit: Bool
 
     /// The message in `{"error":"…"}`.
-    var sentence: String { String(content.dropFirst(10).dropLast(2)) }
+    var errorMessage: String { String(content.dropFirst(10).dropLast(2)) }
 
     /// The token in the response to a login or refresh.
     var token: String {
         get throws {
             guard status == 200, let match = content.firstMatch(of: /"token":"([^"]+)"/) else {
-                throw Misread.noToken
+                throw ParseFailure.noToken
             }
             return String(match.1)
         }
@@ -250,7 +251,7 @@ struct Answer: Equatable {
     }
 }
 
-enum Misread: Error { case noRequest, noResponse, noToken }
+enum ParseFailure: Error { case noRequest, noResponse, noToken }
 
 /// Parses the request, calls the handler, and parses the response.
 func answer(to bytes: String, by handler: Handler) throws -> Answer {
@@ -267,11 +268,11 @@ func answer(
     var conversation = Conversation(limits: limits, client: client, seed: 7)
     let received = bytes.unicodeScalars.map { UInt8($0.value) }
     conversation.receive(received.span)
-    guard let request = try conversation.next() else { throw Misread.noRequest }
+    guard let request = try conversation.next() else { throw ParseFailure.noRequest }
     let response =
         switch handler(request) {
         case .response(let response): response
-        case .slow(let work): work.run()
+        case .offloaded(let work): work.run()
         }
     conversation.complete(response, date: AuthFixture.now.httpDate)
 
@@ -288,10 +289,10 @@ func answer(
         common += ["Content-Type: application/json", "Content-Length: \(parts[1].utf8.count)"]
     }
     guard common.allSatisfy(lines.contains), let status = Int(lines[0].dropFirst(9).prefix(3))
-    else { throw Misread.noResponse }
+    else { throw ParseFailure.noResponse }
     return Answer(
         status: status, fields: lines.dropFirst().filter { !common.contains($0) },
-        content: String(parts[1]), isAudited: response.isHeldForCommit)
+        content: String(parts[1]), isHeldForCommit: response.isHeldForCommit)
 }
 
 /// `GET /resource` with these Authorization values. Each scalar is one byte.
@@ -347,11 +348,11 @@ func fingerprint(
 
 extension Revocations {
     /// With clocks that agree.
-    func endAll(of user: UserID, at now: Timestamp) throws(Errno) {
+    func revokeAll(of user: UserID, at now: Timestamp) throws(Errno) {
         try revokeAll(of: user, at: now, leeway: TimeAmount(milliseconds: 0))
     }
 
-    func endEverything(at now: Timestamp) throws(Errno) {
+    func revokeEveryone(at now: Timestamp) throws(Errno) {
         try revokeEveryone(at: now, leeway: TimeAmount(milliseconds: 0))
     }
 }

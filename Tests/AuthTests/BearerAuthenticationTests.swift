@@ -22,7 +22,7 @@ private let resource = Resource(.demo)
 private func refusal(_ status: Int, _ sentence: String, _ challenge: String?) -> Answer {
     Answer(
         status: status, fields: challenge.map { ["WWW-Authenticate: \($0)"] } ?? [],
-        content: #"{"error":"\#(sentence)"}"#, isAudited: true)
+        content: #"{"error":"\#(sentence)"}"#, isHeldForCommit: true)
 }
 
 private let unauthorized = refusal(401, "Unauthorized", #"Bearer realm="gatehouse""#)
@@ -50,7 +50,7 @@ struct BearerAcceptanceTests {
             answer
                 == Answer(
                     status: 200, fields: [], content: #"{"user":{"id":1,"name":"Alice"}}"#,
-                    isAudited: true))
+                    isHeldForCommit: true))
         let jti = try #require(claims.tokenID?.string)
         let sid = try #require(claims.sessionID?.string)
         #expect(
@@ -109,7 +109,7 @@ struct BearerAcceptanceTests {
         let unaudited = Response(.ok, json: Array("{}".utf8))
         #expect(!unaudited.isHeldForCommit)
         let handler = fixture.bearer.protecting { _, _ in unaudited }
-        #expect(try answer(to: get("Bearer \(fixture.token())"), by: handler).isAudited)
+        #expect(try answer(to: get("Bearer \(fixture.token())"), by: handler).isHeldForCommit)
     }
 }
 
@@ -294,9 +294,9 @@ struct BearerRefusalTests {
     func `a token of a removed user with revoked sessions gets 404 and is not a replay`() throws {
         let fixture = try AuthFixture { _ in }
         let token = fixture.token(for: 9)
-        try fixture.revocations.endAll(of: UserID(9)!, at: AuthFixture.now)
+        try fixture.revocations.revokeAll(of: UserID(9)!, at: AuthFixture.now)
         let events = try fixture.events { () throws in
-            #expect(try fixture.visit(token) == userNotFound)
+            #expect(try fixture.requestResource(token) == userNotFound)
         }
         #expect(
             events.map { $0.split(separator: " ").prefix(3) } == [

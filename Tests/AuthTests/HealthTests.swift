@@ -3,7 +3,7 @@ import HTTP
 import Testing
 
 private let ok = Answer(
-    status: 200, fields: [], content: #"{"status":"ok"}"#, isAudited: false)
+    status: 200, fields: [], content: #"{"status":"ok"}"#, isHeldForCommit: false)
 
 struct HealthTests {
     private func health(_ problems: (String, String?)...) -> Health {
@@ -24,7 +24,7 @@ struct HealthTests {
         func content(_ health: Health) throws -> String {
             let answer = try answer(to: get(), by: health.ready)
             #expect(answer.status == 503)
-            #expect(!answer.isAudited)
+            #expect(!answer.isHeldForCommit)
             return answer.content
         }
         #expect(

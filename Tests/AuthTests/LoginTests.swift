@@ -27,7 +27,7 @@ struct LoginTests {
                     status: 200, fields: ["Pragma: no-cache"],
                     content: #"{"token":"\#(token)","token_type":"Bearer","expires_in":1800,"#
                         + #""session_expires_in":43200}"#,
-                    isAudited: true))
+                    isHeldForCommit: true))
     }
 
     @Test func `a login logs the login and the token's jti`() throws {
@@ -132,7 +132,8 @@ struct LoginRefusalTests {
     ) throws {
         let fixture = try AuthFixture()
         let refusal = Answer(
-            status: status, fields: fields, content: #"{"error":"\#(sentence)"}"#, isAudited: true)
+            status: status, fields: fields, content: #"{"error":"\#(sentence)"}"#,
+            isHeldForCommit: true)
         let answer = try answer(to: request, by: fixture.login.respond)
         #expect(answer == refusal, sourceLocation: location)
         #expect(

@@ -94,7 +94,7 @@ extension LoginThrottle {
     ) -> Reputation? {
         switch admit(account, from: client, at: moment(seconds)) {
         case .refused: return nil
-        case .admitted(let attempt): return attempt.standing
+        case .admitted(let attempt): return attempt.reputation
         }
     }
 
@@ -236,7 +236,7 @@ struct LoginThrottleTests {
         }
         #expect(attempts.count == 16)
         // The first attempt from each /64 is not suspicious, until the /56 has four in flight.
-        #expect(attempts.map(\.standing).filter { $0 == .neutral }.count == 1)
+        #expect(attempts.map(\.reputation).filter { $0 == .neutral }.count == 1)
         attempts.removeLast()
         let other = client("2001:db8:1:9::")
         #expect(throttle.fail(throttle.name("x"), from: other) == .failed(1))
@@ -347,14 +347,14 @@ struct LoginThrottleTests {
     @Test func `the capacity suffices for all logins that can be hashed, up to a maximum`() {
         let options = LoginThrottle.Options()
         // One hasher at 0.1 s makes 9,000 failures in 900 s; half of the entries should be free.
-        #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 100_000_000) == 32_768)
-        #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 120_000_000) == 16_384)
-        #expect(LoginThrottle.places(for: options, hashers: 1, hashing: 900_000_000) == 8192)
-        #expect(LoginThrottle.places(for: options, hashers: 64, hashing: 1) == 32_768)
-        #expect(LoginThrottle.places(for: options, hashers: 0, hashing: 0) == 32_768)
+        #expect(LoginThrottle.capacity(for: options, hashers: 1, hashing: 100_000_000) == 32_768)
+        #expect(LoginThrottle.capacity(for: options, hashers: 1, hashing: 120_000_000) == 16_384)
+        #expect(LoginThrottle.capacity(for: options, hashers: 1, hashing: 900_000_000) == 8192)
+        #expect(LoginThrottle.capacity(for: options, hashers: 64, hashing: 1) == 32_768)
+        #expect(LoginThrottle.capacity(for: options, hashers: 0, hashing: 0) == 32_768)
         var long = options
         long.window = TimeAmount(milliseconds: .max)
-        #expect(LoginThrottle.places(for: long, hashers: 1, hashing: 1) == 32_768)
+        #expect(LoginThrottle.capacity(for: long, hashers: 1, hashing: 1) == 32_768)
     }
 
     @Test(

@@ -10,7 +10,7 @@ import Time
 @testable import Auth
 
 struct LogoutTests {
-    private static let done = Answer(status: 204, fields: [], content: "", isAudited: true)
+    private static let done = Answer(status: 204, fields: [], content: "", isHeldForCommit: true)
 
     @Test func `a logout ends its session and no other, also after a restart`() throws {
         let folder = try TemporaryFolder()
@@ -27,7 +27,7 @@ struct LogoutTests {
                 events.last
                     == "INFO session_logout user=1 jti=\(jti) sid=\(sid) scope=session by=user")
             let again = try fixture.events { () throws in
-                #expect(try fixture.visit(token) == tokenRevoked)
+                #expect(try fixture.requestResource(token) == tokenRevoked)
                 #expect(try fixture.logOut(token) == tokenRevoked)
                 #expect(try fixture.renew(token) == tokenRevoked)
             }
@@ -37,7 +37,7 @@ struct LogoutTests {
             #expect(fixture.security.counters.logouts.value == 1)
         }
         let fixture = try AuthFixture { $0.journal = folder.path("journal") }
-        #expect(try fixture.visit(token) == tokenRevoked)
+        #expect(try fixture.requestResource(token) == tokenRevoked)
         #expect(try fixture.verdict(other) == "good")
     }
 
@@ -58,7 +58,7 @@ struct LogoutTests {
             #expect(fixture.sessions.sessions(of: UserID(1)!, at: AuthFixture.now).isEmpty)
         }
         let fixture = try AuthFixture { $0.journal = folder.path("journal") }
-        for token in tokens { #expect(try fixture.visit(token) == tokenRevoked) }
+        for token in tokens { #expect(try fixture.requestResource(token) == tokenRevoked) }
         #expect(try fixture.verdict(other) == "good")
     }
 
@@ -75,8 +75,8 @@ struct LogoutTests {
             let renewed = try fixture.renew(after).token
             #expect(try fixture.verdict(renewed) == "good")
             #expect(try fixture.logOut(renewed, everywhere: true) == Self.done)
-            #expect(try fixture.visit(after) == tokenRevoked)
-            #expect(try fixture.visit(renewed) == tokenRevoked)
+            #expect(try fixture.requestResource(after) == tokenRevoked)
+            #expect(try fixture.requestResource(renewed) == tokenRevoked)
             let last = try answer(to: post(#"{"user_id":1}"#), by: fixture.login.respond).token
             #expect(try fixture.verdict(last) == "good")
         }
@@ -90,7 +90,7 @@ struct LogoutTests {
         let after = try answer(to: post(#"{"user_id":1}"#), by: fixture.login.respond).token
         #expect(try fixture.verdict(after) == "good")
         #expect(try fixture.logOut(after, everywhere: true) == Self.done)
-        #expect(try fixture.visit(after) == tokenRevoked)
+        #expect(try fixture.requestResource(after) == tokenRevoked)
     }
 
     @Test
@@ -100,7 +100,7 @@ struct LogoutTests {
             let token = forged(payload: #"{"user_id":1,\#(members),"exp":1795248000}"#)
             let answer = try fixture.logOut(token, everywhere: true)
             #expect(answer == Self.done, "\(members) \(answer)")
-            #expect(try fixture.visit(token) == tokenRevoked)
+            #expect(try fixture.requestResource(token) == tokenRevoked)
         }
     }
 
@@ -122,9 +122,9 @@ struct LogoutTests {
             default:
                 try fixture.revocations.revokeEveryone(at: AuthFixture.now, leeway: .seconds(300))
             }
-            for token in tokens { #expect(try fixture.visit(token) == tokenRevoked) }
+            for token in tokens { #expect(try fixture.requestResource(token) == tokenRevoked) }
             fixture.clock.advance(.seconds(300))
-            for token in tokens { #expect(try fixture.visit(token) == tokenRevoked) }
+            for token in tokens { #expect(try fixture.requestResource(token) == tokenRevoked) }
             // A later login succeeds.
             let after = try answer(to: post(#"{"user_id":1}"#), by: fixture.login.respond).token
             #expect(try fixture.verdict(after) == "good")
@@ -146,8 +146,8 @@ struct LogoutTests {
         }
         let fixture = try AuthFixture { $0.journal = folder.path("journal") }
         #expect(try fixture.verdict(token) == "good")
-        try fixture.revocations.endEverything(at: AuthFixture.now)
-        #expect(try fixture.visit(token) == tokenRevoked)
+        try fixture.revocations.revokeEveryone(at: AuthFixture.now)
+        #expect(try fixture.requestResource(token) == tokenRevoked)
     }
 
     @Test func `a logout without a valid token is refused like any request`() throws {
@@ -155,7 +155,7 @@ struct LogoutTests {
         for handler in [fixture.logout.endSession, fixture.logout.endAll] {
             let missing = try answer(to: get(), by: handler)
             #expect(missing.field("WWW-Authenticate") == #"Bearer realm="gatehouse""#)
-            #expect(try answer(to: get("Bearer x"), by: handler).sentence == "Invalid token")
+            #expect(try answer(to: get("Bearer x"), by: handler).errorMessage == "Invalid token")
             let gone = try answer(to: get("Bearer \(fixture.token(for: 9))"), by: handler)
             #expect(gone.status == 404)
         }
@@ -174,10 +174,12 @@ struct LogoutTests {
         for (token, everywhere) in [(one, false), (two, true)] {
             let answer = try fixture.logOut(token, everywhere: everywhere)
             #expect(answer.status == 503)
-            #expect(answer.sentence == "Storage unavailable")
+            #expect(answer.errorMessage == "Storage unavailable")
             #expect(answer.field("Retry-After") == "1")
         }
         #expect(try !fixture.events().contains { $0.contains("session_logout") })
-        for token in [one, two, three] { #expect(try fixture.visit(token) == tokenRevoked) }
+        for token in [one, two, three] {
+            #expect(try fixture.requestResource(token) == tokenRevoked)
+        }
     }
 }

@@ -50,7 +50,7 @@ extension AuthFixture {
 
 private let refused = Answer(
     status: 401, fields: [#"WWW-Authenticate: Bearer realm="gatehouse""#],
-    content: #"{"error":"Invalid credentials"}"#, isAudited: true)
+    content: #"{"error":"Invalid credentials"}"#, isHeldForCommit: true)
 
 struct PasswordLoginTests {
     @Test(
@@ -72,7 +72,7 @@ struct PasswordLoginTests {
         let events = try fixture.events {
             let answer = try fixture.logIn(content)
             #expect(answer.fields == ["Pragma: no-cache"])
-            #expect(answer.isAudited)
+            #expect(answer.isHeldForCommit)
             let token = try answer.token
             #expect(try fixture.claims(token).user.rawValue == user)
             #expect(try fixture.verdict(token) == "good")
@@ -166,7 +166,7 @@ struct PasswordLoginTests {
         let events = try fixture.events {
             let answer = try fixture.logIn(content)
             #expect(answer.status == 400)
-            #expect(answer.sentence == "Invalid user_id")
+            #expect(answer.errorMessage == "Invalid user_id")
         }
         #expect(events == ["WARNING authn_login_fail reason=invalid_user_id"])
     }
@@ -177,7 +177,7 @@ struct PasswordLoginTests {
             #"{"username":"alice","password":"a","password":"correct horse battery"}"#,
             #"{"username":"alice","password":"\ud800"}"#, #"{"username":"\udc00"}"#, "",
         ] {
-            #expect(try fixture.logIn(content).sentence == "Invalid JSON")
+            #expect(try fixture.logIn(content).errorMessage == "Invalid JSON")
         }
     }
 
@@ -204,7 +204,7 @@ struct PasswordLoginTests {
                     answer
                         == Answer(
                             status: 429, fields: ["Retry-After: 900"],
-                            content: #"{"error":"Too many attempts"}"#, isAudited: true))
+                            content: #"{"error":"Too many attempts"}"#, isHeldForCommit: true))
             }
             #expect(
                 events == [
@@ -270,7 +270,7 @@ struct PasswordLoginTests {
         let events = try fixture.events {
             let answer = try fixture.logIn(long)
             #expect(answer.status == 413)
-            #expect(answer.sentence == "Content too large")
+            #expect(answer.errorMessage == "Content too large")
             for id in 100..<110 { _ = try fixture.logIn("{\"user_id\":\(id)}") }
             #expect(try fixture.logIn(long).status == 429)
             #expect(try fixture.logIn("no JSON").status == 429)
@@ -305,11 +305,11 @@ struct PasswordLoginTests {
         let fixture = try makeFixture(attempts: 1)
         for _ in 0..<20 {
             let answer = try answer(to: post(#"{"user_id":1,"password":"x"}"#)) { request in
-                guard case .slow(let work) = fixture.login.respond(to: request) else {
+                guard case .offloaded(let work) = fixture.login.respond(to: request) else {
                     return .error(.internalServerError)
                 }
                 #expect(work.kind == .cpuBound)
-                work.refused()
+                work.rejected()
                 return .error(.serviceUnavailable, "Busy")
             }
             #expect(answer.status == 503)
@@ -339,7 +339,7 @@ struct PasswordLoginTests {
             $0 = { [sessions = fixture.sessions] in
                 isListed.withLock { $0 = sessions.count == 1 }
                 clock.advance(.seconds(2))
-                try? revocations.endAll(of: UserID(1)!, at: clock.clock.now())
+                try? revocations.revokeAll(of: UserID(1)!, at: clock.clock.now())
             }
         }
         let answer = try fixture.logIn(#"{"user_id":1,"password":"correct horse battery"}"#)
@@ -363,16 +363,16 @@ struct PasswordLoginTests {
                 let answer = try answer(
                     to: post(#"{"user_id":1,"password":"correct horse battery"}"#)
                 ) { request in
-                    guard case .slow(let work) = fixture.login.respond(to: request) else {
+                    guard case .offloaded(let work) = fixture.login.respond(to: request) else {
                         return .error(.internalServerError)
                     }
                     // While the password is being checked.
                     fixture.clock.advance(.seconds(1))
                     let now = fixture.clock.clock.now()
                     if everyone {
-                        try? fixture.revocations.endEverything(at: now)
+                        try? fixture.revocations.revokeEveryone(at: now)
                     } else {
-                        try? fixture.revocations.endAll(of: UserID(1)!, at: now)
+                        try? fixture.revocations.revokeAll(of: UserID(1)!, at: now)
                     }
                     return work.run()
                 }
@@ -380,7 +380,7 @@ struct PasswordLoginTests {
                     answer
                         == Answer(
                             status: 503, fields: ["Retry-After: 1"],
-                            content: #"{"error":"Busy"}"#, isAudited: true))
+                            content: #"{"error":"Busy"}"#, isHeldForCommit: true))
             }
             #expect(events == ["WARNING authn_login_fail user=1 reason=revoked_meanwhile"])
             // It does not count as a failure, and the next login succeeds.
@@ -428,7 +428,7 @@ struct PasswordLoginTests {
             let answer = try answer(
                 to: post(#"{"user_id":1,"password":"correct horse battery"}"#)
             ) { request in
-                guard case .slow(let work) = fixture.login.respond(to: request) else {
+                guard case .offloaded(let work) = fixture.login.respond(to: request) else {
                     return .error(.internalServerError)
                 }
                 fixture.current.set(changed)
@@ -436,8 +436,8 @@ struct PasswordLoginTests {
             }
             #expect(answer.status == 503)
             #expect(answer.field("Retry-After") == "1")
-            #expect(answer.sentence == "Busy")
-            #expect(answer.isAudited)
+            #expect(answer.errorMessage == "Busy")
+            #expect(answer.isHeldForCommit)
         }
         #expect(events == ["WARNING authn_login_fail user=1 reason=revoked_meanwhile"])
         #expect(fixture.sessions.count == 0)

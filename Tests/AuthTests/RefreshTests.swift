@@ -28,7 +28,7 @@ private func refusal(_ sentence: String, _ description: String) -> Answer {
         fields: [
             #"WWW-Authenticate: Bearer realm="gatehouse", error="invalid_token", "#
                 + #"error_description="\#(description)""#
-        ], content: #"{"error":"\#(sentence)"}"#, isAudited: true)
+        ], content: #"{"error":"\#(sentence)"}"#, isHeldForCommit: true)
 }
 
 let tokenRevoked = refusal("Token revoked", "The token was revoked")
@@ -51,7 +51,7 @@ struct RotatingRefreshTests {
                         status: 200, fields: ["Pragma: no-cache"],
                         content: #"{"token":"\#(new)","token_type":"Bearer","expires_in":1800,"#
                             + #""session_expires_in":43100}"#,
-                        isAudited: true))
+                        isHeldForCommit: true))
         }
         let claims = try fixture.claims(new)
         #expect(claims.user == oldClaims.user)
@@ -103,8 +103,8 @@ struct RotatingRefreshTests {
         #expect(try fixture.claims(second).sessionID == fixture.claims(old).sessionID)
         // After ten seconds it is a replay.
         fixture.clock.advance(TimeAmount(milliseconds: 1))
-        #expect(try fixture.visit(old) == tokenRevoked)
-        #expect(try fixture.visit(second) == tokenRevoked)
+        #expect(try fixture.requestResource(old) == tokenRevoked)
+        #expect(try fixture.requestResource(second) == tokenRevoked)
     }
 
     @Test(arguments: Refresh.Mode.allCases)
@@ -135,24 +135,24 @@ struct RotatingRefreshTests {
         let fixture = try AuthFixture {
             $0.journal = folder.path("journal")
             $0.logFileSystem = disk.fileSystem
-            $0.refusesUnrecorded = true
+            $0.requiresDurableRecord = true
         }
         let token = fixture.token()
         disk.fail(with: .noSpace)
         let refused = try fixture.renew(token)
         #expect(refused.status == 503)
-        #expect(refused.sentence == "Log unavailable")
+        #expect(refused.errorMessage == "Log unavailable")
         #expect(refused.field("Retry-After") == "1")
-        #expect(refused.isAudited)
-        #expect(try fixture.logOut(token).sentence == "Log unavailable")
-        #expect(try fixture.logOut(token, everywhere: true).sentence == "Log unavailable")
+        #expect(refused.isHeldForCommit)
+        #expect(try fixture.logOut(token).errorMessage == "Log unavailable")
+        #expect(try fixture.logOut(token, everywhere: true).errorMessage == "Log unavailable")
         #expect(fixture.revocations.count == 0)
         // Long after the grace period.
         fixture.clock.advance(.seconds(600))
         disk.fail(with: nil)
         let answer = try fixture.renew(token)
         // The refresh is durable, whatever happens to other lines of the batch.
-        #expect(!answer.isAudited)
+        #expect(!answer.isHeldForCommit)
         let new = try answer.token
         #expect(try fixture.verdict(new) == "good")
         #expect(try fixture.renew(token).token == new)
@@ -170,7 +170,7 @@ struct RotatingRefreshTests {
         #expect(lines[6...].allSatisfy { $0.contains("authn_token_refreshed") })
         #expect(try !fixture.logFile().contains("CRITICAL"))
         #expect(try fixture.logOut(new).status == 204)
-        #expect(try fixture.visit(new) == tokenRevoked)
+        #expect(try fixture.requestResource(new) == tokenRevoked)
     }
 
     @Test
@@ -185,7 +185,7 @@ struct RotatingRefreshTests {
             fixture.clock.advance(TimeAmount(milliseconds: Int64(wait)))
             let events = try fixture.events { () throws in
                 switch place {
-                case 0: #expect(try fixture.visit(old) == tokenRevoked)
+                case 0: #expect(try fixture.requestResource(old) == tokenRevoked)
                 case 1: #expect(try fixture.renew(old) == tokenRevoked)
                 case 2: #expect(try fixture.logOut(old) == tokenRevoked)
                 case 3: #expect(try fixture.logOut(old, everywhere: true) == tokenRevoked)
@@ -199,7 +199,7 @@ struct RotatingRefreshTests {
                     "CRITICAL authn_token_reuse user=1 jti=\(jti) sid=\(sid) revoked_at=1795244400",
                     "INFO authn_token_revoked user=1 sid=\(sid) by=reuse",
                 ])
-            #expect(try fixture.visit(new) == tokenRevoked)
+            #expect(try fixture.requestResource(new) == tokenRevoked)
             #expect(try fixture.renew(new) == tokenRevoked)
             #expect(try fixture.verdict(other) == "good")
             #expect(fixture.security.counters.tokensReused.value == 3)
@@ -215,7 +215,7 @@ struct RotatingRefreshTests {
             let old = fixture.token()
             new = try fixture.renew(old).token
             fixture.clock.advance(.seconds(10))
-            #expect(try fixture.visit(old) == tokenRevoked)
+            #expect(try fixture.requestResource(old) == tokenRevoked)
             // It is written after the response.
             #expect(eventually { fixture.revocations.statistics.unwritten == 0 })
         }
@@ -229,7 +229,7 @@ struct RotatingRefreshTests {
                 return next != nil
             })
         let fixture = try #require(next)
-        #expect(try fixture.visit(new) == tokenRevoked)
+        #expect(try fixture.requestResource(new) == tokenRevoked)
     }
 
     @Test func `no refresh returns a token that outlives its session`() throws {
@@ -266,7 +266,7 @@ struct RotatingRefreshTests {
         #expect(try fixture.verdict(token) == "good")
         fixture.clock.set(end + .seconds(5))
         #expect(try fixture.renew(token) == sessionExpired)
-        #expect(try fixture.visit(token) == tokenExpired)
+        #expect(try fixture.requestResource(token) == tokenExpired)
     }
 
     @Test func `an expired token and an expired session are reported differently`() throws {
@@ -286,7 +286,7 @@ struct RotatingRefreshTests {
         for user in [1, 2] as [Int64] {
             let answer = try fixture.renew(fixture.token(for: user))
             #expect(answer.status == 404)
-            #expect(answer.sentence == "User not found")
+            #expect(answer.errorMessage == "User not found")
         }
     }
 
@@ -351,7 +351,7 @@ struct ExtendingRefreshTests {
         fixture.clock.advance(.seconds(700))
         for token in [old, new, other] { #expect(try fixture.verdict(token) == "good") }
         fixture.clock.advance(.seconds(100))
-        #expect(try fixture.visit(old) == tokenExpired)
+        #expect(try fixture.requestResource(old) == tokenExpired)
         var last = new
         while try fixture.renew(last).status == 200 {
             last = try fixture.renew(last).token
@@ -364,7 +364,7 @@ struct ExtendingRefreshTests {
         let (one, two) = (fixture.token(), fixture.token())
         let three = try fixture.renew(one).token
         #expect(try fixture.logOut(one).status == 204)
-        #expect(try fixture.visit(three) == tokenRevoked)
+        #expect(try fixture.requestResource(three) == tokenRevoked)
         #expect(try fixture.verdict(two) == "good")
     }
 }
@@ -380,12 +380,12 @@ struct ForeignRefreshTests {
         #expect(claims.authenticated == Timestamp(seconds: 1_795_244_300))
         #expect(try fixture.renew(token).token == new)
         fixture.clock.advance(.seconds(10))
-        #expect(try fixture.visit(token) == tokenRevoked)
-        #expect(try fixture.visit(new) == tokenRevoked)
+        #expect(try fixture.requestResource(token) == tokenRevoked)
+        #expect(try fixture.requestResource(new) == tokenRevoked)
         let other = forged(payload: #"{"user_id":1,"iat":1795244301,"exp":1795245400}"#)
         #expect(try fixture.verdict(other) == "good")
         #expect(try fixture.logOut(other).status == 204)
-        #expect(try fixture.visit(other) == tokenRevoked)
+        #expect(try fixture.requestResource(other) == tokenRevoked)
         let third = forged(payload: #"{"user_id":1,"iat":1795244302,"exp":1795244500}"#)
         fixture.clock.set(Timestamp(seconds: 1_795_244_500))
         #expect(try fixture.renew(third) == tokenExpired)
@@ -395,7 +395,7 @@ struct ForeignRefreshTests {
         let fixture = try AuthFixture { $0.requiresSession = true }
         for members in ["", #","sid":"s""#, #","sxp":1795246000"#] {
             let token = forged(payload: #"{"user_id":1,"exp":1795245400\#(members)}"#)
-            #expect(try fixture.renew(token).sentence == "Invalid token")
+            #expect(try fixture.renew(token).errorMessage == "Invalid token")
         }
         let token = forged(
             payload: #"{"user_id":1,"exp":1795245400,"sid":"s","sxp":1795246000}"#)
@@ -409,8 +409,8 @@ struct ForeignRefreshTests {
         let claims = try fixture.claims(fixture.renew(token).token)
         #expect(claims.sessionStart == nil)
         #expect(claims.issued == nil)
-        try fixture.revocations.endAll(of: UserID(1)!, at: AuthFixture.now + .seconds(-1000))
-        #expect(try fixture.visit(token) == tokenRevoked)
+        try fixture.revocations.revokeAll(of: UserID(1)!, at: AuthFixture.now + .seconds(-1000))
+        #expect(try fixture.requestResource(token) == tokenRevoked)
     }
 
     @Test func `a logout revokes all tokens of a named session that has no end`() throws {
@@ -422,7 +422,7 @@ struct ForeignRefreshTests {
         #expect(try fixture.logOut(renewed).status == 204)
         fixture.clock.advance(.seconds(50_000))
         fixture.revocations.removeExpired(at: fixture.clock.clock.now())
-        #expect(try fixture.visit(long) == tokenRevoked)
+        #expect(try fixture.requestResource(long) == tokenRevoked)
     }
 }
 
@@ -442,7 +442,7 @@ struct RefreshFailureTests {
             answer
                 == Answer(
                     status: 503, fields: ["Retry-After: 1"],
-                    content: #"{"error":"Storage unavailable"}"#, isAudited: true))
+                    content: #"{"error":"Storage unavailable"}"#, isHeldForCommit: true))
         #expect(try fixture.logFile().contains(" | ERROR | app | revocation_failed reason="))
         #expect(try !fixture.events().contains { $0.contains("refreshed") })
         // Long after the grace period: the token has not been exchanged.
@@ -453,7 +453,7 @@ struct RefreshFailureTests {
         let new = try fixture.renew(token).token
         #expect(try fixture.verdict(new) == "good")
         fixture.clock.advance(.seconds(10))
-        #expect(try fixture.visit(token) == tokenRevoked)
+        #expect(try fixture.requestResource(token) == tokenRevoked)
     }
 
     @Test func `a second refresh gets no token before the first exchange is on disk`() throws {
@@ -469,7 +469,7 @@ struct RefreshFailureTests {
             let token = token.withLock { $0 }
             // The worker must not answer without waiting for the disk.
             let kind = try? answer(to: post(to: "/refresh", token)) { request in
-                guard case .slow = fixture.refresh.respond(to: request) else {
+                guard case .offloaded = fixture.refresh.respond(to: request) else {
                     return .error(.internalServerError)
                 }
                 return .error(.serviceUnavailable)
@@ -531,7 +531,7 @@ struct RefreshLimitTests {
             let answer = try fixture.renew(token)
             #expect(answer.status == 429)
             #expect(answer.field("Retry-After") == "60")
-            #expect(answer.sentence == "Too many attempts")
+            #expect(answer.errorMessage == "Too many attempts")
         }
         #expect(
             events.last == "WARNING authn_login_throttled user=1 reason=session until=1795244460")

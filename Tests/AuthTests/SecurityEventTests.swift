@@ -169,7 +169,7 @@ struct SecurityEventTests {
         event: any LogEvent, expected: String
     ) {
         let line = String(
-            decoding: LogLine.whole(event, at: AuthFixture.now, .text), as: UTF8.self)
+            decoding: LogLine.formatted(event, at: AuthFixture.now, .text), as: UTF8.self)
         let (level, rest) = (expected.prefix { $0 != " " }, expected.drop { $0 != " " }.dropFirst())
         #expect(
             line
@@ -207,7 +207,7 @@ struct SecurityEventTests {
         let tokens = (0..<60).map { _ in fixture.token() }
         for token in tokens { try #require(fixture.logOut(token).status == 204) }
         let events = try fixture.events { () throws in
-            for token in tokens { #expect(try fixture.visit(token) == tokenRevoked) }
+            for token in tokens { #expect(try fixture.requestResource(token) == tokenRevoked) }
         }
         #expect(events.count == 20)
         #expect(events.allSatisfy { $0.hasPrefix("CRITICAL authn_token_reuse user=") })

@@ -73,7 +73,7 @@ struct UsersFileTests {
             _ = try file.read()
             Issue.record("it was read")
         } catch {
-            let sentences = error.sentences("users.json")
+            let sentences = error.messages("users.json")
             #expect(
                 sentences == [
                     "users.json: version: unknown key; allowed: users, next_id",
@@ -160,7 +160,7 @@ struct UsersFileTests {
             try body()
             return []
         } catch {
-            return (error as? UsersFileError)?.sentences("users.json") ?? ["\(error)"]
+            return (error as? UsersFileError)?.messages("users.json") ?? ["\(error)"]
         }
     }
 
@@ -356,7 +356,7 @@ struct UsersFileTests {
     }
 
     @Test(arguments: [
-        (Array("\u{FEFF}{\"users\":[]}".utf8), TextEncoding.markedUTF8),
+        (Array("\u{FEFF}{\"users\":[]}".utf8), TextEncoding.utf8WithMark),
         (Array("{\"users\":[]}".utf16).flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }, .utf16),
         ([0xFE, 0xFF, 0, UInt8(ascii: "{"), 0, UInt8(ascii: "}")], .utf16),
     ])
@@ -412,7 +412,7 @@ struct UsersFileTests {
         #expect(number > 10)
     }
 
-    @Test(.enabled(if: SmallDisk.canBeMade))
+    @Test(.enabled(if: SmallDisk.isAvailable))
     func `a file that is a mount of its own can be changed`() throws {
         try make([Self.alice])
         let outside = try TemporaryFolder()
@@ -505,7 +505,7 @@ struct UsersFileTests {
         try make([Self.alice])
         let file = file
         let isDone = Monitor(false)
-        let writer = Running {
+        let writer = TestThread {
             for round in 0..<40 {
                 _ = try? file.update { users in
                     users = (0..<(round % 7 + 1)).map { .test(Int64($0) + 1) }
@@ -602,7 +602,7 @@ struct UsersFileTests {
                 #expect(UserDirectory(users).all.count == users.count)
             } catch {
                 let hash = try #require(Self.alice.password?.text.split(separator: "$").last)
-                let messages = error.sentences("users.json").joined()
+                let messages = error.messages("users.json").joined()
                 #expect(!messages.contains(hash))
                 #expect(!messages.isEmpty)
             }

@@ -33,7 +33,7 @@ struct VerifyTests {
             fields: [
                 "X-Auth-User-Id: 1", "X-Auth-User-Name: Alice", "X-Auth-Session: \(sid)",
                 "X-Auth-Expires: 1795246200",
-            ], content: "", isAudited: true)
+            ], content: "", isHeldForCommit: true)
         #expect(try answer(to: get("Bearer \(token)", target: "/verify"), by: verify) == expected)
         let head = get("Bearer \(token)", target: "/verify").replacing("GET ", with: "HEAD ")
         #expect(try answer(to: head, by: verify) == expected)

@@ -128,9 +128,11 @@ struct Base64URLTests {
             // Six bits are less than a byte.
             ("A", .invalidLength), ("Zm9vY", .invalidLength), ("Zm9vYmFyA", .invalidLength),
             // Nonzero unused bits.
-            ("Zh", .strayBits), ("Zo", .strayBits), ("Zx", .strayBits), ("Z_", .strayBits),
-            ("Zm9", .strayBits), ("Zm-", .strayBits), ("Zm9vYh", .strayBits),
-            ("Zm9vYmF", .strayBits),
+            ("Zh", .nonzeroTrailingBits), ("Zo", .nonzeroTrailingBits),
+            ("Zx", .nonzeroTrailingBits), ("Z_", .nonzeroTrailingBits),
+            ("Zm9", .nonzeroTrailingBits), ("Zm-", .nonzeroTrailingBits),
+            ("Zm9vYh", .nonzeroTrailingBits),
+            ("Zm9vYmF", .nonzeroTrailingBits),
             // An invalid character is reported before stray bits, and the first one of several.
             ("*_", .invalidCharacter(at: 0)), ("Z=9*Zh", .invalidCharacter(at: 1)),
         ] as [(String, Base64URL.DecodingError)])

@@ -50,7 +50,7 @@ enum ConfigurationProperties {
             try Application.rehearse(configuration)
         } catch {
             try require(
-                !problems.isEmpty, "check finds no problem, but a start fails: \(error.sentences)")
+                !problems.isEmpty, "check finds no problem, but a start fails: \(error.messages)")
             return
         }
         try require(problems.isEmpty, "a start succeeds, but check finds: \(problems)")

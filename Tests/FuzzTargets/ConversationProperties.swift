@@ -82,7 +82,7 @@ enum ConversationProperties {
         of pieces: [ArraySlice<UInt8>], _ limits: Conversation.Limits
     ) -> Reading {
         var conversation = Conversation(
-            limits: limits, client: peer, seed: 7, proxies: proxies?.behind(peer))
+            limits: limits, client: peer, seed: 7, proxies: proxies?.ifTrusted(peer))
         var reading = Reading()
         for piece in pieces {
             conversation.receive(piece.span)

@@ -112,7 +112,7 @@ private struct History: ~Copyable {
         options.retryDelays = TimeAmount(milliseconds: 0)...TimeAmount(milliseconds: 0)
         // The test needs no protection against power failures.
         let fileSystem = FileSystemDouble { operation, _ in
-            operation == .synchronize ? .pretended : .done
+            operation == .synchronize ? .skipped : .done
         }
         let clock = clock
         logger = try Logger(
@@ -165,7 +165,7 @@ private struct History: ~Copyable {
         forgedCount += 1
         let time = clock.withLock { $0 }
         func line(_ name: StaticString) -> [UInt8] {
-            LogLine.whole(Forged(name: name, number: Int64(forgedCount)), at: time, .text)
+            LogLine.formatted(Forged(name: name, number: Int64(forgedCount)), at: time, .text)
         }
         switch argument % 8 {
         case 0: return line("authn_login_success")

@@ -92,7 +92,7 @@ enum LogEntryProperties {
         // Years have four digits in the log.
         guard (0..<253_402_300_800_000) ~= time.milliseconds else { return }
         for format in LogFormat.allCases {
-            let line = LogLine.whole(OneField(value: value), at: time, format)
+            let line = LogLine.formatted(OneField(value: value), at: time, format)
             let copy = Array(line.dropLast())
             guard let entry = LogEntry(copy.span) else {
                 throw PropertyFailure("written again, it is not parsed: \(copy.shown)")

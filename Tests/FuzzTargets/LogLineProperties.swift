@@ -10,7 +10,7 @@ enum LogLineProperties {
     static func check(_ bytes: [UInt8]) throws(PropertyFailure) {
         let event = Event(bytes)
         for format in LogFormat.allCases {
-            let fullLine = LogLine.whole(event, at: moment, format)
+            let fullLine = LogLine.formatted(event, at: moment, format)
             try checkForm(fullLine)
             let line = Array(fullLine.dropLast())
             try require(SealLine(line.span) == nil, "an event parses as a seal: \(line.shown)")

@@ -94,7 +94,7 @@ enum LoginProperties {
             log = try Logger(
                 options, clock: clock,
                 fileSystem: FileSystemDouble { operation, _ in
-                    operation == .synchronize ? .pretended : .done
+                    operation == .synchronize ? .skipped : .done
                 })
             let secret = Array("a key for rules, and for nothing else".utf8)
             let key = HMACSHA256.Key(secret.span)
@@ -140,7 +140,7 @@ enum LoginProperties {
             case 0...7: try attempt(identity, place) { work in work.run() }
             case 8:
                 try attempt(identity, place) { work in
-                    work.refused()
+                    work.rejected()
                     return OffloadedWork.busy
                 }
             case 9: try attempt(identity, place) { _ in nil }
@@ -172,7 +172,7 @@ enum LoginProperties {
             var observation = Observation()
             switch login.respond(to: conversation.request) {
             case .response(let response): observation.response = try conversation.sent(response)
-            case .slow(let work):
+            case .offloaded(let work):
                 observation.priority = work.priority
                 if let response = answer(work) {
                     observation.response = try conversation.sent(response)
@@ -207,7 +207,7 @@ enum LoginProperties {
             let response =
                 switch locks.unlock(conversation.request) {
                 case .response(let response): response
-                case .slow(let work): work.run()
+                case .offloaded(let work): work.run()
                 }
             try require(response.status == .ok, "\(body) is rejected")
             _ = try conversation.sent(response)

@@ -60,7 +60,7 @@ enum ProxyHeaderProperties {
         _ header: ProxyHeader, _ bytes: [UInt8]
     ) throws(PropertyFailure) {
         var conversation = Conversation(
-            limits: .init(), client: peer, seed: 7, proxies: proxies?.behind(peer),
+            limits: .init(), client: peer, seed: 7, proxies: proxies?.ifTrusted(peer),
             expectsProxyHeader: true)
         let message = bytes + request
         conversation.receive(message.span)
@@ -71,7 +71,7 @@ enum ProxyHeaderProperties {
         let expected: String? =
             switch header.source {
             case .address(let address):
-                proxies?.behind(address.text) == nil ? address.text.string : "192.0.2.66"
+                proxies?.ifTrusted(address.text) == nil ? address.text.string : "192.0.2.66"
             case .proxy: "192.0.2.66"
             case .unknown: peer.string
             }

@@ -24,7 +24,8 @@ enum SealProperties {
         let named = files.enumerated().map { index, bytes in
             let isLast = index == files.count - 1
             return (
-                name: isLast ? "app.log" : LogFileNames.path(of: "app.log", index + 1), bytes: bytes
+                name: isLast ? "app.log" : LogFileNames.archivePath(of: "app.log", index + 1),
+                bytes: bytes
             )
         }
         let report = verifier.verify(named, state: log.head, isComplete: true)
@@ -113,7 +114,8 @@ enum SealProperties {
             files.append([])
             write(
                 Opening(
-                    name: "log_rotate", file: LogFileNames.path(of: "app.log", 1), reason: "size"))
+                    name: "log_rotate", file: LogFileNames.archivePath(of: "app.log", 1),
+                    reason: "size"))
             for index in 6..<9 { write(Note(number: Int64(index))) }
             seal(.interval)
             seal(.silence)
@@ -130,7 +132,7 @@ enum SealProperties {
         }
 
         private mutating func write(_ event: some LogEvent) {
-            let line = LogLine.whole(event, at: now, format)
+            let line = LogLine.formatted(event, at: now, format)
             chain.update(line.span)
             put(line)
         }

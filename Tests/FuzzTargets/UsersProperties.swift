@@ -9,7 +9,7 @@ enum UsersProperties {
         try Files.write(bytes, to: path)
         // The test needs no protection against power failures.
         let fileSystem = FileSystemDouble { operation, _ in
-            operation == .synchronize ? .pretended : .done
+            operation == .synchronize ? .skipped : .done
         }
         let file = UsersFile(path, fileSystem: fileSystem)
         let users: [User]
@@ -90,7 +90,7 @@ enum UsersProperties {
             try require(problems.allSatisfy { !$0.message.isEmpty }, "a problem without a message")
         default: throw PropertyFailure("cannot be read: \(error)")
         }
-        for sentence in error.sentences(path) {
+        for sentence in error.messages(path) {
             try require(sentence.hasPrefix(path), "a message without the file")
             try require(
                 !sentence.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F },

@@ -63,7 +63,7 @@ enum WebPolicyProperties {
     ) -> Request? {
         var conversation = Conversation(
             limits: .init(), client: peer, seed: 7,
-            proxies: isFromProxy ? proxies?.behind(peer) : nil, hosts: hosts)
+            proxies: isFromProxy ? proxies?.ifTrusted(peer) : nil, hosts: hosts)
         conversation.receive(bytes.span)
         return try? conversation.next()
     }
@@ -85,7 +85,7 @@ enum WebPolicyProperties {
         case .inTwoSteps(let handler):
             switch handler(request) {
             case .response(let response): return response
-            case .slow(let work): return work.run()
+            case .offloaded(let work): return work.run()
             }
         case nil: return .error(.internalServerError)
         }

@@ -24,7 +24,7 @@ private func clients(of pieces: [ArraySlice<UInt8>], _ peer: String) throws -> [
     let proxies = try TrustedProxies(parsing: ["10.0.0.0/8", "2001:db8:aaaa::/48"])
     let peer = ClientAddress(wire(peer).span)!
     var conversation = Conversation(
-        limits: .init(), client: peer, seed: 7, proxies: proxies.behind(peer),
+        limits: .init(), client: peer, seed: 7, proxies: proxies.ifTrusted(peer),
         expectsProxyHeader: true)
     var found: [String] = []
     for piece in pieces {
@@ -134,7 +134,7 @@ struct ProxiedConversationTests {
         let peer = ClientAddress(wire(proxy).span)!
         var conversation = Conversation(
             limits: .init(head: 60), client: peer, seed: 7,
-            proxies: try TrustedProxies(parsing: [proxy]).behind(peer), expectsProxyHeader: true)
+            proxies: try TrustedProxies(parsing: [proxy]).ifTrusted(peer), expectsProxyHeader: true)
         let padding = String(repeating: "x", count: 60 - get("X: ").count)
         let bytes = line("192.0.2.1") + get("X: \(padding)")
         conversation.receive(bytes.span)
@@ -146,7 +146,7 @@ struct ProxiedConversationTests {
         let peer = ClientAddress(wire(proxy).span)!
         var conversation = Conversation(
             limits: .init(), client: peer, seed: 7,
-            proxies: try TrustedProxies(parsing: [proxy]).behind(peer), expectsProxyHeader: true)
+            proxies: try TrustedProxies(parsing: [proxy]).ifTrusted(peer), expectsProxyHeader: true)
         #expect(conversation.state.wants == .message)
         let header = line("192.0.2.1")
         let (start, rest) = (header[..<9], header[9...])

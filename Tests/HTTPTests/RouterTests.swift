@@ -23,7 +23,7 @@ private func sent(_ table: RouteTable, _ line: String) throws -> (text: String, 
     case .response(let response):
         peer.conversation.complete(response, date: someDate)
         return (peer.drain(), false)
-    case .slow(let work):
+    case .offloaded(let work):
         peer.conversation.complete(work.run(), date: someDate)
         return (peer.drain(), true)
     }
@@ -248,9 +248,9 @@ struct RouterTests {
                     case .response(let response):
                         recorder.add("\(response.status.code)")
                         return .response(response)
-                    case .slow(let work):
+                    case .offloaded(let work):
                         recorder.add("waits")
-                        return .slow(work.then { recorder.add("\($0.status.code)") })
+                        return .offloaded(work.then { recorder.add("\($0.status.code)") })
                     }
                 }
             })
@@ -279,7 +279,7 @@ struct RouterTests {
         #expect(work.priority == .first)
         #expect(work.run().status == .noContent)
         #expect(recorder.takeAll() == ["ran", "204"])
-        work.refused()
+        work.rejected()
         #expect(recorder.takeAll() == ["refused", "503"])
     }
 

@@ -38,7 +38,7 @@ private func client(
     let proxies = try TrustedProxies(parsing: ["10.0.0.0/8"])
     let address = ClientAddress(wire(peer).span)!
     var conversation = Conversation(
-        limits: .init(), client: address, seed: 7, proxies: proxies.behind(address),
+        limits: .init(), client: address, seed: 7, proxies: proxies.ifTrusted(address),
         expectsProxyHeader: proxyHeaders)
     let head = "GET / HTTP/1.1\r\nHost: h\r\n" + fields.map { "\($0)\r\n" }.joined() + "\r\n"
     let bytes = wire(header + head)

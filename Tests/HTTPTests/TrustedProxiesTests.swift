@@ -30,7 +30,7 @@ private func client(
 ) throws -> String {
     let peer = ClientAddress(wire(peer).span)!
     var conversation = Conversation(
-        limits: .init(), client: peer, seed: 7, proxies: proxies.behind(peer))
+        limits: .init(), client: peer, seed: 7, proxies: proxies.ifTrusted(peer))
     for piece in pieces {
         conversation.receive(piece.span)
         if let request = try conversation.next() { return request.client.string }
@@ -212,7 +212,7 @@ struct TrustedProxiesTests {
         let peer = ClientAddress(wire(Self.peer).span)!
         let proxies = try TrustedProxies(parsing: [Self.peer])
         var conversation = Conversation(
-            limits: .init(), client: peer, seed: 7, proxies: proxies.behind(peer))
+            limits: .init(), client: peer, seed: 7, proxies: proxies.ifTrusted(peer))
         let requests = ["X-Forwarded-For: 192.0.2.1\r\n", "", "Forwarded: for=192.0.2.2\r\n"]
             .map { "GET / HTTP/1.1\r\nHost: h\r\n\($0)\r\n" }
         conversation.receive(wire(requests.joined()).span)

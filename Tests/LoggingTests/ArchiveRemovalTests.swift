@@ -96,7 +96,7 @@ final class ArchiveRemovalTests: LogSuite {
         #expect(
             removed
                 == (1...(rotations - maximumFiles)).map {
-                    "remove " + LogFileNames.path(of: "app.log", $0)
+                    "remove " + LogFileNames.archivePath(of: "app.log", $0)
                 })
         #expect(logger.stop() == 0)
         #expect(try folder.sealedLog().faults == [])

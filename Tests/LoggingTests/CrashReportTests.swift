@@ -144,7 +144,7 @@ struct CrashReportTests {
             [path = path as String, round = round as Int] in
             let logger = try crashingLogger(path, isSealed: round % 2 == 0)
             for thread in 1...8 {
-                _ = Running {
+                _ = TestThread {
                     for number in 0..<1_000_000 {
                         logger.record(Note(thread * 1_000_000 + number, padding: number % 100))
                         if number % 50 == 49 { _ = logger.commit() }

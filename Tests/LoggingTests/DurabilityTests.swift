@@ -223,7 +223,7 @@ final class DurabilityTests {
         let state = try #require(try LogState.read(from: path, sealKey))
         #expect(state.head == logger.head)
         #expect(state.size == (try folder.bytes("app.log").count))
-        #expect(state.generation == 0)
+        #expect(state.lastArchiveNumber == 0)
     }
 
     @Test func `the state file does not change while an archive cannot be synced`() throws {
@@ -242,7 +242,7 @@ final class DurabilityTests {
         logger.performMaintenance()
         let state = try #require(try LogState.read(from: path, sealKey))
         #expect(state.head == logger.head)
-        #expect(state.generation == folder.logFiles.count - 1)
+        #expect(state.lastArchiveNumber == folder.logFiles.count - 1)
     }
 
     @Test func `the state file never goes backwards with two concurrent syncs`() throws {

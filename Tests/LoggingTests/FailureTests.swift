@@ -19,7 +19,7 @@ enum FailurePattern: CaseIterable, Sendable {
     case tornForAWhile
 
     func verdict(_ operation: FileSystemDouble.Operation, after count: Int)
-        -> FileSystemDouble.Verdict
+        -> FileSystemDouble.Outcome
     {
         switch self {
         case .once: count == 0 ? .failed(.ioError) : .done
@@ -284,9 +284,9 @@ final class FailureTests {
         let isSlow = Atomic<Bool>(false)
         let begun = DispatchSemaphore(value: 0)
         private let end = DispatchSemaphore(value: 0)
-        private let verdict = Monitor<FileSystemDouble.Verdict>(.done)
+        private let verdict = Monitor<FileSystemDouble.Outcome>(.done)
 
-        func end(with verdict: FileSystemDouble.Verdict) {
+        func end(with verdict: FileSystemDouble.Outcome) {
             self.verdict.withLock { $0 = verdict }
             end.signal()
         }
@@ -324,7 +324,7 @@ final class FailureTests {
         }
         record(1)
         for round in 0..<4 {
-            let writer = Running { _ = logger.commit() }
+            let writer = TestThread { _ = logger.commit() }
             disk.begun.wait()
             // In the first round no write has failed yet, and recording too much would wait for the
             // writer.
@@ -333,7 +333,7 @@ final class FailureTests {
             writer.join()
         }
         // The last write succeeds, while more lines are recorded than fit.
-        let writer = Running { _ = logger.commit() }
+        let writer = TestThread { _ = logger.commit() }
         disk.begun.wait()
         // The write begins with the line that reports what was lost so far.
         disk.end(with: .done)

@@ -116,7 +116,7 @@ struct HostileValueTests {
                 number: Int64(truncatingIfNeeded: generator.next()),
                 flag: Bool.random(using: &generator))
             for format in LogFormat.allCases {
-                let line = LogLine.whole(event, at: someTime, format)
+                let line = LogLine.formatted(event, at: someTime, format)
                 if let fault = event.fault(in: line, format) {
                     Issue.record("\(fault): \(event) \(String(decoding: line, as: UTF8.self))")
                 }
@@ -129,7 +129,7 @@ struct HostileValueTests {
         var event = Hostile(bytes: long, text: String(decoding: long, as: UTF8.self))
         event.more = long
         for format in LogFormat.allCases {
-            let line = LogLine.whole(event, at: someTime, format)
+            let line = LogLine.formatted(event, at: someTime, format)
             #expect(event.fault(in: line, format) == nil)
             #expect(ParsedLine(line.dropLast(), format)?.isCut == true)
         }
@@ -146,7 +146,7 @@ struct HostileValueTests {
             var memory = [UInt8](repeating: 0, count: size)
             var line = LogLine(memory.mutableSpan, format)
             line.write(event)
-            let (count, lacksRoom) = (line.count, line.lacksRoom)
+            let (count, lacksRoom) = (line.count, line.isTooLong)
             var bytes: [UInt8] = []
             var stamp = TimestampPrefix(format)
             stamp.set(someTime)

@@ -294,7 +294,7 @@ struct FileReportsTests {
         reports.map { report in
             let event = OtherLogEvent(
                 event: report.event, log: "app.log", suppressed: report.suppressed)
-            let line = LogLine.whole(event, at: someTime, .text)
+            let line = LogLine.formatted(event, at: someTime, .text)
             return String(
                 String(decoding: line, as: UTF8.self).dropLast().split(separator: "| ")[3])
         }

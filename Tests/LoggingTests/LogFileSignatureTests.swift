@@ -39,7 +39,7 @@ struct LogFileSignatureTests {
         throws
     {
         try folder.file("notes", content)
-        #expect(throws: LogOpenError.isNoLog) { try open("notes") }
+        #expect(throws: LogOpenError.notALog) { try open("notes") }
         #expect(try folder.text("notes") == content)
         #expect(folder.allNames == ["notes"])
         // The name `.log` is enough.

@@ -74,7 +74,7 @@ struct LogLineTests {
     func `a line has time, level, area and event, then the fields in order`(
         format: LogFormat, text: String
     ) {
-        let line = LogLine.whole(Everything(), at: someTime, format)
+        let line = LogLine.formatted(Everything(), at: someTime, format)
         #expect(String(decoding: line, as: UTF8.self) == text)
     }
 
@@ -246,7 +246,7 @@ struct LongLineTests {
         for shift in 0..<4 {
             let x = String(repeating: "x", count: shift)
             let value = x + String(repeating: character, count: 5000)
-            let line = LogLine.whole(Note(value), at: someTime, format)
+            let line = LogLine.formatted(Note(value), at: someTime, format)
             let parsed = try #require(ParsedLine(line.dropLast(), format))
             #expect(parsed.isCut == true)
             let count = (3838 - shift) / character.utf8.count
@@ -273,7 +273,7 @@ struct LongLineTests {
         for format in LogFormat.allCases {
             var (complete, cut) = (0, 0)
             for length in 3700...3838 {
-                let line = LogLine.whole(Long(length: length), at: someTime, format)
+                let line = LogLine.formatted(Long(length: length), at: someTime, format)
                 #expect(line.count <= Logger.maximumLine)
                 let parsed = try #require(ParsedLine(line.dropLast(), format))
                 let has = { parsed.fields[$0] != nil }

@@ -299,11 +299,11 @@ final class LoggerTests {
         isFirst.store(true, ordering: .relaxed)
         let writesBefore = fileSystem.count(of: .write)
         logger.record(Note(7))
-        let leader = Running { _ = logger.commit() }
+        let leader = TestThread { _ = logger.commit() }
         entered.wait()
         let recorded = DispatchSemaphore(value: 0)
         let followers = (0..<7).map { number in
-            Running {
+            TestThread {
                 logger.record(Note(number))
                 recorded.signal()
                 if logger.commit() != .written { Issue.record("not written") }

@@ -346,7 +346,7 @@ final class RestartTests {
         let other = SealKey(secret: Array("another key".utf8).span)
         var chain = SealChain(
             after: try #require(try folder.sealedLog().seals.last).head)
-        let line = LogLine.whole(Note(9), at: someTime, .text)
+        let line = LogLine.formatted(Note(9), at: someTime, .text)
         chain.update(line.span)
         let seal = chain.seal(.interval, key: other, at: someTime, .text).line
         try folder.file("app.log", bytes + String(decoding: line + seal, as: UTF8.self))

@@ -8,9 +8,9 @@ struct RetentionTests {
     private static let day: Int64 = 86_400_000
 
     /// Archives, the oldest first: bytes, and days since they were written.
-    private static func files(_ values: [(size: Int, age: Int64)]) -> [Retention.FullFile] {
+    private static func files(_ values: [(size: Int, age: Int64)]) -> [Retention.Archive] {
         values.enumerated().map { index, value in
-            Retention.FullFile(
+            Retention.Archive(
                 number: index + 1, size: value.size,
                 modified: someTime.milliseconds - value.age * day)
         }
@@ -79,7 +79,7 @@ struct RetentionTests {
         var generator = SeededGenerator(seed: 7)
         for _ in 0..<5000 {
             let files = (1...Int.random(in: 1...8, using: &generator)).map { number in
-                Retention.FullFile(
+                Retention.Archive(
                     number: number, size: Int.random(in: 0...50, using: &generator),
                     modified: someTime.milliseconds - .random(in: -10...100, using: &generator))
             }
@@ -94,7 +94,7 @@ struct RetentionTests {
             #expect(Array(removed) == Array(files.prefix(removed.count)))
             #expect((reason == nil) == removed.isEmpty)
             let kept = files.dropFirst(removed.count)
-            func isEnough(_ kept: ArraySlice<Retention.FullFile>) -> Bool {
+            func isEnough(_ kept: ArraySlice<Retention.Archive>) -> Bool {
                 let isOld = kept.first.map { file in
                     retention.maximumAge.map {
                         Timestamp(milliseconds: file.modified) + $0 <= someTime

@@ -14,14 +14,14 @@ struct ResourceLimitsTests {
     }
 
     @Test func `a probe creates the requested number of threads and ends them`() {
-        let probe = StartProbe(threads: 20, bytes: 1 << 20)
-        #expect(probe == StartProbe(threads: 20, hasMemory: true))
+        let probe = ResourceProbe(threads: 20, bytes: 1 << 20)
+        #expect(probe == ResourceProbe(threads: 20, hasMemory: true))
     }
 
     @Test func `a probe detects missing memory`() {
         // Larger than any address space.
-        #expect(!StartProbe.canReserve(1 << 60))
-        #expect(!StartProbe(threads: 1, bytes: 1 << 60).hasMemory)
+        #expect(!ResourceProbe.canReserve(1 << 60))
+        #expect(!ResourceProbe(threads: 1, bytes: 1 << 60).hasMemory)
     }
 
     @Test func `a thread runs its body`() throws {

@@ -40,7 +40,7 @@ struct ServiceFolderTests {
         try folder.file("a/b/file", "content")
         let path = folder.path("a")
         #expect(
-            try faults("a/b/file").map(\.sentence) == [
+            try faults("a/b/file").map(\.message) == [
                 "the folder \(path) can be changed by \(who) (mode \(digits)); chmod go-w \(path)"
             ])
     }
@@ -164,17 +164,17 @@ struct ServiceFolderTests {
     }
 
     @Test func `an obstacle to writing is reported without creating a file`() throws {
-        #expect(try ServiceFolder.open(folder.path).obstacleToWriting == nil)
-        #expect(try ServiceFolder.open("/proc").obstacleToWriting != nil)
-        #expect(try ServiceFolder.open("/sys").obstacleToWriting != nil)
+        #expect(try ServiceFolder.open(folder.path).writeError == nil)
+        #expect(try ServiceFolder.open("/proc").writeError != nil)
+        #expect(try ServiceFolder.open("/sys").writeError != nil)
         #expect(folder.allNames == [])
-        #expect(try ServiceFolder.lowest(folder.path("a/b/c")).path == folder.path)
+        #expect(try ServiceFolder.deepestExisting(folder.path("a/b/c")).path == folder.path)
     }
 
     @Test func `an account without a name is described by its number`() {
         #expect(Account(0).name == "root")
-        #expect(Account(0).text == "root (uid 0)")
-        #expect(Account(4_000_000_001).text == "uid 4000000001")
+        #expect(Account(0).description == "root (uid 0)")
+        #expect(Account(4_000_000_001).description == "uid 4000000001")
         #expect(Account(4_000_000_001).group == 4_000_000_001)
     }
 }

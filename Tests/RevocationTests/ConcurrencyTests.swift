@@ -58,7 +58,7 @@ struct ConcurrencyTests {
         )
         isHeld.withLock { $0 = true }
         let threads = (0..<21).map { index in
-            Running { try? table.revoke(.session("s\(index)"), at: noon) }
+            TestThread { try? table.revoke(.session("s\(index)"), at: noon) }
         }
         #expect(eventually { table.statistics.unwritten == 21 })
         // A revocation is in force before it is synced.
@@ -86,7 +86,7 @@ struct ConcurrencyTests {
         fails.withLock { $0 = true }
         let failures = Monitor(0)
         let threads = (0..<20).map { index in
-            Running {
+            TestThread {
                 do throws(Errno) {
                     _ = try table.spend("t", at: minutes(Int64(index)))
                 } catch {
@@ -114,7 +114,7 @@ struct ConcurrencyTests {
         let misses = Atomic<Int>(0)
         let lookups = Atomic<Int>(0)
         let readers = (0..<3).map { reader in
-            Running {
+            TestThread {
                 var generator = SeededGenerator(seed: UInt64(reader))
                 while !isDone.load(ordering: .acquiring) {
                     let known = revoked.load(ordering: .acquiring)
@@ -156,7 +156,7 @@ struct ConcurrencyTests {
         do {
             let table = try folder.revocations()
             let isDone = Atomic<Bool>(false)
-            let sweeper = Running {
+            let sweeper = TestThread {
                 var round = 0
                 while !isDone.load(ordering: .acquiring) || round < 4 {
                     // Enough obsolete records to trigger compaction.

@@ -17,7 +17,7 @@ enum Fault: CaseIterable, Sendable {
 
     func verdict(
         _ operation: FileSystemDouble.Operation, after count: Int
-    ) -> FileSystemDouble.Verdict {
+    ) -> FileSystemDouble.Outcome {
         switch (self, count) {
         case (.once, 0): .failed(.ioError)
         case (.tornWrite, 0): operation == .write ? .short : .failed(.noSpace)
@@ -93,7 +93,7 @@ struct JournalFailureTests {
         }
         let fileSystem = FileSystemDouble { operation, number in
             let verdict = fault.verdict(operation, after: number - first)
-            if operation == .synchronize, case .done = verdict { return .pretended }
+            if operation == .synchronize, case .done = verdict { return .skipped }
             return verdict
         }
         var scenario = Scenario()
@@ -137,7 +137,7 @@ struct JournalFailureTests {
         failing first: Int
     ) throws {
         let fileSystem = FileSystemDouble { operation, number in
-            if number < first { return operation == .synchronize ? .pretended : .done }
+            if number < first { return operation == .synchronize ? .skipped : .done }
             return number == first && operation == .write ? .short : .failed(.ioError)
         }
         var spent: [String] = []
@@ -226,7 +226,7 @@ struct JournalFailureTests {
         #expect(table.finding(token: "t") == .alreadyUsed(at: minutes(2)))
     }
 
-    @Test(.enabled(if: SmallDisk.canBeMade))
+    @Test(.enabled(if: SmallDisk.isAvailable))
     func `a journal on a full disk continues after space was freed`() throws {
         try SmallDisk.mounted(at: folder.path, size: "128k") {
             try folder.file("ballast", String(repeating: "y", count: 64 * 1024))

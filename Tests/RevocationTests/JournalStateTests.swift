@@ -285,7 +285,7 @@ struct JournalStateCrashTests {
     /// - Returns: the acknowledged sessions, and the number of operations.
     private func run(failingFrom first: Int, half: Bool) throws -> (Set<String>, count: Int) {
         let fileSystem = FileSystemDouble { operation, number in
-            if number < first { return operation == .synchronize ? .pretended : .done }
+            if number < first { return operation == .synchronize ? .skipped : .done }
             return number == first && half && operation == .write
                 ? .short : .failed(.ioError)
         }
@@ -350,7 +350,7 @@ struct JournalStateCrashTests {
             try folder.write(bytes, folder.journal)
             try folder.write(state, folder.state)
             let fileSystem = FileSystemDouble { operation, number in
-                if number < first { return operation == .synchronize ? .pretended : .done }
+                if number < first { return operation == .synchronize ? .skipped : .done }
                 return .failed(.ioError)
             }
             _ = try? folder.guardedTable(accepting: true, fileSystem: fileSystem)

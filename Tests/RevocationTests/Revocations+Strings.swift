@@ -44,7 +44,7 @@ extension RevocationSubject {
 
 /// Does not wait for the disk. Sufficient where only processes die.
 var unsynced: FileSystemDouble {
-    FileSystemDouble { operation, _ in operation == .synchronize ? .pretended : .done }
+    FileSystemDouble { operation, _ in operation == .synchronize ? .skipped : .done }
 }
 
 extension TemporaryFolder {

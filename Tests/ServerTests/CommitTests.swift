@@ -46,7 +46,7 @@ struct CommitTests {
         let server = try TestServer(commit: { false })
         let client = try server.client()
         try client.send(.get("/hello", "a") + .get("/audited", "b") + .get("/hello", "c"))
-        let responses = ServerResponse.all(in: try client.untilEnd())
+        let responses = ServerResponse.all(in: try client.readToEnd())
         #expect(responses.map(\.status) == [200, 503])
         #expect(responses.map { $0["X-Request-Id"] } == ["a", "b"])
         #expect(responses.last?.content == "{\"error\":\"Log unavailable\"}")

@@ -122,7 +122,7 @@ struct ConnectionSharesTests {
         #expect(gate.waitForArrival())
         #expect(
             eventually {
-                let computing = server.server.statistics.computing
+                let computing = server.server.statistics.cpuBound
                 return computing.running + computing.waiting == 3
             })
         let waiting = try (0..<2).map { _ in

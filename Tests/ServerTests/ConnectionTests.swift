@@ -11,8 +11,8 @@ struct ConnectionTests {
         let server = try TestServer()
         let client = try server.client()
         try client.send(.get("/hello") + .get("/large") + .get("/other"))
-        client.endSending()
-        let responses = ServerResponse.all(in: try client.untilEnd())
+        client.closeWrite()
+        let responses = ServerResponse.all(in: try client.readToEnd())
         #expect(responses.map(\.content) == ["hello", .large, "other"])
     }
 
@@ -26,8 +26,8 @@ struct ConnectionTests {
         for half in halves {
             let client = try server.client()
             try client.send(.get("/hello") + half)
-            client.endSending()
-            let responses = ServerResponse.all(in: try client.untilEnd())
+            client.closeWrite()
+            let responses = ServerResponse.all(in: try client.readToEnd())
             #expect(responses.map(\.status) == [200, 400])
             #expect(
                 server.events.all.contains(
@@ -38,8 +38,8 @@ struct ConnectionTests {
     @Test func `a connection that ends between two requests gets no response`() throws {
         let server = try TestServer()
         let client = try server.client()
-        client.endSending()
-        #expect(try client.untilEnd() == "")
+        client.closeWrite()
+        #expect(try client.readToEnd() == "")
         #expect(server.events.all == [])
     }
 
@@ -67,7 +67,7 @@ struct ConnectionTests {
         let new = try server.client()
         try new.send(.get("/hello"))
         #expect(try new.response().status == 200)
-        #expect(try clients[1].untilEnd() == "")
+        #expect(try clients[1].readToEnd() == "")
         for index in [0, 2] {
             try clients[index].send(.get("/hello"))
             #expect(try clients[index].response().status == 200)
@@ -94,7 +94,7 @@ struct ConnectionTests {
         try new.send(.get("/hello"))
         #expect(try new.response().status == 200)
         #expect(try oldest.response().content == "other")
-        #expect(try second.untilEnd() == "")
+        #expect(try second.readToEnd() == "")
     }
 
     @Test func `a connection whose request arrives in the same batch is not evicted`() throws {
@@ -112,14 +112,14 @@ struct ConnectionTests {
         // Before the connection, so that both events come in this order in one batch. The client
         // closes its sending side after the request.
         try oldest.send(.get("/other"))
-        oldest.endSending()
+        oldest.closeWrite()
         let new = try server.client()
         try new.send(.get("/hello"))
         pause.disable()
         pause.open()
         #expect(try new.response().status == 200)
         #expect(try oldest.response().content == "other")
-        #expect(try second.untilEnd() == "")
+        #expect(try second.readToEnd() == "")
         #expect(server.events.all.filter { $0.hasPrefix("refuse") } == [])
     }
 
@@ -139,7 +139,7 @@ struct ConnectionTests {
         }
         #expect(server.server.statistics.tooMany == 0)
         #expect(eventually { server.server.statistics.connections == maximum })
-        for client in clients { client.endSending() }
+        for client in clients { client.closeWrite() }
         #expect(eventually { server.server.statistics.connections == 0 })
     }
 
@@ -209,7 +209,7 @@ struct ListenerTests {
     @Test func `an address that was just in use can be bound again`() throws {
         // At once, before another process takes the port.
         let first = try TestServer(
-            .forTests { $0.lastRequestTimeout = TimeAmount(milliseconds: 0) })
+            .forTests { $0.idleDrainTimeout = TimeAmount(milliseconds: 0) })
         let client = try first.client()
         try client.send(.get("/hello"))
         _ = try client.response()

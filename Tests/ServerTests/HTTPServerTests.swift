@@ -53,7 +53,7 @@ struct HTTPServerTests {
         ] {
             let client = try server.client()
             try client.send(request + .get("/other"))
-            let responses = ServerResponse.all(in: try client.untilEnd())
+            let responses = ServerResponse.all(in: try client.readToEnd())
             #expect(responses.map(\.content) == ["hello"])
             #expect(responses.first?["Connection"] == "close")
         }
@@ -160,7 +160,7 @@ struct HTTPServerTests {
             let refusal = try client.response()
             #expect(refusal.status == status)
             #expect(refusal["Connection"] == "close")
-            #expect(try client.untilEnd() == "")
+            #expect(try client.readToEnd() == "")
             #expect(
                 server.events.all.contains("refuse \(reason) \(status) \(refusal["X-Request-Id"]!)")
             )
@@ -174,7 +174,7 @@ struct HTTPServerTests {
         try client.send("GET\r\n\r\n")
         try client.send([UInt8](repeating: 0x78, count: 1 << 20))
         #expect(try client.response().status == 400)
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
     }
 
     @Test func `a rejected client that never stops sending is cut off`() throws {

@@ -43,7 +43,7 @@ struct InheritedSocketTests {
     /// Requests in progress have time to finish, and idle connections are closed at once.
     private static let withLongDrain = ServerOptions.forTests {
         $0.drainTimeout = .seconds(300)
-        $0.lastRequestTimeout = TimeAmount(milliseconds: 0)
+        $0.idleDrainTimeout = TimeAmount(milliseconds: 0)
     }
 
     @Test(
@@ -132,7 +132,7 @@ struct InheritedSocketTests {
                 .forTests {
                     $0.workers = 3
                     $0.drainTimeout = .seconds(300)
-                    $0.lastRequestTimeout = TimeAmount(milliseconds: 0)
+                    $0.idleDrainTimeout = TimeAmount(milliseconds: 0)
                 }, inherited: [inherited], routes: routes(),
                 hooks: hooks)
             #expect(server.address == inherited.address)

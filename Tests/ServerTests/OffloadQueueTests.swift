@@ -92,7 +92,7 @@ struct OffloadQueueTests {
         #expect(!submit("o4", .ordinary))
         #expect(submit("f2", .first))
         #expect(done.all == ["not l2", "not l1", "not o3"])
-        #expect(queue.statistics.refused == 5)
+        #expect(queue.statistics.rejected == 5)
         #expect(queue.statistics.waiting == 4)
         gate.open()
         for _ in 0..<4 { #expect(end.wait(timeout: .now() + TestScale.timeout) == .success) }

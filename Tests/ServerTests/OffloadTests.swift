@@ -113,7 +113,7 @@ struct OffloadTests {
                 for (name, priority) in [("last", OffloadedWork.Priority.last), ("first", .first)] {
                     router.on(.post, "/\(name)") { request in
                         let content = Array(text(request.body).utf8)
-                        return .slow(
+                        return .offloaded(
                             OffloadedWork(
                                 .cpuBound, priority: priority,
                                 {
@@ -156,7 +156,7 @@ struct OffloadTests {
             routes: { router in
                 for kind in OffloadedWork.Kind.allCases {
                     router.on(.post, "/\(kind)") { _ in
-                        .slow(
+                        .offloaded(
                             OffloadedWork(
                                 kind,
                                 {
@@ -221,10 +221,10 @@ struct OffloadTests {
         let server = try slowServer(gate)
         let client = try server.client()
         try client.send(.post("/slow", "late"))
-        client.endSending()
+        client.closeWrite()
         #expect(gate.waitForArrival())
         gate.open()
-        #expect(ServerResponse.all(in: try client.untilEnd()).map(\.content) == ["late"])
+        #expect(ServerResponse.all(in: try client.readToEnd()).map(\.content) == ["late"])
     }
 
     // The connection was rejected meanwhile: the log could not be written when the response before
@@ -245,6 +245,6 @@ struct OffloadTests {
         gate.open()
         try other.send(.post("/slow", "in time"))
         #expect(try other.response().content == "in time")
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
     }
 }

@@ -64,7 +64,7 @@ struct ProxyProtocolTests {
             let response = try client.response()
             #expect(response.status == 400)
             #expect(response["Connection"] == "close")
-            #expect(try client.untilEnd() == "")
+            #expect(try client.readToEnd() == "")
             let id = response["X-Request-Id"] ?? "none"
             #expect(server.events.all.contains("refuse \(reason) 400 \(id)"))
         }
@@ -89,7 +89,7 @@ struct ProxyProtocolTests {
         for bytes in [line + "nonsense\r\n", "nonsense", line + "GET / HT", "PROXY TCP"] {
             let client = try Client(port: server.address.port)
             try client.send(bytes)
-            client.endSending()
+            client.closeWrite()
             #expect(try client.response().status == 400)
         }
         #expect(
@@ -105,8 +105,8 @@ struct ProxyProtocolTests {
         for bytes in [[], Array(line.utf8), local] {
             let client = try server.client()
             if !bytes.isEmpty { try client.send(bytes) }
-            client.endSending()
-            #expect(try client.untilEnd() == "")
+            client.closeWrite()
+            #expect(try client.readToEnd() == "")
         }
         let client = try server.client()
         try client.send(local + Array(String.get("/client").utf8))
@@ -165,10 +165,10 @@ struct ProxyProtocolTests {
         try clients[4].send(line + "GET /hello HTTP/1.1\r\n")
         // A client that has sent part of a message gets 408; the others are closed without a
         // response.
-        #expect(try clients[0].untilEnd() == "")
+        #expect(try clients[0].readToEnd() == "")
         #expect(try clients[1].response().status == 408)
         #expect(try clients[2].response().status == 408)
-        #expect(try clients[3].untilEnd() == "")
+        #expect(try clients[3].readToEnd() == "")
         #expect(try clients[4].response().status == 408)
         #expect(server.server.statistics.timeouts.head == 5)
     }
@@ -196,7 +196,7 @@ struct ProxyProtocolTests {
         try served.send(line + .get("/client"))
         #expect(try served.response().content == "192.0.2.1")
         #expect(server.server.stop())
-        #expect(try silent.untilEnd() == "")
-        #expect(try named.untilEnd() == "")
+        #expect(try silent.readToEnd() == "")
+        #expect(try named.readToEnd() == "")
     }
 }

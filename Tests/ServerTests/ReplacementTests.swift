@@ -52,7 +52,7 @@ struct ReplacementTests {
         let client = try server.client()
         try client.send(.get("/answer"))
         _ = try client.response()
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
         #expect(server.server.statistics.timeouts.idle == 1)
     }
 
@@ -127,7 +127,7 @@ struct ReplacementTests {
         let (answers, failures) = (Monitor(0), Events())
         let (port, limit) = (server.port, TestScale.rounds(100, long: 3000))
         let clients = (0..<4).map { number in
-            Running {
+            TestThread {
                 do {
                     var client = try Client(port: port)
                     repeat {

@@ -15,8 +15,8 @@ struct StatisticsTests {
             _ = try client.response()
         }
         #expect(server.server.statistics.connections == 5)
-        for client in clients.prefix(3) { client.endSending() }
-        for client in clients.prefix(3) { _ = try client.untilEnd() }
+        for client in clients.prefix(3) { client.closeWrite() }
+        for client in clients.prefix(3) { _ = try client.readToEnd() }
         clients.removeFirst(3)
         #expect(eventually { server.server.statistics.connections == 2 })
         #expect(server.server.statistics.accepted == 5)
@@ -33,7 +33,7 @@ struct StatisticsTests {
         for _ in 0..<3 { #expect(try server.client().response().status == 503) }
         #expect(server.server.statistics.tooMany == 3)
         #expect(server.server.statistics.refused == 3)
-        #expect(server.server.statistics.answersToNoRequest == [.serviceUnavailable: 3])
+        #expect(server.server.statistics.responsesWithoutRequest == [.serviceUnavailable: 3])
     }
 
     @Test func `statistics count timeouts by kind`() throws {
@@ -44,7 +44,7 @@ struct StatisticsTests {
                 $0.idleTimeout = TimeAmount(milliseconds: 1)
             })
         let silent = try server.client()
-        #expect(try silent.untilEnd() == "")
+        #expect(try silent.readToEnd() == "")
         #expect(server.server.statistics.timeouts.head == 1)
         let options = ServerOptions.forTests {
             $0.bodyTimeout = TimeAmount(milliseconds: 1)
@@ -56,7 +56,7 @@ struct StatisticsTests {
         #expect(try half.response().status == 408)
         try idle.send(.get("/"))
         _ = try idle.response()
-        #expect(try idle.untilEnd() == "")
+        #expect(try idle.readToEnd() == "")
         let statistics = server.server.statistics
         #expect(statistics.timeouts.head == 1)
         #expect(statistics.timeouts.body == 1)
@@ -64,13 +64,13 @@ struct StatisticsTests {
         #expect(statistics.timeouts.write == 0)
         #expect(statistics.refused == 1)
         // A connection that is closed without a response does not count.
-        #expect(statistics.answersToNoRequest == [.requestTimeout: 1])
+        #expect(statistics.responsesWithoutRequest == [.requestTimeout: 1])
     }
 
     @Test func `statistics count clients that do not read their response`() throws {
         let server = try TestServer(.forTests { $0.writeTimeout = TimeAmount(milliseconds: 1) })
         let client = try server.client(receiveBuffer: 4096)
-        _ = try client.sendWhatFits(String(repeating: .get("/large"), count: 2000))
+        _ = try client.sendWithoutBlocking(String(repeating: .get("/large"), count: 2000))
         #expect(eventually { server.server.statistics.timeouts.write == 1 })
     }
 
@@ -82,9 +82,9 @@ struct StatisticsTests {
         try audited.send(.get("/audited"))
         #expect(try audited.response().status == 503)
         #expect(server.server.statistics.refused == 1)
-        #expect(server.server.statistics.retracted == 1)
+        #expect(server.server.statistics.replaced == 1)
         #expect(
-            server.server.statistics.answersToNoRequest
+            server.server.statistics.responsesWithoutRequest
                 == [.badRequest: 1, .serviceUnavailable: 1])
     }
 
@@ -106,15 +106,15 @@ struct StatisticsTests {
         let clients = try (0..<5).map { _ in try server.client() }
         for client in clients { try client.send(.get("/slow")) }
         #expect(gate.waitForArrival())
-        #expect(eventually { server.server.statistics.computing.refused == 2 })
-        #expect(server.server.statistics.computing.running == 1)
-        #expect(server.server.statistics.computing.waiting == 2)
+        #expect(eventually { server.server.statistics.cpuBound.rejected == 2 })
+        #expect(server.server.statistics.cpuBound.running == 1)
+        #expect(server.server.statistics.cpuBound.waiting == 2)
         // The 503 of a full queue answers a request that was routed, so it does not count below.
         #expect(eventually { server.server.statistics.refused == 2 })
-        #expect(server.server.statistics.answersToNoRequest == [:])
+        #expect(server.server.statistics.responsesWithoutRequest == [:])
         gate.open(for: 3)
-        #expect(eventually { server.server.statistics.computing.running == 0 })
-        #expect(server.server.statistics.computing.waiting == 0)
+        #expect(eventually { server.server.statistics.cpuBound.running == 0 })
+        #expect(server.server.statistics.cpuBound.waiting == 0)
         for client in clients { _ = try client.response() }
     }
 }

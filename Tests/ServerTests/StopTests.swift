@@ -34,9 +34,9 @@ struct StopTests {
         try used.send(.get("/hello"))
         _ = try used.response()
         #expect(Stopping(server.server).isDone())
-        #expect(try used.untilEnd() == "")
+        #expect(try used.readToEnd() == "")
         // It may never have been accepted, and is then reset.
-        #expect((try? unused.untilEnd()) ?? "" == "")
+        #expect((try? unused.readToEnd()) ?? "" == "")
         #expect(throws: Client.Failure.self) { try server.client() }
     }
 
@@ -44,7 +44,7 @@ struct StopTests {
         let server = try TestServer(
             .forTests {
                 $0.drainTimeout = .seconds(3000)
-                $0.lastRequestTimeout = .seconds(300)
+                $0.idleDrainTimeout = .seconds(300)
             })
         let clients = [try server.client(), try server.client()]
         for client in clients {
@@ -59,7 +59,7 @@ struct StopTests {
             let response = try client.response()
             #expect(response.content == "hello")
             #expect(response["Connection"] == "close")
-            #expect(try client.untilEnd() == "")
+            #expect(try client.readToEnd() == "")
             client.close()
         }
         #expect(stopping.isDone())
@@ -97,9 +97,9 @@ struct StopTests {
         #expect(gate.waitForArrival())
         let stopping = Stopping(server.server)
         // The end of this connection shows that the stop has begun.
-        #expect(try idle.untilEnd() == "")
+        #expect(try idle.readToEnd() == "")
         gate.open()
-        let responses = ServerResponse.all(in: try client.untilEnd())
+        let responses = ServerResponse.all(in: try client.readToEnd())
         #expect(responses.map(\.content) == ["slow"])
         #expect(responses.first?["Connection"] == "close")
         client.close()
@@ -113,12 +113,12 @@ struct StopTests {
         try idle.send(.get("/hello"))
         _ = try idle.response()
         let stopping = Stopping(server.server)
-        #expect(try idle.untilEnd() == "")
+        #expect(try idle.readToEnd() == "")
         try client.send("Host: h\r\n\r\n")
         let response = try client.response()
         #expect(response.content == "hello")
         #expect(response["Connection"] == "close")
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
         client.close()
         #expect(stopping.isDone())
     }
@@ -137,13 +137,13 @@ struct StopTests {
         #expect(pause.waitForArrival())
         try second.send(.get("/other"))
         let stopping = Stopping(server.server)
-        #expect(eventually { server.server.hasUnreadMail })
+        #expect(eventually { server.server.hasUnreadMessages })
         pause.disable()
         pause.open()
         #expect(try first.response().content == "hello")
         #expect(try second.response().content == "other")
-        #expect(try first.untilEnd() == "")
-        #expect(try second.untilEnd() == "")
+        #expect(try first.readToEnd() == "")
+        #expect(try second.readToEnd() == "")
         first.close()
         second.close()
         #expect(stopping.isDone())
@@ -158,8 +158,8 @@ struct StopTests {
         try client.send(String(repeating: .get("/large"), count: 200))
         #expect(client.hasReceived(within: 20_000))
         let stopping = Stopping(server.server)
-        #expect(try idle.untilEnd() == "")
-        let responses = ServerResponse.all(in: try client.untilEnd())
+        #expect(try idle.readToEnd() == "")
+        let responses = ServerResponse.all(in: try client.readToEnd())
         #expect(responses.count > 0)
         #expect(responses.allSatisfy { $0.content == .large })
         client.close()
@@ -181,8 +181,8 @@ struct StopTests {
         try slow.send(.get("/slow"))
         #expect(gate.waitForArrival())
         #expect(Stopping(server.server).isDone())
-        #expect(try half.untilEnd() == "")
-        #expect(try slow.untilEnd() == "")
+        #expect(try half.readToEnd() == "")
+        #expect(try slow.readToEnd() == "")
         // The handler's response arrives at a worker that has stopped.
         gate.open()
     }
@@ -199,6 +199,6 @@ struct StopTests {
             _ = try client.response()
         }
         #expect(Stopping(server.server).isDone())
-        for client in clients { #expect(try client.untilEnd() == "") }
+        for client in clients { #expect(try client.readToEnd() == "") }
     }
 }

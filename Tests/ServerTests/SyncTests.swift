@@ -58,7 +58,7 @@ struct SyncTests {
         let response = try client.response()
         #expect(response.status == 503)
         #expect(response.content == "{\"error\":\"Log unavailable\"}")
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
     }
 
     @Test func `a grant is refused if too many wait for a sync, but a refusal is sent`() throws {
@@ -141,7 +141,7 @@ struct SyncTests {
         try client.send(.get("/synced"))
         #expect(eventually { disk.count == 1 })
         let isClean = Monitor(false)
-        let stop = Running {
+        let stop = TestThread {
             let stopped = server.server.stop()
             isClean.withLock { $0 = stopped }
         }

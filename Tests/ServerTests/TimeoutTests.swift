@@ -12,7 +12,7 @@ struct TimeoutTests {
 
     @Test func `a client that sends nothing is closed without a response`() throws {
         let server = try server { $0.headTimeout = TimeAmount(milliseconds: 100) }
-        #expect(try server.client().untilEnd() == "")
+        #expect(try server.client().readToEnd() == "")
         #expect(server.events.all == [])
     }
 
@@ -23,7 +23,7 @@ struct TimeoutTests {
         }
         let client = try server.client()
         try client.send("\r\n")
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
         #expect(server.server.statistics.timeouts.head == 1)
     }
 
@@ -34,7 +34,7 @@ struct TimeoutTests {
         let response = try client.response()
         #expect(response.status == 408)
         #expect(response["Connection"] == "close")
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
         #expect(
             server.events.all == [
                 "refuse head_timeout 408 \(response["X-Request-Id"]!)", "commit",
@@ -66,7 +66,7 @@ struct TimeoutTests {
         try client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n1234")
         let response = try client.response()
         #expect(response.status == 408)
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
         #expect(
             server.events.all.first == "refuse body_timeout 408 \(response["X-Request-Id"]!)")
     }
@@ -79,7 +79,7 @@ struct TimeoutTests {
         let client = try server.client()
         try client.send(.get("/hello"))
         #expect(try client.response().status == 200)
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
         #expect(server.events.all == ["handle /hello", "commit"])
     }
 
@@ -111,7 +111,7 @@ struct TimeoutTests {
             // A reset: the connection was rejected before its request.
             isServed = (try? other.response().status) == 200
         }
-        let received = (try? client.untilEnd()) ?? ""
+        let received = (try? client.readToEnd()) ?? ""
         #expect(received.utf8.count < 200 * String.large.utf8.count)
     }
 

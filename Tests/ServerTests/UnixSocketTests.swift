@@ -52,8 +52,8 @@ struct UnixSocketTests {
         #expect(try client.response().content == .large)
         #expect(try client.response().content == "x")
         #expect(try client.response().status == 404)
-        client.endSending()
-        #expect(try client.untilEnd() == "")
+        client.closeWrite()
+        #expect(try client.readToEnd() == "")
     }
 
     @Test func `clients of a Unix domain socket have the address unix`() throws {
@@ -93,7 +93,7 @@ struct UnixSocketTests {
         #expect(try long.response().status == 413)
         try idle.send(.get("/hello"))
         #expect(try idle.response().status == 200)
-        #expect(try idle.untilEnd() == "")
+        #expect(try idle.readToEnd() == "")
     }
 
     @Test func `the socket file is accessible to its user only`() throws {
@@ -109,7 +109,7 @@ struct UnixSocketTests {
         _ = try client.response()
         server.server.stop()
         #expect(folder.allNames == [])
-        #expect(try client.untilEnd() == "")
+        #expect(try client.readToEnd() == "")
         #expect(throws: Client.Failure.system(ENOENT)) { try server.client() }
         _ = try TestServer(.on(path)).client()
     }
@@ -195,17 +195,17 @@ struct UnixSocketTests {
     @Test func `a failure to listen is described for an operator`() {
         let address = SocketAddress.unix(path: String(repeating: "x", count: 110))
         #expect(
-            address.sentence(for: .fileNameTooLong).hasSuffix(
+            address.message(for: .fileNameTooLong).hasSuffix(
                 ": the path of a socket has at most 107 bytes, and this one has 110"))
         #expect(
-            SocketAddress.unix(path: "run/s").sentence(for: .addressInUse)
+            SocketAddress.unix(path: "run/s").message(for: .addressInUse)
                 == "cannot listen on run/s: another server is listening there")
         #expect(
-            SocketAddress.unix(path: "run/s").sentence(for: .notSocket)
+            SocketAddress.unix(path: "run/s").message(for: .notSocket)
                 == "cannot listen on run/s: the file at this path is not a socket; "
                 + "remove it or use another path")
         #expect(
-            SocketAddress("::1", port: 80)!.sentence(for: .permissionDenied)
+            SocketAddress("::1", port: 80)!.message(for: .permissionDenied)
                 == "cannot listen on [::1]:80: Permission denied")
     }
 

@@ -110,10 +110,10 @@ package final class ChildProcess: Sendable {
         Self.collect(errors[0], as: 2, state)
     }
 
-    deinit { end() }
+    deinit { stop() }
 
     /// Kills the process if it is still running.
-    package func end() {
+    package func stop() {
         if state.condition.withLock({ state.ending == nil }) { kill(SIGKILL) }
         _ = try? wait()
     }

@@ -114,7 +114,7 @@ package final class Client {
 
     /// Sends as many bytes as the kernel accepts at once.
     /// - Returns: the number of bytes sent.
-    package func sendWhatFits(_ text: String) throws(Failure) -> Int {
+    package func sendWithoutBlocking(_ text: String) throws(Failure) -> Int {
         let bytes = Array(text.utf8)
         var sent = 0
         while sent < bytes.count {
@@ -126,7 +126,7 @@ package final class Client {
     }
 
     /// Half-closes the connection; receiving still works.
-    package func endSending() { shutdown(descriptor, CInt(SHUT_WR)) }
+    package func closeWrite() { shutdown(descriptor, CInt(SHUT_WR)) }
 
     /// Closes the connection with a reset, as a client does that crashes with unread bytes.
     package func reset() {
@@ -173,7 +173,7 @@ package final class Client {
     }
 
     /// Everything received up to the end of the connection.
-    package func untilEnd() throws(Failure) -> String {
+    package func readToEnd() throws(Failure) -> String {
         while !hasEnded { try waitAndReceive() }
         defer { received = [] }
         return text

@@ -8,30 +8,30 @@ package final class FileSystemDouble: FileSystem {
         case open, write, truncate, rename, remove, names, createFolder, status, synchronize
     }
 
-    package enum Verdict: Sendable {
+    package enum Outcome: Sendable {
         case done
         /// A write accepts half of the bytes; any other operation is done.
         case short
         case failed(Errno)
         /// A sync is skipped; any other operation is done. For tests that need not survive a power
         /// failure.
-        case pretended
+        case skipped
     }
 
     private let real: any FileSystem
     private let shared: Shared
-    private let judge: @Sendable (_ operation: Operation, _ number: Int) -> Verdict
+    private let judge: @Sendable (_ operation: Operation, _ number: Int) -> Outcome
 
     /// - Parameter judge: called before each operation, with its number, starting at 1.
     package convenience init(
-        _ judge: @escaping @Sendable (Operation, Int) -> Verdict = { _, _ in .done }
+        _ judge: @escaping @Sendable (Operation, Int) -> Outcome = { _, _ in .done }
     ) {
         self.init(SystemFileSystem(), Shared(), judge)
     }
 
     private init(
         _ real: any FileSystem, _ shared: Shared,
-        _ judge: @escaping @Sendable (Operation, Int) -> Verdict
+        _ judge: @escaping @Sendable (Operation, Int) -> Outcome
     ) {
         self.real = real
         self.shared = shared
@@ -58,7 +58,7 @@ package final class FileSystemDouble: FileSystem {
         return (FileSystemDouble(files, shared, judge), folder)
     }
 
-    private func verdict(_ operation: Operation) throws(Errno) -> Verdict {
+    private func verdict(_ operation: Operation) throws(Errno) -> Outcome {
         let number = shared.operations.withLock { operations in
             operations.append(operation)
             return operations.count
@@ -116,7 +116,7 @@ package final class FileSystemDouble: FileSystem {
     }
 
     package func synchronize(_ file: borrowing FileDescriptor) throws(Errno) {
-        if case .pretended = try verdict(.synchronize) { return }
+        if case .skipped = try verdict(.synchronize) { return }
         try real.synchronize(file)
     }
 

@@ -19,7 +19,7 @@ package enum SmallDisk {
         try body()
     }
 
-    package static let canBeMade: Bool = {
+    package static let isAvailable: Bool = {
         guard let folder = try? TemporaryFolder() else { return false }
         return (try? mounted(at: folder.path, size: "64k") {}) != nil
     }()

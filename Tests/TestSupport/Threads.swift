@@ -1,7 +1,7 @@
 import Foundation
 
 /// A body that runs on a thread of its own.
-package struct Running: Sendable {
+package struct TestThread: Sendable {
     private let group = DispatchGroup()
 
     package init(_ body: @escaping @Sendable () -> Void) {
@@ -19,6 +19,6 @@ package struct Running: Sendable {
 
 /// Runs `body` on `count` threads at once and returns after all of them are done.
 package func inThreads(_ count: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void) {
-    let threads = (0..<count).map { thread in Running { body(thread) } }
+    let threads = (0..<count).map { thread in TestThread { body(thread) } }
     for thread in threads { thread.join() }
 }

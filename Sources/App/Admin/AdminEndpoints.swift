@@ -20,7 +20,7 @@ struct AdminEndpoints: Sendable {
     enum ReloadOutcome: Sendable {
         /// The names of the settings whose values have changed, and of those that take effect at
         /// the next start.
-        case reloaded(changed: [String], waiting: [String])
+        case reloaded(changed: [String], pendingRestart: [String])
         case invalid([ConfigurationProblem])
         /// There is no configuration file.
         case nothingToRead
@@ -80,7 +80,7 @@ struct AdminEndpoints: Sendable {
             writer.string("\(levels.level(of: area).name)")
         }
         writer.endObject()
-        let floors = levels.floors
+        let floors = levels.sinkLevels
         for (name, level) in [
             ("file", floors.file == .debug ? nil : floors.file), ("stderr", levels.standardError),
         ] as [(StaticString, Level?)] {

@@ -327,7 +327,7 @@ struct AdminCommand {
             }
             writer.name("user")
             writer.integer(user.rawValue)
-            message = RevocationSubmission.ended(user)
+            message = RevocationSubmission.endedMessage(user)
             unknown = ("no such user: \(user.rawValue)", .noUser)
         case .session(let id):
             writer.name("session")

@@ -109,7 +109,7 @@ package struct GatehouseCommand {
         case "help", "version":
             verb = .help
             rest.removeFirst()
-            helpCommand = try HelpCommand(word, &rest)
+            helpCommand = try HelpCommand(command, &rest)
         default:
             guard let named = AdminCommand.Verb(rawValue: command) else { return }
             verb = .server
@@ -141,7 +141,7 @@ package struct GatehouseCommand {
     private func run() -> ExitCode {
         do throws(RootCommand.Refusal) {
             if let account = try actAsOwner(), verb == .check {
-                Self.printError("checked as \(account.text), the owner of the files")
+                Self.printError("checked as \(account.description), the owner of the files")
             }
         } catch {
             for sentence in error.sentences { Self.printError(sentence) }
@@ -216,7 +216,7 @@ package struct GatehouseCommand {
         // A start already runs its two signal threads when it measures; `check` does not.
         let limits = StartLimits.measured(missingThreads: 2)
         if let shortage = limits.shortageOfDescriptors {
-            Self.printError(shortage.sentence)
+            Self.printError(shortage.message)
             return .system
         }
         let draft = Configuration.Draft(file: configurationPath, environment: environment)
@@ -239,7 +239,7 @@ package struct GatehouseCommand {
             for warning in warnings { Self.printError("warning: \(warning)") }
         }
         for problem in problems { Self.printError("\(problem)") }
-        if let shortage { Self.printError(shortage.sentence) }
+        if let shortage { Self.printError(shortage.message) }
         guard problems.isEmpty else { return .configuration }
         guard shortage == nil else { return .system }
         StandardOutput.show(
@@ -259,7 +259,7 @@ package struct GatehouseCommand {
         }
         let limits = StartLimits.measured()
         if let shortage = limits.shortageOfDescriptors {
-            Self.printError(shortage.sentence)
+            Self.printError(shortage.message)
             return .system
         }
         // Before any other file is opened, whose descriptor could get a number that belongs to an
@@ -268,7 +268,7 @@ package struct GatehouseCommand {
         do throws(InheritedSocket.Failure) {
             inherited = try InheritedSocket.all(environment, processID: processID())
         } catch {
-            Self.printError(error.sentence)
+            Self.printError(error.message)
             return .configuration
         }
         do throws(SelfTest.Failure) {
@@ -283,7 +283,7 @@ package struct GatehouseCommand {
         do throws(StartLimits.Shortage) {
             configuration.warnings += try limits.fit(&configuration)
         } catch {
-            Self.printError(error.sentence)
+            Self.printError(error.message)
             return .system
         }
         let gatehouse: Application
@@ -294,7 +294,7 @@ package struct GatehouseCommand {
                 configuration, source: source, inherited: inherited, limits: limits,
                 manager: ServiceNotifier(environment, processID: processID()))
         } catch {
-            for sentence in error.sentences { Self.printError(sentence) }
+            for sentence in error.messages { Self.printError(sentence) }
             switch error {
             case .revocations(_, let error) where error.isLoss: return .configuration
             case .log, .revocations, .places: return .cannotCreate
@@ -313,8 +313,8 @@ package struct GatehouseCommand {
                 },
                 reopen: { gatehouse.reopenLog() },
                 stopTimeout: { gatehouse.drainTimeout },
-                hasten: { gatehouse.hasten() },
-                lastWords: {
+                closeConnections: { gatehouse.closeConnections() },
+                finishLog: {
                     let code: ExitCode =
                         gatehouse.finish(isClean: false) == 0 ? .success : .inputOutput
                     return code.rawValue

@@ -116,7 +116,7 @@ struct RevocationSubmission {
         self.init(writer.bytes, configuration)
     }
 
-    static func ended(_ user: UserID) -> String {
+    static func endedMessage(_ user: UserID) -> String {
         "all current sessions of user \(user.rawValue) have ended"
     }
 
@@ -186,7 +186,7 @@ struct RevocationSubmission {
             return status.owner == geteuid()
         }
         // If the folder cannot be opened, opening the journal reports why.
-        guard let folder = try? ServiceFolder.lowest(LogFileNames.folder(of: path)) else {
+        guard let folder = try? ServiceFolder.deepestExisting(LogFileNames.folder(of: path)) else {
             return true
         }
         return folder.owner == geteuid()

@@ -23,17 +23,17 @@ struct RootCommand {
                     account.name.map { "runuser -u \($0)" }
                     ?? "setpriv --reuid=\(account.id) --regid=\(account.group) --clear-groups"
                 return [
-                    "\(place): belongs to \(account.text), but root serves only its own files; "
+                    "\(place): belongs to \(account.description), but root serves only its own files; "
                         + "run `\(start) -- \(command)`, or set User= in the systemd unit"
                 ]
             case .severalAccounts(let found):
-                return found.map { "\($0.place) belongs to \($0.account.text)" } + [
+                return found.map { "\($0.place) belongs to \($0.account.description)" } + [
                     "root acts as the owner of the files, but they have several; use chown to give "
                         + "them one owner"
                 ]
             case .cannotBecome(let account, let error):
                 return [
-                    "cannot act as \(account.text): \(error.description); run this command as that "
+                    "cannot act as \(account.description): \(error.description); run this command as that "
                         + "account"
                 ]
             }
@@ -126,7 +126,8 @@ struct RootCommand {
     /// Reads the configuration and the secrets that belong to root alone before the switch.
     private func keepFiles(_ paths: [String]) {
         for path in paths where ServiceFolder.owners(along: path, endsInFile: true).isEmpty {
-            (try? TrustedFile(reading: path, upTo: ConfigurationFile.maximumSize))?.keep(as: path)
+            (try? TrustedFile(reading: path, upTo: ConfigurationFile.maximumSize))?
+                .registerPreopened(as: path)
         }
     }
 
@@ -134,7 +135,7 @@ struct RootCommand {
     /// systemd's dynamic users.
     private func keepFolders(_ paths: [String], _ account: Account) {
         for path in Set(paths.map(ServiceFolder.folder)) {
-            (try? ServiceFolder.open(path, account: account.id))?.keep(as: path)
+            (try? ServiceFolder.open(path, account: account.id))?.registerPreopened(as: path)
         }
     }
 }

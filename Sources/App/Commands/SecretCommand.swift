@@ -155,7 +155,7 @@ struct KeyInsertion {
         at now: Timestamp = WallClock.system.now()
     ) throws(Failure) {
         do throws(Errno) {
-            (folder, name, before) = try ServiceFolder.following(path)
+            (folder, name, before) = try ServiceFolder.resolving(path)
         } catch {
             throw .cannotRead(path, error)
         }

@@ -65,7 +65,7 @@ struct TokenCommand {
     }
 
     private static func span(_ text: String) throws(GatehouseCommand.UsageError) -> TimeAmount {
-        guard let span = Units.duration(text), span.milliseconds >= 1000,
+        guard let span = DurationAndSize.duration(text), span.milliseconds >= 1000,
             span.milliseconds % 1000 == 0
         else {
             throw GatehouseCommand.UsageError(
@@ -81,7 +81,7 @@ struct TokenCommand {
     {
         let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         if isNumber, let seconds = Int64(text) { return Timestamp(seconds: seconds) }
-        if text.hasPrefix("+"), let span = Units.duration(String(text.dropFirst())) {
+        if text.hasPrefix("+"), let span = DurationAndSize.duration(String(text.dropFirst())) {
             return now + span
         }
         guard let moment = Timestamp(since: text, now: now) else {
@@ -119,8 +119,8 @@ struct TokenCommand {
         }
         if let span, configuration.sessionLifetime < span {
             GatehouseCommand.printError(
-                "--ttl: \(Units.text(span)) is longer than a session; "
-                    + "token.session is \(Units.text(configuration.sessionLifetime))")
+                "--ttl: \(DurationAndSize.text(span)) is longer than a session; "
+                    + "token.session is \(DurationAndSize.text(configuration.sessionLifetime))")
             return .usage
         }
         var writer = JSONWriter()
@@ -251,7 +251,7 @@ private struct RevocationLookup {
         let leeway = isNow ? nil : configuration.policy.leeway
         do throws(AdminAPI.Failure) {
             let answer = try AdminAPI(configuration).ask(
-                "POST", "/standing", json: TokenStatus.question(about: claims))
+                "POST", "/standing", json: TokenStatus.requestBody(about: claims))
             known = TokenStatus(answer)?.inForce(at: moment, leeway: leeway)
             source =
                 known == nil
@@ -294,7 +294,7 @@ private struct RevocationLookup {
                     + (users[claims.user]?.isDisabled == true ? "disabled" : "unknown"))
         }
         let name = "revoked"
-        switch known.finding {
+        switch known.revocation {
         case nil: explanation.add(.good, name, "no, \(source)")
         case .revoked(let revoked)? where moment < revoked:
             explanation.add(.good, name, "not yet: \(timeText(revoked, moment)), \(source)")
@@ -377,7 +377,7 @@ private struct TokenVerdict {
 
 extension TokenStatus {
     fileprivate func isRevoked(at moment: Timestamp) -> Bool {
-        switch finding {
+        switch revocation {
         case nil: false
         case .revoked(let revoked)?: revoked <= moment
         case .alreadyUsed(let exchanged)?: exchanged + BearerAuthentication.grace <= moment

@@ -329,7 +329,7 @@ private struct Header {
     private(set) var isCritical = false
 
     init(_ json: [UInt8]) throws(JSONError) {
-        var reader = JSONReader(json.span, maximumNames: JSONReader.maximumNamesFromStrangers)
+        var reader = JSONReader(json.span, maximumNames: JSONReader.maximumNamesFromClients)
         try reader.beginObject()
         while let name = try reader.nextName() {
             let isText = try reader.peekKind() == .string
@@ -461,7 +461,7 @@ private struct Payload {
 extension JSONError {
     /// What is wrong with a segment of a token.
     fileprivate var explanation: String {
-        reason == .unexpectedEnd ? "it ends too early" : sentence
+        reason == .unexpectedEnd ? "it ends too early" : message
     }
 }
 
@@ -471,7 +471,7 @@ extension Base64URL.DecodingError {
         case .invalidCharacter(let offset):
             "character \(offset + 1) is not one of A-Z a-z 0-9 - _ (no padding, no white space)"
         case .invalidLength: "its length is impossible: a character is missing or extra"
-        case .strayBits: "its last character has bits that are not part of a byte"
+        case .nonzeroTrailingBits: "its last character has bits that are not part of a byte"
         case .tooLong: "it is too long"
         }
     }

@@ -285,7 +285,7 @@ struct UserCommand {
     }
 
     private func printSessionsEnded(_ user: User, _ destination: RevocationSubmission.Destination) {
-        StandardOutput.show(RevocationSubmission.ended(user.id))
+        StandardOutput.show(RevocationSubmission.endedMessage(user.id))
         if let note = destination.note { GatehouseCommand.printError(note) }
     }
 
@@ -478,7 +478,7 @@ struct UserCommand {
             switch self {
             case .file(.cannotRead(.noSuchFileOrDirectory)):
                 ["\(path): no such file; create it with gatehouse user add"]
-            case .file(let error): error.sentences(path)
+            case .file(let error): error.messages(path)
             case .prompt(let error): [error.description]
             case .password(let error): [error.description]
             case .noUser: ["\(path): no such user; see gatehouse user list"]

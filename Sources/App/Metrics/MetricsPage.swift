@@ -30,8 +30,10 @@ struct MetricsPage: Sendable {
         shared.requests.write(
             to: &text, requests: "gatehouse_http_requests_total",
             duration: "gatehouse_http_request_duration_seconds",
-            unasked: statistics.answersToNoRequest.map { (status: $0.key.code, count: $0.value) }
-                .sorted { $0.status < $1.status })
+            unasked: statistics.responsesWithoutRequest.map {
+                (status: $0.key.code, count: $0.value)
+            }
+            .sorted { $0.status < $1.status })
         text.counter(
             "gatehouse_http_refused_total",
             "Requests refused before their handler ran: malformed, too large, too slow, overload.",
@@ -39,7 +41,7 @@ struct MetricsPage: Sendable {
         text.counter(
             "gatehouse_http_unrecorded_total",
             "Responses replaced by 503 because their audit event could not be written.",
-            statistics.retracted)
+            statistics.replaced)
     }
 
     private func tokens(_ text: inout MetricsText) {
@@ -154,7 +156,7 @@ struct MetricsPage: Sendable {
             $0.add(.count(statistics.timeouts.idle), ["kind": "idle"])
             $0.add(.count(statistics.timeouts.write), ["kind": "write"])
         }
-        let queues = [("hashing", statistics.computing), ("storage", statistics.waiting)]
+        let queues = [("hashing", statistics.cpuBound), ("storage", statistics.ioBound)]
         text.gauge("gatehouse_queue_running", "Offloaded work that is running, by queue.") {
             for (name, queue) in queues { $0.add(.integer(queue.running), ["queue": name]) }
         }
@@ -164,7 +166,7 @@ struct MetricsPage: Sendable {
         text.counter(
             "gatehouse_queue_refused_total", "Requests refused as Busy by a full queue, by queue."
         ) {
-            for (name, queue) in queues { $0.add(.count(queue.refused), ["queue": name]) }
+            for (name, queue) in queues { $0.add(.count(queue.rejected), ["queue": name]) }
         }
     }
 
@@ -269,8 +271,8 @@ struct RequestMetricsMiddleware: Sendable {
                 let reply = handler(request)
                 switch reply {
                 case .response(let response): count(response, of: route, since: start, metrics)
-                case .slow(let work):
-                    return .slow(work.then { count($0, of: route, since: start, metrics) })
+                case .offloaded(let work):
+                    return .offloaded(work.then { count($0, of: route, since: start, metrics) })
                 }
                 return reply
             }

@@ -17,9 +17,9 @@ final class Signals: Sendable {
         /// Returns how long the stop that begins now may take.
         var stopTimeout: @Sendable () -> TimeAmount
         /// Called at a second SIGTERM or SIGINT. It must not block.
-        var hasten: @Sendable () -> Void
+        var closeConnections: @Sendable () -> Void
         /// Called when a stop exceeds its deadline: completes the log, and returns the exit code.
-        var lastWords: @Sendable () -> CInt
+        var finishLog: @Sendable () -> CInt
     }
 
     private struct State {
@@ -90,7 +90,7 @@ final class Signals: Sendable {
                 }
                 let timeout = isSecond ? TimeAmount(milliseconds: 0) : handlers.stopTimeout()
                 deadline = min(deadline, .now + timeout + Self.stopGrace)
-                if isSecond { handlers.hasten() }
+                if isSecond { handlers.closeConnections() }
                 state.wakeAll()
             }
         }
@@ -127,7 +127,7 @@ final class Signals: Sendable {
         signal(SIGALRM) { _ in _exit(EX_IOERR) }
         _ = unsafe setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &alarm, nil)
         let handlers = state.withLock { $0.handlers }
-        _exit(handlers?.lastWords() ?? EX_SOFTWARE)
+        _exit(handlers?.finishLog() ?? EX_SOFTWARE)
     }
 
     private func maintain() {

@@ -37,7 +37,7 @@ extension Configuration {
             return UserDirectory(try file.read())
         } catch {
             throw Invalid(
-                problems: error.sentences(login.usersFile).map {
+                problems: error.messages(login.usersFile).map {
                     ConfigurationProblem(path: "login.users_file", message: $0)
                 })
         }

@@ -112,7 +112,7 @@ extension Configuration {
                 do throws(ConfigurationProblem) {
                     let file = try ConfigurationFile(path)
                     problems = file.faults.map {
-                        ConfigurationProblem(path: path, message: $0.sentence)
+                        ConfigurationProblem(path: path, message: $0.message)
                     }
                     faults = Set(file.faults)
                     warnings = file.warning(path, "configuration")
@@ -152,13 +152,13 @@ extension Configuration {
     /// - Throws: the file's path, with the line number of a syntax error, and what is wrong there.
     static func parse(_ bytes: [UInt8], _ path: String) throws(ConfigurationProblem) -> JSONValue {
         if let encoding = TextEncoding(ofJSON: bytes) {
-            throw ConfigurationProblem(path: path, message: encoding.sentence)
+            throw ConfigurationProblem(path: path, message: encoding.message)
         }
         do throws(JSONError) {
             return try JSONValue(parsing: bytes.span)
         } catch {
             let line = bytes.prefix(error.offset).count { $0 == UInt8(ascii: "\n") } + 1
-            throw ConfigurationProblem(path: "\(path):\(line)", message: error.sentence)
+            throw ConfigurationProblem(path: "\(path):\(line)", message: error.message)
         }
     }
 
@@ -178,7 +178,7 @@ extension Configuration {
 
 extension JSONError {
     /// The message for the operator, without the position.
-    var sentence: String {
+    var message: String {
         switch reason {
         case .unexpectedEnd: "unexpected end of the file"
         case .unexpectedByte: "invalid JSON"

@@ -28,7 +28,7 @@ struct ConfigurationFile {
                 case .failed(let error): "cannot be read: \(error.description)"
                 case .notRegular:
                     "is not a regular file; pipes and devices cannot be read again at a reload"
-                case .tooLarge: "is larger than \(Units.text(size: Self.maximumSize))"
+                case .tooLarge: "is larger than \(DurationAndSize.text(size: Self.maximumSize))"
                 }
         }
         throw ConfigurationProblem(path: path, message: message)
@@ -39,7 +39,7 @@ struct ConfigurationFile {
     ///   would change the secret.
     func secret(_ path: String) throws(ConfigurationProblem) -> [UInt8] {
         if let encoding = TextEncoding(of: bytes) {
-            throw ConfigurationProblem(path: path, message: encoding.sentence)
+            throw ConfigurationProblem(path: path, message: encoding.message)
         }
         return Self.withoutLineEnd(bytes)
     }

@@ -506,7 +506,7 @@ struct ConfigurationReader {
             do throws(ConfigurationProblem) {
                 let content = try ConfigurationFile(file)
                 for fault in content.faults where knownFaults.insert(fault).inserted {
-                    settings.add(setting, fault.sentence)
+                    settings.add(setting, fault.message)
                 }
                 warnings += content.warning(file, "key")
                 bytes = try content.secret(file)
@@ -587,13 +587,14 @@ struct ConfigurationReader {
         _ path: String, _ value: TimeAmount, _ range: ClosedRange<TimeAmount>
     ) -> TimeAmount {
         let parsed = settings.parsed(
-            path, default: value, kind: "a duration", example: Units.text(value), Units.duration)
-        record[path] = "\(Units.text(parsed))"
+            path, default: value, kind: "a duration", example: DurationAndSize.text(value),
+            DurationAndSize.duration)
+        record[path] = "\(DurationAndSize.text(parsed))"
         guard range.contains(parsed) else {
             settings.add(
                 path,
-                "\(Units.text(parsed)) is out of range; allowed: \(Units.text(range.lowerBound)) "
-                    + "to \(Units.text(range.upperBound))")
+                "\(DurationAndSize.text(parsed)) is out of range; allowed: \(DurationAndSize.text(range.lowerBound)) "
+                    + "to \(DurationAndSize.text(range.upperBound))")
             return value
         }
         return parsed
@@ -601,14 +602,15 @@ struct ConfigurationReader {
 
     private mutating func size(_ path: String, _ value: Int, _ range: ClosedRange<Int>) -> Int {
         let parsed = settings.parsed(
-            path, default: value, kind: "a size", example: Units.text(size: value), Units.size)
+            path, default: value, kind: "a size", example: DurationAndSize.text(size: value),
+            DurationAndSize.size)
         record[path] = "\(parsed)"
         guard range.contains(parsed) else {
             settings.add(
                 path,
-                "\(Units.text(size: parsed)) is out of range; allowed: "
-                    + "\(Units.text(size: range.lowerBound)) to "
-                    + Units.text(size: range.upperBound))
+                "\(DurationAndSize.text(size: parsed)) is out of range; allowed: "
+                    + "\(DurationAndSize.text(size: range.lowerBound)) to "
+                    + DurationAndSize.text(size: range.upperBound))
             return value
         }
         return parsed

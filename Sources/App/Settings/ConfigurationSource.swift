@@ -30,7 +30,7 @@ struct ConfigurationSource {
     init(_ root: JSONValue?, environment: [String: String]) {
         self.environment = environment.filter {
             $0.key.hasPrefix(Self.prefix) && $0.key != Self.fileVariable
-                && !KubernetesVariable.isOne($0.key, $0.value)
+                && !KubernetesVariable.matches($0.key, $0.value)
         }
         guard let root else { return }
         guard case .object = root else {

@@ -2,7 +2,7 @@ import Time
 
 /// Reads and writes durations and sizes: a whole number of at most 12 digits, directly followed by
 /// a unit.
-enum Units {
+enum DurationAndSize {
     /// Reads `10s 30m 12h 7d`, and `250ms`; nil for any other text.
     static func duration(_ text: String) -> TimeAmount? {
         let units: [(String, Int64)] = [

@@ -34,7 +34,7 @@ struct KeyInsertionPoint {
             offset = try Self.offset(bytes, missing)
         } catch {
             // Not reached: the same bytes have just been parsed.
-            throw ConfigurationProblem(path: path, message: error.sentence)
+            throw ConfigurationProblem(path: path, message: error.message)
         }
     }
 

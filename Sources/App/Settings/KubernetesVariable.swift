@@ -6,7 +6,7 @@
 /// `gatehouse-server` sets `GATEHOUSE_SERVER_PORT`, which is `server.port`. The value decides
 /// there: `tcp://10.0.0.1:8080` is not a port of a server, and Kubernetes never writes `8080`.
 enum KubernetesVariable {
-    static func isOne(_ name: String, _ value: String) -> Bool {
+    static func matches(_ name: String, _ value: String) -> Bool {
         guard name.hasPrefix("GATEHOUSE_") else { return false }
         // The service's name is `GATEHOUSE`, or it begins with `GATEHOUSE_` and may contain further
         // underscores. So each underscore may be the one that ends it.

@@ -87,7 +87,7 @@ package struct Preflight {
                 // A systemd unit may do either, which this process cannot find out.
                 guard Self.isUnderSystemd else { return add(setting, problem.message) }
                 warnings.append(problem)
-            default: add(setting, address.sentence(for: error))
+            default: add(setting, address.message(for: error))
             }
         }
     }
@@ -109,8 +109,8 @@ package struct Preflight {
     /// - Returns: the folder in which that fails, and why; nil if it would succeed.
     private func obstacle(toCreatingIn path: String) -> (place: String, reason: String)? {
         do throws(Errno) {
-            let folder = try ServiceFolder.lowest(path)
-            return folder.obstacleToWriting.map { (folder.path, $0.description) }
+            let folder = try ServiceFolder.deepestExisting(path)
+            return folder.writeError.map { (folder.path, $0.description) }
         } catch {
             return (path, error.description)
         }
@@ -148,7 +148,7 @@ package struct Preflight {
             let path = LogFileNames.companion(of: place.path, kind)
             let name = LogFileNames.base(of: path)
             if (try? folder.status(of: name)) == nil {
-                if let error = folder.obstacleToWriting {
+                if let error = folder.writeError {
                     return add(
                         place.setting, "\(place.folder) cannot be written: \(error.description)")
                 }
@@ -233,7 +233,7 @@ package struct Preflight {
             $0 == socket.folder || $0.hasPrefix(socket.folder + "/")
         }
         do throws(Errno) {
-            if let error = try ServiceFolder.open(socket.folder).obstacleToWriting { throw error }
+            if let error = try ServiceFolder.open(socket.folder).writeError { throw error }
         } catch {
             if isCreated, error == .noSuchFileOrDirectory { return }
             add(
@@ -259,7 +259,7 @@ package struct Preflight {
         } catch {
             let advice =
                 error == .addressInUse ? "; write another path, or stop the other server" : ""
-            add(socket.setting, address.sentence(for: error) + advice)
+            add(socket.setting, address.message(for: error) + advice)
         }
     }
 

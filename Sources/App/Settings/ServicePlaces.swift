@@ -69,7 +69,7 @@ struct ServicePlaces {
             let account = geteuid()
             return problem(
                 PathFault(path: path, kind: .file, reason: .owner(status.owner, wanted: account))
-                    .sentence)
+                    .message)
         }
         if status.linkCount > 1, folder.isShared {
             return problem(
@@ -93,12 +93,12 @@ struct ServicePlaces {
     private func folderWarnings(_ place: Place, _ known: inout Set<PathFault>)
         -> [ConfigurationProblem]
     {
-        guard let folder = try? ServiceFolder.lowest(place.folder) else { return [] }
+        guard let folder = try? ServiceFolder.deepestExisting(place.folder) else { return [] }
         return folder.faults.compactMap { fault in
             guard known.insert(fault).inserted, Self.isRelevant(fault, folder.path) else {
                 return nil
             }
-            return ConfigurationProblem(path: place.setting, message: fault.sentence)
+            return ConfigurationProblem(path: place.setting, message: fault.message)
         }
     }
 

@@ -6,14 +6,14 @@ import Server
 struct StartLimits: Sendable {
     /// Which resource is missing, and how to provide it.
     struct Shortage: Error, Sendable, Equatable {
-        let sentence: String
+        let message: String
     }
 
     /// The number of descriptors that can be open at once.
     let descriptors: Int
     /// How many threads can be created, up to `wanted`, and whether `bytes` of memory can be had
     /// in addition.
-    let threads: @Sendable (_ wanted: Int, _ bytes: Int) -> StartProbe
+    let threads: @Sendable (_ wanted: Int, _ bytes: Int) -> ResourceProbe
 
     /// Measures the limits of this process.
     /// - Parameter missing: the number of threads that a start has created before it measures, and
@@ -22,15 +22,16 @@ struct StartLimits: Sendable {
         StartLimits(
             descriptors: ResourceLimits.raiseDescriptors(),
             threads: { wanted, bytes in
-                let probe = StartProbe(threads: wanted + missing, bytes: bytes)
-                return StartProbe(
+                let probe = ResourceProbe(threads: wanted + missing, bytes: bytes)
+                return ResourceProbe(
                     threads: max(0, probe.threads - missing), hasMemory: probe.hasMemory)
             })
     }
 
     /// No limits.
     static let none = StartLimits(
-        descriptors: .max, threads: { wanted, _ in StartProbe(threads: wanted, hasMemory: true) })
+        descriptors: .max, threads: { wanted, _ in ResourceProbe(threads: wanted, hasMemory: true) }
+    )
 
     // MARK: Needs
 
@@ -65,7 +66,7 @@ struct StartLimits: Sendable {
     var shortageOfDescriptors: Shortage? {
         guard descriptors < Self.fewestDescriptors else { return nil }
         return Shortage(
-            sentence: "descriptors: at least \(Self.fewestDescriptors) are required, and the limit "
+            message: "descriptors: at least \(Self.fewestDescriptors) are required, and the limit "
                 + "is \(descriptors); raise the limit (ulimit -n, LimitNOFILE=)")
     }
 
@@ -87,7 +88,7 @@ struct StartLimits: Sendable {
         let probe = threads(wanted, bytes)
         guard probe.hasMemory else {
             throw Shortage(
-                sentence: "memory: \(bytes >> 20) MiB besides \(probe.threads) threads are "
+                message: "memory: \(bytes >> 20) MiB besides \(probe.threads) threads are "
                     + "required, and cannot be allocated; raise the limit (ulimit -v)")
         }
         var missing = wanted - probe.threads
@@ -95,7 +96,7 @@ struct StartLimits: Sendable {
         let remedy = "raise the limit (ulimit -u, ulimit -v, TasksMax=, pids_limit)"
         guard configuration.workersAreDefault else {
             throw Shortage(
-                sentence: "server.workers: \(configuration.server.workers) workers need \(wanted) "
+                message: "server.workers: \(configuration.server.workers) workers need \(wanted) "
                     + "threads, and only \(probe.threads) can be created; \(remedy), or lower "
                     + "server.workers")
         }
@@ -113,7 +114,7 @@ struct StartLimits: Sendable {
         missing -= fewerWaiting
         guard missing == 0 else {
             throw Shortage(
-                sentence: "threads: at least \(probe.threads + missing) are required, and only "
+                message: "threads: at least \(probe.threads + missing) are required, and only "
                     + "\(probe.threads) can be created; \(remedy)")
         }
         return ConfigurationProblem(
@@ -142,7 +143,7 @@ struct StartLimits: Sendable {
             let connections = min(usual, free - excess)
             guard connections >= Self.fewestConnections else {
                 throw Shortage(
-                    sentence: "descriptors: at least \(others + 2 * Self.fewestConnections) are "
+                    message: "descriptors: at least \(others + 2 * Self.fewestConnections) are "
                         + "required, and the limit is \(descriptors); \(remedy)")
             }
             configuration.server.maximumConnections = connections
@@ -154,7 +155,7 @@ struct StartLimits: Sendable {
         }
         guard free >= usual + min(usual, Self.fewestConnections) else {
             throw Shortage(
-                sentence: "server.max_connections: \(usual) connections need "
+                message: "server.max_connections: \(usual) connections need "
                     + "\(others + usual + min(usual, Self.fewestConnections)) descriptors, and the "
                     + "limit is \(descriptors); \(remedy), or lower server.max_connections")
         }

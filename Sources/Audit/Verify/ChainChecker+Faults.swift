@@ -398,13 +398,13 @@ extension ChainChecker {
                 let number = LogFileNames.number(of: name, log, highest: .max),
                 LogFileNames.base(of: files[before].name) != name
             else { return nil }
-            return "\(LogFileNames.path(of: log, number)) is missing"
+            return "\(LogFileNames.archivePath(of: log, number)) is missing"
         }
         guard let highest, lowest <= highest else { return nil }
-        let first = LogFileNames.path(of: LogFileNames.base(of: log), lowest)
+        let first = LogFileNames.archivePath(of: LogFileNames.base(of: log), lowest)
         if lowest == highest { return "\(first) is missing" }
         return
-            "\(first) to \(LogFileNames.path(of: LogFileNames.base(of: log), highest)) are missing"
+            "\(first) to \(LogFileNames.archivePath(of: LogFileNames.base(of: log), highest)) are missing"
     }
 
     /// Reports pending lines at the end of a file where no seal is missing.

@@ -195,7 +195,7 @@ struct ChainChecker {
 
     // MARK: Held until the next valid seal
 
-    mutating func take(_ finding: SegmentResult) {
+    mutating func process(_ finding: SegmentResult) {
         switch finding {
         case .sealed(let segment): take(segment)
         case .failed(let segment) where segment.keyIsKnown: wait(for: .failed(segment))
@@ -240,7 +240,7 @@ struct ChainChecker {
         sealCount += 1
         if firstSegment == nil { firstSegment = segment }
         watchAnchors(segment)
-        switch segment.way {
+        switch segment.matchMode {
         case .plain: break
         case .withoutFailures: reportInserted()
         case .withFailures:
@@ -374,7 +374,7 @@ struct ChainChecker {
                 "\(place(segment.last)): after this line the log is sealed with key "
                     + "\(segment.seal.keyID), which is older than the key before")
         }
-        report(segment.facts.strays, after: highestSeal)
+        report(segment.facts.linesAfterShutdown, after: highestSeal)
     }
 
     /// After its shutdown seal a server writes nothing, and the next run starts with `log_open`.
@@ -729,7 +729,9 @@ struct ChainChecker {
                     + "them to \(file)"
             )
         }
-        if facts.mendedCount > 0 { note(counted(facts.mendedCount, "torn line") + " reported") }
+        if facts.repairedLineCount > 0 {
+            note(counted(facts.repairedLineCount, "torn line") + " reported")
+        }
         if let silences {
             note(
                 "silence: \(silences.first)"

@@ -108,7 +108,7 @@ struct LogFileSet {
             for key in keys {
                 guard let found = try LogState.read(from: path, key) else { continue }
                 state = ChainChecker.State(head: found.head, keyID: key.id)
-                generation = found.generation
+                generation = found.lastArchiveNumber
                 return
             }
         } catch {

@@ -133,7 +133,7 @@ package struct LogVerifier: Sendable {
             let sealCount = checker.sealCount
             do throws(Errno) {
                 while let line = try lines.next() {
-                    reader.take(line) { checker.take($0) }
+                    reader.consume(line) { checker.process($0) }
                 }
             } catch {
                 report.problems.append(
@@ -147,7 +147,7 @@ package struct LogVerifier: Sendable {
             if isLast, lines.converted == nil {
                 tail = lines
             } else {
-                checker.take(.unsealed(lines))
+                checker.process(.unsealed(lines))
             }
         }
 

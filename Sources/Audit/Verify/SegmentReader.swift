@@ -71,7 +71,7 @@ struct SegmentReader {
     /// Reads the next line, or a piece of a long one.
     ///
     /// - Parameter report: called for each result, in the order of the log.
-    mutating func take(
+    mutating func consume(
         _ next: borrowing LineReader.Line, _ report: (SegmentResult) -> Void
     ) {
         if next.isBeginning {
@@ -139,7 +139,7 @@ struct SegmentReader {
         if notice == .opened {
             isAfterShutdown = false
         } else if !ControlLine.isBeginningOfOpening(line), self.line > 1 || !facts.isFileWhole {
-            facts.addStray(at: LinePosition(file: file, line: self.line))
+            facts.addLineAfterShutdown(at: LinePosition(file: file, line: self.line))
         }
     }
 
@@ -171,7 +171,8 @@ struct SegmentReader {
             facts.close(with: seal, at: place, first: first)
             report(
                 .sealed(
-                    SealedSegment(seal: seal, way: way, first: first, last: place, facts: facts)))
+                    SealedSegment(
+                        seal: seal, matchMode: way, first: first, last: place, facts: facts)))
         }
         var all = failedFacts
         all.add(facts)
@@ -279,6 +280,7 @@ struct SegmentReader {
         guard line >= first.line, first.file == file else { return nil }
         return UnsealedLines(
             first: first, last: LinePosition(file: file, line: line), isTorn: isInsideLine,
-            holdsDamagedSeal: afterDamage != nil, strays: facts.strays, converted: converted)
+            holdsDamagedSeal: afterDamage != nil, strays: facts.linesAfterShutdown,
+            converted: converted)
     }
 }

@@ -51,12 +51,12 @@ struct SegmentSummary: Sendable {
     /// Lines where a server reports that it found bytes that no server wrote, and the file that it
     /// moved them to.
     var foreign: [(position: LinePosition, file: String)] = []
-    var mendedCount = 0
+    var repairedLineCount = 0
     /// The last sequence number that retention has removed, as the server reported it.
     var removedThrough: UInt64?
     /// The same, but reported by a line that a start found.
     var foundRemovedThrough: UInt64?
-    var strays: LinesAfterShutdown?
+    var linesAfterShutdown: LinesAfterShutdown?
 
     /// - Parameters:
     ///   - position: the position of the notice.
@@ -75,7 +75,7 @@ struct SegmentSummary: Sendable {
             found = isOwn ? nil : FoundLines(first: first, upTo: position)
             disbelieveRemoval()
         case .foreign(let file): if foreign.count < 100 { foreign.append((position, file)) }
-        case .repairedPartialLine: mendedCount += 1
+        case .repairedPartialLine: repairedLineCount += 1
         case .removed(let sequence): removedThrough = Self.further(removedThrough, sequence)
         case .seal, .reopened, .rotated, .recovered: break
         }
@@ -104,20 +104,21 @@ struct SegmentSummary: Sendable {
     /// the beginning of the file.
     var isFileWhole: Bool { opening?.beginsFile ?? false }
 
-    mutating func addStray(at position: LinePosition) {
-        strays = strays ?? LinesAfterShutdown(first: position, last: position, count: 0)
-        strays?.last = position
-        strays?.count += 1
+    mutating func addLineAfterShutdown(at position: LinePosition) {
+        linesAfterShutdown =
+            linesAfterShutdown ?? LinesAfterShutdown(first: position, last: position, count: 0)
+        linesAfterShutdown?.last = position
+        linesAfterShutdown?.count += 1
     }
 
     mutating func add(_ other: SegmentSummary) {
         startCount += other.startCount
         found = FoundLines.joining(found, other.found)
         foreign += other.foreign.prefix(100 - min(100, foreign.count))
-        mendedCount += other.mendedCount
+        repairedLineCount += other.repairedLineCount
         removedThrough = Self.further(removedThrough, other.removedThrough)
         foundRemovedThrough = Self.further(foundRemovedThrough, other.foundRemovedThrough)
-        strays = strays ?? other.strays
+        linesAfterShutdown = linesAfterShutdown ?? other.linesAfterShutdown
     }
 
     static func further(_ a: UInt64?, _ b: UInt64?) -> UInt64? {
@@ -151,7 +152,7 @@ struct SealedSegment: Sendable {
     }
 
     let seal: SealLine
-    let way: MatchMode
+    let matchMode: MatchMode
     let first: LinePosition
     /// The position of the seal.
     let last: LinePosition

@@ -54,6 +54,6 @@ package struct AdminIssue: Sendable {
         sessions.record(claims, from: request.client, at: now, isNew: true)
         log.record(
             TokenCreated(claims: claims, keyID: issuer.keyID, origin: Origin(request)))
-        return log.deciding(TokenResponse.make(token, claims, at: now))
+        return log.syncedIfConfigured(TokenResponse.make(token, claims, at: now))
     }
 }

@@ -143,7 +143,7 @@ package struct AdminLocks: Sendable {
 extension LoginThrottle {
     /// Resets the counts of users whose password has changed: the failures were attempts with the
     /// old one. Logs an event for each user who was locked.
-    package func forgive(
+    package func resetAfterPasswordChanges(
         _ users: UserDirectory, replacing old: UserDirectory, at now: Timestamp,
         _ log: SecurityLog
     ) {

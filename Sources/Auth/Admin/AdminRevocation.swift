@@ -34,7 +34,7 @@ package struct AdminRevocation: Sendable {
         switch RevocationRequest(request, tokens, at: clock.now()) {
         case .invalid: .response(Self.invalidRequest)
         // RFC 7009 §2.2: an invalid token does not cause an error.
-        case .nothing: .response(Self.done(isKnown: false))
+        case .foreignToken: .response(Self.done(isKnown: false))
         case .revoke(let target): .slow(.ioBound) { revoke(request, target) }
         }
     }
@@ -59,7 +59,7 @@ package struct AdminRevocation: Sendable {
         for scope in target.scopes {
             log.record(TokenRevoked(scope: scope, by: "admin", origin: origin))
         }
-        return log.deciding(Self.done(isKnown: isKnown))
+        return log.syncedIfConfigured(Self.done(isKnown: isKnown))
     }
 
     private static func done(isKnown: Bool) -> Response {

@@ -9,7 +9,7 @@ import Time
 package enum RevocationRequest: Sendable {
     case revoke(RevocationTarget)
     /// A token that none of our keys has signed: there is nothing to revoke.
-    case nothing
+    case foreignToken
     case invalid
 
     init(_ request: Request, _ tokens: HS256, at now: Timestamp) {
@@ -56,7 +56,7 @@ package enum RevocationRequest: Sendable {
         do throws(TokenError) { claims = try tokens.verify(token.span, at: now) } catch {
             claims = error.claims
         }
-        self = .nothing
+        self = .foreignToken
         guard let claims else { return }
         let named = TokenIdentity.fillingIdentifiers(claims, of: token.span)
         guard let id = named.tokenID, let session = named.sessionID else { return }

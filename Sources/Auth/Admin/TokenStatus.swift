@@ -8,7 +8,7 @@ import Time
 /// user exists. The lookup uses identifiers only, so the token need not be sent to the server. It
 /// is not logged, because no token was presented.
 package struct TokenStatus: Sendable, Equatable {
-    package let finding: RevocationStatus?
+    package let revocation: RevocationStatus?
     package let isUserKnown: Bool
 
     /// - Parameter claims: with `jti` and `sid`, as `TokenIdentity.fillingIdentifiers` returns
@@ -16,12 +16,12 @@ package struct TokenStatus: Sendable, Equatable {
     package init(
         of claims: Claims, _ revocations: Revocations, _ users: UserDirectory
     ) {
-        finding = revocations.status(for: claims)
+        revocation = revocations.status(for: claims)
         isUserKnown = users.contains(claims.user)
     }
 
     private init(finding: RevocationStatus?, isUserKnown: Bool) {
-        self.finding = finding
+        self.revocation = finding
         self.isUserKnown = isUserKnown
     }
 
@@ -29,7 +29,7 @@ package struct TokenStatus: Sendable, Equatable {
     /// leeway, and is in force at once; it then counts as of `moment`.
     /// - Parameter leeway: nil if `moment` is the present: every revocation is in force.
     package func inForce(at moment: Timestamp, leeway: TimeAmount?) -> TokenStatus {
-        guard case .revoked(let revoked)? = finding, revoked > moment else { return self }
+        guard case .revoked(let revoked)? = revocation, revoked > moment else { return self }
         if let leeway, revoked > moment + leeway { return self }
         return TokenStatus(finding: .revoked(at: moment), isUserKnown: isUserKnown)
     }
@@ -37,7 +37,7 @@ package struct TokenStatus: Sendable, Equatable {
     // MARK: Over the administrator's socket
 
     /// The body of POST /standing. Times are in milliseconds, because cutoffs are.
-    package static func question(about claims: Claims) -> [UInt8] {
+    package static func requestBody(about claims: Claims) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("user")
@@ -74,7 +74,7 @@ package struct TokenStatus: Sendable, Equatable {
         writer.beginObject()
         writer.name("user_known")
         writer.boolean(standing.isUserKnown)
-        switch standing.finding {
+        switch standing.revocation {
         case .revoked(let moment)?:
             writer.name("revoked_ms")
             writer.integer(moment.milliseconds)
@@ -103,7 +103,7 @@ package struct TokenStatus: Sendable, Equatable {
             }
         }
         guard let isUserKnown else { return nil }
-        self.finding = finding
+        self.revocation = finding
         self.isUserKnown = isUserKnown
     }
 

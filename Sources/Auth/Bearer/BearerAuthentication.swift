@@ -113,7 +113,7 @@ package struct BearerAuthentication: Sendable {
             throw Rejection(response: Self.userNotFound)
         }
         let exchanged = try checkRevocations(request, claims, now)
-        if verifications.wantsNext {
+        if verifications.shouldLogNext {
             log.record(
                 TokenVerified(
                     claims: claims, keyID: tokens.keyID(of: claims), origin: Origin(request)))

@@ -18,7 +18,7 @@ final class VerificationSampler: Sendable {
     init(_ wanted: VerificationLogging) { self.wanted = wanted }
 
     /// Whether to log the verification that has just succeeded. Counts it: ask once for each.
-    var wantsNext: Bool {
+    var shouldLogNext: Bool {
         switch wanted {
         case .all: true
         case .off: false

@@ -98,9 +98,9 @@ package struct Login: Sendable {
         case .refused(let refusal): return throttle(request, refusal, subject)
         case .admitted(let attempt):
             let cutoff = subject.user.flatMap { revocations.cutoff(user: $0.id.rawValue) }
-            return .slow(
+            return .offloaded(
                 OffloadedWork(
-                    .cpuBound, priority: attempt.standing.priority,
+                    .cpuBound, priority: attempt.reputation.priority,
                     { check(request, passwords, subject, password, attempt, cutoff) },
                     refused: { attempt.abandon() }))
         }
@@ -215,7 +215,7 @@ package struct Login: Sendable {
         log.record(
             TokenCreated(
                 claims: claims, keyID: issuer.keyID, origin: origin, isDemo: log.isDemo))
-        return log.deciding(TokenResponse.make(token, claims, at: now))
+        return log.syncedIfConfigured(TokenResponse.make(token, claims, at: now))
     }
 
     private func refuseLength(_ request: Request) -> HandlerResult {

@@ -66,9 +66,9 @@ package struct Logout: Sendable {
         }
         // The revocation is durable: a later log failure in this batch must not replace the
         // response.
-        if isRecordedFirst { return log.deciding(Self.done).alreadyCommitted }
+        if isRecordedFirst { return log.syncedIfConfigured(Self.done).alreadyCommitted }
         log.record(event)
-        return log.deciding(Self.done)
+        return log.syncedIfConfigured(Self.done)
     }
 
     private static let done = Response(.noContent).heldUntilCommitted

@@ -34,7 +34,7 @@ package struct Refresh: Sendable {
     private let revocations: Revocations
     private let sessions: SessionList
     private let limit: RefreshLimit
-    private let crowdLimit: RefreshLimit
+    private let userLimit: RefreshLimit
     private let log: SecurityLog
     private let clock: WallClock
 
@@ -54,7 +54,7 @@ package struct Refresh: Sendable {
         self.revocations = revocations
         self.sessions = sessions
         self.limit = limit
-        self.crowdLimit = crowdLimit
+        self.userLimit = crowdLimit
         self.log = log
         self.clock = clock
     }
@@ -93,7 +93,7 @@ package struct Refresh: Sendable {
 
     private func wait(before claims: Claims, _ now: Timestamp) -> TimeAmount? {
         if mode == .rotate, revocations.isNearCapacity,
-            let wait = crowdLimit.wait(beforeRefreshingAnyOf: claims.user.rawValue, at: now)
+            let wait = userLimit.wait(beforeRefreshingAnyOf: claims.user.rawValue, at: now)
         {
             return wait
         }
@@ -176,7 +176,7 @@ package struct Refresh: Sendable {
         _ request: Request, _ issued: TokenIssuer.Issued, _ now: Timestamp
     ) -> Response {
         sessions.record(issued.claims, from: request.client, at: now)
-        return log.deciding(TokenResponse.make(issued.token, issued.claims, at: now))
+        return log.syncedIfConfigured(TokenResponse.make(issued.token, issued.claims, at: now))
     }
 
     private func refreshed(

@@ -41,8 +41,8 @@ package struct SecurityLog: Sendable {
 
     /// Marks a response that grants or withdraws access. Depending on `log.durability`, it waits
     /// until its event is on disk.
-    func deciding(_ response: Response) -> Response {
-        log.syncsPivotal ? response.synced : response
+    func syncedIfConfigured(_ response: Response) -> Response {
+        log.syncsAccessChanges ? response.synced : response
     }
 
     /// Records an event and writes it to the log.

@@ -23,7 +23,7 @@ enum Credentials {
         var (id, name, password): (UserID?, String?, SecretBytes?)
         var isFaulty = false
         do throws(JSONError) {
-            var reader = JSONReader(body, maximumNames: JSONReader.maximumNamesFromStrangers)
+            var reader = JSONReader(body, maximumNames: JSONReader.maximumNamesFromClients)
             try reader.beginObject()
             while let member = try reader.nextName() {
                 let kind = try reader.peekKind()

@@ -88,7 +88,7 @@ extension LoginThrottle {
         private let client: Client
         private let admitted: State.Admitted
         /// The reputation of the client's network at admission.
-        package var standing: Reputation { admitted.standing }
+        package var reputation: Reputation { admitted.standing }
         /// Until when the account's joint count refuses the attempt; nil if it does not. A refused
         /// attempt must still be hashed, and must then fail.
         package var jointRefusal: Timestamp? { admitted.jointRefusal }
@@ -125,7 +125,7 @@ extension LoginThrottle {
             throttle.state.withLock { state in
                 state.end(account, client, admitted, clearing: true)
                 state.reset(keys, at: now)
-                state.known.record(client.keys[0], at: now)
+                state.recentAddresses.record(client.keys[0], at: now)
             }
         }
 

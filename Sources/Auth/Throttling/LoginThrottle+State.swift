@@ -10,7 +10,7 @@ extension LoginThrottle {
         /// By account; an identifier that no user has counts as an account of its own.
         var joint: AttemptTable
         var networks: AttemptTable
-        var known: RecentLoginAddresses
+        var recentAddresses: RecentLoginAddresses
         var refusedForAccount: UInt64 = 0
         var refusedForAddress: UInt64 = 0
 
@@ -42,7 +42,7 @@ extension LoginThrottle.State {
     mutating func refusal(
         of client: LoginThrottle.Client, at now: Timestamp
     ) -> LoginThrottle.Refusal? {
-        guard options.isOn else { return nil }
+        guard options.isEnabled else { return nil }
         var latest: Timestamp?
         for index in 0..<client.networks.count {
             let until = networks.refusal(of: client.keys[index], at: now, rule(index))
@@ -64,7 +64,7 @@ extension LoginThrottle.State {
     mutating func admit(
         _ account: LoginThrottle.Account, _ client: LoginThrottle.Client, at now: Timestamp
     ) -> Outcome {
-        guard options.isOn else { return .uncounted }
+        guard options.isEnabled else { return .uncounted }
         // Check all limits before an entry is allocated for any: a refused attempt leaves no trace.
         if let refusal = refusal(of: client, at: now) { return .refused(refusal) }
         let rule = options.account
@@ -78,7 +78,7 @@ extension LoginThrottle.State {
         if let until = [first, second].compactMap(\.self).max() {
             return .refused(refuse(.account, until, at: now))
         }
-        let standing = standing(of: client, at: now)
+        let standing = reputation(of: client, at: now)
         guard beginNetworks(client, at: now) else {
             return .refused(refuse(.address, now, at: now))
         }
@@ -123,10 +123,10 @@ extension LoginThrottle.State {
         }
     }
 
-    private mutating func standing(
+    private mutating func reputation(
         of client: LoginThrottle.Client, at now: Timestamp
     ) -> LoginThrottle.Reputation {
-        let isKnown = known.contains(client.keys[0], at: now)
+        let isKnown = recentAddresses.contains(client.keys[0], at: now)
         var hasFailed = false
         var isSuspicious = false
         for index in 0..<client.networks.count {
@@ -149,17 +149,17 @@ extension LoginThrottle.State {
         _ account: LoginThrottle.Account, _ client: LoginThrottle.Client, _ admitted: Admitted,
         at now: Timestamp
     ) -> LoginThrottle.Failure {
-        guard options.isOn else {
+        guard options.isEnabled else {
             // The throttle was switched off while the attempt was in flight.
             end(account, client, admitted, clearing: false)
             return .uncounted
         }
         let rule = options.account
         var count = identifiers.fail(
-            account.first.hash, UInt128(account.first.fingerprint.number), at: now, rule)
+            account.first.hash, UInt128(account.first.fingerprint.rawValue), at: now, rule)
         if let second = account.second {
             let other = identifiers.fail(
-                second.hash, UInt128(second.fingerprint.number), at: now, rule)
+                second.hash, UInt128(second.fingerprint.rawValue), at: now, rule)
             count = count.joined(with: other)
         }
         if admitted.isJointlyCounted {

@@ -39,7 +39,7 @@ package final class LoginThrottle: Sendable {
 
         package init() {}
 
-        var isOn: Bool { maximumAttempts > 0 }
+        var isEnabled: Bool { maximumAttempts > 0 }
 
         /// The rule for one identifier, and for the joint count of an account.
         var account: AttemptRule {
@@ -86,7 +86,7 @@ package final class LoginThrottle: Sendable {
     ///     The tables of accounts and of networks have half of it.
     ///   - secret: key material for the keyed hashes; fixed in tests.
     package init(
-        _ options: Options = Options(), places: Int = LoginThrottle.placesRange.upperBound,
+        _ options: Options = Options(), places: Int = LoginThrottle.capacityRange.upperBound,
         secret: [UInt8] = RandomBytes.array(count: 32)
     ) {
         precondition(Options.attempts.contains(options.maximumAttempts))
@@ -95,13 +95,13 @@ package final class LoginThrottle: Sendable {
             State(
                 options: options, identifiers: AttemptTable(capacity: places),
                 joint: AttemptTable(capacity: half), networks: AttemptTable(capacity: half),
-                known: RecentLoginAddresses(capacity: half)))
+                recentAddresses: RecentLoginAddresses(capacity: half)))
         key = HMACSHA256.Key(secret.span)
     }
 
     /// Less would save little; more would exceed 7.25 MiB for all tables together, at 112 bytes an
     /// entry and two entries per identifier.
-    package static let placesRange = 8192...32_768
+    package static let capacityRange = 8192...32_768
 
     /// The capacity at which no count is evicted before its time, within `placesRange`.
     ///
@@ -110,13 +110,13 @@ package final class LoginThrottle: Sendable {
     /// hashes the table can be filled; it then evicts the identifiers with the fewest failures
     /// first, whether or not a user has them.
     /// - Parameter nanoseconds: the time of one hash.
-    package static func places(
+    package static func capacity(
         for options: Options, hashers: Int, hashing nanoseconds: Int64
     ) -> Int {
         let span = Double(max(options.window, options.lockout).milliseconds) * 1e6
         let wanted = 2 * Double(max(1, hashers)) * span / Double(max(1, nanoseconds))
-        var places = placesRange.lowerBound
-        while places < placesRange.upperBound, Double(places) < wanted { places *= 2 }
+        var places = capacityRange.lowerBound
+        while places < capacityRange.upperBound, Double(places) < wanted { places *= 2 }
         return places
     }
 
@@ -140,7 +140,7 @@ package final class LoginThrottle: Sendable {
                 tableOperations: state.identifiers.operations + state.joint.operations
                     + state.networks.operations,
                 memory: state.identifiers.memory + state.joint.memory + state.networks.memory
-                    + state.known.bytes)
+                    + state.recentAddresses.memory)
         }
     }
 }

@@ -8,7 +8,7 @@ import Time
 /// - Precondition: keys are keyed hashes that a client cannot compute, and not 0.
 struct RecentLoginAddresses {
     /// How long a login is remembered: long enough for a holiday of a few days.
-    static let memory = TimeAmount.seconds(7 * 24 * 3600)
+    static let retention = TimeAmount.seconds(7 * 24 * 3600)
     private static let ways = 8
 
     private struct Entry {
@@ -44,7 +44,7 @@ struct RecentLoginAddresses {
         guard !entries.isEmpty else { return false }
         let start = start(of: key)
         for index in start..<(start + Self.ways) where entries[index].key == key {
-            return entries[index].seen + Self.memory > now
+            return entries[index].seen + Self.retention > now
         }
         return false
     }
@@ -54,5 +54,5 @@ struct RecentLoginAddresses {
     }
 
     /// Bytes allocated.
-    var bytes: Int { entries.capacity * MemoryLayout<Entry>.stride }
+    var memory: Int { entries.capacity * MemoryLayout<Entry>.stride }
 }

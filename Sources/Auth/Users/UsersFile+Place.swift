@@ -4,7 +4,7 @@ import POSIX
 extension UsersFile {
     /// The directory of the users file, opened once, and the name of the file in it. All access
     /// goes through this descriptor, so the directory cannot be exchanged between two steps.
-    struct Place {
+    struct Location {
         let folder: ServiceFolder
         private let files: any FileSystem
         private let name: String

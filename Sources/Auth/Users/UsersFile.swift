@@ -48,7 +48,7 @@ package struct UsersFile: Sendable {
     /// - Throws: `UsersFileError` if the file cannot be read, can be changed by another account, or
     ///   is not a valid users file.
     package func readAll() throws(UsersFileError) -> (users: [User], ids: IDAllocation) {
-        let place = try Place(path, fileSystem) { .cannotRead($0) }
+        let place = try Location(path, fileSystem) { .cannotRead($0) }
         do throws(UsersFileError) {
             return try read(place)
         } catch {
@@ -87,7 +87,7 @@ package struct UsersFile: Sendable {
         making isMade: Bool = false, waits: Bool = true,
         _ change: (_ users: inout [User], _ ids: IDAllocation) -> Answer
     ) throws(UsersFileError) -> Answer {
-        let place = try Place(path, fileSystem) { isMade ? .cannotWrite($0) : .cannotRead($0) }
+        let place = try Location(path, fileSystem) { isMade ? .cannotWrite($0) : .cannotRead($0) }
         let lock = try place.locked(waits)
         defer { withExtendedLifetime(lock) {} }
         let before: (users: [User], ids: IDAllocation)
@@ -139,7 +139,7 @@ package struct UsersFile: Sendable {
         else { return false }
         // The new file would belong to this account.
         guard file.owner == geteuid() else { return false }
-        let lock = Place.companion(of: name, "lock")
+        let lock = Location.companion(of: name, "lock")
         if let status = try? folder.status(of: lock) {
             guard status.isRegularFile, folder.permits(lock, R_OK | W_OK) else { return false }
         }
@@ -149,7 +149,7 @@ package struct UsersFile: Sendable {
     // MARK: Reading
 
     private func read(
-        _ place: borrowing Place
+        _ place: borrowing Location
     ) throws(UsersFileError) -> (users: [User], ids: IDAllocation) {
         let (bytes, status) = try place.contents(upTo: Self.maximumSize)
         return try users(in: bytes, place.folder.faults + PathFault.ofFile(status, path))

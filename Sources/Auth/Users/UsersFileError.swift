@@ -30,7 +30,7 @@ package enum UsersFileError: Error, Equatable {
 
     /// The messages for an operator, one per problem, each with its place. They contain no password
     /// and no hash.
-    package func sentences(_ path: String) -> [String] {
+    package func messages(_ path: String) -> [String] {
         switch self {
         case .cannotRead(let error): ["\(path): the users cannot be read: \(error.description)"]
         case .notRegular:
@@ -38,13 +38,13 @@ package enum UsersFileError: Error, Equatable {
         case .cannotWrite(let error): ["\(path): the users cannot be written: \(error.description)"]
         case .isLink:
             ["\(path): is a symbolic link, which is not written; give the path of its target"]
-        case .untrusted(let faults): faults.map { "\(path): \($0.sentence)" }
+        case .untrusted(let faults): faults.map { "\(path): \($0.message)" }
         case .folderNotWritable(let error):
             [
                 "\(path): its folder cannot be written: \(error.description); a change creates a "
                     + "lock and a new file there: if only the file is mounted, mount its folder"
             ]
-        case .encoding(let encoding): ["\(path): \(encoding.sentence)"]
+        case .encoding(let encoding): ["\(path): \(encoding.message)"]
         case .wouldChangeOwner:
             ["\(path): belongs to another user; run this as that user or as the superuser"]
         case .inUse: ["\(path): is being changed by another process; try again"]

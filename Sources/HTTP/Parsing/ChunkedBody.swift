@@ -47,7 +47,7 @@ struct ChunkedBody {
     }
 
     /// Moves `count` data bytes from `cursor` to the end of the decoded data.
-    mutating func take(_ count: Int, from cursor: Int, in bytes: inout [UInt8]) {
+    mutating func append(_ count: Int, from cursor: Int, in bytes: inout [UInt8]) {
         if cursor > end, count > 0 {
             // Sound: `count` bytes exist at `cursor`, and `end` is before it, so both ranges are
             // inside the buffer.

@@ -267,7 +267,7 @@ extension Conversation {
         switch header.source {
         case .address(let address):
             peer = address.text
-            proxies = proxies?.behind(peer)
+            proxies = proxies?.ifTrusted(peer)
         case .unknown: proxies = nil
         case .proxy: break
         }
@@ -379,7 +379,7 @@ extension Conversation {
                 body = sized
             case .data:
                 let count = min(body.remaining, input.count - cursor)
-                body.take(count, from: cursor, in: &input)
+                body.append(count, from: cursor, in: &input)
                 cursor += count
                 scanned = cursor
                 guard body.remaining == 0 else { return false }

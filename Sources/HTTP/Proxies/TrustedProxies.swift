@@ -54,7 +54,7 @@ package struct TrustedProxies: Sendable, Equatable {
             do throws(NetworkBlock.Problem) {
                 blocks.append(try NetworkBlock(parsing: text))
             } catch {
-                problems.append(Problems.Problem(index: index, sentence: error.sentence(text)))
+                problems.append(Problems.Problem(index: index, sentence: error.message(text)))
             }
         }
         guard problems.isEmpty else { throw Problems(all: problems) }
@@ -69,7 +69,7 @@ package struct TrustedProxies: Sendable, Equatable {
     }
 
     /// The proxies to use for a connection from this peer; nil if the peer is not trusted.
-    package func behind(_ peer: ClientAddress) -> TrustedProxies? {
+    package func ifTrusted(_ peer: ClientAddress) -> TrustedProxies? {
         guard !blocks.isEmpty, let address = NetworkAddress(peer.utf8), contains(address) else {
             return nil
         }
@@ -78,7 +78,7 @@ package struct TrustedProxies: Sendable, Equatable {
 }
 
 extension NetworkBlock.Problem {
-    fileprivate func sentence(_ text: String) -> String {
+    fileprivate func message(_ text: String) -> String {
         switch self {
         case .notAnAddress:
             "\"\(text)\" is not an IP address or CIDR block; write 10.0.0.5, 10.0.0.0/8 or "

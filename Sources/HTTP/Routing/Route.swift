@@ -16,13 +16,13 @@ package typealias TwoStepMiddleware = @Sendable (@escaping TwoStepHandler) -> Tw
 /// The result of a two-step handler.
 package enum HandlerResult: Sendable {
     case response(Response)
-    case slow(OffloadedWork)
+    case offloaded(OffloadedWork)
 
     /// - Parameter run: makes the response, on a thread other than the worker's.
     package static func slow(
         _ kind: OffloadedWork.Kind, _ run: @escaping @Sendable () -> Response
     ) -> HandlerResult {
-        .slow(OffloadedWork(kind, run))
+        .offloaded(OffloadedWork(kind, run))
     }
 }
 
@@ -50,7 +50,7 @@ package struct OffloadedWork: Sendable {
     package let run: @Sendable () -> Response
     /// Called instead of `run` if the queue is full, or if work of a higher priority takes its
     /// place. The client gets 503. May run on any thread.
-    package let refused: @Sendable () -> Void
+    package let rejected: @Sendable () -> Void
 
     package init(
         _ kind: Kind, priority: Priority = .ordinary,
@@ -60,7 +60,7 @@ package struct OffloadedWork: Sendable {
         self.kind = kind
         self.priority = priority
         self.run = run
-        self.refused = refused
+        self.rejected = refused
     }
 
     /// The response to rejected work.
@@ -77,7 +77,7 @@ package struct OffloadedWork: Sendable {
                 return response
             },
             refused: {
-                refused()
+                rejected()
                 answered(Self.busy)
             })
     }
@@ -101,18 +101,18 @@ package enum Route: Sendable {
 
     /// Applies a middleware to the step that makes the response. It cannot prevent the first step.
     /// It sees neither how long the work waited nor that it was rejected.
-    static func aroundTheAnswer(_ wrap: @escaping Middleware) -> TwoStepMiddleware {
+    static func aroundResponse(_ wrap: @escaping Middleware) -> TwoStepMiddleware {
         { begin in
             { request in
                 switch begin(request) {
                 case .response(let response):
                     .response(wrap { _ in response }(request))
-                case .slow(let work):
-                    .slow(
+                case .offloaded(let work):
+                    .offloaded(
                         OffloadedWork(
                             work.kind, priority: work.priority,
                             { wrap { _ in work.run() }(request) },
-                            refused: work.refused))
+                            refused: work.rejected))
                 }
             }
         }

@@ -90,7 +90,7 @@ package struct Router {
     ) {
         layers.append(
             Layer(
-                wrap: middleware, wrapTwoSteps: inTwoSteps ?? Route.aroundTheAnswer(middleware)))
+                wrap: middleware, wrapTwoSteps: inTwoSteps ?? Route.aroundResponse(middleware)))
     }
 
     /// The finished table.

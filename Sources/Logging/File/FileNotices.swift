@@ -8,13 +8,13 @@ struct FileNotices {
     private var events: [any LogEvent] = []
 
     mutating func append(_ event: some LogEvent, at now: Timestamp, _ format: LogFormat) {
-        lines += LogLine.whole(event, at: now, format)
+        lines += LogLine.formatted(event, at: now, format)
         events.append(event)
     }
 
     /// Adds the first line of a file.
     mutating func prepend(_ event: some LogEvent, at now: Timestamp, _ format: LogFormat) {
-        lines = LogLine.whole(event, at: now, format) + lines
+        lines = LogLine.formatted(event, at: now, format) + lines
         events.append(event)
     }
 

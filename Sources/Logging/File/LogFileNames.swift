@@ -7,7 +7,7 @@ package enum LogFileNames {
     private static let digitCount = 6
 
     /// The path of the archive with this number.
-    package static func path(of log: String, _ number: Int) -> String {
+    package static func archivePath(of log: String, _ number: Int) -> String {
         let digits = String(number)
         return log + "." + String(repeating: "0", count: max(0, digitCount - digits.count)) + digits
     }

@@ -6,7 +6,7 @@ package enum LogOpenError: Error, Equatable {
     /// There is no regular file at the path, but this kind of file, such as `a pipe`.
     case isNotRegular(String)
     /// The file exists and is not a log.
-    case isNoLog
+    case notALog
     /// Another process uses the log; its process ID, if known.
     case inUse(by: Int32?)
     /// The audit log cannot be opened.

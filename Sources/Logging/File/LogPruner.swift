@@ -1,8 +1,8 @@
 import Time
 
-/// Selects the archives that retention removes. They are removed in two steps: a `log_retention` line
-/// is written and sealed, and after the next sync the files go. So no archive disappears without
-/// evidence.
+/// Selects the archives that retention removes. They are removed in two steps: a `log_retention`
+/// line is written and sealed, and after the next sync the files go. So no archive disappears
+/// without evidence.
 struct LogPruner {
     private static let interval = TimeAmount.seconds(3600)
 
@@ -25,8 +25,8 @@ struct LogPruner {
 
     /// - Returns: the last archive that is to go and the limit that it exceeds; nil if none does.
     mutating func select(
-        from archives: [Retention.FullFile], _ options: RotatingFile.Options, _ now: Timestamp
-    ) -> (last: Retention.FullFile, reason: StaticString)? {
+        from archives: [Retention.Archive], _ options: RotatingFile.Options, _ now: Timestamp
+    ) -> (last: Retention.Archive, reason: StaticString)? {
         let excess = options.retention.excess(of: archives, besides: options.maximumSize, now)
         guard let reason = excess.reason, let last = excess.files.last else { return nil }
         filesToRemove = excess.files.map(\.number)

@@ -38,7 +38,7 @@ final class LogSynchronizer: Sendable {
     /// - Parameters:
     ///   - waiter: Called when its lines are on disk, or with the error.
     ///   - synchronize: Does the sync; called on this type's own queue.
-    func want(_ waiter: Waiter?, by synchronize: @escaping @Sendable () -> Result) {
+    func request(_ waiter: Waiter?, by synchronize: @escaping @Sendable () -> Result) {
         let mustStart = state.withLock { state in
             if let waiter { state.waiters.append(waiter) }
             state.isWanted = true

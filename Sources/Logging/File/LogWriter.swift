@@ -28,8 +28,8 @@ final class LogWriter: @unchecked Sendable {
         begin()
     }
 
-    /// Begins a turn: `CrashReport` waits for its end, or else it never begins. What is written behind
-    /// the last words would be sealed as if they were not there.
+    /// Begins a turn: `CrashReport` waits for its end, or else it never begins. What is written
+    /// behind the last words would be sealed as if they were not there.
     func begin() {
         CrashReport.haltIfBegun()
         batch.isUnderway.store(true, ordering: .sequentiallyConsistent)

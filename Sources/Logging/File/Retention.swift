@@ -11,7 +11,7 @@ struct Retention: Sendable, Equatable {
     /// limit.
     var maximumTotalSize: Int?
 
-    struct FullFile: Sendable, Equatable {
+    struct Archive: Sendable, Equatable {
         let number: Int
         /// Bytes.
         let size: Int
@@ -25,8 +25,8 @@ struct Retention: Sendable, Equatable {
     /// - Returns: The archives to remove, and the limit that removes the last of them: `count`,
     ///   `age` or `size`.
     func excess(
-        of files: [FullFile], besides currentSize: Int, _ now: Timestamp
-    ) -> (files: ArraySlice<FullFile>, reason: StaticString?) {
+        of files: [Archive], besides currentSize: Int, _ now: Timestamp
+    ) -> (files: ArraySlice<Archive>, reason: StaticString?) {
         var count = 0
         var reason: StaticString?
         var total = files.reduce(currentSize) { $0 + $1.size }

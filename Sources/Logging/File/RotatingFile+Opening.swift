@@ -36,7 +36,7 @@ extension RotatingFile {
             }
             // If this fails, a kill within the next second has the lines until then moved aside as
             // foreign; none of them is lost.
-            try? stateFile?.begin()
+            try? stateFile?.clearFinal()
         } catch {
             throw .failed(error)
         }
@@ -50,7 +50,7 @@ extension RotatingFile {
         seals = SealWriter(options.seal, scan.chain, sealedSize: scan.size, at: now)
         rotation = RotationState(size: options.maximumSize)
         pruner = LogPruner(at: now)
-        lastArchiveNumber = scan.generation
+        lastArchiveNumber = scan.lastArchiveNumber
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock
@@ -72,7 +72,8 @@ extension RotatingFile {
         }
     }
 
-    /// Before anything is opened: a device or a pipe is not a log, and opening one can have effects.
+    /// Before anything is opened: a device or a pipe is not a log, and opening one can have
+    /// effects.
     private static func checkKind(
         _ path: String, _ fileSystem: any FileSystem
     ) throws(LogOpenError) {
@@ -86,7 +87,7 @@ extension RotatingFile {
     /// Before any file is created beside it.
     private static func checkSignature(_ path: String) throws(LogOpenError) {
         // A file that cannot be read is reported when it is opened.
-        if (try? LogFileSignature.isLog(path)) == false { throw .isNoLog }
+        if (try? LogFileSignature.isLog(path)) == false { throw .notALog }
     }
 
     /// Moves aside what the scan found and no server wrote.

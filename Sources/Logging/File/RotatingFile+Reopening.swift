@@ -79,8 +79,8 @@ extension RotatingFile {
         prependNotice(event ?? LogReopened(reason: change.reason, level: .warning))
     }
 
-    /// The unsealed lines are gone. What is left may contain lines of ours written since: it is sealed
-    /// as found, apart from what this process writes from now on.
+    /// The unsealed lines are gone. What is left may contain lines of ours written since: it is
+    /// sealed as found, apart from what this process writes from now on.
     private mutating func continueTruncated(_ now: Timestamp) throws(Errno) {
         let found = try LogRecoveryScan.found(
             options.path, after: seals.chain.map { SealChain(after: $0.head) })
@@ -119,9 +119,9 @@ extension RotatingFile {
         appendNotice(LogForeign(file: name, count: status.size, reason: reason))
     }
 
-    /// Another program has appended to the file. A seal ends the segment that contains its bytes: it
-    /// covers ours alone, so a verification reports the lines. What this process writes next is a
-    /// segment of its own.
+    /// Another program has appended to the file. A seal ends the segment that contains its bytes:
+    /// it covers ours alone, so a verification reports the lines. What this process writes next is
+    /// a segment of its own.
     mutating func sealApartFromForeignBytes(_ now: Timestamp) {
         guard let status = try? file.descriptor.status(), status.size > content.size else { return }
         let count = status.size - content.size

@@ -21,7 +21,7 @@ extension RotatingFile {
             try sealSegment(now)
             // Whatever has been put into the folder meanwhile, no file is overwritten.
             let number = max(lastArchiveNumber, try archiveNumbers().max() ?? 0) + 1
-            let archive = LogFileNames.path(of: options.path, number)
+            let archive = LogFileNames.archivePath(of: options.path, number)
             try fileSystem.rename(options.path, to: archive)
             guard try fileSystem.status(of: archive).isSameFile(as: file.status) else {
                 // Another process replaced the file after `checkPath`.
@@ -43,8 +43,8 @@ extension RotatingFile {
         do throws(Errno) {
             return try Self.open(options.path, fileSystem, O_EXCL)
         } catch {
-            // The old file is still open under its new name. It gets the old name back, unless another
-            // process has put a file there.
+            // The old file is still open under its new name. It gets the old name back, unless
+            // another process has put a file there.
             if error != .fileExists { try? fileSystem.rename(archive, to: options.path) }
             throw error
         }
@@ -82,19 +82,19 @@ extension RotatingFile {
             return
         }
         let archives = numbers.compactMap { number in
-            (try? fileSystem.status(of: LogFileNames.path(of: options.path, number)))
-                .map { Retention.FullFile(number: number, size: $0.size, modified: $0.modified) }
+            (try? fileSystem.status(of: LogFileNames.archivePath(of: options.path, number)))
+                .map { Retention.Archive(number: number, size: $0.size, modified: $0.modified) }
         }
         guard let (last, reason) = pruner.select(from: archives, options, now) else { return }
-        let path = LogFileNames.path(of: options.path, last.number)
+        let path = LogFileNames.archivePath(of: options.path, last.number)
         // The last line of the last file that goes is just older than the first line that stays.
         let history = TimeAmount(milliseconds: max(0, now.milliseconds - last.modified))
         appendNotice(
-            LogRetained(
+            LogRetention(
                 count: pruner.filesToRemove.count, file: LogFileNames.base(of: path),
                 sequence: (try? LogRecoveryScan.lastSeal(in: path))?.sequence, reason: reason,
-                history: options.leastHistory == nil ? nil : history.wholeSeconds,
-                isShort: options.leastHistory.map { history < $0 } ?? false))
+                history: options.minimumHistory == nil ? nil : history.wholeSeconds,
+                isShort: options.minimumHistory.map { history < $0 } ?? false))
     }
 
     private mutating func synchronizeAndRemove() {
@@ -111,7 +111,7 @@ extension RotatingFile {
     mutating func remove(_ numbers: [Int]) {
         for number in numbers {
             // A file that cannot be removed now is found again at the next rotation.
-            try? fileSystem.remove(LogFileNames.path(of: options.path, number))
+            try? fileSystem.remove(LogFileNames.archivePath(of: options.path, number))
         }
         pendingSync.noteFolderChange()
         pruner.didRemove(numbers)

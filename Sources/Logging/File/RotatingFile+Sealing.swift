@@ -25,8 +25,8 @@ extension RotatingFile {
         seals.didWrite(head, size: content.size, at: now)
     }
 
-    /// What a start has found gets a seal without a line of this process, so that a verification can
-    /// name the lines.
+    /// What a start has found gets a seal without a line of this process, so that a verification
+    /// can name the lines.
     mutating func sealFound(_ now: Timestamp) throws(Errno) {
         if seals.owesStartSeal, content.isOnlyFound { try seal(.found, now) }
     }
@@ -44,9 +44,9 @@ extension RotatingFile {
         try seal(seals.closingReason(isOnlyFound: content.isOnlyFound), now)
     }
 
-    /// Applies what may change while the file is open: its limits and the key of its seals. The path
-    /// and the format stay, and whether there are seals. What was written under the old key is sealed
-    /// with it first.
+    /// Applies what may change while the file is open: its limits and the key of its seals. The
+    /// path and the format stay, and whether there are seals. What was written under the old key is
+    /// sealed with it first.
     /// - Throws: why the old key stays in use.
     mutating func change(to new: Options) throws(Errno) {
         if rotation.size == options.maximumSize { rotation.size = new.maximumSize }

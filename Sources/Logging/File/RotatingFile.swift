@@ -5,15 +5,16 @@ import Time
 /// The log file: appends whole lines, closes segments with seals, and starts a new file between two
 /// lines when the next line would not fit or a new day has begun.
 ///
-/// `app.log` is the current file. A full file becomes `app.log.000001`, `app.log.000002`, …: numbers
-/// that sort and are never reused, so that no log collector confuses two archives. The new file is
-/// opened before the old one is closed. If that fails, the old file grows past its size: a long file
-/// is better than a lost line. `Retention` decides which archives are kept; none is removed before a
-/// line says so.
+/// `app.log` is the current file. A full file becomes `app.log.000001`, `app.log.000002`, …:
+/// numbers that sort and are never reused, so that no log collector confuses two archives. The new
+/// file is opened before the old one is closed. If that fails, the old file grows past its size: a
+/// long file is better than a lost line. `Retention` decides which archives are kept; none is
+/// removed before a line says so.
 ///
-/// A write that fails part-way leaves no partial line: the file is truncated to the last whole line. If
-/// even that fails, the next write begins with a line end and a line that reports it. The caller
-/// holds the logger's write turn; a `ProcessLock` on `.app.log.lock` excludes other processes.
+/// A write that fails part-way leaves no partial line: the file is truncated to the last whole
+/// line. If even that fails, the next write begins with a line end and a line that reports it. The
+/// caller holds the logger's write turn; a `ProcessLock` on `.app.log.lock` excludes other
+/// processes.
 ///
 /// What no server wrote is never sealed as written. The chain covers only what this process writes,
 /// so foreign bytes in the file make the next seal fail in a verification. A foreign file at the
@@ -32,7 +33,7 @@ struct RotatingFile: ~Copyable {
         var format = LogFormat.text
         var seal: LogOptions.Seal?
         /// Removing lines younger than this is a WARNING; nil if it never is.
-        var leastHistory: TimeAmount?
+        var minimumHistory: TimeAmount?
     }
 
     /// What became of a batch.
@@ -112,7 +113,7 @@ struct RotatingFile: ~Copyable {
         try writeNotices()
         if let event {
             var count = 0
-            let line = LogLine.whole(event, at: now, options.format)
+            let line = LogLine.formatted(event, at: now, options.format)
             try write(line.span, &count)
             result.hasAnnounced = true
         }

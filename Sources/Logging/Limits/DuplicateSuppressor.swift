@@ -30,7 +30,7 @@ struct DuplicateSuppressor {
         var count = 0
         func take(_ key: UInt64, _ limit: Int, _ windows: inout FixedTable<Window>) -> Bool {
             // If every slot is in use in this second, there are too many lines anyway.
-            let slot = windows.place(of: LogSource.hash(kind, key), Window()) {
+            let slot = windows.slot(of: LogSource.hash(kind, key), Window()) {
                 $0.second == second ? nil : $0.second
             }
             guard let slot else { return false }

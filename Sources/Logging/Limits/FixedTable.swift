@@ -26,7 +26,7 @@ struct FixedTable<Value> {
     /// - Parameter worth: The value of an entry, for choosing the one to replace; nil if it must be
     ///   kept.
     /// - Returns: Nil if all four slots of the set hold entries that must be kept.
-    mutating func place(
+    mutating func slot(
         of key: UInt64, _ value: @autoclosure () -> Value, worth: (Value) -> Int64?
     ) -> Int? {
         var best: Int?
@@ -67,12 +67,12 @@ struct HourlySet {
     init(capacity: Int) { table = FixedTable(capacity: capacity, empty: 0) }
 
     /// - Parameter now: Seconds of a monotonic clock.
-    mutating func isFirst(_ key: UInt64, at now: Int64) -> Bool {
+    mutating func insert(_ key: UInt64, at now: Int64) -> Bool {
         if let place = table.index(of: key) {
             if now - table[place] < Self.hour { return false }
             table[place] = now
         } else {
-            _ = table.place(of: key, now) { $0 }
+            _ = table.slot(of: key, now) { $0 }
         }
         return true
     }

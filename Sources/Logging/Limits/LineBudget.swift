@@ -118,7 +118,7 @@ struct LineBudget {
     private mutating func admitToken(_ source: LogSource, at now: Int64) -> Admission? {
         guard let user = source.user else { return nil }
         // A full bucket holds no information, so it may be replaced.
-        let place = ofUsers.place(
+        let place = ofUsers.slot(
             of: user, Self.ofUser.bucket(at: now)
         ) { bucket in
             var bucket = bucket
@@ -178,7 +178,7 @@ struct LineBudget {
         var places = InlineArray<3, Int>(repeating: 0)
         for index in 0..<source.networkCount {
             // Forget the network with the least usage.
-            let place = spent.place(of: source.networks[index].hash, Network()) {
+            let place = spent.slot(of: source.networks[index].hash, Network()) {
                 $0.ofFirst.value(at: now) + $0.ofRest.value(at: now)
             }
             places[index] = place ?? 0
@@ -236,7 +236,7 @@ struct LineBudget {
     /// The next summary, due or not; for the stop of the log.
     mutating func takeLastSummary(at now: Int64) -> LinesSuppressed? {
         guard let kind = suppressed.due({ _, _ in true }) else { return nil }
-        summaries.takeAnyway(Self.maximumLine)
+        summaries.takeUnconditionally(Self.maximumLine)
         return suppressed.take(kind, at: now)
     }
 }

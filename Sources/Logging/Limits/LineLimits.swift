@@ -58,7 +58,7 @@ final class LineLimits: Sendable {
                 let isFirstOfUser =
                     source.user.map { user in
                         let key = LogSource.hash(SuppressedLines.hash(name), user)
-                        return state.named.isFirst(key, at: now / 1000)
+                        return state.named.insert(key, at: now / 1000)
                     } ?? false
                 if isForAudit {
                     verdict.audit = state.audit?.admit(
@@ -90,7 +90,7 @@ final class LineLimits: Sendable {
     func isFirst(of subject: UInt64, at now: MonotonicTime) -> Bool {
         state.withLock { state in
             let now = state.advance(to: now)
-            return state.subjects.isFirst(subject, at: now / 1000)
+            return state.subjects.insert(subject, at: now / 1000)
         }
     }
 

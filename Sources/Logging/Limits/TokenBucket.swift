@@ -38,7 +38,7 @@ struct TokenBucket {
     }
 
     /// Takes `count` bytes even if they are not available; the deficit delays what is taken next.
-    mutating func takeAnyway(_ count: Int) { level -= count * 1000 }
+    mutating func takeUnconditionally(_ count: Int) { level -= count * 1000 }
 
     /// Returns bytes that were taken but not used.
     mutating func giveBack(_ count: Int) { level = min(capacity * 1000, level + count * 1000) }

@@ -27,7 +27,7 @@ struct LogRotated: LogEvent {
 /// they are removed, so that a verification knows why the log begins where it does. A WARNING if
 /// the lines that remain cover too short a time.
 /// The number of archives.
-struct LogRetained: LogEvent {
+struct LogRetention: LogEvent {
     let count: Int
     let file: String
     /// The sequence number of the last seal in that file.

@@ -46,13 +46,13 @@ package final class LogLevels: Sendable {
     }
 
     /// Whether standard error has no level of its own.
-    var hasNoFloor: Bool { standardError == nil }
+    var hasNoOwnLevel: Bool { standardError == nil }
 
     private static var noFloor: UInt8 { 255 }
 
     /// Disables the file's level for these areas, until `set(file:standardError:audit:)` is called:
     /// every event that its area admits is written.
-    package func letThrough(_ areas: [Area]) {
+    package func disableFileLevel(_ areas: [Area]) {
         let bits = areas.reduce(0) { $0 | Self.bit($1) }
         sinks.bitwiseOr(bits, ordering: .relaxed)
     }
@@ -80,7 +80,7 @@ package final class LogLevels: Sendable {
     }
 
     /// The levels of the file and of the audit log; nil if there is no audit log.
-    package var floors: (file: Level, audit: Level?) {
+    package var sinkLevels: (file: Level, audit: Level?) {
         let word = sinks.load(ordering: .relaxed)
         // Sound: only valid levels are stored.
         return (

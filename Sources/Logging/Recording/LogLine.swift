@@ -33,7 +33,7 @@ package struct LogLine: ~Copyable, ~Escapable {
     private var limit: Int
     private(set) var count = 0
     /// A field was left out that may fit into a larger buffer.
-    private(set) var lacksRoom = false
+    private(set) var isTooLong = false
     /// A value was cut that is too long for any buffer.
     private var isCut = false
     /// Part of the current field did not fit.
@@ -48,7 +48,7 @@ package struct LogLine: ~Copyable, ~Escapable {
     }
 
     /// The complete line of an event, with its time and line end. Allocates; for rare lines.
-    package static func whole(
+    package static func formatted(
         _ event: some LogEvent, at moment: Timestamp, _ format: LogFormat
     ) -> [UInt8] {
         var memory = [UInt8](repeating: 0, count: maximumCount)
@@ -97,7 +97,7 @@ package struct LogLine: ~Copyable, ~Escapable {
 
     mutating func end() {
         limit = buffer.count
-        if isCut || lacksRoom { put(isJSON ? ",\"cut\":true" : " cut=true") }
+        if isCut || isTooLong { put(isJSON ? ",\"cut\":true" : " cut=true") }
         if isJSON { put(UInt8(ascii: "}")) }
     }
 
@@ -181,7 +181,7 @@ package struct LogLine: ~Copyable, ~Escapable {
         guard isOverflown else { return }
         count = start
         isOverflown = false
-        lacksRoom = true
+        isTooLong = true
     }
 
     // MARK: Values

@@ -14,12 +14,12 @@ import Time
 /// threads its lines come, and lines stand in the file in the order in which they got their time.
 ///
 /// Failure. Lines that could not be written stay in memory, in order, up to `capacity`; past that,
-/// new lines are counted instead of kept, and the first line that can be written again says how many
-/// there were. `commit` tells its caller the truth each time.
+/// new lines are counted instead of kept, and the first line that can be written again says how
+/// many there were. `commit` tells its caller the truth each time.
 ///
-/// Audit. Evidence goes to a second file, too, which is a logger of its own: it is handed lines that are
-/// formatted, and shares nothing else with the first. What clients can cause as often as they like,
-/// `LineLimits` judges for both.
+/// Audit. Evidence goes to a second file, too, which is a logger of its own: it is handed lines
+/// that are formatted, and shares nothing else with the first. What clients can cause as often as
+/// they like, `LineLimits` judges for both.
 @usableFromInline
 package final class Logger: Sendable {
     /// Bytes that wait in memory at most. At 200 bytes a line, twenty thousand lines.
@@ -28,15 +28,15 @@ package final class Logger: Sendable {
     private static let writeThreshold = 128 << 10
     /// The longest line, its time and line end included.
     package static let maximumLine = 8192
-    /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed within a
-    /// second, and a seal is never late by more.
+    /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed
+    /// within a second, and a seal is never late by more.
     private static let maintenanceInterval = TimeAmount(milliseconds: 500)
-    /// Between two lines of the audit log that say how many found no room: clients can cause them, and
-    /// no budget has them.
+    /// Between two lines of the audit log that say how many found no room: clients can cause them,
+    /// and no budget has them.
     private static let auditDropInterval = TimeAmount.seconds(60)
 
-    /// Times that a committer lets others run before it falls asleep. A write of a batch takes a few
-    /// microseconds, and a yield half of one.
+    /// Times that a committer lets others run before it falls asleep. A write of a batch takes a
+    /// few microseconds, and a yield half of one.
     private static let yields = 16
 
     @usableFromInline package let levels: LogLevels
@@ -45,7 +45,7 @@ package final class Logger: Sendable {
     private let format: LogFormat
     private let standardError: StandardErrorSink
     /// Whether lines about who may come in are to be on the disk before their answer.
-    package let syncsPivotal: Bool
+    package let syncsAccessChanges: Bool
     /// See `LogOptions`.
     package let tokensNeedNoPassword: Bool
     private let retryDelays: ClosedRange<TimeAmount>
@@ -122,7 +122,8 @@ package final class Logger: Sendable {
         case failed(Errno)
     }
 
-    /// Opens the file, and that of the audit log if there is one, and puts the first line into each.
+    /// Opens the file, and that of the audit log if there is one, and puts the first line into
+    /// each.
     package convenience init(
         _ options: LogOptions, clock: WallClock = .system,
         fileSystem: any FileSystem = SystemFileSystem(), standardErrorDescriptor: CInt = 2
@@ -148,7 +149,7 @@ package final class Logger: Sendable {
         self.clock = clock
         self.fileSystem = fileSystem
         format = options.format
-        syncsPivotal = options.durability == .synced
+        syncsAccessChanges = options.durability == .synced
         tokensNeedNoPassword = options.tokensNeedNoPassword
         retryDelays = options.retryDelays
         limits = LineLimits(hasAudit: options.audit != nil, at: clock.monotonic())
@@ -177,16 +178,16 @@ package final class Logger: Sendable {
         performMaintenance()
     }
 
-    /// Why the last attempt to write either file failed, or the last to put on the disk what has to be
-    /// there; nil if none did.
+    /// Why the last attempt to write either file failed, or the last to put on the disk what has to
+    /// be there; nil if none did.
     package var failure: Errno? {
         state.withLock { $0.failure ?? $0.owedSyncFailure } ?? audit?.failure
     }
 
     /// Since the start, but for what waits now.
     package struct Statistics: Sendable, Equatable {
-        /// Lines that were accepted for the file, and their bytes; seals and what the file says of itself
-        /// do not count.
+        /// Lines that were accepted for the file, and their bytes; seals and what the file says of
+        /// itself do not count.
         package var lines: UInt64
         package var bytes: UInt64
         /// Lines that found no room and are lost.
@@ -196,7 +197,8 @@ package final class Logger: Sendable {
         package var waiting: UInt64
         /// Lines that the limits on what clients can cause kept out; summaries tell of them.
         package var suppressed: UInt64
-        /// About when the oldest line was written that stays; nil while this process has removed none.
+        /// About when the oldest line was written that stays; nil while this process has removed
+        /// none.
         package var oldest: Timestamp?
     }
 
@@ -218,8 +220,8 @@ package final class Logger: Sendable {
 
     // MARK: Record
 
-    /// Keeps the event as a line, if its level and area are wanted. Inlinable, so that an event that
-    /// nobody wants costs its caller two loads.
+    /// Keeps the event as a line, if its level and area are wanted. Inlinable, so that an event
+    /// that nobody wants costs its caller two loads.
     @inlinable
     package func record(_ event: some LogEvent) {
         guard
@@ -236,11 +238,11 @@ package final class Logger: Sendable {
         if levels.isEnabled(level, event.area) {
             sinks.file = levels.isForFile(level, event.area)
             sinks.standardError =
-                levels.isForStandardError(level) && !(event.isPerRequest && levels.hasNoFloor)
+                levels.isForStandardError(level) && !(event.isPerRequest && levels.hasNoOwnLevel)
         }
         if audit != nil, levels.isForAudit(level, event.area) { sinks.audit = isEvidence(event) }
         guard sinks.isAny else { return }
-        let mustSync = level == .critical || syncsPivotal && event.affectsAccess
+        let mustSync = level == .critical || syncsAccessChanges && event.affectsAccess
         if var source = event.source {
             if tokensNeedNoPassword { source.ignoreToken() }
             return recordLimited(event, source, &sinks, mustSync: mustSync)
@@ -251,7 +253,7 @@ package final class Logger: Sendable {
         var line = LogLine(memory.mutableSpan, format)
         line.write(event)
         let count = line.count
-        let lacksRoom = line.lacksRoom
+        let lacksRoom = line.isTooLong
         if !lacksRoom {
             enqueue(memory.span.extracting(0..<count), level, sinks, mustSync: mustSync)
         } else {
@@ -348,8 +350,8 @@ package final class Logger: Sendable {
         }
     }
 
-    /// - Parameter isToldOfFailure: while the file cannot be written, a grave line is told to somebody at
-    ///   least.
+    /// - Parameter isToldOfFailure: while the file cannot be written, a grave line is told to
+    ///   somebody at least.
     private func keep(
         _ line: Span<UInt8>, _ level: Level, mustSync: Bool, isForFile: Bool,
         isForStandardError: Bool, isToldOfFailure: Bool
@@ -424,8 +426,8 @@ package final class Logger: Sendable {
         return lost.map(CommitResult.failed) ?? .written
     }
 
-    /// Lets others run for as long as a write takes, which is mostly less than falling asleep and being
-    /// woken. False if that was not enough, or the turn is free.
+    /// Lets others run for as long as a write takes, which is mostly less than falling asleep and
+    /// being woken. False if that was not enough, or the turn is free.
     private func yieldUntilSettled(_ target: UInt64) -> Bool {
         for _ in 0..<Self.yields {
             sched_yield()
@@ -469,8 +471,8 @@ package final class Logger: Sendable {
     }
 
     /// The same for somebody whose lines may come from several threads: `.failed` also if any line
-    /// at all has found no room since the last call with this mark, because it may be one of theirs,
-    /// and somebody else's commit may have reported it meanwhile.
+    /// at all has found no room since the last call with this mark, because it may be one of
+    /// theirs, and somebody else's commit may have reported it meanwhile.
     package func commit(since mark: inout UInt64) -> CommitResult {
         let outcome = commit()
         var (dropped, reason) = state.withLock { ($0.droppedEver, $0.dropReason) }
@@ -540,21 +542,21 @@ package final class Logger: Sendable {
         }
         state.wakeAll()
         // All the rest is rare.
-        for event in news { tellStandardError(event) }
+        for event in news { reportToStandardError(event) }
         // A file that cannot be rotated goes on past its size; the operator has to know.
         if let rotationFailure {
-            tell(LogFailed(reason: "\(label)cannot rotate: \(rotationFailure.description)"))
+            recordNotice(LogFailed(reason: "\(label)cannot rotate: \(rotationFailure.description)"))
         }
         if let error = outcome.error {
             if isNew {
-                tellStandardError(LogFailed(reason: label + error.description), always: true)
+                reportToStandardError(LogFailed(reason: label + error.description), always: true)
             }
             return false
         }
         let owesWord = isNew && recovered != nil && !outcome.hasAnnounced
         if isNew, let recovered {
             if owesWord { enqueueFormatted(recovered) }
-            tellStandardError(recovered, always: true)
+            reportToStandardError(recovered, always: true)
         }
         if dropped > 0 { enqueueUnconditionally(LogDropped(dropped: Int64(clamping: dropped))) }
         return dropped > 0 || rotationFailure != nil || owesWord
@@ -579,18 +581,18 @@ package final class Logger: Sendable {
     }
 
     /// Records what this file has to say of itself. The audit log has no levels to ask.
-    private func tell(_ event: some LogEvent) {
+    private func recordNotice(_ event: some LogEvent) {
         if label.isEmpty { record(event) } else { enqueueUnconditionally(event) }
     }
 
     /// Keeps a line whatever the levels are and however little room there is.
     private func enqueueUnconditionally(_ event: some LogEvent) {
         enqueueFormatted(event)
-        tellStandardError(event)
+        reportToStandardError(event)
     }
 
     private func enqueueFormatted(_ event: some LogEvent) {
-        let line = LogLine.whole(event, at: clock.now(), format)
+        let line = LogLine.formatted(event, at: clock.now(), format)
         state.withLock { state in
             state.addWhole(line.span)
             isSettled.store(false, ordering: .relaxed)
@@ -598,19 +600,19 @@ package final class Logger: Sendable {
     }
 
     /// - Parameter always: because it is about the file not being there to be read.
-    private func tellStandardError(_ event: some LogEvent, always: Bool = false) {
+    private func reportToStandardError(_ event: some LogEvent, always: Bool = false) {
         if event.level >= .warning, audit != nil || !label.isEmpty {
             let now = clock.monotonic()
             reports.withLock { $0.add(event, at: now) }
         }
         guard always || levels.isForStandardError(event.level) else { return }
-        standardError.append(LogLine.whole(event, at: clock.now(), format).span)
+        standardError.append(LogLine.formatted(event, at: clock.now(), format).span)
     }
 
     // MARK: Now and then
 
     /// Calls `keepUp` from now on.
-    package func startKeepingUp() {
+    package func startMaintenance() {
         let source = DispatchSource.makeTimerSource(
             queue: DispatchQueue(label: "gatehouse.log.keep-up"))
         let interval = DispatchTimeInterval.milliseconds(Int(Self.maintenanceInterval.milliseconds))
@@ -620,15 +622,15 @@ package final class Logger: Sendable {
         timer.withLock { $0 = source }
     }
 
-    /// Sees to whatever nobody else does: says how often what was repeated, looks whether the file is
-    /// still where it was, writes and seals what waits, says so when nothing happens, tries again what
-    /// failed, and puts all of it on the disk.
+    /// Sees to whatever nobody else does: says how often what was repeated, looks whether the file
+    /// is still where it was, writes and seals what waits, says so when nothing happens, tries
+    /// again what failed, and puts all of it on the disk.
     package func performMaintenance() {
         guard !state.withLock({ $0.isFinished }) else { return }
         recordSummaries(all: false)
         exchangeReports(all: false)
-        keepFileUp()
-        audit?.keepFileUp()
+        maintainFile()
+        audit?.maintainFile()
     }
 
     /// Records in each log what the other has to say of its file, so that a log that is removed or
@@ -650,7 +652,7 @@ package final class Logger: Sendable {
         }
     }
 
-    private func keepFileUp() {
+    private func maintainFile() {
         guard !state.withLock({ $0.isFinished }) else { return }
         reportDropped(all: false)
         reopenIfGone()
@@ -667,16 +669,16 @@ package final class Logger: Sendable {
             defer { state.syncFailure = failure }
             return state.syncFailure ?? state.owedSyncFailure
         }
-        if failure == nil { tellSynced() }
+        if failure == nil { reportSynced() }
         if let failure, failure != told {
-            tellStandardError(LogFailed(reason: "\(label)cannot sync: \(failure.description)"))
+            reportToStandardError(LogFailed(reason: "\(label)cannot sync: \(failure.description)"))
         }
     }
 
     // MARK: The disk
 
-    /// Calls `done` once every line recorded before the call is on the disk, in both files, or could
-    /// not be put there; on another thread. One sync of a file serves all who wait for it.
+    /// Calls `done` once every line recorded before the call is on the disk, in both files, or
+    /// could not be put there; on another thread. One sync of a file serves all who wait for it.
     package func synchronize(_ done: @escaping @Sendable (CommitResult) -> Void) {
         guard let audit else { return synchronizeFile(done) }
         synchronizeFile { outcome in
@@ -689,11 +691,11 @@ package final class Logger: Sendable {
     }
 
     private func beginSync(_ waiter: LogSynchronizer.Waiter? = nil) {
-        syncs.want(waiter) { self.putOnDisk() }
+        syncs.request(waiter) { self.syncFile() }
     }
 
     /// - Returns: the number of lines that are on the disk since the start, or why they are not.
-    private func putOnDisk() -> LogSynchronizer.Result {
+    private func syncFile() -> LogSynchronizer.Result {
         _ = commitFile()
         beginWriteTurn()
         let (written, failure) = state.withLock { ($0.written, $0.failure) }
@@ -707,11 +709,11 @@ package final class Logger: Sendable {
                 return state.owedSyncFailure == nil
             }
             if isNew {
-                tellStandardError(LogFailed(reason: label + error.description), always: true)
+                reportToStandardError(LogFailed(reason: label + error.description), always: true)
             }
             return .failed(error)
         }
-        tellSynced()
+        reportSynced()
         return .onDisk(written)
     }
 
@@ -731,7 +733,7 @@ package final class Logger: Sendable {
     }
 
     /// Says that what has to be on the disk is there again, if it was not.
-    private func tellSynced() {
+    private func reportSynced() {
         let failure = state.withLock { state in
             defer { state.owedSyncFailure = nil }
             return state.owedSyncFailure
@@ -739,7 +741,7 @@ package final class Logger: Sendable {
         guard let failure else { return }
         let recovered = LogRecovered(reason: "synced", dropped: nil, error: failure.description)
         enqueueFormatted(recovered)
-        tellStandardError(recovered, always: true)
+        reportToStandardError(recovered, always: true)
         _ = commitFile()
     }
 
@@ -756,7 +758,7 @@ package final class Logger: Sendable {
         state.withLock { $0.reopenFailure = failure }
         endWriteTurn()
         if let failure, failure != told {
-            tell(LogFailed(reason: "\(label)cannot reopen: \(failure.description)"))
+            recordNotice(LogFailed(reason: "\(label)cannot reopen: \(failure.description)"))
         }
     }
 
@@ -873,7 +875,7 @@ package final class Logger: Sendable {
         let wasFinished = state.withLock { $0.isFinished }
         let isFinished = wasFinished || writer.finish() == nil
         state.withLock { $0.isFinished = isFinished }
-        for event in writer.takeNews() { tellStandardError(event) }
+        for event in writer.takeNews() { reportToStandardError(event) }
         endWriteTurn()
         // Nothing stands behind the seal that says so, not even last words.
         if isFinished { CrashReport.setDescriptor(-1, of: crashSlot) }
@@ -891,7 +893,7 @@ extension RotatingFile.Options {
             retention: Retention(
                 maximumFiles: options.maximumFiles, maximumAge: options.maximumAge,
                 maximumTotalSize: options.maximumTotalSize),
-            format: options.format, seal: options.seal, leastHistory: options.leastHistory)
+            format: options.format, seal: options.seal, minimumHistory: options.leastHistory)
     }
 }
 

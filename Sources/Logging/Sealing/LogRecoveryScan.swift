@@ -28,7 +28,7 @@ struct LogRecoveryScan {
     /// Bytes in the file.
     private(set) var size = 0
     /// The highest archive number that the log has assigned.
-    private(set) var generation = 0
+    private(set) var lastArchiveNumber = 0
     /// The file ends inside a line.
     private(set) var isTorn = false
     /// That line is a correct seal that lacks only its line end.
@@ -53,11 +53,11 @@ struct LogRecoveryScan {
         size = first.status.size
         format = LogFileSignature.format(first.line.span)
         let named = Self.number(in: first.line, path)
-        generation = max(named, state?.generation ?? 0)
+        lastArchiveNumber = max(named, state?.lastArchiveNumber ?? 0)
         let numbers = try fileSystem.names(in: LogFileNames.folder(of: path)).compactMap { name in
-            LogFileNames.number(of: name, path, highest: generation)
+            LogFileNames.number(of: name, path, highest: lastArchiveNumber)
         }
-        generation = max(generation, numbers.max() ?? 0)
+        lastArchiveNumber = max(lastArchiveNumber, numbers.max() ?? 0)
         guard let key else {
             isTorn = try Self.scan(path, nil, nil, from: 0, isOnlyEnd: true).isTorn
             return
@@ -74,20 +74,21 @@ struct LogRecoveryScan {
             // A state whose seal is in an earlier file belongs to this file if no rotation followed
             // it.
             let head = state.flatMap { state in
-                state.size == 0 && state.generation == generation ? state.head : nil
+                state.size == 0 && state.lastArchiveNumber == lastArchiveNumber ? state.head : nil
             }
             found = try Self.scan(path, key, SealChain(after: head ?? .none), from: 0)
             if let state, size > 0, found.validSealCount == 0 {
                 let isRotated =
-                    named > state.generation || named == state.generation && state.size == 0
-                    || first.isTorn && generation > state.generation
+                    named > state.lastArchiveNumber
+                    || named == state.lastArchiveNumber && state.size == 0
+                    || first.isTorn && lastArchiveNumber > state.lastArchiveNumber
                 let isSame = state.inode == nil || state.inode == first.status.inode
                 if state.isFinal || !isRotated && !isSame { foreign = .file }
             }
         }
         if found.head == .none, let newest = Self.newestSealed(numbers, path) {
             let full = try Self.scan(
-                LogFileNames.path(of: path, newest), key, SealChain(), from: 0)
+                LogFileNames.archivePath(of: path, newest), key, SealChain(), from: 0)
             found.chain?.continue(after: full.head)
         }
         if let state, state.head.sequence > found.head.sequence {
@@ -140,7 +141,7 @@ struct LogRecoveryScan {
     private static func newestSealed(_ numbers: [Int], _ path: String) -> Int? {
         let newestFirst = numbers.sorted(by: >)
         return newestFirst.first { number in
-            (try? lastSeal(in: LogFileNames.path(of: path, number))) != nil
+            (try? lastSeal(in: LogFileNames.archivePath(of: path, number))) != nil
         } ?? newestFirst.first
     }
 
@@ -254,7 +255,7 @@ struct LogRecoveryScan {
     /// The text before the number in the first line of a new file, without the time.
     private static func lineUpToNumber(_ path: String, _ format: LogFormat) -> [UInt8] {
         let event = LogRotated(file: LogFileNames.base(of: path) + ".", reason: "size")
-        let line = LogLine.whole(event, at: Timestamp(seconds: 0), format)
+        let line = LogLine.formatted(event, at: Timestamp(seconds: 0), format)
             .dropFirst(TimestampPrefix(format).text.count)
         // There is no dot after the name.
         return Array(line[...(line.lastIndex(of: UInt8(ascii: ".")) ?? line.startIndex)])

@@ -13,7 +13,7 @@ import POSIX
 package struct LogState: Sendable, Equatable {
     package var head: SealHead
     /// The number of the last archive.
-    package var generation: Int
+    package var lastArchiveNumber: Int
     /// The offset after the head's line in the file; 0 if that line is in an earlier file.
     package var size: Int
     /// The file's inode number; nil in a state that an earlier version wrote.
@@ -26,7 +26,7 @@ package struct LogState: Sendable, Equatable {
         head: SealHead, generation: Int, size: Int, inode: UInt64? = nil, isFinal: Bool = false
     ) {
         self.head = head
-        self.generation = generation
+        self.lastArchiveNumber = generation
         self.size = size
         self.inode = inode
         self.isFinal = isFinal
@@ -77,7 +77,7 @@ package struct LogState: Sendable, Equatable {
 
     fileprivate func slot(turn: UInt64, _ key: SealKey) -> [UInt8] {
         var text = Array(
-            "\(Self.title) turn=\(turn) head=\(head.text) generation=\(generation) size=\(size)"
+            "\(Self.title) turn=\(turn) head=\(head.text) generation=\(lastArchiveNumber) size=\(size)"
                 .utf8)
         if let inode { text += Array(" inode=\(inode)".utf8) }
         if isFinal { text += Array(" final=1".utf8) }
@@ -142,7 +142,7 @@ struct LogStateFile: ~Copyable {
     }
 
     /// Clears `isFinal` on disk. Must be called before a line is written after the seal of a stop.
-    mutating func begin() throws(Errno) {
+    mutating func clearFinal() throws(Errno) {
         guard var running = state, running.isFinal else { return }
         running.isFinal = false
         try write(running)

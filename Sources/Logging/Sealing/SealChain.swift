@@ -80,7 +80,7 @@ package struct SealChain: Sendable {
         let event = LogSealed(
             sequence: sequence, lineCount: lineCount, sum: sum, reason: reason, keyID: key.id,
             previous: head.code)
-        var line = LogLine.whole(event, at: now, format)
+        var line = LogLine.formatted(event, at: now, format)
         line.removeLast(SealLine.ending(in: format).count)
         let code = code(key, after: head.code, sequence, closing: line.span)
         line += SealLine.codeField(code, in: format) + SealLine.ending(in: format)

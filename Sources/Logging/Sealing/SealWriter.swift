@@ -31,7 +31,8 @@ struct SealWriter {
     /// Bytes to keep free at the end of a file.
     var reservedLength: Int { chain == nil ? 0 : Self.maximumLength }
 
-    // A clock that was set back must not delay a seal: a seal is due if its time lies in the future.
+    // A clock that was set back must not delay a seal: a seal is due if its time lies in the
+    // future.
 
     func isDue(at now: Timestamp) -> Bool {
         guard let chain, let options, chain.lineCount > 0 else { return false }

@@ -37,7 +37,7 @@ package enum CrashReport {
             self.buffers = buffers
             lines = signals.map { number, name in
                 let event = Crashed(signal: name, processID: POSIX.processID())
-                let bytes = LogLine.whole(event, at: Timestamp(seconds: 0), format)
+                let bytes = LogLine.formatted(event, at: Timestamp(seconds: 0), format)
                 let text = Line { index in index < bytes.count ? bytes[index] : 0 }
                 return (number, text, bytes.count)
             }

@@ -4,7 +4,8 @@ import Time
 /// The listeners of a worker, and whether it accepts from them. Without descriptors or memory it
 /// pauses: the clients wait in the kernel's queue.
 struct Acceptor {
-    /// How long a pause lasts at most: descriptors may be freed by something that no worker notices.
+    /// How long a pause lasts at most: descriptors may be freed by something that no worker
+    /// notices.
     private static let pause = TimeAmount(milliseconds: 100)
     /// Between two reports of failures: with idle connections to evict there may be thousands a
     /// second.

@@ -16,7 +16,8 @@ final class Connection {
         case heldForSync
         /// The kernel's send buffer is full.
         case writing
-        /// The server is full. Nothing is read until another connection has been evicted for this one.
+        /// The server is full. Nothing is read until another connection has been evicted for this
+        /// one.
         case waitingForEviction
         /// Everything is sent and the sending side is shut down. What the client still sends is
         /// discarded until it closes: a close with unread data would send RST, and the client could
@@ -62,7 +63,7 @@ final class Connection {
     /// Set while a queued response must not leave before a sync.
     var pendingSync: PendingSync?
     /// Its place in the server's `ConnectionShares`.
-    var place = -1
+    var shareSlot = -1
     /// How often another worker was asked to evict one of its connections for this one.
     var evictionRequests = 0
     /// It exceeds the limit, and is only answered 503. It is not counted in `ConnectionShares`.
@@ -165,8 +166,8 @@ final class Connection {
         for awaiting: Conversation.State.Awaiting, current: DeadlineQueue.Kind?
     ) -> DeadlineQueue.Kind? {
         switch awaiting {
-        // Until the first request arrives, the time for its head runs: neither a PROXY header nor an
-        // empty line extends it.
+        // Until the first request arrives, the time for its head runs: neither a PROXY header nor
+        // an empty line extends it.
         case .message: current == .head ? .head : .idle
         case .head: .head
         case .body: .body

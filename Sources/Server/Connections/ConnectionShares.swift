@@ -46,7 +46,7 @@ package struct ConnectionShares {
     package static let scanLimit = 128
     /// Connections that one choice skips because they are busy. More than the offload queues hold,
     /// so that other connections listed after busy ones are found.
-    package static let longLooks = 2048
+    package static let skipLimit = 2048
 
     private struct Link {
         var group = -1
@@ -167,7 +167,7 @@ package struct ConnectionShares {
         let wantsIdle: Bool
         let unfinishedSince: MonotonicTime
         var candidatesLeft = ConnectionShares.scanLimit
-        var skipsLeft = ConnectionShares.longLooks
+        var skipsLeft = ConnectionShares.skipLimit
         var best: (place: Int, activity: ConnectionActivity.Snapshot)?
 
         var isOver: Bool { candidatesLeft <= 0 || skipsLeft <= 0 }

@@ -27,9 +27,10 @@ extension Worker {
                 if error == .wouldBlock { return true }
                 if Socket.isTransientAcceptError(error) { continue }
                 reportAcceptFailed(error)
-                // Out of descriptors (EMFILE, ENFILE): evict one connection and try once more, so that
-                // idle clients cannot keep new ones out. Once, because another thread may take the
-                // freed descriptor. For other resources (ENOMEM, ENOBUFS) eviction does not help.
+                // Out of descriptors (EMFILE, ENFILE): evict one connection and try once more, so
+                // that idle clients cannot keep new ones out. Once, because another thread may take
+                // the freed descriptor. For other resources (ENOMEM, ENOBUFS) eviction does not
+                // help.
                 let lacksDescriptors =
                     error == .tooManyOpenFiles || error == .tooManyOpenFilesInSystem
                 guard lacksDescriptors, !hasEvicted, freeDescriptor() else {
@@ -85,7 +86,7 @@ extension Worker {
     private func makeConnection(
         _ socket: consuming FileDescriptor, _ client: ClientAddress
     ) -> Connection {
-        let proxies = options.trustedProxies.behind(client)
+        let proxies = options.trustedProxies.ifTrusted(client)
         // A client of a Unix domain socket has no address, and may be a proxy.
         let hasNetworks = proxies == nil && NetworkAddress(client.utf8) != nil
         return Connection(
@@ -105,8 +106,8 @@ extension Worker {
         batch.mustCommit = true
     }
 
-    /// Leaves new connections in the kernel's queue for a moment; without descriptors at most until a
-    /// connection of any worker closes.
+    /// Leaves new connections in the kernel's queue for a moment; without descriptors at most until
+    /// a connection of any worker closes.
     func pauseAccepting(forDescriptors: Bool) {
         guard acceptor.beginPause(batch.now, forDescriptors: forDescriptors) else { return }
         watchListeners(.none)
@@ -124,7 +125,7 @@ extension Worker {
         }
         guard acceptor.hasFreedDescriptors else { return }
         acceptor.hasFreedDescriptors = false
-        guard context.counts.someoneWaits else { return }
+        guard context.counts.hasWaitingWorkers else { return }
         for index in context.mailboxes.indices where index != context.index {
             context.mailboxes[index].post(.descriptorsAvailable)
         }

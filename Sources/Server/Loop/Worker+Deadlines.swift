@@ -17,8 +17,8 @@ extension Worker {
         }
     }
 
-    /// Sets the deadline for the bytes that the conversation awaits. A deadline of the same kind that
-    /// runs already is not extended by another byte.
+    /// Sets the deadline for the bytes that the conversation awaits. A deadline of the same kind
+    /// that runs already is not extended by another byte.
     func setReadingDeadline(_ connection: Connection, _ status: Conversation.State) {
         let current = deadlines.kind(of: connection.slot)
         guard let kind = Connection.deadline(for: status.wants, current: current) else {

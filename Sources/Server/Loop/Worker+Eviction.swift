@@ -29,8 +29,8 @@ struct EvictionQueue {
 }
 
 /// The connection limit. `ConnectionShares` decides which connection is closed for a new one; the
-/// connection may belong to another worker, which is then asked by message. So idle connections give
-/// their places to new clients whichever worker has them.
+/// connection may belong to another worker, which is then asked by message. So idle connections
+/// give their places to new clients whichever worker has them.
 extension Worker {
     /// Connections chosen in a row, if requests have just arrived on those before.
     private static let maximumChoices = 64
@@ -46,7 +46,7 @@ extension Worker {
     /// - Returns: the number of connections of the server, with this one.
     func addToShares(_ connection: Connection) -> Int {
         context.shares.withLock { shares in
-            connection.place = shares.add(
+            connection.shareSlot = shares.add(
                 connection.networks, worker: context.index, token: connection.id,
                 connection.activity)
             return shares.count
@@ -55,7 +55,7 @@ extension Worker {
 
     func removeFromShares(_ connection: Connection) {
         context.shares.withLock {
-            $0.remove(connection.place, worker: context.index, token: connection.id)
+            $0.remove(connection.shareSlot, worker: context.index, token: connection.id)
         }
     }
 
@@ -65,7 +65,7 @@ extension Worker {
         for _ in 0..<Self.maximumChoices {
             guard connection.evictionRequests < Self.maximumRequests else { break }
             let choice = context.shares.withLock {
-                $0.takeVictim(for: connection.place, worker: context.index)
+                $0.takeVictim(for: connection.shareSlot, worker: context.index)
             }
             guard case .victim(let victim) = choice else {
                 if choice == .none { return .none }

@@ -45,7 +45,7 @@ extension Worker {
                 case .inTwoSteps(let handler):
                     switch handler(request) {
                     case .response(let response): complete(response, connection)
-                    case .slow(let work): offload(work, of: request.client, connection)
+                    case .offloaded(let work): offload(work, of: request.client, connection)
                     }
                 }
             }
@@ -82,11 +82,11 @@ extension Worker {
         let isAccepted = context.offload.submit(
             work, run: { mailbox.post(.responseReady(work.run(), token: id)) },
             displaced: {
-                work.refused()
+                work.rejected()
                 mailbox.post(.offloadRejected(client, token: id))
             })
         if !isAccepted {
-            work.refused()
+            work.rejected()
             reportBusy(client, connection)
             complete(OffloadedWork.busy, connection)
         }
@@ -102,8 +102,8 @@ extension Worker {
     }
 
     func reportBusy(_ client: ClientAddress, _ connection: Connection) {
-        context.counts.refused.add()
-        context.hooks.refused(
+        context.counts.rejected.add()
+        context.hooks.rejected(
             RejectedRequest(
                 reason: "busy", status: .serviceUnavailable, client: client,
                 id: connection.conversation.currentID))
@@ -111,8 +111,8 @@ extension Worker {
 
     // MARK: Rejections
 
-    /// Queues the response to bytes that are no valid request. At most once: after it the connection
-    /// gets no other response, and no deadline of the rejected request remains.
+    /// Queues the response to bytes that are no valid request. At most once: after it the
+    /// connection gets no other response, and no deadline of the rejected request remains.
     func reject(_ connection: Connection, _ error: ParseError) {
         guard connection.conversation.state.wants != .nothing else { return }
         clearDeadline(connection)
@@ -122,9 +122,9 @@ extension Worker {
     }
 
     func reportRejected(_ reason: StaticString, _ status: Status, _ connection: Connection) {
-        context.counts.refused.add()
-        context.counts.addAnswerToNoRequest(status)
-        context.hooks.refused(
+        context.counts.rejected.add()
+        context.counts.addResponseWithoutRequest(status)
+        context.hooks.rejected(
             RejectedRequest(
                 reason: reason, status: status, client: connection.conversation.peer,
                 id: connection.conversation.currentID))

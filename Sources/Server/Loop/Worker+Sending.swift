@@ -75,8 +75,8 @@ extension Worker {
             Self.logUnavailable, date: batch.date.text)
         guard conversation else { return }
         connection.pendingSync = nil
-        context.counts.retracted.add()
-        context.counts.addAnswerToNoRequest(.serviceUnavailable)
+        context.counts.replaced.add()
+        context.counts.addResponseWithoutRequest(.serviceUnavailable)
     }
 
     /// Holds a response back until its event is on disk. If too many of its kind wait, as on a disk

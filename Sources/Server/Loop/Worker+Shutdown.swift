@@ -10,13 +10,13 @@ extension Worker {
     /// Accepts the connections that are established already, closes the listeners, and lets every
     /// connection finish its request.
     ///
-    /// Closing an idle connection can race with a request that is in flight, and the client would lose
-    /// it. So each idle connection stays open for a grace period: a request that arrives is answered
-    /// with `Connection: close`. Then the server shuts its side down and discards what still arrives for
-    /// a second grace period, because a full close would send RST and could destroy a response that
-    /// the client has not read. A request that crosses even that sees EOF without a response, and the
-    /// client may retry it (RFC 9112 §9.3.1). The grace period is short because new clients
-    /// wait for the next process meanwhile.
+    /// Closing an idle connection can race with a request that is in flight, and the client would
+    /// lose it. So each idle connection stays open for a grace period: a request that arrives is
+    /// answered with `Connection: close`. Then the server shuts its side down and discards what
+    /// still arrives for a second grace period, because a full close would send RST and could
+    /// destroy a response that the client has not read. A request that crosses even that sees EOF
+    /// without a response, and the client may retry it (RFC 9112 §9.3.1). The grace period is short
+    /// because new clients wait for the next process meanwhile.
     func drain() {
         guard !isDraining else { return }
         isDraining = true
@@ -25,7 +25,7 @@ extension Worker {
         for connection in idle { deadlines.clear(connection.slot) }
         let grace = TimeAmount(
             milliseconds: min(
-                options.lastRequestTimeout.milliseconds, options.drainTimeout.milliseconds / 10))
+                options.idleDrainTimeout.milliseconds, options.drainTimeout.milliseconds / 10))
         deadlines.change { $0 == .idle ? grace : Self.timeout(of: $0, options) }
         for connection in idle { deadlines.set(connection.slot, .idle, now: batch.now) }
         // An inherited socket stays open in another process, which accepts what waits in it.
@@ -38,9 +38,9 @@ extension Worker {
         for listener in acceptor.listeners { try? Socket.listen(listener.socket, backlog: 0) }
     }
 
-    /// Accepts the connections that wait while stopping, and closes the listener after them. Those for
-    /// which there are no descriptors wait until open connections have closed; the backlog of 0 keeps
-    /// others from joining them, except for one at a time.
+    /// Accepts the connections that wait while stopping, and closes the listener after them. Those
+    /// for which there are no descriptors wait until open connections have closed; the backlog of 0
+    /// keeps others from joining them, except for one at a time.
     func acceptLast() {
         endAcceptPause()
         let all = acceptor.listeners

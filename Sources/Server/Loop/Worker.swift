@@ -3,21 +3,22 @@ import HTTP
 import POSIX
 import Time
 
-/// An event loop that serves a share of the connections on a serial queue, batch by batch: read from
-/// every connection that is ready, handle the requests, commit the log once, and only then send. This
-/// is what Redis does in `beforeSleep`: flush the append-only file, then write to the clients.
+/// An event loop that serves a share of the connections on a serial queue, batch by batch: read
+/// from every connection that is ready, handle the requests, commit the log once, and only then
+/// send. This is what Redis does in `beforeSleep`: flush the append-only file, then write to the
+/// clients.
 ///
 /// Dispatch watches one descriptor of a worker, its epoll instance. Once awake, the worker polls by
 /// itself: it returns to Dispatch after a millisecond without work, or after
-/// `maximumBatchesPerWakeUp` batches, so that timers run. Under load Dispatch costs nothing; without
-/// load the worker sleeps.
+/// `maximumBatchesPerWakeUp` batches, so that timers run. Under load Dispatch costs nothing;
+/// without load the worker sleeps.
 ///
 /// The rest of the worker is in extensions: `+Requests`, `+Sending`, `+Accepting`, `+Eviction`,
 /// `+Deadlines`, `+Shutdown`.
 ///
 /// `@unchecked Sendable` is sound: after `start` every stored property that changes is used only on
-/// `queue`, which `assertOnQueue` checks in debug builds; other threads reach the worker through its
-/// mailbox.
+/// `queue`, which `assertOnQueue` checks in debug builds; other threads reach the worker through
+/// its mailbox.
 final class Worker: @unchecked Sendable {
     static let mailboxUserData = UInt64.max
     /// The user data of the first listener; those of the others are below it.
@@ -103,8 +104,9 @@ final class Worker: @unchecked Sendable {
         source.resume()
     }
 
-    /// Schedules the timer once. Dispatch opens a descriptor for the first timer that it has to wait
-    /// for, and must have it before clients can use them all up: without it no deadline is kept.
+    /// Schedules the timer once. Dispatch opens a descriptor for the first timer that it has to
+    /// wait for, and must have it before clients can use them all up: without it no deadline is
+    /// kept.
     private func reserveTimerDescriptor(_ timer: any DispatchSourceTimer) {
         timer.schedule(deadline: .now() + .milliseconds(100))
     }
@@ -153,8 +155,8 @@ final class Worker: @unchecked Sendable {
         return count
     }
 
-    /// First all reads, then all requests, as later all sends: otherwise each request would evict the
-    /// kernel's instructions and ours from the processor's caches.
+    /// First all reads, then all requests, as later all sends: otherwise each request would evict
+    /// the kernel's instructions and ours from the processor's caches.
     private func handleEvents(_ count: Int) {
         for index in 0..<count { handleEvent(index) }
         for connection in batch.received where connection.isOpen { handleRequests(connection) }
@@ -232,7 +234,7 @@ final class Worker: @unchecked Sendable {
         connection.conversation.close()
         connections.remove(connection)
         context.counts.end(connection)
-        if context.counts.someoneWaits { acceptor.hasFreedDescriptors = true }
+        if context.counts.hasWaitingWorkers { acceptor.hasFreedDescriptors = true }
     }
 
     // MARK: Messages

@@ -14,7 +14,7 @@ final class WorkerMailbox: Sendable {
         /// not be put there, and the responses must be replaced.
         case synced([UInt64], Bool)
         /// New routes and options; `whenTaken` is called once the worker uses them.
-        case updateConfiguration(RouteTable, ServerOptions, whenTaken: @Sendable () -> Void)
+        case updateConfiguration(RouteTable, ServerOptions, whenApplied: @Sendable () -> Void)
         /// Evict a connection of this worker: for the connection with this ID of another worker,
         /// or, without an ID, because that worker has no free descriptors.
         case evictConnection(ConnectionShares.Victim, forWorker: Int, token: UInt64?)

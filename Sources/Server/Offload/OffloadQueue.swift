@@ -157,7 +157,7 @@ final class OffloadQueue: Sendable {
     var statistics: ServerStatistics.Offload {
         state.withLock {
             ServerStatistics.Offload(
-                running: $0.running, waiting: $0.waiting.count, refused: $0.refused)
+                running: $0.running, waiting: $0.waiting.count, rejected: $0.refused)
         }
     }
 }

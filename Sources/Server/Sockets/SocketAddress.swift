@@ -120,7 +120,7 @@ package struct SocketAddress: Sendable, Equatable {
     }
 
     /// Describes for an operator why the server cannot listen on this address.
-    package func sentence(for error: Errno) -> String {
+    package func message(for error: Errno) -> String {
         let reason =
             switch (host, error) {
             case (.unix(let path), .fileNameTooLong):

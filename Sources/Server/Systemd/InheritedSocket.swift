@@ -27,7 +27,7 @@ package struct InheritedSocket: Sendable {
         case system(CInt, Errno)
 
         /// Describes the failure for an operator.
-        package var sentence: String {
+        package var message: String {
             switch self {
             case .badCount(let text):
                 "LISTEN_FDS: \"\(text)\" is not a number from 0 to \(InheritedSocket.maximumCount)"
