@@ -150,7 +150,8 @@ struct CommandTests {
         #expect(output == "the configuration is valid\n")
         #expect(
             errors == """
-                gatehouse: warning: token.keys: none configured: this run uses a random key, and a restart invalidates its tokens
+                gatehouse: warning: token.keys: none configured: this run uses a random key, \
+                and a restart invalidates its tokens
                 gatehouse: warning: login.mode: demo: anyone who can connect can log in as anyone
 
                 """)
@@ -167,7 +168,8 @@ struct CommandTests {
         #expect(output == "")
         #expect(
             errors == """
-                gatehouse: log.level: "LOUD" is not a level; write DEBUG, INFO, WARNING, ERROR or CRITICAL
+                gatehouse: log.level: "LOUD" is not a level; write DEBUG, INFO, \
+                WARNING, ERROR or CRITICAL
                 gatehouse: prot: unknown key
 
                 """
@@ -204,7 +206,8 @@ struct CommandTests {
             #expect(check.ending == .exited(78))
             #expect(
                 check.errors == """
-                    gatehouse: warning: token.keys: none configured: this run uses a random key, and a restart invalidates its tokens
+                    gatehouse: warning: token.keys: none configured: this run uses a random key, \
+                    and a restart invalidates its tokens
                     gatehouse: login.users_file: \(sentence)
                     """)
             let list = try ServerProcess.run(["user", "list"], in: folder, settings)

@@ -325,7 +325,8 @@ struct LogTailTests {
     private static let lines = [
         "2026-11-21T07:00:00.000Z | DEBUG | http | http_request user=1",
         "2026-11-21T07:00:01.000Z | INFO | security | authn_token_verified user=1",
-        #"{"time":"2026-11-21T07:00:02Z","level":"WARNING","area":"security","event":"a","user":2}"#,
+        #"{"time":"2026-11-21T07:00:02Z","level":"WARNING","area":"security","#
+            + #""event":"a","user":2}"#,
         #"time=2026-11-21T07:00:03Z level=ERROR area=log event=log_failed reason="no space""#,
         "no line of the log",
         "2026-11-21T07:00:05.000Z | CRITICAL | security | b user=12",

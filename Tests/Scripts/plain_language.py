@@ -2,6 +2,8 @@
 """Checks the shape of the source tree: line length, file length, size of types, and four words.
 
     plain_language.py               prints each violation as `file:line: what is wrong`, exit code 1
+    plain_language.py RULE...       checks these rules only: columns, readme, file-lines,
+                                    stored-properties, words, exceptions
     plain_language.py --report      prints the number of violations of each rule, exit code 0
     plain_language.py --self-test
 
@@ -56,9 +58,12 @@ def check_columns(path, lines):
             yield number, f"{len(line)} columns; at most {MAXIMUM_COLUMNS}"
 
 
-def check_length(path, lines):
+def check_readme(path, lines):
     if path.name == "README.md" and len(lines) > MAXIMUM_README_LINES:
         yield len(lines), f"{len(lines)} lines; at most {MAXIMUM_README_LINES}"
+
+
+def check_length(path, lines):
     if (path.suffix == ".swift" and len(lines) > MAXIMUM_FILE_LINES
             and str(path) not in LONG_FILES):
         yield len(lines), f"{len(lines)} lines; at most {MAXIMUM_FILE_LINES}; split the file"
@@ -110,14 +115,15 @@ def check_exceptions(root):
 
 def violations(root):
     """For each rule its violations, each as `file:line: what is wrong`."""
-    found = {"columns": [], "file lines": [], "stored properties": [], "words": [],
+    found = {"columns": [], "readme": [], "file-lines": [], "stored-properties": [], "words": [],
              "exceptions": list(check_exceptions(root))}
     for path in files(root):
         text = (root / path).read_text(encoding="utf-8")
         lines = text.splitlines()
         for rule, problems in (
-                ("columns", check_columns(path, lines)), ("file lines", check_length(path, lines)),
-                ("stored properties", check_types(path, text)),
+                ("columns", check_columns(path, lines)), ("readme", check_readme(path, lines)),
+                ("file-lines", check_length(path, lines)),
+                ("stored-properties", check_types(path, text)),
                 ("words", find_words(path, lines))):
             found[rule] += [f"{path}:{line}: {problem}" for line, problem in problems]
     return found
@@ -133,7 +139,8 @@ def main():
         return print(f"violations: {counts}")
     if len(found["words"]) < MAXIMUM_WORDS:
         found["words"] = []
-    problems = sum(found.values(), [])
+    rules = sys.argv[1:] or found
+    problems = sum((found[rule] for rule in rules), [])
     if problems:
         sys.exit("\n".join([*problems, f"violations: {counts}"]))
     return print("lines, files and types are within their limits")
@@ -161,9 +168,9 @@ def self_test():
     assert found["columns"] == [
         "Sources/A/Wide.swift:2: 101 columns; at most 100",
         ".ci/run:2: 101 columns; at most 100"], found["columns"]
-    assert [problem.split(":")[0] for problem in found["file lines"]] == [
-        "Sources/A/Long.swift", "README.md"], found["file lines"]
-    assert found["stored properties"] == [
+    assert [problem.split(":")[0] for problem in found["readme"] + found["file-lines"]] == [
+        "README.md", "Sources/A/Long.swift"], found
+    assert found["stored-properties"] == [
         "Sources/A/Large.swift:16: E.Large: 13 stored properties; at most 12"], found
     assert len(found["words"]) == 2 and "Words.swift:1" in found["words"][0], found["words"]
     print("plain_language.py: the samples are judged as expected")

@@ -23,8 +23,8 @@ struct RootCommand {
                     account.name.map { "runuser -u \($0)" }
                     ?? "setpriv --reuid=\(account.id) --regid=\(account.group) --clear-groups"
                 return [
-                    "\(place): belongs to \(account.description), but root serves only its own files; "
-                        + "run `\(start) -- \(command)`, or set User= in the systemd unit"
+                    "\(place): belongs to \(account.description), but root serves only its own "
+                        + "files; run `\(start) -- \(command)`, or set User= in the systemd unit"
                 ]
             case .severalAccounts(let found):
                 return found.map { "\($0.place) belongs to \($0.account.description)" } + [
@@ -33,8 +33,8 @@ struct RootCommand {
                 ]
             case .cannotBecome(let account, let error):
                 return [
-                    "cannot act as \(account.description): \(error.description); run this command as that "
-                        + "account"
+                    "cannot act as \(account.description): \(error.description); run this command as "
+                        + "that account"
                 ]
             }
         }

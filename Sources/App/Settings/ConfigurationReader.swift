@@ -593,8 +593,8 @@ struct ConfigurationReader {
         guard range.contains(parsed) else {
             settings.add(
                 path,
-                "\(DurationAndSize.text(parsed)) is out of range; allowed: \(DurationAndSize.text(range.lowerBound)) "
-                    + "to \(DurationAndSize.text(range.upperBound))")
+                "\(DurationAndSize.text(parsed)) is out of range; allowed: "
+                    + "\(DurationAndSize.text(range.lowerBound)) to \(DurationAndSize.text(range.upperBound))")
             return value
         }
         return parsed

@@ -403,8 +403,8 @@ extension ChainChecker {
         guard let highest, lowest <= highest else { return nil }
         let first = LogFileNames.archivePath(of: LogFileNames.base(of: log), lowest)
         if lowest == highest { return "\(first) is missing" }
-        return
-            "\(first) to \(LogFileNames.archivePath(of: LogFileNames.base(of: log), highest)) are missing"
+        let last = LogFileNames.archivePath(of: LogFileNames.base(of: log), highest)
+        return "\(first) to \(last) are missing"
     }
 
     /// Reports pending lines at the end of a file where no seal is missing.

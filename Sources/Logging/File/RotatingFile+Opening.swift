@@ -48,9 +48,9 @@ extension RotatingFile {
             day: scan.isOf(now) ? now.day : nil, foundSize: scan.size,
             endsInsideLine: scan.isTorn, endsInSeal: scan.endsInSeal)
         seals = SealWriter(options.seal, scan.chain, sealedSize: scan.size, at: now)
-        rotation = RotationState(size: options.maximumSize)
+        rotation = RotationState(
+            size: options.maximumSize, lastArchiveNumber: scan.lastArchiveNumber)
         pruner = LogPruner(at: now)
-        lastArchiveNumber = scan.lastArchiveNumber
         self.options = options
         self.fileSystem = fileSystem
         self.clock = clock

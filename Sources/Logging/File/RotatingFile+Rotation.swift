@@ -20,7 +20,7 @@ extension RotatingFile {
             }
             try sealSegment(now)
             // Whatever has been put into the folder meanwhile, no file is overwritten.
-            let number = max(lastArchiveNumber, try archiveNumbers().max() ?? 0) + 1
+            let number = max(rotation.lastArchiveNumber, try archiveNumbers().max() ?? 0) + 1
             let archive = LogFileNames.archivePath(of: options.path, number)
             try fileSystem.rename(options.path, to: archive)
             guard try fileSystem.status(of: archive).isSameFile(as: file.status) else {
@@ -29,7 +29,7 @@ extension RotatingFile {
                 return try reopen(.moved)
             }
             let new = try openInPlace(ofArchive: archive)
-            lastArchiveNumber = number
+            rotation.lastArchiveNumber = number
             replaceFile(with: new, now)
             prependNotice(LogRotated(file: LogFileNames.base(of: archive), reason: reason))
             selectFilesToRemove(now)
@@ -60,14 +60,15 @@ extension RotatingFile {
         let isFinal = content.isFinal
         content = LogContent(format: options.format, day: now.day, isFinal: isFinal)
         seals.beginFile()
-        rotation = RotationState(size: options.maximumSize)
+        rotation.size = options.maximumSize
+        rotation.failure = nil
         pendingSync.noteFolderChange()
         pendingSync.noteChange()
     }
 
     private func archiveNumbers() throws(Errno) -> [Int] {
         try fileSystem.names(in: LogFileNames.folder(of: options.path)).compactMap { name in
-            LogFileNames.number(of: name, options.path, highest: lastArchiveNumber)
+            LogFileNames.number(of: name, options.path, highest: rotation.lastArchiveNumber)
         }
     }
 

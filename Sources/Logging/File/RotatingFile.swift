@@ -52,6 +52,8 @@ struct RotatingFile: ~Copyable {
         var size: Int
         /// Why the last rotation failed; nil after one succeeds.
         var failure: Errno?
+        /// The number of the last archive.
+        var lastArchiveNumber: Int
     }
 
     var options: Options
@@ -66,8 +68,6 @@ struct RotatingFile: ~Copyable {
     var rotation: RotationState
     var pruner: LogPruner
     var pendingSync = PendingSync()
-    /// The number of the last archive.
-    var lastArchiveNumber: Int
 
     // MARK: Appending
 
@@ -250,7 +250,7 @@ struct RotatingFile: ~Copyable {
             file, folder: LogFileNames.folder(of: options.path),
             seals.head.map { head in
                 LogState(
-                    head: head, generation: lastArchiveNumber, size: seals.sealedSize,
+                    head: head, generation: rotation.lastArchiveNumber, size: seals.sealedSize,
                     inode: file.status.inode, isFinal: content.isFinal)
             },
             filesToRemove: pruner.removable)

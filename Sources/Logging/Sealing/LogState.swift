@@ -77,8 +77,8 @@ package struct LogState: Sendable, Equatable {
 
     fileprivate func slot(turn: UInt64, _ key: SealKey) -> [UInt8] {
         var text = Array(
-            "\(Self.title) turn=\(turn) head=\(head.text) generation=\(lastArchiveNumber) size=\(size)"
-                .utf8)
+            ("\(Self.title) turn=\(turn) head=\(head.text) generation=\(lastArchiveNumber) "
+                + "size=\(size)").utf8)
         if let inode { text += Array(" inode=\(inode)".utf8) }
         if isFinal { text += Array(" final=1".utf8) }
         text += Array(" check=\(Self.check(text, key))".utf8)

@@ -17,7 +17,7 @@ import Time
 /// `+Deadlines`, `+Shutdown`.
 ///
 /// `@unchecked Sendable` is sound: after `start` every stored property that changes is used only on
-/// `queue`, which `assertOnQueue` checks in debug builds; other threads reach the worker through
+/// its queue, which `assertOnQueue` checks in debug builds; other threads reach the worker through
 /// its mailbox.
 final class Worker: @unchecked Sendable {
     static let mailboxUserData = UInt64.max
@@ -50,6 +50,7 @@ final class Worker: @unchecked Sendable {
 
     /// What wakes the worker.
     struct WakeUp {
+        let queue: DispatchQueue
         var source: (any DispatchSourceRead)?
         var timer: (any DispatchSourceTimer)?
         /// When the timer fires; in the distant future if it is not armed.
@@ -59,8 +60,7 @@ final class Worker: @unchecked Sendable {
     let context: WorkerContext
     var options: ServerOptions
     var routes: RouteTable
-    private let queue: DispatchQueue
-    var wakeUp = WakeUp()
+    var wakeUp: WakeUp
     var poller: Poller
     var connections = ConnectionTable()
     var deadlines: DeadlineQueue
@@ -76,7 +76,7 @@ final class Worker: @unchecked Sendable {
         self.context = context
         self.options = options
         self.routes = routes
-        queue = DispatchQueue(label: "gatehouse.worker.\(context.index)")
+        wakeUp = WakeUp(queue: DispatchQueue(label: "gatehouse.worker.\(context.index)"))
         poller = try Poller()
         deadlines = DeadlineQueue { Self.timeout(of: $0, options) }
         acceptor = Acceptor(listeners)
@@ -91,14 +91,15 @@ final class Worker: @unchecked Sendable {
 
     func start() {
         let source = DispatchSource.makeReadSource(
-            fileDescriptor: poller.fileDescriptor, queue: queue)
+            fileDescriptor: poller.fileDescriptor, queue: wakeUp.queue)
         source.setEventHandler { self.serve() }
-        let timer = DispatchSource.makeTimerSource(queue: queue)
+        let timer = DispatchSource.makeTimerSource(queue: wakeUp.queue)
         timer.setEventHandler {
             self.wakeUp.timerIsFor = .distantFuture
             self.serveAtDeadline()
         }
-        wakeUp = WakeUp(source: source, timer: timer)
+        wakeUp.source = source
+        wakeUp.timer = timer
         reserveTimerDescriptor(timer)
         timer.resume()
         source.resume()
@@ -113,7 +114,7 @@ final class Worker: @unchecked Sendable {
 
     func assertOnQueue() {
         #if DEBUG
-            dispatchPrecondition(condition: .onQueue(queue))
+            dispatchPrecondition(condition: .onQueue(wakeUp.queue))
         #endif
     }
 
@@ -137,7 +138,7 @@ final class Worker: @unchecked Sendable {
 
     private func finishWakeUp() {
         // No event will come for these.
-        if !batch.unfinished.isEmpty { queue.async { self.serve() } }
+        if !batch.unfinished.isEmpty { wakeUp.queue.async { self.serve() } }
         armTimer()
     }
 
