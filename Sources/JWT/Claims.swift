@@ -49,7 +49,7 @@ package struct Claims: Sendable, Equatable {
     package var issuedOrLogin: Timestamp? { issued ?? authenticated }
 
     /// Whether the session's ID is the token's: a session of only this token.
-    package var isItsOwnSession: Bool {
+    package var isSingleTokenSession: Bool {
         guard let tokenID, let sessionID else { return false }
         return tokenID == sessionID
     }
