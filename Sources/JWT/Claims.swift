@@ -7,11 +7,6 @@ package struct UserID: Sendable, Hashable {
 
     package let rawValue: Int64
 
-    /// The value before a claim is read; not a valid ID.
-    static let placeholder = UserID(unchecked: 0)
-
-    private init(unchecked number: Int64) { self.rawValue = number }
-
     package init?(_ number: Int64) {
         guard (1...Self.maximum).contains(number) else { return nil }
         self.rawValue = number
