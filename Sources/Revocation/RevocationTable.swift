@@ -144,19 +144,20 @@ import Synchronization
 
     static func bit(_ kind: EntryKind) -> UInt64 { 1 << UInt64(kind.rawValue) }
 
+    /// The entries with these names. Takes no lock and allocates nothing.
     @inline(__always)
-    func answer(_ query: Query) -> Match {
+    func lookUp(_ query: Query) -> Match {
         while true {
             let current = generation.load(ordering: .acquiring)
-            let answer = answer(query, current)
+            let match = lookUp(query, current)
             atomicMemoryFence(ordering: .acquiring)
-            if generation.load(ordering: .relaxed) == current { return answer }
+            if generation.load(ordering: .relaxed) == current { return match }
         }
     }
 
     /// Sound: `rebuild` stored `current` after the address that it names.
     @inline(__always)
-    private func answer(_ query: Query, _ current: UInt64) -> Match {
+    private func lookUp(_ query: Query, _ current: UInt64) -> Match {
         let index = Int(truncatingIfNeeded: current & (1 << UInt64(Self.placeBits) &- 1))
         let words = unsafe Self.words(at: addresses[index].load(ordering: .relaxed))
         let slotMask = UInt64(1) &<< UInt64(index &>> 1) &- 1
@@ -165,24 +166,24 @@ import Synchronization
         let tokenWord = unsafe filterWord(words, query.token, filterMask)
         let sessionWord = unsafe filterWord(words, query.session, filterMask)
         let userWord = unsafe filterWord(words, query.user, filterMask)
-        var answer = Match()
+        var match = Match()
         if let name = query.token, Self.admits(tokenWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == EntryKind.token.rawValue { answer.token = time }
-                if kind == EntryKind.spentToken.rawValue { answer.spent = time }
+                if kind == EntryKind.token.rawValue { match.token = time }
+                if kind == EntryKind.spentToken.rawValue { match.spent = time }
             }
         }
         if let name = query.session, Self.admits(sessionWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == EntryKind.session.rawValue { answer.session = time }
+                if kind == EntryKind.session.rawValue { match.session = time }
             }
         }
         if let name = query.user, Self.admits(userWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == EntryKind.user.rawValue { answer.user = time }
+                if kind == EntryKind.user.rawValue { match.user = time }
             }
         }
-        return answer
+        return match
     }
 
     /// Sound: the table's memory begins with the filter, and a masked index is that of one of its
@@ -261,7 +262,7 @@ import Synchronization
                 vacated -= 1
                 counts[Int(entry.key.kind.rawValue)] += 1
             }
-            unsafe slot[3].store(entry.untilAndKind, ordering: .relaxed)
+            unsafe slot[3].store(entry.forgetAfterAndKind, ordering: .relaxed)
             unsafe slot[2].store(UInt64(bitPattern: entry.time), ordering: .releasing)
             return
         }
@@ -336,7 +337,8 @@ import Synchronization
             low: unsafe slot[0].load(ordering: .relaxed),
             high: unsafe slot[1].load(ordering: .relaxed))
         var entry = RevocationEntry(
-            name: name, time: time, untilAndKind: unsafe slot[3].load(ordering: .relaxed))
+            name: name, time: time,
+            forgetAfterAndKind: unsafe slot[3].load(ordering: .relaxed))
         entry?.time = time
         return entry
     }
@@ -379,7 +381,7 @@ import Synchronization
             index = (index + 1) & mask
         }
         let slot = unsafe slots + index * Self.slotWords
-        unsafe slot[3].store(entry.untilAndKind, ordering: .relaxed)
+        unsafe slot[3].store(entry.forgetAfterAndKind, ordering: .relaxed)
         unsafe slot[2].store(UInt64(bitPattern: entry.time), ordering: .relaxed)
         unsafe slot[1].store(name.high, ordering: .relaxed)
         unsafe slot[0].store(low, ordering: .releasing)

@@ -22,7 +22,7 @@ import Time
 /// "used at" time yet: `spend` returns only after the sync that has just failed.
 @safe package final class Revocations: Sendable {
     /// The maximum number of revoked and exchanged tokens. At 66 bytes an entry, 264 MB.
-    package static let usualLimit = 4_000_000
+    package static let defaultLimit = 4_000_000
     /// Slots that are read or copied at a time under the lock, which takes a tenth of a
     /// millisecond.
     private static let slotsAtATime = 4096
@@ -103,7 +103,7 @@ import Time
     ///   - limit: the maximum number of token entries. Session and user entries may use a quarter
     ///     more, so     that sessions can still be ended when no more tokens can be exchanged.
     package init(
-        path: String?, at now: Timestamp, limit: Int = usualLimit,
+        path: String?, at now: Timestamp, limit: Int = defaultLimit,
         guarded: JournalGuard = JournalGuard(), fileSystem: any FileSystem = SystemFileSystem()
     ) throws(RevocationsError) {
         let table: RevocationTable
@@ -113,7 +113,7 @@ import Time
             throw .failed(error)
         }
         self.table = table
-        self.limit = min(max(limit, 1), Self.usualLimit)
+        self.limit = min(max(limit, 1), Self.defaultLimit)
         guard let path else {
             keys = .random()
             journal = nil
@@ -132,7 +132,7 @@ import Time
             // Before anything is written: then no start can find such a journal without this entry.
             let new = RevocationEntry(
                 .everyone, time: (now + guarded.leeway).milliseconds,
-                until: RevocationEntry.latestUntil)
+                until: RevocationEntry.latestForgetAfter)
             everyone = everyone?.merged(with: new) ?? new
         }
         keys = found?.header.keys ?? .random()
@@ -145,7 +145,7 @@ import Time
         let entries = table.count + (everyone == nil ? 0 : 1)
         start = RecoverySummary(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
         self.everyone.store(everyone?.time ?? RevocationEntry.notInForce, ordering: .releasing)
-        latest.store(Self.firstBeginning(afterCutoffsIn: table), ordering: .relaxed)
+        latest.store(Self.firstSessionStart(afterCutoffsIn: table), ordering: .relaxed)
         var first = State()
         first.everyoneUntil = everyone?.forgetAfter ?? 0
         self.state = Monitor(first)
@@ -167,18 +167,19 @@ import Time
         }
         self.table = table
         let (everyone, found, proof) = try Self.readUndisturbed {
-            () throws(RevocationsError) -> (RevocationEntry?, JournalReader.Found?, JournalProof) in
+            () throws(RevocationsError)
+                -> (RevocationEntry?, JournalReader.Contents?, JournalProof) in
             let state = try Self.state(of: path, guarded, fileSystem)
             let (everyone, found) = try Self.read(path, into: table, at: now, state, fileSystem)
             return (everyone, found, try state?.judge(found) ?? .proven)
         }
-        limit = Self.usualLimit
+        limit = Self.defaultLimit
         keys = found?.header.keys ?? .random()
         journal = nil
         let entries = table.count + (everyone == nil ? 0 : 1)
         start = RecoverySummary(entries: entries, tornBytes: found?.tornBytes ?? 0, proof: proof)
         self.everyone.store(everyone?.time ?? RevocationEntry.notInForce, ordering: .releasing)
-        latest.store(Self.firstBeginning(afterCutoffsIn: table), ordering: .relaxed)
+        latest.store(Self.firstSessionStart(afterCutoffsIn: table), ordering: .relaxed)
         state = Monitor(State())
     }
 
@@ -212,7 +213,7 @@ import Time
         _ path: String, into table: RevocationTable, at now: Timestamp,
         _ state: JournalState.Found?,
         _ fileSystem: any FileSystem
-    ) throws(RevocationsError) -> (everyone: RevocationEntry?, found: JournalReader.Found?) {
+    ) throws(RevocationsError) -> (everyone: RevocationEntry?, found: JournalReader.Contents?) {
         var everyone: RevocationEntry?
         var counts: [Int] = []
         if case .known(let state)? = state { counts = state.extents.map(\.count) }
@@ -233,7 +234,7 @@ import Time
     }
 
     private func open(
-        _ journal: Journal, _ found: JournalReader.Found?
+        _ journal: Journal, _ found: JournalReader.Contents?
     ) throws(RevocationsError) {
         do throws(Errno) {
             // Also if nothing has to be dropped: the records of the new file are before its marker,
@@ -283,7 +284,7 @@ import Time
             query.session = keys.session(session)
         }
         if kinds & RevocationTable.bit(.user) != 0 { query.user = keys.user(user) }
-        let answer = table.answer(query)
+        let answer = table.lookUp(query)
         if answer.isEmpty { return nil }
         if answer.token != RevocationEntry.notInForce {
             return .revoked(at: Timestamp(milliseconds: answer.token))
@@ -302,7 +303,7 @@ import Time
     /// start after it.
     package func cutoff(user: Int64) -> Timestamp? {
         let everyone = everyone.load(ordering: .acquiring)
-        let answer = table.answer(RevocationTable.Query(user: keys.user(user)))
+        let answer = table.lookUp(RevocationTable.Query(user: keys.user(user)))
         let cutoff = max(everyone, answer.user)
         return cutoff == RevocationEntry.notInForce ? nil : Timestamp(milliseconds: cutoff)
     }
@@ -318,21 +319,21 @@ import Time
     }
 
     /// The earliest session start that no user's cutoff covers.
-    private static func firstBeginning(afterCutoffsIn table: RevocationTable) -> Int64 {
+    private static func firstSessionStart(afterCutoffsIn table: RevocationTable) -> Int64 {
         var latest = RevocationEntry.notInForce
         table.forEach(in: 0..<table.extent.slots) { entry in
-            latest = max(latest, firstBeginning(after: entry))
+            latest = max(latest, firstSessionStart(after: entry))
         }
         return latest
     }
 
-    private static func firstBeginning(after entry: RevocationEntry) -> Int64 {
+    private static func firstSessionStart(after entry: RevocationEntry) -> Int64 {
         // A cutoff at the end of time covers everything.
         entry.key.kind == .user && entry.time < Int64.max
             ? entry.time + 1 : RevocationEntry.notInForce
     }
 
-    package var latestBeginning: Timestamp? {
+    package var latestSessionStart: Timestamp? {
         let latest = latest.load(ordering: .relaxed)
         return latest == RevocationEntry.notInForce ? nil : Timestamp(milliseconds: latest)
     }
@@ -455,7 +456,7 @@ import Time
     }
 
     private func set(_ entry: RevocationEntry, _ state: inout State) throws(Errno) {
-        latest.max(Self.firstBeginning(after: entry), ordering: .relaxed)
+        latest.max(Self.firstSessionStart(after: entry), ordering: .relaxed)
         if entry.key.kind == .everyone {
             let old = everyone.load(ordering: .relaxed)
             everyone.store(max(old, entry.time), ordering: .releasing)
@@ -537,7 +538,7 @@ import Time
         }
         if isKeepingUp {
             // A failure is retried the next time; until then the state lags the journal.
-            do throws(Errno) { try journal.keepUp() } catch { failure = failure ?? error }
+            do throws(Errno) { try journal.syncState() } catch { failure = failure ?? error }
         }
         let outcome: Result<Void, Errno> =
             isWritten || entries.isEmpty && journal.isInPlace

@@ -97,17 +97,17 @@ final class Journal: @unchecked Sendable {
 
     /// Continues with the file that was read. Truncates a torn write; the rest is synced when this
     /// returns.
-    func reopen(_ found: JournalReader.Found) throws(Errno) {
+    func reopen(_ contents: JournalReader.Contents) throws(Errno) {
         let file = try JournalFile(
             fileSystem.open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK, mode: 0),
-            found.header)
-        if found.tornBytes > 0 {
-            try fileSystem.truncate(file.descriptor, to: Self.size(ofRecords: found.count))
+            contents.header)
+        if contents.tornBytes > 0 {
+            try fileSystem.truncate(file.descriptor, to: Self.size(ofRecords: contents.count))
         }
         try fileSystem.synchronize(file.descriptor)
         self.file = file
-        count = found.count
-        hash = found.hash
+        count = contents.count
+        hash = contents.hash
         mustTruncate = false
         // The process that renamed the file may have stopped before it synced the folder.
         mustSyncFolder = true
@@ -176,14 +176,14 @@ final class Journal: @unchecked Sendable {
     }
 
     /// Records the journal's extent in the state file, without a sync. Errors are ignored: the next
-    /// write or `keepUp` retries, and the state file may lag the journal.
+    /// write or `syncState` retries, and the state file may lag the journal.
     private func writeState() {
         guard let stateFile, let key = stateKey.withLock({ $0 }), isOpen else { return }
         try? stateFile.write(extents, key, durably: false)
     }
 
     /// Writes and syncs the state file, under the current key.
-    func keepUp() throws(Errno) {
+    func syncState() throws(Errno) {
         guard let stateFile, let key = stateKey.withLock({ $0 }), isOpen else { return }
         try stateFile.write(extents, key, durably: true)
     }

@@ -27,9 +27,9 @@ struct JournalExtent: Sendable, Equatable {
     }
 
     /// Whether the file that was read starts with these records.
-    func isCovered(by found: JournalReader.Found) -> Bool {
-        file == JournalExtent(found.header, count: 0, found.hash).file && found.count >= count
-            && found.digests[count] == digest
+    func isCovered(by contents: JournalReader.Contents) -> Bool {
+        file == JournalExtent(contents.header, count: 0, contents.hash).file
+            && contents.count >= count && contents.digests[count] == digest
     }
 }
 
@@ -41,7 +41,7 @@ struct JournalExtent: Sendable, Equatable {
 /// Order. Records are synced before the state names them, so the state is never ahead of the
 /// journal. The state is written with each batch, but not synced. It survives the death of the
 /// process; a power failure may set it back to the last sync, at most a minute earlier
-/// (`Journal.keepUp`). A cut within that minute's records is then not detected. In exchange a
+/// (`Journal.syncState`). A cut within that minute's records is then not detected. In exchange a
 /// revocation costs no second sync. Before a journal is replaced, the state names both files and is
 /// synced.
 ///
@@ -163,24 +163,24 @@ package enum JournalProof: Sendable, Equatable {
 
 extension JournalState.Found {
     /// Checks a journal against its state.
-    /// - Parameter found: nil if there is no journal.
+    /// - Parameter contents: nil if there is no journal.
     /// - Throws: `gone`, `cut`, `exchanged` or `stateMissing` if records are or may be missing.
-    func judge(_ found: JournalReader.Found?) throws(RevocationsError) -> JournalProof {
+    func judge(_ contents: JournalReader.Contents?) throws(RevocationsError) -> JournalProof {
         switch self {
         case .known(let state):
             let expected = state.extents.map(\.count).max() ?? 0
-            guard let found else { throw .gone(records: expected) }
-            if state.extents.contains(where: { $0.isCovered(by: found) }) { return .proven }
-            let name = JournalExtent(found.header, count: 0, found.hash).file
+            guard let contents else { throw .gone(records: expected) }
+            if state.extents.contains(where: { $0.isCovered(by: contents) }) { return .proven }
+            let name = JournalExtent(contents.header, count: 0, contents.hash).file
             guard let same = state.extents.last(where: { $0.file == name }),
-                same.count > found.count
+                same.count > contents.count
             else { throw .exchanged }
-            throw .cut(records: found.count, of: same.count)
+            throw .cut(records: contents.count, of: same.count)
         case .foreign: return .foreignKeys
         case .missing, .unreadable:
             // The state is written before a journal that requires one.
-            guard let found else { return .proven }
-            guard !found.isGuarded else { throw .stateMissing }
+            guard let contents else { return .proven }
+            guard !contents.isGuarded else { throw .stateMissing }
             return .unproven
         }
     }
