@@ -13,9 +13,9 @@ import POSIX
 /// kernel may forget that pages are dirty and report success the next time, so the entries must be
 /// written again. No failure is permanent: each call retries what earlier calls left undone.
 ///
-/// Sound: `@unchecked Sendable`, because `Revocations` calls the journal only between setting and
-/// clearing `State.isWriting`, both under its lock. So there is one caller at a time, and each
-/// caller sees what the previous one did.
+/// Sound: `@unchecked Sendable`, because `JournalWriter` calls the journal only while it has the
+/// write turn. So there is one caller at a time, and each caller sees what the previous one did.
+/// Only `setStateKey` may be called by any thread; it changes nothing but a `Monitor`.
 final class Journal: @unchecked Sendable {
     /// What a source of entries reports after each piece of a new file.
     enum Progress {
