@@ -26,7 +26,7 @@ package enum Base64URL {
     /// Decodes all of `text` into the front of `output`.
     /// - Returns: the number of bytes.
     /// - Throws: `tooLong`, `invalidLength`, `invalidCharacter` for the first invalid one, or
-    ///   `strayBits`. The content of `output` is then unspecified.
+    ///   `nonzeroTrailingBits`. The content of `output` is then unspecified.
     package static func decode(
         _ text: Span<UInt8>, into output: inout MutableSpan<UInt8>
     ) throws(DecodingError) -> Int {

@@ -7,11 +7,6 @@ package struct UserID: Sendable, Hashable {
 
     package let rawValue: Int64
 
-    /// The value before a claim is read; not a valid ID.
-    static let placeholder = UserID(unchecked: 0)
-
-    private init(unchecked number: Int64) { self.rawValue = number }
-
     package init?(_ number: Int64) {
         guard (1...Self.maximum).contains(number) else { return nil }
         self.rawValue = number
@@ -49,7 +44,7 @@ package struct Claims: Sendable, Equatable {
     package var issuedOrLogin: Timestamp? { issued ?? authenticated }
 
     /// Whether the session's ID is the token's: a session of only this token.
-    package var isItsOwnSession: Bool {
+    package var isSingleTokenSession: Bool {
         guard let tokenID, let sessionID else { return false }
         return tokenID == sessionID
     }

@@ -1,5 +1,18 @@
-/// Why a token is rejected. The first group is found before or by the signature check, so nothing
-/// from the token may be logged or repeated. The second group carries the verified claims.
+/// Why a token is rejected.
+///
+/// | check, in this order | errors |
+/// | --- | --- |
+/// | length | `tooLong` |
+/// | segments | `malformed` |
+/// | header: encoding, content | `notCanonical`, `malformed` |
+/// | header: algorithm, key | `algorithmNotAllowed`, `criticalExtension`, `unknownKey` |
+/// | signature | `notCanonical`, `badSignature` |
+/// | payload | `notCanonical`, `claims` |
+/// | policy: parties | `wrongIssuer`, `wrongAudience` |
+/// | policy: dates, session | `expired`, `notYetValid`, `sessionExpired`, `claims` |
+///
+/// The errors of the policy carry the verified claims, except `claims`. With any other error
+/// nothing from the token may be logged or repeated.
 package enum TokenError: Error, Equatable {
     /// Longer than `HS256.maximumLength`.
     case tooLong

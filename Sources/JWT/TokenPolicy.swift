@@ -23,4 +23,30 @@ package struct TokenPolicy: Sendable {
         self.leeway = leeway
         self.requiresSession = requiresSession
     }
+    /// Checks claims whose signature was verified.
+    /// - Throws: in this order: `wrongIssuer`, `wrongAudience`, `expired`, `notYetValid`,
+    ///   `sessionExpired`, and `claims` if a session is required and missing.
+    func check(_ payload: borrowing TokenPayload, at now: Timestamp) throws(TokenError) {
+        // RFC 7519 §4.1.1 and §4.1.3: a token for another audience is rejected whatever its dates
+        // are.
+        if issuer != nil, !payload.issuerMatches { throw .wrongIssuer(payload.claims) }
+        if audience != nil, !payload.audienceMatches { throw .wrongAudience(payload.claims) }
+        // §4.1.4: the token is expired at `exp` itself.
+        guard now < payload.claims.expires + leeway else { throw .expired(payload.claims) }
+        if let notBefore = payload.claims.notBefore, notBefore > now + leeway {
+            throw .notYetValid(payload.claims)
+        }
+        // Revocation cutoffs compare the time of issue, so it must not be in the future.
+        if let issued = payload.claims.issuedOrLogin, issued > now + leeway {
+            throw .notYetValid(payload.claims)
+        }
+        if let end = payload.claims.sessionExpires {
+            guard now < end + leeway else { throw .sessionExpired(payload.claims) }
+        }
+        if requiresSession {
+            guard payload.claims.sessionID != nil, payload.claims.sessionExpires != nil else {
+                throw .claims
+            }
+        }
+    }
 }

@@ -26,7 +26,8 @@ struct RevocationEntry: Sendable, Equatable {
     /// When it was revoked or exchanged; for a user and for everyone, the cutoff. Milliseconds
     /// since 1970.
     var time: Int64
-    /// The time from which the entry may be forgotten, in milliseconds; from 0 to `latestUntil`.
+    /// The time from which the entry may be forgotten, in milliseconds; from 0 to
+    /// `latestForgetAfter`.
     var forgetAfter: Int64
 
     /// Reserved: marks an entry that is not in force. `init` never stores it.
@@ -35,21 +36,21 @@ struct RevocationEntry: Sendable, Equatable {
     init(_ key: EntryKey, time: Int64, until: Int64) {
         self.key = key
         self.time = max(time, Self.notInForce + 1)
-        self.forgetAfter = min(max(until, 0), Self.latestUntil)
+        self.forgetAfter = min(max(until, 0), Self.latestForgetAfter)
     }
 
     /// `forgetAfter` shares a word with the kind: 55 bits of milliseconds are a million years.
-    static let latestUntil = Int64(1) << 55 - 1
+    static let latestForgetAfter = Int64(1) << 55 - 1
 
     /// `forgetAfter` and the kind in one word, as the table and the journal store them.
-    var untilAndKind: UInt64 { UInt64(forgetAfter) << 8 | UInt64(key.kind.rawValue) }
+    var forgetAfterAndKind: UInt64 { UInt64(forgetAfter) << 8 | UInt64(key.kind.rawValue) }
 
-    init?(name: SipHash13.Value, time: Int64, untilAndKind: UInt64) {
-        guard let kind = EntryKind(rawValue: UInt8(truncatingIfNeeded: untilAndKind)) else {
+    init?(name: SipHash13.Value, time: Int64, forgetAfterAndKind: UInt64) {
+        guard let kind = EntryKind(rawValue: UInt8(truncatingIfNeeded: forgetAfterAndKind)) else {
             return nil
         }
         self.init(
-            EntryKey(name: name, kind: kind), time: time, until: Int64(untilAndKind >> 8))
+            EntryKey(name: name, kind: kind), time: time, until: Int64(forgetAfterAndKind >> 8))
     }
 
     /// Combines two entries with the same key. Of two revocation or exchange times the earlier

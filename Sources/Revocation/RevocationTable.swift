@@ -50,6 +50,22 @@ import Synchronization
         var byteCount: Int { (filterCount + capacity * RevocationTable.slotWords) * 8 }
     }
 
+    /// The four words of an entry. Sound: `init` gets the first slot of a table and the index of
+    /// one of its slots, so that all four words are in the table's memory.
+    @unsafe private struct Slot {
+        private let words: Words
+
+        @inline(__always)
+        init(_ first: Words, _ index: Int) { unsafe words = first + index &* slotWords }
+
+        /// The name's `low`, never 0 (`mark`); 0 if the slot is free.
+        @inline(__always) var nameLow: Words { unsafe words }
+        @inline(__always) var nameHigh: Words { unsafe words + 1 }
+        /// The time's bits; those of `RevocationEntry.notInForce` if the entry was removed.
+        @inline(__always) var time: Words { unsafe words + 2 }
+        @inline(__always) var forgetAfterAndKind: Words { unsafe words + 3 }
+    }
+
     private static let slotWords = 4
     private static let smallest = 8
     /// 2^23 slots, 258 MiB. Three quarters of them is more than the limit of `Revocations`.
@@ -144,19 +160,20 @@ import Synchronization
 
     static func bit(_ kind: EntryKind) -> UInt64 { 1 << UInt64(kind.rawValue) }
 
+    /// The entries with these names. Takes no lock and allocates nothing.
     @inline(__always)
-    func answer(_ query: Query) -> Match {
+    func lookUp(_ query: Query) -> Match {
         while true {
             let current = generation.load(ordering: .acquiring)
-            let answer = answer(query, current)
+            let match = lookUp(query, current)
             atomicMemoryFence(ordering: .acquiring)
-            if generation.load(ordering: .relaxed) == current { return answer }
+            if generation.load(ordering: .relaxed) == current { return match }
         }
     }
 
     /// Sound: `rebuild` stored `current` after the address that it names.
     @inline(__always)
-    private func answer(_ query: Query, _ current: UInt64) -> Match {
+    private func lookUp(_ query: Query, _ current: UInt64) -> Match {
         let index = Int(truncatingIfNeeded: current & (1 << UInt64(Self.placeBits) &- 1))
         let words = unsafe Self.words(at: addresses[index].load(ordering: .relaxed))
         let slotMask = UInt64(1) &<< UInt64(index &>> 1) &- 1
@@ -165,24 +182,24 @@ import Synchronization
         let tokenWord = unsafe filterWord(words, query.token, filterMask)
         let sessionWord = unsafe filterWord(words, query.session, filterMask)
         let userWord = unsafe filterWord(words, query.user, filterMask)
-        var answer = Match()
+        var match = Match()
         if let name = query.token, Self.admits(tokenWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == EntryKind.token.rawValue { answer.token = time }
-                if kind == EntryKind.spentToken.rawValue { answer.spent = time }
+                if kind == EntryKind.token.rawValue { match.token = time }
+                if kind == EntryKind.spentToken.rawValue { match.spent = time }
             }
         }
         if let name = query.session, Self.admits(sessionWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == EntryKind.session.rawValue { answer.session = time }
+                if kind == EntryKind.session.rawValue { match.session = time }
             }
         }
         if let name = query.user, Self.admits(userWord, name) {
             unsafe find(words, name, slotMask) { kind, time in
-                if kind == EntryKind.user.rawValue { answer.user = time }
+                if kind == EntryKind.user.rawValue { match.user = time }
             }
         }
-        return answer
+        return match
     }
 
     /// Sound: the table's memory begins with the filter, and a masked index is that of one of its
@@ -220,12 +237,13 @@ import Synchronization
         var index = low & mask
         // Bounded, whatever words an overtaken reader sees.
         for _ in 0...mask {
-            let slot = unsafe slots + Int(truncatingIfNeeded: index) &* Self.slotWords
-            let found = unsafe slot[0].load(ordering: .acquiring)
+            let slot = unsafe Slot(slots, Int(truncatingIfNeeded: index))
+            let found = unsafe slot.nameLow.pointee.load(ordering: .acquiring)
             if found == 0 { return }
-            if found == low, unsafe slot[1].load(ordering: .relaxed) == name.high {
-                let time = Int64(bitPattern: unsafe slot[2].load(ordering: .relaxed))
-                body(UInt8(truncatingIfNeeded: unsafe slot[3].load(ordering: .relaxed)), time)
+            if found == low, unsafe slot.nameHigh.pointee.load(ordering: .relaxed) == name.high {
+                let time = unsafe slot.time.pointee.load(ordering: .relaxed)
+                let last = unsafe slot.forgetAfterAndKind.pointee.load(ordering: .relaxed)
+                body(UInt8(truncatingIfNeeded: last), Int64(bitPattern: time))
             }
             index = (index &+ 1) & mask
         }
@@ -255,14 +273,15 @@ import Synchronization
     func set(_ entry: RevocationEntry) throws(Errno) {
         // Sound: the slot is in the current table.
         if let slot = unsafe slot(of: entry.key) {
-            if unsafe slot[2].load(ordering: .relaxed)
+            if unsafe slot.time.pointee.load(ordering: .relaxed)
                 == UInt64(bitPattern: RevocationEntry.notInForce)
             {
                 vacated -= 1
                 counts[Int(entry.key.kind.rawValue)] += 1
             }
-            unsafe slot[3].store(entry.untilAndKind, ordering: .relaxed)
-            unsafe slot[2].store(UInt64(bitPattern: entry.time), ordering: .releasing)
+            unsafe slot.forgetAfterAndKind.pointee.store(
+                entry.forgetAfterAndKind, ordering: .relaxed)
+            unsafe slot.time.pointee.store(UInt64(bitPattern: entry.time), ordering: .releasing)
             return
         }
         if used + 1 > place.capacity / 4 * 3 {
@@ -286,7 +305,7 @@ import Synchronization
     func remove(_ key: EntryKey) {
         // Sound: the slot is in the current table.
         guard let slot = unsafe slot(of: key) else { return }
-        let old = unsafe slot[2].exchange(
+        let old = unsafe slot.time.pointee.exchange(
             UInt64(bitPattern: RevocationEntry.notInForce), ordering: .acquiringAndReleasing)
         guard old != UInt64(bitPattern: RevocationEntry.notInForce) else { return }
         vacated += 1
@@ -320,44 +339,44 @@ import Synchronization
         guard let words = unsafe try? Self.words(place, addresses) else { return }
         let first = unsafe words + place.filterCount
         for index in slots.clamped(to: 0..<place.capacity) {
-            let slot = unsafe first + index * Self.slotWords
-            guard unsafe slot[0].load(ordering: .relaxed) != 0,
+            let slot = unsafe Slot(first, index)
+            guard unsafe slot.nameLow.pointee.load(ordering: .relaxed) != 0,
                 let entry = unsafe Self.entry(slot), entry.time != RevocationEntry.notInForce
             else { continue }
             body(entry)
         }
     }
 
-    /// The slot's entry, in force or not. Sound: the caller passes a pointer to a slot, which has
-    /// four words. `RevocationEntry.init` never yields `notInForce`, so the time is set afterwards.
-    private static func entry(_ slot: Words) -> RevocationEntry? {
-        let time = Int64(bitPattern: unsafe slot[2].load(ordering: .relaxed))
+    /// The slot's entry, in force or not. `RevocationEntry.init` never yields `notInForce`, so the
+    /// time is set afterwards.
+    private static func entry(_ slot: Slot) -> RevocationEntry? {
+        let time = Int64(bitPattern: unsafe slot.time.pointee.load(ordering: .relaxed))
         let name = SipHash13.Value(
-            low: unsafe slot[0].load(ordering: .relaxed),
-            high: unsafe slot[1].load(ordering: .relaxed))
+            low: unsafe slot.nameLow.pointee.load(ordering: .relaxed),
+            high: unsafe slot.nameHigh.pointee.load(ordering: .relaxed))
         var entry = RevocationEntry(
-            name: name, time: time, untilAndKind: unsafe slot[3].load(ordering: .relaxed))
+            name: name, time: time,
+            forgetAfterAndKind: unsafe slot.forgetAfterAndKind.pointee.load(ordering: .relaxed))
         entry?.time = time
         return entry
     }
 
     /// Sound: a masked index is that of one of the slots after the filter. There is always a free
     /// slot, at which the search ends.
-    private func slot(of key: EntryKey) -> Words? {
+    private func slot(of key: EntryKey) -> Slot? {
         guard let words = unsafe try? Self.words(place, addresses) else { return nil }
         let slots = unsafe words + place.filterCount
         let mask = place.capacity - 1
         let low = Self.mark(key.name)
         var index = Int(truncatingIfNeeded: low) & mask
         while true {
-            let slot = unsafe slots + index * Self.slotWords
-            let found = unsafe slot[0].load(ordering: .relaxed)
+            let slot = unsafe Slot(slots, index)
+            let found = unsafe slot.nameLow.pointee.load(ordering: .relaxed)
             if found == 0 { return nil }
-            if found == low, unsafe slot[1].load(ordering: .relaxed) == key.name.high,
-                UInt8(truncatingIfNeeded: unsafe slot[3].load(ordering: .relaxed))
-                    == key.kind.rawValue
+            if found == low, unsafe slot.nameHigh.pointee.load(ordering: .relaxed) == key.name.high
             {
-                return unsafe slot
+                let last = unsafe slot.forgetAfterAndKind.pointee.load(ordering: .relaxed)
+                if UInt8(truncatingIfNeeded: last) == key.kind.rawValue { return unsafe slot }
             }
             index = (index + 1) & mask
         }
@@ -375,14 +394,14 @@ import Synchronization
         let slots = unsafe words + place.filterCount
         let low = Self.mark(name)
         var index = Int(truncatingIfNeeded: low) & mask
-        while unsafe slots[index * Self.slotWords].load(ordering: .relaxed) != 0 {
+        while unsafe Slot(slots, index).nameLow.pointee.load(ordering: .relaxed) != 0 {
             index = (index + 1) & mask
         }
-        let slot = unsafe slots + index * Self.slotWords
-        unsafe slot[3].store(entry.untilAndKind, ordering: .relaxed)
-        unsafe slot[2].store(UInt64(bitPattern: entry.time), ordering: .relaxed)
-        unsafe slot[1].store(name.high, ordering: .relaxed)
-        unsafe slot[0].store(low, ordering: .releasing)
+        let slot = unsafe Slot(slots, index)
+        unsafe slot.forgetAfterAndKind.pointee.store(entry.forgetAfterAndKind, ordering: .relaxed)
+        unsafe slot.time.pointee.store(UInt64(bitPattern: entry.time), ordering: .relaxed)
+        unsafe slot.nameHigh.pointee.store(name.high, ordering: .relaxed)
+        unsafe slot.nameLow.pointee.store(low, ordering: .releasing)
     }
 
     /// Replaces the table by one with the entries in force and at least half as many free slots.

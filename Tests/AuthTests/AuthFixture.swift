@@ -38,7 +38,7 @@ final class AuthFixture: Sendable {
         var iterations = 1000
         /// Path of the revocation journal; nil to keep revocations in memory.
         var journal: String?
-        var revocationLimit = Revocations.usualLimit
+        var revocationLimit = Revocations.defaultLimit
         var fileSystem: any FileSystem = SystemFileSystem()
         /// File system of the log.
         var logFileSystem: any FileSystem = SystemFileSystem()

@@ -247,7 +247,7 @@ struct JournalTests {
                 let entry = RevocationEntry(
                     name: SipHash13.Value(low: .random(in: 0...2, using: &generator), high: 0),
                     time: edges.randomElement(using: &generator)!,
-                    untilAndKind: last | .random(in: 1...5, using: &generator))
+                    forgetAfterAndKind: last | .random(in: 1...5, using: &generator))
                 if number == 3 { JournalRecord.appendMark(number: 3, header, to: &bytes) }
                 if number != 3, let entry {
                     JournalRecord.append(

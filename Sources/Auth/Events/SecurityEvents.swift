@@ -41,7 +41,7 @@ extension LogLine {
     fileprivate mutating func fields(_ claims: Claims) {
         field("user", claims.user.rawValue)
         if let id = claims.tokenID { field("jti", id.utf8) }
-        if let id = claims.sessionID, !claims.isItsOwnSession { field("sid", id.utf8) }
+        if let id = claims.sessionID, !claims.isSingleTokenSession { field("sid", id.utf8) }
         field("exp", claims.expires.seconds)
     }
 }

@@ -85,7 +85,7 @@ extension Revocations {
     ) -> Timestamp {
         // Another issuer's clock may be ahead of ours by the leeway, and our clock may have been
         // set back since sessions began.
-        let latest = max(now + leeway, latestBeginning ?? now)
+        let latest = max(now + leeway, latestSessionStart ?? now)
         guard let cutoff, cutoff >= latest else { return latest }
         return cutoff + TimeAmount(milliseconds: 1)
     }

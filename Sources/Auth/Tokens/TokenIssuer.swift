@@ -90,7 +90,7 @@ package struct TokenIssuer: Sendable {
         // A session that got its id here did not begin after now, whatever another issuer's clock
         // said.
         claims.authenticated =
-            old.isItsOwnSession
+            old.isSingleTokenSession
             ? old.sessionStart.map { min($0, moment) } : old.authenticated ?? old.issued
         claims.sessionExpires = old.sessionExpires
         return (tokens.sign(claims), claims)

@@ -13,9 +13,9 @@ import POSIX
 /// kernel may forget that pages are dirty and report success the next time, so the entries must be
 /// written again. No failure is permanent: each call retries what earlier calls left undone.
 ///
-/// Sound: `@unchecked Sendable`, because `Revocations` calls the journal only between setting and
-/// clearing `State.isWriting`, both under its lock. So there is one caller at a time, and each
-/// caller sees what the previous one did.
+/// Sound: `@unchecked Sendable`, because `JournalWriter` calls the journal only while it has the
+/// write turn. So there is one caller at a time, and each caller sees what the previous one did.
+/// Only `setStateKey` may be called by any thread; it changes nothing but a `Monitor`.
 final class Journal: @unchecked Sendable {
     /// What a source of entries reports after each piece of a new file.
     enum Progress {
@@ -30,8 +30,6 @@ final class Journal: @unchecked Sendable {
     private let keys: JournalHeader.Keys
     /// Nil if no state file is kept.
     private let stateFile: JournalStateFile?
-    /// The key that authenticates the state file; it changes with the configuration.
-    private let stateKey: Monitor<HMACSHA256.Key?>
     /// SHA-256 of the header and of all records on the disk.
     private var hash = SHA256()
     /// The extent of the file that the path may still lead to after a power failure.
@@ -57,9 +55,8 @@ final class Journal: @unchecked Sendable {
         stateKey: HMACSHA256.Key? = nil, stateTurn: UInt64 = 0, previous: JournalExtent? = nil,
         _ fileSystem: any FileSystem
     ) {
-        self.stateKey = Monitor(stateKey)
-        stateFile = stateKey.map { _ in
-            JournalStateFile(Self.statePath(of: path), turn: stateTurn, fileSystem)
+        stateFile = stateKey.map {
+            JournalStateFile(Self.statePath(of: path), key: $0, turn: stateTurn, fileSystem)
         }
         self.previous = previous
         self.path = path
@@ -97,17 +94,17 @@ final class Journal: @unchecked Sendable {
 
     /// Continues with the file that was read. Truncates a torn write; the rest is synced when this
     /// returns.
-    func reopen(_ found: JournalReader.Found) throws(Errno) {
+    func reopen(_ contents: JournalReader.Contents) throws(Errno) {
         let file = try JournalFile(
             fileSystem.open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK, mode: 0),
-            found.header)
-        if found.tornBytes > 0 {
-            try fileSystem.truncate(file.descriptor, to: Self.size(ofRecords: found.count))
+            contents.header)
+        if contents.tornBytes > 0 {
+            try fileSystem.truncate(file.descriptor, to: Self.size(ofRecords: contents.count))
         }
         try fileSystem.synchronize(file.descriptor)
         self.file = file
-        count = found.count
-        hash = found.hash
+        count = contents.count
+        hash = contents.hash
         mustTruncate = false
         // The process that renamed the file may have stopped before it synced the folder.
         mustSyncFolder = true
@@ -176,20 +173,20 @@ final class Journal: @unchecked Sendable {
     }
 
     /// Records the journal's extent in the state file, without a sync. Errors are ignored: the next
-    /// write or `keepUp` retries, and the state file may lag the journal.
+    /// write or `syncState` retries, and the state file may lag the journal.
     private func writeState() {
-        guard let stateFile, let key = stateKey.withLock({ $0 }), isOpen else { return }
-        try? stateFile.write(extents, key, durably: false)
+        guard let stateFile, isOpen else { return }
+        try? stateFile.write(extents, durably: false)
     }
 
     /// Writes and syncs the state file, under the current key.
-    func keepUp() throws(Errno) {
-        guard let stateFile, let key = stateKey.withLock({ $0 }), isOpen else { return }
-        try stateFile.write(extents, key, durably: true)
+    func syncState() throws(Errno) {
+        guard let stateFile, isOpen else { return }
+        try stateFile.write(extents, durably: true)
     }
 
-    /// Sets the key for all later writes of the state file.
-    func setStateKey(_ key: HMACSHA256.Key) { stateKey.withLock { $0 = key } }
+    /// Sets the key for all later writes of the state file. For any thread.
+    func setStateKey(_ key: HMACSHA256.Key) { stateFile?.setKey(key) }
 
     private func write(_ bytes: [UInt8], to file: JournalFile) throws(Errno) {
         let bytes = bytes
@@ -226,9 +223,9 @@ final class Journal: @unchecked Sendable {
             let old = extents.last ?? previous
             // The state file must name both files before the rename: the next start may find either
             // of them.
-            if let stateFile, let key = stateKey.withLock({ $0 }) {
+            if let stateFile {
                 let new = JournalExtent(file.header, count: count, hash)
-                try stateFile.write([old].compactMap(\.self) + [new], key, durably: true)
+                try stateFile.write([old].compactMap(\.self) + [new], durably: true)
             }
             try fileSystem.rename(newPath, to: path)
             previous = old
@@ -301,30 +298,5 @@ final class Journal: @unchecked Sendable {
     static func companion(of path: String, _ kind: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return ".\(path).\(kind)" }
         return "\(path[...slash]).\(path[path.index(after: slash)...]).\(kind)"
-    }
-}
-
-/// An open journal.
-final class JournalFile: Sendable {
-    let descriptor: FileDescriptor
-    /// The status at opening time; it identifies the file.
-    let status: FileStatus
-    let header: JournalHeader
-
-    init(_ descriptor: consuming FileDescriptor, _ header: JournalHeader) throws(Errno) {
-        status = try descriptor.status()
-        self.descriptor = descriptor
-        self.header = header
-    }
-
-    /// An open file without a journal header.
-    final class Opened {
-        let descriptor: FileDescriptor
-        let status: FileStatus
-
-        init(_ descriptor: consuming FileDescriptor) throws(Errno) {
-            status = try descriptor.status()
-            self.descriptor = descriptor
-        }
     }
 }

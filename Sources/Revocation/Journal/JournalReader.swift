@@ -5,7 +5,8 @@ import POSIX
 /// Reads a journal from beginning to end, in pieces. For any input it neither traps nor allocates
 /// more than one piece.
 enum JournalReader {
-    struct Found {
+    /// What reading a journal finds, except for its entries.
+    struct Contents {
         let header: JournalHeader
         /// The journal's marker says that a `JournalState` exists for it.
         var isGuarded = false
@@ -31,18 +32,18 @@ enum JournalReader {
     static func read(
         _ path: String, _ fileSystem: any FileSystem, digestsAfter counts: [Int] = [],
         take: (RevocationEntry) throws(RevocationsError) -> Void
-    ) throws(RevocationsError) -> Found? {
+    ) throws(RevocationsError) -> Contents? {
         guard let file = try open(path, fileSystem) else { return nil }
         var bytes: [UInt8] = []
         var start = 0
         try fill(&bytes, JournalHeader.size, file, at: &start)
         guard let header = JournalHeader(bytes.span) else {
             // A file is renamed into place only when it is complete, so this is not a torn write.
-            throw JournalHeader.isBegun(bytes.span) ? .damaged(atByte: 0) : .notAJournal
+            throw JournalHeader.isPrefix(bytes.span) ? .damaged(atByte: 0) : .notAJournal
         }
-        var found = Found(header: header, hash: SHA256())
-        found.hash.update(bytes.span)
-        if counts.contains(0) { found.digests[0] = hexadecimal(found.hash.finalize().span) }
+        var contents = Contents(header: header, hash: SHA256())
+        contents.hash.update(bytes.span)
+        if counts.contains(0) { contents.digests[0] = hexadecimal(contents.hash.finalize().span) }
         var number = 0
         var firstBad: Int?
         var hasMark = false
@@ -59,12 +60,12 @@ enum JournalReader {
                     case .entry(let entry): try take(entry)
                     case .mark(let isGuarded):
                         hasMark = true
-                        found.isGuarded = found.isGuarded || isGuarded
+                        contents.isGuarded = contents.isGuarded || isGuarded
                     case .unknown: throw .notAJournal
                     }
-                    found.hash.update(bytes.span.extracting(offset..<end))
+                    contents.hash.update(bytes.span.extracting(offset..<end))
                     if counts.contains(number + 1) {
-                        found.digests[number + 1] = hexadecimal(found.hash.finalize().span)
+                        contents.digests[number + 1] = hexadecimal(contents.hash.finalize().span)
                     }
                 } else {
                     guard hasMark else { throw damage(number) }
@@ -75,9 +76,9 @@ enum JournalReader {
             if bytes.count < recordsAtATime * JournalRecord.size { break }
         }
         guard hasMark else { throw damage(number) }
-        found.count = firstBad ?? number
-        found.tornBytes = start - Journal.size(ofRecords: found.count)
-        return found
+        contents.count = firstBad ?? number
+        contents.tornBytes = start - Journal.size(ofRecords: contents.count)
+        return contents
     }
 
     private static func open(

@@ -49,7 +49,7 @@ enum JournalRecord {
         to bytes: inout [UInt8]
     ) {
         append(
-            name: entry.key.name, time: entry.time, last: entry.untilAndKind, number: number,
+            name: entry.key.name, time: entry.time, last: entry.forgetAfterAndKind, number: number,
             writeBegan: writeBegan, file, to: &bytes)
     }
 
@@ -89,7 +89,7 @@ enum JournalRecord {
         let last = bytes.word(24)
         let time = Int64(bitPattern: bytes.word(16))
         let content =
-            if let entry = RevocationEntry(name: name, time: time, untilAndKind: last) {
+            if let entry = RevocationEntry(name: name, time: time, forgetAfterAndKind: last) {
                 Content.entry(entry)
             } else {
                 UInt8(truncatingIfNeeded: last) == markKind
@@ -162,7 +162,7 @@ struct JournalHeader: Equatable {
     }
 
     /// Whether the bytes are a header of this version, valid or not, or too short to decide.
-    static func isBegun(_ bytes: Span<UInt8>) -> Bool {
+    static func isPrefix(_ bytes: Span<UInt8>) -> Bool {
         bytes.count < 24
             || hasMagic(bytes) && UInt32(truncatingIfNeeded: bytes.word(20)) == version
     }

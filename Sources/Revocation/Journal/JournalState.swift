@@ -27,9 +27,9 @@ struct JournalExtent: Sendable, Equatable {
     }
 
     /// Whether the file that was read starts with these records.
-    func isCovered(by found: JournalReader.Found) -> Bool {
-        file == JournalExtent(found.header, count: 0, found.hash).file && found.count >= count
-            && found.digests[count] == digest
+    func isCovered(by contents: JournalReader.Contents) -> Bool {
+        file == JournalExtent(contents.header, count: 0, contents.hash).file
+            && contents.count >= count && contents.digests[count] == digest
     }
 }
 
@@ -41,7 +41,7 @@ struct JournalExtent: Sendable, Equatable {
 /// Order. Records are synced before the state names them, so the state is never ahead of the
 /// journal. The state is written with each batch, but not synced. It survives the death of the
 /// process; a power failure may set it back to the last sync, at most a minute earlier
-/// (`Journal.keepUp`). A cut within that minute's records is then not detected. In exchange a
+/// (`Journal.syncState`). A cut within that minute's records is then not detected. In exchange a
 /// revocation costs no second sync. Before a journal is replaced, the state names both files and is
 /// synced.
 ///
@@ -163,86 +163,25 @@ package enum JournalProof: Sendable, Equatable {
 
 extension JournalState.Found {
     /// Checks a journal against its state.
-    /// - Parameter found: nil if there is no journal.
+    /// - Parameter contents: nil if there is no journal.
     /// - Throws: `gone`, `cut`, `exchanged` or `stateMissing` if records are or may be missing.
-    func judge(_ found: JournalReader.Found?) throws(RevocationsError) -> JournalProof {
+    func judge(_ contents: JournalReader.Contents?) throws(RevocationsError) -> JournalProof {
         switch self {
         case .known(let state):
             let expected = state.extents.map(\.count).max() ?? 0
-            guard let found else { throw .gone(records: expected) }
-            if state.extents.contains(where: { $0.isCovered(by: found) }) { return .proven }
-            let name = JournalExtent(found.header, count: 0, found.hash).file
+            guard let contents else { throw .gone(records: expected) }
+            if state.extents.contains(where: { $0.isCovered(by: contents) }) { return .proven }
+            let name = JournalExtent(contents.header, count: 0, contents.hash).file
             guard let same = state.extents.last(where: { $0.file == name }),
-                same.count > found.count
+                same.count > contents.count
             else { throw .exchanged }
-            throw .cut(records: found.count, of: same.count)
+            throw .cut(records: contents.count, of: same.count)
         case .foreign: return .foreignKeys
         case .missing, .unreadable:
             // The state is written before a journal that requires one.
-            guard let found else { return .proven }
-            guard !found.isGuarded else { throw .stateMissing }
+            guard let contents else { return .proven }
+            guard !contents.isGuarded else { throw .stateMissing }
             return .unproven
         }
-    }
-}
-
-// MARK: - Writing
-
-/// Writes the state file. One caller at a time: the one that holds the journal.
-final class JournalStateFile {
-    private let path: String
-    private let fileSystem: any FileSystem
-    private var file: JournalFile.Opened?
-    private var turn: UInt64
-    /// The extents in the newest slot; `writtenMark` identifies the key.
-    private var written: [JournalExtent] = []
-    private var writtenMark = ""
-    private var isUnsynced = false
-    /// The folder may not be synced since the file was created.
-    private var isNew = false
-
-    /// - Parameter turn: the turn of the newest slot in the existing file, or 0.
-    init(_ path: String, turn: UInt64, _ fileSystem: any FileSystem) {
-        self.path = path
-        self.turn = turn
-        self.fileSystem = fileSystem
-    }
-
-    /// Writes the extents, unless the newest slot already contains them.
-    /// - Parameter durably: whether to return only after they are synced.
-    func write(
-        _ extents: [JournalExtent], _ key: HMACSHA256.Key, durably: Bool
-    ) throws(Errno) {
-        let file = try openedFile()
-        let mark = JournalState.mark(of: key)
-        if extents != written || mark != writtenMark {
-            let slot = JournalState(extents: extents, turn: turn + 1).slot(key)
-            try fileSystem.write(
-                slot.span, to: file.descriptor, at: Int((turn + 1) % 2) * slot.count)
-            turn += 1
-            written = extents
-            writtenMark = mark
-            isUnsynced = true
-        }
-        guard durably else { return }
-        if isUnsynced { try fileSystem.synchronize(file.descriptor) }
-        isUnsynced = false
-        if isNew { try fileSystem.synchronizeFolder(Journal.folder(of: path)) }
-        isNew = false
-    }
-
-    /// The file that the path leads to; creates it if it was removed.
-    private func openedFile() throws(Errno) -> JournalFile.Opened {
-        if let file, (try? fileSystem.status(of: path).isSameFile(as: file.status)) == true {
-            return file
-        }
-        isNew = (try? fileSystem.status(of: path)) == nil
-        let opened = try JournalFile.Opened(
-            fileSystem.open(
-                path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600))
-        guard opened.status.isRegularFile else { throw .invalidArgument }
-        written = []
-        file = opened
-        return opened
     }
 }
