@@ -305,7 +305,7 @@ def check_root_commands():
                 owner = os.lstat(os.path.join(place, name)).st_uid
                 expect(owner == OTHER, f"after root's commands {name} belongs to {owner}")
         code, output = run("check", *config_option(folder))
-        expect(code == 0 and "judged as" in output, f"check: {code} {output}")
+        expect(code == 0 and "checked as" in output, f"check: {code} {output}")
         code, output = start(folder)
         expect(code == 77 and re.search(r"(runuser -u|setpriv --reuid)", output),
                f"serve: {code} {output}")
