@@ -95,7 +95,7 @@ final class PasswordServerFixture: Sendable {
     }
 
     /// The lines of the log, in order.
-    /// - Throws: `Broken` if a line cannot be parsed.
+    /// - Throws: `UnreadableLine` if a line cannot be parsed.
     func entries() throws -> [LogEntry] {
         try LogEntry.all(in: folder.log()).map { entry in
             guard let entry else { throw UnreadableLine() }

@@ -30,7 +30,7 @@ final class Signals: Sendable {
         var mustReopen = false
     }
 
-    /// How long `lastWords` may take before the alarm ends the process, in microseconds.
+    /// How long `finishLog` may take before the alarm ends the process, in microseconds.
     private static let lastWordsTimeout = 150_000
     /// How long a stop may take after the drain timeout, or after a second signal.
     private static let stopGrace = TimeAmount(milliseconds: 750)

@@ -103,7 +103,7 @@ package final class LoginThrottle: Sendable {
     /// entry and two entries per identifier.
     package static let capacityRange = 8192...32_768
 
-    /// The capacity at which no count is evicted before its time, within `placesRange`.
+    /// The capacity at which no count is evicted before its time, within `capacityRange`.
     ///
     /// At most `hashers` divided by the time of a hash can fail per second. A count is kept for the
     /// window or the lockout, and a table indexed by a hash should be half empty. With very cheap

@@ -20,7 +20,7 @@ import Time
 /// client's load. A new connection of this sort has a load of 0.
 ///
 /// Each operation takes constant time: a choice examines at most `scanLimit` candidates and skips
-/// at most `longLooks` other connections. Connections that were skipped move to the end of their
+/// at most `skipLimit` other connections. Connections that were skipped move to the end of their
 /// list, so that the next choice examines others.
 package struct ConnectionShares {
     /// A connection to close. It is no longer counted.
