@@ -33,8 +33,8 @@ struct RootCommand {
                 ]
             case .cannotBecome(let account, let error):
                 return [
-                    "cannot act as \(account.description): \(error.description); run this command as "
-                        + "that account"
+                    "cannot act as \(account.description): \(error.description); run this "
+                        + "command as that account"
                 ]
             }
         }

@@ -594,7 +594,8 @@ struct ConfigurationReader {
             settings.add(
                 path,
                 "\(DurationAndSize.text(parsed)) is out of range; allowed: "
-                    + "\(DurationAndSize.text(range.lowerBound)) to \(DurationAndSize.text(range.upperBound))")
+                    + "\(DurationAndSize.text(range.lowerBound)) "
+                    + "to \(DurationAndSize.text(range.upperBound))")
             return value
         }
         return parsed

@@ -2,8 +2,8 @@ import Crypto
 import Glibc
 import POSIX
 
-/// Writes the state file. One caller at a time: the one that holds the journal. Only `setKey` may be
-/// called by any thread.
+/// Writes the state file. One caller at a time: the one that holds the journal. Only `setKey` may
+/// be called by any thread.
 final class JournalStateFile {
     private let path: String
     private let fileSystem: any FileSystem
