@@ -2,11 +2,11 @@ import POSIX
 import Synchronization
 import Time
 
-/// The file and a batch of lines on its way there.
+/// The file and the batch of lines that is being written to it.
 ///
-/// `@unchecked Sendable` is sound: `Logger` calls it only between setting and clearing
-/// `State.isWriting`, both under its lock, so that there is one caller at a time and each sees what
-/// the one before it did.
+/// `@unchecked Sendable` is sound: `Logger` uses it only between setting and clearing
+/// `State.isWriting`, both under its lock. So there is one caller at a time, and each sees the
+/// changes of the one before it.
 final class LogWriter: @unchecked Sendable {
     private var file: RotatingFile
     private var batch: LineBuffer
@@ -21,19 +21,20 @@ final class LogWriter: @unchecked Sendable {
         self.fileSystem = fileSystem
     }
 
-    /// Begins a turn, and takes the lines over; two buffers take turns.
+    /// Starts a write turn with the waiting lines; the two buffers are swapped.
     func take(_ pending: inout LineBuffer) {
         CrashReport.haltIfBegun()
         swap(&pending, &batch)
         begin()
     }
 
-    /// Begins a turn: `CrashReport` waits for its end, or else it never begins. What is written
-    /// behind the last words would be sealed as if they were not there.
+    /// Starts a write turn. The crash handler waits for the turn to end; once the handler has
+    /// started, this call never returns. Otherwise a line written after `sys_crash` would be
+    /// covered by a seal that does not include it.
     func begin() {
         CrashReport.haltIfBegun()
         batch.isUnderway.store(true, ordering: .sequentiallyConsistent)
-        // It may have begun just then, without having seen this turn.
+        // The handler may have started in between, without seeing this turn.
         CrashReport.haltIfBegun()
     }
 
@@ -43,14 +44,14 @@ final class LogWriter: @unchecked Sendable {
         var error: Errno?
         /// Lines of the batch that are in the file.
         var lines = 0
-        /// Whether the event that was to come first is there, too.
+        /// Whether the announced event is in the file, too.
         var hasAnnounced = false
     }
 
     /// Writes the batch; what could not be written stays in it.
     /// - Parameters:
-    ///   - event: what is to be said before anything else.
-    ///   - lineCount: of the batch.
+    ///   - event: a line that comes first.
+    ///   - lineCount: the number of lines in the batch.
     func write(announcing event: (any LogEvent)?, lineCount: Int) -> WriteResult {
         let outcome = batch.withBytes { file.append($0, announcing: event) }
         var result = WriteResult(error: outcome.error, hasAnnounced: outcome.hasAnnounced)
@@ -60,7 +61,8 @@ final class LogWriter: @unchecked Sendable {
         return result
     }
 
-    /// Ends a turn, and puts what could not be written in front of what has come since.
+    /// Ends the write turn. Lines that could not be written return to the buffer, before newer
+    /// ones.
     func giveBack(_ pending: inout LineBuffer) {
         end()
         guard !batch.isEmpty else { return }
@@ -79,17 +81,15 @@ final class LogWriter: @unchecked Sendable {
         }
     }
 
-    // MARK: Now and then
+    // MARK: Maintenance
 
-    /// Whether the file is still in its place; if not, another takes it.
     func reopenIfGone() throws(Errno) { try file.reopenIfChanged() }
 
-    /// Whatever is due when nobody writes.
     func performMaintenance() -> Errno? {
         Self.error(of: { () throws(Errno) in try file.performMaintenance() })
     }
 
-    /// What is to be put on the disk without holding up the writers.
+    /// What a sync without the write turn has to do.
     func unsynced() -> PendingSync.Snapshot? { file.unsynced() }
 
     func markSynced(_ unsynced: PendingSync.Snapshot) throws(Errno) {
@@ -102,7 +102,7 @@ final class LogWriter: @unchecked Sendable {
         Self.error(of: { () throws(Errno) in try file.change(to: options) })
     }
 
-    /// Seals what is there, and puts it on the disk.
+    /// Writes the final seal, and syncs.
     func finish() -> Errno? {
         Self.error(of: { () throws(Errno) in try file.finish() }) ?? synchronize()
     }
@@ -112,10 +112,10 @@ final class LogWriter: @unchecked Sendable {
         return nil
     }
 
-    /// What the file has said about itself, for standard error.
+    /// The events that the file has written about itself, for standard error.
     func takeNews() -> [any LogEvent] { file.notices.takeEvents() }
 
-    /// Why the file could not be rotated, once for each time that it begins to fail.
+    /// Why the file could not be rotated; nil if that is reported already.
     func takeRotationFailure() -> Errno? {
         let failure = file.rotation.failure
         defer { toldRotationFailure = failure }
@@ -131,7 +131,7 @@ final class LogWriter: @unchecked Sendable {
 }
 
 extension Span<UInt8> {
-    /// The line ends among the first `count` bytes.
+    /// The number of line ends among the first `count` bytes.
     fileprivate func lineCount(_ count: Int) -> Int {
         var lines = 0
         for index in 0..<count where self[index] == UInt8(ascii: "\n") { lines += 1 }

@@ -4,39 +4,39 @@ import POSIX
 import Synchronization
 import Time
 
-/// The log: `record` keeps an event as a line in memory, `commit` returns once every line recorded
+/// The log. `record` stores an event as a line in memory; `commit` returns once every line recorded
 /// before it is in the file.
 ///
-/// Theory. Recording formats on the caller's stack, then takes one lock for as long as it takes to
-/// stamp the line and copy it. Committing makes one of the waiting threads the writer: it takes the
-/// whole buffer, lets go of the lock, and writes all of it with one write(2); the others wait, and
-/// find their lines written by it. So a batch of requests costs one system call, from however many
-/// threads its lines come, and lines stand in the file in the order in which they got their time.
+/// Theory. Recording formats the event on the caller's stack, then holds one lock while it stamps
+/// the line and copies it. A commit is led by one of the waiting threads: it takes the whole
+/// buffer, releases the lock, and writes everything with one write(2). The other threads wait for
+/// that write. So a batch of requests costs one system call, whatever the number of threads, and
+/// the lines are in the file in the order of their times.
 ///
-/// Failure. Lines that could not be written stay in memory, in order, up to `capacity`; past that,
-/// new lines are counted instead of kept, and the first line that can be written again says how
-/// many there were. `commit` tells its caller the truth each time.
+/// Failure. Lines that could not be written stay in memory, in order, up to `capacity`. Beyond
+/// that, new lines are counted and dropped, and the first line that can be written again reports
+/// the count. Each `commit` returns the true result.
 ///
-/// Audit. Evidence goes to a second file, too, which is a logger of its own: it is handed lines
-/// that are formatted, and shares nothing else with the first. What clients can cause as often as
-/// they like, `LineLimits` judges for both.
+/// Audit. Evidence also goes to a second file, which has a logger of its own. That logger receives
+/// formatted lines, and shares nothing else with this one. `LineLimits` limits, for both files, the
+/// lines that clients can cause at will.
 @usableFromInline
 package final class Logger: Sendable {
-    /// Bytes that wait in memory at most. At 200 bytes a line, twenty thousand lines.
+    /// The maximum number of bytes waiting in memory: twenty thousand lines of 200 bytes.
     private static let capacity = 4 << 20
-    /// A recorder that finds this much waiting writes it itself, so that no batch grows past it.
+    /// A recorder that finds this many bytes waiting writes them itself, which bounds the batches.
     private static let writeThreshold = 128 << 10
-    /// The longest line, its time and line end included.
+    /// The longest line in bytes, with its time and line end.
     package static let maximumLine = 8192
-    /// How often `keepUp` is called by `startKeepingUp`: a file that was taken away is noticed
-    /// within a second, and a seal is never late by more.
+    /// The interval of `performMaintenance`: a removed file is noticed within a second, and a seal
+    /// is at most that late.
     private static let maintenanceInterval = TimeAmount(milliseconds: 500)
-    /// Between two lines of the audit log that say how many found no room: clients can cause them,
-    /// and no budget has them.
+    /// Between two lines of the audit log about dropped lines: clients can cause them, and no
+    /// budget covers them.
     private static let auditDropInterval = TimeAmount.seconds(60)
 
-    /// Times that a committer lets others run before it falls asleep. A write of a batch takes a
-    /// few microseconds, and a yield half of one.
+    /// How often a committer yields before it sleeps. A write of a batch takes a few microseconds,
+    /// and a yield half a microsecond.
     private static let yields = 16
 
     @usableFromInline package let levels: LogLevels
@@ -44,33 +44,34 @@ package final class Logger: Sendable {
     private let fileSystem: any FileSystem
     private let format: LogFormat
     private let standardError: StandardErrorSink
-    /// Whether lines about who may come in are to be on the disk before their answer.
+    /// Whether lines that affect access must be on disk before their response is sent.
     package let syncsAccessChanges: Bool
     /// See `LogOptions`.
     package let tokensNeedNoPassword: Bool
     private let retryDelays: ClosedRange<TimeAmount>
     private let limits: LineLimits
-    /// The second file, of evidence alone.
+    /// The logger of the audit log.
     private let audit: Logger?
-    /// What the second file was last told of its own options.
+    /// The options that the audit log was last given.
     private let auditOptions: Monitor<LogOptions.Audit?>
-    /// What tells this file from the other in messages; empty for the first.
+    /// Names this file in messages; empty for the first file.
     private let label: String
     private let fileName: String
-    /// What this file has to say of itself, until it is recorded in the other. Nothing else may be
-    /// locked meanwhile.
+    /// Events about this file, until they are recorded in the other log. No other lock may be held
+    /// with this one.
     private let reports = Monitor(FileReports())
 
     /// Guards the buffer and the counters. Never held during a system call on the file.
     private let state: Monitor<State>
-    /// The file and the batch on its way there, for whoever has the write turn
-    /// (`State.isWriting`).
+    /// The file and the batch being written. Only the thread with the write turn
+    /// (`State.isWriting`) uses it.
     private let writer: LogWriter
-    /// `State.written`, as long as nothing fails, and `State.isWriting`, for those who look without
-    /// the lock.
+    /// Copies of `State.written`, while nothing fails, and of `State.isWriting`, for reading
+    /// without the lock.
     private let committedCount = Atomic<UInt64>(0)
     private let isBusy = Atomic<Bool>(false)
-    /// Nothing waits, and nothing has failed: for those who have written nothing here.
+    /// Nothing waits and nothing has failed: a caller that has recorded nothing here need not
+    /// commit.
     private let isSettled = Atomic<Bool>(true)
     private let timer = Monitor<(any DispatchSourceTimer)?>(nil)
     private let syncs = LogSynchronizer()
@@ -78,51 +79,51 @@ package final class Logger: Sendable {
     fileprivate struct State {
         var stamp: TimestampPrefix
         var pending: LineBuffer
-        /// Lines recorded and lines written, since the start. Their difference is what waits.
+        /// Lines recorded and written since the start; the difference is waiting.
         var recorded: UInt64 = 0
         var written: UInt64 = 0
-        /// Of the lines recorded.
+        /// Bytes of the recorded lines.
         var recordedBytes: UInt64 = 0
         var isWriting = false
-        /// The last seal is written; what is recorded now comes too late.
+        /// The final seal is written; lines recorded now are not written.
         var isFinished = false
-        /// Bytes on their way to the file; they take room like those that wait.
+        /// Bytes being written; they count towards `capacity`.
         var underway = 0
-        /// Among the lines that wait is one that has to be on the disk soon.
+        /// A waiting line must be on disk soon.
         var mustSync = false
-        /// Why lines that have to be on the disk are not there.
+        /// Why lines that must be on disk are not.
         var owedSyncFailure: Errno?
-        /// Writes that failed, since the start.
+        /// Failed writes since the start.
         var failedWrites: UInt64 = 0
-        /// Why the last write failed; nil while all is well.
+        /// Why the last write failed; nil if it succeeded.
         var failure: Errno?
-        /// Why the path could not be opened again, after somebody had taken the file away.
+        /// Why the path could not be opened again after another program had moved the file.
         var reopenFailure: Errno?
-        /// Why `keepUp` could not put the rest on the disk.
+        /// Why the last sync by `performMaintenance` failed.
         var syncFailure: Errno?
-        /// When the next is tried, and how long after that the one after it.
+        /// When the next write is tried after a failure, and the delay after that.
         var retryTime = MonotonicTime(nanoseconds: 0)
         var retryDelay: TimeAmount
-        /// Lines that found no room, since one was last reported.
+        /// Dropped lines that are not reported yet.
         var dropped: UInt64 = 0
-        /// When that may be reported again.
+        /// When the next report about them is allowed.
         var dropReportTime = MonotonicTime(nanoseconds: 0)
-        /// The same since the start, and why the last of them found none.
+        /// Dropped lines since the start, and why the last one was dropped.
         var droppedEver: UInt64 = 0
         var dropReason = Errno.noBufferSpace
-        /// About when the oldest line was written that stays; nil while nothing was removed.
+        /// About when the oldest kept line was written; nil while nothing was removed.
         var oldest: Timestamp?
     }
 
-    /// What `commit` says.
+    /// The result of `commit`.
     package enum CommitResult: Sendable, Equatable {
-        /// Every line recorded before is in the file.
+        /// Every line recorded before the call is in the file.
         case written
-        /// Some are not.
+        /// Some lines are not.
         case failed(Errno)
     }
 
-    /// Opens the file, and that of the audit log if there is one, and puts the first line into
+    /// Opens the file, and that of the audit log if it is configured, and writes the first line of
     /// each.
     package convenience init(
         _ options: LogOptions, clock: WallClock = .system,
@@ -156,7 +157,7 @@ package final class Logger: Sendable {
         auditOptions = Monitor(options.audit)
         let rotating = try RotatingFile(
             RotatingFile.Options(options), fileSystem, clock: clock)
-        // Room for what waits, and for what the logger itself insists on saying.
+        // Space for the waiting lines, and for the logger's own lines, which are never dropped.
         let capacity = Self.capacity + Self.writeThreshold
         state = Monitor(
             State(
@@ -178,33 +179,31 @@ package final class Logger: Sendable {
         performMaintenance()
     }
 
-    /// Why the last attempt to write either file failed, or the last to put on the disk what has to
-    /// be there; nil if none did.
+    /// Why the last write to either file failed, or the last sync of lines that must be on disk;
+    /// nil if neither did.
     package var failure: Errno? {
         state.withLock { $0.failure ?? $0.owedSyncFailure } ?? audit?.failure
     }
 
-    /// Since the start, but for what waits now.
+    /// Counts since the start, and what is waiting now.
     package struct Statistics: Sendable, Equatable {
-        /// Lines that were accepted for the file, and their bytes; seals and what the file says of
-        /// itself do not count.
+        /// Lines accepted for the file, and their bytes; without seals and the file's own lines.
         package var lines: UInt64
         package var bytes: UInt64
-        /// Lines that found no room and are lost.
+        /// Lines that were lost because `capacity` was reached.
         package var dropped: UInt64
         package var failedWrites: UInt64
         /// Lines that are not in the file yet.
         package var waiting: UInt64
-        /// Lines that the limits on what clients can cause kept out; summaries tell of them.
+        /// Lines that the limits suppressed; summary lines report their number.
         package var suppressed: UInt64
-        /// About when the oldest line was written that stays; nil while this process has removed
-        /// none.
+        /// About when the oldest kept line was written; nil while this process has removed none.
         package var oldest: Timestamp?
     }
 
     package var statistics: Statistics { statistics(suppressed: limits.suppressed.log) }
 
-    /// Of the audit log; nil if there is none.
+    /// Nil if there is no audit log.
     package var auditStatistics: Statistics? {
         audit?.statistics(suppressed: limits.suppressed.audit)
     }
@@ -220,8 +219,8 @@ package final class Logger: Sendable {
 
     // MARK: Record
 
-    /// Keeps the event as a line, if its level and area are wanted. Inlinable, so that an event
-    /// that nobody wants costs its caller two loads.
+    /// Records the event, if its level and area are enabled. Inlinable, so that a disabled event
+    /// costs its caller two loads.
     @inlinable
     package func record(_ event: some LogEvent) {
         guard
@@ -248,7 +247,7 @@ package final class Logger: Sendable {
             return recordLimited(event, source, &sinks, mustSync: mustSync)
         }
 
-        // Nearly all lines fit; a longer one takes a second pass, on the heap.
+        // Nearly all lines fit; a longer one is formatted again, on the heap.
         var memory = InlineArray<1024, UInt8>(repeating: 0)
         var line = LogLine(memory.mutableSpan, format)
         line.write(event)
@@ -261,7 +260,7 @@ package final class Logger: Sendable {
         }
     }
 
-    /// Where a line goes.
+    /// The destinations of a line.
     private struct Sinks {
         var file = false
         var standardError = false
@@ -277,7 +276,7 @@ package final class Logger: Sendable {
         }
     }
 
-    /// A line that did not fit on the stack.
+    /// Records a line that did not fit on the stack.
     private func recordLong(_ event: some LogEvent, _ sinks: Sinks, mustSync: Bool) {
         var memory = [UInt8](repeating: 0, count: LogLine.maximumCount)
         var line = LogLine(memory.mutableSpan, format)
@@ -286,7 +285,7 @@ package final class Logger: Sendable {
         enqueue(memory.span.extracting(0..<count), event.level, sinks, mustSync: mustSync)
     }
 
-    /// A line of which there may be too many.
+    /// Records a line that clients can cause at will.
     private func recordLimited(
         _ event: some LogEvent, _ source: LogSource, _ sinks: inout Sinks, mustSync: Bool
     ) {
@@ -303,7 +302,7 @@ package final class Logger: Sendable {
         }
     }
 
-    /// Keeps a line that is cut where it would be longer than one that is budgeted may be.
+    /// Records a line, truncated to the maximum length of a budgeted line.
     /// - Returns: the bytes of the whole line.
     @discardableResult
     private func recordShort(_ event: some LogEvent, _ sinks: Sinks, mustSync: Bool) -> Int {
@@ -337,7 +336,7 @@ package final class Logger: Sendable {
 
     private func enqueue(_ line: Span<UInt8>, _ level: Level, _ sinks: Sinks, mustSync: Bool) {
         if sinks.audit, let audit {
-            // Standard error gets it once.
+            // Only one of the two loggers writes it to standard error.
             let isTold = sinks.standardError || sinks.file
             audit.keep(
                 line, level, mustSync: mustSync, isForFile: true,
@@ -350,8 +349,8 @@ package final class Logger: Sendable {
         }
     }
 
-    /// - Parameter isToldOfFailure: while the file cannot be written, a grave line is told to
-    ///   somebody at least.
+    /// - Parameter isToldOfFailure: while the file cannot be written, a line at WARNING or above is
+    ///   written to standard error at least.
     private func keep(
         _ line: Span<UInt8>, _ level: Level, mustSync: Bool, isForFile: Bool,
         isForStandardError: Bool, isToldOfFailure: Bool
@@ -382,16 +381,17 @@ package final class Logger: Sendable {
 
     private enum Turn {
         case done(CommitResult)
-        /// To write what waits, all of it up to a line.
+        /// This thread writes everything that waits, up to a line.
         case mine(Batch)
-        /// Somebody else's.
+        /// Another thread is writing.
         case others
     }
 
     private struct Batch {
         let lineCount: Int
         let mustSync: Bool
-        /// What is to be told first, if the last write failed: how many lines were lost.
+        /// If the last write failed, what the first line reports: the number of dropped lines and
+        /// the error.
         let recovery: (dropped: UInt64, error: Errno)?
     }
 
@@ -419,15 +419,16 @@ package final class Logger: Sendable {
                 { !$0.isWriting }, then: { take(&$0, upTo: target, lost, failedWrites) })
         }
         guard case .mine(let batch) = turn else {
-            guard case .done(let outcome) = turn else { preconditionFailure("nobody's turn") }
+            guard case .done(let outcome) = turn else { preconditionFailure("unexpected turn") }
             return outcome
         }
         if let error = write(batch) { return .failed(error) }
         return lost.map(CommitResult.failed) ?? .written
     }
 
-    /// Lets others run for as long as a write takes, which is mostly less than falling asleep and
-    /// being woken. False if that was not enough, or the turn is free.
+    /// Yields for about as long as a write takes, which usually costs less than sleeping and
+    /// waking.
+    /// - Returns: false if that was not enough, or if no thread is writing.
     private func yieldUntilSettled(_ target: UInt64) -> Bool {
         for _ in 0..<Self.yields {
             sched_yield()
@@ -437,18 +438,18 @@ package final class Logger: Sendable {
         return false
     }
 
-    /// Looks whether there is anything left to write, and takes the write turn if so.
+    /// Decides whether there is something to write, and takes the write turn if so.
     private func take(
         _ state: inout State, upTo target: UInt64, _ lost: Errno?, _ failedWrites: UInt64
     ) -> Turn {
-        // After the last seal nothing is written any more.
+        // After the final seal nothing is written.
         if state.isFinished, state.written < target { return .done(.failed(.socketShutdown)) }
         if state.written >= target && state.failure == nil || state.isFinished {
             return .done(lost.map(CommitResult.failed) ?? .written)
         }
         if let failure = state.failure {
-            // Whoever waited for a writer that failed does not try the same again at once; nor does
-            // anybody before it is time.
+            // A thread that waited for a failed write does not repeat it at once, and no thread
+            // does before the retry time.
             if state.failedWrites != failedWrites || MonotonicTime.now < state.retryTime {
                 let isWritten = state.written >= target && lost == nil
                 return .done(isWritten ? .written : .failed(failure))
@@ -470,9 +471,9 @@ package final class Logger: Sendable {
             recovery: state.failure.map { (state.dropped, $0) })
     }
 
-    /// The same for somebody whose lines may come from several threads: `.failed` also if any line
-    /// at all has found no room since the last call with this mark, because it may be one of
-    /// theirs, and somebody else's commit may have reported it meanwhile.
+    /// The same for a caller whose lines may come from several threads. Returns `.failed` also if
+    /// any line was dropped since the last call with this mark: it may be one of the caller's, and
+    /// another caller's commit may have reported it.
     package func commit(since mark: inout UInt64) -> CommitResult {
         let outcome = commit()
         var (dropped, reason) = state.withLock { ($0.droppedEver, $0.dropReason) }
@@ -486,12 +487,12 @@ package final class Logger: Sendable {
         return .failed(reason)
     }
 
-    /// Lines that found no room in either file, since the start: a mark for `commit(since:)`.
+    /// Lines dropped from either file since the start: a mark for `commit(since:)`.
     package var droppedLines: UInt64 {
         state.withLock { $0.droppedEver } + (audit?.droppedLines ?? 0)
     }
 
-    /// Writes what the writer has taken, and gives the turn back.
+    /// Writes the batch, and releases the write turn.
     /// - Returns: why it could not be written.
     private func write(_ batch: Batch) -> Errno? {
         let recovered = batch.recovery.map { dropped, error in
@@ -501,12 +502,12 @@ package final class Logger: Sendable {
         let outcome = writer.write(announcing: recovered, lineCount: batch.lineCount)
         let hasMore = giveBack(outcome, recovered)
         if batch.mustSync { beginSync() }
-        // What the log has to say of itself is to be read as soon as the file can be written.
+        // The log's own lines should be readable as soon as the file can be written.
         if hasMore { _ = commitFile() }
         return outcome.error
     }
 
-    /// Gives the write turn back, and tells what became of it.
+    /// Releases the write turn, and reports the result.
     private func giveBack(_ outcome: LogWriter.WriteResult, _ recovered: LogRecovered?) -> Bool {
         let rotationFailure = writer.takeRotationFailure()
         let news = writer.takeNews()
@@ -541,9 +542,9 @@ package final class Logger: Sendable {
             return (isNew, dropped)
         }
         state.wakeAll()
-        // All the rest is rare.
+        // Everything below is rare.
         for event in news { reportToStandardError(event) }
-        // A file that cannot be rotated goes on past its size; the operator has to know.
+        // A file that cannot be rotated grows past its size; the operator must know.
         if let rotationFailure {
             recordNotice(LogFailed(reason: "\(label)cannot rotate: \(rotationFailure.description)"))
         }
@@ -566,26 +567,26 @@ package final class Logger: Sendable {
         label.isEmpty ? TimeAmount(milliseconds: 0) : Self.auditDropInterval
     }
 
-    /// Reports the lines that found no room and that no line has told of yet, if it is time.
-    /// - Parameter all: in any case, because nothing comes after it.
+    /// Reports dropped lines that are not reported yet, if the interval has passed.
+    /// - Parameter all: report in any case, because no other report follows.
     private func reportDropped(all: Bool) {
         let now = clock.monotonic()
         let interval = all ? TimeAmount(milliseconds: 0) : dropInterval
         let dropped = state.withLock { state in
             if all { state.dropReportTime = now }
-            // While the file cannot be written, `log_recovered` will tell.
+            // While the file cannot be written, `log_recovered` will report them.
             return state.failure == nil && !state.isFinished
                 ? state.takeDropped(at: now, interval: interval) : 0
         }
         if dropped > 0 { enqueueUnconditionally(LogDropped(dropped: Int64(clamping: dropped))) }
     }
 
-    /// Records what this file has to say of itself. The audit log has no levels to ask.
+    /// Records an event about this file. The audit log has no levels to check.
     private func recordNotice(_ event: some LogEvent) {
         if label.isEmpty { record(event) } else { enqueueUnconditionally(event) }
     }
 
-    /// Keeps a line whatever the levels are and however little room there is.
+    /// Records a line whatever the levels and the free space are.
     private func enqueueUnconditionally(_ event: some LogEvent) {
         enqueueFormatted(event)
         reportToStandardError(event)
@@ -599,7 +600,7 @@ package final class Logger: Sendable {
         }
     }
 
-    /// - Parameter always: because it is about the file not being there to be read.
+    /// - Parameter always: because the event says that the file cannot be read.
     private func reportToStandardError(_ event: some LogEvent, always: Bool = false) {
         if event.level >= .warning, audit != nil || !label.isEmpty {
             let now = clock.monotonic()
@@ -609,9 +610,9 @@ package final class Logger: Sendable {
         standardError.append(LogLine.formatted(event, at: clock.now(), format).span)
     }
 
-    // MARK: Now and then
+    // MARK: Maintenance
 
-    /// Calls `keepUp` from now on.
+    /// Calls `performMaintenance` regularly from now on.
     package func startMaintenance() {
         let source = DispatchSource.makeTimerSource(
             queue: DispatchQueue(label: "gatehouse.log.keep-up"))
@@ -622,9 +623,9 @@ package final class Logger: Sendable {
         timer.withLock { $0 = source }
     }
 
-    /// Sees to whatever nobody else does: says how often what was repeated, looks whether the file
-    /// is still where it was, writes and seals what waits, says so when nothing happens, tries
-    /// again what failed, and puts all of it on the disk.
+    /// Does what no request triggers: writes summaries of suppressed lines, notices a moved file,
+    /// writes and seals what waits, seals silence, repeats what failed, and syncs everything to
+    /// disk.
     package func performMaintenance() {
         guard !state.withLock({ $0.isFinished }) else { return }
         recordSummaries(all: false)
@@ -633,8 +634,8 @@ package final class Logger: Sendable {
         audit?.maintainFile()
     }
 
-    /// Records in each log what the other has to say of its file, so that a log that is removed or
-    /// broken has a witness.
+    /// Records in each log the events about the file of the other, so that a removed or damaged log
+    /// has a witness.
     private func exchangeReports(all: Bool) {
         guard let audit else { return }
         for event in takeReports(all: all) where levels.isForAudit(event.level, event.area) {
@@ -675,10 +676,10 @@ package final class Logger: Sendable {
         }
     }
 
-    // MARK: The disk
+    // MARK: Syncing
 
-    /// Calls `done` once every line recorded before the call is on the disk, in both files, or
-    /// could not be put there; on another thread. One sync of a file serves all who wait for it.
+    /// Calls `done` on another thread once every line recorded before the call is on disk in both
+    /// files, or could not be synced. One sync of a file serves all waiting callers.
     package func synchronize(_ done: @escaping @Sendable (CommitResult) -> Void) {
         guard let audit else { return synchronizeFile(done) }
         synchronizeFile { outcome in
@@ -694,7 +695,7 @@ package final class Logger: Sendable {
         syncs.request(waiter) { self.syncFile() }
     }
 
-    /// - Returns: the number of lines that are on the disk since the start, or why they are not.
+    /// - Returns: the number of lines on disk since the start, or why they are not.
     private func syncFile() -> LogSynchronizer.Result {
         _ = commitFile()
         beginWriteTurn()
@@ -717,7 +718,7 @@ package final class Logger: Sendable {
         return .onDisk(written)
     }
 
-    /// Without the write turn, because the disk may take its time.
+    /// Runs without the write turn, because a sync can take long.
     private func synchronize(_ unsynced: PendingSync.Snapshot) -> Errno? {
         syncs.oneAtATime {
             do throws(Errno) {
@@ -732,7 +733,7 @@ package final class Logger: Sendable {
         }
     }
 
-    /// Says that what has to be on the disk is there again, if it was not.
+    /// Reports that syncs work again, if they had failed.
     private func reportSynced() {
         let failure = state.withLock { state in
             defer { state.owedSyncFailure = nil }
@@ -745,7 +746,7 @@ package final class Logger: Sendable {
         _ = commitFile()
     }
 
-    /// Looks whether the path still leads to the file, and follows it if not.
+    /// Checks whether the path still leads to the open file, and reopens it if not.
     private func reopenIfGone() {
         beginWriteTurn()
         let told = state.withLock { $0.reopenFailure }
@@ -768,7 +769,7 @@ package final class Logger: Sendable {
         writer.begin()
     }
 
-    /// Gives the write turn back after something that wrote no lines.
+    /// Releases the write turn after work that wrote no lines.
     private func endWriteTurn() {
         CrashReport.setDescriptor(writer.fileDescriptor, of: crashSlot)
         writer.end()
@@ -776,9 +777,10 @@ package final class Logger: Sendable {
         state.wakeAll()
     }
 
-    // MARK: Life
+    // MARK: Lifecycle
 
-    /// Lets the process have last words if it dies of a fault of its own. For one logger a process.
+    /// Installs the crash handler, which writes a last line if the process dies of a fault. For one
+    /// logger of a process.
     package func installCrashReport() {
         beginWriteTurn()
         audit?.beginWriteTurn()
@@ -790,7 +792,7 @@ package final class Logger: Sendable {
     private var buffers: CrashReport.Buffers { (state.withLock { $0.pending }, writer.buffer) }
     private var crashSlot: CrashReport.Slot { label.isEmpty ? .log : .audit }
 
-    /// Opens the paths of both files again: another program has moved the files away.
+    /// Opens the paths of both files again, because another program has moved the files.
     /// - Throws: why one cannot be opened; then the old file stays in use.
     package func reopen() throws(Errno) {
         var failure: Errno?
@@ -818,8 +820,8 @@ package final class Logger: Sendable {
         if let failure { throw failure }
     }
 
-    /// Takes over what may change while the log is open: levels, the files' limits, and the key
-    /// that seals them. All else stays as it was opened, also whether there is an audit log.
+    /// Applies the options that may change while the log is open: levels, the files' limits, and
+    /// the key of the seals. Everything else stays, also whether there is an audit log.
     /// - Returns: why the old key stays in use, if it does.
     package func change(to options: LogOptions) -> Errno? {
         var options = options
@@ -843,15 +845,15 @@ package final class Logger: Sendable {
         return writer.change(to: RotatingFile.Options(options))
     }
 
-    /// How far the log is sealed; nil if it is not.
+    /// The last seal; nil if the log is not sealed.
     package var head: SealHead? {
         beginWriteTurn()
         defer { endWriteTurn() }
         return writer.head
     }
 
-    /// Writes what is left, to both sinks, and seals it.
-    /// - Returns: how many lines could not be written and are lost with this process.
+    /// Writes what waits to both sinks, and seals it.
+    /// - Returns: the number of lines that could not be written and are lost.
     package func stop() -> Int {
         timer.withLock { timer in
             timer?.cancel()
@@ -877,7 +879,7 @@ package final class Logger: Sendable {
         state.withLock { $0.isFinished = isFinished }
         for event in writer.takeNews() { reportToStandardError(event) }
         endWriteTurn()
-        // Nothing stands behind the seal that says so, not even last words.
+        // Nothing may follow the final seal, not even the line of the crash handler.
         if isFinished { CrashReport.setDescriptor(-1, of: crashSlot) }
         return state.withLock { state in
             Int(clamping: state.recorded - state.written + state.dropped)
