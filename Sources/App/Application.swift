@@ -184,7 +184,7 @@ package final class Application: Sendable {
             for timer in timers { timer.cancel() }
             timers = []
         }
-        // Also writes revocations whose write failed before: the disk may have room again.
+        // Also writes revocations whose write failed before: the disk may have space again.
         shared.revocations.removeExpired(at: shared.clock.now())
         manager?.finish()
         return finish(isClean: isClean)

@@ -122,8 +122,9 @@ extension JSONReader {
         return name
     }
 
-    /// The bytes of the next member's name and their count, if it is written without white space
-    /// (quotation marks and a colon) and has up to seven bytes. The bytes are not validated.
+    /// The bytes of the next member's name and their count, if it is written as `"name":` without
+    /// white space and the name has at most seven bytes; otherwise nil. The bytes are not
+    /// validated.
     mutating func shortMember() -> (key: UInt64, length: Int)? {
         // Sound: the bytes that are read exist, as is checked first.
         unsafe bytes.withUnsafeBytes { bytes in

@@ -67,7 +67,7 @@ package struct TerminalMarkdown {
     }
 
     private mutating func renderParagraph(_ rest: inout ArraySlice<Substring>) {
-        // The first line belongs to it whatever it looks like: every line must be taken by a block.
+        // The first line belongs to it whatever it looks like: every line must belong to a block.
         var text = String(rest.removeFirst())
         while let line = rest.first, !Self.beginsBlock(line) {
             text += " \(line)"

@@ -15,7 +15,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
         _ = close(rawValue)
     }
 
-    /// Opens a file, with `O_CLOEXEC`. A path in a kept folder is opened through that folder.
+    /// Opens a file, with `O_CLOEXEC`. A path in a preopened folder is opened through that folder.
     package static func open(
         _ path: String, _ flags: CInt, mode: mode_t = 0
     ) throws(Errno) -> FileDescriptor {

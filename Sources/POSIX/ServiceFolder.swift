@@ -316,10 +316,10 @@ package final class ServiceFolder: Sendable {
         Preopened.all.withLock { $0.files[path] }
     }
 
-    /// Whether this path refers to a kept folder.
+    /// Whether this path refers to a preopened folder.
     static func isPreopened(_ path: String) -> Bool { Preopened.folder(path) != nil }
 
-    /// The folder and the last name of a path whose folder was kept; nil if it was not.
+    /// The folder and the last name of a path whose folder is preopened; nil if it is not.
     static func kept(_ path: String) -> (folder: ServiceFolder, name: String)? {
         guard let folder = Preopened.folder(folder(of: path)) else { return nil }
         return (folder, name(in: path))

@@ -49,7 +49,7 @@ package struct TrustedFile: Sendable {
     /// From now on, this path has this content in this process.
     package func registerPreopened(as path: String) { ServiceFolder.keep(self, as: path) }
 
-    /// Whether this process has kept a file's content under this path.
+    /// Whether this process has preopened a file under this path.
     package static func isPreopened(_ path: String) -> Bool {
         ServiceFolder.preopenedFile(path) != nil
     }

@@ -25,7 +25,7 @@ package final class HTTPServer: Sendable {
 
     /// Opens the listeners. The server accepts connections once `start` is called.
     /// - Parameter inherited: Sockets to use instead of the options' address; `address` is then the
-    ///   first one's.
+    ///   address of the first of them.
     /// - Throws: The error of the failed system call; `SocketAddress.sentence(for:)` describes it
     ///   for an operator. `.addressInUse` if another server listens on the address.
     package init(
@@ -85,12 +85,11 @@ package final class HTTPServer: Sendable {
     }
 
     /// Replaces the routes and options. A request in progress is finished by the old ones, running
-    /// deadlines are kept, and a connection keeps the limits that it started with. The address, the
-    /// number of workers and the offload queues never change.
-    ///
-    /// Returns when every worker has taken the update. Must not be called on a worker.
+    /// deadlines do not change, and a connection retains the limits that it started with. The
+    /// address, the number of workers and the offload queues never change.
+    ///  Returns when every worker has applied the update. Must not be called on a worker.
     /// - Parameter seconds: How long to wait for that.
-    /// - Returns: Whether all workers have taken it in time; the others will when they read their
+    /// - Returns: Whether all workers have applied it in time; the others will when they read their
     ///   mailbox. Also false if the server has not started or has stopped.
     @discardableResult
     package func replace(

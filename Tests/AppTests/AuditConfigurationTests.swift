@@ -36,7 +36,7 @@ struct AuditConfigurationTests {
         try load(log).warnings.map { "\($0)" }.filter { $0.contains("has no effect") }
     }
 
-    @Test func `the audit log is on by default and kept for a year`() throws {
+    @Test func `the audit log is on by default and retained for a year`() throws {
         let audit = try #require(try load("{}").log.audit)
         #expect(audit.path == folder.path("logs/audit.log"))
         #expect(audit.level == nil)
@@ -51,7 +51,8 @@ struct AuditConfigurationTests {
             ("/var/log/app.log", "/var/log/audit.log"), ("/srv/one.log", "/srv/one.audit.log"),
             ("/srv/one", "/srv/one.audit.log"),
         ])
-    func `the audit log is beside a log whose path is configured`(log: String, audit: String) throws
+    func `the default audit log is in the folder of the configured log`(log: String, audit: String)
+        throws
     {
         let configuration = try load(#"{"file":{"path":"\#(log)"}}"#)
         #expect(configuration.log.audit?.path == audit)

@@ -24,7 +24,7 @@ struct InheritedListenersTests {
             "stored",
             "connection",
         ])
-    func `an inherited socket with an unknown name has no listener`(name: String) {
+    func `an inherited socket with an unknown name has no role`(name: String) {
         #expect(InheritedListeners.role(named: name) == nil)
     }
 }

@@ -20,7 +20,9 @@ struct SecretTextTests {
             [0xFF, 0x0A], [0x00, 0x61, 0x0A], [0x61, 0x0D, 0x1B, 0x0D, 0x0A], [0x7F, 0x0A],
             [0xC3, 0x0A], [0xED, 0xA0, 0x80, 0x0A],
         ] as [[UInt8]])
-    func `the content of a secret file that is not text is all of its bytes`(content: [UInt8]) {
+    func `a secret file that is not text is used byte for byte, with its final line end`(
+        content: [UInt8]
+    ) {
         #expect(ConfigurationFile.withoutLineEnd(content) == content)
     }
 }

@@ -15,7 +15,9 @@ struct StandardDescriptorTests {
     private let settings = ["SERVER_PORT": "0", "LOG_FILE_PATH": "app.log"]
 
     @Test(arguments: ["2>&-", ">&- 2>&-", "<&- 2>&-", "<&- >&- 2>&-", "<&-", ">&-"])
-    func `the log never gets a closed standard descriptor`(redirection: String) throws {
+    func `the log file never gets the number of a closed standard descriptor`(redirection: String)
+        throws
+    {
         let process = try ServerProcess.start(in: folder, settings, [], redirection: redirection)
         #expect(try eventually { try folder.log().contains("sys_startup") })
         // Once it handles the signal, it has printed all messages of the start.

@@ -104,10 +104,10 @@ struct UserCommandTests {
         (["add", "--nope"], "unknown argument: --nope"),
         (["add", "--username=alice"], "user add: needs --username and --name; --id is optional"),
         (["list", "--id", "1"], "user list: accepts only --config, --users-file and --json"),
-        (["remove"], "user remove: needs either --username or --id"),
+        (["remove"], "user remove: give exactly one of --username and --id, and no --name"),
         (
             ["disable", "--username", "a", "--id", "1"],
-            "user disable: needs either --username or --id"
+            "user disable: give exactly one of --username and --id, and no --name"
         ),
         (
             ["set-password", "--username", "alice", "hunter2hunter2"],
@@ -212,7 +212,7 @@ struct UserCommandTests {
             "password: none was given; type it at the prompt, or pass one line on standard input"
         ),
     ])
-    func `a password that is not acceptable is refused with the reason and not repeated`(
+    func `an unacceptable password is refused with a reason that does not contain it`(
         input: String, sentence: String
     ) throws {
         let (ending, output, errors) = try user(
@@ -461,7 +461,7 @@ struct UserCommandTests {
     }
 
     @Test(arguments: ["set-password", "disable", "remove"], [true, false])
-    func `a command that takes away access ends the user's sessions`(verb: String, isRunning: Bool)
+    func `a command that removes access ends the user's sessions`(verb: String, isRunning: Bool)
         throws
     {
         let fixture = try PasswordServerFixture()

@@ -338,7 +338,7 @@ struct TimeHistogramTests {
         }
     }
 
-    @Test func `a bar of a week begins on a Monday`() throws {
+    @Test func `weekly bars begin on Mondays`() throws {
         var histogram = TimeHistogram()
         for day in 0..<60 { histogram.add(Timestamp(seconds: morning + Int64(day) * 86_400), 1) }
         let bars = try #require(histogram.bars())

@@ -306,7 +306,7 @@ struct LogTailTests {
         #expect(try tail.read() == ["4", "5"])
     }
 
-    @Test func `a torn line that the writer takes back is never emitted`() throws {
+    @Test func `a partial line that the writer truncates is never emitted`() throws {
         let log = try Log()
         try log.write("0\ntorn")
         var tail = try LogTail(log.options())

@@ -295,7 +295,7 @@ struct VerificationFilesTests {
             ])
     }
 
-    @Test func `a log without its earlier files is not accepted as a part`() throws {
+    @Test func `missing earlier files are a fault, even if only the last file is given`() throws {
         for name in ["app.log.000001", "app.log.000002"] {
             try FileManager.default.removeItem(atPath: folder.path(name))
         }

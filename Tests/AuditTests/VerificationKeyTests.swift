@@ -180,7 +180,8 @@ struct VerificationKeyTests {
                 == .intact)
     }
 
-    @Test func `a log under the old key alone proves nothing, whatever the state file says`() {
+    @Test
+    func `a log sealed only with the old key is not proven, whatever the state file contains`() {
         // A holder of the old key removes what the new key has sealed, and writes something else.
         var forged = VerificationLog.sample()
         forged.start()

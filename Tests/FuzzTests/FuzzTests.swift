@@ -27,7 +27,7 @@ struct FuzzTests {
         }
     }
 
-    @Test func `corpus inputs are parsed as they are written`() throws {
+    @Test func `the escapes of corpus files are decoded and encoded correctly`() throws {
         let all = try FuzzTarget.all.flatMap { try Corpus(named: $0.name).seeds }
         #expect(all.contains { $0.contains(0xFF) && $0.contains(UInt8(ascii: "\\")) })
         #expect(Corpus.text(of: Array("a\"\\\r\n\u{7F}".utf8)) == #""a\"\\\r\n\x7f""#)

@@ -70,7 +70,7 @@ struct ChunkedBodyTests {
             ("5\r\nhello\0\r\n0\r\n\r\n", .controlCharacter),
             ("5\0\r\nhello\r\n0\r\n\r\n", .controlCharacter),
         ] as [(String, ParseError)])
-    func `a chunk must end where its size says`(body: String, error: ParseError) {
+    func `a chunk must end at its declared size`(body: String, error: ParseError) {
         #expect(chunked(body).refusal == error)
     }
 

@@ -46,7 +46,7 @@ struct TerminalMarkdownTests {
     }
 
     @Test(arguments: ["`a", "**a", "****", "[a](b", "[a]", "a ] ( b", "*", "|`|"])
-    func `a mark without its partner is text`(text: String) {
+    func `an unpaired Markdown delimiter is printed as text`(text: String) {
         #expect(!rendered("x \(text)").isEmpty)
         #expect(rendered("x \(text)").filter { $0 != "<" && $0 != ">" }.hasPrefix("x "))
     }

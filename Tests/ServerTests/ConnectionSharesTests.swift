@@ -173,7 +173,7 @@ struct ConnectionSharesTests {
         #expect(try other.response().content == "other")
     }
 
-    @Test func `requests that are unfinished for long are evicted for want of descriptors`() {
+    @Test func `requests that are unfinished for long are evicted when descriptors run out`() {
         var shares = ConnectionShares()
         let networks = ClientNetworks(ClientAddress(Array("127.8.0.1".utf8).span)!)
         for (index, kind) in [ConnectionActivity.Kind.busy, .body, .head, .head].enumerated() {

@@ -90,7 +90,8 @@ struct ReplacementTests {
     }
 
     @Test
-    func `replace returns false while a worker is blocked, which takes the update later`() throws {
+    func `replace returns false while a worker is blocked, which applies the update later`() throws
+    {
         let gate = Gate()
         let server = try TestServer(routes: { router in
             router.on(.get, "/blocking") { _ in

@@ -135,7 +135,7 @@ struct SyncTests {
         #expect(try client.response().content == "synced")
     }
 
-    @Test func `a stop waits for the sync of a response`() throws {
+    @Test func `a stop waits for a response that is held until a sync`() throws {
         let server = try server(.forTests { $0.drainTimeout = .seconds(60) })
         let client = try server.client()
         try client.send(.get("/synced"))

@@ -64,7 +64,7 @@ struct TimestampTextTests {
             (.max, "8994-08-17T07:12:55.807Z", "Sun, 17 Aug 8994 07:12:55 GMT"),
             (.min, "5055-05-16T16:47:04.192Z", "Sun, 16 May 5055 16:47:04 GMT"),
         ] as [(Int64, String, String)])
-    func `years outside 0 to 9999 keep the format`(
+    func `years outside 0 to 9999 do not change the format`(
         milliseconds: Int64, rfc3339Text: String, httpDateText: String
     ) {
         let moment = Timestamp(milliseconds: milliseconds)

@@ -28,7 +28,7 @@ package struct AdminClient: Sendable {
         package var description: String {
             switch self {
             case .notRunning(let path):
-                "\(path): no server is running; start it, or name its configuration with --config"
+                "\(path): no server is running; start it, or give its configuration with --config"
             case .notPermitted(let path):
                 "\(path): not permitted to connect; run this command as the server's user"
             case .timedOut(let path): "\(path): the server does not respond; see its log"

@@ -32,7 +32,7 @@ struct HelpCommand {
 
     /// - Parameters:
     ///   - name: `help` or `version`.
-    ///   - rest: the arguments after it. Takes all of them.
+    ///   - rest: the arguments after it. All of them are consumed.
     init(_ name: String, _ rest: inout ArraySlice<String>) throws(GatehouseCommand.UsageError) {
         isVersion = name == "version"
         var words: [String] = []

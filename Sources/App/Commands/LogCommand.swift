@@ -176,7 +176,7 @@ struct LogCommand {
         }
         guard !keys.isEmpty || !earlier.isEmpty else {
             GatehouseCommand.printError(
-                "no key to verify the log; name the configuration with --config or a key with "
+                "no key to verify the log; give the configuration with --config or a key with "
                     + "--key-file"
             )
             return .indeterminate

@@ -207,7 +207,7 @@ struct KeyInsertion {
     private func replace(
         _ bytes: [UInt8], _ id: String
     ) throws(Failure) -> TimeAmount {
-        // The fixed name also keeps a second process out.
+        // The fixed name also excludes a second process.
         let temporary = ".\(name).new"
         try write(bytes, to: temporary, before.mode & 0o7777) { .inUse($0) }
         do throws(Failure) {
@@ -243,8 +243,8 @@ struct KeyInsertion {
         }
     }
 
-    /// Creates a file with the configuration's group, which may need to read it. The file is on the
-    /// disk when this returns.
+    /// Creates a file that has the group of the configuration file, because members of that group
+    /// may need to read it. The file is on disk when this returns.
     private func write(
         _ bytes: [UInt8], to name: String, _ mode: mode_t, ifThere: (String) -> Failure
     ) throws(Failure) {

@@ -5,9 +5,8 @@ import JWT
 import POSIX
 
 /// `gatehouse user …`: manages the users file. After a change it makes a running server read the
-/// file again; a server without an admin socket reads it at SIGHUP. A change that takes away a
-/// user's access also ends the user's sessions: through the server, or in the journal if none is
-/// running.
+/// file again; a server without an admin socket reads it at SIGHUP. A change that removes a user's
+/// access also ends the user's sessions: through the server, or in the journal if none is running.
 struct UserCommand {
     private enum Verb: String, CaseIterable {
         case add
@@ -111,7 +110,9 @@ struct UserCommand {
         case .setPassword, .remove, .disable, .enable:
             guard (username == nil) != (id == nil), name == nil else {
                 throw GatehouseCommand.UsageError(
-                    sentence: "user \(verb.rawValue): needs either --username or --id")
+                    sentence:
+                        "user \(verb.rawValue): give exactly one of --username and --id, and no --name"
+                )
             }
         }
     }

@@ -1,6 +1,6 @@
 import JSON
 
-/// A JSON value that is written as Swift literals. Objects keep the order of their members.
+/// A JSON value that is written as Swift literals. Objects preserve the order of their members.
 indirect enum JSONLiteral: Sendable, ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral,
     ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral
 {

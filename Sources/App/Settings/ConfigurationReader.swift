@@ -267,8 +267,8 @@ struct ConfigurationReader {
         return admin
     }
 
-    /// The path of the journal of revocations. The default is beside the log, unless the log is a
-    /// device. With temporary keys the default is none: all tokens end with the process.
+    /// The path of the journal of revocations. The default is in the log's folder, unless the log
+    /// is a device. With temporary keys the default is none: no token outlives the process.
     private mutating func readJournal(_ log: LogOptions, keysAreTemporary: Bool) -> String? {
         let isConfigured = settings.raw("state.revocations") != nil
         let isBeside = !isConfigured && PathConflicts.canBeLog(log.path)
@@ -282,9 +282,9 @@ struct ConfigurationReader {
         return journal
     }
 
-    /// The default path of the journal: `revocations.journal` beside `app.log`. Beside a log with
-    /// another name the journal's name begins with that name, so that two servers whose logs are in
-    /// one folder do not share a journal.
+    /// The default path of the journal: `revocations.journal` in the folder of `app.log`. If the
+    /// log has another name, the journal's name begins with that name, so that two servers whose
+    /// logs are in one folder do not share a journal.
     private static func journalName(forLog path: String) -> String {
         let base = LogFileNames.base(of: path)
         let stem = base.hasSuffix(".log") ? base.dropLast(4) : base[...]
@@ -346,9 +346,9 @@ struct ConfigurationReader {
         return audit
     }
 
-    /// The default path of the audit log: `audit.log` beside `app.log`. Beside a log with another
-    /// name its name begins with that name, so that two servers whose logs are in one folder do not
-    /// share it.
+    /// The default path of the audit log: `audit.log` in the folder of `app.log`. If the log has
+    /// another name, the name begins with that name, so that two servers whose logs are in one
+    /// folder do not share it.
     private static func auditName(forLog path: String) -> String {
         let base = LogFileNames.base(of: path)
         let stem = base.hasSuffix(".log") ? base.dropLast(4) : base[...]

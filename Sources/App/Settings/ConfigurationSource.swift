@@ -74,8 +74,8 @@ struct ConfigurationSource {
         path.indices.filter { path[$0] == "." }.map { String(path[..<$0]) }
     }
 
-    /// Replaces the file's object at a path by that of the environment, which is written as JSON.
-    /// Does nothing if the variable is not set.
+    /// Replaces the object at `path` in the file with the JSON object in the environment variable
+    /// of that path. Does nothing if the variable is not set.
     mutating func takeObject(_ path: String) {
         let variable = Self.variable(path)
         knownVariables.insert(variable)

@@ -63,8 +63,8 @@ struct PathConflicts {
         return problems
     }
 
-    /// Whether the path can be that of a log: there is a regular file or none. The files of a log
-    /// are kept beside it, and nothing may be created beside a device.
+    /// Whether the path can be that of a log: there is a regular file or none. A log's other files
+    /// are in the same folder, and no file may be created next to a device.
     static func canBeLog(_ path: String) -> Bool {
         (try? FileStatus(path: path))?.isRegularFile ?? true
     }

@@ -140,8 +140,8 @@ package struct Preflight {
         checkCompanions(log)
     }
 
-    /// Checks the hidden files beside a file: existing ones must be writable, and it must be
-    /// possible to create the missing ones.
+    /// Checks the hidden files that belong to a file: existing ones must be writable, and it must
+    /// be possible to create the missing ones.
     private mutating func checkCompanions(_ place: ServicePlaces.Place) {
         guard let folder = try? ServiceFolder.open(place.folder) else { return }
         for kind in place.companions where kind != "new" {
@@ -191,7 +191,7 @@ package struct Preflight {
         checkCompanions(journal)
     }
 
-    /// Warns if the journal is not proven to be complete, and says what a start will do.
+    /// Warns if the journal is not proven to be complete, and states what a start will do.
     private mutating func warn(of proof: JournalProof, _ journal: ServicePlaces.Place) {
         let message: String
         switch proof {

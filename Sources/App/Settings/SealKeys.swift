@@ -47,10 +47,10 @@ enum SealKeys {
         return SealKey(secret: secret.span)
     }
 
-    /// The seal key of the demo, kept in a file beside the log. The demo's token key ends with the
-    /// process, and its log could not be verified later. A key beside the log does not protect it
-    /// from an attacker who can write there. It demonstrates sealing, and detects accidental
-    /// changes.
+    /// The seal key of the demo. The demo's token key exists only in this process, so a log sealed
+    /// with a key derived from it could not be verified later. Therefore the demo has a seal key of
+    /// its own, in a file in the log's folder. That does not protect the log from an attacker who
+    /// can write there. It demonstrates sealing, and detects accidental changes.
     /// - Returns: nil if there is no such file and `making` is false.
     private static func demoKey(_ log: String, making: Bool) -> SealKey? {
         let path = LogFileNames.companion(of: log, "key")
@@ -58,7 +58,7 @@ enum SealKeys {
             return SealKey(secret: bytes.span)
         }
         guard making else { return nil }
-        // Nothing is created beside a pipe, a device, or a file that is not a log.
+        // No file is created next to a pipe, a device, or a file that is not a log.
         let isPlain =
             (try? SystemFileSystem().status(of: log).isRegularFile) ?? true
             && (try? LogFileSignature.isLog(log)) ?? true

@@ -37,8 +37,9 @@ struct StartLimits: Sendable {
 
     /// Threads besides those of the listeners: Dispatch's thread that waits for descriptors and
     /// timers, the log's maintenance, a sync of each of its two files, standard error, the journal
-    /// of revocations, the service manager, the sweep, the watchdog, reloads, and two that stop the
-    /// small listeners. A new queue needs one more: its callers wait while it has no thread.
+    /// of revocations, the service manager, the removal of expired entries, the watchdog, reloads,
+    /// and two that stop the admin and metrics listeners. For each new dispatch queue add one:
+    /// without a thread, callers of that queue would wait.
     private static let otherThreads = 12
     /// Descriptors besides those of the listeners: standard input, output and error, logs, journal,
     /// their locks and folders, archives that are being synced, Dispatch's own, and those of a

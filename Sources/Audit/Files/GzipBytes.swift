@@ -3,7 +3,7 @@ import Glibc
 import POSIX
 
 /// The uncompressed content of a gzip file, produced by the system's gzip(1). The process gets the
-/// open file as its standard input, not the name, so a file name cannot be taken for an option.
+/// open file as its standard input, not the name, so a file name cannot be mistaken for an option.
 final class GzipBytes: ByteSource {
     /// gzip(1) has reported that the file is not a gzip file or is incomplete. The error is thrown
     /// at the end, after the content that gzip(1) could unpack.

@@ -218,7 +218,7 @@ extension ChainChecker {
                 Fault(
                     kind: .inserted, first: cursor.split ?? segment.first, last: segment.last,
                     seals: nil,
-                    sentence: "a line that looks like a seal and does not belong here; no seal "
+                    sentence: "a line that looks like a seal but is not part of the chain; no seal "
                         + "covers the lines before it"))
             cursor.split = nil
             return
@@ -374,14 +374,14 @@ extension ChainChecker {
         if opening == .reopened {
             return fault(
                 .missingFile, position, position,
-                "the log was reopened here; a file that was moved away before is not among these"
+                "the log was reopened here; the file that was current before is missing"
             )
         }
         if opening == nil {
             return fault(.deleted, position, position, "the beginning of the file is missing")
         }
         return fault(
-            .missingFile, position, position, "the part before this file is in none of these files")
+            .missingFile, position, position, "the part of the log before this file is missing")
     }
 
     /// Names the files that are missing between two files; nil if the names do not show any.

@@ -115,13 +115,15 @@ struct SegmentReader {
         if next.isWhole, notice == .seal || Self.endsLikeSeal(next.bytes) {
             let nextLine = LinePosition(file: file, line: line + 1)
             afterDamage = (SealChain(), nextLine, SegmentSummary())
-            // With more than these, the faults can no longer be told apart.
+            // With more than these, the faults can no longer be distinguished.
             if damages.count < 100 { damages.append(LinePosition(file: file, line: line)) }
         }
     }
 
-    /// A process that dies while it writes a seal may leave all of it except the line end. The next
-    /// process takes it for a torn line, and reports that in its first line.
+    /// If this line shows that the previous process died while it wrote a seal, remembers that the
+    /// previous line, which looks like a seal, may be an ordinary line of this segment. Such a
+    /// process may have written all of the seal except the line end; the next process then reports
+    /// a torn line in its first line.
     private mutating func checkSealBefore(_ notice: ControlLine?) {
         guard let chain = withSealBefore else { return }
         withSealBefore = nil

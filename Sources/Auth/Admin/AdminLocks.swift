@@ -29,7 +29,7 @@ package struct AdminLocks: Sendable {
 
     /// Responds with `{"locks":[{"kind":"name","user":1,"username":"alice","until":1795245300}]}`.
     ///
-    /// | kind | the lock of | members beside `until` |
+    /// | kind | the lock of | members besides `until` |
     /// | --- | --- | --- |
     /// | `name`, `id` | one identifier of a user | `user`, `username` |
     /// | `account` | both identifiers of a user together | `user`, `username` |

@@ -76,8 +76,8 @@ extension Revocations {
     package func revoke(
         _ target: RevocationTarget, at now: Timestamp, leeway: TimeAmount
     ) throws(Errno) {
-        // Nothing is known about the expiry of a named identifier: keep the revocation as long as
-        // any.
+        // Nothing is known about the expiry of a named identifier: keep the revocation for the
+        // maximum time.
         let longest = now + Self.longest
         switch target {
         case .token(let claims, let token, let session):

@@ -2,14 +2,12 @@ import Crypto
 import POSIX
 import Time
 
-/// Checks a user's password. The check takes the same time for every user, and if there is no such
-/// user.
-///
-/// Theory: the time of a check is proportional to its iterations, so every check performs the same
-/// number: the configured one, or that of the most expensive hash, if that is higher. A hash with
-/// fewer iterations is followed by the rest as dummy work. An unknown user, a user without a
-/// password, and input that cannot be a password cause dummy work only. Slow by design: run it on a
-/// queue that may block.
+/// Checks a user's password. The check takes the same time for every user and for unknown users.
+///  Theory: the time of a check is proportional to its iterations, so every check performs the same
+/// number: the configured one, or the number of the most expensive stored hash if that is higher.
+/// After a hash with fewer iterations, dummy work makes up the difference. An unknown user, a user
+/// without a password, and input that cannot be a password cause dummy work only. Slow by design:
+/// run it on a queue that may block.
 package struct PasswordVerifier: Sendable {
     package enum Outcome: Equatable, Sendable {
         /// The password is right. `needsUpgrade` is true if the hash has fewer iterations than

@@ -78,8 +78,9 @@ extension Revocations {
         try revoke([.everyone], at: cutoff, until: cutoff + Self.longest)
     }
 
-    /// The time of the next cutoff. It must cover a session that began 1 ms after the previous
-    /// cutoff (`TokenIssuer.issue`), even if that time is in the future because a clock was wrong.
+    /// The time of the next cutoff. A session may have begun 1 ms after the previous cutoff
+    /// (`TokenIssuer.issue`), and the new cutoff must cover it, even if the previous cutoff is in
+    /// the future because a clock was wrong.
     private func next(
         after cutoff: Timestamp?, _ now: Timestamp, _ leeway: TimeAmount
     ) -> Timestamp {
@@ -90,9 +91,9 @@ extension Revocations {
         return cutoff + TimeAmount(milliseconds: 1)
     }
 
-    /// How long a cutoff is remembered, and a revocation whose token has no known end: longer than
-    /// any earlier token is valid. A token of another issuer may have no session and be valid for
-    /// years.
+    /// How long to remember a cutoff, or the revocation of a token whose expiry is unknown: longer
+    /// than any token that it covers is valid. A token of another issuer may have no session and be
+    /// valid for years.
     static let longest = TimeAmount.seconds(10 * 366 * 86_400)
 }
 

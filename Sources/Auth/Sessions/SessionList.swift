@@ -5,8 +5,7 @@ import Time
 
 /// The sessions that this process has started or refreshed, for operators. Informational only:
 /// whether a token is valid does not depend on this list.
-///
-/// Kept in memory only. After a restart the list is empty, and a session from before appears when
+///  Kept in memory only. After a restart the list is empty, and an earlier session reappears when
 /// it is refreshed.
 package final class SessionList: Sendable {
     /// Maximum number of sessions; when the list is full, new ones are not added. About 30 MiB.

@@ -175,8 +175,8 @@ struct FailureWindow {
     private var used: UInt8 = 0
     private var isLocked = false
     private var counts = InlineArray<8, UInt32>(repeating: 0)
-    /// Timestamps in milliseconds. While locked: the end of the lock and the two halves of its
-    /// subject, because a lock needs no timestamps.
+    /// Timestamps in milliseconds. A lock needs none: while locked, the elements are the end of the
+    /// lock and the two halves of its subject.
     private var times = InlineArray<8, Int64>(repeating: 0)
 
     init(key: UInt64) { self.key = key }

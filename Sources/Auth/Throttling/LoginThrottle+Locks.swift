@@ -102,7 +102,7 @@ extension LoginThrottle {
     }
 
     /// Resets all counts.
-    /// - Returns: the number of locks that ended, as `locks` lists them.
+    /// - Returns: the number of locks that were in force, counted as in `locks`.
     package func unlockAll(of users: UserDirectory, at now: Timestamp) -> Int {
         let count = locks(of: users, at: now).count
         state.withLock { state in

@@ -105,7 +105,7 @@ package struct Conversation: ~Copyable {
     ///   - client: the peer of the connection. It is the client of every request, except those that
     ///     come through a trusted proxy.
     ///   - seed: makes the request ids of this connection differ from those of others.
-    ///   - proxies: the result of `TrustedProxies.behind` for this peer.
+    ///   - proxies: the result of `TrustedProxies.ifTrusted` for this peer.
     ///   - expectsProxyHeader: true if those proxies begin each connection with a PROXY header.
     ///     Ignored if the peer is not trusted.
     ///   - hosts: a request for any other host is rejected with `.misdirected`.
@@ -492,8 +492,8 @@ extension Conversation {
         if fields.capacity > Self.keptFields { fields = [] }
     }
 
-    // The capacities that are kept: a typical browser's head, a response with a token, and twice
-    // the number of fields that a browser sends.
+    // Buffers up to these capacities are not released: a typical browser's head, a response with a
+    // token, and twice the number of fields that a browser sends.
     private static let keptInput = 2048
     private static let keptOutput = 1536
     private static let keptFields = 40

@@ -48,8 +48,8 @@ package struct OffloadedWork: Sendable {
     package let kind: Kind
     package let priority: Priority
     package let run: @Sendable () -> Response
-    /// Called instead of `run` if the queue is full, or if work of a higher priority takes its
-    /// place. The client gets 503. May run on any thread.
+    /// Called instead of `run` if the queue is full, or if work of a higher priority evicts it. The
+    /// client gets 503. May run on any thread.
     package let rejected: @Sendable () -> Void
 
     package init(

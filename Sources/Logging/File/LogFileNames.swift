@@ -2,8 +2,9 @@
 /// archives, the full files; `app.log.foreign.1` and so on are files that no server wrote. Hidden
 /// files beside them are `.app.log.state` and `.app.log.lock`.
 package enum LogFileNames {
-    /// Digits of an archive number, zero-padded. A number with more digits counts only if the log
-    /// has reached it: otherwise it is a date that another program appended.
+    /// Digits of an archive number, zero-padded. A number with more digits is an archive number
+    /// only if the log has reached it; otherwise it is taken to be a date that another program
+    /// appended.
     private static let digitCount = 6
 
     /// The path of the archive with this number.

@@ -8,8 +8,8 @@ import POSIX
 /// - It begins with a time in one of the three formats, or with the start of one: a crash or a
 ///   truncation can leave an incomplete first line. An empty file is accepted for the same reason.
 /// - Its name ends in `.log`, whatever it contains. Its content is then sealed as found.
-/// - A state or lock file of ours is beside it. This recognizes a log of another name whose first
-///   lines are unreadable, such as the zeros after a power failure or inserted text.
+/// - A state or lock file of ours is in the same folder. This recognizes a log of another name
+///   whose first lines are unreadable, such as the zeros after a power failure or inserted text.
 package enum LogFileSignature {
     /// Whether the file at the path may be used as a log. True if there is no file, or no regular
     /// file: opening it reports that.

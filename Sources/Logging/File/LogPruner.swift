@@ -1,15 +1,15 @@
 import Time
 
 /// Selects the archives that retention removes. They are removed in two steps: a `log_retention`
-/// line is written and sealed, and after the next sync the files go. So no archive disappears
-/// without evidence.
+/// line is written and sealed, and after the next sync the files are removed. So no archive
+/// disappears without evidence.
 struct LogPruner {
     private static let interval = TimeAmount.seconds(3600)
 
     private(set) var filesToRemove: [Int] = []
     /// The line about them is sealed.
     var isSealed = false
-    /// About when the oldest line was written that is kept; nil while nothing was removed.
+    /// The approximate time of the oldest remaining line; nil until a file is removed.
     private(set) var oldest: Timestamp?
     private var lastRun: Timestamp
 

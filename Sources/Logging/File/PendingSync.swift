@@ -1,7 +1,7 @@
 import POSIX
 
-/// What was written and is not known to be on disk. A sync takes a snapshot, runs without the write
-/// turn, and reports back; a change in between stays pending.
+/// Writes that may not be on disk yet. A sync takes a snapshot, runs without holding the logger's
+/// write turn, and then reports the result. Changes made meanwhile stay pending.
 struct PendingSync {
     /// Archives that wait to be synced. Beyond this number a rotation syncs the oldest itself.
     private static let maximumRetired = 4

@@ -84,7 +84,7 @@ extension RotatingFile {
         }
     }
 
-    /// Before any file is created beside it.
+    /// Checks that the file is a log. Called before any of the log's other files is created.
     private static func checkSignature(_ path: String) throws(LogOpenError) {
         // A file that cannot be read is reported when it is opened.
         if (try? LogFileSignature.isLog(path)) == false { throw .notALog }

@@ -4,12 +4,11 @@ import Time
 
 /// The log file: appends whole lines, closes segments with seals, and starts a new file between two
 /// lines when the next line would not fit or a new day has begun.
-///
-/// `app.log` is the current file. A full file becomes `app.log.000001`, `app.log.000002`, …:
+///  `app.log` is the current file. A full file becomes `app.log.000001`, `app.log.000002`, …:
 /// numbers that sort and are never reused, so that no log collector confuses two archives. The new
 /// file is opened before the old one is closed. If that fails, the old file grows past its size: a
 /// long file is better than a lost line. `Retention` decides which archives are kept; none is
-/// removed before a line says so.
+/// removed before a line records it.
 ///
 /// A write that fails part-way leaves no partial line: the file is truncated to the last whole
 /// line. If even that fails, the next write begins with a line end and a line that reports it. The

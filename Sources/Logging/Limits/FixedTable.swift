@@ -23,9 +23,9 @@ struct FixedTable<Value> {
     }
 
     /// The slot of the key. A new key gets a slot with `value`.
-    /// - Parameter worth: The value of an entry, for choosing the one to replace; nil if it must be
-    ///   kept.
-    /// - Returns: Nil if all four slots of the set hold entries that must be kept.
+    /// - Parameter worth: The value of an entry, for choosing the one to replace; nil if it must
+    ///   not be replaced.
+    /// - Returns: Nil if all four slots of the set have entries that must not be replaced.
     mutating func slot(
         of key: UInt64, _ value: @autoclosure () -> Value, worth: (Value) -> Int64?
     ) -> Int? {

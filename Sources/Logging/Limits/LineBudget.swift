@@ -14,12 +14,11 @@
 ///
 /// A line whose client presented a user's token is charged to that user: 256 KiB and 100 bytes a
 /// second.
-///
-/// Shares. In `networks` and `rest`, a network's usage may be at most what is left in the bucket,
-/// multiplied by the network's factor (the dynamic threshold of Choudhury and Hahne, 1998). So one
-/// network that takes all it can leaves half, and a /48 leaves a seventeenth. A network without
-/// usage is admitted unless hundreds have used their share. In `rest` the same holds for kinds of
-/// lines, with the factor 8. Usage counts half after ten minutes.
+///  Shares. In `networks` and `rest`, a network's usage may be at most what is left in the bucket,
+/// multiplied by the network's factor (the dynamic threshold of Choudhury and Hahne, 1998). So a
+/// network that uses as much as it may leaves half of the bucket, and a /48 leaves a seventeenth. A
+/// network without usage is admitted unless hundreds have used their share. In `rest` the same
+/// holds for kinds of lines, with the factor 8. Usage counts half after ten minutes.
 struct LineBudget {
     /// Bytes of the longest budgeted line, with its time and line end. Longer lines are cut.
     static let maximumLine = 1024

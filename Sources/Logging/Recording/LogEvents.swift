@@ -124,8 +124,8 @@ package struct LogFailed: LogEvent {
     }
 }
 
-/// `log_reopen`: the path was opened again, after a signal or because another process has taken the
-/// file away.
+/// `log_reopen`: the path was opened again, after a signal, or because another process has moved,
+/// removed, replaced or truncated the file.
 struct LogReopened: LogEvent {
     /// `signal`, or what was found: `removed`, `moved`, `replaced`, `truncated`, `missing`.
     let reason: StaticString

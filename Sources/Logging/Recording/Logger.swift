@@ -471,9 +471,9 @@ package final class Logger: Sendable {
             recovery: state.failure.map { (state.dropped, $0) })
     }
 
-    /// The same for a caller whose lines may come from several threads. Returns `.failed` also if
-    /// any line was dropped since the last call with this mark: it may be one of the caller's, and
-    /// another caller's commit may have reported it.
+    /// As `commit()`, for a caller whose lines may come from several threads. Returns `.failed`
+    /// also if any line was dropped since the last call with this mark: it may be one of the
+    /// caller's, and another caller's commit may have reported it.
     package func commit(since mark: inout UInt64) -> CommitResult {
         let outcome = commit()
         var (dropped, reason) = state.withLock { ($0.droppedEver, $0.dropReason) }
@@ -600,7 +600,8 @@ package final class Logger: Sendable {
         }
     }
 
-    /// - Parameter always: because the event says that the file cannot be read.
+    /// - Parameter always: write the event whatever the level of standard error is, because it is
+    ///   about writes to the file that fail or have failed.
     private func reportToStandardError(_ event: some LogEvent, always: Bool = false) {
         if event.level >= .warning, audit != nil || !label.isEmpty {
             let now = clock.monotonic()
@@ -900,7 +901,7 @@ extension RotatingFile.Options {
 }
 
 extension Logger.State {
-    /// Puts a line behind those that wait.
+    /// Appends a line to those that wait.
     fileprivate mutating func add(_ line: Span<UInt8>, _ mustSync: Bool) {
         pending.append(stamp.text, line)
         recorded += 1
@@ -908,7 +909,8 @@ extension Logger.State {
         if mustSync { self.mustSync = true }
     }
 
-    /// The lines that found no room, to be reported; none before it is time.
+    /// Returns the number of dropped lines to report, and resets it. 0 before the interval has
+    /// passed.
     fileprivate mutating func takeDropped(
         at now: MonotonicTime, interval: TimeAmount
     ) -> UInt64 {
@@ -918,7 +920,7 @@ extension Logger.State {
         return dropped
     }
 
-    /// The same for a line that has its time and its end.
+    /// As `add`, for a line that already has its time and line end.
     fileprivate mutating func addWhole(_ line: Span<UInt8>) {
         pending.append(line)
         recorded += 1

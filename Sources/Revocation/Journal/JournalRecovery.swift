@@ -5,8 +5,8 @@ import Time
 extension Revocations {
     /// How a truncated journal is detected (`JournalState`).
     package struct JournalGuard: Sendable {
-        /// The first key signs the state, and each of them is accepted. Empty: no state file is
-        /// kept.
+        /// The first key signs the state, and each of them is accepted. Empty: the journal has no
+        /// state file.
         package var keys: [HMACSHA256.Key]
         /// Accept the journal whatever its state says, and end all sessions.
         package var acceptsAnyJournal: Bool
@@ -43,7 +43,7 @@ struct JournalRecovery {
     let contents: JournalReader.Contents?
     /// The keys of the journal, or new ones.
     let keys: JournalHeader.Keys
-    /// Nil if no state file is kept.
+    /// Nil if the journal has no state file.
     private let state: JournalState.Found?
 
     /// - Parameters:

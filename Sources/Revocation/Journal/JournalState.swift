@@ -150,9 +150,10 @@ struct JournalState: Equatable {
 
 /// What is known about the completeness of the journal.
 package enum JournalProof: Sendable, Equatable {
-    /// Complete according to its state; or the journal is new, or no state is kept.
+    /// Complete according to its state; or the journal is new, or has no state file by
+    /// configuration.
     case proven
-    /// The journal was written by a version that kept no state.
+    /// The journal was written by a version that did not write a state file.
     case unproven
     /// The state was written under keys that are no longer configured. All sessions have been
     /// ended.

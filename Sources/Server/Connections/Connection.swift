@@ -46,7 +46,7 @@ final class Connection {
         case close
         case waitForWritability
         case startLingeringClose
-        /// Whole requests may be buffered, for which no event will come.
+        /// Complete requests may be buffered, for which epoll will report nothing.
         case handleRequests
         /// Everything is sent: wait for what the conversation awaits.
         case read(Conversation.State)

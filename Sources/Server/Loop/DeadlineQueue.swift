@@ -5,8 +5,7 @@ import Time
 /// Each kind has one duration, so deadlines of a kind expire in the order in which they were set.
 /// Each kind is a queue, a doubly linked list in arrays by slot. Setting, clearing and finding the
 /// next deadline take constant time for any number of connections.
-///
-/// When a duration changes, deadlines that are already set keep theirs. To keep the order, a
+///  When a duration changes, deadlines that are already set do not change. To keep the order, a
 /// deadline that is set after the duration was shortened expires no sooner than the last of those.
 /// It is late by at most the difference, and only until the old deadlines have expired.
 struct DeadlineQueue {

@@ -28,9 +28,9 @@ extension Worker {
                 if Socket.isTransientAcceptError(error) { continue }
                 reportAcceptFailed(error)
                 // Out of descriptors (EMFILE, ENFILE): evict one connection and try once more, so
-                // that idle clients cannot keep new ones out. Once, because another thread may take
-                // the freed descriptor. For other resources (ENOMEM, ENOBUFS) eviction does not
-                // help.
+                // that idle clients cannot prevent new connections. Once, because another thread
+                // may take the freed descriptor. For other resources (ENOMEM, ENOBUFS) eviction
+                // does not help.
                 let lacksDescriptors =
                     error == .tooManyOpenFiles || error == .tooManyOpenFilesInSystem
                 guard lacksDescriptors, !hasEvicted, freeDescriptor() else {
@@ -115,7 +115,7 @@ extension Worker {
     }
 
     /// Accepts again, because descriptors may be free. If connections were closed here, the other
-    /// workers are told.
+    /// workers are notified.
     func resumeAccepting() {
         if isDraining, acceptor.isPaused {
             // In the next batch: the queue may be empty, and then no event would come.

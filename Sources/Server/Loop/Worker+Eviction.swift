@@ -156,7 +156,8 @@ extension Worker {
         return true
     }
 
-    /// Answers 503. The connection keeps its descriptor until that is sent, but not its place.
+    /// Answers 503. The connection stays open until that is sent, but no longer counts towards the
+    /// limit.
     func rejectOverLimit(_ connection: Connection) {
         connection.isRejected = true
         context.counts.reject()

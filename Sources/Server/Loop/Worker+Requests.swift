@@ -24,14 +24,14 @@ extension Worker {
         return false
     }
 
-    /// The client has ended its side. Whole requests were handled before this read; part of one is
-    /// rejected.
+    /// The client has ended its side. Complete requests were handled before this read; part of one
+    /// is rejected.
     private func handleEndOfFile(_ connection: Connection) {
         guard connection.conversation.state.isInsideMessage else { return close(connection) }
         reject(connection, .incomplete)
     }
 
-    /// Handles every whole request that is buffered.
+    /// Handles every complete request that is buffered.
     func handleRequests(_ connection: Connection) {
         do throws(ParseError) {
             while connection.conversation.unsentCount < Self.outputLimit,

@@ -40,7 +40,7 @@ extension Worker {
 
     /// Accepts the connections that wait while stopping, and closes the listener after them. Those
     /// for which there are no descriptors wait until open connections have closed; the backlog of 0
-    /// keeps others from joining them, except for one at a time.
+    /// lets at most one more connection wait.
     func acceptLast() {
         endAcceptPause()
         let all = acceptor.listeners

@@ -37,7 +37,8 @@ final class Worker: @unchecked Sendable {
         var received: [Connection] = []
         /// Connections to send to once the batch is committed.
         var pendingSends: [Connection] = []
-        /// Connections that may have whole requests buffered, for which no event will come.
+        /// Connections that may have complete requests buffered, for which epoll will report
+        /// nothing.
         var unfinished: [Connection] = []
         var buffer = ReadBuffer()
         /// Whether `buffer` may hold request content, such as a password, and must be cleared.
@@ -106,8 +107,8 @@ final class Worker: @unchecked Sendable {
     }
 
     /// Schedules the timer once. Dispatch opens a descriptor for the first timer that it has to
-    /// wait for, and must have it before clients can use them all up: without it no deadline is
-    /// kept.
+    /// wait for. It must open it before clients can exhaust the descriptors: without it no deadline
+    /// is enforced.
     private func reserveTimerDescriptor(_ timer: any DispatchSourceTimer) {
         timer.schedule(deadline: .now() + .milliseconds(100))
     }

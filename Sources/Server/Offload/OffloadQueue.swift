@@ -84,8 +84,8 @@ final class OffloadQueue: Sendable {
         }
     }
 
-    /// Every how many turns the oldest entry runs. With a quarter of all turns, the queue is
-    /// emptied in bounded time whatever the priorities.
+    /// The oldest entry runs in every fourth turn, whatever its priority. So every entry runs after
+    /// a bounded number of turns.
     private static let oldestFirstInterval: UInt64 = 4
 
     private let state: Monitor<State>

@@ -5,13 +5,12 @@ import Synchronization
 /// The file of a Unix domain socket: created with the socket, and removed when the server stops.
 /// Only this process's user may connect. The only other file it ever removes is the socket of a
 /// server that no longer runs.
-///
-/// Theory. A socket's file outlives its server, so an existing one must be tested. If a connection
+///  Theory. A socket's file outlives its server, so an existing one must be tested. If a connection
 /// is refused, no process listens, and none ever will, because a socket is bound only once. Between
 /// this test and the removal, another server that starts could create its own socket there, which
 /// would then be removed. So a process holds a lock on the folder while it tests, removes and binds
 /// (flock(2), which ends with its owner and leaves no file). At a stop the file is removed while
-/// its socket still listens: before that, no other server takes it for unused, and after it, there
+/// its socket still listens: before that, no other server considers it unused, and after it, there
 /// is no file.
 final class SocketFile: Sendable {
     private let folder: ServiceFolder
