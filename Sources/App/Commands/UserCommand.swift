@@ -110,9 +110,8 @@ struct UserCommand {
         case .setPassword, .remove, .disable, .enable:
             guard (username == nil) != (id == nil), name == nil else {
                 throw GatehouseCommand.UsageError(
-                    sentence:
-                        "user \(verb.rawValue): give exactly one of --username and --id, and no --name"
-                )
+                    sentence: "user \(verb.rawValue): give exactly one of --username and --id, and "
+                        + "no --name")
             }
         }
     }

@@ -129,6 +129,8 @@ extension Worker {
     /// - Returns: whether its place is free.
     func evict(_ victim: ConnectionShares.Victim) -> Bool {
         guard let connection = connections[victim.connectionID] else { return true }
+        // It was rejected after it was chosen, and does not count any more.
+        if connection.isRejected { return true }
         if connection.canRead {
             // Bytes that have arrived by now have arrived in time, although they were not read.
             read(connection)
