@@ -1,4 +1,4 @@
-"""The busiest clients of a soak: many requests in a write, responses compared byte by byte."""
+"""The busiest clients of a soak: many requests in one write, responses compared byte by byte."""
 
 import collections.abc
 import dataclasses
