@@ -6,7 +6,8 @@
   read. Clients of other networks get responses to more than
   95 % of their requests.
 - sync: the revoked tokens of a user are sent as fast as possible, on a disk whose syncs take 50 ms.
-  Each use is CRITICAL, and on the disk before its response. Other clients are as fast as before.
+  Each use is a CRITICAL event that is on disk before its response. Other clients must not get
+  slower.
 - logins: the same with `log.durability: synced` and logins.
 
 The slow disk is a library, written in Swift, that is loaded before the program (LD_PRELOAD). `sync`
@@ -109,8 +110,8 @@ class Attacker:
 
 
 def request_from_others(port, seconds):
-    """Sends requests from other networks, each on a connection of its own.
-    Returns the number of each outcome, and the median time in seconds."""
+    """Sends requests from other networks, each on a separate connection. Returns the number of each
+    outcome, and the median time in seconds."""
     outcomes = collections.Counter()
     times = []
     end = time.monotonic() + seconds
@@ -136,7 +137,7 @@ KINDS = {
     "bodies": b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
               b"Content-Length: 4000\r\n\r\n{",
     "idle": b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    # More responses than the socket buffers hold while the client does not read.
+    # More responses than the socket buffers can contain while the client does not read.
     "responses": b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 250,
 }
 
@@ -146,7 +147,7 @@ def check_connection_attacks(program, seconds, workers):
         port = port_of(server)
         for name, first in KINDS.items():
             attacker = Attacker(port, first)
-            # Until all connections are open, and the server has reacted to them.
+            # Wait until all connections are open and the server has reacted to them.
             time.sleep(3 if name == "responses" else 1)
             outcomes, median = request_from_others(port, seconds)
             attacker.stop()

@@ -47,7 +47,8 @@ def run(*arguments, folder=None, text=PASSWORD + "\n", **more):
 
 
 def start(folder, config="config.json"):
-    """Starts a server. Returns its exit code and its output; 0 if it serves, and then stops it."""
+    """Starts a server, and stops it if it serves. Returns its exit code (0 if it served) and its
+    output."""
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             [PROGRAM, "serve", "--config", os.path.join(folder, config)], cwd=folder, env={},
@@ -148,7 +149,7 @@ def check_writable_files():
           "mode and chmod")
 
 
-# Links, pipes, folders and devices in place of files.
+# Links, pipes, folders and devices instead of files.
 
 WRITTEN = ["logs/app.log", "logs/.app.log.lock", "logs/.app.log.state", "logs/revocations.journal",
            "logs/.revocations.journal.lock", "logs/admin.sock"]
@@ -326,7 +327,8 @@ def check_root_commands():
 
 
 def check_foreign_configuration():
-    """Another account's configuration, in root's folder, names a secret that only root may read."""
+    """The configuration of another account, in a folder of root, names a secret that only root may
+    read."""
     for name in ("logs", "config.json"):
         with installation() as folder, tempfile.TemporaryDirectory() as own:
             os.chmod(own, 0o755)

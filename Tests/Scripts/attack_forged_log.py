@@ -1,4 +1,4 @@
-"""Forges the logs of a server without the key. Lines that no server wrote must never be proven.
+"""Forges the logs of a server without the key. A forged line must never be reported as proven.
 
     python3 attack_forged_log.py GATEHOUSE [--whole]
 
@@ -118,7 +118,7 @@ def foreign_seal(case, log, lines):
     return f"{head} mac={code}\n"
 
 
-# The text that is written after the log's lines, or in place of them.
+# The text that is written after the log's lines, or instead of them.
 FORGERIES = {
     "lines": lambda case, log: FORGED,
     "without a line feed": lambda case, log: FORGED[:-1],
@@ -210,7 +210,7 @@ def find_problem(case, code, report):
     faults = report.get("faults", [])
     if code == 1:
         return "" if faults else "exit 1 without a fault"
-    # Every forged line in a file of the log must be named. Lines in no such file need not be.
+    # The report must name every forged line in a file of the log. It need not name others.
     names = [file["name"] for file in report.get("files", [])]
     for name in names:
         for number, line in enumerate(case.read(name).splitlines(), 1):
@@ -308,7 +308,7 @@ def main():
         print(f"{'FAILED' if problem else 'passed'}: {name}{': ' + problem if problem else ''}",
               flush=True)
 
-    # A case waits for most of its time.
+    # Each case spends most of its time waiting.
     with concurrent.futures.ThreadPoolExecutor(6 if whole else 2) as pool:
         done = pool.map(lambda case: attack(gatehouse, *case), cases)
         for (moment, log, way, forgery), problem in zip(cases, done):

@@ -26,7 +26,7 @@ import time
 
 START = 5
 DRAIN = 1.0
-# For delays of the machine between the server and this script.
+# Allowance for delays of the machine between the server and this script.
 TOLERANCE = 0.5
 USERS = range(61234, 61242)
 # The messages of the dynamic linker if the limit is too small to start the program.
@@ -142,7 +142,7 @@ LOGIN = (b"POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 
 def check(case, name):
-    """Checks that a start keeps the rules at the top of this file. Returns its outcome."""
+    """Checks that a start follows the rules at the top of this file. Returns its outcome."""
     port = case.wait_for_port()
     if port is None:
         code = case.process.poll()
@@ -183,7 +183,7 @@ def check_agreement(case, outcome, name):
 
 
 def sweep(program, parent, kind, values):
-    """Tests all values of a limit, several at a time, each as a user of its own."""
+    """Tests all values of a limit, several at a time, each as a different user."""
     is_root = os.getuid() == 0
     unit = 1 << 20 if kind == "memory" else 1
     users = list(USERS) if is_root else [None]
@@ -258,7 +258,7 @@ def limited_tasks(program, parent, values):
 
 
 def check_configured_workers(program, parent):
-    """A configured number of workers that does not fit is refused by name."""
+    """If the limit is too low for server.workers, the message names this key."""
     is_root = os.getuid() == 0
     user = USERS[0] if is_root else None
     with tempfile.TemporaryDirectory(dir=parent) as folder:

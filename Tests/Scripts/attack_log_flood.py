@@ -148,8 +148,7 @@ def add_users(folder):
 
 
 def check_flood(program, seconds):
-    # Small files: if all of the flood were kept there would be many files, and a lost line is
-    # noticed.
+    # Small files: without a budget the flood would fill many files, and a lost line is noticed.
     log = {"file": {"path": "app.log", "max_size": "1MiB", "keep": 2},
            "audit": {"path": "audit.log", "max_size": "128KiB"},
            "stderr": {"level": "CRITICAL"}}

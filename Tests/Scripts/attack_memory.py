@@ -28,7 +28,7 @@ def connect(port):
 
 
 def exchange(port, pieces):
-    """Sends the pieces, each in a write of its own. Returns the response's status and body."""
+    """Sends each piece in a separate write. Returns the response's status and body."""
     with connect(port) as connection:
         for piece in pieces:
             connection.sendall(piece)
@@ -71,7 +71,7 @@ def by_length(head, content):
 
 
 def send_passwords(port):
-    """Logs in with each password in another way. Returns the token of the one that is right."""
+    """Logs in with each password in a different way. Returns the token of the successful login."""
     head, content = login(PASSWORDS[0])
     status, body = exchange(port, [by_length(head, content) + content])
     expect(status == 200, f"a login: {status} {body!r}")

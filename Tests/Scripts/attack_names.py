@@ -29,7 +29,7 @@ PASSWORD = "correct horse battery staple"
 # Users 1 to 99 exist, under the names u1 to u99.
 USERS = range(1, 100)
 
-# Each sequence of logins uses identifiers of its own.
+# Each sequence of logins uses different identifiers.
 known = iter(USERS)
 unknown = itertools.count(901)
 address_numbers = itertools.count(1)
@@ -42,7 +42,7 @@ def new_address():
 
 
 class Connection:
-    """A connection that is kept for several logins."""
+    """A connection that is used for several logins."""
 
     def __init__(self, server):
         host, port = server.url.removeprefix("http://").split(":")
@@ -150,13 +150,13 @@ def existing():
 
 
 def nonexistent():
-    """An id and a name that no user has."""
+    """An id and a name that belong to no user."""
     user = next(unknown)
     return user, f"n{user}"
 
 
 def pairs():
-    """Pairs of an id and a name: of the same user, of none, and all mixed kinds."""
+    """Pairs of an id and a name: of one user, of no user, of one of each, and of two users."""
     return [existing(), nonexistent(), (existing()[0], nonexistent()[1]),
             (nonexistent()[0], existing()[1]), (existing()[0], existing()[1])]
 
@@ -171,7 +171,7 @@ def guesses(bodies, addresses=None):
 
 
 def check_linked_locks(server):
-    """A lock that one identifier causes must not show at the other one, nor at both together."""
+    """A lock of one identifier must not be visible with the other one, or with both together."""
     compare(server, "locked by id, login by name",
             [guesses([by_id(user)] * 6 + [by_name(name)] * 6) for user, name in pairs()])
     compare(server, "locked by name, login by id",
@@ -185,7 +185,7 @@ def check_linked_locks(server):
 
 
 def check_right_password(program, server):
-    """The lock of an account holds for both identifiers. The right password does not show it."""
+    """The lock of an account applies to both identifiers. The right password does not reveal it."""
     connection = Connection(server)
     user, name = existing()
     for _ in range(5):
@@ -207,7 +207,7 @@ def check_right_password(program, server):
 
 
 def check_unlocks(program, server):
-    """An unlock by the operator holds for both identifiers."""
+    """An unlock by the operator applies to both identifiers."""
     def sequence(user, name):
         def send(server, connection):
             received = [connection.request(by_name(name), new_address()) for _ in range(6)]
@@ -276,13 +276,14 @@ def check_networks(server):
         if status == 429:
             break
     connection.close()
-    # Ten times the five of an account for an address, and sixteen times that for a /48.
+    # The limit is 5 for an account, ten times that for an address, and 16 times the latter for a
+    # /48.
     expect(hashed == 800, f"{hashed} guesses from one /48 were hashed, not 800")
     print(f"from the /64s of one /48 {hashed} guesses are hashed, then none", flush=True)
 
 
 def check_flood(program, count):
-    """A lock must not end sooner because no user has the name."""
+    """The lock of an unknown name must not end earlier than that of an existing name."""
     def sequence(name):
         def send(server, connection):
             received = [connection.request(by_name(name), new_address()) for _ in range(6)]

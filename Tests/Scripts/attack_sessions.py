@@ -2,8 +2,9 @@
 
     python3 attack_sessions.py GATEHOUSE [--whole]
 
-A thief who uses a copied token from another network, refreshes in a loop, tokens with a time in the
-future against revocations, a truncated journal, and a server that is killed during logouts.
+The attacks: a thief uses a copied token from another network, a client refreshes in a loop, tokens
+with a time in the future try to survive a revocation, the journal is truncated, and the server is
+killed during logouts.
 """
 
 import concurrent.futures
@@ -207,7 +208,8 @@ def refresh_in_a_loop():
 
 
 def use_future_tokens():
-    """Tokens with times in the future, by another issuer with the same key, against revocations."""
+    """Tokens of another issuer with the same key, with times in the future, do not survive a
+    revocation."""
     with installation(leeway="5s") as server:
         server.start()
         now = int(time.time())
@@ -368,7 +370,7 @@ def restore_copies():
         server.start()
         token = server.login()
         server.request("POST", "/logout", token)
-        # The state first: in this order it is never newer than the journal.
+        # Copy the state file first: then it is never newer than the journal.
         for name in (".revocations.journal.state", "revocations.journal", "config.json"):
             shutil.copy(server.path(name), other)
             server.request("POST", "/logout", server.login())

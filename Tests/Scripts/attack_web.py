@@ -5,9 +5,10 @@
         [--whole]                       every combination in place of a selection
 
 Cross-site requests of many forms lock no account and no address. A page that rebinds its host name
-to 127.0.0.1 reads neither a demo nor the metrics. /verify has no success without a token, whatever
-the method. Content codings, too long methods, and content without a length are refused as RFC 9110
-and RFC 9112 require. Starts servers in temporary folders, and prints a line for each check.
+to 127.0.0.1 reads neither a demo nor the metrics. /verify never succeeds without a token, whatever
+the method. Content codings, methods that are too long, and content without a length are refused as
+RFC 9110 and RFC 9112 require. Starts servers in temporary folders, and prints a line for each
+check.
 """
 
 import argparse
@@ -178,7 +179,7 @@ def check_cross_site(program, whole):
         print(f"{len(shapes) + (len(pairs) if whole else len(pairs[::7]))} cross-site requests: "
               "all refused, no lock, no failure counted")
 
-        # The attacker chooses the origin. Each event is one line, and a short one.
+        # The attacker chooses the origin. Each event must still be one short line.
         lines = len(log.splitlines())
         unusual = ["x" * 12000, "https://" + "a." * 3000 + "example", "\" user=1 \\", "a\tb | c",
                    "\xff\xfe\x85\xa0", "https://eyJhbGciOiJIUzI1NiJ9.e30.x", "=", "\xe2\x80\xa8"]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the server as the manual's container does: alone in its root directory, not as root, on a
-read-only file system with one volume, as the first process of its PID namespace.
+"""Runs the server as in the manual's container: without other programs in its root directory, not
+as root, on a read-only file system with one volume, as the first process of its PID namespace.
 
     python3 container.py GATEHOUSE            this build, with the libraries that it needs
     python3 container.py GATEHOUSE --whole    also the manual's static build (slow), without them
 
-Uses unshare and chroot in place of a container engine. Must run as root.
+Uses unshare and chroot instead of a container engine. Must run as root.
 """
 
 import json

@@ -45,7 +45,8 @@ def stanzas(kind):
 
 
 def guarding(text):
-    """A stanza without the part that is marked as Gatehouse's own: the rest guards all paths."""
+    """A stanza without the part that is marked as Gatehouse's own. The rest checks the token on all
+    paths."""
     shorter, count = re.subn(
         r"\n *# Gatehouse's own:\n.*?(?=\n *# The application's:\n)", "", text, flags=re.DOTALL)
     expect(count == 1, "the manual's stanza does not mark one part as Gatehouse's own")
@@ -94,7 +95,7 @@ def application():
 
 @contextlib.contextmanager
 def running(command, folder, port, environment=None):
-    """Runs a proxy. Begins when it listens."""
+    """Runs a proxy. The block begins when the proxy listens."""
     path = os.path.join(folder, "output")
     with open(path, "wb") as output:
         process = subprocess.Popen(
@@ -377,7 +378,7 @@ def check_addresses(server, port, logged):
 
 
 def check_own(server, port):
-    """Gatehouse's own paths are open, and no other path is."""
+    """Only Gatehouse's own paths can be reached without a token."""
     logged = len(server.log())
     response = log_in(port)
     expect(response.status == 200, f"/login: {response.status} {response.body!r}")
@@ -406,7 +407,7 @@ def check_own(server, port):
 
 
 def check_no_host(port, token, path="/page"):
-    """An HTTP/1.0 client, or a health check, that sends no Host."""
+    """Tests HTTP/1.0 clients and health checks that send no Host."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     connection._http_vsn, connection._http_vsn_str = 10, "HTTP/1.0"
     try:
@@ -501,7 +502,7 @@ def check_cache(server, application_port):
         check_end(token, revoked, "a revoked token")
         expect(not is_accepted(token), "a revoked token is accepted again")
 
-        # An expired token likewise.
+        # The same applies to an expired token.
         expires = time.time() + 3
         token = sign_token({"user_id": 1, "exp": expires})
         expect(is_accepted(token), "a token that expires soon")
@@ -515,7 +516,7 @@ def check_cache(server, application_port):
 def main():
     program = sys.argv[1]
     trusting = {"trusted_proxies": ["127.0.0.1"]}
-    # Without a limit, because wrong passwords are sent.
+    # No limit, because the tests send wrong passwords.
     unlimited = {"max_attempts": 0}
     with application() as upstream, serving(
         program, users=USERS, server=trusting, login=unlimited

@@ -24,7 +24,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "Tests/FuzzTests/Corpus"
-# A larger input is not added to the corpus, which people read.
+# A larger input is not added to the corpus, so that the corpus stays readable.
 LARGEST_KEPT = 200
 MOST_KEPT = 30
 

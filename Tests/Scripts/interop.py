@@ -81,7 +81,8 @@ def check_login_and_refresh(server):
 
 
 def check_same_second(server):
-    """A token from the second of a logout has a later iat than the logout, if needed a fraction."""
+    """A token issued in the second of a logout has a later iat than the logout, with a fraction if
+    needed."""
     fractions = 0
     for _ in range(5):
         old = server.login(2)
@@ -135,7 +136,7 @@ def new_token(payload=None, key=KEY, algorithm="HS256", headers=None, **more):
 
 
 def check_accepted(server):
-    """Tokens of PyJWT that a server accepts which checks neither issuer nor audience."""
+    """A server that checks neither issuer nor audience accepts these tokens of PyJWT."""
     now = time.time()
     whole = int(now)
     full = {"iss": "elsewhere", "sub": "1", "user_id": 1, "aud": "anyone", "iat": whole,

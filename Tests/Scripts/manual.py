@@ -57,7 +57,7 @@ def page(name):
 
 
 def section(name, heading):
-    """The part of a page below a heading, up to the next heading of its level or above."""
+    """The part of a page below a heading, up to the next heading of the same or a higher level."""
     level, inside, is_code, lines = None, False, False, []
     for line in page(name).splitlines(keepends=True):
         if line.startswith("```"):
@@ -75,7 +75,7 @@ def section(name, heading):
 
 
 def stanzas(name, language, heading=None):
-    """The code blocks of a page in a language, in order; those below a heading if one is given."""
+    """The code blocks of a page in a language, in order. With a heading: only those below it."""
     text = section(name, heading) if heading else page(name)
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
@@ -132,7 +132,7 @@ def give_up(command):
 
 
 class Shell:
-    """A bash whose variables and jobs stay from command to command."""
+    """A bash process. Its variables and jobs remain from one command to the next."""
 
     def __init__(self, folder, program):
         path = f"{os.path.dirname(program)}:{os.environ.get('PATH', '/usr/bin:/bin')}"
@@ -150,7 +150,7 @@ class Shell:
         if command.startswith("swift build"):
             return [], 0
         if command.startswith("PATH="):
-            # The program that was given, in place of one that the examples build.
+            # Use the program from the command line instead of the one that the examples build.
             command = f"PATH={os.path.dirname(self.program)}:$PATH"
         # `jobs` removes the jobs that have ended, as an interactive shell does: the next one is %1.
         self.process.stdin.write(
@@ -171,7 +171,7 @@ class Shell:
         raise SystemExit(f"FAILED: the shell ended at: {command}")
 
     def start(self, command):
-        """A server in the background, until it listens."""
+        """Starts a server in the background and waits until it listens."""
         output = os.path.join(self.folder, "server.out")
         self.process.stdin.write(f"{command} >{output} 2>&1 </dev/null &\n")
         self.process.stdin.flush()
@@ -194,7 +194,7 @@ class Shell:
                 self.process.stdin.close()
                 self.process.wait(PATIENCE)
             except (BrokenPipeError, subprocess.TimeoutExpired):
-                # A command that hangs: what is left below the shell ends with it.
+                # If a command hangs, end the remaining child processes of the shell.
                 subprocess.run(["pkill", "-KILL", "-P", str(self.process.pid)], check=False)
                 self.process.kill()
                 self.process.wait()
@@ -280,7 +280,7 @@ def run(program, names):
 
 
 def isolate():
-    """Continues in a network of its own, as root and where that is possible."""
+    """Continues in a separate network namespace, if this process is root and that is possible."""
     if "--isolated" in sys.argv:
         sys.argv.remove("--isolated")
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)

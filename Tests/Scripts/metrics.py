@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks a page of metrics: metrics.py URL
 
-Parses it with prometheus_client (`pip install prometheus_client`), and applies the rules of
-`promtool check metrics` and a few more. Runs promtool itself, too, if it is installed. Prints each
-problem on a line; the exit code is 1 if there is any.
+Parses the page with prometheus_client (`pip install prometheus_client`), and applies the rules of
+`promtool check metrics` and a few more. Also runs promtool if it is installed. Prints each problem
+on a line; the exit code is 1 if there is any.
 """
 
 import collections

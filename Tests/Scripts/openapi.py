@@ -6,7 +6,7 @@
 Schemathesis (PyPI) generates requests that the document allows and requests that it does not, and
 compares every response with it: status, headers, content type, schema. It runs in demo mode with a
 valid token, in demo mode without one, and in password mode. openapi-spec-validator (PyPI) validates
-the document itself against OpenAPI 3.1. Fails for anything that they report.
+the document itself against OpenAPI 3.1. Fails if one of them reports a problem.
 """
 
 import json
@@ -37,7 +37,7 @@ def filter_body(context, body):
     return not (isinstance(user, float) and user.is_integer())
 """
 
-# Each request has a token of its own session: some requests end their session.
+# Each request has a token of a new session, because some requests end their session.
 TOKEN = """
 import json, os, urllib.request
 
@@ -129,7 +129,7 @@ def main():
         check("demo mode, without a token", server)
     users = [("alice", "Alice", PASSWORD), ("bob", "B\u00f6b", "of no consequence")]
     login = json.dumps({"username": "alice", "password": PASSWORD})
-    # Without a limit: after hundreds of wrong passwords no login would succeed.
+    # No limit, because no login would succeed after hundreds of wrong passwords.
     with serving(program, users, login={"max_attempts": 0}) as server:
         check("password mode, with a token", server, login)
     with serving(program, users) as server:

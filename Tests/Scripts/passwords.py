@@ -19,7 +19,7 @@ import unicodedata
 
 from passlib.hash import pbkdf2_sha256
 
-# As they are typed. The hash is of the NFC, with all kinds of spaces replaced by U+0020.
+# As a user types them. The hash is that of the NFC, with all kinds of spaces replaced by U+0020.
 PASSWORDS = [
     "correct horse battery staple",
     "  spaces  ",

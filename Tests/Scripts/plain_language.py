@@ -8,7 +8,7 @@
     plain_language.py --self-test
 
 The rules hold for Sources, Tests, Package.swift, README.md and .ci. Folders with test data are left
-out. An exception has to be listed below with its reason, and removed when it is no longer needed.
+out. An exception must be listed below with its reason, and removed when it is no longer needed.
 """
 
 import collections
@@ -20,7 +20,7 @@ import tempfile
 import swift_source
 
 MAXIMUM_COLUMNS = 100
-MAXIMUM_WORDS = 60  # The number of occurrences in Sources and Tests has to be smaller.
+MAXIMUM_WORDS = 60  # The number of occurrences in Sources and Tests must be smaller.
 MAXIMUM_FILE_LINES = 450
 MAXIMUM_README_LINES = 250
 MAXIMUM_PROPERTIES = 12
@@ -39,7 +39,7 @@ LARGE_TYPES = {}
 
 
 def files(root):
-    """The files that the rules are about, relative to the root."""
+    """The files that the rules apply to, relative to the root."""
     for name in ("Sources", "Tests"):
         for path in sorted((root / name).rglob("*")):
             parts = path.relative_to(root).parts

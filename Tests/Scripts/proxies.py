@@ -12,7 +12,7 @@ on ports of their own, and end with this script.
 
 Each proxy has a pool of one or two connections to Gatehouse, which all requests share. During an
 attack and after it another client sends requests through the same pool. It must get the responses
-to its requests, and nothing else. A relay between proxy and Gatehouse records all bytes. The proxy
+to its own requests and no others. A relay between proxy and Gatehouse records all bytes. The proxy
 adds a mark to each request that it forwards. For each mark there must be one response with the same
 request id, and no other bytes.
 """
@@ -41,7 +41,7 @@ from server import RUNNING_PROCESSES, TIMEOUT, expect, free_port, serving
 # does not depend on it.
 PAUSE = 0.03
 MARK = "X-Passed"
-# Of one proxy. Each failure may take TIMEOUT.
+# Maximum for one proxy. Each failure may take TIMEOUT.
 MAXIMUM_FAILURES = 3
 # The number of bytes of a connection that a message shows.
 SHOWN = 2000

@@ -25,7 +25,7 @@ import time
 from server import KEY, TIMEOUT, expect, free_port, http_request, wait_until
 
 # A server that stops still answers connections that are idle for up to half a second. If the
-# machine stopped a client for longer, the client's failure does not count.
+# machine paused a client for longer, the failure of this client does not count.
 MAXIMUM_IDLE = 0.3
 RESOURCE = "/resource"
 USER = b'{"user":{"id":1,"name":"Alice"}}'
@@ -354,7 +354,7 @@ def check_named_sockets(program):
 
 
 def check_refusals(program):
-    """A socket that cannot be served ends the start, with a message and exit code 78."""
+    """A socket that cannot be served makes the start fail, with a message and exit code 78."""
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     datagrams.bind(("127.0.0.1", 0))
     not_listening = socket.socket()
@@ -395,7 +395,7 @@ def check_refusals(program):
 
 
 def check_socket_activate(program):
-    """The socket is passed by systemd's own tool."""
+    """systemd's own tool passes the socket to the server."""
     tool = shutil.which("systemd-socket-activate")
     if not tool:
         return print("systemd-socket-activate is not installed: skipped")

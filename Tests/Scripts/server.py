@@ -23,9 +23,9 @@ import urllib.request
 
 KEY = "a key of the scripts under Tests, long enough for HS512: what they sign with"
 SECOND_KEY = "another key of the scripts under Tests, as long as the first one, or so"
-# Seconds, for everything that should happen. Long, because the machine may be busy.
+# Seconds to wait for any expected event. Long, because the machine may be busy.
 TIMEOUT = 60
-# Of the password hashes. Few, because these scripts do not test the hashes.
+# Iterations of the password hashes. Few, because these scripts do not test the hashes.
 ITERATIONS = 1000
 
 # Processes that SIGTERM terminates first. Other threads would terminate what they have started only
@@ -47,7 +47,7 @@ signal.signal(signal.SIGTERM, _terminate)
 
 
 def expect(condition, message):
-    """Fails with a message. Unlike `assert`, also under -O."""
+    """Fails with a message. Unlike `assert`, it also works under -O."""
     if not condition:
         raise SystemExit(f"FAILED: {message}")
 
@@ -60,7 +60,7 @@ def free_port():
 
 def wait_until(condition, event):
     """Waits until `condition` returns something other than None, and returns that.
-    - event: what is waited for, for the message if it does not happen within TIMEOUT.
+    - event: a description for the message, if the event does not happen within TIMEOUT.
     """
     end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
@@ -239,7 +239,7 @@ def _check_killed_script(program):
         pid, folder = script.stdout.readline().split()
         script.terminate()
         expect(script.wait(TIMEOUT) == 128 + signal.SIGTERM, f"exit code {script.returncode}")
-        # The script has waited for the server, so no process has the number.
+        # The script has waited for the server, so no process has this process id.
         expect(not os.path.exists(f"/proc/{pid}"), "the server is still running")
         expect(not os.path.exists(folder), f"{folder}: still exists")
     finally:

@@ -3,9 +3,9 @@
 
 - timeouts: the connections of a few hundred slow clients are closed at their timeouts, to 10 %;
 - attacks: those of slowhttptest, with 1,000 connections, while other clients are measured;
-- maximum: beyond max_connections idle connections are evicted, and 503 is sent if none is idle;
+- maximum: at max_connections, idle connections are evicted, and 503 is sent if none is idle;
 - many: what idle connections cost in memory, and how much they slow the others;
-- descriptors: the process has none left, and later has some again.
+- descriptors: the process has no free descriptor, and later has some again.
 
 Needs Debian's packages `slowhttptest` and `wrk`. Takes about 40 seconds. With --whole the attacks
 take longer, there are 9,000 idle connections, and the listen queue overflows.
@@ -33,7 +33,7 @@ TIMEOUT_ERROR = 0.10
 BYTES_PER_IDLE = 6 * KIBIBYTE
 SLOWDOWN = 1.15
 P99_RATIO = 2
-# Below this the p99 shows only how long a thread waits for a processor that is in use.
+# Below this value the p99 shows only how long a thread waits for a busy processor.
 P99_FLOOR = 0.010
 # Of one processor, for a server that only waits for descriptors.
 WAITING_SHARE = 0.05
@@ -178,8 +178,9 @@ class Idle(Slow):
 
 
 class NotReading(Slow):
-    """Requests more than the socket buffers hold. The server has unread bytes when it gives up, so
-    it ends the connection with a reset, which a client notices without reading."""
+    """Requests more data than the socket buffers can contain. When the write timeout expires, the
+    server still has unread requests in its receive buffer. It therefore resets the connection,
+    which the client notices without reading."""
 
     timeout = "write_timeout"
 
@@ -342,7 +343,7 @@ def attacking(server, kind, options):
     because the attack is not on the processors."""
     before = descriptor_count(server)
     attack = subprocess.Popen(
-        # With an end, in case this script is killed.
+        # The duration is limited, in case this script is killed.
         ["timeout", "-s", "KILL", "300", "sh", "-c",
          'while nice -n 19 slowhttptest "$@" && sleep 0.01; do :; done', "sh",
          kind, "-c", "1000", "-r", "1000", "-l", "60", "-p", "3", *options],
@@ -553,7 +554,7 @@ def evict_idle_connections(address):
         expect(exchange(idle[-1], get("/health/live")) == 200,
                "a client was refused although other connections are idle")
     duration = (time.monotonic() - begin) / len(idle)
-    # A tenth of a second each, if accepting paused.
+    # Each would take a tenth of a second if accepting had paused.
     expect(duration < 0.05, f"the eviction of an idle connection takes {duration:.3f} s")
     for connection in idle:
         connection.close()
@@ -561,7 +562,7 @@ def evict_idle_connections(address):
 
 
 def connect_without_descriptors(address, count):
-    """Clients of which none is evicted: some are accepted, the others wait in the listen queue."""
+    """No client is evicted: some clients are accepted, and the others wait in the listen queue."""
     clients = []
     for _ in range(count):
         connection = socket.socket()
@@ -575,7 +576,7 @@ def connect_without_descriptors(address, count):
 
 
 def replace_clients(served, waiting):
-    """Closes served connections one by one: each time one that waits is served."""
+    """Closes served connections one by one. Each time, a waiting client must be served."""
     for client in served:
         begin = time.monotonic()
         client.close()

@@ -47,7 +47,7 @@ THREADS = 2 * os.cpu_count() + 28
 
 @dataclasses.dataclass
 class VitalSigns:
-    memory: int  # Resident, in KiB.
+    memory: int  # Resident memory, in KiB.
     threads: int
     descriptors: int
 

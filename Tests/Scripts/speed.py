@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compares the speed of GET /resource with nginx, in one run: nginx with a constant response, and
-nginx verifying the same token with njs.
+"""Compares the speed of GET /resource with nginx, in one run: nginx with a fixed response, and
+nginx that verifies the same token with njs.
 
     speed.py PROGRAM [--rounds 5] [--seconds 3] [--connections 1 16 64 512] [--markdown]
 
@@ -49,7 +49,7 @@ http {
 }
 """
 
-# As strict as is possible in a few lines: first the signature, then the claims.
+# As strict as possible in a few lines: first the signature, then the claims.
 NJS = """
 import crypto from 'crypto';
 

@@ -110,7 +110,7 @@ class Scanner:
     def __init__(self, source):
         self.code = without_text(source)
         self.found = []
-        # For each open brace: the path of the type that it opens, or None.
+        # For each open brace: the path of the type that begins there, or None.
         self.braces = []
         self.parentheses = 0
         self.attributes = ""
@@ -133,7 +133,7 @@ class Scanner:
         return self.found
 
     def handle(self, token, line):
-        """Handles a token. Returns where the next one is looked for."""
+        """Handles a token. Returns the index at which to look for the next one."""
         text = token.group()
         if text == "@":
             end = self.attribute_end(token.end())
@@ -244,7 +244,7 @@ def bindings(code, start):
 
 
 def ends_declaration(code, newline):
-    """Whether a declaration that reached this line break goes no further."""
+    """Whether a declaration ends at this line break."""
     before = code[:newline].rstrip()
     after = code[newline:].lstrip()
     return (before[-1:] not in ("=", ",", ":", "&", "|", "+")

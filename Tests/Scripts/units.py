@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Tests the manual's systemd units: with systemd's tools, and against a server's system calls.
+"""Tests the manual's systemd units with systemd's tools, and compares them with the server's system
+calls.
 
     python3 units.py GATEHOUSE      the built program
 
@@ -60,7 +61,7 @@ def check_units(program, folder):
     found = re.search(r"Overall exposure level for gatehouse.service: (\S+)", done.stdout)
     expect(found, f"systemd-analyze security: {done.stderr}")
     exposure = re.search(r"an exposure of ([\d.]+);", manual.page("systemd"))
-    # Other versions of systemd compute other values.
+    # Other versions of systemd compute different values.
     expect(exposure and float(found.group(1)) <= float(exposure.group(1)) + 0.5,
            f"the exposure is {found.group(1)}; the manual has a smaller one")
     print(f"the manual's units: verified, exposure {found.group(1)}")
@@ -179,7 +180,7 @@ def check_system_calls(program, folder):
            f"strace shows only {used}")
     forbidden = used - allowed() - UNNECESSARY
     expect(not forbidden, f"the unit forbids system calls that are used: {sorted(forbidden)}")
-    # What MemoryDenyWriteExecute= refuses.
+    # The calls that MemoryDenyWriteExecute= refuses.
     for line in re.findall(r"^.*\b(?:mmap|mprotect|pkey_mprotect|shmat)\(.*$", trace, re.MULTILINE):
         expect(not ("PROT_EXEC" in line and ("PROT_WRITE" in line or "mprotect" in line)
                     or "SHM_EXEC" in line), f"memory that is writable and executable: {line}")

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Fails for an `unsafe` that has no comment near it. The comment has to say why the use is sound.
+"""Fails if an `unsafe` has no comment near it. The comment must say why the use is sound.
 
     unsafe_words.py [FOLDER]    FOLDER: Sources
 
-Near is: on the same line, or at most 12 lines above. In a run of uses one comment is enough.
+"Near" means on the same line or at most 12 lines above. Consecutive uses need only one comment.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""The busiest clients of a soak: many requests in a write, responses compared byte by byte."""
+"""The busiest clients of a soak: many requests in one write, responses compared byte by byte."""
 
 import collections.abc
 import dataclasses
@@ -47,7 +47,7 @@ def parts(expected):
 
 class Batcher:
     """A connection on which requests are sent in batches, each in one write. The responses are
-    compared byte by byte: everything in them is known but the date.
+    compared byte by byte: everything except the date is known in advance.
     """
 
     def __init__(self, load, user):
@@ -172,7 +172,7 @@ class Batcher:
 
 
 def run(load, rate):
-    """Runs a client for each user, with so many requests a second in all."""
+    """Runs a client for each user. Together they send this number of requests a second."""
     batchers = [Batcher(load, user) for user in load.users]
     for batcher in batchers:
         batcher.obtain_token()
@@ -186,7 +186,7 @@ def run(load, rate):
         if ahead > 0:
             time.sleep(ahead)
         elif ahead < -1:
-            # Requests that could not be sent in time are not made up for.
+            # Requests that could not be sent in time are not sent later.
             start, sent = time.monotonic(), 0
     for batcher in batchers:
         batcher.socket.close()

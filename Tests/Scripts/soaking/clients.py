@@ -223,7 +223,7 @@ class Clients:
         connection = await self.connection(f"127.1.0.{user.id}")
         old, claims = await self.login(connection, user)
         token, new = await self.refresh(connection, user, old)
-        # Requests in between keep the connection from its idle timeout.
+        # Requests in between prevent the idle timeout of the connection.
         for _ in range(6):
             await asyncio.sleep((GRACE + 0.5) / 6)
             await self.use(connection, user, token, new)
@@ -431,7 +431,7 @@ class Clients:
             await connection.wait_for_end()
             self.counts.timeouts["idle"] += 1
         elif kind == "write":
-            # Far more than the socket buffers hold while the client does not read.
+            # Far more than the socket buffers can contain while the client does not read.
             count = 1500
             await connection.send(request_bytes("GET", DOCUMENT_PATH, request_id) * count)
             while b"Content-Length" not in connection.received:
@@ -467,7 +467,7 @@ class Clients:
             await connection.send(whole[:end])
             await asyncio.sleep(0.01)
             connection.reset()
-        # In the middle of a response. The request has been handled.
+        # Disconnect in the middle of a response. The request has been handled.
         connection = await self.connection()
         await connection.send(
             request_bytes("GET", "/resource", self.load.next_id(), self.load.expired_token))
@@ -480,10 +480,11 @@ class Clients:
         await connection.send(request_bytes("GET", DOCUMENT_PATH, request_id) * 50)
         self.counts.documents_most += 50
         connection.reset()
-        # No bytes.
+        # The client sends no bytes.
         connection = await self.connection()
         connection.close()
-        # Half-closed after a request: it is answered. Within a request: it is refused.
+        # If the client half-closes after a request, it is answered; within a request, it is
+        # refused.
         connection = await self.connection()
         request_id = self.load.next_id()
         await connection.send(request_bytes("GET", "/health/ready", request_id))
@@ -577,7 +578,8 @@ class Clients:
 
     async def crowd(self):
         """More logins at a time than the queue holds: each is checked, or gets 503."""
-        # After the regular users have logged in once: from then on their logins come first.
+        # Start after the regular users have logged in once: from then on their logins have
+        # priority.
         await asyncio.sleep(0.5)
         connections = [await self.connection(self.unused_address()) for _ in range(150)]
 

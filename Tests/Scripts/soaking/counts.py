@@ -16,7 +16,7 @@ class Counts:
     connections: int = 0
     # Responses by route and status. Refused requests have the route "none".
     requests: collections.Counter = _counter()
-    # The least and the most requests for DOCUMENT_PATH, whose clients do not wait for the response.
+    # Bounds of the requests for DOCUMENT_PATH, because these clients do not wait for the response.
     documents_least: int = 0
     documents_most: int = 0
     logins: collections.Counter = _counter()  # By outcome.
