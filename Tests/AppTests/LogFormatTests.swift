@@ -108,7 +108,8 @@ struct LogFormatTests {
         #expect(!lines.contains { $0.contains(" suppressed=") })
     }
 
-    @Test
+    // The second of a line's time and the second of the limit are read from two clocks.
+    @Test(.tags(.timing))
     func `repeated failures are at most twenty lines a second, and a summary counts the rest`()
         throws
     {
