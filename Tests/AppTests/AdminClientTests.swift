@@ -254,7 +254,7 @@ struct AdminClientTests {
     @Test func `each failure has a message with the place and what to do`() {
         #expect(
             AdminClient.Failure.notRunning(path: "run/s").description
-                == "run/s: no server is running; start it, or name its configuration with "
+                == "run/s: no server is running; start it, or give its configuration with "
                 + "--config")
         #expect(
             AdminClient.Failure.notPermitted(path: "run/s").description
