@@ -117,6 +117,8 @@ extension ServerOptions {
         var options = ServerOptions()
         options.address = .loopback(port: 0)
         options.drainTimeout = TimeAmount(milliseconds: 100)
+        // Tests that open hundreds of connections before they send take long with a sanitizer.
+        options.headTimeout = .seconds(60)
         return options
     }
 
