@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct LogFormatTests {
     private let folder = try! TemporaryFolder()
     private let quiet = ["LOG_STDERR_LEVEL": "CRITICAL"]
@@ -130,8 +130,8 @@ struct LogFormatTests {
             rejected.filter { $0["suppressed"] == nil }
         )
         let bySecond = Dictionary(grouping: single) { $0.time.prefix(19) }
-        // The limit counts by the monotonic clock. Its seconds begin at other times than those of the
-        // lines, so there can be one more of them.
+        // The limit counts by the monotonic clock. Its seconds begin at other times than those of
+        // the lines, so there can be one more of them.
         #expect(single.count <= 20 * (bySecond.count + 1))
         #expect(summaries.count <= bySecond.count + 1)
         let hidden = summaries.reduce(0) { $0 + (Int($1["suppressed"]!) ?? 0) }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.blocking)
+@Suite(.blocking, .tags(.timing))
 struct MetricsTests {
     private let folder = try! TemporaryFolder()
 

@@ -52,7 +52,7 @@ extension ServerProcess {
     fileprivate func status(of token: String) throws -> Int { try ask(.resource(token)).status }
 }
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct OperatorCommandTests {
     // MARK: Tokens
 

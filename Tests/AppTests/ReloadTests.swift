@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct ReloadTests {
     /// Reloads through the administration socket, and returns when the reload is done.
     private func reload(_ fixture: PasswordServerFixture) throws -> (

@@ -3,7 +3,7 @@ import POSIX
 import TestSupport
 import Testing
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct RevocationTests {
     /// What is known about a logout when the server is killed.
     private enum LogoutState { case notSent, sent, ended }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct ServingTests {
     private let folder = try! TemporaryFolder()
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import App
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct SessionCommandTests {
     private func run(
         _ fixture: PasswordServerFixture, _ arguments: [String],

@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct SessionTests {
     @Test func `login, refresh and logout work as documented and are logged`() throws {
         let fixture = try PasswordServerFixture(users: [])

@@ -61,7 +61,7 @@ private struct Installation: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct StartAgreementTests {
     private let folder = try! TemporaryFolder()
 

@@ -3,7 +3,7 @@ import POSIX
 import TestSupport
 import Testing
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct ThrottleTests {
     private func forwarded(_ address: String) -> String { "X-Forwarded-For: \(address)\r\n" }
 

@@ -3,7 +3,7 @@ import Server
 import TestSupport
 import Testing
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct BackpressureTests {
     // The requests ask for 64 MiB. The server makes as many responses as fit into the kernel's
     // buffers of the two sockets (at most net.ipv4.tcp_wmem, 4 MiB, and the small receive buffer)

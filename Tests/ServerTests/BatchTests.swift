@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Time
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct BatchTests {
     /// An incomplete head expires at once.
     private static let withoutHeadTime = ServerOptions.forTests {

@@ -3,7 +3,7 @@ import Server
 import TestSupport
 import Testing
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct CommitTests {
     @Test func `a response is sent only after its commit`() throws {
         let gate = Gate()

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Time
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct ConnectionTests {
     @Test func `a client that has closed its sending side still gets its responses`() throws {
         let server = try TestServer()

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Time
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct HTTPServerTests {
     @Test func `a response over IPv4 has the common header fields`() throws {
         let server = try TestServer()

@@ -38,7 +38,7 @@ private func routes() -> RouteTable {
     return router.routes()
 }
 
-@Suite(.blocking)
+@Suite(.blocking, .tags(.timing))
 struct InheritedSocketTests {
     /// Requests in progress have time to finish, and idle connections are closed at once.
     private static let withLongDrain = ServerOptions.forTests {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Time
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct OffloadTests {
     /// A server whose `POST /slow` returns the request's content once the gate is opened.
     private func slowServer(

@@ -14,7 +14,7 @@ private func routes(_ answer: String) -> RouteTable {
     return router.routes()
 }
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct ReplacementTests {
     @Test func `new routes apply to all workers, on old and new connections`() throws {
         let server = try TestServer(.forTests { $0.workers = 4 })

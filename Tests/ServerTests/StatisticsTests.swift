@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Time
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct StatisticsTests {
     @Test func `statistics count open and accepted connections`() throws {
         let server = try TestServer(.forTests { $0.workers = 2 })

@@ -23,7 +23,7 @@ private struct Stopping {
     }
 }
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct StopTests {
     /// Requests in progress have far more time to finish than `Stopping.isDone` waits.
     private static let withLongDrain = ServerOptions.forTests { $0.drainTimeout = .seconds(300) }

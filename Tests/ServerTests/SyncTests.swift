@@ -24,7 +24,7 @@ private final class SlowDisk: Sendable {
     }
 }
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct SyncTests {
     private let disk = SlowDisk()
 

@@ -4,7 +4,7 @@ import Server
 import TestSupport
 import Testing
 
-@Suite(.blocking)
+@Suite(.blocking, .tags(.timing))
 struct TrustedProxyTests {
     private static let fields = "X-Forwarded-For: 6.6.6.6, 192.0.2.1\r\n"
 

@@ -34,7 +34,7 @@ private final class BareSocket {
     deinit { close(descriptor) }
 }
 
-@Suite(.blocking, .serialized)
+@Suite(.blocking, .serialized, .tags(.timing))
 struct UnixSocketTests {
     private let folder: TemporaryFolder
     private let path: String
